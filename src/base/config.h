@@ -1,0 +1,40 @@
+/* config.h - every compile-time knob of the library, with the rule that it must obey.
+ *
+ * Knobs are values, never bare #ifdefs: `if (config_debug_check)` always compiles both branches.
+ * This is the only file outside src/os that may use #if.
+ */
+#ifndef BASE_CONFIG_H
+#define BASE_CONFIG_H
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(__x86_64__)
+#define CPU_RELAX "pause"
+#elif defined(__aarch64__)
+#define CPU_RELAX "yield"
+#else
+#error "dmm is written for 64-bit Linux on x86-64 and aarch64"
+#endif
+
+#define MAX_ALIGN      16u /* every payload; x86-64 psABI */
+#define CACHE_LINE     64u
+#define HUGE_PAGE_SIZE (2u << 20)
+
+/* DEBUG_CHECK walks structures: on in debug and sanitizer builds. */
+#ifdef DMM_DEBUG
+static const bool config_debug_check = true;
+#else
+static const bool config_debug_check = false;
+#endif
+
+static_assert(MAX_ALIGN >= 2 * sizeof(void *), "a link pair must fit an aligned granule");
+static_assert((CACHE_LINE & (CACHE_LINE - 1)) == 0, "a power of two");
+static_assert(sizeof(void *) == 8 && sizeof(size_t) == 8, "64-bit only");
+
+#define likely(x)   __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+
+#endif

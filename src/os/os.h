@@ -1,0 +1,64 @@
+/* os.h - the operating system as a value: real, simulated, or failing on purpose.
+ *
+ *   os_linux    brk, mmap, mremap, madvise of this process
+ *   os_arena    a heap section and a mapping area at a fixed address: reproducible pictures
+ *   os_fault    in front of either: counts calls and bytes, refuses the n-th, all from n, past a budget
+ *
+ * struct dmm_os itself is public: include/dmm_system.h.
+ */
+#ifndef OS_OS_H
+#define OS_OS_H
+
+#include "base/config.h"
+#include "dmm_system.h"
+
+/* The one real system.  Functions are thread-safe where the kernel's are; the break is not:
+ * between brk_get and brk_set somebody else may move it. */
+extern const struct dmm_os os_linux;
+
+/* ---- os_arena ---------------------------------------------------------------------------- */
+
+/*   base                 brk           heap_end          map_top                          end
+ *     | heap section ....  | inaccessible | mappings, bumped | inaccessible ................. |
+ *
+ * Arena number `slot` always lies at the same address, in every process and run, so that drawings
+ * and replays are byte for byte the same.  What is unmapped is zeroed and reused by length.
+ * Not thread-safe. */
+enum { OS_ARENA_SLOTS = 64 };
+
+struct os_arena {
+	struct dmm_os os; /* .ctx is this arena */
+	char *base, *brk, *heap_end, *map_top, *end;
+	uint32_t *next_free;  /* per page of the mapping area: next free extent of the same length, 0: none */
+	uint32_t *first_free; /* per length in pages, up to OS_ARENA_LENGTHS */
+	size_t heap_bytes;    /* owned in the heap section */
+	size_t map_bytes;     /* owned in the mapping area */
+	size_t peak_bytes;    /* of both together */
+	uint64_t calls;
+	uint64_t clock_ns; /* what now_ns says: the owner moves it */
+};
+
+enum { OS_ARENA_LENGTHS = 1 << 16 };
+
+/* heap_len and map_len in bytes, whole pages, together at most 1 TiB.
+ * 0 or -errno (-EEXIST: that slot's addresses are taken). */
+int os_arena_open(struct os_arena *a, unsigned slot, size_t heap_len, size_t map_len);
+void os_arena_close(struct os_arena *a);
+
+/* ---- os_fault ---------------------------------------------------------------------------- */
+
+/* Refusable calls are numbered from 1; brk_get and now_ns never fail and are not counted. */
+struct os_fault {
+	struct dmm_os os; /* .ctx is this */
+	const struct dmm_os *below;
+	uint64_t calls;      /* so far */
+	uint64_t refused;    /* of them */
+	uint64_t fail_at;    /* refuse this one call; 0: none */
+	uint64_t fail_from;  /* refuse this one and all after it; 0: none */
+	size_t budget_bytes; /* refuse what would own more than this; 0: no bound */
+	size_t owned_bytes, peak_bytes;
+};
+
+void os_fault_open(struct os_fault *f, const struct dmm_os *below);
+
+#endif

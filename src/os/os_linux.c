@@ -1,0 +1,142 @@
+/* os_linux.c - the real thing.  errno is never touched: results carry -errno. */
+#include "os/os.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/bits.h"
+
+enum { PAGE = 4096 };
+
+static int result(int r, int saved)
+{
+	const int e = r == 0 ? 0 : -errno;
+	errno = saved;
+	return e;
+}
+
+static void *linux_brk_get(void *ctx)
+{
+	(void)ctx;
+	return sbrk(0); /* with 0 it only asks; moving by sbrk overflows badly */
+}
+
+static int linux_brk_set(void *ctx, void *to)
+{
+	(void)ctx;
+	const int saved = errno;
+	return result(brk(to), saved);
+}
+
+static void *map_anywhere(size_t len, int prot, int flags)
+{
+	const int saved = errno;
+	void *p = mmap(NULL, len, prot, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
+	errno = saved;
+	return p == MAP_FAILED ? NULL : p;
+}
+
+/* The kernel aligns to pages only: ask for more, cut off both ends. */
+static void *map_aligned(size_t len, size_t align, int prot, int flags)
+{
+	char *p = map_anywhere(len, prot, flags);
+	if (p == NULL || is_aligned(p, align))
+		return p;
+	munmap(p, len);
+
+	const size_t wide = len + align - PAGE;
+	if (wide < len || (p = map_anywhere(wide, prot, flags)) == NULL)
+		return NULL;
+	const int saved = errno;
+	const size_t front = round_up((uintptr_t)p, align) - (uintptr_t)p;
+	if (front != 0)
+		munmap(p, front);
+	if (wide - front != len)
+		munmap(p + front + len, wide - front - len);
+	errno = saved;
+	return p + front;
+}
+
+static void *linux_map(void *ctx, size_t len, size_t align)
+{
+	(void)ctx;
+	return map_aligned(len, align, PROT_READ | PROT_WRITE, 0);
+}
+
+static void *linux_reserve(void *ctx, size_t len, size_t align)
+{
+	(void)ctx;
+	return map_aligned(len, align, PROT_NONE, MAP_NORESERVE);
+}
+
+static int linux_unmap(void *ctx, void *p, size_t len)
+{
+	(void)ctx;
+	const int saved = errno;
+	return result(munmap(p, len), saved);
+}
+
+static void *linux_remap(void *ctx, void *p, size_t old_len, size_t len)
+{
+	(void)ctx;
+	const int saved = errno;
+	void *q = mremap(p, old_len, len, MREMAP_MAYMOVE);
+	errno = saved;
+	return q == MAP_FAILED ? NULL : q;
+}
+
+static int linux_protect(void *ctx, void *p, size_t len, enum dmm_protect how)
+{
+	(void)ctx;
+	static const int prot[] = {
+	    [DMM_PROTECT_NONE] = PROT_NONE,
+	    [DMM_PROTECT_READ] = PROT_READ,
+	    [DMM_PROTECT_RW] = PROT_READ | PROT_WRITE,
+	};
+	const int saved = errno;
+	return result(mprotect(p, len, prot[how]), saved);
+}
+
+static int linux_purge(void *ctx, void *p, size_t len)
+{
+	(void)ctx;
+	const int saved = errno;
+	return result(madvise(p, len, MADV_DONTNEED), saved);
+}
+
+static int linux_advise(void *ctx, void *p, size_t len, enum dmm_advice what)
+{
+	(void)ctx;
+	static const int advice[] = {
+	    [DMM_ADVICE_HUGE] = MADV_HUGEPAGE,
+	    [DMM_ADVICE_NOHUGE] = MADV_NOHUGEPAGE,
+	    [DMM_ADVICE_POPULATE] = 23, /* MADV_POPULATE_WRITE, Linux 5.14 */
+	};
+	const int saved = errno;
+	return result(madvise(p, len, advice[what]), saved);
+}
+
+static uint64_t linux_now_ns(void *ctx)
+{
+	(void)ctx;
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+const struct dmm_os os_linux = {
+    .name = "linux",
+    .page = PAGE,
+    .brk_get = linux_brk_get,
+    .brk_set = linux_brk_set,
+    .map = linux_map,
+    .reserve = linux_reserve,
+    .unmap = linux_unmap,
+    .remap = linux_remap,
+    .protect = linux_protect,
+    .purge = linux_purge,
+    .advise = linux_advise,
+    .now_ns = linux_now_ns,
+};

@@ -1,0 +1,27 @@
+/* section.h - one heap's part of the heap section, which it shares with whoever else calls sbrk.
+ *
+ *   start                 end                        break
+ *     | ours ............. | foreign: never touched    |
+ *
+ * When the break is not where we left it, somebody moved it: what lies between is a hole that
+ * belongs to them, and our next bytes begin behind it.
+ */
+#ifndef OS_SECTION_H
+#define OS_SECTION_H
+
+#include "os/os.h"
+
+struct section {
+	const struct dmm_os *os;
+	char *start, *end; /* NULL until the first growth; holes lie between them */
+	size_t owned_bytes;
+};
+
+/* n more bytes, a multiple of MAX_ALIGN.  Their address: the old end, or, after a hole, beyond it.
+ * NULL: the break cannot move; nothing changed. */
+void *section_grow(struct section *s, size_t n);
+
+/* Give the last n bytes back.  False: the break is not ours to lower, or the kernel refused. */
+bool section_shrink(struct section *s, size_t n);
+
+#endif
