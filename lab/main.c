@@ -2,29 +2,60 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "commands.h"
 #include "lab.h"
 
 static const struct command commands[] = {
     {0},
 };
 
-static int usage(FILE *out)
+enum { COMMANDS = sizeof commands / sizeof commands[0] };
+
+static int help(FILE *out)
 {
-	fputs("usage: dmm COMMAND ...\n\n", out);
+	fputs("dmm - every memory manager of the lecture, and the way to choose one\n\n"
+	      "usage: dmm COMMAND [OPTION...] [-- PROGRAM ARG...]\n\n",
+	    out);
 	for (const struct command *c = commands; c->name != NULL; c++)
 		fprintf(out, "  %-10s %s\n", c->name, c->doc);
+	fputs("\n'dmm COMMAND --help' tells the options of one; 'dmm --version' which dmm this is.\n",
+	    out);
 	return out == stdout ? EXIT_FINE : EXIT_USAGE;
+}
+
+static void unknown(const char *word)
+{
+	const char *names[COMMANDS];
+
+	for (int i = 0; i < COMMANDS; i++)
+		names[i] = commands[i].name;
+	lab_unknown(word[0] == '-' ? "option" : "command", word, names);
+}
+
+static int run(const struct command *c, int argc, char **argv)
+{
+	char name[32];
+
+	snprintf(name, sizeof name, "dmm %s", c->name);
+	argv[0] = name;
+	return c->run(argc, argv);
 }
 
 int main(int argc, char **argv)
 {
+	argp_program_version = "dmm " DMM_VERSION;
+	argp_err_exit_status = EXIT_USAGE;
+
 	if (argc < 2)
-		return usage(stderr);
-	if (strcmp(argv[1], "--help") == 0)
-		return usage(stdout);
+		return help(stderr);
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)
+		return help(stdout);
+	if (strcmp(argv[1], "--version") == 0) {
+		puts(argp_program_version);
+		return EXIT_FINE;
+	}
 	for (const struct command *c = commands; c->name != NULL; c++)
 		if (strcmp(argv[1], c->name) == 0)
-			return c->run(argc - 1, argv + 1);
-	fprintf(stderr, "dmm: unknown command '%s'\n", argv[1]);
-	return EXIT_USAGE;
+			return run(c, argc - 1, argv + 1);
+	unknown(argv[1]);
 }

@@ -1,0 +1,7 @@
+/* commands.h - the subcommands, each in its cmd_NAME.c: argv[0] is "dmm NAME"; they return the exit
+ * status. */
+#ifndef LAB_COMMANDS_H
+#define LAB_COMMANDS_H
+
+
+#endif
