@@ -14,7 +14,9 @@
 #include "base/bits.h"
 
 enum { PAGE = 4096 };
-static const uintptr_t FIRST_SLOT = (uintptr_t)1 << 44; /* far from where the kernel puts things */
+/* Far from where the kernel puts programs (above 0x55 << 40) and from AddressSanitizer's shadow
+ * (which ends just above 0x10 << 40). */
+static const uintptr_t FIRST_SLOT = (uintptr_t)0x11 << 40;
 static const size_t SLOT_LEN = (size_t)1 << 40;
 
 static void own(struct os_arena *a)

@@ -72,9 +72,14 @@ void *aligned_remove(struct aligned *t, void *given_out)
 	return base;
 }
 
+size_t aligned_bytes(const struct aligned *t, const struct dmm_os *os)
+{
+	return round_up(t->cap * sizeof *t->entries, os->page);
+}
+
 void aligned_close(struct aligned *t, const struct dmm_os *os)
 {
 	if (t->cap != 0)
-		os->unmap(os->ctx, t->entries, round_up(t->cap * sizeof *t->entries, os->page));
+		os->unmap(os->ctx, t->entries, aligned_bytes(t, os));
 	*t = (struct aligned){0};
 }

@@ -25,19 +25,28 @@ static void *fail(int error)
 	return NULL;
 }
 
+static size_t state_len(const struct heap *h)
+{
+	return round_up(max_size(h->sys->state_size, 1), h->os->page);
+}
+
+size_t heap_own_bytes(const struct heap *h)
+{
+	return state_len(h) + aligned_bytes(&h->aligned, h->os);
+}
+
 int heap_open(struct heap *h, const struct dmm_system *sys, const struct dmm_params *params,
     const struct dmm_os *os)
 {
-	const size_t len = round_up(max_size(sys->state_size, 1), os->page);
-
 	if (sys->abi != DMM_SYSTEM_ABI)
 		return -ENOEXEC;
-	*h = (struct heap){.sys = sys, .os = os, .state = os->map(os->ctx, len, os->page)};
+	*h = (struct heap){.sys = sys, .os = os};
+	h->state = os->map(os->ctx, state_len(h), os->page);
 	if (h->state == NULL)
 		return -ENOMEM;
 	const int r = sys->open(h->state, params != NULL ? params : &sys->defaults, os);
 	if (r != 0)
-		os->unmap(os->ctx, h->state, len);
+		os->unmap(os->ctx, h->state, state_len(h));
 	return r;
 }
 
@@ -45,7 +54,7 @@ void heap_close(struct heap *h)
 {
 	h->sys->close(h->state);
 	aligned_close(&h->aligned, h->os);
-	h->os->unmap(h->os->ctx, h->state, round_up(max_size(h->sys->state_size, 1), h->os->page));
+	h->os->unmap(h->os->ctx, h->state, state_len(h));
 	*h = (struct heap){0};
 }
 
@@ -56,7 +65,7 @@ static void *alloc_inside(struct heap *h, size_t n, size_t align)
 
 	if (n > DMM_SIZE_MAX - align)
 		return NULL;
-	void *const base = sys->alloc(h->state, n + align - DMM_ALIGN_MIN, DMM_ALIGN_MIN);
+	void *const base = sys->alloc(h->state, max_size(n, 1) + align - DMM_ALIGN_MIN, DMM_ALIGN_MIN);
 	if (base == NULL)
 		return NULL;
 	void *const p = (void *)round_up((uintptr_t)base, align);
