@@ -1,0 +1,17 @@
+# The unit tests, the contract suite over every system, and torture.
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
+
+function(dmm_unit_test name)
+	add_executable(${name} main.c ${ARGN})
+	set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
+	target_include_directories(${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+	target_link_libraries(${name} PRIVATE dmm_flags dmm_instrument PkgConfig::CMOCKA)
+	add_test(NAME ${name} COMMAND ${name})
+	set_tests_properties(${name} PROPERTIES TIMEOUT 120)
+endfunction()
+
+dmm_unit_test(unit_base unit/base_test.c unit/lock_test.c $<TARGET_OBJECTS:dmm_base>)
+dmm_unit_test(unit_os unit/arena_test.c unit/os_test.c $<TARGET_OBJECTS:dmm_base>)
+dmm_unit_test(unit_heap unit/heap_test.c unit/aligned_test.c
+	$<TARGET_OBJECTS:dmm_base> $<TARGET_OBJECTS:dmm_heap>)

@@ -1,0 +1,95 @@
+/* lock_test.c - the lock with 1, 2 and 64 threads. */
+#include <pthread.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/bits.h"
+#include "base/lock.h"
+#include "test.h"
+
+enum { ROUNDS_ALL = 640000 };
+
+struct shared {
+	struct lock lock;
+	unsigned long count, other; /* kept equal under the lock */
+	unsigned long torn;         /* how often a holder saw them differ */
+	int rounds;
+};
+
+static void *add(void *arg)
+{
+	struct shared *s = arg;
+	for (int i = 0; i < s->rounds; i++) {
+		lock_take(&s->lock);
+		s->torn += s->count != s->other;
+		s->count++;
+		if (i % 64 == 0)
+			cpu_relax(); /* hold it a little longer now and then */
+		s->other++;
+		lock_give(&s->lock);
+	}
+	return NULL;
+}
+
+static void count_with(int threads)
+{
+	struct shared s = {.rounds = ROUNDS_ALL / threads};
+	pthread_t t[64];
+
+	for (int i = 0; i < threads; i++)
+		assert_int_equal(pthread_create(&t[i], NULL, add, &s), 0);
+	for (int i = 0; i < threads; i++)
+		pthread_join(t[i], NULL);
+	assert_int_equal(s.count, (unsigned long)(s.rounds * threads));
+	assert_int_equal(s.torn, 0);
+	assert_int_equal(s.lock.state, 0);
+}
+
+TEST(one_thread_loses_no_count)
+{
+	count_with(1);
+}
+
+TEST(two_threads_lose_no_count)
+{
+	count_with(2);
+}
+
+TEST(sixty_four_threads_lose_no_count)
+{
+	count_with(64);
+}
+
+TEST(a_held_lock_refuses_a_second_holder)
+{
+	struct lock l = {0};
+	assert_true(lock_try(&l));
+	assert_false(lock_try(&l));
+	lock_give(&l);
+	assert_true(lock_try(&l));
+	lock_reset(&l);
+	assert_true(lock_try(&l));
+}
+
+static void *take_and_give(void *arg)
+{
+	struct lock *l = arg;
+	lock_take(l);
+	lock_give(l);
+	return NULL;
+}
+
+TEST(a_sleeper_is_woken)
+{
+	struct lock l = {0};
+	pthread_t t;
+
+	lock_take(&l);
+	assert_int_equal(pthread_create(&t, NULL, take_and_give, &l), 0);
+	for (int i = 0; i < 2000 && l.state != 2; i++)
+		usleep(1000);
+	assert_int_equal(l.state, 2); /* somebody sleeps in the kernel */
+	lock_give(&l);
+	pthread_join(t, NULL);
+	assert_true(lock_try(&l));
+}
