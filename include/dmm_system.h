@@ -183,6 +183,10 @@ struct dmm_system {
 	bool (*check)(void *st, struct dmm_fault *why);
 	/* Give back what can be given back; bytes returned.  NULL: nothing ever can. */
 	size_t (*trim)(void *st, size_t keep);
+	/* A free list in its own order: the payload of the chunk after the free payload `after` in
+	 * `bin` (as walk numbers it), of the first one for NULL; NULL ends it.  For drawings and for
+	 * counting what a search would visit.  NULL: there are no lists. */
+	void *(*next_free)(void *st, int32_t bin, const void *after);
 };
 
 /* A system outside this tree (see examples/my_system.c) exports this one symbol. */

@@ -201,6 +201,16 @@ size_t heap_trim(struct heap *h, size_t keep)
 	return back;
 }
 
+void *heap_next_free(struct heap *h, int32_t bin, const void *after)
+{
+	if (h->sys->next_free == NULL)
+		return NULL;
+	enter(h);
+	void *const next = h->sys->next_free(h->state, bin, after);
+	leave(h);
+	return next;
+}
+
 void heap_before_fork(struct heap *h)
 {
 	enter(h);

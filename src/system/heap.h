@@ -45,6 +45,8 @@ size_t heap_usable(struct heap *h, const void *p); /* bytes; 0 for NULL */
 int heap_walk(struct heap *h, dmm_visit *visit, void *arg);
 bool heap_check(struct heap *h, struct dmm_fault *why);
 size_t heap_trim(struct heap *h, size_t keep); /* bytes given back */
+/* The free payload after `after` in the list of a bin; NULL begins and ends it. */
+void *heap_next_free(struct heap *h, int32_t bin, const void *after);
 
 void heap_before_fork(struct heap *h);
 void heap_after_fork_parent(struct heap *h);
