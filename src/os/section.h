@@ -1,10 +1,10 @@
 /* section.h - one heap's part of the heap section, which it shares with whoever else calls sbrk.
  *
- *   start                 end                        break
- *     | ours ............. | foreign: never touched    |
+ *   start                        base              end            break
+ *     | ours .... | foreign ... | ours ............. | foreign ... |
  *
  * When the break is not where we left it, somebody moved it: what lies between is a hole that
- * belongs to them, and our next bytes begin behind it.
+ * belongs to them, is never touched, and our next bytes begin behind it.
  */
 #ifndef OS_SECTION_H
 #define OS_SECTION_H
@@ -13,15 +13,20 @@
 
 struct section {
 	const struct dmm_os *os;
-	char *start, *end; /* NULL until the first growth; holes lie between them */
+	char *start, *end; /* NULL until the first growth; holes may lie between them */
+	char *base;        /* the last stretch without a hole: [base, end) */
 	size_t owned_bytes;
 };
 
-/* n more bytes, a multiple of MAX_ALIGN.  Their address: the old end, or, after a hole, beyond it.
+/* n more bytes, and `extra` more if they cannot continue ours (the first time, and after a hole);
+ * both multiples of MAX_ALIGN.  Their address: the old end, or, after a hole, beyond it.
  * NULL: the break cannot move; nothing changed. */
-void *section_grow(struct section *s, size_t n);
+void *section_grow(struct section *s, size_t n, size_t extra);
 
 /* Give the last n bytes back.  False: the break is not ours to lower, or the kernel refused. */
 bool section_shrink(struct section *s, size_t n);
+
+/* Give back what can be: the last stretch, if nobody moved the break since. */
+void section_close(struct section *s);
 
 #endif

@@ -1,0 +1,11 @@
+/* systems.c - the designs of the lecture, in its order. */
+#include "system/systems.h"
+
+#include <stddef.h>
+
+const struct dmm_system *const systems_of_lecture[] = {
+    &system_minimal,
+    &system_pad,
+    &system_list,
+    NULL,
+};
