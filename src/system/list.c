@@ -219,6 +219,13 @@ static bool list_check(void *st, struct dmm_fault *why)
 	return true;
 }
 
+static void *list_next_free(void *st, int32_t bin, const void *after)
+{
+	const struct list_heap *const l = st;
+	const struct header *const c = after == NULL ? &l->free_list : chain_chunk(after);
+	return bin == 0 && c->next != NULL ? chain_payload(c->next) : NULL;
+}
+
 const struct dmm_system system_list = {
     .abi = DMM_SYSTEM_ABI,
     .name = "list",
@@ -237,4 +244,5 @@ const struct dmm_system system_list = {
     .usable = list_usable,
     .walk = list_walk,
     .check = list_check,
+    .next_free = list_next_free,
 };

@@ -124,9 +124,9 @@ TEST(growths_without_strangers_are_one_stretch)
 	struct rig r;
 	rig_open(&r);
 	struct section s = {.os = &r.arena.os};
-	char *const p = section_grow(&s, 160);
+	char *const p = section_grow(&s, 160, 0);
 	assert_ptr_equal(p, r.arena.base);
-	assert_ptr_equal(section_grow(&s, 16), p + 160);
+	assert_ptr_equal(section_grow(&s, 16, 0), p + 160);
 	assert_int_equal(s.owned_bytes, 176);
 	assert_ptr_equal(s.start, p);
 	assert_ptr_equal(s.end, p + 176);
@@ -140,10 +140,10 @@ TEST(a_foreign_sbrk_leaves_a_hole_that_is_never_touched)
 	struct rig r;
 	rig_open(&r);
 	struct section s = {.os = &r.arena.os};
-	char *const p = section_grow(&s, 64);
+	char *const p = section_grow(&s, 64, 0);
 	assert_int_equal(r.arena.os.brk_set(&r.arena, r.arena.brk + 1001), 0); /* an odd address */
 	memset(p + 64, 0x77, 1001);
-	char *const q = section_grow(&s, 64);
+	char *const q = section_grow(&s, 64, 0);
 	assert_true(q >= p + 64 + 1001);
 	assert_true(is_aligned(q, MAX_ALIGN));
 	memset(q, 1, 64);
@@ -158,7 +158,7 @@ TEST(below_a_foreign_break_nothing_can_be_given_back)
 	struct rig r;
 	rig_open(&r);
 	struct section s = {.os = &r.arena.os};
-	section_grow(&s, 4096);
+	section_grow(&s, 4096, 0);
 	assert_int_equal(r.arena.os.brk_set(&r.arena, r.arena.brk + 16), 0);
 	assert_false(section_shrink(&s, 4096));
 	assert_int_equal(s.owned_bytes, 4096);
@@ -172,29 +172,29 @@ TEST(a_break_that_cannot_move_changes_nothing)
 	struct rig r;
 	rig_open(&r);
 	struct section s = {.os = &r.fault.os};
-	section_grow(&s, 64);
+	section_grow(&s, 64, 0);
 	const struct section before = s;
-	assert_null(section_grow(&s, 2 * MIB));
-	assert_null(section_grow(&s, SIZE_MAX - 15));
+	assert_null(section_grow(&s, 2 * MIB, 0));
+	assert_null(section_grow(&s, SIZE_MAX - 15, 0));
 	r.fault.fail_from = r.fault.calls + 1;
-	assert_null(section_grow(&s, 64));
+	assert_null(section_grow(&s, 64, 0));
 	assert_false(section_shrink(&s, 64));
 	assert_memory_equal(&before, &s, sizeof s);
 	r.fault.fail_from = 0;
-	assert_non_null(section_grow(&s, 64));
+	assert_non_null(section_grow(&s, 64, 0));
 	os_arena_close(&r.arena);
 }
 
 TEST(the_real_break_grows_around_a_real_sbrk)
 {
 	struct section s = {.os = &os_linux};
-	char *const p = section_grow(&s, 8192);
+	char *const p = section_grow(&s, 8192, 0);
 	assert_non_null(p);
 	memset(p, 1, 8192);
 	char *const foreign = sbrk(4096 + 8);
 	assert_true(foreign != (void *)-1);
 	memset(foreign, 2, 4096 + 8);
-	char *const q = section_grow(&s, 4096);
+	char *const q = section_grow(&s, 4096, 0);
 	assert_true(q >= foreign + 4096 + 8);
 	memset(q, 3, 4096);
 	assert_true(foreign[0] == 2 && foreign[4096 + 7] == 2 && p[8191] == 1);
