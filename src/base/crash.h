@@ -17,8 +17,8 @@ size_t crash_format(char *buf, size_t cap, const char *format, ...);
 size_t crash_vformat(char *buf, size_t cap, const char *format, va_list args);
 
 /* crash_say(), then abort(). */
-_Noreturn void crash(const char *format, ...);
+__attribute__((noreturn)) void crash(const char *format, ...);
 
-_Noreturn void crash_assert(const char *cond, const char *file, int line);
+__attribute__((noreturn)) void crash_assert(const char *cond, const char *file, int line);
 
 #endif

@@ -1,0 +1,171 @@
+/* malloc_any.c - any system as the process's malloc: libdmm-NAME.so, or a student's own.
+ *
+ * Invariants:
+ *   M1 the heap opens in the first call, whoever makes it: a constructor, the dynamic linker, dlsym
+ *   M2 what opens it neither allocates nor needs a C library that is ready
+ *   M3 it never closes: destructors of others, and atexit, still free
+ *
+ * Who may touch what: `conf` and `heap` are written under `opening` before `open` is set, and then
+ * belong to heap.h's lock; `calls` is anybody's.
+ */
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "base/crash.h"
+#include "interpose/conf.h"
+#include "interpose/interpose.h"
+#include "os/os.h"
+#include "system/heap.h"
+
+static struct lock opening;
+static atomic_bool open;
+static struct conf conf;
+static struct heap heap;
+static _Atomic size_t calls[5];
+
+/* False: the kernel gave no memory for the heap itself; the next call tries again. */
+static __attribute__((noinline, cold)) bool open_heap(void)
+{
+	bool first = false;
+
+	lock_take(&opening);
+	if (!atomic_load_explicit(&open, memory_order_relaxed)) {
+		const struct dmm_system *const sys = dmm_system_entry();
+		if (sys->abi != DMM_SYSTEM_ABI)
+			crash("system %s has ABI %u, this is dmm with ABI %u", sys->name,
+			    (size_t)sys->abi, (size_t)DMM_SYSTEM_ABI);
+		conf_read(&conf, sys);
+		first = heap_open(&heap, sys, &conf.params, &os_linux) == 0;
+		atomic_store_explicit(&open, first, memory_order_release);
+	}
+	lock_give(&opening);
+	if (first) {
+		fork_guard();
+		if (conf.stats)
+			usage_at_exit();
+	}
+	return atomic_load_explicit(&open, memory_order_acquire);
+}
+
+static inline bool is_open(void)
+{
+	return likely(atomic_load_explicit(&open, memory_order_acquire)) || open_heap();
+}
+
+static inline void count(enum usage_call call)
+{
+	if (unlikely(conf.stats))
+		atomic_fetch_add_explicit(&calls[call], 1, memory_order_relaxed);
+}
+
+static void *no_heap(void)
+{
+	errno = ENOMEM;
+	return NULL;
+}
+
+static inline void *do_malloc(size_t n)
+{
+	if (!is_open())
+		return no_heap();
+	count(USAGE_MALLOC);
+	return heap_malloc(&heap, n);
+}
+
+static inline void *do_calloc(size_t number, size_t n)
+{
+	if (!is_open())
+		return no_heap();
+	count(USAGE_CALLOC);
+	return heap_calloc(&heap, number, n);
+}
+
+static inline void *do_realloc(void *p, size_t n)
+{
+	if (!is_open())
+		return no_heap();
+	count(USAGE_REALLOC);
+	return heap_realloc(&heap, p, n);
+}
+
+static inline void *do_aligned(size_t align, size_t n)
+{
+	if (!is_open())
+		return no_heap();
+	count(USAGE_ALIGNED);
+	return heap_aligned(&heap, align, n);
+}
+
+static inline void do_free(void *p)
+{
+	if (p == NULL || !is_open())
+		return;
+	count(USAGE_FREE);
+	heap_free(&heap, p);
+}
+
+/* The systems of the lecture find the size by themselves. */
+static inline void do_free_sized(void *p, size_t align, size_t n)
+{
+	(void)align;
+	(void)n;
+	do_free(p);
+}
+
+static inline size_t do_usable(const void *p)
+{
+	return is_open() ? heap_usable(&heap, p) : 0;
+}
+
+#include "interpose/names.h"
+
+void *interpose_aligned(size_t align, size_t n)
+{
+	return do_aligned(align, n);
+}
+
+static int add_piece(void *arg, const struct dmm_piece *piece)
+{
+	struct usage *const u = arg;
+	u->bytes[piece->kind] += piece->len;
+	u->pieces[piece->kind]++;
+	return 0;
+}
+
+void interpose_measure(struct usage *u)
+{
+	*u = (struct usage){0};
+	if (!is_open())
+		return;
+	u->system = heap.sys->name;
+	for (int i = 0; i < 5; i++)
+		u->calls[i] = atomic_load_explicit(&calls[i], memory_order_relaxed);
+	heap_walk(&heap, add_piece, u);
+}
+
+size_t interpose_trim(size_t keep)
+{
+	return is_open() ? heap_trim(&heap, keep) : 0;
+}
+
+void interpose_before_fork(void)
+{
+	heap_before_fork(&heap);
+}
+
+void interpose_after_fork_parent(void)
+{
+	heap_after_fork_parent(&heap);
+}
+
+void interpose_after_fork_child(void)
+{
+	heap_after_fork_child(&heap);
+}
+
+/* At the latest before main, so that the first thread finds the fork handlers registered. */
+static __attribute__((constructor)) void open_before_main(void)
+{
+	is_open();
+}
