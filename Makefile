@@ -3,7 +3,7 @@ PRESET ?= release
 BUILD  := $(if $(filter release,$(PRESET)),build,build-$(PRESET))
 JOBS   ?= $(shell nproc)
 
-.PHONY: all packages configure demo test bench install clean
+.PHONY: all packages configure demo test torture bench install clean
 
 all: configure
 	@cmake --build $(BUILD) -j $(JOBS)
@@ -17,6 +17,10 @@ configure: packages
 test: all
 	@tools/packages test
 	@ctest --test-dir $(BUILD) --output-on-failure -j $(JOBS)
+
+# A million operations on every system, alone and by 2, 8 and 64 threads.
+torture: all
+	@for threads in 1 2 8 64; do $(BUILD)/dmm torture --ops=$(or $(OPS),1000000) --threads=$$threads || exit; done
 
 demo: all
 	@tools/packages demo

@@ -3,5 +3,6 @@
 #ifndef LAB_COMMANDS_H
 #define LAB_COMMANDS_H
 
+int cmd_torture(int argc, char **argv);
 
 #endif

@@ -6,6 +6,7 @@
 #include "lab.h"
 
 static const struct command commands[] = {
+    {"torture", "random operations on a system, checked against a shadow", cmd_torture},
     {0},
 };
 

@@ -15,3 +15,17 @@ dmm_unit_test(unit_base unit/base_test.c unit/lock_test.c $<TARGET_OBJECTS:dmm_b
 dmm_unit_test(unit_os unit/arena_test.c unit/os_test.c $<TARGET_OBJECTS:dmm_base>)
 dmm_unit_test(unit_heap unit/heap_test.c unit/aligned_test.c
 	$<TARGET_OBJECTS:dmm_base> $<TARGET_OBJECTS:dmm_heap>)
+
+# One entry a system, so that a failure names it.  `make torture` is the long form.
+function(dmm_torture_test name)
+	add_test(NAME torture_${name} COMMAND dmm torture --system=${name} --ops=60000)
+	add_test(NAME torture_${name}_linux COMMAND dmm torture --system=${name} --ops=20000 --os=linux)
+	foreach(threads 2 8 64)
+		add_test(NAME torture_${name}_${threads}_threads
+			COMMAND dmm torture --system=${name} --ops=40000 --threads=${threads})
+	endforeach()
+endfunction()
+get_property(dmm_systems GLOBAL PROPERTY DMM_DROPINS)
+foreach(name ${dmm_systems})
+	dmm_torture_test(${name})
+endforeach()

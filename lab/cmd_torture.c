@@ -1,0 +1,131 @@
+/* cmd_torture.c - dmm torture: random operations on a system, checked against a shadow. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "commands.h"
+#include "lab.h"
+#include "registry.h"
+#include "torture.h"
+
+enum { OPTION_SYSTEM = OPTION_OWN, OPTION_OPS, OPTION_THREADS, OPTION_SEED, OPTION_OS };
+
+struct request {
+	struct torture t;
+	const char *word; /* the system as it was asked for */
+};
+
+static const struct argp_option options[] = {
+    {"system", OPTION_SYSTEM, "S", 0, "The system, or NAME=PATH.so for one's own (all)", 0},
+    {"ops", OPTION_OPS, "N", 0, "Operations (1000000)", 0},
+    {"threads", OPTION_THREADS, "N", 0, "Threads on one heap, 1 to 64 (1)", 0},
+    {"seed", OPTION_SEED, "N", 0, "Of the random numbers (from the clock)", 0},
+    {"os", OPTION_OS, "arena|linux", 0, "What the heap stands on (arena)", 0},
+    {0},
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	static const char *const oses[] = {"arena", "linux", NULL};
+	struct request *const r = state->input;
+
+	switch (key) {
+	case OPTION_SYSTEM:
+		r->word = arg;
+		break;
+	case OPTION_OPS:
+		r->t.ops = option_count("ops", arg, 1);
+		break;
+	case OPTION_THREADS:
+		r->t.threads = (unsigned)option_count("threads", arg, 1);
+		if (r->t.threads > TORTURE_THREADS_MAX)
+			lab_die(EXIT_USAGE, "--threads=%s: at most %d", arg, TORTURE_THREADS_MAX);
+		break;
+	case OPTION_SEED:
+		r->t.seed = option_count("seed", arg, 0);
+		break;
+	case OPTION_OS:
+		r->t.on_linux = option_choice("os", arg, oses) == 1;
+		break;
+	case ARGP_KEY_ARG:
+		lab_die(EXIT_USAGE, "torture takes no operand, but got '%s'", arg);
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+	return 0;
+}
+
+/* The command that does exactly this again, up to the last operation done. */
+static void reproduce(const struct torture *t, const char *word, uint64_t ops)
+{
+	char threads[24] = "";
+
+	if (t->threads > 1) /* operations are counted across threads: no prefix is the same run */
+		snprintf(threads, sizeof threads, " --threads=%u", t->threads);
+	lab_next(NULL, "dmm torture --system=%s --seed=%" PRIu64 " --ops=%" PRIu64 "%s%s", word, t->seed,
+	    t->threads > 1 ? t->ops : ops, threads, t->on_linux ? " --os=linux" : "");
+}
+
+static void complain(const struct torture *t, const char *word, const struct torture_result *r)
+{
+	switch (r->end) {
+	case TORTURE_BROKE:
+		lab_say("%s: broken rule '%s' at %#" PRIxPTR ": found %#" PRIx64 ", wanted %#" PRIx64
+			" (operation %" PRIu64 ", seed %" PRIu64 ")",
+		    word, r->rule, r->why.addr, r->why.found, r->why.wanted, r->ops, t->seed);
+		break;
+	case TORTURE_DIED:
+		lab_say("%s: died by signal %d (%s) in operation %" PRIu64 ", seed %" PRIu64, word,
+		    r->signal, strsignal(r->signal), r->ops, t->seed);
+		break;
+	case TORTURE_HANGS:
+		lab_say("%s: hangs in operation %" PRIu64 ", seed %" PRIu64, word, r->ops, t->seed);
+		break;
+	default:
+		lab_say("%s: cannot begin: %s", word, strerror((int)r->why.found));
+	}
+	reproduce(t, word, r->ops);
+}
+
+static int torture_one(struct torture t, const struct dmm_system *sys, const char *word)
+{
+	t.sys = sys;
+	const struct torture_result r = torture_run(&t);
+
+	if (r.end == TORTURE_FINE)
+		printf("%-8s  %9" PRIu64 " operations  %2u threads  seed %-20" PRIu64 "  %7" PRIu64
+		       " checks  %7" PRIu64 " refused  peak %5zu live, %9zu bytes: sound\n",
+		    word, r.ops, t.threads, t.seed, r.checks, r.refused, r.peak_live, r.peak_owned);
+	else
+		complain(&t, word, &r);
+	fflush(stdout);
+	return r.end == TORTURE_FINE ? EXIT_FINE : r.end == TORTURE_CANNOT ? EXIT_OURS : EXIT_FAULT;
+}
+
+static uint64_t seed_of_the_clock(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now);
+	return ((uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec) ^ (uint64_t)getpid() << 40;
+}
+
+int cmd_torture(int argc, char **argv)
+{
+	struct request r = {.t = {.ops = 1000000, .threads = 1, .seed = seed_of_the_clock()}};
+	const struct argp argp = {options, parse, NULL,
+	    "Random operations on a system, checked against a shadow after each of them.", NULL, NULL,
+	    NULL};
+	int worst = EXIT_FINE;
+
+	options_parse(&argp, argc, argv, &r);
+	if (r.word != NULL && strcmp(r.word, "all") != 0)
+		return torture_one(r.t, registry_choose(r.word), r.word);
+	for (const struct dmm_system *const *s = registry_systems(); *s != NULL; s++) {
+		const int end = torture_one(r.t, *s, (*s)->name);
+		worst = end > worst ? end : worst;
+	}
+	return worst;
+}
