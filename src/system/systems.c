@@ -7,5 +7,6 @@ const struct dmm_system *const systems_of_lecture[] = {
     &system_minimal,
     &system_pad,
     &system_list,
+    &system_dlist,
     NULL,
 };

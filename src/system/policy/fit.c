@@ -1,0 +1,92 @@
+/* fit.c - searching a free list, and keeping its order. */
+#include "system/policy/fit.h"
+
+static struct chunk *first_fit(struct chunk *head, size_t need)
+{
+	struct chunk *c = head;
+
+	do {
+		if (chunk_size(c) >= need)
+			return c;
+		c = c->next;
+	} while (c != head);
+	return NULL;
+}
+
+static struct chunk *best_fit(struct chunk *head, size_t need)
+{
+	struct chunk *best = NULL, *c = head;
+
+	do {
+		const size_t size = chunk_size(c);
+		if (size >= need && (best == NULL || size < chunk_size(best)))
+			best = c;
+		c = c->next;
+	} while (c != head && (best == NULL || chunk_size(best) != need));
+	return best;
+}
+
+struct chunk *fit_search(const struct chunk_heap *h, struct chunk *head, size_t need,
+    enum dmm_fit fit)
+{
+	(void)h;
+	if (head == NULL)
+		return NULL;
+	return fit == DMM_FIT_BEST ? best_fit(head, need) : first_fit(head, need);
+}
+
+static void insert_before(const struct chunk_heap *h, struct chunk *at, struct chunk *c)
+{
+	struct chunk *const prev = *chunk_prev(h, at);
+
+	c->next = at;
+	*chunk_prev(h, c) = prev;
+	prev->next = c;
+	*chunk_prev(h, at) = c;
+}
+
+/* The chunk before which c stands in order of address; head itself also when c is the last. */
+static struct chunk *successor(struct chunk *head, const struct chunk *c)
+{
+	struct chunk *at = head;
+
+	while (at < c && at->next != head)
+		at = at->next;
+	return at < c ? head : at;
+}
+
+void fit_insert(const struct chunk_heap *h, struct chunk **head, struct chunk *c, enum dmm_fit fit)
+{
+	struct chunk *const old = *head;
+
+	if (old == NULL) {
+		*head = c->next = c;
+		*chunk_prev(h, c) = c;
+	} else if (fit == DMM_FIT_ADDRESS) {
+		insert_before(h, successor(old, c), c);
+		*head = c < old ? c : old;
+	} else {
+		insert_before(h, old, c);
+		*head = c;
+	}
+}
+
+bool fit_check(const struct chunk_heap *h, struct chunk *head, size_t *count, struct dmm_fault *why)
+{
+	struct chunk *c = head;
+
+	if (c == NULL)
+		return true;
+	if (!chunk_check_listed(h, c, why))
+		return false;
+	do {
+		if (!chunk_check_listed(h, c->next, why))
+			return false;
+		struct chunk *const back = *chunk_prev(h, c->next);
+		if (back != c) /* were this so all around, the ring could not miss its head */
+			return fault(why, "F1 linked", c->next, (uintptr_t)back, (uintptr_t)c);
+		++*count;
+		c = c->next;
+	} while (c != head);
+	return true;
+}

@@ -1,0 +1,56 @@
+/* fit.h - one free list: which chunk is taken, and where a freed one is put.
+ *
+ *      head ---> c <-> c <-> c <-> (back to head)
+ *
+ *   fit:first     the first that is large enough; freed chunks go to the front
+ *   fit:next      the first from where the last search ended (Knuth's roving pointer): the list is a
+ *                 ring, and taking a chunk leaves the head behind it
+ *   fit:best      the smallest that is large enough
+ *   fit:address   first fit in a list kept in order of address
+ *
+ * Invariants, checked under this name by fit_check():
+ *   F1 linked     every chunk is the prev of its next, and the list returns to its head
+ */
+#ifndef SYSTEM_POLICY_FIT_H
+#define SYSTEM_POLICY_FIT_H
+
+#include "system/chunk.h"
+
+/* A chunk of at least `need` bytes, still in the list, or NULL. */
+struct chunk *fit_search(const struct chunk_heap *h, struct chunk *head, size_t need,
+    enum dmm_fit fit);
+
+void fit_insert(const struct chunk_heap *h, struct chunk **head, struct chunk *c, enum dmm_fit fit);
+
+static inline void fit_remove(const struct chunk_heap *h, struct chunk **head, struct chunk *c)
+{
+	struct chunk *const prev = *chunk_prev(h, c), *const next = c->next;
+
+	prev->next = next;
+	*chunk_prev(h, next) = prev;
+	if (*head == c)
+		*head = next == c ? NULL : next;
+}
+
+/* As fit_remove for what a search found: with fit:next the next search goes on from here. */
+static inline void fit_take(const struct chunk_heap *h, struct chunk **head, struct chunk *c,
+    enum dmm_fit fit)
+{
+	if (fit == DMM_FIT_NEXT)
+		*head = c;
+	fit_remove(h, head, c);
+}
+
+/* Adds the chunks of one list to *count. */
+bool fit_check(const struct chunk_heap *h, struct chunk *head, size_t *count,
+    struct dmm_fault *why);
+
+/* The one after `after` in the list, the first for NULL; NULL at its end. */
+static inline struct chunk *fit_next(struct chunk *head, const struct chunk *after)
+{
+	if (after == NULL)
+		return head;
+	return after->next != head ? after->next : NULL;
+}
+
+#endif

@@ -1,0 +1,40 @@
+/* footer.c - reading what an overflow left of the footer. */
+#include "system/policy/footer.h"
+
+#include <string.h>
+
+#include "base/crash.h"
+
+size_t footer_overrun(const struct chunk_heap *h, const struct chunk *c)
+{
+	const size_t want[2] = {chunk_size(c), ~chunk_size(c)};
+	const unsigned char *const found = (const void *)chunk_footer(h, c);
+	size_t beyond = 0;
+
+	if (!h->footer)
+		return 0;
+	for (size_t i = 0; i < reuse_footer(h->reuse); i++)
+		if (found[i] != ((const unsigned char *)want)[i])
+			beyond = i + 1;
+	return beyond;
+}
+
+/* The chunk before c cannot be found through a footer that was overwritten: only that can be said. */
+static void verify_before(const struct chunk_heap *h, const struct chunk *c)
+{
+	const struct chunk *const before = chunk_before(h, c);
+
+	if (before < h->first || before >= c || chunk_after(before) != c)
+		crash("overflow: the block before %p was written beyond its end", chunk_payload(h, c));
+}
+
+void footer_verify(const struct chunk_heap *h, const struct chunk *c)
+{
+	if (!h->footer)
+		return;
+	const size_t beyond = footer_overrun(h, c);
+	if (beyond != 0)
+		crash("overflow: %p (%u bytes): at least %u bytes beyond its end were written",
+		    chunk_payload(h, c), chunk_usable(h, c), beyond);
+	verify_before(h, c);
+}

@@ -1,0 +1,34 @@
+/* footer.h - another use for the extra size field: error checking (footer:check).
+ *
+ *      | header | payload: 32 bytes            | size | guard | header of the next chunk
+ *   strcpy:      The rain in Spain is mainly in the plain.
+ *                                               ^^^^^^^^^ overwritten
+ *
+ * While a chunk is in use nobody needs its footer, so what it says is known.  With reuse:none the
+ * second word is free as well and holds the complement of the size.  A footer that says otherwise
+ * was overwritten by the program; the last byte that differs tells how far the write went at least.
+ *
+ *   dmm: overflow: 0x... (32 bytes): at least 10 bytes beyond its end were written
+ */
+#ifndef SYSTEM_POLICY_FOOTER_H
+#define SYSTEM_POLICY_FOOTER_H
+
+#include "system/chunk.h"
+
+/* Make the footer of a chunk that becomes live known. */
+static inline void footer_guard(const struct chunk_heap *h, struct chunk *c)
+{
+	if (!h->footer)
+		return;
+	*chunk_footer(h, c) = chunk_size(c);
+	if (h->reuse == DMM_REUSE_NONE)
+		*chunk_prev(h, c) = (struct chunk *)~chunk_size(c);
+}
+
+/* At least so many bytes beyond the payload of the live chunk c were written; 0: none seen. */
+size_t footer_overrun(const struct chunk_heap *h, const struct chunk *c);
+
+/* Ends the program if c, or the chunk before it, was overrun. */
+void footer_verify(const struct chunk_heap *h, const struct chunk *c);
+
+#endif

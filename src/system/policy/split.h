@@ -1,0 +1,16 @@
+/* split.h - selective splitting: is a chunk too big, or of reasonable size?
+ *
+ * As taught, a chunk is too big exactly when the remainder can form a chunk.  split_min:N asks for
+ * a remainder of at least N bytes: less external fragmentation, more internal.
+ */
+#ifndef SYSTEM_POLICY_SPLIT_H
+#define SYSTEM_POLICY_SPLIT_H
+
+#include "system/chunk.h"
+
+static inline bool split_too_big(const struct chunk_heap *h, const struct chunk *c, size_t need)
+{
+	return chunk_size(c) - need >= max_size(reuse_chunk_min(h->reuse), h->split_min);
+}
+
+#endif
