@@ -119,12 +119,12 @@ static bool grow(struct dlist *d, size_t need)
 /* A free chunk that is big enough, still in the list. */
 static struct chunk *find(struct dlist *d, size_t need)
 {
-	struct chunk *c = fit_search(&d->heap, d->list, need, d->fit);
+	struct chunk *c = fit_search(&d->list, need, d->fit);
 
 	if (c == NULL && merge_waiting(d))
-		c = fit_search(&d->heap, d->list, need, d->fit);
+		c = fit_search(&d->list, need, d->fit);
 	if (c == NULL && grow(d, need)) /* the new chunk is then treated as found */
-		c = fit_search(&d->heap, d->list, need, d->fit);
+		c = fit_search(&d->list, need, d->fit);
 	return c;
 }
 
@@ -139,7 +139,7 @@ static void *dlist_alloc(void *st, size_t n, size_t align)
 		c = find(d, need);
 		if (c == NULL)
 			return NULL;
-		fit_take(&d->heap, &d->list, c, d->fit);          /* remove */
+		take_out(d, c);                                    /* remove */
 		if (split_too_big(&d->heap, c, need))
 			insert(d, chunk_split(&d->heap, c, need)); /* split, insert tail */
 		chunk_set_live(&d->heap, c);                       /* set status */

@@ -8,5 +8,6 @@ const struct dmm_system *const systems_of_lecture[] = {
     &system_pad,
     &system_list,
     &system_dlist,
+    &system_bins,
     NULL,
 };

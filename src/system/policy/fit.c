@@ -26,13 +26,14 @@ static struct chunk *best_fit(struct chunk *head, size_t need)
 	return best;
 }
 
-struct chunk *fit_search(const struct chunk_heap *h, struct chunk *head, size_t need,
-    enum dmm_fit fit)
+struct chunk *fit_search(struct chunk **head, size_t need, enum dmm_fit fit)
 {
-	(void)h;
-	if (head == NULL)
+	if (*head == NULL)
 		return NULL;
-	return fit == DMM_FIT_BEST ? best_fit(head, need) : first_fit(head, need);
+	struct chunk *const c = fit == DMM_FIT_BEST ? best_fit(*head, need) : first_fit(*head, need);
+	if (c != NULL && fit == DMM_FIT_NEXT)
+		*head = c; /* taking it leaves the head behind it */
+	return c;
 }
 
 static void insert_before(const struct chunk_heap *h, struct chunk *at, struct chunk *c)

@@ -4,7 +4,7 @@
  *
  *   fit:first     the first that is large enough; freed chunks go to the front
  *   fit:next      the first from where the last search ended (Knuth's roving pointer): the list is a
- *                 ring, and taking a chunk leaves the head behind it
+ *                 ring, and its head moves to what was found
  *   fit:best      the smallest that is large enough
  *   fit:address   first fit in a list kept in order of address
  *
@@ -17,8 +17,7 @@
 #include "system/chunk.h"
 
 /* A chunk of at least `need` bytes, still in the list, or NULL. */
-struct chunk *fit_search(const struct chunk_heap *h, struct chunk *head, size_t need,
-    enum dmm_fit fit);
+struct chunk *fit_search(struct chunk **head, size_t need, enum dmm_fit fit);
 
 void fit_insert(const struct chunk_heap *h, struct chunk **head, struct chunk *c, enum dmm_fit fit);
 
@@ -30,15 +29,6 @@ static inline void fit_remove(const struct chunk_heap *h, struct chunk **head, s
 	*chunk_prev(h, next) = prev;
 	if (*head == c)
 		*head = next == c ? NULL : next;
-}
-
-/* As fit_remove for what a search found: with fit:next the next search goes on from here. */
-static inline void fit_take(const struct chunk_heap *h, struct chunk **head, struct chunk *c,
-    enum dmm_fit fit)
-{
-	if (fit == DMM_FIT_NEXT)
-		*head = c;
-	fit_remove(h, head, c);
 }
 
 /* Adds the chunks of one list to *count. */
