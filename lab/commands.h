@@ -3,6 +3,7 @@
 #ifndef LAB_COMMANDS_H
 #define LAB_COMMANDS_H
 
+int cmd_show(int argc, char **argv);
 int cmd_torture(int argc, char **argv);
 
 #endif

@@ -6,6 +6,7 @@
 #include "lab.h"
 
 static const struct command commands[] = {
+    {"show", "the heap, drawn in the terminal", cmd_show},
     {"torture", "random operations on a system, checked against a shadow", cmd_torture},
     {0},
 };
