@@ -1,0 +1,24 @@
+# The drop-in contract: test programs that run on every preloaded system.  They are not instrumented:
+# a sanitizer brings a malloc of its own.
+function(dmm_dropin_program name)
+	add_executable(${name} dropin/main.c ${ARGN})
+	set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
+	target_compile_options(${name} PRIVATE -fno-builtin)
+	target_link_libraries(${name} PRIVATE dmm_flags pthread dl)
+endfunction()
+
+add_library(dropin_plugin MODULE dropin/plugin.cc)
+set_target_properties(dropin_plugin PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test
+	CXX_VISIBILITY_PRESET default)
+dmm_dropin_program(dropin_contract dropin/contract.c dropin/process.c dropin/threads.c)
+target_compile_definitions(dropin_contract PRIVATE PLUGIN="$<TARGET_FILE:dropin_plugin>")
+dmm_dropin_program(dropin_operators dropin/operators.cc)
+
+get_property(dropins GLOBAL PROPERTY DMM_DROPINS)
+foreach(name ${dropins})
+	foreach(program contract operators)
+		add_test(NAME ${name}_preloaded_keeps_the_${program} COMMAND dropin_${program} ${name})
+		set_tests_properties(${name}_preloaded_keeps_the_${program} PROPERTIES TIMEOUT 300
+			ENVIRONMENT LD_PRELOAD=$<TARGET_FILE:dmm-${name}>)
+	endforeach()
+endforeach()

@@ -1,0 +1,54 @@
+/* dropin.h - tests that run on a preloaded malloc: TEST(name_is_a_sentence) { ... }.
+ *
+ *   LD_PRELOAD=build/libdmm-list.so build/test/dropin_contract list [WORD]
+ *
+ * Every test runs in a child of its own, so that a system that never frees starts afresh and a crash
+ * is one failure; the harness itself allocates nothing.  The name is compared with that of the
+ * loaded system: a malloc that was not preloaded fails.  The name `-` stands for any malloc, glibc's
+ * for instance, to see that the tests ask for no more than the standard does.
+ */
+#ifndef DROPIN_DROPIN_H
+#define DROPIN_DROPIN_H
+
+#include <stdint.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "dmm_system.h"
+
+#define TEST(name)                                                                                 \
+	static void name(void);                                                                    \
+	__attribute__((constructor)) static void register_##name(void)                             \
+	{                                                                                          \
+		test_register(#name, name);                                                        \
+	}                                                                                          \
+	static void name(void)
+
+#define EXPECT(cond)                                                                               \
+	do {                                                                                       \
+		if (!(cond))                                                                       \
+			test_failed(#cond, __FILE__, __LINE__);                                    \
+	} while (0)
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+void test_register(const char *name, void (*run)(void));
+__attribute__((noreturn)) void test_failed(const char *cond, const char *file, int line);
+
+/* Of the system under test; DMM_FREES and the like. */
+extern uint32_t traits;
+/* It is `-`: no more than the standards is asked. */
+extern bool any_malloc;
+
+/* The same bytes for the same seed: contents that can be recognised after a move. */
+void fill(void *p, size_t n, unsigned seed);
+int is_filled(const void *p, size_t n, unsigned seed);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

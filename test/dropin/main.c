@@ -1,0 +1,102 @@
+/* main.c - run each test in a child; 0 when all passed. */
+#include "dropin.h"
+
+#include <dlfcn.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { TESTS_MAX = 128, CHILD_SECONDS = 60 };
+
+static struct {
+	const char *name;
+	void (*run)(void);
+} tests[TESTS_MAX];
+static size_t count;
+
+uint32_t traits;
+bool any_malloc;
+
+void test_register(const char *name, void (*run)(void))
+{
+	if (count == TESTS_MAX)
+		abort();
+	tests[count].name = name;
+	tests[count++].run = run;
+}
+
+void test_failed(const char *cond, const char *file, int line)
+{
+	dprintf(STDERR_FILENO, "%s:%d: expected: %s\n", file, line, cond);
+	_exit(1);
+}
+
+void fill(void *p, size_t n, unsigned seed)
+{
+	for (size_t i = 0; i < n; i++)
+		((unsigned char *)p)[i] = (unsigned char)(seed * 31 + i * 7 + (i >> 8));
+}
+
+int is_filled(const void *p, size_t n, unsigned seed)
+{
+	for (size_t i = 0; i < n; i++)
+		if (((const unsigned char *)p)[i] != (unsigned char)(seed * 31 + i * 7 + (i >> 8)))
+			return 0;
+	return 1;
+}
+
+static int passes(size_t i)
+{
+	int status;
+	const pid_t pid = fork();
+
+	if (pid == 0) {
+		setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+		alarm(CHILD_SECONDS);
+		tests[i].run();
+		exit(0); /* destructors too */
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		return 0;
+	if (status != 0)
+		dprintf(STDERR_FILENO, "FAILED %s%s\n", tests[i].name,
+		    !WIFSIGNALED(status)             ? ""
+		    : WTERMSIG(status) == SIGALRM    ? " (too slow, or a deadlock)"
+		                                     : " (killed by a signal)");
+	return status == 0;
+}
+
+/* 0: the system's name is not `name`. */
+static int look_up(const char *name)
+{
+	const struct dmm_system *(*entry)(void);
+
+	if (strcmp(name, "-") == 0) {
+		traits = DMM_FREES;
+		return any_malloc = true;
+	}
+	*(void **)&entry = dlsym(RTLD_DEFAULT, DMM_SYSTEM_SYMBOL);
+	if (entry == NULL || strcmp(entry()->name, name) != 0)
+		return 0;
+	traits = entry()->traits;
+	return 1;
+}
+
+int main(int argc, char **argv)
+{
+	size_t ran = 0, failed = 0;
+
+	if (argc < 2 || !look_up(argv[1])) {
+		dprintf(STDERR_FILENO, "usage: LD_PRELOAD=libdmm-NAME.so %s NAME [WORD]\n", argv[0]);
+		return 2;
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (argc > 2 && strstr(tests[i].name, argv[2]) == NULL)
+			continue;
+		ran++;
+		failed += !passes(i);
+	}
+	printf("%s: %zu tests, %zu failed\n", argv[1], ran, failed);
+	return ran == 0 || failed != 0;
+}
