@@ -68,6 +68,10 @@ struct dmm_os {
 	int (*advise)(void *ctx, void *p, size_t len, enum dmm_advice what);
 
 	uint64_t (*now_ns)(void *ctx); /* monotonic clock */
+
+	/* Move the pages behind [from, from + len) to `to`, both mapped: what lay there is lost, and
+	 * `from` reads as zero afterwards.  -errno: nothing changed, the caller may copy.  May be NULL. */
+	int (*move)(void *ctx, void *from, void *to, size_t len);
 };
 
 /* ---- the techniques of the appendix ------------------------------------------------------- */

@@ -112,12 +112,19 @@ static uint64_t fault_now_ns(void *ctx)
 	return f->below->now_ns(f->below->ctx);
 }
 
+static int fault_move(void *ctx, void *from, void *to, size_t len)
+{
+	struct os_fault *f = ctx;
+	return granted(f, 0) ? f->below->move(f->below->ctx, from, to, len) : -ENOMEM;
+}
+
 void os_fault_open(struct os_fault *f, const struct dmm_os *below)
 {
 	*f = (struct os_fault){
 	    .os = {.name = "fault", .ctx = f, .page = below->page, .brk_get = fault_brk_get,
 	        .brk_set = fault_brk_set, .map = fault_map, .reserve = fault_reserve,
 	        .unmap = fault_unmap, .remap = fault_remap, .protect = fault_protect,
-	        .purge = fault_purge, .advise = fault_advise, .now_ns = fault_now_ns},
+	        .purge = fault_purge, .advise = fault_advise, .now_ns = fault_now_ns,
+	        .move = below->move != NULL ? fault_move : NULL},
 	    .below = below};
 }

@@ -87,6 +87,15 @@ static void *linux_remap(void *ctx, void *p, size_t old_len, size_t len)
 	return q == MAP_FAILED ? NULL : q;
 }
 
+static int linux_move(void *ctx, void *from, void *to, size_t len)
+{
+	(void)ctx;
+	enum { DONT_UNMAP = 4 }; /* Linux 5.7; before that, EINVAL */
+	const int saved = errno;
+	void *q = mremap(from, len, len, MREMAP_MAYMOVE | MREMAP_FIXED | DONT_UNMAP, to);
+	return result(q == MAP_FAILED ? -1 : 0, saved);
+}
+
 static int linux_protect(void *ctx, void *p, size_t len, enum dmm_protect how)
 {
 	(void)ctx;
@@ -139,4 +148,5 @@ const struct dmm_os os_linux = {
     .purge = linux_purge,
     .advise = linux_advise,
     .now_ns = linux_now_ns,
+    .move = linux_move,
 };

@@ -1,0 +1,24 @@
+/* alloc.h - the functions behind the hit path, and the rest of the malloc family.
+ *
+ * All are thread-safe.  What returns a pointer returns NULL with errno = ENOMEM when there is no
+ * memory (EINVAL where said); nothing else touches errno.  Misuse ends the program with one line.
+ */
+#ifndef SLAB_ALLOC_H
+#define SLAB_ALLOC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+void *slab_malloc_slow(size_t n);
+void slab_free_slow(void *p);          /* NULL is allowed */
+void *slab_calloc(size_t count, size_t n);
+void *slab_realloc(void *p, size_t n); /* n == 0 frees and returns NULL */
+/* align: a power of two (else EINVAL), n: any. */
+void *slab_aligned(size_t align, size_t n);
+size_t slab_usable(const void *p);     /* bytes; 0 for NULL */
+/* free() by a caller who knows what was asked for: checked. */
+void slab_free_sized(void *p, size_t n);
+void slab_free_aligned_sized(void *p, size_t align, size_t n);
+size_t slab_trim(size_t keep);         /* give back all dirty memory but `keep` bytes; bytes returned */
+
+#endif

@@ -1,0 +1,104 @@
+/* large.c - see large.h. */
+#include "slab/large.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "slab/page_heap.h"
+#include "slab/purge.h"
+
+/* From here on a move shifts page tables (mremap) instead of copying. */
+static const size_t MOVE_PAGES_FROM = 256 << 10;
+
+static uint32_t granules_for(size_t n)
+{
+	return (uint32_t)((n + GRANULE - 1) >> GRANULE_SHIFT);
+}
+
+static struct slab *run_open(uint32_t granules, uint32_t align, bool *clean)
+{
+	const uint32_t first = run_take(granules, align, clean);
+
+	if (first == 0)
+		return NULL;
+	struct slab *s = slab_at(first);
+	s->size = 0;
+	s->cls = CLASS_RUN;
+	s->run = granules;
+	atomic_store_explicit(&s->owner, OWNER_NONE, memory_order_relaxed);
+	atomic_store_explicit(&s->kind, GRANULE_RUN, memory_order_release);
+	return s;
+}
+
+void *large_malloc(size_t n, size_t align, bool *clean)
+{
+	const size_t most = (size_t)CHUNKS_MAX * HUGE_PAGE_SIZE;
+	struct slab *s = NULL;
+
+	if (n <= most && align <= most)
+		s = run_open(granules_for(n) + (n == 0), (uint32_t)max_size(align >> GRANULE_SHIFT, 1), clean);
+	if (s == NULL) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	return slab_start(s);
+}
+
+void large_free(struct slab *run, const void *p)
+{
+	uint8_t expect = GRANULE_RUN; /* two threads may free it at once: one is told */
+
+	if (!atomic_compare_exchange_strong(&run->kind, &expect, GRANULE_FREED))
+		slab_bad_pointer("free", p);
+	run_give(granule_of(run), run->run, false);
+	purge_check();
+}
+
+/* Move to a place with room to grow once more, so that growing is linear in the end. */
+static void *move(struct slab *from, uint32_t granules)
+{
+	const size_t len = (size_t)from->run << GRANULE_SHIFT;
+	bool clean;
+	struct slab *to = run_open(granules + granules / 2, 1, &clean);
+
+	if (to == NULL)
+		to = run_open(granules, 1, &clean);
+	if (to == NULL) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	const struct dmm_os *os = root.os;
+	const bool moved = len >= MOVE_PAGES_FROM && os->move != NULL &&
+	    os->move(os->ctx, slab_start(from), slab_start(to), len) == 0;
+	if (!moved)
+		memcpy(slab_start(to), slab_start(from), len);
+	atomic_store_explicit(&from->kind, GRANULE_FREED, memory_order_relaxed);
+	run_give(granule_of(from), from->run, moved);
+	purge_check();
+	return slab_start(to);
+}
+
+void *large_resize(struct slab *run, size_t n)
+{
+	const uint32_t have = run->run, first = granule_of(run);
+	bool clean;
+
+	if (n > (size_t)CHUNKS_MAX * HUGE_PAGE_SIZE) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	const uint32_t want = granules_for(n);
+	if (want <= have && want >= have / 2 + have / 8)
+		return slab_start(run);
+	if (want < have) {
+		run->run = want;
+		run_give(first + want, have - want, false);
+		purge_check();
+		return slab_start(run);
+	}
+	if (run_extend(first + have, want - have, &clean)) {
+		run->run = want;
+		return slab_start(run);
+	}
+	return move(run, want);
+}

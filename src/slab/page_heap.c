@@ -1,0 +1,476 @@
+/* page_heap.c - free runs in 2 MiB chunks, found through bitmaps by their length. */
+#include "slab/page_heap.h"
+
+#include <errno.h>
+
+#include "base/assert.h"
+#include "base/bits.h"
+
+typedef unsigned __int128 mask128; /* a bit a granule of one chunk */
+
+static mask128 join(const uint64_t m[2])
+{
+	return (mask128)m[1] << 64 | m[0];
+}
+
+static void store(uint64_t m[2], mask128 x)
+{
+	m[0] = (uint64_t)x;
+	m[1] = (uint64_t)(x >> 64);
+}
+
+static mask128 ones(unsigned from, unsigned count)
+{
+	return (count == 128 ? ~(mask128)0 : ((mask128)1 << count) - 1) << from;
+}
+
+static unsigned lowest(mask128 m)
+{
+	const uint64_t low = (uint64_t)m;
+	return low != 0 ? (unsigned)__builtin_ctzll(low) : 64u + (unsigned)__builtin_ctzll((uint64_t)(m >> 64));
+}
+
+static unsigned population(mask128 m)
+{
+	return (unsigned)(__builtin_popcountll((uint64_t)m) + __builtin_popcountll((uint64_t)(m >> 64)));
+}
+
+/* Bit i of the result: a run of at least n ones ends at i. */
+static mask128 run_ends(mask128 m, unsigned n)
+{
+	unsigned have = 1;
+	while (have < n && m != 0) {
+		const unsigned step = have < n - have ? have : n - have;
+		m &= m << step;
+		have += step;
+	}
+	return m;
+}
+
+static unsigned longest_run(mask128 m)
+{
+	mask128 power[8] = {m}; /* [k]: ends of runs of 2^k */
+	unsigned k = 0;
+
+	if (m == 0)
+		return 0;
+	while (k < 7 && (power[k + 1] = power[k] & power[k] << (1u << k)) != 0)
+		k++;
+	unsigned len = 1u << k;
+	for (mask128 ends = power[k]; k > 0 && len < CHUNK_GRANULES;) {
+		const mask128 longer = ends & power[--k] << len;
+		if (longer != 0) {
+			ends = longer;
+			len += 1u << k;
+		}
+	}
+	return len;
+}
+
+/* ---- bins: exact up to 8, then up to 16, 32, 64, 127, and whole chunks --------------------- */
+
+static unsigned bin_of(unsigned len)
+{
+	if (len <= 8)
+		return len;
+	return len == CHUNK_GRANULES ? 13 : 5 + log2_ceil(len);
+}
+
+static void bin_set(uint32_t chunk, bool dirty, unsigned bin)
+{
+	root.bins[chunk / 64].bin[dirty][bin] |= 1ull << chunk % 64;
+	root.middle[chunk / 4096].bin[dirty][bin] |= 1ull << chunk / 64 % 64;
+	root.top.bin[dirty][bin] |= 1ull << chunk / 4096;
+}
+
+static void bin_clear(uint32_t chunk, bool dirty, unsigned bin)
+{
+	if ((root.bins[chunk / 64].bin[dirty][bin] &= ~(1ull << chunk % 64)) != 0)
+		return;
+	if ((root.middle[chunk / 4096].bin[dirty][bin] &= ~(1ull << chunk / 64 % 64)) != 0)
+		return;
+	root.top.bin[dirty][bin] &= ~(1ull << chunk / 4096);
+}
+
+/* The chunk with the lowest address in a bin that is not empty. */
+static uint32_t bin_first(bool dirty, unsigned bin)
+{
+	const uint32_t t = (uint32_t)__builtin_ctzll(root.top.bin[dirty][bin]);
+	const uint32_t m = t * 64 + (uint32_t)__builtin_ctzll(root.middle[t].bin[dirty][bin]);
+	return m * 64 + (uint32_t)__builtin_ctzll(root.bins[m].bin[dirty][bin]);
+}
+
+/* Change a chunk's masks, and all that is derived from them. */
+static void chunk_update(uint32_t chunk, mask128 free, mask128 dirty)
+{
+	struct chunk *c = &root.chunks[chunk];
+
+	root.used -= population(free) - (size_t)population(join(c->free));
+	root.dirty += population(dirty) - (size_t)population(join(c->dirty));
+	store(c->free, free);
+	store(c->dirty, dirty);
+
+	const unsigned free_bin = bin_of(longest_run(free)), dirty_bin = bin_of(longest_run(dirty));
+	if (free_bin != c->free_bin) {
+		if (c->free_bin != 0)
+			bin_clear(chunk, false, c->free_bin);
+		if (free_bin != 0)
+			bin_set(chunk, false, free_bin);
+		c->free_bin = (uint8_t)free_bin;
+	}
+	if (dirty_bin != c->dirty_bin) {
+		if (c->dirty_bin != 0)
+			bin_clear(chunk, true, c->dirty_bin);
+		if (dirty_bin != 0)
+			bin_set(chunk, true, dirty_bin);
+		c->dirty_bin = (uint8_t)dirty_bin;
+	}
+}
+
+/* ---- the reservation ----------------------------------------------------------------------- */
+
+struct layout {
+	size_t chunks, bins, heaps, slabs, remote, base, end; /* byte offsets */
+};
+
+static struct layout layout_of(size_t chunks)
+{
+	const size_t page = 4096, granules = chunks * CHUNK_GRANULES;
+	struct layout l = {0};
+
+	l.bins = round_up(l.chunks + chunks * sizeof(struct chunk), page);
+	l.heaps = round_up(l.bins + (chunks + 63) / 64 * sizeof(struct bin_words), page);
+	l.slabs = round_up(l.heaps + HEAPS_MAX * sizeof(struct heap), page) + page;
+	l.remote = round_up(l.slabs + granules * sizeof(struct slab), page) + page;
+	l.base = round_up(l.remote + granules * sizeof(root.remote[0]) + page, HUGE_PAGE_SIZE);
+	l.end = l.base + granules * GRANULE;
+	return l;
+}
+
+static bool accessible(void *from, void *to)
+{
+	char *const first = (char *)round_down((uintptr_t)from, root.os->page);
+	char *const last = (char *)round_up((uintptr_t)to, root.os->page);
+	return root.os->protect(root.os->ctx, first, ptr_diff(last, first), DMM_PROTECT_RW) == 0;
+}
+
+/* Metadata for 64 chunks at a time: a page of struct chunk, 2.5 MiB of address space in all. */
+static bool meta_grow(void)
+{
+	const uint32_t from = root.meta_ready;
+	const uint32_t to = (uint32_t)min_size(from + 64, root.chunk_limit);
+
+	if (!accessible(&root.chunks[from], &root.chunks[to]) ||
+	    !accessible(&root.bins[from / 64], &root.bins[(to + 63) / 64]) ||
+	    !accessible(&root.slabs[(size_t)from * CHUNK_GRANULES], &root.slabs[(size_t)to * CHUNK_GRANULES]) ||
+	    !accessible(&root.remote[(size_t)from * CHUNK_GRANULES], &root.remote[(size_t)to * CHUNK_GRANULES]))
+		return false;
+	root.meta_ready = to;
+	return true;
+}
+
+/* Where commitments are counted (strict overcommit), what was made accessible is paid for: so grow by
+ * a quarter of what there is, at least a chunk, and by exactly what is needed where that is refused. */
+static bool payload_grow(uint32_t to)
+{
+	const size_t ahead = max_size(to, root.chunk_ready + root.chunk_ready / 4 + 4);
+	const uint32_t generous = (uint32_t)min_size(ahead, root.meta_ready);
+	uint32_t first = root.chunk_ready * CHUNK_GRANULES;
+
+	if (first == 0)
+		first = 1; /* granule 0 stays inaccessible */
+	if (accessible(granule_address(first), granule_address(generous * CHUNK_GRANULES)))
+		root.chunk_ready = generous;
+	else if (accessible(granule_address(first), granule_address(to * CHUNK_GRANULES)))
+		root.chunk_ready = to;
+	return root.chunk_ready >= to;
+}
+
+/* Huge pages only where the heap already fills them: a small program stays small. */
+static const uint32_t HUGE_FROM_CHUNK = 4;
+
+/* Add chunks until there are `count`; false: the system or the reservation has no more. */
+static bool chunks_grow(uint32_t count)
+{
+	if (count > root.chunk_limit)
+		return false;
+	while (root.meta_ready < count)
+		if (!meta_grow())
+			return false;
+	if (root.chunk_ready < count) {
+		const uint32_t from = root.chunk_ready;
+		if (!payload_grow(count))
+			return false;
+		const uint32_t huge = (uint32_t)max_size(from, HUGE_FROM_CHUNK);
+		if (huge < root.chunk_ready)
+			root.os->advise(root.os->ctx, granule_address(huge * CHUNK_GRANULES),
+			    (size_t)(root.chunk_ready - huge) * HUGE_PAGE_SIZE, DMM_ADVICE_HUGE);
+	}
+	for (uint32_t chunk = root.chunk_count; chunk < count; chunk++) {
+		root.used += CHUNK_GRANULES; /* chunk_update takes them off again */
+		chunk_update(chunk, chunk == 0 ? ~(mask128)1 : ~(mask128)0, 0);
+	}
+	root.chunk_count = count;
+	atomic_store_explicit(&root.len, (size_t)count * HUGE_PAGE_SIZE, memory_order_release);
+	return true;
+}
+
+int page_heap_open(const struct dmm_os *os)
+{
+	char *p = NULL;
+	size_t chunks = CHUNKS_MAX;
+	struct layout l;
+
+	/* 512 GiB; under a limit, three quarters or a half of a power of two, as fits. */
+	for (;; chunks = is_pow2(chunks) ? chunks / 4 * 3 : chunks / 3 * 2) {
+		l = layout_of(chunks);
+		if ((p = os->reserve(os->ctx, l.end, HUGE_PAGE_SIZE)) != NULL)
+			break;
+		if (chunks <= 8)
+			return -ENOMEM;
+	}
+	root.os = os;
+	root.reservation = p;
+	root.reservation_len = l.end;
+	root.chunks = (struct chunk *)(p + l.chunks);
+	root.bins = (struct bin_words *)(p + l.bins);
+	root.heaps = (struct heap *)(p + l.heaps);
+	root.slabs = (struct slab *)(p + l.slabs);
+	root.remote = (_Atomic uint64_t(*)[MASK_WORDS])(p + l.remote);
+	root.base = (uintptr_t)(p + l.base);
+	root.chunk_limit = (uint32_t)chunks;
+	root.chunk_count = root.chunk_ready = root.meta_ready = 0;
+	if (!chunks_grow(1)) {
+		page_heap_close();
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+void page_heap_close(void)
+{
+	atomic_store(&root.len, 0);
+	root.os->unmap(root.os->ctx, root.reservation, root.reservation_len);
+	root.base = 0;
+}
+
+/* ---- take and give -------------------------------------------------------------------------- */
+
+/* The chunk that fits `count` granules (at an alignment) best, or UINT32_MAX. */
+static uint32_t find_chunk(bool dirty, uint32_t wide)
+{
+	const unsigned exact = bin_of(wide);
+
+	if (root.top.bin[dirty][exact] != 0) {
+		const uint32_t chunk = bin_first(dirty, exact);
+		const struct chunk *c = &root.chunks[chunk];
+		if (run_ends(join(dirty ? c->dirty : c->free), wide) != 0)
+			return chunk;
+	}
+	for (unsigned bin = exact + 1; bin < RUN_BINS; bin++)
+		if (root.top.bin[dirty][bin] != 0)
+			return bin_first(dirty, bin);
+	return UINT32_MAX;
+}
+
+static uint32_t take_in_chunk(uint32_t chunk, bool dirty, uint32_t count, uint32_t align, bool *clean)
+{
+	struct chunk *c = &root.chunks[chunk];
+	const mask128 free = join(c->free), old_dirty = join(c->dirty);
+	mask128 starts = run_ends(dirty ? old_dirty : free, count) >> (count - 1);
+
+	unsigned at = lowest(starts);
+	while (at % align != 0) {
+		starts &= starts - 1;
+		if (starts == 0)
+			return 0;
+		at = lowest(starts);
+	}
+	const mask128 run = ones(at, count);
+	*clean = (old_dirty & run) == 0;
+	c->epoch = root.epoch;
+	chunk_update(chunk, free & ~run, old_dirty & ~run);
+	return chunk * CHUNK_GRANULES + at;
+}
+
+/* Whole free chunks in a row, the last may be taken in part. */
+static uint32_t find_chunks(uint32_t count, uint32_t align)
+{
+	const size_t base = root.base / HUGE_PAGE_SIZE;
+	uint32_t have = 0;
+
+	for (uint32_t chunk = 0; chunk < root.chunk_count; chunk++) {
+		if (have == 0 && (base + chunk) % align != 0)
+			continue;
+		have = root.chunks[chunk].free_bin == RUN_BINS - 1 ? have + 1 : 0;
+		if (have == count)
+			return chunk + 1 - count;
+	}
+	const uint32_t first = (uint32_t)(round_up(base + root.chunk_count - have, align) - base);
+	return first <= root.chunk_limit && count <= root.chunk_limit - first && chunks_grow(first + count)
+	    ? first
+	    : UINT32_MAX;
+}
+
+/* Take [first, first + count), all of them free. */
+static bool take_range(uint32_t first, uint32_t count)
+{
+	bool clean = true;
+
+	for (uint32_t at = first, end = first + count; at < end;) {
+		const uint32_t chunk = at / CHUNK_GRANULES, from = at % CHUNK_GRANULES;
+		const uint32_t n = (uint32_t)min_size(end - at, CHUNK_GRANULES - from);
+		struct chunk *c = &root.chunks[chunk];
+		const mask128 run = ones(from, n), dirty = join(c->dirty);
+		clean = clean && (dirty & run) == 0;
+		c->epoch = root.epoch;
+		chunk_update(chunk, join(c->free) & ~run, dirty & ~run);
+		at += n;
+	}
+	return clean;
+}
+
+static uint32_t take_large(uint32_t count, uint32_t align, bool *clean)
+{
+	const uint32_t chunks = (count + CHUNK_GRANULES - 1) / CHUNK_GRANULES;
+	const uint32_t chunk = find_chunks(chunks, (uint32_t)max_size(align / CHUNK_GRANULES, 1));
+
+	if (chunk == UINT32_MAX)
+		return 0;
+	*clean = take_range(chunk * CHUNK_GRANULES, count);
+	return chunk * CHUNK_GRANULES;
+}
+
+static uint32_t take_small(uint32_t count, uint32_t align, bool *clean)
+{
+	const uint32_t wide = count + align - 1;
+
+	for (int dirty = 1; dirty >= 0; dirty--) {
+		const uint32_t chunk = find_chunk(dirty, wide);
+		if (chunk != UINT32_MAX)
+			return take_in_chunk(chunk, dirty, count, align, clean);
+	}
+	if (!chunks_grow(root.chunk_count + 1))
+		return 0;
+	return take_in_chunk(root.chunk_count - 1, false, count, align, clean);
+}
+
+uint32_t run_take(uint32_t count, uint32_t align, bool *clean)
+{
+	lock_take(&root.page_lock);
+	const bool small = count + align - 1 <= CHUNK_GRANULES && align < CHUNK_GRANULES;
+	const uint32_t first = small ? take_small(count, align, clean) : take_large(count, align, clean);
+	lock_give(&root.page_lock);
+	return first;
+}
+
+void run_give(uint32_t first, uint32_t count, bool clean)
+{
+	lock_take(&root.page_lock);
+	for (uint32_t at = first, end = first + count; at < end;) {
+		const uint32_t chunk = at / CHUNK_GRANULES, from = at % CHUNK_GRANULES;
+		const uint32_t n = (uint32_t)min_size(end - at, CHUNK_GRANULES - from);
+		struct chunk *c = &root.chunks[chunk];
+		const mask128 run = ones(from, n), free = join(c->free), dirty = join(c->dirty);
+		CHECK((free & run) == 0);
+		c->epoch = root.epoch;
+		chunk_update(chunk, free | run, clean ? dirty : dirty | run);
+		at += n;
+	}
+	lock_give(&root.page_lock);
+}
+
+bool run_extend(uint32_t end, uint32_t more, bool *clean)
+{
+	bool ok = true;
+
+	lock_take(&root.page_lock);
+	const uint32_t last = end + more;
+	if (last > root.chunk_count * CHUNK_GRANULES)
+		ok = last > end && last <= root.chunk_limit * CHUNK_GRANULES &&
+		    chunks_grow((last + CHUNK_GRANULES - 1) / CHUNK_GRANULES);
+	for (uint32_t at = end; ok && at < last;) {
+		const uint32_t from = at % CHUNK_GRANULES;
+		const uint32_t n = (uint32_t)min_size(last - at, CHUNK_GRANULES - from);
+		const mask128 run = ones(from, n);
+		ok = (join(root.chunks[at / CHUNK_GRANULES].free) & run) == run;
+		at += n;
+	}
+	if (ok)
+		*clean = take_range(end, more);
+	lock_give(&root.page_lock);
+	return ok;
+}
+
+/* ---- for purge ------------------------------------------------------------------------------ */
+
+uint32_t purge_claim(uint32_t from, uint32_t before, bool whole, uint64_t mask[2])
+{
+	uint32_t found = UINT32_MAX;
+
+	lock_take(&root.page_lock);
+	for (uint32_t chunk = from; chunk < root.chunk_count && found == UINT32_MAX; chunk++) {
+		struct chunk *c = &root.chunks[chunk];
+		if (c->dirty_bin == 0 || (int32_t)(c->epoch - before) >= 0)
+			continue;
+		const mask128 free = join(c->free), dirty = join(c->dirty);
+		if (whole != (free == ~(mask128)0 || (chunk == 0 && free == ~(mask128)1)))
+			continue;
+		const mask128 claimed = whole ? free : dirty;
+		store(mask, claimed);
+		chunk_update(chunk, free & ~claimed, 0);
+		found = chunk;
+	}
+	lock_give(&root.page_lock);
+	return found;
+}
+
+void purge_return(uint32_t chunk, const uint64_t mask[2], bool clean)
+{
+	lock_take(&root.page_lock);
+	const struct chunk *c = &root.chunks[chunk];
+	const mask128 run = join(mask), dirty = join(c->dirty);
+	chunk_update(chunk, join(c->free) | run, clean ? dirty : dirty | run);
+	lock_give(&root.page_lock);
+}
+
+static bool fault(struct dmm_fault *why, const char *rule, const void *at, uint64_t found, uint64_t wanted)
+{
+	*why = (struct dmm_fault){rule, (uintptr_t)at, found, wanted};
+	return false;
+}
+
+static bool chunk_check(uint32_t chunk, struct dmm_fault *why)
+{
+	const struct chunk *c = &root.chunks[chunk];
+	const mask128 free = join(c->free), dirty = join(c->dirty);
+
+	if ((dirty & ~free) != 0)
+		return fault(why, "P1 dirty", c, c->dirty[0], c->free[0]);
+	const unsigned free_bin = bin_of(longest_run(free)), dirty_bin = bin_of(longest_run(dirty));
+	if (free_bin != c->free_bin || dirty_bin != c->dirty_bin)
+		return fault(why, "P2 filed", c, c->free_bin, free_bin);
+	for (unsigned bin = 1; bin < RUN_BINS; bin++)
+		for (int d = 0; d < 2; d++)
+			if ((root.bins[chunk / 64].bin[d][bin] >> chunk % 64 & 1) !=
+			    (bin == (d ? dirty_bin : free_bin)))
+				return fault(why, "P2 filed", c, bin, d ? dirty_bin : free_bin);
+	return true;
+}
+
+bool page_heap_check(struct dmm_fault *why)
+{
+	size_t used = 0, dirty = 0;
+	bool ok = true;
+
+	lock_take(&root.page_lock);
+	for (uint32_t chunk = 0; ok && chunk < root.chunk_count; chunk++) {
+		ok = chunk_check(chunk, why);
+		used += CHUNK_GRANULES - population(join(root.chunks[chunk].free));
+		dirty += population(join(root.chunks[chunk].dirty));
+	}
+	if (ok && (used != root.used || dirty != root.dirty))
+		ok = fault(why, "P3 counted", &root, root.used, used);
+	lock_give(&root.page_lock);
+	return ok;
+}

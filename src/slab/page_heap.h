@@ -1,0 +1,43 @@
+/* page_heap.h - runs of granules: where slabs of every class and thread, and large objects, come from.
+ *
+ *   chunk     0123456789 ...                                          127
+ *     free    ..111.....1111111....                1 = neither slab nor run
+ *     dirty   ..1.......11.........                1 = free, and may hold old data
+ *                         \____/ longest free run: the bin in which the chunk is filed
+ *
+ * A request takes the chunk with the shortest sufficient dirty run (reuse before growth, by whoever
+ * freed it), else the shortest sufficient free run, among equals the lowest address: so the heap stays
+ * dense, whole chunks fall free, and can be backed by huge pages and given back as such.
+ *
+ * Invariants, checked by page_heap_check():
+ *   P1 dirty    dirty is a subset of free
+ *   P2 filed    a chunk is in exactly the bins of its longest free and dirty runs
+ *   P3 counted  root.used and root.dirty are the sums over the chunks
+ *
+ * All functions take page_lock themselves.  Addresses are granule numbers; 0 is never given out.
+ */
+#ifndef SLAB_PAGE_HEAP_H
+#define SLAB_PAGE_HEAP_H
+
+#include "slab/root.h"
+
+/* 0, or -errno and nothing changed.  Reserves address space: as much as it gets, halving. */
+int page_heap_open(const struct dmm_os *os);
+void page_heap_close(void);
+
+/* `count` granules, the first a multiple of `align` (a power of two), or 0: no memory.
+ * *clean: the bytes read as zero. */
+uint32_t run_take(uint32_t count, uint32_t align, bool *clean);
+/* Give back; clean: nobody wrote to them since they were taken clean. */
+void run_give(uint32_t first, uint32_t count, bool clean);
+/* Take `more` granules directly behind a run that ends before `end`; false: they are not free. */
+bool run_extend(uint32_t end, uint32_t more, bool *clean);
+
+/* Take all dirty granules of one chunk that nobody reused since epoch `before`, to purge them: whole
+ * free chunks first.  Returns the chunk, or UINT32_MAX: there is none.  mask: the granules. */
+uint32_t purge_claim(uint32_t from, uint32_t before, bool whole, uint64_t mask[2]);
+void purge_return(uint32_t chunk, const uint64_t mask[2], bool clean);
+
+bool page_heap_check(struct dmm_fault *why);
+
+#endif

@@ -1,0 +1,226 @@
+/* purge.c - see purge.h for the promise. */
+#include "slab/purge.h"
+
+#include "base/bits.h"
+#include "os/helper.h"
+#include "slab/page_heap.h"
+#include "slab/thread_cache.h"
+
+static _Atomic bool running;
+static bool enabled = true;
+
+static bool give_back(void *p, size_t len)
+{
+	return root.os->purge(root.os->ctx, p, len) == 0;
+}
+
+/* ---- free runs ------------------------------------------------------------------------------ */
+
+static bool purge_mask(uint32_t chunk, const uint64_t mask[2])
+{
+	bool ok = true;
+
+	for (uint32_t at = 0; at < CHUNK_GRANULES;) {
+		uint32_t end = at;
+		while (end < CHUNK_GRANULES && (mask[end / 64] >> end % 64 & 1))
+			end++;
+		char *const p = granule_address(chunk * CHUNK_GRANULES + at);
+		if (end > at)
+			ok = give_back(p, (size_t)(end - at) * GRANULE) && ok;
+		at = end + 1;
+	}
+	return ok;
+}
+
+/* Purge chunks that no run was taken from or given to since epoch `before`, until at most `keep`
+ * granules are dirty. */
+static void purge_runs(uint32_t before, bool whole, size_t keep)
+{
+	uint64_t mask[2];
+	uint32_t chunk = 0;
+
+	while (root.dirty > keep && (chunk = purge_claim(chunk, before, whole, mask)) != UINT32_MAX) {
+		const bool ok = purge_mask(chunk, mask);
+		if (whole) { /* its metadata as well: no slab is left in it */
+			give_back(slab_at(chunk * CHUNK_GRANULES), CHUNK_GRANULES * sizeof(struct slab));
+			give_back(root.remote[chunk * CHUNK_GRANULES], CHUNK_GRANULES * sizeof(root.remote[0]));
+		}
+		purge_return(chunk++, mask, ok);
+	}
+}
+
+/* ---- pages of slabs ------------------------------------------------------------------------- */
+
+static bool range_free(const struct slab *s, size_t from, size_t to)
+{
+	const size_t step = slab_step(s);
+	const size_t last = min_size((to - 1) / step, s->count - 1);
+
+	for (size_t index = from / step; index <= last; index++)
+		if (!object_free(s, (unsigned)index))
+			return false;
+	return true;
+}
+
+/* Give back the pages of a slab that is not current and has no live object on them. */
+static void purge_pages(struct slab *s)
+{
+	const size_t len = (size_t)s->granules << GRANULE_SHIFT, unit = max_size(4096, len / 32);
+	size_t from = 0;
+
+	for (size_t at = 0; at < len; at += unit) {
+		const bool empty = (s->purged >> at / unit & 1) == 0 && range_free(s, at, at + unit);
+		if (empty)
+			s->purged |= 1u << at / unit;
+		if (!empty && from < at)
+			give_back(slab_start(s) + from, at - from);
+		if (!empty)
+			from = at + unit;
+	}
+	if (from < len)
+		give_back(slab_start(s) + from, len - from);
+}
+
+/* True: it has changed since we looked last, so look again. */
+static bool look_at(struct slab *s)
+{
+	const unsigned free = slab_count_free(s);
+
+	if (free != s->seen_free) {
+		s->seen_free = (uint16_t)free;
+		return true;
+	}
+	if ((size_t)free * slab_step(s) >= 4096 && s->cls != CLASS_ZERO)
+		purge_pages(s);
+	return false;
+}
+
+static bool purge_slab(struct slab *s)
+{
+	struct heap *h = s->heap;
+	bool changed = false;
+
+	if (h == NULL)
+		return false;
+	lock_take(&h->lock);
+	if (kind_of(s) == GRANULE_SLAB && s->heap == h && s->state != SLAB_CURRENT)
+		changed = look_at(s);
+	lock_give(&h->lock);
+	return changed;
+}
+
+/* Continue where the last tick ended; true: something has changed. */
+static bool purge_slabs(uint32_t *cursor)
+{
+	const uint32_t chunks = root.chunk_count, quarter = chunks / 4 + 128;
+	bool changed = false;
+
+	for (uint32_t n = 0; n < chunks && n < quarter; n++) {
+		const uint32_t chunk = (*cursor)++ % chunks;
+		if (root.chunks[chunk].free_bin == RUN_BINS - 1)
+			continue;
+		for (uint32_t i = 0; i < CHUNK_GRANULES; i++) {
+			struct slab *s = slab_at(chunk * CHUNK_GRANULES + i);
+			if (kind_of(s) == GRANULE_SLAB && purge_slab(s))
+				changed = true;
+		}
+	}
+	return changed;
+}
+
+/* ---- slabs that others have emptied while their owner sleeps --------------------------------- */
+
+static void heap_release_idle(struct heap *h)
+{
+	if (atomic_load_explicit(&h->inbox, memory_order_relaxed) == 0)
+		return;
+	lock_take(&h->lock);
+	uint32_t granule = atomic_exchange(&h->inbox, 0), keep = 0;
+	while (granule != 0) {
+		struct slab *s = slab_at(granule);
+		granule = s->inbox_next;
+		/* The owner may be changing `free` this moment, unless no object is left to be freed. */
+		if (s->state != SLAB_CURRENT && slab_count_free(s) == s->count) {
+			atomic_fetch_and(&s->owner, ~OWNER_REMOTE);
+			slab_collect(s);
+			heap_settle_slab(h, s);
+		} else {
+			s->inbox_next = keep;
+			keep = granule_of(s);
+		}
+	}
+	while (keep != 0) {
+		struct slab *s = slab_at(keep);
+		keep = s->inbox_next;
+		uint32_t head = atomic_load(&h->inbox);
+		do {
+			s->inbox_next = head;
+		} while (!atomic_compare_exchange_weak(&h->inbox, &head, granule_of(s)));
+	}
+	lock_give(&h->lock);
+}
+
+static void release_idle(void)
+{
+	for (uint32_t i = 1; i < root.heap_count; i++)
+		heap_release_idle(&root.heaps[i]);
+}
+
+/* ---- the helper ------------------------------------------------------------------------------ */
+
+static bool too_dirty(void)
+{
+	return root.dirty > purge_limit();
+}
+
+static int helper(void *arg)
+{
+	uint32_t cursor = 0;
+	unsigned quiet = 0;
+	(void)arg;
+
+	while (quiet < 10) {
+		helper_sleep_ms(PURGE_TICK_MS);
+		const uint32_t before = root.epoch++;
+		release_idle();
+		const bool changed = purge_slabs(&cursor);
+		if (too_dirty()) {
+			purge_runs(before, true, purge_limit() / 2);
+			purge_runs(before, false, purge_limit());
+		}
+		quiet = changed || too_dirty() ? 0 : quiet + 1;
+		if (quiet == 10) {
+			atomic_store(&running, false);
+			if (too_dirty() && !atomic_exchange(&running, true))
+				quiet = 0;
+		}
+	}
+	return 0;
+}
+
+void purge_wake(void)
+{
+	if (!enabled || atomic_load_explicit(&running, memory_order_relaxed) || atomic_exchange(&running, true))
+		return;
+	if (!helper_start(helper))
+		atomic_store(&running, false);
+}
+
+size_t purge_now(size_t keep)
+{
+	if (root.base == 0)
+		return 0;
+	const size_t before = root.dirty, granules = keep / GRANULE;
+
+	release_idle();
+	purge_runs(root.epoch + 1, true, granules);
+	purge_runs(root.epoch + 1, false, granules);
+	const size_t after = root.dirty;
+	return before > after ? (before - after) * GRANULE : 0;
+}
+
+void purge_after_fork(void)
+{
+	helper_forget();
+	atomic_store(&running, false);
+}

@@ -1,0 +1,41 @@
+/* purge.h - giving memory back: late, in bulk, and also when the program has gone to sleep.
+ *
+ *   dirty                          = resident pages without a live object
+ *   promise, 1 s after the last call: dirty <= max(1 MiB, live / 8)
+ *
+ * Whoever makes more dirty than that wakes a helper thread, which exists only while there is something
+ * to do.  Ten times a second it gives back what the last tick did not touch: whole free chunks with
+ * their metadata, then free runs, then pages of slabs in which no object is live.
+ */
+#ifndef SLAB_PURGE_H
+#define SLAB_PURGE_H
+
+#include "slab/root.h"
+
+enum { PURGE_TICK_MS = 100 };
+
+/* Granules that may stay dirty. */
+static inline size_t purge_limit(void)
+{
+	const size_t floor = (1 << 20) / GRANULE, share = root.used / 8;
+	return share > floor ? share : floor;
+}
+
+/* Granules in partial slabs of one heap from which it is worth looking for empty pages. */
+static inline size_t purge_sparse_limit(void)
+{
+	return purge_limit();
+}
+
+void purge_wake(void); /* no lock is held */
+
+static inline void purge_check(void)
+{
+	if (unlikely(root.dirty > purge_limit()))
+		purge_wake();
+}
+
+size_t purge_now(size_t keep); /* bytes kept; returns bytes given back */
+void purge_after_fork(void);   /* in the child */
+
+#endif

@@ -1,0 +1,231 @@
+/* system.c - the adapter to struct dmm_system: the same functions as malloc's, through a table.
+ *
+ * walk: objects are live exactly where both their bits are 0, so the whole heap is told from metadata.
+ * It wants a heap at rest: no other thread allocates meanwhile.
+ */
+#include "slab/system.h"
+
+#include <errno.h>
+
+#include "slab/alloc.h"
+#include "slab/fast.h"
+#include "slab/page_heap.h"
+#include "slab/purge.h"
+
+struct walk {
+	dmm_visit *visit;
+	void *arg;
+	struct dmm_piece last; /* neighbours of one kind and text are told as one, unless live */
+};
+
+static int flush(struct walk *w)
+{
+	const struct dmm_piece piece = w->last;
+	w->last.len = 0;
+	return piece.len != 0 ? w->visit(w->arg, &piece) : 0;
+}
+
+static int tell(struct walk *w, const void *p, size_t len, enum dmm_kind kind, const char *what, int bin)
+{
+	if (len == 0)
+		return 0;
+	if (kind != DMM_LIVE && w->last.len != 0 && w->last.kind == kind && w->last.what == what &&
+	    w->last.bin == bin) {
+		w->last.len += len;
+		return 0;
+	}
+	const int r = flush(w);
+	w->last = (struct dmm_piece){(uintptr_t)p, len, kind, what, bin};
+	return r;
+}
+
+static int walk_slab(struct walk *w, const struct slab *s)
+{
+	char *p = slab_start(s);
+	char *const end = p + ((size_t)s->granules << GRANULE_SHIFT);
+	const size_t step = slab_step(s);
+	int r = 0;
+
+	for (unsigned i = 0; i < s->count && r == 0; i++, p += step) {
+		const bool free = object_free(s, i);
+		r = tell(w, p, step, free ? DMM_FREE : DMM_LIVE, free ? "slab" : "object", s->cls);
+	}
+	return r != 0 ? r : tell(w, p, ptr_diff(end, p), DMM_PAD, "slab tail", s->cls);
+}
+
+/* What begins at a granule, and how many granules it is. */
+static int walk_granule(struct walk *w, uint32_t granule, uint32_t *count)
+{
+	const struct chunk *c = &root.chunks[granule / CHUNK_GRANULES];
+	const struct slab *s = slab_at(granule);
+	char *const p = granule_address(granule);
+
+	*count = 1;
+	if (granule == 0)
+		return tell(w, p, GRANULE, DMM_META, "guard", -1);
+	if (c->free[granule % CHUNK_GRANULES / 64] >> granule % 64 & 1)
+		return tell(w, p, GRANULE, DMM_FREE, "run", -1);
+	if (kind_of(s) == GRANULE_RUN) {
+		*count = s->run;
+		return tell(w, p, (size_t)s->run << GRANULE_SHIFT, DMM_LIVE, "run", -1);
+	}
+	if (kind_of(s) == GRANULE_SLAB) {
+		*count = s->granules;
+		return walk_slab(w, s);
+	}
+	return tell(w, p, GRANULE, DMM_PAD, "lost", -1); /* slab_close could not take it back */
+}
+
+int slab_walk(dmm_visit *visit, void *arg)
+{
+	struct walk w = {.visit = visit, .arg = arg};
+	int r = 0;
+
+	if (root.base == 0)
+		return 0;
+	r = tell(&w, root.reservation, root.base - (uintptr_t)root.reservation, DMM_META, "tables", -1);
+	for (uint32_t g = 0, n; r == 0 && g < root.chunk_count * CHUNK_GRANULES; g += n)
+		r = walk_granule(&w, g, &n);
+	char *const top = granule_address(root.chunk_count * CHUNK_GRANULES);
+	if (r == 0)
+		r = tell(&w, top, (uintptr_t)root.reservation + root.reservation_len - (uintptr_t)top,
+		    DMM_FREE, "reserve", -1);
+	return r != 0 ? r : flush(&w);
+}
+
+static bool fault(struct dmm_fault *why, const char *rule, const void *at, uint64_t found, uint64_t wanted)
+{
+	*why = (struct dmm_fault){rule, (uintptr_t)at, found, wanted};
+	return false;
+}
+
+static bool check_lists(const struct heap *h, struct dmm_fault *why)
+{
+	size_t listed = 0, partial = 0;
+
+	for (uint32_t g = h->own; g != 0; g = slab_at(g)->own_next) {
+		const struct slab *s = slab_at(g);
+		if (s->heap != h)
+			return fault(why, "S5 listed", s, (uintptr_t)s->heap, (uintptr_t)h);
+		partial += s->state == SLAB_PARTIAL ? s->granules : 0u;
+	}
+	for (unsigned cls = 0; cls < class_count; cls++)
+		for (uint32_t g = h->partial[cls]; g != 0; g = slab_at(g)->next) {
+			const struct slab *s = slab_at(g);
+			if (s->heap != h || s->state != SLAB_PARTIAL || s->cls != cls)
+				return fault(why, "S5 listed", s, s->state, SLAB_PARTIAL);
+			listed += s->granules;
+		}
+	return listed == partial || fault(why, "S5 listed", h, listed, partial);
+}
+
+static bool check_granule(uint32_t granule, uint32_t *count, struct dmm_fault *why)
+{
+	const struct chunk *c = &root.chunks[granule / CHUNK_GRANULES];
+	const bool free = c->free[granule % CHUNK_GRANULES / 64] >> granule % 64 & 1;
+	struct slab *s = slab_at(granule);
+	const enum granule_kind kind = kind_of(s);
+
+	*count = 1;
+	if (free && (kind == GRANULE_SLAB || kind == GRANULE_RUN || kind == GRANULE_REST))
+		return fault(why, "L1 alone", s, kind, GRANULE_FREED);
+	if (free || (kind != GRANULE_SLAB && kind != GRANULE_RUN))
+		return true;
+	*count = kind == GRANULE_RUN ? s->run : s->granules;
+	for (uint32_t g = granule; g < granule + *count; g++)
+		if (root.chunks[g / CHUNK_GRANULES].free[g % CHUNK_GRANULES / 64] >> g % 64 & 1)
+			return fault(why, "L1 alone", slab_at(g), 1, 0);
+	return kind == GRANULE_RUN || slab_check(s, why);
+}
+
+bool slab_check_all(struct dmm_fault *why)
+{
+	if (root.base == 0)
+		return true;
+	if (!page_heap_check(why))
+		return false;
+	for (uint32_t g = 1, n; g < root.chunk_count * CHUNK_GRANULES; g += n)
+		if (!check_granule(g, &n, why))
+			return false;
+	for (uint32_t i = 1; i < root.heap_count; i++)
+		if (!check_lists(&root.heaps[i], why))
+			return false;
+	return check_lists(&root.orphans, why) && check_lists(&late_heap, why);
+}
+
+/* ---- the table ------------------------------------------------------------------------------- */
+
+static int system_open(void *st, const struct dmm_params *params, const struct dmm_os *os)
+{
+	(void)st, (void)params;
+	if (root.base != 0)
+		return -EBUSY;
+	return slab_start_on(os) ? 0 : -ENOMEM;
+}
+
+static void system_close(void *st)
+{
+	(void)st;
+	slab_shut_down();
+}
+
+static void *system_alloc(void *st, size_t n, size_t align)
+{
+	(void)st;
+	return align <= MAX_ALIGN ? slab_malloc(n) : slab_aligned(align, n);
+}
+
+static void system_free(void *st, void *p)
+{
+	(void)st;
+	slab_free(p);
+}
+
+static void *system_resize(void *st, void *p, size_t n)
+{
+	(void)st;
+	return slab_realloc(p, n);
+}
+
+static size_t system_usable(void *st, const void *p)
+{
+	(void)st;
+	return slab_usable(p);
+}
+
+static int system_walk(void *st, dmm_visit *visit, void *arg)
+{
+	(void)st;
+	return slab_walk(visit, arg);
+}
+
+static bool system_check(void *st, struct dmm_fault *why)
+{
+	(void)st;
+	return slab_check_all(why);
+}
+
+static size_t system_trim(void *st, size_t keep)
+{
+	(void)st;
+	return slab_trim(keep);
+}
+
+const struct dmm_system system_slab = {
+    .abi = DMM_SYSTEM_ABI,
+    .name = "slab",
+    .doc = "size classes in slabs, a bit an object outside user memory, per thread, every free checked",
+    .traits = DMM_FREES | DMM_THREADS | DMM_USES_MAP | DMM_RETURNS | DMM_SEES_DOUBLE_FREE |
+        DMM_SEES_FOREIGN | DMM_SINGLETON,
+    .align = (size_t)1 << 30,
+    .state_size = 16,
+    .open = system_open,
+    .close = system_close,
+    .alloc = system_alloc,
+    .free = system_free,
+    .resize = system_resize,
+    .usable = system_usable,
+    .walk = system_walk,
+    .check = system_check,
+    .trim = system_trim,
+};

@@ -1,0 +1,13 @@
+/* system.h - slab as a struct dmm_system, for the lab and the tests: at most one heap in a process. */
+#ifndef SLAB_SYSTEM_H
+#define SLAB_SYSTEM_H
+
+#include "dmm_system.h"
+
+extern const struct dmm_system system_slab;
+
+/* Walk and check the one heap, whoever opened it: the process's malloc too. */
+int slab_walk(dmm_visit *visit, void *arg);
+bool slab_check_all(struct dmm_fault *why);
+
+#endif
