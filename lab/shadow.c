@@ -7,7 +7,8 @@
 
 #include "base/bits.h"
 
-enum { WHOLE = 4096, END = 512, PER_PAGE = 64, NO_ERROR = EXDEV /* none that a heap would set */ };
+enum { WHOLE = 4096, END = 512, PER_PAGE = 64, STRETCHES = 512 };
+enum { NO_ERROR = EXDEV /* none that a heap would set */ };
 
 static bool wrong(struct shadow *s, const char *rule, const void *where, uint64_t found,
     uint64_t wanted)
@@ -18,18 +19,20 @@ static bool wrong(struct shadow *s, const char *rule, const void *where, uint64_
 
 /* ---- contents */
 
-/* The stretches of an object that carry the pattern: number k of them, or false after the last. */
+/* The stretches of an object that carry the pattern: number k of them, or false after the last.
+ * Of a very long one (a GiB of alignment may be usable) not every page is touched. */
 static bool stretch(const struct shadow_object *o, size_t k, size_t *from, size_t *to)
 {
-	const size_t pages = o->usable / 4096;
+	const size_t apart = max_size(4096, round_up(o->usable / STRETCHES, 4096));
+	const size_t last = o->usable / apart + 1;
 
 	if (o->usable <= WHOLE) {
 		*from = 0, *to = o->usable;
 		return k == 0;
 	}
-	*from = k == pages + 1 ? o->usable - END : k * 4096;
-	*to = min_size(o->usable, *from + (k == 0 || k == pages + 1 ? END : PER_PAGE));
-	return k <= pages + 1;
+	*from = k == last ? o->usable - END : k * apart;
+	*to = min_size(o->usable, *from + (k == 0 || k == last ? END : PER_PAGE));
+	return k <= last;
 }
 
 static uint64_t word_at(uint32_t tag, size_t offset)
