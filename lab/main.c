@@ -6,6 +6,8 @@
 #include "lab.h"
 
 static const struct command commands[] = {
+    {"systems", "the designs, what each teaches, and what it cannot see", cmd_systems},
+    {"run", "run a program on a design", cmd_run},
     {"show", "the heap, drawn in the terminal", cmd_show},
     {"torture", "random operations on a system, checked against a shadow", cmd_torture},
     {0},

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/nearest.h"
 #include "lab.h"
 
 enum { NAMES = 64 };
@@ -57,7 +58,10 @@ static bool look_at_long(const struct argp *argp, const char *word)
 	}
 	char bare[64];
 	snprintf(bare, sizeof bare, "%.*s", (int)n, word);
-	lab_unknown("option", bare, names);
+	const char *const nearest = nearest_name(bare, names, count);
+	if (nearest != NULL)
+		lab_die(EXIT_USAGE, "unknown option '--%s'; did you mean '--%s'?", bare, nearest);
+	lab_die(EXIT_USAGE, "unknown option '--%s'", bare);
 }
 
 static bool look_at_short(const struct argp *argp, const char *letters)

@@ -13,8 +13,12 @@
 
 #if defined(__x86_64__)
 #define CPU_RELAX "pause"
+#define CPU_BREAKPOINT     0xccul /* int3 */
+#define CPU_BREAKPOINT_LEN 1
 #elif defined(__aarch64__)
 #define CPU_RELAX "yield"
+#define CPU_BREAKPOINT     0xd4200000ul /* brk #0 */
+#define CPU_BREAKPOINT_LEN 4
 #else
 #error "dmm is written for 64-bit Linux on x86-64 and aarch64"
 #endif
