@@ -54,21 +54,7 @@ static inline size_t bin_of(const struct bins *b, size_t size)
 	return spacing_bin(b->spacing, size);
 }
 
-/* The first bin from i upward that is not empty; BINS: there is none. */
-static inline size_t full_bin_from(const struct bins *b, size_t i)
-{
-	size_t word = i / 64;
-	uint64_t bits = i < BINS ? b->map[word] & (~(uint64_t)0 << i % 64) : 0;
-
-	while (bits == 0) {
-		if (++word >= BINS / 64)
-			return BINS;
-		bits = b->map[word];
-	}
-	return word * 64 + (size_t)__builtin_ctzll(bits);
-}
-
-static void insert(struct bins *b, struct chunk *c)
+void bins_insert(struct bins *b, struct chunk *c)
 {
 	const size_t i = bin_of(b, chunk_size(c));
 
@@ -76,7 +62,7 @@ static void insert(struct bins *b, struct chunk *c)
 	b->map[i / 64] |= (uint64_t)1 << i % 64;
 }
 
-static void take_out(struct bins *b, struct chunk *c)
+void bins_take_out(struct bins *b, struct chunk *c)
 {
 	const size_t i = bin_of(b, chunk_size(c));
 
@@ -88,34 +74,33 @@ static void take_out(struct bins *b, struct chunk *c)
 /* c and next, neighbours in memory and both free: remove both, coalesce, insert. */
 static struct chunk *merge(struct bins *b, struct chunk *c, struct chunk *next)
 {
-	take_out(b, c);
-	take_out(b, next);
+	bins_take_out(b, c);
+	bins_take_out(b, next);
 	c = chunk_coalesce(&b->heap, c, next);
-	insert(b, c);
+	bins_insert(b, c);
 	return c;
 }
 
-static struct chunk *merge_with_neighbours(struct bins *b, struct chunk *c)
+static void merge_with_neighbours(struct bins *b, struct chunk *c)
 {
 	struct chunk *const next = chunk_after(c);
 
 	if (!chunk_live(next))
 		c = merge(b, c, next);
 	if (chunk_before_free(&b->heap, c))
-		c = merge(b, chunk_before(&b->heap, c), c);
-	return c;
+		merge(b, chunk_before(&b->heap, c), c);
 }
 
 /* Set status, insert into proper bin, next free?  previous free? */
 static void give(struct bins *b, struct chunk *c)
 {
 	chunk_set_free(&b->heap, c);
-	insert(b, c);
+	bins_insert(b, c);
 	merge_with_neighbours(b, c);
 }
 
 /* coalesce:deferred: later is now.  False: nobody waited. */
-static bool merge_waiting(struct bins *b)
+bool bins_merge_waiting(struct bins *b)
 {
 	size_t from = 0;
 	struct chunk *c;
@@ -130,7 +115,7 @@ static bool merge_waiting(struct bins *b)
 /* Search proper bin(s) for big-enough chunk: from the bin of this size upward. */
 static struct chunk *search(struct bins *b, size_t need)
 {
-	for (size_t i = full_bin_from(b, bin_of(b, need)); i < BINS; i = full_bin_from(b, i + 1)) {
+	for (size_t i = bins_full_from(b, bin_of(b, need)); i < BINS; i = bins_full_from(b, i + 1)) {
 		struct chunk *const c = fit_search(&b->bin[i], need, b->fit);
 		if (c != NULL)
 			return c;
@@ -145,7 +130,7 @@ static bool grow(struct bins *b, size_t need)
 
 	if (c == NULL)
 		return false;
-	insert(b, c);
+	bins_insert(b, c);
 	merge_with_neighbours(b, c);
 	return true;
 }
@@ -155,7 +140,7 @@ static struct chunk *find(struct bins *b, size_t need)
 {
 	struct chunk *c = search(b, need);
 
-	if (c == NULL && merge_waiting(b))
+	if (c == NULL && bins_merge_waiting(b))
 		c = search(b, need);
 	if (c == NULL && grow(b, need)) /* the new chunk is then treated as found */
 		c = search(b, need);
@@ -173,9 +158,9 @@ void *bins_alloc(void *st, size_t n, size_t align)
 		c = find(b, need);
 		if (c == NULL)
 			return NULL;
-		take_out(b, c);                                    /* remove */
+		bins_take_out(b, c);                                    /* remove */
 		if (split_too_big(&b->heap, c, need))
-			insert(b, chunk_split(&b->heap, c, need)); /* split, insert tail */
+			bins_insert(b, chunk_split(&b->heap, c, need)); /* split, insert tail */
 		chunk_set_live(&b->heap, c);                       /* set status */
 	}
 	footer_guard(&b->heap, c);
@@ -190,7 +175,7 @@ void bins_free(void *st, void *p)
 	if (waiting_takes(&b->waiting, chunk_size(c))) {
 		waiting_push(&b->waiting, c);
 		if (waiting_full(&b->waiting))
-			merge_waiting(b);
+			bins_merge_waiting(b);
 	} else {
 		give(b, c);
 	}
@@ -210,7 +195,7 @@ void *bins_resize(void *st, void *p, size_t n)
 			return NULL;
 		if (chunk_live(next) || chunk_size(c) + chunk_size(next) < need)
 			return NULL;
-		take_out(b, next);
+		bins_take_out(b, next);
 		chunk_coalesce(h, c, next);
 		chunk_set_live(h, c);
 	}
@@ -231,16 +216,25 @@ static int32_t bin_for_walk(const void *arg, size_t size)
 	return (int32_t)bin_of(arg, size);
 }
 
+int bins_walk_heap(const struct bins *b, dmm_visit *visit, void *arg)
+{
+	return chunk_walk(&b->heap, bin_for_walk, b, visit, arg);
+}
+
+int bins_walk_table(const struct bins *b, dmm_visit *visit, void *arg)
+{
+	return piece(visit, arg, b->bin, BINS * sizeof *b->bin, DMM_META, "bins", -1);
+}
+
 int bins_walk(void *st, dmm_visit *visit, void *arg)
 {
 	const struct bins *const b = st;
-	const size_t len = BINS * sizeof *b->bin;
 	const bool table_first = (void *)b->bin < (void *)b->heap.first;
-	int r = piece(visit, arg, b->bin, table_first ? len : 0, DMM_META, "bins", -1);
+	int r = table_first ? bins_walk_table(b, visit, arg) : 0;
 
 	if (r == 0)
-		r = chunk_walk(&b->heap, bin_for_walk, b, visit, arg);
-	return r != 0 ? r : piece(visit, arg, b->bin, table_first ? 0 : len, DMM_META, "bins", -1);
+		r = bins_walk_heap(b, visit, arg);
+	return r != 0 || table_first ? r : bins_walk_table(b, visit, arg);
 }
 
 static bool check_bin(const struct bins *b, size_t i, size_t *listed, struct dmm_fault *why)

@@ -9,5 +9,7 @@ const struct dmm_system *const systems_of_lecture[] = {
     &system_list,
     &system_dlist,
     &system_bins,
+    &system_vm,
+    &system_gnu,
     NULL,
 };

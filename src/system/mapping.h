@@ -1,0 +1,79 @@
+/* mapping.h - chunks with a mapping of their own: all of vm's, the large ones of gnu.
+ *
+ *          +---------------+---------------+
+ *  page -> | next          | prev          |  all mappings of a heap, for walk and close
+ *          | size          | size      M L |  bytes mapped, twice: in front of the payload as in
+ *  mem --> +---------------+---------------+  every chunk of the heap section (chunk.h)
+ *          | payload ...                   |
+ *          +-------------------------------+  whole pages
+ *
+ * munmap fails where it would have to cut a larger mapping in two while the process already has
+ * vm.max_map_count of them; from then on mmap may fail as well.  So what could not be unmapped is
+ * kept, emptied, and taken again before a new mapping is asked for.
+ *
+ * Invariants, checked under these names by mappings_check():
+ *   V1 aligned   a mapping begins on a page and has whole pages
+ *   V2 linked    every mapping is the prev of its next
+ *   V3 summed    the sizes of all, kept or in use, add up to `bytes`
+ *   V4 mirrored  the size in front of the payload is the size
+ */
+#ifndef SYSTEM_MAPPING_H
+#define SYSTEM_MAPPING_H
+
+#include "base/list.h"
+#include "system/piece.h"
+
+struct mapping {
+	struct list link;
+	size_t size; /* bytes mapped, header included */
+	size_t head; /* size | CHUNK_M, | CHUNK_L while in use */
+};
+
+enum { MAPPINGS_KEPT_BY_PAGES = 64 };
+
+struct mappings {
+	const struct dmm_os *os;
+	struct list live;
+	struct list kept[MAPPINGS_KEPT_BY_PAGES]; /* [i]: of i pages; [0]: of more */
+	size_t kept_count;
+	size_t bytes; /* mapped, live and kept */
+};
+
+void mappings_open(struct mappings *ms, const struct dmm_os *os);
+void mappings_close(struct mappings *ms);
+
+static inline void *mapping_payload(const struct mapping *m)
+{
+	return (void *)(m + 1);
+}
+
+static inline struct mapping *mapping_of(const void *p)
+{
+	return (struct mapping *)(uintptr_t)p - 1;
+}
+
+static inline size_t mapping_usable(const struct mapping *m)
+{
+	return m->size - sizeof *m;
+}
+
+/* Does p look like the payload of a live mapping?  Reads the 16 bytes in front of it, and only if
+ * p lies where a payload lies in its page. */
+bool mapping_plausible(const struct mappings *ms, const void *p);
+
+/* n bytes of payload, n <= DMM_SIZE_MAX.  NULL: no memory. */
+struct mapping *mapping_new(struct mappings *ms, size_t n);
+
+void mapping_delete(struct mappings *ms, struct mapping *m);
+
+/* Make room for n bytes, moving the pages if need be; NULL: no memory, m is as it was. */
+struct mapping *mapping_resize(struct mappings *ms, struct mapping *m, size_t n);
+
+/* Try again to unmap what is kept; bytes given back. */
+size_t mappings_trim(struct mappings *ms);
+
+/* Those with addresses in [from, to), in order of address. */
+int mappings_walk(struct mappings *ms, uintptr_t from, uintptr_t to, dmm_visit *visit, void *arg);
+bool mappings_check(const struct mappings *ms, struct dmm_fault *why);
+
+#endif
