@@ -69,6 +69,19 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static const char doc[] = "Draw the heap of any design, step by step, in the lecture's words.";
 static const struct argp argp = {options, parse, NULL, doc, NULL, NULL, NULL};
 
+/* What differs from the system's own settings. */
+static void put_settings(FILE *out, const struct draw_style *s, const struct dmm_system *sys)
+{
+	const struct dmm_params params = demo_params(sys);
+	char text[120];
+
+	if (params.grow_min == sys->defaults.grow_min && params.coalesce == sys->defaults.coalesce)
+		return;
+	snprintf(text, sizeof text, "As on the slides, the heap grows by what is asked%s.",
+	    params.coalesce != sys->defaults.coalesce ? ", and coalesces at once (coalesce:now)" : "");
+	draw_text(out, s, 2, text);
+}
+
 static void show_example(FILE *out, const struct draw_style *s, const struct demo *demo,
     const struct dmm_system *sys)
 {
@@ -82,6 +95,7 @@ static void show_example(FILE *out, const struct draw_style *s, const struct dem
 	snprintf(text, sizeof text, "%s One unit is %zu bytes.", demo->lesson, demo->unit);
 	draw_text(out, s, 2, text);
 	unsigned kinds = 0;
+	put_settings(out, s, sys);
 	while (stage.done < demo->step_count) {
 		fputc('\n', out);
 		demo_advance(&stage);

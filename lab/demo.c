@@ -23,13 +23,22 @@ const struct demo demo_examples[DEMO_EXAMPLES] = {
 
 enum { HEAP_LEN = 1 << 20, GROW_MIN = 16 };
 
-int demo_open(struct demo_stage *stage, const struct demo *demo, const struct dmm_system *sys)
+struct dmm_params demo_params(const struct dmm_system *sys)
 {
 	struct dmm_params params = sys->defaults;
 
-	*stage = (struct demo_stage){.demo = demo};
 	if ((sys->traits & DMM_FREES) && (sys->options & DMM_OPT_GROW_MIN))
 		params.grow_min = GROW_MIN;
+	if (sys->options & DMM_OPT_COALESCE)
+		params.coalesce = DMM_COALESCE_NOW;
+	return params;
+}
+
+int demo_open(struct demo_stage *stage, const struct demo *demo, const struct dmm_system *sys)
+{
+	const struct dmm_params params = demo_params(sys);
+
+	*stage = (struct demo_stage){.demo = demo};
 	int r = os_arena_open(&stage->arena, 0, HEAP_LEN, 64 * (size_t)HEAP_LEN);
 	if (r != 0)
 		return r;
@@ -67,6 +76,7 @@ static void perform_malloc(struct demo_stage *stage, const struct demo_step *ste
 	CHECK(p != NULL && stage->label_count < DEMO_NAMES);
 	memset(p, step->name[0], call->n); /* as a program would use it */
 	call->p = p;
+	call->mapped = (char *)p >= stage->arena.heap_end;
 	stage->labels[stage->label_count++] = (struct draw_label){(uintptr_t)p, call->n, step->name};
 }
 

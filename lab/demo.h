@@ -38,7 +38,11 @@ struct demo_stage {
 	struct tell told;         /* of the last step */
 };
 
-/* 0 or -errno.  A system that frees grows by what it needs, so that the heap looks as on the slides. */
+/* The system's own settings, but so that the heap looks as on the slides: a heap that is reused grows
+ * by what is asked, and free chunks are coalesced at once. */
+struct dmm_params demo_params(const struct dmm_system *sys);
+
+/* 0 or -errno. */
 int demo_open(struct demo_stage *stage, const struct demo *demo, const struct dmm_system *sys);
 void demo_close(struct demo_stage *stage);
 /* Perform the next step. */

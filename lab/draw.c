@@ -133,6 +133,12 @@ static void add_piece(struct strip *t, const struct draw_style *s, const struct 
 	const size_t asked = label != NULL && label->n != 0 ? min_size(label->n, piece->len) : piece->len;
 	const size_t from = t->count;
 
+	if (look == LOOK_LINKS) {
+		add(t, look_arrow(s, false), look, EDGE_NONE);
+		if (two_words)
+			add(t, look_arrow(s, true), look, EDGE_NONE);
+		return;
+	}
 	if (!c->live && two_words && (look == LOOK_HEADER || look == LOOK_FOOTER)) {
 		fill_link(t, s, look);
 		return;
@@ -295,15 +301,23 @@ static void build(struct strip *t, const struct draw_style *s, const struct pict
 	}
 }
 
+/* A region of one piece that is no chunk, such as an array of bins, is told and not drawn. */
+static bool is_table(const struct picture *p, size_t from, size_t end)
+{
+	return end == from + 1 && picture_find(p, p->pieces[from].addr) == NULL;
+}
+
 static void put_heading(FILE *out, const struct draw_style *s, const struct picture *p, size_t from,
     size_t end)
 {
 	const uintptr_t addr = p->pieces[from].addr;
 	const size_t len = p->pieces[end - 1].addr + p->pieces[end - 1].len - addr;
+	const bool table = is_table(p, from, end);
 	char size[DRAW_SIZE_TEXT];
 
-	fprintf(out, "%*s%s0x%zx: %s%s%s\n", MARGIN, "", look_dim(s), (size_t)addr,
-	    draw_size(size, s, len), s->unit != 0 ? " units" : "", look_off(s));
+	fprintf(out, "%*s%s0x%zx: %s%s%s%s%s\n", MARGIN, "", look_dim(s), (size_t)addr,
+	    draw_size(size, s, len), s->unit != 0 ? " units" : "", table ? ", " : "",
+	    table ? p->pieces[from].what : "", look_off(s));
 }
 
 void draw_boxes(FILE *out, const struct draw_style *s, const struct picture *p,
@@ -315,9 +329,11 @@ void draw_boxes(FILE *out, const struct draw_style *s, const struct picture *p,
 		fprintf(out, "%*s%sthe heap is empty%s\n", MARGIN, "", look_dim(s), look_off(s));
 	for (size_t from = 0, end; from < p->piece_count; from = end) {
 		end = region_end(p, from);
+		put_heading(out, s, p, from, end);
+		if (is_table(p, from, end))
+			continue;
 		t.count = t.named = 0;
 		build(&t, s, p, from, end, labels, label_count);
-		put_heading(out, s, p, from, end);
 		put_strip(out, s, &t);
 	}
 	free(t.columns);

@@ -28,20 +28,18 @@ static const struct {
 
 enum look look_of(const struct dmm_piece *piece)
 {
-	switch (piece->kind) {
-	case DMM_LIVE:
+	if (piece->kind == DMM_LIVE)
 		return LOOK_PAYLOAD;
-	case DMM_FREE:
-		return LOOK_FREE;
-	case DMM_PAD:
+	if (piece->kind == DMM_PAD)
 		return LOOK_PAD;
-	case DMM_META:
-		break;
-	}
+	if (strcmp(piece->what, "footer") == 0)
+		return LOOK_FOOTER;
+	if (strcmp(piece->what, "links") == 0)
+		return LOOK_LINKS;
+	if (piece->kind == DMM_FREE)
+		return LOOK_FREE;
 	return strcmp(piece->what, "header") == 0 ? LOOK_HEADER
-	     : strcmp(piece->what, "footer") == 0 ? LOOK_FOOTER
-	     : strcmp(piece->what, "links") == 0  ? LOOK_LINKS
-	     : strncmp(piece->what, "fence", 5) == 0 ? LOOK_FENCE
+	     : strcmp(piece->what, "fence") == 0  ? LOOK_FENCE
 	                                          : LOOK_TABLE;
 }
 

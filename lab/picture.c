@@ -40,15 +40,15 @@ enum role { ROLE_OPENS, ROLE_BODY, ROLE_LINKS, ROLE_CLOSES, ROLE_OUTSIDE };
 
 static enum role role_of(const struct dmm_piece *piece)
 {
-	if (piece->kind == DMM_FREE || piece->kind == DMM_LIVE)
-		return ROLE_BODY;
 	if (piece->kind == DMM_META && strcmp(piece->what, "header") == 0)
 		return ROLE_OPENS;
-	if (piece->kind == DMM_META && strcmp(piece->what, "links") == 0)
+	if (piece->kind == DMM_LIVE || piece->kind == DMM_PAD)
+		return piece->kind == DMM_LIVE ? ROLE_BODY : ROLE_OUTSIDE;
+	if (strcmp(piece->what, "links") == 0)
 		return ROLE_LINKS;
-	if (piece->kind == DMM_META && strcmp(piece->what, "footer") == 0)
+	if (strcmp(piece->what, "footer") == 0)
 		return ROLE_CLOSES;
-	return ROLE_OUTSIDE;
+	return piece->kind == DMM_FREE ? ROLE_BODY : ROLE_OUTSIDE;
 }
 
 static struct picture_chunk *open_chunk(struct picture *p, size_t i)
@@ -62,21 +62,18 @@ static struct picture_chunk *open_chunk(struct picture *p, size_t i)
 	return c;
 }
 
-static void add_piece(struct picture_chunk *c, const struct dmm_piece *piece, enum role role)
+/* Links and a footer in what will be payload are free bytes all the same. */
+static void add_piece(struct picture_chunk *c, const struct dmm_piece *piece)
 {
 	c->len += piece->len;
 	c->count++;
-	if (role == ROLE_BODY && c->usable == 0) {
-		c->mem = c->mem == 0 ? piece->addr : c->mem;
-		c->live = piece->kind == DMM_LIVE;
-		c->bin = piece->bin;
-	}
-	if (role == ROLE_LINKS && c->mem == 0)
-		c->mem = piece->addr; /* links reuse the payload of a free chunk */
-	if (role == ROLE_BODY || role == ROLE_LINKS)
-		c->usable += piece->len;
-	if (role == ROLE_LINKS && piece->bin >= 0)
-		c->bin = piece->bin;
+	if (piece->kind == DMM_META)
+		return;
+	if (c->usable == 0)
+		c->mem = piece->addr;
+	c->usable += piece->len;
+	c->live |= piece->kind == DMM_LIVE;
+	c->bin = piece->bin;
 }
 
 static void group(struct picture *p)
@@ -90,12 +87,11 @@ static void group(struct picture *p)
 			open = NULL;
 		if (role == ROLE_OUTSIDE || (role == ROLE_CLOSES && open == NULL))
 			continue;
-		if (open == NULL || role == ROLE_OPENS || (role == ROLE_BODY && has_body) ||
-		    (role == ROLE_LINKS && has_body)) {
+		if (open == NULL || role == ROLE_OPENS || (role != ROLE_CLOSES && has_body)) {
 			open = open_chunk(p, i);
 			has_body = false;
 		}
-		add_piece(open, &p->pieces[i], role);
+		add_piece(open, &p->pieces[i]);
 		has_body |= role == ROLE_BODY;
 		if (role == ROLE_CLOSES)
 			open = NULL;

@@ -36,15 +36,18 @@ static void measure_free(struct tell *t, const struct picture *before)
 	}
 }
 
-/* How many chunks of its list were looked at: up to the one found, or all of them. */
+/* How many chunks of its list were looked at: up to the one found, or all of an only list. */
 static size_t count_searched(const struct tell *t, const struct picture *before)
 {
 	size_t all = 0;
 
 	if (t->found != NULL && t->grew == 0)
 		return t->found->rank == PICTURE_UNLISTED ? 0 : t->found->rank + 1;
-	for (size_t i = 0; i < before->chunk_count; i++)
+	for (size_t i = 0; i < before->chunk_count; i++) {
+		if (before->chunks[i].bin > 0)
+			return 0; /* bins: those of smaller sizes were not looked at */
 		all += !before->chunks[i].live && before->chunks[i].rank != PICTURE_UNLISTED;
+	}
 	return all;
 }
 
@@ -217,8 +220,7 @@ static const char *then(const struct speaker *k)
 
 static void tell_growth(const struct speaker *k, const struct tell *t)
 {
-	const bool maps = (k->sys->traits & DMM_USES_MAP) &&
-	                  (!(k->sys->traits & DMM_USES_BRK) || t->used->len >= t->grew);
+	const bool maps = t->call.mapped;
 	const bool searches = k->sys->next_free != NULL;
 
 	if (maps && t->split)
@@ -234,7 +236,9 @@ static void tell_growth(const struct speaker *k, const struct tell *t)
 
 static void tell_search(const struct speaker *k, const struct tell *t)
 {
-	if (t->searched != 0)
+	if (t->searched != 0 && t->found != NULL && t->found->bin > 0)
+		line(k, "%s: found in bin %d, %zu looked at", k->words->search, t->found->bin, t->searched);
+	else if (t->searched != 0)
 		line(k, "%s: %zu looked at", k->words->search, t->searched);
 	else
 		line(k, "%s", k->words->search);

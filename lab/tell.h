@@ -13,6 +13,7 @@ struct tell_call {
 	const char *name; /* of the variable */
 	size_t n;         /* bytes asked, of malloc */
 	const void *p;
+	bool mapped;      /* p lies outside the heap section */
 };
 
 /* Facts.  Sizes in bytes. */

@@ -131,20 +131,36 @@ static int walk_fence(const struct chunk_heap *h, const struct chunk *c, dmm_vis
 	    "fence", -1);
 }
 
+/* A free chunk whose links, and with reuse:footer its footer, stand in what will be payload. */
+static int walk_reused(const struct chunk_heap *h, const struct chunk *c, int32_t bin,
+    dmm_visit *visit, void *arg)
+{
+	const size_t links = 2 * sizeof(struct chunk *), usable = chunk_usable(h, c);
+	const size_t footer = h->reuse == DMM_REUSE_FOOTER ? sizeof(size_t) : 0;
+	char *const mem = chunk_payload(h, c);
+	int r;
+
+	if ((r = piece(visit, arg, mem, links, DMM_FREE, "links", bin)) != 0 ||
+	    (r = piece(visit, arg, mem + links, usable - links - footer, DMM_FREE, "free", bin)) != 0)
+		return r;
+	return piece(visit, arg, mem + usable - footer, footer, DMM_FREE, "footer", bin);
+}
+
 static int walk_chunk(const struct chunk_heap *h, const struct chunk *c, int32_t bin,
     dmm_visit *visit, void *arg)
 {
-	const bool free_chunk = !chunk_live(c) || (c->head & CHUNK_W) != 0;
-	const char *const what = !free_chunk ? "payload" : chunk_live(c) ? "waiting" : "free";
+	const bool waiting = (c->head & CHUNK_W) != 0, free_chunk = !chunk_live(c) || waiting;
+	const char *const what = !free_chunk ? "payload" : waiting ? "waiting" : "free";
 	const size_t header = reuse_header(h->reuse), usable = chunk_usable(h, c);
-	int r;
+	int r = piece(visit, arg, c, header, DMM_META, "header", -1);
 
-	if ((r = piece(visit, arg, c, header, DMM_META, "header", -1)) != 0 ||
-	    (r = piece(visit, arg, chunk_payload(h, c), usable, free_chunk ? DMM_FREE : DMM_LIVE,
-	         what, free_chunk ? bin : -1)) != 0)
-		return r;
-	return piece(visit, arg, ptr_add(c, header + usable), reuse_footer(h->reuse), DMM_META,
-	    "footer", -1);
+	if (r == 0 && free_chunk && !waiting && h->reuse != DMM_REUSE_NONE)
+		r = walk_reused(h, c, bin, visit, arg);
+	else if (r == 0)
+		r = piece(visit, arg, chunk_payload(h, c), usable, free_chunk ? DMM_FREE : DMM_LIVE, what,
+		    free_chunk ? bin : -1);
+	return r != 0 ? r : piece(visit, arg, ptr_add(c, header + usable), reuse_footer(h->reuse),
+	    DMM_META, "footer", -1);
 }
 
 int chunk_walk(const struct chunk_heap *h, chunk_bin *bin, const void *bins, dmm_visit *visit,
