@@ -3,6 +3,7 @@
 #ifndef LAB_COMMANDS_H
 #define LAB_COMMANDS_H
 
+int cmd_bench(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_show(int argc, char **argv);
 int cmd_systems(int argc, char **argv);

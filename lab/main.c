@@ -6,6 +6,7 @@
 #include "lab.h"
 
 static const struct command commands[] = {
+    {"bench", "measure the designs: the lecture's claims, classical patterns", cmd_bench},
     {"systems", "the designs, what each teaches, and what it cannot see", cmd_systems},
     {"run", "run a program on a design", cmd_run},
     {"show", "the heap, drawn in the terminal", cmd_show},
