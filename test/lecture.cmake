@@ -8,3 +8,10 @@ foreach(system minimal pad list dlist bins vm gnu)
 	dmm_golden_test(${system} ${system})
 endforeach()
 dmm_golden_test(narrow-ascii dlist --width=40 --ascii)
+
+# The benchmark patterns compute the same under every malloc.
+if(NOT DMM_SANITIZE)
+	add_test(NAME patterns_agree COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/lecture_patterns
+		$<TARGET_FILE:dmm-patterns> $<TARGET_FILE:dmm-gnu> ${CMAKE_BINARY_DIR}/libdmm.so)
+	set_tests_properties(patterns_agree PROPERTIES TIMEOUT 300)
+endif()
