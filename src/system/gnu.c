@@ -20,14 +20,13 @@
  * As in glibc: the threshold follows what is freed (mmap_threshold:adaptive): who frees a large
  * chunk will want it again, and the heap then serves it without system calls; freed small chunks
  * wait for a malloc of their size (coalesce:deferred); bins are geometric.
- * Sees a double free and a foreign pointer as bins does; the second free of a large chunk ends by a
- * segmentation fault.  Cannot see what bins cannot.
+ * Sees a double free and a foreign pointer as bins does for small chunks and vm for large ones, and
+ * cannot see what they cannot.
  */
 #include "system/systems.h"
 
 #include "system/bins.h"
 #include "system/mapping.h"
-#include "system/misuse.h"
 
 enum {
 	GROW_MIN = 128 << 10,      /* bytes, the least growth, as glibc's M_TOP_PAD */
@@ -104,9 +103,8 @@ static size_t trim_top(struct gnu *g, size_t from, size_t keep)
 
 static void free_large(struct gnu *g, void *p)
 {
-	if (!mapping_plausible(&g->large, p))
-		misuse_invalid_free(p);
-	struct mapping *const m = mapping_of(p);
+	struct mapping *const m = mapping_to_free(&g->large, p);
+
 	if (g->adaptive && m->size > g->mmap_threshold && m->size <= MMAP_THRESHOLD_MAX) {
 		g->mmap_threshold = m->size;
 		g->trim_threshold = max_size(g->trim_threshold, 2 * m->size);

@@ -3,6 +3,7 @@
 
 #include "base/bits.h"
 #include "system/chunk.h"
+#include "system/misuse.h"
 
 void mappings_open(struct mappings *ms, const struct dmm_os *os)
 {
@@ -29,18 +30,41 @@ void mappings_close(struct mappings *ms)
 	mappings_open(ms, ms->os);
 }
 
-bool mapping_plausible(const struct mappings *ms, const void *p)
+static void remember_gone(struct mappings *ms, const struct mapping *at, size_t size)
 {
-	if (((uintptr_t)p & (ms->os->page - 1)) != sizeof(struct mapping))
-		return false;
-	const struct mapping *const m = mapping_of(p);
-	return m->head == (m->size | CHUNK_L | CHUNK_M) && m->size % ms->os->page == 0;
+	ms->gone[ms->gone_next] = (struct mapping_gone){at, size};
+	ms->gone_next = (ms->gone_next + 1) % MAPPINGS_GONE;
+}
+
+/* What the kernel mapped at this address again is not gone. */
+static void forget_gone(struct mappings *ms, const struct mapping *at, size_t size)
+{
+	for (size_t i = 0; i < MAPPINGS_GONE; i++)
+		if (ptr_diff(ms->gone[i].at, at) < size)
+			ms->gone[i].at = NULL;
+}
+
+struct mapping *mapping_to_free(const struct mappings *ms, const void *p)
+{
+	struct mapping *const m = mapping_of(p);
+
+	if (((uintptr_t)m & (ms->os->page - 1)) != 0)
+		misuse_invalid_free(p);
+	for (size_t i = 0; i < MAPPINGS_GONE; i++)
+		if (ms->gone[i].at == m)
+			misuse_double_free(p, ms->gone[i].size - sizeof *m);
+	if (m->head == (m->size | CHUNK_M))
+		misuse_double_free(p, mapping_usable(m));
+	if (m->head != (m->size | CHUNK_M | CHUNK_L) || m->size % ms->os->page != 0)
+		misuse_invalid_free(p);
+	return m;
 }
 
 static void set_live(struct mappings *ms, struct mapping *m, size_t size)
 {
 	m->size = size;
 	m->head = size | CHUNK_L | CHUNK_M;
+	forget_gone(ms, m, size);
 	list_insert_after(&ms->live, &m->link);
 }
 
@@ -100,10 +124,12 @@ void mapping_delete(struct mappings *ms, struct mapping *m)
 	const size_t size = m->size;
 
 	list_remove(&m->link);
-	if (ms->os->unmap(ms->os->ctx, m, size) == 0)
-		ms->bytes -= size;
-	else
+	if (ms->os->unmap(ms->os->ctx, m, size) != 0) {
 		keep(ms, m);
+		return;
+	}
+	ms->bytes -= size;
+	remember_gone(ms, m, size);
 }
 
 struct mapping *mapping_resize(struct mappings *ms, struct mapping *m, size_t n)
@@ -120,6 +146,8 @@ struct mapping *mapping_resize(struct mappings *ms, struct mapping *m, size_t n)
 		return size < old_size ? m : NULL; /* what could not be cut off is kept */
 	}
 	ms->bytes += size - old_size;
+	if (moved != m)
+		remember_gone(ms, m, old_size);
 	set_live(ms, moved, size);
 	return moved;
 }

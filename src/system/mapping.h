@@ -29,7 +29,7 @@ struct mapping {
 	size_t head; /* size | CHUNK_M, | CHUNK_L while in use */
 };
 
-enum { MAPPINGS_KEPT_BY_PAGES = 64 };
+enum { MAPPINGS_KEPT_BY_PAGES = 64, MAPPINGS_GONE = 64 };
 
 struct mappings {
 	const struct dmm_os *os;
@@ -37,6 +37,12 @@ struct mappings {
 	struct list kept[MAPPINGS_KEPT_BY_PAGES]; /* [i]: of i pages; [0]: of more */
 	size_t kept_count;
 	size_t bytes; /* mapped, live and kept */
+	/* The last that were unmapped, so that a second free can be named; .at == NULL: none. */
+	struct mapping_gone {
+		const struct mapping *at;
+		size_t size;
+	} gone[MAPPINGS_GONE];
+	size_t gone_next;
 };
 
 void mappings_open(struct mappings *ms, const struct dmm_os *os);
@@ -57,9 +63,10 @@ static inline size_t mapping_usable(const struct mapping *m)
 	return m->size - sizeof *m;
 }
 
-/* Does p look like the payload of a live mapping?  Reads the 16 bytes in front of it, and only if
- * p lies where a payload lies in its page. */
-bool mapping_plausible(const struct mappings *ms, const void *p);
+/* Ends the program unless p is the payload of a live mapping: a pointer that lies elsewhere in its
+ * page, one of the last MAPPINGS_GONE that were freed, or a header that says otherwise.  What is not
+ * mapped at all, and longer gone, is a segmentation fault. */
+struct mapping *mapping_to_free(const struct mappings *ms, const void *p);
 
 /* n bytes of payload, n <= DMM_SIZE_MAX.  NULL: no memory. */
 struct mapping *mapping_new(struct mappings *ms, size_t n);

@@ -15,14 +15,13 @@
  * As on the slide, malloc(0) is NULL: the one exception to the drop-in contract.
  * Beside the slide: a payload is aligned to 16 bytes; realloc is mremap; and a mapping that the
  * kernel refuses to unmap (past vm.max_map_count holes) is kept and used again.
- * Sees a foreign pointer, unless it lies 32 bytes into a page that looks like a header.
- * Cannot see: a double free: the header is gone, the program ends by a segmentation fault (or the
- * chunk is somebody else's by then); an overrun, except where it leaves the last page.
+ * Sees a double free of one of the last 64 chunks freed (a longer gone header is a segmentation
+ * fault, or somebody else's by then), and a foreign pointer, unless its page looks like a chunk.
+ * Cannot see: an overrun, except where it leaves the last page.
  */
 #include "system/systems.h"
 
 #include "system/mapping.h"
-#include "system/misuse.h"
 
 struct vm {
 	struct mappings chunks;
@@ -59,9 +58,8 @@ static void vm_free(void *st, void *p)
 {
 	struct vm *const v = st;
 
-	if (!mapping_plausible(&v->chunks, p))
-		misuse_invalid_free(p);
-	mapping_delete(&v->chunks, mapping_of(p)); /* move backward from payload to header, munmap */
+	struct mapping *const ps = mapping_to_free(&v->chunks, p); /* move backward to header */
+	mapping_delete(&v->chunks, ps);                            /* munmap */
 }
 
 static void *vm_resize(void *st, void *p, size_t n)
@@ -100,8 +98,8 @@ const struct dmm_system system_vm = {
     .abi = DMM_SYSTEM_ABI,
     .name = "vm",
     .doc = "one mmap per chunk, munmap on free: fragmentation is the kernel's",
-    .traits = DMM_FREES | DMM_INBAND | DMM_USES_MAP | DMM_RETURNS | DMM_SEES_FOREIGN |
-        DMM_ZERO_IS_NULL,
+    .traits = DMM_FREES | DMM_INBAND | DMM_USES_MAP | DMM_RETURNS | DMM_SEES_DOUBLE_FREE |
+        DMM_SEES_FOREIGN | DMM_ZERO_IS_NULL,
     .align = DMM_ALIGN_MIN,
     .state_size = sizeof(struct vm),
     .open = vm_open,
