@@ -4,15 +4,16 @@
 #include <string.h>
 
 #include "commands.h"
-#include "demo.h"
 #include "lab.h"
 #include "registry.h"
+#include "show.h"
 
 enum { SYSTEMS_MAX = 32 };
 
 struct show {
 	bool demo, ascii, step;
-	size_t width;
+	size_t width, at;
+	const char *recording;
 	const struct dmm_system *systems[SYSTEMS_MAX + 1];
 	size_t system_count;
 };
@@ -27,11 +28,13 @@ static void choose_systems(struct show *show, const char *list)
 	free(words);
 }
 
-enum { OPTION_DEMO = OPTION_OWN, OPTION_SYSTEM, OPTION_ASCII, OPTION_WIDTH, OPTION_STEP };
+enum { OPTION_DEMO = OPTION_OWN, OPTION_SYSTEM, OPTION_ASCII, OPTION_WIDTH, OPTION_STEP,
+	OPTION_AT };
 
 static const struct argp_option options[] = {
     {"demo", OPTION_DEMO, NULL, 0, "The lecture's examples: p1 to p5, the 150 bytes, the 98 in 100", 0},
     {"system", OPTION_SYSTEM, "S,..", 0, "Designs to show, also NAME=PATH.so (all)", 0},
+    {"at", OPTION_AT, "N", 0, "The recording's heap after call N (where most was live)", 0},
     {"step", OPTION_STEP, NULL, 0, "Walk forward and backward by keys", 0},
     {"ascii", OPTION_ASCII, NULL, 0, "No other characters than ASCII", 0},
     {"width", OPTION_WIDTH, "COLUMNS", 0, "Fit so many columns (the terminal's)", 0},
@@ -52,6 +55,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPTION_STEP:
 		show->step = true;
 		return 0;
+	case OPTION_AT:
+		show->at = option_count("at", arg, 1);
+		return 0;
 	case OPTION_ASCII:
 		show->ascii = true;
 		return 0;
@@ -59,65 +65,62 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		show->width = option_count("width", arg, DRAW_WIDTH_MIN);
 		return 0;
 	case ARGP_KEY_ARG:
-		lab_die(EXIT_USAGE, "show: '%s' is not understood; dmm show --demo draws the lecture's heap",
-		    arg);
+		if (show->recording != NULL)
+			lab_die(EXIT_USAGE, "show: one recording at a time, '%s' is the second", arg);
+		show->recording = arg;
+		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
 }
 
 static const char doc[] = "Draw the heap of any design, step by step, in the lecture's words.";
-static const struct argp argp = {options, parse, NULL, doc, NULL, NULL, NULL};
+static const struct argp argp = {options, parse, "[RECORDING]", doc, NULL, NULL, NULL};
 
-/* What differs from the system's own settings. */
-static void put_settings(FILE *out, const struct draw_style *s, const struct dmm_system *sys)
+static void show_demos(const struct show *show, const struct draw_style *s)
 {
-	const struct dmm_params params = demo_params(sys);
-	char text[120];
-
-	if (params.grow_min == sys->defaults.grow_min && params.coalesce == sys->defaults.coalesce)
+	if (show->step) {
+		struct show_source source = show_demo_open(show->systems[0]);
+		show_walk(&source, s, 1);
+		show_demo_close(&source);
 		return;
-	snprintf(text, sizeof text, "As on the slides, the heap grows by what is asked%s.",
-	    params.coalesce != sys->defaults.coalesce ? ", and coalesces at once (coalesce:now)" : "");
-	draw_text(out, s, 2, text);
+	}
+	for (size_t i = 0; i < show->system_count; i++) {
+		if (i != 0)
+			puts("\n");
+		show_demo_all(stdout, s, show->systems[i]);
+	}
 }
 
-static void show_example(FILE *out, const struct draw_style *s, const struct demo *demo,
-    const struct dmm_system *sys)
+static void show_recording(const struct show *show, const struct draw_style *s)
 {
-	struct demo_stage stage;
-	const int r = demo_open(&stage, demo, sys);
-
-	if (r != 0)
-		lab_die(EXIT_OURS, "cannot open a heap of %s: %s", sys->name, strerror(-r));
-	fprintf(out, "\n%s: %s\n", sys->name, demo->title);
-	char text[160];
-	snprintf(text, sizeof text, "%s One unit is %zu bytes.", demo->lesson, demo->unit);
-	draw_text(out, s, 2, text);
-	unsigned kinds = 0;
-	put_settings(out, s, sys);
-	while (stage.done < demo->step_count) {
-		fputc('\n', out);
-		demo_advance(&stage);
-		kinds |= draw_kinds(&stage.now, stage.labels, stage.label_count);
-		demo_show(out, s, &stage);
+	for (size_t i = 0; i < show->system_count; i++) {
+		size_t peak;
+		struct show_source source = show_recording_open(show->recording, show->systems[i], &peak);
+		const size_t at = show->at == 0 ? peak : show->at;
+		if (at > source.steps)
+			lab_die(EXIT_USAGE, "show: --at=%zu: the recording has %zu calls", at, source.steps);
+		if (show->step) {
+			show_walk(&source, s, at);
+		} else {
+			source.seek(source.arg, at);
+			source.put(source.arg, stdout, s);
+		}
+		show_recording_close(&source);
+		if (i + 1 < show->system_count)
+			putchar('\n');
 	}
-	fputc('\n', out);
-	draw_legend(out, s, kinds);
-	demo_close(&stage);
 }
 
-static void show_demo(const struct show *show, const struct dmm_system *sys)
+/* All designs perform the demo; what takes time or keys is done on one. */
+static void choose_default(struct show *show)
 {
-	struct draw_style s = draw_style(stdout, show->ascii, show->width);
-	char text[200];
-
-	snprintf(text, sizeof text, "%s - %s", sys->name, sys->doc);
-	draw_text(stdout, &s, 0, text);
-	for (size_t i = 0; i < DEMO_EXAMPLES; i++) {
-		s.unit = demo_examples[i].unit;
-		show_example(stdout, &s, &demo_examples[i], sys);
+	if (show->step || !show->demo) {
+		choose_systems(show, "bins");
+		return;
 	}
+	for (const struct dmm_system *const *sys = registry_systems(); *sys != NULL; sys++)
+		show->systems[show->system_count++] = *sys;
 }
 
 int cmd_show(int argc, char **argv)
@@ -125,15 +128,16 @@ int cmd_show(int argc, char **argv)
 	struct show show = {0};
 
 	options_parse(&argp, argc, argv, &show);
-	if (!show.demo)
-		lab_die(EXIT_USAGE, "show: what? 'dmm show --demo' draws the lecture's example");
+	const struct draw_style s = draw_style(stdout, show.ascii, show.width);
+	if (show.demo == (show.recording != NULL))
+		lab_die(EXIT_USAGE, "show: give a recording, or --demo for the lecture's example");
+	if (show.step && show.system_count > 1)
+		lab_die(EXIT_USAGE, "show: --step walks one system");
 	if (show.system_count == 0)
-		for (const struct dmm_system *const *s = registry_systems(); *s != NULL; s++)
-			show.systems[show.system_count++] = *s;
-	for (size_t i = 0; i < show.system_count; i++) {
-		if (i != 0)
-			puts("\n");
-		show_demo(&show, show.systems[i]);
-	}
+		choose_default(&show);
+	if (show.demo)
+		show_demos(&show, &s);
+	else
+		show_recording(&show, &s);
 	return EXIT_FINE;
 }

@@ -357,7 +357,7 @@ void draw_heap(FILE *out, const struct draw_style *s, const struct picture *p,
 {
 	enum { MANY = 60 };
 	if (boxes_wanted(p, labels, label_count) > MANY)
-		draw_map(out, s, p);
+		draw_map(out, s, p, label_count != 0 ? labels[0].mem : 0);
 	else
 		draw_boxes(out, s, p, labels, label_count);
 }

@@ -38,7 +38,8 @@ void draw_heap(FILE *out, const struct draw_style *s, const struct picture *p,
     const struct draw_label *labels, size_t label_count);
 void draw_boxes(FILE *out, const struct draw_style *s, const struct picture *p,
     const struct draw_label *labels, size_t label_count);
-void draw_map(FILE *out, const struct draw_style *s, const struct picture *p);
+/* The cell of the address `marked` shows p; 0: none does. */
+void draw_map(FILE *out, const struct draw_style *s, const struct picture *p, uintptr_t marked);
 
 /* What occurs in a picture, as a set of bits, and what the glyphs of a set mean. */
 unsigned draw_kinds(const struct picture *p, const struct draw_label *labels, size_t label_count);

@@ -6,7 +6,7 @@
 #include "base/bits.h"
 #include "draw_look.h"
 
-enum { MARGIN = 2, MAP_ROWS = 16, CELL_MIN = 16, LIST_MAX = 32 };
+enum { MARGIN = 2, MAP_ROWS = 16, CELL_MIN = 16, LIST_MAX = 8 };
 
 /* ---- map ---------------------------------------------------------------------------------- */
 
@@ -57,6 +57,7 @@ struct map {
 	const struct draw_style *s;
 	size_t columns, bytes, at; /* cells in the row so far */
 	uintptr_t cell_addr;       /* where the cell that is being filled begins */
+	uintptr_t marked;          /* an address whose cell is marked; 0: none */
 	struct cell cell;
 };
 
@@ -64,7 +65,10 @@ static void finish_cell(struct map *m)
 {
 	if (m->at == 0)
 		put_line_start(m->out, m->s, m->cell_addr);
-	put_cell(m->out, m->s, &m->cell);
+	if (m->marked - m->cell_addr < m->bytes)
+		fprintf(m->out, "%sp%s", m->s->colour ? "\033[7m" : "", look_off(m->s));
+	else
+		put_cell(m->out, m->s, &m->cell);
 	m->cell = (struct cell){0};
 	m->cell_addr += m->bytes;
 	if (++m->at == m->columns) {
@@ -99,10 +103,11 @@ static void end_region(struct map *m)
 	m->at = 0;
 }
 
-void draw_map(FILE *out, const struct draw_style *s, const struct picture *p)
+void draw_map(FILE *out, const struct draw_style *s, const struct picture *p, uintptr_t marked)
 {
 	const size_t columns = s->width - MARGIN - 13;
-	struct map m = {.out = out, .s = s, .columns = columns, .bytes = cell_bytes(p, columns)};
+	struct map m = {.out = out, .s = s, .columns = columns, .bytes = cell_bytes(p, columns),
+	    .marked = marked};
 
 	for (size_t i = 0; i < p->piece_count; i++) {
 		if (picture_begins_region(p, i)) {
@@ -177,16 +182,28 @@ static int by_bin_and_rank(const void *a, const void *b)
 	return x->addr < y->addr ? -1 : x->addr > y->addr;
 }
 
+/* Sizes are told with each chunk, or once where all are equal. */
 static void put_bin(FILE *out, const struct draw_style *s, const char *name,
     const struct picture_chunk **chunks, size_t count)
 {
 	char text[LIST_MAX * 48], address[DRAW_SIZE_TEXT], size[DRAW_SIZE_TEXT];
-	size_t at = (size_t)snprintf(text, sizeof text, "%s:", name);
+	const struct draw_style plain = {.unit = s->unit != 0 ? s->unit : 1};
+	bool equal = count > 1;
 
-	for (size_t i = 0; i < min_size(count, LIST_MAX); i++)
-		at += (size_t)snprintf(text + at, sizeof text - at, "%s %s (%s)",
-		    i == 0 ? "" : s->ascii ? " ->" : " →", draw_address(address, s, chunks[i]->addr),
-		    draw_size(size, s, chunks[i]->len));
+	for (size_t i = 1; i < count; i++)
+		equal &= chunks[i]->len == chunks[0]->len;
+	size_t at = (size_t)snprintf(text, sizeof text, "%s", name);
+	if (equal)
+		at += (size_t)snprintf(text + at, sizeof text - at, ", %zu of %s", count,
+		    draw_size(size, &plain, chunks[0]->len));
+	at += (size_t)snprintf(text + at, sizeof text - at, ":");
+	for (size_t i = 0; i < min_size(count, LIST_MAX); i++) {
+		at += (size_t)snprintf(text + at, sizeof text - at, "%s %s", i == 0 ? "" : s->ascii ? " ->" : " →",
+		    draw_address(address, s, chunks[i]->addr));
+		if (!equal)
+			at += (size_t)snprintf(text + at, sizeof text - at, " (%s)",
+			    draw_size(size, &plain, chunks[i]->len));
+	}
 	if (count > LIST_MAX)
 		snprintf(text + at, sizeof text - at, " and %zu more", count - LIST_MAX);
 	draw_text(out, s, MARGIN, text);

@@ -1,0 +1,262 @@
+/* show_recording.c - a recording's calls, performed on a heap of any system on os_arena.
+ *
+ * Invariant: `objects` maps every address of the recorded program that is live after `done` calls to
+ * our object in its place (.user); `moving` does so, by thread, between the halves of a realloc.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "lab.h"
+#include "live.h"
+#include "os/os.h"
+#include "show.h"
+#include "tell.h"
+#include "trace.h"
+#include "units.h"
+
+static const size_t HEAP_LEN = (size_t)64 << 30, MAP_LEN = (size_t)64 << 30;
+
+struct recording {
+	const struct dmm_system *sys;
+	struct trace_file file;
+	struct trace_reader *reader;
+	struct os_arena arena;
+	struct heap heap;
+	struct live objects, moving;
+	size_t done, steps;
+	struct trace_event last; /* the call just performed */
+	struct picture before, now;
+	struct tell told;
+	bool moved, failed; /* a realloc that moved; a call that found no memory here or there */
+	void *result;
+};
+
+static void rewind_recording(struct recording *r)
+{
+	const int e = os_arena_open(&r->arena, 0, HEAP_LEN, MAP_LEN);
+
+	if (e != 0)
+		lab_die(EXIT_OURS, "cannot reserve an arena: %s", strerror(-e));
+	if (heap_open(&r->heap, r->sys, NULL, &r->arena.os) != 0 || !live_open(&r->objects) ||
+	    !live_open(&r->moving) || (r->reader = trace_reader_open(&r->file)) == NULL)
+		lab_die(EXIT_OURS, "cannot open a heap of %s", r->sys->name);
+	r->done = 0;
+}
+
+static void close_heap(struct recording *r)
+{
+	trace_reader_close(r->reader);
+	live_close(&r->objects);
+	live_close(&r->moving);
+	heap_close(&r->heap);
+	os_arena_close(&r->arena);
+}
+
+static void remember(struct live *t, uint64_t key, const void *p)
+{
+	struct live_object *const o = live_add(t, key);
+
+	if (o == NULL)
+		lab_die(EXIT_OURS, "out of memory");
+	o->user = (uintptr_t)p;
+}
+
+static void *forget(struct live *t, uint64_t key)
+{
+	struct live_object *const o = live_slot(t, key);
+	void *const p = o->addr != 0 ? (void *)(uintptr_t)o->user : NULL;
+
+	if (o->addr != 0)
+		live_remove(t, o);
+	return p;
+}
+
+/* The object that a call takes: what a first half laid aside, or what lives at the address. */
+static void *taken(struct recording *r, const struct trace_event *ev)
+{
+	void *const aside = forget(&r->moving, (uint64_t)ev->thread + 1);
+	return aside != NULL ? aside : forget(&r->objects, ev->class & TRACE_IS_FREE ? ev->addr : ev->old);
+}
+
+static void perform(struct recording *r, const struct trace_event *ev)
+{
+	void *p = NULL;
+
+	r->last = *ev;
+	r->moved = r->failed = false;
+	if (ev->class & TRACE_IS_FREE) {
+		r->result = taken(r, ev);
+		heap_free(&r->heap, r->result);
+		return;
+	}
+	if (ev->addr == 0) { /* it failed there too, and changed nothing */
+		r->failed = true;
+		return;
+	}
+	if (ev->class & TRACE_IS_REALLOC) {
+		void *const old = taken(r, ev);
+		p = heap_realloc(&r->heap, old, ev->size != 0 ? ev->size : 1);
+		r->moved = old != NULL && p != old;
+	} else {
+		p = heap_aligned(&r->heap, ev->align_log2 != 0 ? (size_t)1 << ev->align_log2 : DMM_ALIGN_MIN,
+		    ev->size);
+	}
+	r->failed = p == NULL;
+	r->result = p;
+	if (p != NULL)
+		remember(&r->objects, ev->addr, p);
+}
+
+/* The next whole call; false at the end.  First halves of reallocs are no calls. */
+static bool next_call(struct recording *r, struct trace_event *ev)
+{
+	struct trace_error e;
+	int found;
+
+	while ((found = trace_reader_next(r->reader, ev, &e)) == 1 && ev->begin) {
+		void *const p = forget(&r->objects, ev->old);
+		if (p != NULL)
+			remember(&r->moving, (uint64_t)ev->thread + 1, p);
+	}
+	if (found < 0)
+		lab_say("%s: %s; what was read so far is shown", r->file.path, e.text);
+	return found == 1;
+}
+
+/* What the recorded program held at most, and when; needs no heap of ours. */
+static size_t find_peak(struct recording *r)
+{
+	struct trace_event ev;
+	uint64_t live = 0, most = 0;
+	size_t peak = 1, step = 0;
+
+	while (next_call(r, &ev)) {
+		step++;
+		struct live_object *const o = live_slot(&r->objects, ev.class & TRACE_IS_FREE ? ev.addr : ev.old);
+		if (o->addr != 0 && (ev.class & (TRACE_IS_FREE | TRACE_IS_REALLOC))) {
+			live -= o->size;
+			live_remove(&r->objects, o);
+		}
+		if (!(ev.class & TRACE_IS_FREE) && ev.addr != 0) {
+			remember(&r->objects, ev.addr, NULL);
+			live_slot(&r->objects, ev.addr)->size = ev.size;
+			live += ev.size;
+		}
+		if (live > most)
+			most = live, peak = step;
+	}
+	r->steps = step;
+	return peak;
+}
+
+static void tell_last(struct recording *r)
+{
+	const bool is_free = (r->last.class & TRACE_IS_FREE) != 0;
+	const bool in_place = (r->last.class & TRACE_IS_REALLOC) && !r->moved && r->last.old != 0;
+	const struct tell_call call = {!is_free, "p", r->last.size, r->result,
+	    (char *)r->result >= r->arena.heap_end};
+
+	r->told = (struct tell){.call = call};
+	if (r->result != NULL && !r->failed && !in_place && (!is_free || picture_find(&r->before,
+	        (uintptr_t)r->result) != NULL))
+		r->told = tell_compare(&call, &r->before, &r->now);
+}
+
+static void seek(void *arg, size_t step)
+{
+	struct recording *const r = arg;
+	struct trace_event ev;
+
+	if (step < r->done) {
+		close_heap(r);
+		rewind_recording(r);
+	}
+	if (step == r->done)
+		return;
+	while (r->done + 1 < step && next_call(r, &ev)) {
+		perform(r, &ev);
+		r->done++;
+	}
+	picture_take(&r->before, &r->heap);
+	if (next_call(r, &ev)) {
+		perform(r, &ev);
+		r->done++;
+	}
+	picture_take(&r->now, &r->heap);
+	tell_last(r);
+}
+
+static void put_call(const struct recording *r, FILE *out)
+{
+	if (r->last.class & TRACE_IS_FREE)
+		fprintf(out, "free(p)%s", r->result == NULL ? ", p unknown to the recording or NULL" : "");
+	else if (r->last.class & TRACE_IS_REALLOC)
+		fprintf(out, "p = realloc(%s, %zu)%s", r->last.old != 0 ? "p" : "NULL", (size_t)r->last.size,
+		    r->moved ? ": malloc, copy, free" : r->last.old != 0 ? ": in place" : "");
+	else
+		fprintf(out, "p = malloc(%zu)", (size_t)r->last.size);
+	fputs(r->failed ? ": no memory\n" : "\n", out);
+}
+
+static void put_sums(const struct recording *r, FILE *out, const struct draw_style *s)
+{
+	const struct picture *const p = &r->now;
+	const double all = p->owned_bytes != 0 ? (double)p->owned_bytes / 100 : 1;
+	char bytes[UNITS_LEN], text[200];
+
+	snprintf(text, sizeof text, "footprint %s = live %.1f %% + free %.1f %% + headers, footers, tables "
+	         "%.1f %% + pad %.1f %%", units_bytes(bytes, (double)p->owned_bytes),
+	    (double)p->live_bytes / all, (double)p->free_bytes / all, (double)p->meta_bytes / all,
+	    (double)p->pad_bytes / all);
+	draw_text(out, s, 2, text);
+}
+
+static void put(void *arg, FILE *out, const struct draw_style *s)
+{
+	struct recording *const r = arg;
+	const struct draw_label label = {(uintptr_t)r->result, r->last.size, "p"};
+	const bool named = r->told.used != NULL && r->told.call.is_malloc;
+
+	fprintf(out, "%s: call %zu of %zu: ", r->sys->name, r->done, r->steps);
+	put_call(r, out);
+	if (r->told.used != NULL) {
+		tell_steps(out, s, r->sys, &r->told);
+		tell_captions(out, s, &r->told);
+	}
+	put_sums(r, out, s);
+	draw_heap(out, s, &r->now, &label, named);
+	draw_bins(out, s, &r->now);
+	draw_legend(out, s, draw_kinds(&r->now, &label, named));
+}
+
+struct show_source show_recording_open(const char *path, const struct dmm_system *sys, size_t *peak)
+{
+	struct recording *const r = calloc(1, sizeof *r);
+	struct trace_error e;
+
+	CHECK(r != NULL);
+	r->sys = sys;
+	if (!trace_file_open(&r->file, path, &e))
+		lab_die(EXIT_OURS, "%s: %s", path, e.text);
+	if (r->file.damage.text[0] != '\0')
+		lab_say("%s: %s; what comes before is shown", path, r->file.damage.text);
+	rewind_recording(r);
+	*peak = find_peak(r);
+	close_heap(r);
+	rewind_recording(r);
+	if (r->steps == 0)
+		lab_die(EXIT_FAULT, "%s: no calls are recorded; 'dmm info %s' may say why", path, path);
+	return (struct show_source){r, r->steps, seek, put};
+}
+
+void show_recording_close(struct show_source *source)
+{
+	struct recording *const r = source->arg;
+
+	close_heap(r);
+	trace_file_close(&r->file);
+	picture_drop(&r->before);
+	picture_drop(&r->now);
+	free(r);
+}
