@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HOLD_TICKS = 4000 }; /* 2 us at 2 GHz: longer than any core looks ahead */
+enum { HOLD_TICKS = 500 }; /* of 16 cycles, 2 to 4 us: longer than any core looks ahead */
 
 bool trace_stream_open(struct trace_stream *s, struct trace_file *f)
 {

@@ -19,6 +19,7 @@ enum {
 	NODE_SLOTS = 2 * TRACE_NODES_MAX,
 	COLUMN_CAP = TRACE_RAW_MAX / 8, /* seven columns and their lengths fit the payload */
 	VARINT_MAX = 10,
+	LATELY = 256,
 };
 
 struct node {
@@ -29,14 +30,17 @@ struct node {
 
 struct column {
 	unsigned char *at;
-	unsigned char bytes[COLUMN_CAP];
+	unsigned char bytes[COLUMN_CAP + 8]; /* put() stores eight at a time */
 };
 
 struct trace_coder {
 	ZSTD_CCtx *zstd;
 	uint32_t block; /* serial number */
-	uint64_t last_caller;
-	uint32_t last_node, nodes, node_mask;
+	struct {
+		uint64_t stack;
+		uint32_t node, block;
+	} lately[LATELY]; /* stacks and their nodes */
+	uint32_t nodes, node_mask;
 	uint64_t last_node_addr, last_tick;
 	struct predict predict;
 	struct column col[TRACE_COLUMNS];
@@ -77,14 +81,32 @@ static inline void put_byte(struct column *col, unsigned x)
 	*col->at++ = (unsigned char)x;
 }
 
+/* Seven bits a byte, without a branch on the length, which no predictor foresees: the bits are spread
+ * by halves, eight bytes are stored, and as many count as are needed. */
 static inline void put(struct column *col, uint64_t x)
 {
-	unsigned char *p = col->at;
+	if (unlikely(x >> 56 != 0)) {
+		for (; x >= 0x80; x >>= 7)
+			put_byte(col, (unsigned)x | 0x80);
+		put_byte(col, (unsigned)x);
+		return;
+	}
+	const unsigned more = log2_floor(x | 1) / 7; /* bytes after the first */
+	x = (x & 0xfffffff0000000) << 4 | (x & 0xfffffff);
+	x = (x & 0x0fffc0000fffc000) << 2 | (x & 0x00003fff00003fff);
+	x = (x & 0x3f803f803f803f80) << 1 | (x & 0x007f007f007f007f);
+	x |= 0x8080808080808080 & (((uint64_t)1 << 8 * more) - 1);
+	memcpy(col->at, &x, sizeof x);
+	col->at += more + 1;
+}
 
-	for (; x >= 0x80; x >>= 7)
-		*p++ = (unsigned char)x | 0x80;
-	*p++ = (unsigned char)x;
-	col->at = p;
+/* For columns where nearly all numbers are below 128. */
+static inline void put_small(struct column *col, uint64_t x)
+{
+	if (likely(x < 0x80))
+		put_byte(col, (unsigned)x);
+	else
+		put(col, x);
 }
 
 /* Columns are flushed long before they are full: is there room for one more event of any kind? */
@@ -113,22 +135,31 @@ static uint32_t node_index(struct trace_coder *c, uint32_t parent, uint64_t addr
 	return c->nodes;
 }
 
-static uint32_t stack_index(struct trace_coder *c, const struct trace_block_info *info, uint64_t stack)
+static uint32_t find_stack(struct trace_coder *c, const struct trace_block_info *info, uint64_t stack)
 {
 	uint32_t node = 0;
 
-	if (stack == 0 || info->stacks == TRACE_NONE)
-		return 0;
-	if (stack == c->last_caller)
-		return c->last_node;
 	if (info->stacks == TRACE_CALLER)
-		node = node_index(c, 0, stack);
-	else if (stack < info->frames_len && info->frames[stack] < info->frames_len - stack)
+		return node_index(c, 0, stack);
+	if (stack < info->frames_len && info->frames[stack] < info->frames_len - stack)
 		for (uint64_t i = info->frames[stack]; i > 0; i--)
 			node = node_index(c, node, info->frames[stack + i]);
-	c->last_caller = stack;
-	c->last_node = node;
 	return node;
+}
+
+static inline uint32_t stack_index(struct trace_coder *c, const struct trace_block_info *info,
+    uint64_t stack)
+{
+	const size_t i = (stack ^ stack >> 8) % LATELY;
+
+	if (stack == 0)
+		return 0;
+	if (c->lately[i].stack != stack || c->lately[i].block != c->block) {
+		c->lately[i].node = find_stack(c, info, stack);
+		c->lately[i].stack = stack;
+		c->lately[i].block = c->block;
+	}
+	return c->lately[i].node;
 }
 
 static void put_alloc(struct trace_coder *c, uint64_t addr, uint64_t size)
@@ -174,7 +205,7 @@ static void put_event(struct trace_coder *c, const struct trace_block_info *info
 	const uint64_t tick = trace_raw_tick(r);
 
 	put_byte(&c->col[TRACE_COL_OPS], op);
-	put(&c->col[TRACE_COL_TIMES], tick > c->last_tick ? tick - c->last_tick : 0);
+	put_small(&c->col[TRACE_COL_TIMES], tick > c->last_tick ? tick - c->last_tick : 0);
 	if (tick > c->last_tick)
 		c->last_tick = tick;
 	if ((class & TRACE_IS_FREE) != 0)
@@ -184,7 +215,7 @@ static void put_event(struct trace_coder *c, const struct trace_block_info *info
 	if ((class & TRACE_HAS_SIZE) != 0)
 		put(&c->col[TRACE_COL_SIZES], r->size);
 	if (info->stacks != TRACE_NONE)
-		put(&c->col[TRACE_COL_STACKS], stack_index(c, info, r->stack));
+		put_small(&c->col[TRACE_COL_STACKS], stack_index(c, info, r->stack));
 	if (trace_op_has_more(op))
 		put_more(c, r, class);
 }
@@ -194,7 +225,6 @@ static void begin(struct trace_coder *c, const struct trace_block_info *info, ui
 	c->block++;
 	c->nodes = 0;
 	c->node_mask = info->stacks == TRACE_CALLER ? 2 * TRACE_EVENTS_MAX - 1 : NODE_SLOTS - 1;
-	c->last_caller = 0;
 	c->last_node_addr = 0;
 	c->last_tick = tick;
 	memset(&c->predict, 0, sizeof c->predict);

@@ -1,0 +1,236 @@
+/* record_maps.c - which file is mapped where: what turns return addresses into functions later.
+ *
+ * /proc/self/maps is read, not dl_iterate_phdr: the loader's lock may be held by a thread that is
+ * waiting for one of ours.  Build-ids are read through the kernel, since a mapping may go any moment.
+ */
+#include <elf.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/bits.h"
+#include "base/crash.h"
+#include "observe/record.h"
+
+enum { RANGES_MAX = 2048, LINE_MAX = 4400, TEXT_LEN = 8 << 10, NOTES_LEN = 2048 };
+#define RETRY_NS 100000000u /* addresses of generated code are in no file: do not look too often */
+
+struct range {
+	uint64_t start, end, offset, inode;
+};
+
+static struct {
+	struct lock lock;
+	struct range known[RANGES_MAX];
+	size_t count;
+	uint64_t looked_ns;
+	uint64_t first_inode, first_start; /* the file whose beginning was mapped last */
+	char text[TEXT_LEN];               /* lines not yet written */
+	size_t text_len;
+} maps;
+
+static bool peek(uint64_t addr, void *to, size_t n)
+{
+	const struct iovec local = {to, n}, remote = {(void *)(uintptr_t)addr, n};
+	return process_vm_readv(getpid(), &local, 1, &remote, 1, 0) == (ssize_t)n;
+}
+
+static size_t hex(char *to, const unsigned char *bytes, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		to[2 * i] = "0123456789abcdef"[bytes[i] >> 4];
+		to[2 * i + 1] = "0123456789abcdef"[bytes[i] & 15];
+	}
+	to[2 * n] = '\0';
+	return 2 * n;
+}
+
+/* The NT_GNU_BUILD_ID among the notes; false: none. */
+static bool id_in_notes(const unsigned char *notes, size_t len, char *id)
+{
+	for (size_t at = 0; at + sizeof(Elf64_Nhdr) <= len;) {
+		Elf64_Nhdr h;
+		memcpy(&h, notes + at, sizeof h);
+		const size_t name = at + sizeof h;
+		const size_t desc = name + round_up(h.n_namesz, 4);
+		if (h.n_namesz > 64 || h.n_descsz > 64 || desc + h.n_descsz > len)
+			return false;
+		if (h.n_type == NT_GNU_BUILD_ID && h.n_namesz == 4 && memcmp(notes + name, "GNU", 4) == 0) {
+			hex(id, notes + desc, min_size(h.n_descsz, 20));
+			return true;
+		}
+		at = desc + round_up(h.n_descsz, 4);
+	}
+	return false;
+}
+
+/* The build-id of the ELF file whose beginning is mapped at `base`, or "-". */
+static void build_id(uint64_t base, char *id)
+{
+	Elf64_Ehdr ehdr;
+	Elf64_Phdr phdr;
+	uint64_t bias = base;
+	unsigned char notes[NOTES_LEN];
+
+	id[0] = '-';
+	id[1] = '\0';
+	if (base == 0 || !peek(base, &ehdr, sizeof ehdr) || memcmp(ehdr.e_ident, ELFMAG, SELFMAG) != 0)
+		return;
+	if (ehdr.e_type == ET_EXEC)
+		bias = 0;
+	for (unsigned i = 0; i < ehdr.e_phnum && i < 64; i++) {
+		if (!peek(base + ehdr.e_phoff + i * sizeof phdr, &phdr, sizeof phdr))
+			return;
+		if (phdr.p_type != PT_NOTE)
+			continue;
+		const size_t len = min_size(phdr.p_filesz, sizeof notes);
+		if (peek(bias + phdr.p_vaddr, notes, len) && id_in_notes(notes, len, id))
+			return;
+	}
+}
+
+static uint64_t number(const char **s, unsigned base)
+{
+	uint64_t x = 0;
+
+	for (;; (*s)++) {
+		const char c = **s;
+		const unsigned digit = c >= '0' && c <= '9' ? (unsigned)(c - '0')
+		    : c >= 'a' && c <= 'f'                  ? (unsigned)(c - 'a' + 10)
+		                                            : 16;
+		if (digit >= base)
+			return x;
+		x = x * base + digit;
+	}
+}
+
+static void write_text(void)
+{
+	if (maps.text_len != 0)
+		output_text(TRACE_MAPS, maps.text, maps.text_len);
+	maps.text_len = 0;
+}
+
+static void add_hex(uint64_t x)
+{
+	char digits[17];
+	unsigned char bytes[8];
+
+	for (int i = 0; i < 8; i++)
+		bytes[i] = (unsigned char)(x >> (56 - 8 * i));
+	hex(digits, bytes, 8);
+	maps.text_len += crash_format(maps.text + maps.text_len, TEXT_LEN - maps.text_len, "%s ", digits);
+}
+
+static void add(const struct range *r, const char *path)
+{
+	char id[48];
+	const char *const slash = strrchr(path, '/');
+	const bool library = strstr(path, ".so") != NULL;
+
+	for (size_t i = 0; i < maps.count; i++)
+		if (memcmp(&maps.known[i], r, sizeof *r) == 0)
+			return;
+	if (maps.count == RANGES_MAX)
+		return;
+	maps.known[maps.count++] = *r;
+	if (TEXT_LEN - maps.text_len < LINE_MAX)
+		write_text();
+	build_id(maps.first_inode == r->inode ? maps.first_start : 0, id);
+	add_hex(r->start);
+	add_hex(r->end);
+	add_hex(r->offset);
+	/* scrubbed: libraries keep their file name, which they share with everybody; nothing else does */
+	maps.text_len += crash_format(maps.text + maps.text_len, TEXT_LEN - maps.text_len, "%s %s\n", id,
+	    !record_config.scrub ? path : library && slash != NULL ? slash + 1 : "program");
+}
+
+/* "start-end perms offset dev inode   path" */
+static void read_line(const char *line)
+{
+	struct range r;
+	const char *s = line;
+
+	r.start = number(&s, 16);
+	s += *s == '-';
+	r.end = number(&s, 16);
+	const bool executable = s[0] == ' ' && s[3] == 'x';
+	s += 6;
+	r.offset = number(&s, 16);
+	s = strchr(s + 1, ' ');
+	if (s == NULL)
+		return;
+	s++;
+	r.inode = number(&s, 10);
+	while (*s == ' ')
+		s++;
+	if (*s != '/' && strcmp(s, "[vdso]") != 0)
+		return;
+	if (r.offset == 0) {
+		maps.first_inode = r.inode;
+		maps.first_start = r.start;
+	}
+	if (executable)
+		add(&r, s);
+}
+
+static void refresh(void)
+{
+	static char buf[2 * LINE_MAX + 1];
+	size_t have = 0;
+	ssize_t got;
+	const int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	while ((got = read(fd, buf + have, sizeof buf - 1 - have)) > 0) {
+		char *line = buf, *end;
+		have += (size_t)got;
+		buf[have] = '\0';
+		for (; (end = strchr(line, '\n')) != NULL; line = end + 1) {
+			*end = '\0';
+			read_line(line);
+		}
+		have -= (size_t)(line - buf);
+		memmove(buf, line, have);
+	}
+	close(fd);
+	write_text();
+	maps.looked_ns = record_clock_ns();
+}
+
+void maps_refresh(void)
+{
+	lock_take(&maps.lock);
+	refresh();
+	lock_give(&maps.lock);
+}
+
+static bool covered(uint64_t addr)
+{
+	for (size_t i = maps.count; i-- > 0;)
+		if (addr >= maps.known[i].start && addr < maps.known[i].end)
+			return true;
+	return false;
+}
+
+void maps_cover(const uint64_t *addresses, size_t count)
+{
+	lock_take(&maps.lock);
+	for (size_t i = 0; i < count; i++) {
+		if (covered(addresses[i]))
+			continue;
+		if (record_clock_ns() - maps.looked_ns > RETRY_NS)
+			refresh();
+		break;
+	}
+	lock_give(&maps.lock);
+}
+
+void maps_after_fork(void)
+{
+	lock_reset(&maps.lock); /* held by nobody: it is only taken under a tape's or a press's lock */
+	maps.count = 0;
+	maps.text_len = 0;
+}
