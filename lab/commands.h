@@ -4,6 +4,9 @@
 #define LAB_COMMANDS_H
 
 int cmd_bench(int argc, char **argv);
+int cmd_export(int argc, char **argv);
+int cmd_info(int argc, char **argv);
+int cmd_record(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_show(int argc, char **argv);
 int cmd_systems(int argc, char **argv);

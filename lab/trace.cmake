@@ -3,3 +3,10 @@ add_library(dmm_trace STATIC live.c trace_block.c trace_file.c trace_reader.c tr
 	trace_writer.c ../src/observe/trace_encode.c)
 target_include_directories(dmm_trace PUBLIC ${CMAKE_CURRENT_SOURCE_DIR} ${CMAKE_SOURCE_DIR}/src)
 target_link_libraries(dmm_trace PRIVATE dmm_flags dmm_instrument PUBLIC PkgConfig::ZSTD)
+
+# The subcommands that work on recordings.
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(DW REQUIRED IMPORTED_TARGET GLOBAL libdw libelf)
+target_sources(dmm_lab PRIVATE explain.c symbols.c)
+target_link_libraries(dmm_lab PUBLIC dmm_trace PkgConfig::DW)
+set(DMM_TRACE_COMMANDS cmd_record.c cmd_info.c cmd_export.c)

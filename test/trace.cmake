@@ -2,3 +2,12 @@
 dmm_unit_test(trace_format trace/trace_test.c)
 target_include_directories(trace_format PRIVATE ${CMAKE_SOURCE_DIR})
 target_link_libraries(trace_format PRIVATE dmm_trace)
+
+add_executable(known trace/known.c)
+set_target_properties(known PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
+find_package(Threads REQUIRED)
+target_link_libraries(known PRIVATE dmm_flags Threads::Threads)
+if(NOT DMM_SANITIZE) # a sanitizer brings its own malloc
+	add_test(NAME trace_record COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/trace/record_test.py ${CMAKE_BINARY_DIR})
+	set_tests_properties(trace_record PROPERTIES TIMEOUT 120)
+endif()

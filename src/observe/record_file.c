@@ -32,6 +32,7 @@ static struct {
 	dev_t dev;
 	ino_t ino;
 	uint64_t len;
+	uint64_t start_tick, start_ns, start_wall_ns; /* before the first event */
 	char path[PATH_LEN];  /* of this process's recording */
 	char base[PATH_LEN];  /* of the first process's */
 	_Atomic uint64_t events, flush_ns;
@@ -41,6 +42,16 @@ static const char *stacks_name(enum trace_stacks stacks)
 {
 	static const char *const names[] = {"none", "caller", "fp", "dwarf"};
 	return names[stacks];
+}
+
+static void note_start(void)
+{
+	struct timespec wall;
+
+	clock_gettime(CLOCK_REALTIME, &wall);
+	output.start_wall_ns = (uint64_t)wall.tv_sec * 1000000000u + (uint64_t)wall.tv_nsec;
+	output.start_ns = record_clock_ns();
+	output.start_tick = record_ticks();
 }
 
 static void choose_path(void)
@@ -78,6 +89,7 @@ void record_configure(void)
 	}
 	record_config.deep = record_config.stacks > TRACE_CALLER;
 	choose_path();
+	note_start();
 }
 
 static void stop(const char *why)
@@ -250,17 +262,13 @@ static void append_meta(void)
 
 static void append_head(void)
 {
-	struct timespec wall;
 	struct trace_file_head head = {.magic = TRACE_FILE_MAGIC, .version = TRACE_VERSION,
 	    .head_len = sizeof head, .pid = (uint32_t)output.pid, .parent = (uint32_t)output.parent,
 	    .stacks = record_config.stacks,
 	    .flags = (record_config.scrub ? TRACE_SCRUBBED : 0) | (output.forked ? TRACE_FORKED : 0),
-	    .tick_is_ns = 0};
+	    .start_tick = output.start_tick, .start_ns = output.start_ns,
+	    .wall_ns = output.start_wall_ns, .tick_is_ns = 0};
 
-	clock_gettime(CLOCK_REALTIME, &wall);
-	head.wall_ns = (uint64_t)wall.tv_sec * 1000000000u + (uint64_t)wall.tv_nsec;
-	head.start_ns = record_clock_ns();
-	head.start_tick = record_ticks();
 	head.checksum = (uint32_t)xxh64(&head, sizeof head - sizeof head.checksum, 0);
 	append(&head, sizeof head);
 }
@@ -366,5 +374,6 @@ void output_after_fork(bool child)
 	atomic_store(&output.events, 0);
 	atomic_store(&output.flush_ns, 0);
 	choose_path();
+	note_start();
 	maps_after_fork();
 }
