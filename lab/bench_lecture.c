@@ -146,6 +146,7 @@ static void put_json(struct json *j, const struct experiment *e, const struct fi
 	json_string(j, "slide", e->slide);
 	json_string(j, "claim", e->claim);
 	json_string(j, "verdict", f->agrees ? "agrees" : "differs");
+	json_bool(j, "timed", f->timed);
 	json_string(j, "because", f->agrees ? NULL : f->because);
 	json_string(j, "text", f->text);
 	json_array(j, "figures");

@@ -12,7 +12,7 @@
 enum { FIGURES_MAX = 16, FIGURE_TEXT = 400 };
 
 struct finding {
-	bool   agrees;
+	bool   agrees, timed; /* timed: the verdict rests on a clock, not on counts alone */
 	size_t text_len, count;
 	char   text[FIGURE_TEXT]; /* what was measured, for people */
 	char   because[160];      /* if it does not agree */

@@ -1,7 +1,62 @@
 /* bench_tags.c - experiments: the doubly linked list and the bins, with boundary tags. */
 #include "base/bits.h"
 #include "bench_lecture.h"
-#include "picture.h"
+#include "demo.h"
+
+/* Which end of a chunk that is too big is handed out; the demo's fifth malloc splits one. */
+static void split_end(struct finding *f)
+{
+	static const char *const names[] = {"list", "dlist", "bins"};
+
+	for (int i = 0; i < 3; i++) {
+		struct demo_stage stage;
+		bool split = false, tail_end = false;
+		if (demo_open(&stage, &demo_examples[0], lecture_system(names[i])) != 0)
+			lab_die(EXIT_OURS, "cannot open a heap of %s", names[i]);
+		while (stage.done < stage.demo->step_count) {
+			demo_advance(&stage);
+			split |= stage.told.split && stage.told.reused;
+			tail_end |= stage.told.split && stage.told.tail_end;
+		}
+		demo_close(&stage);
+		find_text(f, "%s splits and hands out the %s", names[i], tail_end ? "tail end" : "front");
+		find_verdict(f, split && tail_end == (i == 0), "%s does not", names[i]);
+	}
+}
+
+/* malloc(7100) when 7000 bytes or fewer are free beside where the heap grows. */
+static struct tell grow_behind_free(const struct dmm_system *sys)
+{
+	struct dmm_params params = sys->defaults;
+	struct picture before = {0}, after = {0};
+	struct bench_heap b;
+
+	params.grow_min = 8192;
+	bench_heap_open(&b, sys, &params);
+	void *const p = bench_alloc(&b, 7000); /* at the tail end of the heap in list */
+	bench_alloc(&b, 500);
+	bench_free(&b, p);
+	picture_take(&before, &b.heap);
+	const struct tell_call call = {.is_malloc = true, .n = 7100, .p = bench_alloc(&b, 7100)};
+	picture_take(&after, &b.heap);
+	const struct tell t = tell_compare(&call, &before, &after);
+	picture_drop(&before);
+	picture_drop(&after);
+	bench_heap_close(&b);
+	return t;
+}
+
+/* None found: the new chunk joins a free one at the end of the heap before it is used. */
+static void grow_merge(struct finding *f)
+{
+	static const char *const names[] = {"list", "dlist", "bins"};
+
+	for (int i = 0; i < 3; i++) {
+		const struct tell t = grow_behind_free(lecture_system(names[i]));
+		find_text(f, "%s grows by %zu bytes%s", names[i], t.grew, t.merged_growth ? " and coalesces" : "");
+		find_verdict(f, t.grew != 0 && t.merged_growth, "%s does not coalesce", names[i]);
+	}
+}
 
 /* One sub-algorithm of free, in both designs: the slide says slow and fast. */
 static void slow_and_fast(struct finding *f, bool free_prev, bool free_next)
@@ -157,6 +212,10 @@ static void bins_best_fit(struct finding *f)
 }
 
 const struct experiment lecture_tags[] = {
+    {"split-end", "List Impl: malloc(n) Example 2; Doubly-Linked List Impl",
+        "Too big: list returns payload of tail end, dlist and bins use front", split_end},
+    {"grow-coalesces", "List Impl: malloc(n) Example 3",
+        "None found: new large chunk at end of list, coalesced with prev chunk in memory", grow_merge},
     {"dlist-insert", "Doubly-Linked List Impl Performance",
         "free(), insert chunk into free list: list slow, dlist fast: insert at front", dlist_insert},
     {"dlist-next", "Doubly-Linked List Impl Performance",

@@ -161,6 +161,7 @@ static void vm_small(struct finding *f)
 {
 	const double vm = pair_ns_of("vm", 64, true), bins = pair_ns_of("bins", 64, true);
 
+	f->timed = true;
 	find_text(f, "malloc(64), write, free: vm %.0f ns, bins %.0f ns, %.0f times", vm, bins, vm / bins);
 	find_figure(f, "vm_ns", vm);
 	find_figure(f, "bins_ns", bins);
@@ -206,6 +207,7 @@ static void vm_crossover(struct finding *f)
 	size_t holes = 0;
 	double bins_ns = 0;
 
+	f->timed = true;
 	for (size_t n = 64; n <= HOLES_MAX && holes == 0; n *= 2) {
 		struct bench_heap b;
 		bench_heap_open_linux(&b, lecture_system("bins"), NULL);
@@ -273,6 +275,7 @@ static void vm_large(struct finding *f)
 	const double fresh_vm = fresh_ns_of("vm", n), fresh_bins = fresh_ns_of("bins", n);
 	const double kept_vm = kept_bytes("vm", n), kept_bins = kept_bytes("bins", n);
 
+	f->timed = true;
 	find_text(f, "4 MiB, after free: vm keeps %.0f bytes, bins %.0f; malloc and first use: vm %.0f us, bins "
 	             "%.0f us; malloc, use and free again and again: vm %.0f us, bins %.1f us",
 	    kept_vm, kept_bins, fresh_vm / 1e3, fresh_bins / 1e3, again_vm / 1e3, again_bins / 1e3);

@@ -218,18 +218,29 @@ static void put_names(FILE *out, const struct draw_style *s, const struct column
 	fprintf(out, "%s\n", look_off(s));
 }
 
+/* Change the colour only where it differs from the one before. */
+static void put_glyph(FILE *out, const char **colour, const char *wanted, const char *off,
+    const char *glyph)
+{
+	if (*colour != wanted)
+		fprintf(out, "%s%s", **colour != '\0' ? off : "", wanted);
+	*colour = wanted;
+	fputs(glyph, out);
+}
+
 static void put_row(FILE *out, const struct draw_style *s, const struct column *c, size_t count,
     int row)
 {
+	const char *colour = "", *const off = look_off(s);
+
 	fprintf(out, "%*s", MARGIN, "");
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < count; i++)
 		if (row != 1 || c[i].edge != EDGE_NONE)
-			fprintf(out, "%s%s%s", look_dim(s),
-			    line_glyph(s, row, c[i].edge, i == 0, i == count - 1), look_off(s));
+			put_glyph(out, &colour, look_dim(s), off,
+			    line_glyph(s, row, c[i].edge, i == 0, i == count - 1));
 		else
-			fprintf(out, "%s%s%s", look_on(s, c[i].look), c[i].glyph, look_off(s));
-	}
-	fputc('\n', out);
+			put_glyph(out, &colour, look_on(s, c[i].look), off, c[i].glyph);
+	fprintf(out, "%s\n", *colour != '\0' ? off : "");
 }
 
 /* Columns that go into the next row: up to a line between boxes if one is near, which both rows
