@@ -119,6 +119,7 @@ static void add_system(struct allocators *list, const char *name, const char *pa
 	if (path == NULL && !is_system(name))
 		lab_unknown("system", name, systems_names());
 	struct allocator *const a = add(list, KIND_SYSTEM, name);
+	a->own_path = path != NULL;
 	if (path != NULL || library != NULL)
 		set_library(a, path != NULL ? path : library);
 	else
@@ -133,6 +134,7 @@ static void add_peer(struct allocators *list, const char *name, const char *path
 	if (path == NULL && known == NULL)
 		lab_unknown("peer", name, peer_names());
 	struct allocator *const a = add(list, KIND_PEER, name);
+	a->own_path = path != NULL;
 	char *const found = path != NULL ? strdup(path) : peer_path(known);
 	if (found != NULL)
 		set_library(a, found);
@@ -141,16 +143,46 @@ static void add_peer(struct allocators *list, const char *name, const char *path
 	free(found);
 }
 
-static void add_items(struct allocators *list, const char *names,
-    void (*add_one)(struct allocators *, const char *, const char *))
+static void add_all_systems(struct allocators *list)
+{
+	for (const char *const *s = systems_names(); *s != NULL; s++) {
+		char *const library = allocator_library(*s);
+		if (library != NULL)
+			add_system(list, *s, NULL);
+		free(library);
+	}
+}
+
+static void add_installed_peers(struct allocators *list)
+{
+	for (const char *const *p = peer_names(); *p != NULL; p++) {
+		char *const path = peer_path(peer_find(*p));
+		if (path != NULL)
+			add_peer(list, *p, NULL);
+		free(path);
+	}
+}
+
+/* What differs between a list of systems and one of peers. */
+struct words {
+	const char *everything;
+	void (*add_everything)(struct allocators *);
+	void (*add_one)(struct allocators *, const char *name, const char *path);
+};
+
+static void add_items(struct allocators *list, const char *names, const struct words *words)
 {
 	char item[PATH_MAX], *path, *settings;
 
 	while (next_item(&names, item)) {
 		split_item(item, &path, &settings);
-		add_one(list, item, path);
-		if (settings != NULL)
-			set_settings(&list->item[list->count - 1], settings);
+		if (path == NULL && strcmp(item, words->everything) == 0) {
+			words->add_everything(list);
+		} else if (path != NULL || strcmp(item, "none") != 0) {
+			words->add_one(list, item, path);
+			if (settings != NULL)
+				set_settings(&list->item[list->count - 1], settings);
+		}
 	}
 }
 
@@ -161,32 +193,14 @@ void allocators_add_baseline(struct allocators *list, const char *name)
 
 void allocators_add_systems(struct allocators *list, const char *names)
 {
-	if (names != NULL) {
-		add_items(list, names, add_system);
-		return;
-	}
-	for (const char *const *s = systems_names(); *s != NULL; s++) {
-		char *const library = allocator_library(*s);
-		if (library != NULL)
-			add_system(list, *s, NULL);
-		free(library);
-	}
+	static const struct words words = {"all", add_all_systems, add_system};
+	add_items(list, names, &words);
 }
 
 void allocators_add_peers(struct allocators *list, const char *names)
 {
-	if (strcmp(names, "none") == 0)
-		return;
-	if (strcmp(names, "auto") != 0) {
-		add_items(list, names, add_peer);
-		return;
-	}
-	for (const char *const *p = peer_names(); *p != NULL; p++) {
-		char *const path = peer_path(peer_find(*p));
-		if (path != NULL)
-			add_peer(list, *p, path);
-		free(path);
-	}
+	static const struct words words = {"auto", add_installed_peers, add_peer};
+	add_items(list, names, &words);
 }
 
 void allocators_free(struct allocators *list)

@@ -9,6 +9,7 @@
 #ifndef LAB_ALLOCATORS_H
 #define LAB_ALLOCATORS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "elf_file.h"
@@ -20,7 +21,8 @@ enum { SETTINGS_MAX = 8 };
 struct allocator {
 	char *name;
 	enum kind kind;
-	char *path; /* what is preloaded; NULL for glibc */
+	char *path;    /* what is preloaded; NULL for glibc */
+	bool own_path; /* the user gave it: NAME=PATH */
 	char *settings[SETTINGS_MAX + 1]; /* VAR=value, NULL ends */
 	char build_id[ELF_ID_LEN];
 	char problem[ELF_PROBLEM_LEN]; /* "" or why it cannot be loaded */
@@ -33,9 +35,9 @@ struct allocators {
 
 /* All of these end with exit(EXIT_USAGE) on an unknown name, which names the nearest. */
 void allocators_add_baseline(struct allocators *list, const char *name);
-/* `names`: comma-separated, or NULL for every system whose library is there. */
+/* `names`: comma-separated; "all" is every system whose library is there, "none" is none. */
 void allocators_add_systems(struct allocators *list, const char *names);
-/* `names`: "auto" for those installed, "none", or comma-separated. */
+/* `names`: comma-separated; "auto" is every peer that is installed, "none" is none. */
 void allocators_add_peers(struct allocators *list, const char *names);
 void allocators_free(struct allocators *list);
 

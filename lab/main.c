@@ -6,13 +6,14 @@
 #include "lab.h"
 
 static const struct command commands[] = {
-    {"bench", "measure the designs: the lecture's claims, classical patterns", cmd_bench},
     {"systems", "the designs, what each teaches, and what it cannot see", cmd_systems},
     {"run", "run a program on a design", cmd_run},
+    {"compare", "which allocator is best for a program: time and memory of each", cmd_compare},
     {"record", "every call of a program to its heap, into a file", cmd_record},
     {"info", "what is in a recording, and what was never freed", cmd_info},
     {"export", "a recording for other tools: folded stacks, DHAT, CSV", cmd_export},
     {"show", "the heap, drawn in the terminal", cmd_show},
+    {"bench", "measure the designs: the lecture's claims, classical patterns", cmd_bench},
     {"torture", "random operations on a system, checked against a shadow", cmd_torture},
     {0},
 };

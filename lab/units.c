@@ -49,15 +49,15 @@ char *units_count(char buf[UNITS_LEN], double count)
 	return buf;
 }
 
-char *units_change(char buf[UNITS_LEN], double ratio, const char *less, const char *more)
+char *units_change(char buf[UNITS_LEN], double ratio, const char *noun)
 {
 	const double percent = fabs(ratio - 1) * 100;
 
 	if (percent < 0.5)
-		snprintf(buf, UNITS_LEN, "the same");
+		snprintf(buf, UNITS_LEN, "the same %s", noun);
 	else if (ratio >= 2)
-		snprintf(buf, UNITS_LEN, "%.3g times", ratio);
+		snprintf(buf, UNITS_LEN, "%.3g times the %s", ratio, noun);
 	else
-		snprintf(buf, UNITS_LEN, "%.0f %% %s", percent, ratio < 1 ? less : more);
+		snprintf(buf, UNITS_LEN, "%.0f %% %s %s", percent, ratio < 1 ? "less" : "more", noun);
 	return buf;
 }

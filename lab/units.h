@@ -9,7 +9,7 @@ enum { UNITS_LEN = 32 };
 char *units_bytes(char buf[UNITS_LEN], double bytes);     /* 45.1 MiB */
 char *units_seconds(char buf[UNITS_LEN], double seconds); /* 85.3 ms */
 char *units_count(char buf[UNITS_LEN], double count);     /* 12.3 k */
-/* A ratio as a change: "4 % less", "2.3 times", "as much"; more and less name the directions. */
-char *units_change(char buf[UNITS_LEN], double ratio, const char *less, const char *more);
+/* A ratio in words: "4 % less NOUN", "2.3 times the NOUN", "the same NOUN". */
+char *units_change(char buf[UNITS_LEN], double ratio, const char *noun);
 
 #endif
