@@ -67,8 +67,8 @@ static void set_settings(struct allocator *a, char *text)
 /* A piece "dirty_decay_ms:0" after "je=je.so?MALLOC_CONF=narenas:1" is the setting's, not a name. */
 static bool continues_setting(const char *item, const char *piece, size_t n)
 {
-	return strchr(item, '?') != NULL && memchr(piece, '=', n) == NULL &&
-	    memchr(piece, ':', n) != NULL;
+	const char *const colon = memchr(piece, ':', n), *const equals = memchr(piece, '=', n);
+	return strchr(item, '?') != NULL && colon != NULL && (equals == NULL || colon < equals);
 }
 
 /* Cut the next item off *rest; false at the end. */

@@ -1,5 +1,6 @@
 /* cmd_compare.c - dmm compare: which allocator is best for this program? */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,7 +22,7 @@ enum {
 	KEY_DRIVE,
 };
 
-enum { LISTS_MAX = 16 };
+enum { LISTS_MAX = 16, ARGS_MAX = 256 /* words of a command that are told again */ };
 
 struct request {
 	struct compare c;
@@ -159,6 +160,24 @@ static void list_allocators(struct request *r)
 		allocators_add_peers(list, r->peers[i]);
 }
 
+/* The same comparison again, with other options. */
+static void tell_again(const struct compare *c, const char *options_text)
+{
+	char *drive = NULL;
+	char *words[ARGS_MAX + 4] = {NULL};
+	size_t n = 0;
+
+	if (c->drive != NULL && asprintf(&drive, "--drive=%s", c->drive) >= 0) {
+		words[n++] = (char *)"--server";
+		words[n++] = drive;
+	}
+	words[n++] = (char *)"--";
+	for (size_t i = 0; i < ARGS_MAX && c->command[i] != NULL; i++)
+		words[n++] = c->command[i];
+	lab_next(words, "dmm compare %s", options_text);
+	free(drive);
+}
+
 /* What one would do with the answer: run on the best, or see for oneself what went wrong. */
 static void tell_next(const struct compare *c)
 {
@@ -171,8 +190,12 @@ static void tell_next(const struct compare *c)
 			return;
 		}
 	}
-	if (best == NULL || best->allocator->kind == KIND_BASELINE)
-		lab_next(c->command, "dmm compare --thp=both --runs=%d --", 2 * STATS_RUNS_FOR_95);
+	if (c->row[c->rows - 1].proof.whole_program)
+		lab_next(NULL, "dmm compare -- PROGRAM ARG...");
+	else if (best == NULL)
+		tell_again(c, "--runs=6");
+	else if (best->allocator->kind == KIND_BASELINE)
+		tell_again(c, "--thp=both --runs=12");
 	else if (best->allocator->kind == KIND_SYSTEM && !best->allocator->own_path)
 		lab_next(c->command, "dmm run --system=%s --stats --", best->allocator->name);
 	else

@@ -109,7 +109,7 @@ static void print_table(const struct compare *c, bool no_huge_pages, FILE *out)
 	    {"/glibc", true}, {"faults", true}, {"", false}};
 	struct table t;
 
-	snprintf(title, sizeof title, coverage > 0 ? "%.0f %%" : "", floor(fmin(coverage, 0.95) * 100));
+	snprintf(title, sizeof title, coverage > 0 ? "%.0f %%" : "", fmin(round(coverage * 100), 95));
 	table_begin(&t, columns, sizeof columns / sizeof *columns);
 	for (size_t i = 0; i < c->rows; i++)
 		if (c->row[i].no_huge_pages == no_huge_pages)
@@ -167,10 +167,16 @@ static void print_head(const struct compare *c, FILE *out)
 
 static void print_reasons(const struct compare *c, bool no_huge_pages, FILE *out)
 {
+	const char *said = "";
+
 	for (size_t i = 0; i < c->rows; i++) {
 		const struct row *const row = &c->row[i];
-		if (row->no_huge_pages == no_huge_pages && row->why[0] != '\0' &&
-		    row->outcome != OUTCOME_TOO_SLOW)
+		if (row->no_huge_pages != no_huge_pages || row->why[0] == '\0' ||
+		    row->outcome == OUTCOME_TOO_SLOW || strcmp(row->why, said) == 0)
+			continue;
+		if (row->proof.whole_program) /* the same for all */
+			fprintf(out, "%s\n", said = row->why);
+		else
 			fprintf(out, "%s: %s\n", row->allocator->name, row->why);
 	}
 }

@@ -47,7 +47,8 @@ struct measure {
 	bool check_output;
 };
 
-void measure_begin(void); /* once */
+/* Once.  The caller may go on as a child of itself, when it was born with children. */
+void measure_begin(void);
 void measure_run(const struct measure *m, struct run *run);
 /* The user pressed ^C: stop asking for runs. */
 bool measure_interrupted(void);

@@ -1,0 +1,343 @@
+#!/usr/bin/env python3
+"""dmm systems, run and compare, from outside: bad input, the JSON contract, who is shown how.
+
+usage: compare_test.py BUILD [unittest arguments]
+Nothing here asserts a time: what is slow is made slow by sleeping.
+"""
+import csv
+import io
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import unittest
+
+BUILD = os.path.abspath(sys.argv.pop(1))
+DMM = os.path.join(BUILD, "dmm")
+QUICK = ["--runs=1", "--warm=0"]
+WORK = tempfile.mkdtemp(prefix="dmm-compare-")
+
+
+def dmm(*args, **more):
+    more.setdefault("stdin", subprocess.DEVNULL)
+    return subprocess.run([DMM, *args], capture_output=True, text=True, timeout=120, **more)
+
+
+def compare(*args, systems="bins", peers="none", **more):
+    """The rows of one comparison by name, and the finished process."""
+    split = args.index("--")
+    r = dmm("compare", *QUICK, f"--systems={systems}", f"--peers={peers}", "--format=json",
+            *args[:split], *args[split:], **more)
+    whole = json.loads(r.stdout) if r.stdout else None
+    rows = {row["name"]: row for row in whole["rows"]} if whole else {}
+    return rows, r, whole
+
+
+def compiled(name, source, *flags):
+    path = os.path.join(WORK, name)
+    subprocess.run(["gcc", "-w", "-x", "c", "-o", path, "-", *flags], input=source, text=True, check=True)
+    return path
+
+
+class Words(unittest.TestCase):
+    def test_unknown_system_exits_2_names_the_nearest_and_runs_nothing(self):
+        witness = os.path.join(WORK, "witness")
+        for command in (["run", "--system=bims"], ["compare", "--systems=gnu,bims"]):
+            r = dmm(*command, "--", "touch", witness)
+            self.assertEqual(r.returncode, 2)
+            self.assertIn("unknown system 'bims'; did you mean 'bins'?", r.stderr)
+            self.assertFalse(os.path.exists(witness))
+
+    def test_unknown_option_exits_2_and_names_the_nearest(self):
+        for args in (["run", "--sistem=bins", "--", "true"], ["compare", "--run=3s", "--rums=3", "--", "true"],
+                     ["systems", "--fromat=json"]):
+            r = dmm(*args)
+            self.assertEqual(r.returncode, 2, args)
+        self.assertIn("did you mean '--format'?", r.stderr)
+
+    def test_unknown_peer_and_value_exit_2(self):
+        r = dmm("compare", "--peers=gemalloc", "--", "true")
+        self.assertEqual((r.returncode, "'jemalloc'" in r.stderr), (2, True), r.stderr)
+        r = dmm("compare", "--thp=of", "--", "true")
+        self.assertEqual((r.returncode, "'off'" in r.stderr), (2, True), r.stderr)
+        self.assertEqual(dmm("compare", "--runs=0", "--", "true").returncode, 2)
+        self.assertEqual(dmm("compare", "--runs=-1", "--", "true").returncode, 2)
+        self.assertEqual(dmm("compare", "--timeout=x", "--", "true").returncode, 2)
+        self.assertEqual(dmm("compare", "--server", "--", "true").returncode, 2)
+        self.assertEqual(dmm("compare", "--drive=true", "--", "true").returncode, 2)
+        self.assertEqual(dmm("compare").returncode, 2)
+
+    def test_unknown_command_names_the_nearest(self):
+        r = dmm("comparre")
+        self.assertEqual(r.returncode, 2)
+        self.assertIn("did you mean 'compare'?", r.stderr)
+
+    def test_help_and_version_everywhere(self):
+        for args in (["--help"], ["--version"], ["systems", "--help"], ["run", "--help"],
+                     ["compare", "--help"], ["compare", "--version"]):
+            r = dmm(*args)
+            self.assertEqual((r.returncode, r.stderr), (0, ""), args)
+            self.assertIn("dmm", r.stdout)
+
+    def test_a_name_given_twice_is_a_usage_error(self):
+        self.assertEqual(dmm("compare", "--systems=bins,bins", "--", "true").returncode, 2)
+
+    def test_the_last_line_on_stderr_is_a_command(self):
+        for args in (["systems"], ["compare", *QUICK, "--systems=bins", "--peers=none", "--", "true"],
+                     ["run", "--system=bins", "--stats", "--", "true"]):
+            r = dmm(*args)
+            self.assertRegex(r.stderr.strip().split("\n")[-1], r"^next: dmm ", args)
+
+
+class Systems(unittest.TestCase):
+    def test_the_three_formats_agree(self):
+        systems = json.loads(dmm("systems", "--format=json").stdout)
+        self.assertEqual((systems["schema"], systems["version"]), ("dmm-systems", 1))
+        names = [s["name"] for s in systems["systems"]]
+        rows = list(csv.DictReader(io.StringIO(dmm("systems", "--format=csv").stdout)))
+        self.assertEqual([row["name"] for row in rows], names)
+        text = dmm("systems").stdout
+        for s in systems["systems"]:
+            self.assertIn(f"\n{s['name']} ", "\n" + text)
+            self.assertTrue(s["idea"] and s["teaches"], s["name"])
+            self.assertTrue(os.path.exists(s["library"]), s["name"])
+
+    def test_what_a_design_cannot_see_is_said(self):
+        rows = {r["name"]: r for r in csv.DictReader(io.StringIO(dmm("systems", "--format=csv").stdout))}
+        self.assertEqual(rows["minimal"]["unseen"], "double, foreign")
+        self.assertEqual(rows["bins"]["unseen"], "-")
+
+
+class Run(unittest.TestCase):
+    def test_the_program_has_the_library_mapped_and_its_exit_status_is_ours(self):
+        r = dmm("run", "--system=gnu", "--", "sh", "-c", "grep -c libdmm-gnu.so /proc/self/maps >&2; exit 7")
+        self.assertEqual(r.returncode, 7)
+        self.assertGreater(int(r.stderr), 0)
+
+    def test_missing_not_executable_and_failing_are_env_s_statuses(self):
+        self.assertEqual(dmm("run", "--system=bins", "--", "no-such-program").returncode, 127)
+        self.assertEqual(dmm("run", "--system=bins", "--", "/etc/passwd").returncode, 126)
+        r = dmm("run", "--lib=/no/such.so", "--", "true")
+        self.assertEqual(r.returncode, 125)
+        self.assertEqual(r.stderr.count("\n"), 1)
+
+    def test_conf_reaches_the_program(self):
+        conf = os.path.join(WORK, "a.conf")
+        with open(conf, "w") as f:
+            f.write("# of one program\nstats:0\n  stats:1 # twice\n")
+        r = dmm("run", "--system=bins", f"--conf={conf}", "--", "sh", "-c", 'echo "$DMM_CONF"')
+        self.assertEqual(r.stdout, "stats:0,stats:1\n")
+
+
+class Targets(unittest.TestCase):
+    """Programs into which nothing can be preloaded: one line, and glibc is still measured."""
+
+    def refused(self, path, words):
+        rows, r, _ = compare("--", path)
+        self.assertEqual(r.returncode, 1)
+        self.assertEqual(r.stderr.count("\n"), 2, r.stderr)  # the reason, and what to run next
+        self.assertIn(words, r.stderr)
+        self.assertIs(rows["bins"]["loaded"], False)
+        self.assertIsNone(rows["bins"]["wall_s"])
+        self.assertGreater(rows["glibc"]["wall_s"]["median"], 0)
+        r = dmm("run", "--system=bins", "--", path)
+        self.assertEqual((r.returncode, words in r.stderr), (125, True), r.stderr)
+
+    def test_static(self):
+        self.refused(compiled("static", "int main(void) { return 0; }", "-static"), "statically linked")
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can make a file of another user setuid")
+    def test_setuid(self):
+        path = compiled("setuid", "int main(void) { return 0; }")
+        os.chmod(WORK, 0o755)
+        os.chown(path, 65534, 65534)
+        os.chmod(path, 0o4755)
+        self.refused(path, "setuid")
+
+    def test_own_malloc(self):
+        self.refused(compiled("own", "void *malloc(unsigned long n) { return 0; } int main() { return 0; }",
+                              "-rdynamic"), "defines malloc itself")
+
+    def test_missing_command_is_127(self):
+        r = dmm("compare", "--", "no-such-program")
+        self.assertEqual((r.returncode, r.stdout), (127, ""))
+        self.assertIn("no-such-program: command not found", r.stderr)
+
+
+class Peers(unittest.TestCase):
+    def test_a_peer_that_does_not_load_is_one_line_and_the_others_are_measured(self):
+        text = os.path.join(WORK, "text.so")
+        with open(text, "w") as f:
+            f.write("not a library")
+        narrow = os.path.join(WORK, "narrow.so")
+        with open(narrow, "wb") as f:  # the head of a 32-bit ELF file
+            f.write(b"\x7fELF\x01\x01\x01" + bytes(57))
+        broken = compiled("broken.so", "extern void nowhere(void); void *malloc(unsigned long n) "
+                          "{ nowhere(); return 0; }", "-shared", "-fPIC", "-Wl,-z,now")
+        no_malloc = compiled("none.so", "int x;", "-shared", "-fPIC")
+        rows, r, _ = compare("--", "true", peers=f"a=/no/such.so,b={text},c={narrow},d={broken},e={no_malloc}")
+        self.assertEqual(r.returncode, 1)
+        for name, words in (("a", "No such file"), ("b", "not an ELF"), ("c", "wrong ELF class"),
+                            ("d", "nowhere"), ("e", "defines no malloc")):
+            self.assertIs(rows[name]["loaded"], False)
+            self.assertIn(words, rows[name]["why"])
+            self.assertEqual(r.stderr.count(f"dmm: {name}: "), 1, r.stderr)
+        self.assertIs(rows["bins"]["loaded"], True)
+        self.assertGreater(rows["bins"]["wall_s"]["median"], 0)
+
+    def test_settings_reach_the_peer_alone(self):
+        library = os.path.join(BUILD, "libdmm-bins.so")
+        show = 'echo "${MALLOC_CONF-}${OTHER-}"; test -z "${MALLOC_CONF-}"'
+        rows, r, _ = compare("--", "sh", "-c", show, systems="none",
+                             peers=f"je={library}?MALLOC_CONF=narenas:1,lg_tcache:3&OTHER=x,plain={library}")
+        self.assertEqual(rows["je"]["settings"], ["MALLOC_CONF=narenas:1,lg_tcache:3", "OTHER=x"])
+        self.assertEqual((rows["je"]["exit"], rows["je"]["outcome"]), (1, "differs"))
+        self.assertEqual((rows["plain"]["exit"], rows["plain"]["outcome"]), (0, "fine"))
+
+    def test_a_system_of_ones_own_is_taken_as_name_and_path(self):
+        rows, _, _ = compare("--", "true", systems=f"mine={BUILD}/libdmm-gnu.so,gnu")
+        self.assertEqual((rows["mine"]["kind"], rows["mine"]["loaded"]), ("system", True))
+
+
+class Endings(unittest.TestCase):
+    def test_a_crash_is_shown(self):
+        rows, r, _ = compare("--", "sh", "-c", 'test -z "$LD_PRELOAD" || { echo last words >&2; kill -SEGV $$; }')
+        self.assertEqual(r.returncode, 1)
+        self.assertEqual(rows["bins"]["outcome"], "crashed")
+        self.assertEqual((rows["bins"]["exit"], rows["bins"]["signal"]), (128 + signal.SIGSEGV, signal.SIGSEGV))
+        self.assertIn("SIGSEGV: last words", rows["bins"]["why"])
+        self.assertEqual(rows["glibc"]["outcome"], "fine")
+
+    def test_a_timeout_is_shown_and_the_whole_tree_ends(self):
+        mark = f"{3000 + os.getpid() % 1000}.5"
+        rows, _, whole = compare("--timeout=0.5", "--", "sh", "-c",
+                                 f'test -z "$LD_PRELOAD" || {{ setsid sleep {mark} & sleep {mark}; }}')
+        self.assertEqual((rows["bins"]["outcome"], rows["bins"]["ending"]), ("timeout", "timeout"))
+        self.assertEqual(whole["timeout_s"], 0.5)
+        self.assertEqual(subprocess.run(["pgrep", "-f", f"sleep {mark}"], capture_output=True).stdout, b"")
+        r = dmm("compare", *QUICK, "--timeout=0.5", "--systems=bins", "--peers=none", "--", "sh", "-c",
+                f'test -z "$LD_PRELOAD" || sleep {mark}')
+        self.assertIn("> 0.5 s", r.stdout)
+
+    def test_another_exit_status_and_other_output_are_shown(self):
+        rows, r, _ = compare("--", "sh", "-c", 'test -z "$LD_PRELOAD"')
+        self.assertEqual((r.returncode, rows["bins"]["outcome"], rows["bins"]["exit"]), (1, "differs", 1))
+        rows, r, _ = compare("--check-output", "--", "sh", "-c", 'echo "$LD_PRELOAD"')
+        self.assertEqual((r.returncode, rows["bins"]["outcome"]), (1, "differs"))
+        rows, r, _ = compare("--check-output", "--", "sh", "-c", "echo the same; exit 3")
+        self.assertEqual((r.returncode, rows["bins"]["outcome"], rows["bins"]["exit"]), (0, "fine", 3))
+
+    def test_output_that_glibc_itself_never_repeats_is_not_compared(self):
+        rows, r, _ = compare("--check-output", "--", "sh", "-c", "cat /proc/sys/kernel/random/uuid")
+        self.assertEqual((r.returncode, rows["bins"]["outcome"]), (0, "fine"))
+
+    def test_every_run_reads_standard_input_from_its_beginning(self):
+        check = 'test "$(cat)" = "the input"'
+        for give in ("pipe", "file"):
+            with open(os.path.join(WORK, "input"), "w+") as f:
+                f.write("the input\n")
+                f.seek(0)
+                more = {"stdin": f} if give == "file" else {"stdin": None, "input": "the input\n"}
+                rows, _, _ = compare("--", "sh", "-c", check, **more)
+            self.assertEqual([row["exit"] for row in rows.values()], [0, 0, 0], give)
+
+    def test_children_that_we_were_born_with_live_on(self):
+        script = f'{DMM} compare --runs=1 --warm=0 --systems=bins --peers=none -- true 2> >(sed s/^/told:/)'
+        r = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60)
+        self.assertEqual(r.returncode, 0)
+
+
+class Json(unittest.TestCase):
+    def test_the_contract(self):
+        rows, r, whole = compare("--runs=3", "--", "true", systems="bins,gnu", peers="auto")
+        self.assertEqual(r.returncode, 0, r.stderr)
+        self.assertEqual((whole["schema"], whole["version"]), ("dmm-compare", 1))
+        for key in ("cpu", "kernel", "huge_pages", "date", "libc", "cpus"):
+            self.assertTrue(whole["provenance"][key], key)
+        self.assertEqual({row["kind"] for row in rows.values()} - {"peer"}, {"baseline", "system"})
+        self.assertEqual(rows["glibc"]["kind"], "baseline")
+        for name, row in rows.items():
+            self.assertIs(row["loaded"], True, name)
+            self.assertEqual(row["exit"], 0)
+            self.assertEqual(len(row["runs"]), 3)
+            for figure in ("wall_s", "cpu_s", "peak_rss_bytes"):
+                s = row[figure]
+                self.assertTrue(0 < s["min"] <= s["median"] <= s["max"], (name, figure, s))
+                i = row["ratio"][figure]
+                self.assertTrue(0 < i["low"] <= i["median"] <= i["high"], (name, figure, i))
+                self.assertEqual(i["coverage"], 0.75)
+        for row in rows.values():
+            if row["kind"] != "baseline":
+                self.assertRegex(row["build_id"] or "", r"^[0-9a-f]{8,}$")
+                self.assertTrue(os.path.exists(row["path"]))
+
+    def test_glibc_runs_against_itself(self):
+        rows, _, whole = compare("--runs=6", "--", "true")
+        self.assertEqual(rows["glibc-again"]["kind"], "baseline")
+        self.assertIsNone(rows["glibc-again"]["path"])
+        self.assertGreaterEqual(rows["glibc-again"]["ratio"]["wall_s"]["coverage"], 0.95)
+        noise = whole["verdicts"][0]["noise"]
+        ratio = rows["glibc-again"]["ratio"]["wall_s"]
+        self.assertAlmostEqual(noise, max(ratio["high"] - 1, 1 - ratio["low"]), places=6)
+        self.assertIs(rows["glibc-again"]["ratio"]["differs"], False)  # by definition of the floor
+
+    def test_huge_pages_off_reaches_the_program(self):
+        probe = compiled("thp", "#include <sys/prctl.h>\nint main(void) { return 10 + "
+                         "prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0); }")
+        r = dmm("compare", *QUICK, "--thp=both", "--systems=bins", "--peers=none", "--format=json", "--", probe)
+        rows = json.loads(r.stdout)["rows"]
+        self.assertEqual({(row["thp"], row["exit"]) for row in rows}, {("as-is", 10), ("off", 11)})
+
+    def test_csv_has_the_same_rows(self):
+        r = dmm("compare", *QUICK, "--systems=bins", "--peers=none", "--format=csv", "--", "true")
+        rows = list(csv.DictReader(io.StringIO(r.stdout)))
+        self.assertEqual([row["name"] for row in rows], ["glibc", "glibc-again", "bins"])
+        self.assertGreater(float(rows[2]["peak_rss_median_bytes"]), 0)
+
+
+SERVER = """
+import os, signal, socket, sys
+s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen()
+signal.signal(signal.SIGTERM, lambda *_: (os.unlink(sys.argv[1]), sys.exit(0)))
+while True:
+    c, _ = s.accept()
+    if len(sys.argv) > 2 and os.environ.get("LD_PRELOAD"): os.abort()
+    c.sendall(b"hello"); c.close()
+"""
+CLIENT = "import socket,sys; s=socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); assert s.recv(9)==b'hello'"
+
+
+class Server(unittest.TestCase):
+    def serve(self, *extra):
+        for name, text in (("server.py", SERVER), ("client.py", CLIENT)):
+            with open(os.path.join(WORK, name), "w") as f:
+                f.write(text)
+        path = os.path.join(WORK, "socket")
+        if os.path.exists(path):
+            os.unlink(path)
+        return compare("--server", f"--drive=python3 {WORK}/client.py {path}", "--timeout=20", "--",
+                       "sh", "-c", f"rm -f {path}; exec python3 {WORK}/server.py {path} " + " ".join(extra))
+
+    def test_a_server_is_driven_and_stopped(self):
+        rows, r, _ = self.serve()
+        self.assertEqual(r.returncode, 0, r.stderr)
+        for row in rows.values():
+            self.assertEqual((row["outcome"], row["exit"]), ("fine", 0))
+            self.assertGreater(row["peak_rss_bytes"]["median"], 4 << 20)  # python's, not the driver's sh
+
+    def test_a_server_that_dies_is_shown(self):
+        rows, r, _ = self.serve("die")
+        self.assertEqual(r.returncode, 1)
+        self.assertEqual(rows["glibc"]["outcome"], "fine")
+        self.assertIn(rows["bins"]["outcome"], ("crashed", "not-served"))
+
+
+if __name__ == "__main__":
+    try:
+        unittest.main(verbosity=1)
+    finally:
+        shutil.rmtree(WORK, ignore_errors=True)
