@@ -2,3 +2,7 @@
 # traces others, and the dmm command leaves its lists to exit().
 add_test(NAME lab_compare COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/lab/compare_test.py ${CMAKE_BINARY_DIR})
 set_tests_properties(lab_compare PROPERTIES TIMEOUT 300 ENVIRONMENT ASAN_OPTIONS=detect_leaks=0)
+if(NOT DMM_SANITIZE AND NOT DMM_COVERAGE) # programs of others do not link our instruments
+	add_test(NAME lab_install COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/lab/install_test.py ${CMAKE_BINARY_DIR})
+	set_tests_properties(lab_install PROPERTIES TIMEOUT 300)
+endif()
