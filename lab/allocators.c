@@ -1,6 +1,7 @@
 /* allocators.c - what can be compared: parsing the lists of names. */
 #include "allocators.h"
 
+#include <dlfcn.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -188,7 +189,13 @@ static void add_items(struct allocators *list, const char *names, const struct w
 
 void allocators_add_baseline(struct allocators *list, const char *name)
 {
-	add(list, KIND_BASELINE, name);
+	struct allocator *const a = add(list, KIND_BASELINE, name);
+	struct elf_facts facts;
+	Dl_info libc;
+
+	/* The programs that run get the same libc as this one. */
+	if (dladdr((const void *)&getenv, &libc) != 0 && elf_read(libc.dli_fname, &facts))
+		memcpy(a->build_id, facts.build_id, sizeof a->build_id);
 }
 
 void allocators_add_systems(struct allocators *list, const char *names)

@@ -6,3 +6,5 @@ if(NOT DMM_SANITIZE AND NOT DMM_COVERAGE) # programs of others do not link our i
 	add_test(NAME lab_install COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/lab/install_test.py ${CMAKE_BINARY_DIR})
 	set_tests_properties(lab_install PROPERTIES TIMEOUT 300)
 endif()
+dmm_unit_test(lab_stats lab/stats_test.c)
+target_link_libraries(lab_stats PRIVATE dmm_lab)

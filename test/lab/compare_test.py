@@ -271,8 +271,8 @@ class Json(unittest.TestCase):
                 self.assertTrue(0 < i["low"] <= i["median"] <= i["high"], (name, figure, i))
                 self.assertEqual(i["coverage"], 0.75)
         for row in rows.values():
+            self.assertRegex(row["build_id"] or "", r"^[0-9a-f]{8,}$")
             if row["kind"] != "baseline":
-                self.assertRegex(row["build_id"] or "", r"^[0-9a-f]{8,}$")
                 self.assertTrue(os.path.exists(row["path"]))
 
     def test_glibc_runs_against_itself(self):
