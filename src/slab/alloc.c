@@ -12,17 +12,21 @@
 
 void *slab_malloc_slow(size_t n)
 {
+	if (likely(n <= MEDIUM_MAX)) {
+		unsigned cls = class_of(n);
+		struct slab *const s = slab_from(thread_cache.current[cls]);
+		if (free_word(s, s->hot) != 0)
+			return cache_take(s);
+		if (unlikely(heap_mine() != NULL && class_of(n) != cls))
+			cls = class_of(n); /* this was the first call: only now are there classes */
+		return cache_refill(cls);
+	}
 	bool clean;
-
 	if (unlikely(class_count == 0 && !slab_start_up())) {
 		errno = ENOMEM;
 		return NULL;
 	}
-	if (n > MEDIUM_MAX)
-		return large_malloc(n, 1, &clean);
-	const unsigned cls = class_of(n);
-	struct slab *s = slab_from(thread_cache.current[cls]);
-	return free_word(s, s->hot) != 0 ? cache_take(s) : cache_refill(cls);
+	return large_malloc(n, 1, &clean);
 }
 
 /* The owner frees: as in fast.h, for slabs of several granules and flagged ones. */

@@ -71,6 +71,7 @@ enum slab_state {
 #define OWNER_REMOTE ((uintptr_t)1)
 
 struct slab {
+	/* What a hit needs is in one cache line, for slabs of up to 256 objects. */
 	_Atomic uintptr_t owner;
 	char    *start;     /* of object 0 */
 	uint32_t inverse;   /* of the class */
@@ -79,23 +80,24 @@ struct slab {
 	uint16_t count;     /* objects */
 	uint8_t  cls;       /* CLASS_RUN: not a slab */
 	uint8_t  hot;       /* owner: the word of free in which the last free was */
-	_Atomic uint8_t kind; /* enum granule_kind */
-	uint8_t  state;     /* enum slab_state; heap's lock */
-	uint8_t  granules;
-	uint8_t  reserved;
-	uint16_t heap;      /* number of the heap; its lock */
-	uint16_t seen_free; /* purger: free objects when it last looked */
-	uint32_t next, prev;         /* partial list of the heap; granule numbers, 0: none */
-	uint32_t own_next, own_prev; /* all slabs of the heap */
-	uint32_t inbox_next; /* whoever set OWNER_REMOTE; then who drains the inbox */
+	_Atomic uint64_t free[MASK_WORDS]; /* written by the owner alone */
+
+	uint32_t next, prev;         /* partial list of the heap, a ring; granule numbers */
+	uint32_t own_next, own_prev; /* all slabs of the heap; 0: none */
+	uint32_t inbox_next;  /* whoever set OWNER_REMOTE; then who drains the inbox */
 	union {
 		uint32_t head;   /* GRANULE_REST */
 		uint32_t run;    /* GRANULE_RUN: its granules */
 		uint32_t purged; /* GRANULE_SLAB: pages given back, a bit for each 4 KiB or larger share */
 	};
-	_Atomic uint64_t free[MASK_WORDS]; /* written by the owner alone */
+	_Atomic uint8_t kind; /* enum granule_kind */
+	uint8_t  state;      /* enum slab_state; heap's lock */
+	uint16_t heap;       /* number of the heap; its lock */
+	uint16_t seen_free;  /* purger: free objects when it last looked */
+	uint8_t  granules;
+	uint8_t  reserved;
 };
-static_assert(sizeof(struct slab) == 192, "three cache lines; the masks start a new one");
+static_assert(sizeof(struct slab) == 192, "three cache lines");
 
 struct chunk {
 	uint64_t free[2];  /* a bit a granule: not part of a slab or run */
@@ -118,7 +120,7 @@ struct heap {
 	uint32_t next_unused;    /* in root.unused, a heap number; 0: none */
 	uintptr_t owner;         /* thread pointer; OWNER_NONE: unused */
 	uint32_t partial_granules;
-	uint32_t partial[CLASS_MAX]; /* first slab with free objects */
+	uint32_t partial[CLASS_MAX]; /* oldest slab with free objects */
 	uint64_t reserved[2];
 };
 
@@ -133,7 +135,7 @@ struct slab_root {
 	uint32_t slab_bytes, chunk_bytes, heap_bytes; /* sizes of the structs, for outside readers */
 	uint32_t granule, chunk_granules;
 
-	struct lock page_lock, heaps_lock;
+	__attribute__((aligned(CACHE_LINE))) struct lock page_lock, heaps_lock;
 	struct chunk *chunks;
 	struct bin_words *bins;      /* [chunk / 64]: a bit per chunk */
 	struct bin_words middle[CHUNKS_MAX / 64 / 64], top; /* a bit per word of the level below */

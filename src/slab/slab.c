@@ -111,7 +111,7 @@ struct place place_of(const void *p)
 		    .freed = kind == GRANULE_FREED && off % GRANULE == 0};
 
 	const uint32_t within = (uint32_t)(off - ((size_t)granule_of(s) << GRANULE_SHIFT));
-	const uint32_t index = within / s->size;
+	const uint32_t index = s->granules == 1 ? (uint32_t)((uint64_t)within * s->inverse >> 32) : within / s->size;
 	const bool starts = index * s->size == within && index < s->count;
 	const size_t usable = slab_usable_size(s);
 	if (kind == GRANULE_FREED || !starts)

@@ -110,11 +110,12 @@ static bool check_lists(const struct heap *h, struct dmm_fault *why)
 		partial += s->state == SLAB_PARTIAL ? s->granules : 0u;
 	}
 	for (unsigned cls = 0; cls < class_count; cls++)
-		for (uint32_t g = h->partial[cls]; g != 0; g = slab_at(g)->next) {
+		for (uint32_t first = h->partial[cls], g = first; g != 0;) {
 			const struct slab *s = slab_at(g);
 			if (heap_of(s) != h || s->state != SLAB_PARTIAL || s->cls != cls)
 				return fault(why, "S5 listed", s, s->state, SLAB_PARTIAL);
 			listed += s->granules;
+			g = s->next == first ? 0 : s->next;
 		}
 	return listed == partial || fault(why, "S5 listed", h, listed, partial);
 }

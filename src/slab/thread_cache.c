@@ -14,27 +14,33 @@ enum { NEVER = 1u << 30 }; /* frees */
 
 /* ---- lists ---------------------------------------------------------------------------------- */
 
+/* A ring, oldest first: who has waited longest has gathered most free objects. */
 void heap_list_slab(struct heap *h, struct slab *s)
 {
-	const uint32_t first = h->partial[s->cls];
+	const uint32_t me = granule_of(s), first = h->partial[s->cls];
 
 	s->state = SLAB_PARTIAL;
-	s->prev = 0;
-	s->next = first;
-	if (first != 0)
-		slab_at(first)->prev = granule_of(s);
-	h->partial[s->cls] = granule_of(s);
+	s->next = s->prev = me;
+	if (first != 0) {
+		struct slab *const head = slab_at(first);
+		s->next = first;
+		s->prev = head->prev;
+		slab_at(head->prev)->next = me;
+		head->prev = me;
+	} else {
+		h->partial[s->cls] = me;
+	}
 	h->partial_granules += s->granules;
 }
 
 void heap_unlist_slab(struct heap *h, struct slab *s)
 {
-	if (s->prev != 0)
-		slab_at(s->prev)->next = s->next;
-	else
-		h->partial[s->cls] = s->next;
-	if (s->next != 0)
-		slab_at(s->next)->prev = s->prev;
+	const uint32_t me = granule_of(s);
+
+	if (h->partial[s->cls] == me)
+		h->partial[s->cls] = s->next == me ? 0 : s->next;
+	slab_at(s->prev)->next = s->next;
+	slab_at(s->next)->prev = s->prev;
 	h->partial_granules -= s->granules;
 	s->state = SLAB_FULL;
 }
@@ -87,8 +93,8 @@ void heap_settle_slab(struct heap *h, struct slab *s)
 	}
 	if (s->state == SLAB_FULL && free > 0)
 		heap_list_slab(h, s);
-	const unsigned quarter = s->count / 4 + 1;
-	s->countdown = live == 0 ? 1 : (uint32_t)min_size(live, quarter);
+	const unsigned half = s->count / 2 + 1;
+	s->countdown = live == 0 ? 1 : (uint32_t)min_size(live, half);
 	if (live == 0)
 		release(h, s);
 }
@@ -182,7 +188,7 @@ static struct slab *change(struct thread_cache *tc, struct heap *h, unsigned cls
 		if (find_hot(old))
 			return old;
 		old->state = SLAB_FULL;
-		old->countdown = old->count / 16 + 1;
+		old->countdown = old->count / 8 + 1;
 		set_current(tc, cls, 0);
 	}
 	struct slab *s = take_partial(h, cls);
