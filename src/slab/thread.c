@@ -1,14 +1,14 @@
 /* thread.c - a heap for every thread: given at its first slow path, taken back when it ends. */
 #include <errno.h>
 #include <pthread.h>
-#include <string.h>
 
 #include "base/assert.h"
 #include "slab/page_heap.h"
+#include "slab/purge.h"
 #include "slab/remote.h"
 #include "slab/thread_cache.h"
 
-struct slab_root root = {.slabs = &no_slab};
+struct slab_root root;
 extern __attribute__((visibility("default"), alias("root"))) struct slab_root dmm_slab_root;
 
 static pthread_key_t end_key;
@@ -21,7 +21,7 @@ static const struct dmm_os *start_os = &os_linux;
 /* heaps_lock is held. */
 static struct heap *heap_new(void)
 {
-	const uint32_t number = root.heap_count;
+	const uint32_t number = root.heap_count == 0 ? 1 : root.heap_count;
 	if (number >= HEAPS_MAX)
 		return NULL;
 	char *const from = (char *)((uintptr_t)&root.heaps[number] & ~(root.os->page - 1));
@@ -69,8 +69,8 @@ static void give_to_orphans(struct heap *h, struct slab *s)
 	if (s->state == SLAB_PARTIAL)
 		heap_unlist_slab(h, s);
 	heap_disown_slab(h, s);
-	heap_own_slab(orphans(), s);
-	heap_settle_slab(orphans(), s);
+	heap_own_slab(&root.orphans, s);
+	heap_settle_slab(&root.orphans, s);
 }
 
 void heap_abandon(struct heap *h, uintptr_t owner)
@@ -83,10 +83,10 @@ void heap_abandon(struct heap *h, uintptr_t owner)
 		if (s->state == SLAB_CURRENT)
 			s->state = SLAB_FULL;
 		uintptr_t expect = owner;
-		lock_take(&orphans()->lock);
+		lock_take(&root.orphans.lock);
 		if (atomic_compare_exchange_strong(&s->owner, &expect, OWNER_ORPHAN))
 			give_to_orphans(h, s);
-		lock_give(&orphans()->lock);
+		lock_give(&root.orphans.lock);
 	}
 	h->owner = OWNER_NONE;
 	lock_give(&h->lock);
@@ -108,8 +108,8 @@ static void thread_end(void *arg)
 		return;
 	tc->ended = true;
 	tc->heap = NULL;
-	memset(tc->direct, 0, sizeof tc->direct);
-	memset(tc->current, 0, sizeof tc->current);
+	for (unsigned cls = 0; cls < class_count; cls++)
+		tc->bin[cls] = (struct bin){0};
 	heap_abandon(h, thread_self());
 }
 
@@ -142,14 +142,10 @@ static bool start_locked(void)
 	root.heap_bytes = sizeof(struct heap);
 	root.granule = GRANULE;
 	root.chunk_granules = CHUNK_GRANULES;
+	root.orphans.owner = OWNER_ORPHAN;
 	if (!have_key)
 		have_key = pthread_key_create(&end_key, thread_end) == 0;
 	const bool ok = page_heap_open(start_os) == 0;
-	if (ok) {
-		root.heap_count = HEAP_FIRST;
-		orphans()->owner = OWNER_ORPHAN;
-		root.heaps[HEAP_LATE].owner = LATE_OWNER;
-	}
 	errno = saved;
 	return ok;
 }
@@ -169,14 +165,20 @@ bool slab_start_on(const struct dmm_os *os)
 	if (atomic_load(&root.len) != 0)
 		return false;
 	start_os = os;
-	return slab_start_up();
+	purge_allow(os == &os_linux);
+	const bool ok = slab_start_up();
+	if (!ok)
+		start_os = &os_linux;
+	return ok;
 }
 
 void slab_shut_down(void)
 {
+	purge_allow(false);
 	page_heap_close();
-	root = (struct slab_root){.slabs = &no_slab};
+	root = (struct slab_root){0};
 	thread_cache = (struct thread_cache){0};
 	late_cache = (struct thread_cache){0};
+	late_heap = (struct heap){0};
 	start_os = &os_linux;
 }
