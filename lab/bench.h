@@ -15,22 +15,26 @@
 enum { BENCH_SYSTEMS_MAX = 32 };
 
 struct bench_options {
+	const char *systems_text, *peers; /* of --systems (NULL: all) and --peers */
 	const struct dmm_system *systems[BENCH_SYSTEMS_MAX + 1]; /* NULL ends them */
 	const char *names[BENCH_SYSTEMS_MAX + 1]; /* as given: "bins", or "mine" of mine=path.so */
 	size_t system_count;
 	enum format format;
 	bool list;             /* only say what there is */
 	double timeout_s;      /* for one cell */
+	size_t runs;           /* of each program */
 	char *const *words;    /* operands: patterns, counts, experiments; NULL ends them */
 };
 
 struct bench_suite {
 	const char *name, *doc;
+	bool heaps; /* it opens heaps of systems[]; else it runs programs under what --systems names */
 	int (*run)(const struct bench_options *options); /* the exit status */
 };
 
 int bench_lecture(const struct bench_options *options);
 int bench_cos217(const struct bench_options *options);
+int bench_patterns(const struct bench_options *options);
 
 /* ---- cells: one measurement, in a process of its own ---------------------------------------- */
 

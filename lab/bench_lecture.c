@@ -98,11 +98,27 @@ static size_t collect(const struct experiment *all[EXPERIMENTS_MAX])
 	return count;
 }
 
+static struct finding *current; /* in the process of one experiment */
+
+void find_missing(const char *system)
+{
+	CHECK(current != NULL);
+	*current = (struct finding){0};
+	snprintf(current->missing, sizeof current->missing, "%s", system);
+	_exit(EXIT_FINE);
+}
+
+static const char *verdict(const struct finding *f)
+{
+	return f->missing[0] != '\0' ? "not built" : f->agrees ? "agrees" : "differs";
+}
+
 static void work(void *arg, void *result)
 {
 	const struct experiment *const e = arg;
 	struct finding *const f = result;
 
+	current = f;
 	f->agrees = true;
 	e->run(f);
 }
@@ -127,13 +143,16 @@ static void put_text(const struct draw_style *s, const struct experiment *e, con
 {
 	char line[FIGURE_TEXT + 64];
 
-	printf("%s%s%s  %s - %s\n", table_escape(stdout, f->agrees ? PAINT_GOOD : PAINT_BAD),
-	    f->agrees ? "agrees " : "differs", table_escape(stdout, PAINT_PLAIN), e->name, e->slide);
+	printf("%s%-7s%s  %s - %s\n", table_escape(stdout, f->agrees ? PAINT_GOOD : PAINT_BAD), verdict(f),
+	    table_escape(stdout, PAINT_PLAIN), e->name, e->slide);
 	snprintf(line, sizeof line, "\"%s\"", e->claim);
 	draw_text(stdout, s, INDENT, line);
 	if (f->text_len != 0)
 		draw_text(stdout, s, INDENT, f->text);
-	snprintf(line, sizeof line, "differs because %s", f->because);
+	if (f->missing[0] != '\0')
+		snprintf(line, sizeof line, "this build has no system %s", f->missing);
+	else
+		snprintf(line, sizeof line, "differs because %s", f->because);
 	if (!f->agrees)
 		draw_text(stdout, s, INDENT, line);
 	fflush(stdout);
@@ -145,9 +164,9 @@ static void put_json(struct json *j, const struct experiment *e, const struct fi
 	json_string(j, "experiment", e->name);
 	json_string(j, "slide", e->slide);
 	json_string(j, "claim", e->claim);
-	json_string(j, "verdict", f->agrees ? "agrees" : "differs");
+	json_string(j, "verdict", verdict(f));
 	json_bool(j, "timed", f->timed);
-	json_string(j, "because", f->agrees ? NULL : f->because);
+	json_string(j, "because", f->agrees ? NULL : f->missing[0] != '\0' ? f->missing : f->because);
 	json_string(j, "text", f->text);
 	json_array(j, "figures");
 	for (size_t i = 0; i < f->count; i++) {
@@ -163,10 +182,10 @@ static void put_json(struct json *j, const struct experiment *e, const struct fi
 static void put_csv(const struct experiment *e, const struct finding *f)
 {
 	for (size_t i = 0; i < f->count; i++)
-		printf("%s,%s,%s,%.9g\n", e->name, f->agrees ? "agrees" : "differs", f->figure[i].name,
+		printf("%s,%s,%s,%.9g\n", e->name, verdict(f), f->figure[i].name,
 		    f->figure[i].value);
 	if (f->count == 0)
-		printf("%s,%s,,\n", e->name, f->agrees ? "agrees" : "differs");
+		printf("%s,%s,,\n", e->name, verdict(f));
 }
 
 static bool chosen(const struct experiment *e, char *const *words)
@@ -242,7 +261,7 @@ int bench_lecture(const struct bench_options *o)
 		if (isatty(STDERR_FILENO) && o->format != FORMAT_TEXT)
 			lab_say("%s", all[i]->name);
 		const struct finding f = run_one(all[i]);
-		run++;
+		run += f.missing[0] == '\0';
 		agree += f.agrees;
 		if (o->format == FORMAT_TEXT)
 			put_text(&s, all[i], &f);

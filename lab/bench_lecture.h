@@ -13,6 +13,7 @@ enum { FIGURES_MAX = 16, FIGURE_TEXT = 400 };
 
 struct finding {
 	bool   agrees, timed; /* timed: the verdict rests on a clock, not on counts alone */
+	char   missing[16]; /* a system that this build lacks: nothing was measured */
 	size_t text_len, count;
 	char   text[FIGURE_TEXT]; /* what was measured, for people */
 	char   because[160];      /* if it does not agree */
@@ -99,7 +100,10 @@ int bytes_sum(void *arg, const struct dmm_piece *piece);
 /* Mean instructions of malloc(100) and free, one after the other, between free neighbours. */
 double run_cost(const char *name, enum dmm_coalesce coalesce);
 
-/* A system of this build that the lecture names. */
+/* The experiment ends here: this build has no such system. */
+_Noreturn void find_missing(const char *system);
+
+/* A system that the lecture names; inside an experiment only. */
 const struct dmm_system *lecture_system(const char *name);
 
 void lecture_summary(struct finding *f); /* measures the table on the slide "Summary (so far)" */

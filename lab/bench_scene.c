@@ -14,7 +14,7 @@ const struct dmm_system *lecture_system(const char *name)
 {
 	const struct dmm_system *const sys = registry_find(name);
 	if (sys == NULL)
-		lab_die(EXIT_OURS, "this build has no system '%s'", name);
+		find_missing(name);
 	return sys;
 }
 

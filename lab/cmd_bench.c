@@ -8,8 +8,9 @@
 #include "registry.h"
 
 static const struct bench_suite bench_suites[] = {
-    {"lecture", "each claim of the lecture, measured; its summary table", bench_lecture},
-    {"cos217", "the classical patterns: CPU seconds and footprint", bench_cos217},
+    {"lecture", "each claim of the lecture, measured; its summary table", true, bench_lecture},
+    {"cos217", "the classical patterns: CPU seconds and footprint", true, bench_cos217},
+    {"patterns", "programs that allocate, under every allocator", false, bench_patterns},
 };
 
 enum { SUITES = sizeof bench_suites / sizeof bench_suites[0], WORDS_MAX = 64 };
@@ -46,11 +47,14 @@ static const struct bench_suite *choose_suite(const char *name)
 	lab_unknown("suite", name, names);
 }
 
-enum { OPTION_SUITE = OPTION_OWN, OPTION_SYSTEMS, OPTION_LIST, OPTION_TIMEOUT };
+enum { OPTION_SUITE = OPTION_OWN, OPTION_SYSTEMS, OPTION_LIST, OPTION_TIMEOUT,
+	OPTION_PEERS, OPTION_RUNS };
 
 static const struct argp_option options[] = {
-    {"suite", OPTION_SUITE, "SUITE", 0, "lecture or cos217 (lecture)", 0},
+    {"suite", OPTION_SUITE, "SUITE", 0, "lecture, cos217 or patterns (lecture)", 0},
     {"systems", OPTION_SYSTEMS, "S,..", 0, "Designs to measure, also NAME=PATH.so (all)", 0},
+    {"peers", OPTION_PEERS, "auto|none|P,..", 0, "patterns: other allocators, also NAME=PATH.so (auto)", 0},
+    {"runs", OPTION_RUNS, "N", 0, "patterns: runs of each program (5)", 0},
     {"list", OPTION_LIST, NULL, 0, "Only say what the suite consists of", 0},
     {"timeout", OPTION_TIMEOUT, "SECONDS", 0, "Stop a single measurement after that time (10)", 0},
     OPTION_FORMAT_LINE,
@@ -66,7 +70,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		b->suite = choose_suite(arg);
 		return 0;
 	case OPTION_SYSTEMS:
-		choose_systems(&b->options, arg);
+		b->options.systems_text = arg;
+		return 0;
+	case OPTION_PEERS:
+		b->options.peers = arg;
+		return 0;
+	case OPTION_RUNS:
+		b->options.runs = option_count("runs", arg, 1);
 		return 0;
 	case OPTION_LIST:
 		b->options.list = true;
@@ -90,19 +100,28 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static const char doc[] =
     "Measure the designs.\v"
     "--suite=lecture [EXPERIMENT...]: what the lecture claims, experiment by experiment.\n"
-    "--suite=cos217 [PATTERN [COUNT [SIZE]]]: allocate and free in classical orders.";
+    "--suite=cos217 [PATTERN [COUNT [SIZE]]]: allocate and free in classical orders.\n"
+    "--suite=patterns [PATTERN...]: churn, rings, bleeding, expiry and so on, as programs.";
 static const struct argp argp = {options, parse, "[WORD...]", doc, NULL, NULL, NULL};
+
+static void choose_all(struct bench_options *o)
+{
+	for (const struct dmm_system *const *s = registry_systems(); *s != NULL; s++) {
+		o->systems[o->system_count] = *s;
+		o->names[o->system_count++] = (*s)->name;
+	}
+}
 
 int cmd_bench(int argc, char **argv)
 {
-	struct bench b = {.suite = &bench_suites[0], .options.timeout_s = 10};
+	struct bench b = {.suite = &bench_suites[0],
+	    .options = {.peers = "auto", .timeout_s = 10, .runs = 5}};
 
 	options_parse(&argp, argc, argv, &b);
 	b.options.words = b.words;
-	if (b.options.system_count == 0)
-		for (const struct dmm_system *const *s = registry_systems(); *s != NULL; s++) {
-			b.options.systems[b.options.system_count] = *s;
-			b.options.names[b.options.system_count++] = (*s)->name;
-		}
+	if (b.suite->heaps && b.options.systems_text != NULL)
+		choose_systems(&b.options, b.options.systems_text);
+	else if (b.suite->heaps)
+		choose_all(&b.options);
 	return b.suite->run(&b.options);
 }

@@ -11,6 +11,7 @@ static const struct command commands[] = {
     {"compare", "which allocator is best for a program: time and memory of each", cmd_compare},
     {"record", "every call of a program to its heap, into a file", cmd_record},
     {"info", "what is in a recording, and what was never freed", cmd_info},
+    {"replay", "a recording on designs, with every byte accounted for", cmd_replay},
     {"export", "a recording for other tools: folded stacks, DHAT, CSV", cmd_export},
     {"show", "the heap, drawn in the terminal", cmd_show},
     {"bench", "measure the designs: the lecture's claims, classical patterns", cmd_bench},

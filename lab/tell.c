@@ -223,10 +223,11 @@ static void tell_growth(const struct speaker *k, const struct tell *t)
 	const bool maps = t->call.mapped;
 	const bool searches = k->sys->next_free != NULL;
 
-	if (maps && t->split)
+	if (maps && t->split && !(k->sys->traits & DMM_COALESCES))
 		line(k, "None left %s map new virtual memory pages, cut into chunks of equal size", then(k));
 	else if (maps)
-		line(k, "Call mmap(): %s new", SIZE(t->grew));
+		line(k, "%s%s%sall mmap(): %s new", searches ? "None found " : "", searches ? then(k) : "",
+		    searches ? " c" : "C", SIZE(t->grew));
 	else
 		line(k, "%s%s%sall brk() to increase heap size by %s", searches ? "None found " : "",
 		    searches ? then(k) : "", searches ? " c" : "C", SIZE(t->grew));

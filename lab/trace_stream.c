@@ -57,6 +57,7 @@ static bool enter(struct trace_stream *s, struct step *step, uint64_t addr, bool
 		if (!force)
 			return false;
 		step->overlaid = true;
+		step->dropped = *o;
 		s->overlaid++;
 		account(s, 0, o->size);
 	}

@@ -24,7 +24,8 @@ struct step {
 	enum step_kind kind;
 	struct live_object *object; /* valid until the next step; NULL unless ALLOC or RESIZE */
 	struct live_object was;
-	bool overlaid; /* the address was live already: its free was missed; that object is dropped */
+	bool overlaid; /* the address was live already: its free was missed, and it is dropped */
+	struct live_object dropped;
 };
 
 enum { STREAM_HELD = 1024 };

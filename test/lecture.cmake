@@ -17,3 +17,9 @@ if(NOT DMM_SANITIZE)
 endif()
 add_test(NAME show_step COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/lecture_step $<TARGET_FILE:dmm>)
 set_tests_properties(show_step PROPERTIES TIMEOUT 60 SKIP_RETURN_CODE 77)
+
+# The lecture's claims, each measured again; instrumented code has other costs.
+if(NOT DMM_SANITIZE AND NOT DMM_COVERAGE)
+	add_test(NAME claims COMMAND ${CMAKE_SOURCE_DIR}/tools/claims --check $<TARGET_FILE:dmm>)
+	set_tests_properties(claims PROPERTIES TIMEOUT 300)
+endif()

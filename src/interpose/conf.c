@@ -6,32 +6,32 @@
 
 #include "base/crash.h"
 #include "base/nearest.h"
+#include "system/policy/params.h"
 
 enum { WORD = 64 }; /* longer ones are nobody's key */
 
-static const char *const names[] = {"stats"};
-
-static void unknown_key(const char *key)
+static void set_stats(struct conf *c, const char *value)
 {
-	const char *const nearest = nearest_name(key, names, sizeof names / sizeof *names);
-
-	if (nearest != NULL)
-		crash_say("DMM_CONF: unknown key '%s'; did you mean '%s'?", key, nearest);
-	else
-		crash_say("DMM_CONF: unknown key '%s'", key);
-}
-
-static void set(struct conf *c, const char *key, const char *value)
-{
-	if (strcmp(key, "stats") != 0)
-		unknown_key(key);
-	else if (strcmp(value, "1") == 0 || strcmp(value, "0") == 0)
+	if (strcmp(value, "1") == 0 || strcmp(value, "0") == 0)
 		c->stats = value[0] == '1';
 	else
 		crash_say("DMM_CONF: stats:%s: 0 or 1", value);
 }
 
-static void set_item(struct conf *c, const char *item, size_t len)
+static void set(struct conf *c, const struct dmm_system *sys, const char *key, const char *value)
+{
+	static const char *const ours[] = {"stats"};
+	struct params_error e;
+
+	if (strcmp(key, ours[0]) == 0)
+		set_stats(c, value);
+	else if (nearest_name(key, ours, 1) != NULL)
+		crash_say("DMM_CONF: unknown key '%s'; did you mean '%s'?", key, ours[0]);
+	else if (!params_set(&c->params, sys, key, value, &e))
+		crash_say("DMM_CONF: %s", e.text);
+}
+
+static void set_item(struct conf *c, const struct dmm_system *sys, const char *item, size_t len)
 {
 	char word[WORD];
 
@@ -47,7 +47,7 @@ static void set_item(struct conf *c, const char *item, size_t len)
 		return;
 	}
 	*colon = '\0';
-	set(c, word, colon + 1);
+	set(c, sys, word, colon + 1);
 }
 
 void conf_read(struct conf *c, const struct dmm_system *sys)
@@ -58,7 +58,12 @@ void conf_read(struct conf *c, const struct dmm_system *sys)
 	while (at != NULL && *at != '\0') {
 		const size_t len = strcspn(at, ",");
 		if (len > 0)
-			set_item(c, at, len);
+			set_item(c, sys, at, len);
 		at += len + (at[len] == ',');
+	}
+	struct params_error e;
+	if (!params_valid(&c->params, sys, &e)) {
+		crash_say("DMM_CONF: %s", e.text);
+		c->params = sys->defaults;
 	}
 }

@@ -12,21 +12,21 @@
 
 void *slab_malloc_slow(size_t n)
 {
+	if (likely(n <= MEDIUM_MAX)) {
+		unsigned cls = class_of(n);
+		struct slab *const s = slab_from(thread_cache.current[cls]);
+		if (free_word(s, s->hot) != 0)
+			return cache_take(s);
+		if (unlikely(heap_mine() != NULL && class_of(n) != cls))
+			cls = class_of(n); /* this was the first call: only now are there classes */
+		return cache_refill(cls);
+	}
 	bool clean;
-
 	if (unlikely(class_count == 0 && !slab_start_up())) {
 		errno = ENOMEM;
 		return NULL;
 	}
-	if (n > MEDIUM_MAX)
-		return large_malloc(n, 1, &clean);
-	const unsigned cls = class_of(n);
-	const struct bin *b = &thread_cache.bin[cls];
-	if (b->word == NULL || *b->word == 0)
-		return bin_refill(cls);
-	const uint64_t free = *b->word;
-	atomic_store_explicit(b->word, free & (free - 1), memory_order_relaxed);
-	return b->base + (size_t)__builtin_ctzll(free) * b->step;
+	return large_malloc(n, 1, &clean);
 }
 
 /* The owner frees: as in fast.h, for slabs of several granules and flagged ones. */
@@ -35,11 +35,11 @@ static void free_own(struct slab *s, unsigned index, const void *p)
 	const uint64_t bit = 1ull << bit_of(index);
 
 	if (unlikely(object_free(s, index)))
-		slab_misuse("double free", p, s->size);
-	const uint32_t left = --s->countdown;
+		slab_misuse("double free", p, slab_usable_size(s));
+	s->hot = (uint8_t)(index / 64);
+	if (--s->countdown == 0)
+		return slab_free_last(s, index);
 	free_word_set(s, index / 64, free_word(s, index / 64) | bit);
-	if (left == 0)
-		slab_counted_down(s);
 }
 
 /* Others freed into this slab: take that over now and then, so that our frees become hits again. */
@@ -57,7 +57,7 @@ static void free_object(struct slab *s, unsigned index, const void *p)
 	const uintptr_t owner = atomic_load_explicit(&s->owner, memory_order_acquire);
 	struct heap *h = thread_cache.heap;
 
-	if ((owner & ~OWNER_REMOTE) == thread_self() && h != NULL && s->heap == h) {
+	if ((owner & ~OWNER_REMOTE) == thread_self() && h != NULL && heap_of(s) == h) {
 		free_own(s, index, p);
 		if ((owner & OWNER_REMOTE) != 0)
 			unflag(h);

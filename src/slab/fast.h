@@ -13,15 +13,13 @@ static inline void *slab_malloc(size_t n)
 {
 	if (unlikely(n > SMALL_MAX))
 		return slab_malloc_slow(n);
-	struct bin *b = &thread_cache.bin[small_class[(n + 15) / 16]];
-	_Atomic uint64_t *const word = b->word;
-	if (unlikely(word == NULL))
-		return slab_malloc_slow(n);
-	const uint64_t free = atomic_load_explicit(word, memory_order_relaxed);
+	struct slab *const s = slab_from(thread_cache.direct[(n + 15) / 16]);
+	const size_t word = s->hot;
+	const uint64_t free = free_word(s, word);
 	if (unlikely(free == 0))
 		return slab_malloc_slow(n);
-	atomic_store_explicit(word, free & (free - 1), memory_order_relaxed);
-	return b->base + (size_t)(unsigned)__builtin_ctzll(free) * b->step;
+	free_word_set(s, word, free & (free - 1));
+	return s->start + (word * 64 + (size_t)__builtin_ctzll(free)) * s->size;
 }
 
 static inline void slab_free(void *p)
@@ -29,20 +27,20 @@ static inline void slab_free(void *p)
 	const size_t off = (uintptr_t)p - root.base;
 	if (unlikely(off >= atomic_load_explicit(&root.len, memory_order_relaxed)))
 		return slab_free_slow(p);
-	struct slab *const s = slab_at((uint32_t)(off >> GRANULE_SHIFT));
+	struct slab *const s = slab_at(off >> GRANULE_SHIFT);
 	if (unlikely(owner_of(s) != thread_self()))
 		return slab_free_slow(p);
-	/* Granule's Barrett: the high half is the object's index, the low half 0 .. inverse - 1 iff
-	 * the offset is a multiple of the size (size_class.h, Z3). */
+	/* The high half of the product is the object's index; the low half is below inverse iff the
+	 * offset is a multiple of the size (size_class.h, Z3). */
 	const uint64_t product = (off % GRANULE) * s->inverse;
-	const unsigned index = (unsigned)(product >> 32);
-	const uint64_t free = free_word(s, index / 64), bit = 1ull << bit_of(index);
-	if (unlikely((uint32_t)product >= s->inverse || index >= s->count || (free & bit) != 0))
+	const size_t index = product >> 32, word = index / 64;
+	uint64_t free = free_word(s, word);
+	if (unlikely((uint32_t)product >= s->inverse || index >= s->count || bit_set(&free, index)))
 		return slab_free_slow(p);
-	const uint32_t left = --s->countdown;
-	free_word_set(s, index / 64, free | bit); /* the last that we do to the slab */
-	if (unlikely(left == 0))
-		slab_counted_down(s);
+	s->hot = (uint8_t)word;
+	if (unlikely(--s->countdown == 0))
+		return slab_free_last(s, index);
+	free_word_set(s, word, free); /* the last that we do to the slab */
 }
 
 #endif

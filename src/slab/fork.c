@@ -6,21 +6,18 @@
 
 void slab_before_fork(void)
 {
+	slab_start_up(); /* so that nobody else is just about to */
 	lock_take(&late_lock);
 	lock_take(&root.heaps_lock);
-	for (uint32_t i = 1; i < root.heap_count; i++)
+	for (uint32_t i = root.heap_count; i-- > HEAP_ORPHANS;) /* the orphans come after all others */
 		lock_take(&root.heaps[i].lock);
-	lock_take(&late_heap.lock);
-	lock_take(&root.orphans.lock);
 	lock_take(&root.page_lock);
 }
 
 void slab_after_fork_parent(void)
 {
 	lock_give(&root.page_lock);
-	lock_give(&root.orphans.lock);
-	lock_give(&late_heap.lock);
-	for (uint32_t i = root.heap_count; i-- > 1;)
+	for (uint32_t i = HEAP_ORPHANS; i < root.heap_count; i++)
 		lock_give(&root.heaps[i].lock);
 	lock_give(&root.heaps_lock);
 	lock_give(&late_lock);
@@ -42,18 +39,15 @@ static void settle_flags(struct heap *h)
 void slab_after_fork_child(void)
 {
 	lock_reset(&root.page_lock);
-	lock_reset(&root.orphans.lock);
-	lock_reset(&late_heap.lock);
 	lock_reset(&root.heaps_lock);
 	lock_reset(&late_lock);
 	purge_after_fork();
-	for (uint32_t i = 1; i < root.heap_count; i++)
+	for (uint32_t i = HEAP_ORPHANS; i < root.heap_count; i++)
 		lock_reset(&root.heaps[i].lock);
-	settle_flags(&late_heap);
-	for (uint32_t i = 1; i < root.heap_count; i++) {
+	for (uint32_t i = HEAP_ORPHANS; i < root.heap_count; i++) {
 		struct heap *h = &root.heaps[i];
 		settle_flags(h);
-		if (h->owner != OWNER_NONE && h != thread_cache.heap)
+		if (i >= HEAP_FIRST && h->owner != OWNER_NONE && h != thread_cache.heap)
 			heap_abandon(h, h->owner);
 	}
 }

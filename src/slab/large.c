@@ -22,7 +22,6 @@ static struct slab *run_open(uint32_t granules, uint32_t align, bool *clean)
 	if (first == 0)
 		return NULL;
 	struct slab *s = slab_at(first);
-	s->size = 0;
 	s->cls = CLASS_RUN;
 	s->run = granules;
 	atomic_store_explicit(&s->owner, OWNER_NONE, memory_order_relaxed);
@@ -41,7 +40,7 @@ void *large_malloc(size_t n, size_t align, bool *clean)
 		errno = ENOMEM;
 		return NULL;
 	}
-	return slab_start(s);
+	return granule_address(granule_of(s));
 }
 
 void large_free(struct slab *run, const void *p)
@@ -68,14 +67,15 @@ static void *move(struct slab *from, uint32_t granules)
 		return NULL;
 	}
 	const struct dmm_os *os = root.os;
+	char *const source = granule_address(granule_of(from)), *const target = granule_address(granule_of(to));
 	const bool moved = len >= MOVE_PAGES_FROM && os->move != NULL &&
-	    os->move(os->ctx, slab_start(from), slab_start(to), len) == 0;
+	    os->move(os->ctx, source, target, len) == 0;
 	if (!moved)
-		memcpy(slab_start(to), slab_start(from), len);
+		memcpy(target, source, len);
 	atomic_store_explicit(&from->kind, GRANULE_FREED, memory_order_relaxed);
 	run_give(granule_of(from), from->run, moved);
 	purge_check();
-	return slab_start(to);
+	return target;
 }
 
 void *large_resize(struct slab *run, size_t n)
@@ -89,16 +89,16 @@ void *large_resize(struct slab *run, size_t n)
 	}
 	const uint32_t want = granules_for(n);
 	if (want <= have && want >= have / 2 + have / 8)
-		return slab_start(run);
+		return granule_address(first);
 	if (want < have) {
 		run->run = want;
 		run_give(first + want, have - want, false);
 		purge_check();
-		return slab_start(run);
+		return granule_address(first);
 	}
 	if (run_extend(first + have, want - have, &clean)) {
 		run->run = want;
-		return slab_start(run);
+		return granule_address(first);
 	}
 	return move(run, want);
 }

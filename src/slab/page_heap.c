@@ -127,6 +127,8 @@ static void chunk_update(uint32_t chunk, mask128 free, mask128 dirty)
 	}
 }
 
+struct slab no_slab;
+
 /* ---- the reservation ----------------------------------------------------------------------- */
 
 struct layout {
@@ -240,7 +242,7 @@ int page_heap_open(const struct dmm_os *os)
 	root.base = (uintptr_t)(p + l.base);
 	root.chunk_limit = (uint32_t)chunks;
 	root.chunk_count = root.chunk_ready = root.meta_ready = 0;
-	if (!chunks_grow(1)) {
+	if (!accessible(root.heaps, root.heaps + HEAP_FIRST) || !chunks_grow(1)) {
 		page_heap_close();
 		return -ENOMEM;
 	}
@@ -252,6 +254,7 @@ void page_heap_close(void)
 	atomic_store(&root.len, 0);
 	root.os->unmap(root.os->ctx, root.reservation, root.reservation_len);
 	root.base = 0;
+	root.slabs = &no_slab;
 }
 
 /* ---- take and give -------------------------------------------------------------------------- */

@@ -53,7 +53,7 @@ static void purge_runs(uint32_t before, bool whole, size_t keep)
 
 static bool range_free(const struct slab *s, size_t from, size_t to)
 {
-	const size_t step = slab_step(s);
+	const size_t step = s->size;
 	const size_t last = min_size((to - 1) / step, s->count - 1);
 
 	for (size_t index = from / step; index <= last; index++)
@@ -73,12 +73,12 @@ static void purge_pages(struct slab *s)
 		if (empty)
 			s->purged |= 1u << at / unit;
 		if (!empty && from < at)
-			give_back(slab_start(s) + from, at - from);
+			give_back(s->start + from, at - from);
 		if (!empty)
 			from = at + unit;
 	}
 	if (from < len)
-		give_back(slab_start(s) + from, len - from);
+		give_back(s->start + from, len - from);
 }
 
 /* True: it has changed since we looked last, so look again. */
@@ -90,20 +90,21 @@ static bool look_at(struct slab *s)
 		s->seen_free = (uint16_t)free;
 		return true;
 	}
-	if ((size_t)free * slab_step(s) >= 4096 && s->cls != CLASS_ZERO)
+	if ((size_t)free * s->size >= 4096 && s->cls != CLASS_ZERO)
 		purge_pages(s);
 	return false;
 }
 
 static bool purge_slab(struct slab *s)
 {
-	struct heap *h = s->heap;
+	const unsigned number = s->heap;
+	struct heap *h = &root.heaps[number];
 	bool changed = false;
 
-	if (h == NULL)
+	if (number == 0)
 		return false;
 	lock_take(&h->lock);
-	if (kind_of(s) == GRANULE_SLAB && s->heap == h && s->state != SLAB_CURRENT)
+	if (kind_of(s) == GRANULE_SLAB && s->heap == number && s->state != SLAB_CURRENT)
 		changed = look_at(s);
 	lock_give(&h->lock);
 	return changed;
@@ -162,7 +163,7 @@ static void heap_release_idle(struct heap *h)
 
 static void release_idle(void)
 {
-	for (uint32_t i = 1; i < root.heap_count; i++)
+	for (uint32_t i = HEAP_LATE; i < root.heap_count; i++)
 		heap_release_idle(&root.heaps[i]);
 }
 

@@ -20,7 +20,7 @@
  *   struct chunk  page_lock
  *   struct slab   what is said at its fields
  *   struct heap   its lock, but inbox: anybody, atomically
- * Lock order: heaps_lock, then a heap's lock (a thread's own, or one at a time), then orphans.lock,
+ * Lock order: heaps_lock, then a heap's lock (a thread's own, or one at a time), then the orphans' lock,
  * then page_lock.
  */
 #ifndef SLAB_ROOT_H
@@ -41,6 +41,9 @@ enum {
 	MASK_WORDS = 16,       /* a granule of 16-byte objects */
 	CHUNKS_MAX = 1 << 18,  /* 512 GiB of payload */
 	HEAPS_MAX = 1 << 16,
+	HEAP_ORPHANS = 1,      /* slabs of threads that ended */
+	HEAP_LATE = 2,         /* for what is asked of us after a thread's end */
+	HEAP_FIRST = 3,        /* of the threads' heaps */
 	RUN_BINS = 14,
 };
 static_assert(1 << GRANULE_SHIFT == GRANULE, "two names of one number");
@@ -68,32 +71,33 @@ enum slab_state {
 #define OWNER_REMOTE ((uintptr_t)1)
 
 struct slab {
+	/* What a hit needs is in one cache line, for slabs of up to 256 objects. */
 	_Atomic uintptr_t owner;
+	char    *start;     /* of object 0 */
 	uint32_t inverse;   /* of the class */
 	uint32_t countdown; /* owner: frees until somebody must look (relist, release, re-arm) */
-	uint32_t size;      /* bytes an object; runs: 0 */
-	uint16_t seen_free; /* purger: free objects when it last looked */
+	uint32_t size;      /* bytes from object to object */
+	uint16_t count;     /* objects */
 	uint8_t  cls;       /* CLASS_RUN: not a slab */
-	_Atomic uint8_t kind; /* enum granule_kind */
-	struct heap *heap;    /* heap's lock */
-	uint32_t next, prev;         /* partial list of the heap; granule numbers, 0: none */
-	uint32_t own_next, own_prev; /* all slabs of the heap */
-	uint32_t inbox_next;         /* whoever set OWNER_REMOTE; then who drains the inbox */
-	union {
-		uint32_t head;    /* GRANULE_REST */
-		uint32_t purged;  /* GRANULE_SLAB: pages given back, a bit for each 4 KiB or larger share */
-	};
-	union {
-		struct {
-			uint8_t state; /* enum slab_state; heap's lock */
-			uint8_t granules;
-		};
-		uint32_t run; /* GRANULE_RUN: its granules */
-	};
-	uint32_t count; /* objects */
+	uint8_t  hot;       /* owner: the word of free in which the last free was */
 	_Atomic uint64_t free[MASK_WORDS]; /* written by the owner alone */
+
+	uint32_t next, prev;         /* partial list of the heap, a ring; granule numbers */
+	uint32_t own_next, own_prev; /* all slabs of the heap; 0: none */
+	uint32_t inbox_next;  /* whoever set OWNER_REMOTE; then who drains the inbox */
+	union {
+		uint32_t head;   /* GRANULE_REST */
+		uint32_t run;    /* GRANULE_RUN: its granules */
+		uint32_t purged; /* GRANULE_SLAB: pages given back, a bit for each 4 KiB or larger share */
+	};
+	_Atomic uint8_t kind; /* enum granule_kind */
+	uint8_t  state;      /* enum slab_state; heap's lock */
+	uint16_t heap;       /* number of the heap; its lock */
+	uint16_t seen_free;  /* purger: free objects when it last looked */
+	uint8_t  granules;
+	uint8_t  reserved;
 };
-static_assert(sizeof(struct slab) == 192, "three cache lines; the masks start a new one");
+static_assert(sizeof(struct slab) == 192, "three cache lines");
 
 struct chunk {
 	uint64_t free[2];  /* a bit a granule: not part of a slab or run */
@@ -116,7 +120,7 @@ struct heap {
 	uint32_t next_unused;    /* in root.unused, a heap number; 0: none */
 	uintptr_t owner;         /* thread pointer; OWNER_NONE: unused */
 	uint32_t partial_granules;
-	uint32_t partial[CLASS_MAX]; /* first slab with free objects */
+	uint32_t partial[CLASS_MAX]; /* oldest slab with free objects */
 	uint64_t reserved[2];
 };
 
@@ -131,13 +135,12 @@ struct slab_root {
 	uint32_t slab_bytes, chunk_bytes, heap_bytes; /* sizes of the structs, for outside readers */
 	uint32_t granule, chunk_granules;
 
-	struct lock page_lock, heaps_lock;
+	__attribute__((aligned(CACHE_LINE))) struct lock page_lock, heaps_lock;
 	struct chunk *chunks;
 	struct bin_words *bins;      /* [chunk / 64]: a bit per chunk */
 	struct bin_words middle[CHUNKS_MAX / 64 / 64], top; /* a bit per word of the level below */
-	struct heap *heaps;          /* [heap_count], 0 is not used */
+	struct heap *heaps;          /* [heap_count]; 0: none */
 	uint32_t heap_count, unused; /* unused: first of the heaps without a thread */
-	struct heap orphans;         /* slabs of threads that ended */
 	uint32_t chunk_count;        /* that the page heap may use */
 	uint32_t chunk_limit;        /* that the reservation holds */
 	uint32_t chunk_ready, meta_ready; /* chunks whose payload, whose metadata is accessible */
@@ -151,8 +154,9 @@ struct slab_root {
 
 /* Hidden for us, exported as dmm_slab_root. */
 extern struct slab_root root;
+extern struct slab no_slab; /* root.slabs before the start: nothing free in it */
 
-static inline struct slab *slab_at(uint32_t granule)
+static inline struct slab *slab_at(size_t granule)
 {
 	return &root.slabs[granule];
 }
@@ -167,9 +171,9 @@ static inline char *granule_address(uint32_t granule)
 	return (char *)(root.base + ((size_t)granule << GRANULE_SHIFT));
 }
 
-static inline char *slab_start(const struct slab *s)
+static inline struct heap *orphans(void)
 {
-	return granule_address(granule_of(s));
+	return &root.heaps[HEAP_ORPHANS];
 }
 
 #endif

@@ -13,7 +13,7 @@ static void add(unsigned size, unsigned granules)
 	const unsigned step = size == 0 ? ZERO_SLOT : size;
 	const unsigned count = granules * GRANULE / step;
 
-	size_class[class_count++] = (struct size_class){.size = size,
+	size_class[class_count++] = (struct size_class){.size = step,
 	    .inverse = (uint32_t)((((uint64_t)1 << 32) + step - 1) / step), .count = (uint16_t)count,
 	    .granules = (uint8_t)granules, .words = (uint8_t)((count + 63) / 64)};
 }

@@ -28,7 +28,7 @@ enum {
 };
 
 struct size_class {
-	uint32_t size;     /* bytes an object; 0 for class 0 */
+	uint32_t size;     /* bytes from object to object; class 0: ZERO_SLOT, of which 0 are usable */
 	uint32_t inverse;  /* ceil(2^32 / size): object index = offset * inverse >> 32 */
 	uint16_t count;    /* objects in a slab */
 	uint8_t  granules; /* in a slab */

@@ -15,6 +15,8 @@ struct slab *slab_open(unsigned cls)
 	if (first == 0)
 		return NULL;
 	struct slab *s = slab_at(first);
+	s->start = granule_address(first);
+	s->hot = 0;
 	s->inverse = c->inverse;
 	s->size = c->size;
 	s->count = c->count;
@@ -33,7 +35,7 @@ struct slab *slab_open(unsigned cls)
 	}
 	atomic_store_explicit(&s->kind, GRANULE_SLAB, memory_order_release);
 	if (cls == CLASS_ZERO) /* malloc(0): whoever touches it faults; if refused, it is just 16 bytes */
-		root.os->protect(root.os->ctx, slab_start(s), GRANULE, DMM_PROTECT_NONE);
+		root.os->protect(root.os->ctx, s->start, GRANULE, DMM_PROTECT_NONE);
 	return s;
 }
 
@@ -42,7 +44,7 @@ void slab_close(struct slab *s)
 	const uint32_t first = granule_of(s);
 
 	if (s->cls == CLASS_ZERO &&
-	    root.os->protect(root.os->ctx, slab_start(s), GRANULE, DMM_PROTECT_RW) != 0)
+	    root.os->protect(root.os->ctx, s->start, GRANULE, DMM_PROTECT_RW) != 0)
 		return; /* past vm.max_map_count: these 16 KiB of addresses are lost, no memory is */
 	atomic_store_explicit(&s->kind, GRANULE_FREED, memory_order_relaxed);
 	for (uint32_t i = 1; i < s->granules; i++)
@@ -62,7 +64,7 @@ unsigned slab_collect(struct slab *s)
 		const uint64_t had = free_word(s, w);
 		if (unlikely((had & got) != 0)) {
 			const size_t index = w * 64u + (unsigned)__builtin_ctzll(had & got);
-			slab_misuse("double free", slab_start(s) + index * slab_step(s), s->size);
+			slab_misuse("double free", s->start + index * s->size, slab_usable_size(s));
 		}
 		free_word_set(s, w, had | got);
 		n += (unsigned)__builtin_popcountll(got);
@@ -109,11 +111,12 @@ struct place place_of(const void *p)
 		    .freed = kind == GRANULE_FREED && off % GRANULE == 0};
 
 	const uint32_t within = (uint32_t)(off - ((size_t)granule_of(s) << GRANULE_SHIFT));
-	const uint32_t step = (uint32_t)slab_step(s), index = within / step;
-	const bool starts = index * step == within && index < s->count;
+	const uint32_t index = s->granules == 1 ? (uint32_t)((uint64_t)within * s->inverse >> 32) : within / s->size;
+	const bool starts = index * s->size == within && index < s->count;
+	const size_t usable = slab_usable_size(s);
 	if (kind == GRANULE_FREED || !starts)
-		return (struct place){.size = s->size, .freed = kind == GRANULE_FREED && starts};
-	return (struct place){.slab = s, .index = index, .size = s->size};
+		return (struct place){.size = usable, .freed = kind == GRANULE_FREED && starts};
+	return (struct place){.slab = s, .index = index, .size = usable};
 }
 
 void slab_misuse(const char *what, const void *p, size_t size)

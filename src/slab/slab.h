@@ -36,12 +36,20 @@ static inline unsigned bit_of(unsigned index)
 	return index % 64;
 }
 
-static inline uint64_t free_word(const struct slab *s, unsigned word)
+/* Set bit index % 64; true: it was set already.  One instruction where there is one. */
+static inline bool bit_set(uint64_t *word, size_t index)
+{
+	const uint64_t old = *word;
+	*word |= 1ull << bit_of((unsigned)index);
+	return *word == old;
+}
+
+static inline uint64_t free_word(const struct slab *s, size_t word)
 {
 	return atomic_load_explicit(&s->free[word], memory_order_relaxed);
 }
 
-static inline void free_word_set(struct slab *s, unsigned word, uint64_t to)
+static inline void free_word_set(struct slab *s, size_t word, uint64_t to)
 {
 	atomic_store_explicit(&s->free[word], to, memory_order_relaxed);
 }
@@ -61,9 +69,15 @@ static inline uintptr_t owner_of(const struct slab *s)
 	return atomic_load_explicit(&s->owner, memory_order_relaxed);
 }
 
-static inline size_t slab_step(const struct slab *s)
+/* What the program may use of an object. */
+static inline size_t slab_usable_size(const struct slab *s)
 {
-	return s->cls == CLASS_ZERO ? ZERO_SLOT : s->size;
+	return s->cls == CLASS_ZERO ? 0 : s->size;
+}
+
+static inline struct heap *heap_of(const struct slab *s)
+{
+	return &root.heaps[s->heap];
 }
 
 static inline bool object_free(const struct slab *s, unsigned index)

@@ -41,9 +41,9 @@ static int tell(struct walk *w, const void *p, size_t len, enum dmm_kind kind, c
 
 static int walk_slab(struct walk *w, const struct slab *s)
 {
-	char *p = slab_start(s);
+	char *p = s->start;
 	char *const end = p + ((size_t)s->granules << GRANULE_SHIFT);
-	const size_t step = slab_step(s);
+	const size_t step = s->size;
 	int r = 0;
 
 	for (unsigned i = 0; i < s->count && r == 0; i++, p += step) {
@@ -105,16 +105,17 @@ static bool check_lists(const struct heap *h, struct dmm_fault *why)
 
 	for (uint32_t g = h->own; g != 0; g = slab_at(g)->own_next) {
 		const struct slab *s = slab_at(g);
-		if (s->heap != h)
-			return fault(why, "S5 listed", s, (uintptr_t)s->heap, (uintptr_t)h);
+		if (heap_of(s) != h)
+			return fault(why, "S5 listed", s, s->heap, (uint64_t)(h - root.heaps));
 		partial += s->state == SLAB_PARTIAL ? s->granules : 0u;
 	}
 	for (unsigned cls = 0; cls < class_count; cls++)
-		for (uint32_t g = h->partial[cls]; g != 0; g = slab_at(g)->next) {
+		for (uint32_t first = h->partial[cls], g = first; g != 0;) {
 			const struct slab *s = slab_at(g);
-			if (s->heap != h || s->state != SLAB_PARTIAL || s->cls != cls)
+			if (heap_of(s) != h || s->state != SLAB_PARTIAL || s->cls != cls)
 				return fault(why, "S5 listed", s, s->state, SLAB_PARTIAL);
 			listed += s->granules;
+			g = s->next == first ? 0 : s->next;
 		}
 	return listed == partial || fault(why, "S5 listed", h, listed, partial);
 }
@@ -150,7 +151,7 @@ bool slab_check_all(struct dmm_fault *why)
 	for (uint32_t i = 1; i < root.heap_count; i++)
 		if (!check_lists(&root.heaps[i], why))
 			return false;
-	return check_lists(&root.orphans, why) && check_lists(&late_heap, why);
+	return true;
 }
 
 /* ---- the table ------------------------------------------------------------------------------- */

@@ -1,6 +1,7 @@
 /* thread.c - a heap for every thread: given at its first slow path, taken back when it ends. */
 #include <errno.h>
 #include <pthread.h>
+#include <string.h>
 
 #include "base/assert.h"
 #include "slab/page_heap.h"
@@ -8,7 +9,7 @@
 #include "slab/remote.h"
 #include "slab/thread_cache.h"
 
-struct slab_root root;
+struct slab_root root = {.slabs = &no_slab};
 extern __attribute__((visibility("default"), alias("root"))) struct slab_root dmm_slab_root;
 
 static pthread_key_t end_key;
@@ -21,7 +22,7 @@ static const struct dmm_os *start_os = &os_linux;
 /* heaps_lock is held. */
 static struct heap *heap_new(void)
 {
-	const uint32_t number = root.heap_count == 0 ? 1 : root.heap_count;
+	const uint32_t number = root.heap_count;
 	if (number >= HEAPS_MAX)
 		return NULL;
 	char *const from = (char *)((uintptr_t)&root.heaps[number] & ~(root.os->page - 1));
@@ -69,8 +70,8 @@ static void give_to_orphans(struct heap *h, struct slab *s)
 	if (s->state == SLAB_PARTIAL)
 		heap_unlist_slab(h, s);
 	heap_disown_slab(h, s);
-	heap_own_slab(&root.orphans, s);
-	heap_settle_slab(&root.orphans, s);
+	heap_own_slab(orphans(), s);
+	heap_settle_slab(orphans(), s);
 }
 
 void heap_abandon(struct heap *h, uintptr_t owner)
@@ -83,10 +84,10 @@ void heap_abandon(struct heap *h, uintptr_t owner)
 		if (s->state == SLAB_CURRENT)
 			s->state = SLAB_FULL;
 		uintptr_t expect = owner;
-		lock_take(&root.orphans.lock);
+		lock_take(&orphans()->lock);
 		if (atomic_compare_exchange_strong(&s->owner, &expect, OWNER_ORPHAN))
 			give_to_orphans(h, s);
-		lock_give(&root.orphans.lock);
+		lock_give(&orphans()->lock);
 	}
 	h->owner = OWNER_NONE;
 	lock_give(&h->lock);
@@ -108,8 +109,8 @@ static void thread_end(void *arg)
 		return;
 	tc->ended = true;
 	tc->heap = NULL;
-	for (unsigned cls = 0; cls < class_count; cls++)
-		tc->bin[cls] = (struct bin){0};
+	memset(tc->direct, 0, sizeof tc->direct);
+	memset(tc->current, 0, sizeof tc->current);
 	heap_abandon(h, thread_self());
 }
 
@@ -142,10 +143,14 @@ static bool start_locked(void)
 	root.heap_bytes = sizeof(struct heap);
 	root.granule = GRANULE;
 	root.chunk_granules = CHUNK_GRANULES;
-	root.orphans.owner = OWNER_ORPHAN;
 	if (!have_key)
 		have_key = pthread_key_create(&end_key, thread_end) == 0;
 	const bool ok = page_heap_open(start_os) == 0;
+	if (ok) {
+		root.heap_count = HEAP_FIRST;
+		orphans()->owner = OWNER_ORPHAN;
+		root.heaps[HEAP_LATE].owner = LATE_OWNER;
+	}
 	errno = saved;
 	return ok;
 }
@@ -176,9 +181,8 @@ void slab_shut_down(void)
 {
 	purge_allow(false);
 	page_heap_close();
-	root = (struct slab_root){0};
+	root = (struct slab_root){.slabs = &no_slab};
 	thread_cache = (struct thread_cache){0};
 	late_cache = (struct thread_cache){0};
-	late_heap = (struct heap){0};
 	start_os = &os_linux;
 }

@@ -14,34 +14,40 @@ enum { NEVER = 1u << 30 }; /* frees */
 
 /* ---- lists ---------------------------------------------------------------------------------- */
 
+/* A ring, oldest first: who has waited longest has gathered most free objects. */
 void heap_list_slab(struct heap *h, struct slab *s)
 {
-	const uint32_t first = h->partial[s->cls];
+	const uint32_t me = granule_of(s), first = h->partial[s->cls];
 
 	s->state = SLAB_PARTIAL;
-	s->prev = 0;
-	s->next = first;
-	if (first != 0)
-		slab_at(first)->prev = granule_of(s);
-	h->partial[s->cls] = granule_of(s);
+	s->next = s->prev = me;
+	if (first != 0) {
+		struct slab *const head = slab_at(first);
+		s->next = first;
+		s->prev = head->prev;
+		slab_at(head->prev)->next = me;
+		head->prev = me;
+	} else {
+		h->partial[s->cls] = me;
+	}
 	h->partial_granules += s->granules;
 }
 
 void heap_unlist_slab(struct heap *h, struct slab *s)
 {
-	if (s->prev != 0)
-		slab_at(s->prev)->next = s->next;
-	else
-		h->partial[s->cls] = s->next;
-	if (s->next != 0)
-		slab_at(s->next)->prev = s->prev;
+	const uint32_t me = granule_of(s);
+
+	if (h->partial[s->cls] == me)
+		h->partial[s->cls] = s->next == me ? 0 : s->next;
+	slab_at(s->prev)->next = s->next;
+	slab_at(s->next)->prev = s->prev;
 	h->partial_granules -= s->granules;
 	s->state = SLAB_FULL;
 }
 
 void heap_own_slab(struct heap *h, struct slab *s)
 {
-	s->heap = h;
+	s->heap = (uint16_t)(h - root.heaps);
 	s->own_prev = 0;
 	s->own_next = h->own;
 	if (h->own != 0)
@@ -57,7 +63,7 @@ void heap_disown_slab(struct heap *h, struct slab *s)
 		h->own = s->own_next;
 	if (s->own_next != 0)
 		slab_at(s->own_next)->own_prev = s->own_prev;
-	s->heap = NULL;
+	s->heap = 0;
 }
 
 /* Nothing is live.  A slab that somebody is about to put into the inbox stays until it is drained. */
@@ -87,19 +93,21 @@ void heap_settle_slab(struct heap *h, struct slab *s)
 	}
 	if (s->state == SLAB_FULL && free > 0)
 		heap_list_slab(h, s);
-	const unsigned quarter = s->count / 4 + 1;
-	s->countdown = live == 0 ? 1 : (uint32_t)min_size(live, quarter);
+	const unsigned half = s->count / 2 + 1;
+	s->countdown = live == 0 ? 1 : (uint32_t)min_size(live, half);
 	if (live == 0)
 		release(h, s);
 }
 
-void slab_counted_down(struct slab *s)
+void slab_free_last(struct slab *s, size_t index)
 {
 	struct heap *h = thread_cache.heap;
 	bool sparse = false;
 
+	free_word_set(s, index / 64, free_word(s, index / 64) | 1ull << index % 64);
+
 	lock_take(&h->lock);
-	if (s->heap == h && (owner_of(s) & ~OWNER_REMOTE) == thread_self()) {
+	if (heap_of(s) == h && (owner_of(s) & ~OWNER_REMOTE) == thread_self()) {
 		heap_settle_slab(h, s);
 		sparse = h->partial_granules > purge_sparse_limit();
 	}
@@ -126,38 +134,36 @@ void heap_drain_inbox(struct heap *h)
 
 /* ---- refill --------------------------------------------------------------------------------- */
 
-/* Point the bin at the lowest word with a free object: low addresses first keeps pages dense. */
-static bool bin_point(struct bin *b, struct slab *s)
+/* Make the lowest word with a free object the hot one: low addresses first keeps pages dense. */
+static bool find_hot(struct slab *s)
 {
 	for (unsigned w = 0; w * 64 < s->count; w++)
 		if (free_word(s, w) != 0) {
-			b->word = &s->free[w];
-			b->base = slab_start(s) + w * 64 * slab_step(s);
-			b->step = (uint32_t)slab_step(s);
-			b->slab = granule_of(s);
+			s->hot = (uint8_t)w;
 			return true;
 		}
 	return false;
 }
 
-static void *bin_take(struct bin *b)
+static void set_current(struct thread_cache *tc, unsigned cls, size_t distance)
 {
-	const uint64_t free = atomic_load_explicit(b->word, memory_order_relaxed);
-	atomic_store_explicit(b->word, free & (free - 1), memory_order_relaxed);
-	return b->base + (size_t)__builtin_ctzll(free) * b->step;
+	tc->current[cls] = distance;
+	if (cls > small_class[SMALL_MAX / 16])
+		return;
+	for (size_t i = cls == 0 ? 0 : size_class[cls - 1].size / 16 + 1; i <= size_class[cls].size / 16; i++)
+		if (small_class[i] == cls)
+			tc->direct[i] = distance;
 }
 
 static struct slab *take_partial(struct heap *h, unsigned cls)
 {
-	struct slab *s;
-
 	if (h->partial[cls] == 0)
 		heap_drain_inbox(h);
 	if (h->partial[cls] == 0)
 		remote_adopt_one(h, cls);
 	if (h->partial[cls] == 0)
 		return NULL;
-	s = slab_at(h->partial[cls]);
+	struct slab *s = slab_at(h->partial[cls]);
 	heap_unlist_slab(h, s);
 	return s;
 }
@@ -173,71 +179,68 @@ static struct slab *take_new(struct heap *h, unsigned cls)
 	return s;
 }
 
-/* The current slab is used up: file it, and find another. */
-static bool bin_change(struct heap *h, struct bin *b, unsigned cls)
+/* The current slab is used up: file it, and find another.  NULL: no memory. */
+static struct slab *change(struct thread_cache *tc, struct heap *h, unsigned cls)
 {
-	if (b->slab != 0) {
-		struct slab *old = slab_at(b->slab);
+	if (tc->current[cls] != 0) {
+		struct slab *old = slab_from(tc->current[cls]);
 		heap_drain_inbox(h);
-		if (bin_point(b, old))
-			return true;
+		if (find_hot(old))
+			return old;
 		old->state = SLAB_FULL;
-		old->countdown = old->count / 16 + 1;
-		*b = (struct bin){0};
+		old->countdown = old->count / 8 + 1;
+		set_current(tc, cls, 0);
 	}
 	struct slab *s = take_partial(h, cls);
 	if (s == NULL)
 		s = take_new(h, cls);
 	if (s == NULL)
-		return false;
+		return NULL;
 	s->state = SLAB_CURRENT;
 	s->countdown = NEVER;
 	s->purged = 0;
 	slab_collect(s);
-	return bin_point(b, s);
+	find_hot(s);
+	set_current(tc, cls, ptr_diff(s, root.slabs));
+	return s;
 }
 
 static void *refill(struct thread_cache *tc, unsigned cls)
 {
 	struct heap *h = tc->heap;
-	struct bin *b = &tc->bin[cls];
+	struct slab *s = slab_from(tc->current[cls]);
 
-	if (b->slab != 0 && bin_point(b, slab_at(b->slab)))
-		return bin_take(b);
-	lock_take(&h->lock);
-	const bool ok = bin_change(h, b, cls);
-	lock_give(&h->lock);
-	if (!ok) {
+	if (tc->current[cls] == 0 || !find_hot(s)) {
+		lock_take(&h->lock);
+		s = change(tc, h, cls);
+		lock_give(&h->lock);
+	}
+	if (s == NULL) {
 		errno = ENOMEM;
 		return NULL;
 	}
-	return bin_take(b);
+	return cache_take(s);
 }
 
-void *bin_refill(unsigned cls)
-{
-	if (unlikely(heap_mine() == NULL))
-		return late_malloc(cls);
-	return refill(&thread_cache, cls);
-}
-
-/* ---- the heap of those who come too late ---------------------------------------------------- */
+/* ---- what is asked of us after a thread's end ------------------------------------------------ */
 
 struct lock late_lock;
-struct heap late_heap;
 struct thread_cache late_cache;
 
-void *late_malloc(unsigned cls)
+static void *late_malloc(unsigned cls)
 {
 	if (root.base == 0) {
 		errno = ENOMEM;
 		return NULL;
 	}
 	lock_take(&late_lock);
-	late_cache.heap = &late_heap;
-	late_heap.owner = (uintptr_t)&late_heap; /* never a thread pointer: all frees are remote */
-	struct bin *b = &late_cache.bin[cls];
-	void *p = b->word != NULL && *b->word != 0 ? bin_take(b) : refill(&late_cache, cls);
+	late_cache.heap = &root.heaps[HEAP_LATE];
+	void *p = refill(&late_cache, cls);
 	lock_give(&late_lock);
 	return p;
+}
+
+void *cache_refill(unsigned cls)
+{
+	return likely(heap_mine() != NULL) ? refill(&thread_cache, cls) : late_malloc(cls);
 }

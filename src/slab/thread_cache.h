@@ -1,9 +1,12 @@
 /* thread_cache.h - what a thread allocates from, and the lists of its slabs.
  *
- *   thread_cache (TLS)                 struct heap (metadata)
- *     bin[c] --> a word of free[] of     partial[c] --> slab <-> slab       has free objects
- *                the current slab of c   own        --> all its slabs
- *     heap   -------------------------> inbox      --> slabs freed into by others
+ *   thread_cache (TLS)                      struct heap (metadata)
+ *     direct[n/16] --> the current slab of     partial[c] --> slab <-> slab       has free objects
+ *     current[c]   -->   n's class c           own        --> all its slabs
+ *     heap   ------------------------------>   inbox      --> slabs freed into by others
+ *
+ * A malloc takes the lowest free object of the slab's hot word, where the last free was: what was
+ * freed last is given out first, to within 64 objects, because it is in the caches.
  *
  *   current --(no bit left)--> full --(count / 16 frees)--> partial --(needed)--> current
  *                                                              \--(all free)--> page heap
@@ -21,15 +24,11 @@
 #include "os/os.h"
 #include "slab/slab.h"
 
-struct bin {
-	_Atomic uint64_t *word; /* of the current slab; NULL: there is none */
-	char    *base;          /* object of the word's bit 0 */
-	uint32_t step;          /* bytes from object to object */
-	uint32_t slab;          /* granule; 0: none */
-};
-
+/* Slabs are named by their distance in bytes from root.slabs: 0 is the guard granule's, which has
+ * nothing free, so that zeroed thread-local storage needs no test. */
 struct thread_cache {
-	struct bin   bin[CLASS_MAX];
+	size_t direct[SMALL_MAX / 16 + 1]; /* current slab for (n + 15) / 16 */
+	size_t current[CLASS_MAX];         /* the same by class */
 	struct heap *heap;
 	uint32_t     flagged_frees; /* frees into own slabs that others have freed into */
 	bool         ended;
@@ -42,11 +41,24 @@ static inline uintptr_t thread_self(void)
 	return (uintptr_t)__builtin_thread_pointer();
 }
 
-/* The next object of a bin whose word is 0 or missing; NULL and errno: no memory. */
-void *bin_refill(unsigned cls);
+/* An object when the hot word is 0; NULL and errno: no memory. */
+void *cache_refill(unsigned cls);
 
-/* After a free that brought countdown to 0. */
-void slab_counted_down(struct slab *s);
+/* An object of the current slab's hot word, which has one. */
+static inline void *cache_take(struct slab *s)
+{
+	const uint64_t free = free_word(s, s->hot);
+	free_word_set(s, s->hot, free & (free - 1));
+	return s->start + (size_t)(s->hot * 64u + (unsigned)__builtin_ctzll(free)) * s->size;
+}
+
+static inline struct slab *slab_from(size_t distance)
+{
+	return ptr_add(root.slabs, distance);
+}
+
+/* Free object `index`, checked already, when that brings countdown to 0. */
+void slab_free_last(struct slab *s, size_t index);
 
 /* ---- for the other files of this room, with the heap's lock held ---------------------------- */
 
@@ -70,9 +82,9 @@ bool slab_start_up(void);
 bool slab_start_on(const struct dmm_os *os); /* the same on another system; false: began already */
 void slab_shut_down(void);                   /* everything goes back; no other thread has a heap */
 
-extern struct lock late_lock; /* taken before late_heap's lock */
-extern struct heap late_heap;
+/* Owner of the late heap's slabs: never a thread pointer, so that every free there is remote. */
+#define LATE_OWNER ((uintptr_t)4)
+extern struct lock late_lock; /* taken before that heap's lock */
 extern struct thread_cache late_cache;
-void *late_malloc(unsigned cls);
 
 #endif

@@ -261,6 +261,23 @@ def test_threads_come_and_go_in_thousands():
     assert i["calls"]["malloc"] >= 3000 and i["foreign_frees"] == 0, i
 
 
+def test_a_model_replay_sums_to_the_footprint_and_is_the_same_every_time():
+    r = record("T", "/usr/bin/python3", "-c", "print(len([str(i) for i in range(20000)]))")
+    assert r.returncode == 0, r.stderr
+    first = run(DMM, "replay", "--model", "--format=json", "T")
+    again = run(DMM, "replay", "--model", "--format=json", "T")
+    assert first.returncode == 0 and first.stdout == again.stdout, first.stderr
+    parts = ("payload", "padding", "headers", "bins", "caches", "tails", "retained")
+    i, result = info("T"), json.loads(first.stdout)
+    assert result["lower_bound_bytes"] == i["peak_payload_bytes"]
+    for row in result["rows"]:
+        assert row["problem"] is None, row
+        for a in row["samples"] + [row["peak"]]:
+            assert sum(a[p] for p in parts) == a["footprint_bytes"], (row["name"], a)
+        assert row["samples"][-1]["payload"] == i["live_bytes"], row["name"]
+        assert row["peak"]["footprint_bytes"] >= result["lower_bound_bytes"], row["name"]
+
+
 def main():
     word = sys.argv[2] if len(sys.argv) > 2 else ""
     failed = 0

@@ -1,0 +1,45 @@
+/* params.h - the techniques of the appendix as settings: "key:value,key:value" <-> struct dmm_params.
+ *
+ *   fit:first|next|best|address          which chunk is taken              policy/fit.h
+ *   split_min:BYTES                      the least remainder of a split    policy/split.h
+ *   coalesce:now|deferred|CHUNKS         merge at once, or later; CHUNKS may wait   policy/coalesce.h
+ *   footer:off|check                     the live footer finds overflows   policy/footer.h
+ *   reuse:none|links|footer              32, 16, 8 bytes an object         policy/reuse.h
+ *   bin_spacing:exact|geometric          sizes of bins                     policy/spacing.h
+ *   mmap_threshold:adaptive|never|BYTES  larger chunks get a mapping; a number is fixed
+ *   trim_threshold:never|BYTES           free at the heap's top that goes back
+ *   grow_min:BYTES                       the least growth of the heap section
+ *
+ * BYTES may end in k, m or g.  Nothing here allocates or uses stdio: it runs inside malloc.
+ */
+#ifndef SYSTEM_POLICY_PARAMS_H
+#define SYSTEM_POLICY_PARAMS_H
+
+#include "dmm_system.h"
+
+struct params_error {
+	char text[192]; /* what is wrong, and what would be right; one line without its end */
+};
+
+/* The keys in the order above, then NULL. */
+extern const char *const params_keys[];
+
+/* One setting.  False: unknown key (the nearest is named), a key that `sys` does not have, or a bad
+ * value (the range is named); *params is unchanged. */
+bool params_set(struct dmm_params *params, const struct dmm_system *sys, const char *key,
+    const char *value, struct params_error *e);
+
+/* All settings of `conf`, and whether they can be together.  False: *params is unchanged. */
+bool params_parse(struct dmm_params *params, const struct dmm_system *sys, const char *conf,
+    struct params_error *e);
+
+/* Can these be together, and does `sys` have all that differ from its defaults? */
+bool params_valid(const struct dmm_params *params, const struct dmm_system *sys,
+    struct params_error *e);
+
+/* All settings that `sys` has, as params_parse reads them, into buf of `cap` > 0 bytes, cut off there.
+ * Returns the length written, without the NUL. */
+size_t params_print(const struct dmm_params *params, const struct dmm_system *sys, char *buf,
+    size_t cap);
+
+#endif
