@@ -66,6 +66,13 @@ static void set_live(struct mappings *ms, struct mapping *m, size_t size)
 	m->head = size | CHUNK_L | CHUNK_M;
 	forget_gone(ms, m, size);
 	list_insert_after(&ms->live, &m->link);
+	ms->live_count++;
+}
+
+static void unset_live(struct mappings *ms, struct mapping *m)
+{
+	list_remove(&m->link);
+	ms->live_count--;
 }
 
 static struct list *kept_list(struct mappings *ms, size_t size)
@@ -119,17 +126,28 @@ static void keep(struct mappings *ms, struct mapping *m)
 	ms->kept_count++;
 }
 
-void mapping_delete(struct mappings *ms, struct mapping *m)
+static void unmap_or_keep(struct mappings *ms, struct mapping *m)
 {
 	const size_t size = m->size;
 
-	list_remove(&m->link);
 	if (ms->os->unmap(ms->os->ctx, m, size) != 0) {
 		keep(ms, m);
 		return;
 	}
 	ms->bytes -= size;
 	remember_gone(ms, m, size);
+}
+
+void mapping_delete(struct mappings *ms, struct mapping *m)
+{
+	unset_live(ms, m);
+	if (ms->live_count >= MAPPINGS_MANY) {
+		keep(ms, m);
+		return;
+	}
+	unmap_or_keep(ms, m);
+	if (ms->kept_count > 0 && ms->live_count == MAPPINGS_MANY / 2)
+		mappings_trim(ms);
 }
 
 struct mapping *mapping_resize(struct mappings *ms, struct mapping *m, size_t n)
@@ -139,7 +157,7 @@ struct mapping *mapping_resize(struct mappings *ms, struct mapping *m, size_t n)
 
 	if (size == old_size)
 		return m;
-	list_remove(&m->link);
+	unset_live(ms, m);
 	struct mapping *const moved = ms->os->remap(ms->os->ctx, m, old_size, size);
 	if (moved == NULL) {
 		set_live(ms, m, old_size);
@@ -161,7 +179,7 @@ size_t mappings_trim(struct mappings *ms)
 			next = at->next;
 			list_remove(at);
 			ms->kept_count--;
-			mapping_delete(ms, list_entry(at, struct mapping, link));
+			unmap_or_keep(ms, list_entry(at, struct mapping, link));
 		}
 	}
 	return before - ms->bytes;

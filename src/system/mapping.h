@@ -7,9 +7,11 @@
  *          | payload ...                   |
  *          +-------------------------------+  whole pages
  *
- * munmap fails where it would have to cut a larger mapping in two while the process already has
- * vm.max_map_count of them; from then on mmap may fail as well.  So what could not be unmapped is
- * kept, emptied, and taken again before a new mapping is asked for.
+ * The kernel bounds the mappings of a process (vm.max_map_count, 65,530 unless set), and joins those
+ * that touch: it is the holes between them that count.  At the bound munmap fails where it would cut
+ * one in two, and then mmap and mprotect fail for everybody: node's compiler ends the program.  So
+ * while more than MAPPINGS_MANY live, what is freed makes no hole but is kept, emptied, and taken
+ * again first; likewise what munmap refuses.  Below half of that the kept ones are unmapped.
  *
  * Invariants, checked under these names by mappings_check():
  *   V1 aligned   a mapping begins on a page and has whole pages
@@ -29,13 +31,17 @@ struct mapping {
 	size_t head; /* size | CHUNK_M, | CHUNK_L while in use */
 };
 
-enum { MAPPINGS_KEPT_BY_PAGES = 64, MAPPINGS_GONE = 64 };
+enum {
+	MAPPINGS_KEPT_BY_PAGES = 64,
+	MAPPINGS_GONE = 64,
+	MAPPINGS_MANY = 48 << 10, /* three quarters of the kernel's bound: the rest is for others */
+};
 
 struct mappings {
 	const struct dmm_os *os;
 	struct list live;
 	struct list kept[MAPPINGS_KEPT_BY_PAGES]; /* [i]: of i pages; [0]: of more */
-	size_t kept_count;
+	size_t live_count, kept_count;
 	size_t bytes; /* mapped, live and kept */
 	/* The last that were unmapped, so that a second free can be named; .at == NULL: none. */
 	struct mapping_gone {
