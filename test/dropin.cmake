@@ -22,3 +22,15 @@ foreach(name ${dropins})
 			ENVIRONMENT LD_PRELOAD=$<TARGET_FILE:dmm-${name}>)
 	endforeach()
 endforeach()
+
+# The names and needs of each library, and real programs on it.
+add_executable(stress programs/stress.c)
+set_target_properties(stress PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
+target_link_libraries(stress PRIVATE dmm_flags pthread)
+foreach(name ${dropins})
+	add_test(NAME ${name}_exports_the_contract_and_nothing_else
+		COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/dropin/symbols $<TARGET_FILE:dmm-${name}>)
+	add_test(NAME ${name}_runs_real_programs
+		COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/realprograms ${CMAKE_BINARY_DIR} ${name})
+	set_tests_properties(${name}_runs_real_programs PROPERTIES TIMEOUT 600)
+endforeach()

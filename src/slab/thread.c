@@ -5,7 +5,6 @@
 
 #include "base/assert.h"
 #include "slab/page_heap.h"
-#include "slab/purge.h"
 #include "slab/remote.h"
 #include "slab/thread_cache.h"
 
@@ -170,16 +169,11 @@ bool slab_start_on(const struct dmm_os *os)
 	if (atomic_load(&root.len) != 0)
 		return false;
 	start_os = os;
-	purge_allow(os == &os_linux);
-	const bool ok = slab_start_up();
-	if (!ok)
-		start_os = &os_linux;
-	return ok;
+	return slab_start_up();
 }
 
 void slab_shut_down(void)
 {
-	purge_allow(false);
 	page_heap_close();
 	root = (struct slab_root){.slabs = &no_slab};
 	thread_cache = (struct thread_cache){0};

@@ -84,11 +84,8 @@ void ground_close(struct ground *g)
 static int end_instance(void **state)
 {
 	struct ground *const g = &((struct instance *)*state)->ground;
-	if (g->opened) { /* the case failed; another heap of this system must still be possible */
+	if (g->opened)
 		shadow_close(&g->shadow);
-		if (g->sys->traits & DMM_SINGLETON)
-			heap_close(g->heap);
-	}
 	if (g->staged)
 		stage_close(&g->stage);
 	g->opened = g->staged = false;

@@ -72,15 +72,10 @@ static int look_up(const char *name)
 {
 	const struct dmm_system *(*entry)(void);
 
-	if (strcmp(name, "-") == 0) {
-		traits = DMM_FREES;
-		return any_malloc = true;
-	}
 	*(void **)&entry = dlsym(RTLD_DEFAULT, DMM_SYSTEM_SYMBOL);
-	if (entry == NULL || strcmp(entry()->name, name) != 0)
-		return 0;
-	traits = entry()->traits;
-	return 1;
+	any_malloc = strcmp(name, "-") == 0;
+	traits = entry != NULL ? entry()->traits : DMM_FREES;
+	return any_malloc || (entry != NULL && strcmp(entry()->name, name) == 0);
 }
 
 int main(int argc, char **argv)
