@@ -89,11 +89,8 @@ static void take(struct model *m, struct accounting *a, uint64_t tick)
 
 static void sample(struct model *m, uint64_t tick)
 {
-	struct accounting *const a = &m->r->samples[m->r->sample_count];
-
-	take(m, a, tick);
-	if (m->r->sample_count + 1 < m->sample_cap)
-		m->r->sample_count++;
+	if (m->r->sample_count < m->sample_cap)
+		take(m, &m->r->samples[m->r->sample_count++], tick);
 	m->next_sample += m->every;
 }
 
@@ -127,7 +124,6 @@ static bool run(struct model *m, struct trace_error *e)
 	if (m->r->failed != 0)
 		stop(m, "out of simulated memory or mappings");
 	sample(m, last); /* the end */
-	m->r->sample_count += m->r->sample_count < m->sample_cap;
 	m->r->events = m->stream.events;
 	m->r->peak_payload = m->stream.peak_payload;
 	return r >= 0;

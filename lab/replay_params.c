@@ -1,4 +1,4 @@
-/* replay_params.c - the keys of DMM_CONF, as settings of one system of a list. */
+/* replay_params.c - a list of systems, some with settings; the keys are those of DMM_CONF. */
 #include "replay_params.h"
 
 #include <stdio.h>
@@ -7,72 +7,18 @@
 
 #include "lab.h"
 #include "registry.h"
-
-static const char *const keys[] = {"fit", "split_min", "coalesce", "footer", "reuse", "bin_spacing",
-    "mmap_threshold", "trim_threshold", "grow_min", NULL};
-
-static size_t bytes_or(const char *key, const char *value, size_t never)
-{
-	return strcmp(value, "never") == 0 ? never : option_bytes(key, value);
-}
-
-static void set(struct dmm_params *p, int key, const char *value)
-{
-	static const char *const fits[] = {"first", "next", "best", "address", NULL};
-	static const char *const reuses[] = {"none", "links", "footer", NULL};
-	static const char *const spacings[] = {"exact", "geometric", NULL};
-	static const char *const flags[] = {"0", "1", NULL};
-
-	switch (1u << key) {
-	case DMM_OPT_FIT:
-		p->fit = (enum dmm_fit)option_choice("fit", value, fits);
-		break;
-	case DMM_OPT_SPLIT_MIN:
-		p->split_min = option_bytes("split_min", value);
-		break;
-	case DMM_OPT_COALESCE:
-		p->coalesce = strcmp(value, "now") == 0 ? DMM_COALESCE_NOW : DMM_COALESCE_DEFERRED;
-		if (strcmp(value, "now") != 0 && strcmp(value, "deferred") != 0)
-			p->deferred_max = option_count("coalesce", value, 1);
-		break;
-	case DMM_OPT_FOOTER:
-		p->footer = option_choice("footer", value, flags) == 1;
-		break;
-	case DMM_OPT_REUSE:
-		p->reuse = (enum dmm_reuse)option_choice("reuse", value, reuses);
-		break;
-	case DMM_OPT_BIN_SPACING:
-		p->bin_spacing = (enum dmm_spacing)option_choice("bin_spacing", value, spacings);
-		break;
-	case DMM_OPT_MMAP_THRESHOLD:
-		p->mmap_adaptive = strcmp(value, "adaptive") == 0;
-		if (!p->mmap_adaptive)
-			p->mmap_threshold = bytes_or("mmap_threshold", value, SIZE_MAX);
-		break;
-	case DMM_OPT_TRIM_THRESHOLD:
-		p->trim_threshold = bytes_or("trim_threshold", value, SIZE_MAX);
-		break;
-	case DMM_OPT_GROW_MIN:
-		p->grow_min = option_bytes("grow_min", value);
-		break;
-	}
-}
+#include "system/policy/params.h"
 
 static void set_item(struct subject *s, char *item)
 {
 	char *const colon = strchr(item, ':');
-	int key = 0;
+	struct params_error e;
 
 	if (colon == NULL)
 		lab_die(EXIT_USAGE, "%s: '%s': a setting is key:value", s->name, item);
 	*colon = '\0';
-	while (keys[key] != NULL && strcmp(keys[key], item) != 0)
-		key++;
-	if (keys[key] == NULL)
-		lab_unknown("setting", item, keys);
-	if ((s->sys->options >> key & 1) == 0)
-		lab_die(EXIT_USAGE, "%s has no setting '%s'", s->sys->name, item);
-	set(&s->params, key, colon + 1);
+	if (!params_set(&s->params, s->sys, item, colon + 1, &e))
+		lab_die(EXIT_USAGE, "%s: %s", s->name, e.text);
 	*colon = ':';
 }
 
@@ -116,6 +62,11 @@ size_t subjects_choose(struct subject *subjects, const char *names)
 		} else {
 			begin(&subjects[n++], word);
 		}
+	}
+	for (size_t i = 0; i < n; i++) {
+		struct params_error e;
+		if (!params_valid(&subjects[i].params, subjects[i].sys, &e))
+			lab_die(EXIT_USAGE, "%s: %s", subjects[i].name, e.text);
 	}
 	return n;
 }

@@ -1,4 +1,4 @@
-/* replay_params.h - systems with settings on the command line: bins, bins?fit:best,split_min:64. */
+/* replay_params.h - systems with settings on the command line: bins, bins?fit:best,split_min:64 ... */
 #ifndef LAB_REPLAY_PARAMS_H
 #define LAB_REPLAY_PARAMS_H
 

@@ -5,8 +5,8 @@
  *
  * Invariant: R1 the blocks in heap[0..open) each have a next event, and heap[0] has the least tick.
  */
+#include <malloc.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "trace_private.h"
 
@@ -31,6 +31,9 @@ struct trace_reader *trace_reader_open(struct trace_file *f)
 {
 	struct trace_reader *const r = calloc(1, sizeof *r);
 
+	/* Blocks of 100 KiB come and go: glibc must not give their memory back each time. */
+	mallopt(M_TRIM_THRESHOLD, 64 << 20);
+	mallopt(M_MMAP_THRESHOLD, 64 << 20);
 	if (r != NULL) {
 		r->f = f;
 		r->want_stacks = f->head.stacks != TRACE_NONE;

@@ -11,3 +11,8 @@ if(NOT DMM_SANITIZE) # a sanitizer brings its own malloc
 	add_test(NAME trace_record COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/trace/record_test.py ${CMAKE_BINARY_DIR})
 	set_tests_properties(trace_record PROPERTIES TIMEOUT 120)
 endif()
+
+# What a recorder costs a call: docs/recorder.md.
+add_executable(record_loop EXCLUDE_FROM_ALL ${CMAKE_SOURCE_DIR}/bench/record_loop.c)
+set_target_properties(record_loop PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
+target_link_libraries(record_loop PRIVATE dmm_flags Threads::Threads)
