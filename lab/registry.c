@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lab.h"
+#include "slab/system.h"
 #include "system/systems.h"
 
 enum { SYSTEMS_MAX = 16 };
@@ -17,6 +18,7 @@ const struct dmm_system *const *registry_systems(void)
 
 	for (const struct dmm_system *const *s = systems_of_lecture; *s != NULL; s++)
 		all[n++] = *s;
+	all[n] = &system_slab;
 	return all;
 }
 

@@ -46,7 +46,7 @@ void stage_close(struct stage *s)
 
 size_t stage_owned(const struct stage *s)
 {
-	if (s->os == &os_linux)
+	if (s->os == &os_linux || (s->below == &os_linux && s->fault.reserved_bytes != 0))
 		return SIZE_MAX;
 	if (s->below == &os_linux)
 		return s->fault.owned_bytes;

@@ -30,7 +30,8 @@ void stage_open_linux(struct stage *s);
 void stage_open_bare(struct stage *s);
 void stage_close(struct stage *s);
 
-/* Bytes that the heap holds now; SIZE_MAX: not known (bare). */
+/* Bytes that the heap holds now; SIZE_MAX: not known (bare, or on
+ * os_linux with address space reserved). */
 size_t stage_owned(const struct stage *s);
 
 /* Somebody else takes `len` bytes at the break, if it moves and fewer than STAGE_STRANGERS came. */

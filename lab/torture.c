@@ -21,7 +21,7 @@ enum {
 	STRANGER_ODDS = 200,
 	REFUSAL_ODDS = 10,
 };
-static const size_t EPOCH_BYTES = (size_t)96 << 20; /* of a system that never frees */
+static const size_t EPOCH_BYTES = (size_t)96 << 20, ROUNDS_BYTES = (size_t)512 << 20;
 
 /* ---- what a phase is like */
 
@@ -127,6 +127,13 @@ size_t bench_footprint(const struct bench *b)
 	return owned != SIZE_MAX ? owned : 0;
 }
 
+/* A system that never frees must not eat the machine: begin anew. */
+bool bench_full(const struct bench *b)
+{
+	const size_t most = b->t->threads > 1 ? ROUNDS_BYTES : EPOCH_BYTES;
+	return !(b->t->sys->traits & DMM_FREES) && bench_footprint(b) > most;
+}
+
 void bench_note(struct bench *b, const struct shadow *s)
 {
 	struct torture_result *const r = b->result;
@@ -176,7 +183,7 @@ static bool operations(struct bench *b, struct rng *r, struct shadow *s)
 	const bool strangers = rng_below(r, 3) == 0;
 	struct phase p = {0};
 
-	while (b->result->ops < end && bench_footprint(b) < EPOCH_BYTES) {
+	while (b->result->ops < end && !bench_full(b)) {
 		if (p.left == 0)
 			phase_draw(&p, r, strangers, SHADOW_CAP);
 		p.left--;

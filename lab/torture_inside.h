@@ -42,6 +42,7 @@ bool phase_operation(const struct phase *p, struct rng *r, struct shadow *s);
 
 int bench_open(struct bench *b); /* 0, or errno */
 size_t bench_footprint(const struct bench *b);
+bool bench_full(const struct bench *b);
 void bench_note(struct bench *b, const struct shadow *s); /* one more check */
 bool bench_strangers(struct bench *b, struct shadow *s);
 bool bench_finish(struct bench *b, struct shadow *s);

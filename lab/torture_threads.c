@@ -92,13 +92,6 @@ static bool compare(struct crew *c)
 	return shadow_check(all, stage_owned(&c->bench->stage)) && shadow_contents(all);
 }
 
-/* A system that never frees must not eat the machine. */
-static bool enough(const struct crew *c)
-{
-	return c->bench->result->ops >= c->bench->t->ops ||
-	    bench_footprint(c->bench) > (size_t)512 << 20;
-}
-
 static void *worker_run(void *arg)
 {
 	struct worker *const w = arg;
@@ -109,7 +102,8 @@ static void *worker_run(void *arg)
 		pthread_barrier_wait(&c->barrier);
 		if (w == &c->workers[0]) {
 			c->broke = !compare(c);
-			c->stop = c->broke || enough(c);
+			c->stop = c->broke || c->bench->result->ops >= c->bench->t->ops ||
+			    bench_full(c->bench);
 		}
 		pthread_barrier_wait(&c->barrier);
 	}

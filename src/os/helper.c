@@ -57,6 +57,11 @@ bool helper_start(int (*run)(void *))
 	return r > 0;
 }
 
+bool helper_running(void)
+{
+	return atomic_load(&tid) != 0;
+}
+
 void helper_forget(void)
 {
 	atomic_store(&tid, 0);

@@ -11,6 +11,7 @@
 
 /* Start `run` unless the last one is still there; false: it is, or the system refused. */
 bool helper_start(int (*run)(void *));
+bool helper_running(void);
 /* In a child of fork(), where it does not exist. */
 void helper_forget(void);
 /* Sleep; for the helper itself. */

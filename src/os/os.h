@@ -22,7 +22,8 @@ extern const struct dmm_os os_linux;
  *     | heap section ....  | inaccessible | mappings, bumped | inaccessible ................. |
  *
  * Arena number `slot` always lies at the same address, in every process and run, so that drawings
- * and replays are byte for byte the same.  What is unmapped is zeroed and reused by length.
+ * and replays are byte for byte the same.  What is unmapped is zeroed and reused by length
+ * (at the top: by all).
  * Not thread-safe. */
 enum { OS_ARENA_SLOTS = 64 };
 
@@ -56,7 +57,8 @@ struct os_fault {
 	uint64_t fail_at;    /* refuse this one call; 0: none */
 	uint64_t fail_from;  /* refuse this one and all after it; 0: none */
 	size_t budget_bytes; /* refuse what would own more than this; 0: no bound */
-	size_t owned_bytes, peak_bytes;
+	size_t owned_bytes, peak_bytes; /* usable ones: protect() to RW owns, to NONE disowns */
+	size_t reserved_bytes;          /* ever, by reserve(): these are not owned until protected */
 };
 
 void os_fault_open(struct os_fault *f, const struct dmm_os *below);

@@ -107,7 +107,9 @@ static int arena_unmap(void *ctx, void *p, size_t len)
 	a->calls++;
 	madvise(p, len, MADV_DONTNEED);
 	mprotect(p, len, PROT_NONE);
-	if (pages < OS_ARENA_LENGTHS) {
+	if ((char *)p + len == a->map_top) {
+		a->map_top = p;
+	} else if (pages < OS_ARENA_LENGTHS) {
 		const uint32_t index = page_index(a, p);
 		a->next_free[index] = a->first_free[pages];
 		a->first_free[pages] = index;

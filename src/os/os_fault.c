@@ -28,6 +28,11 @@ static void own(struct os_fault *f, size_t more)
 	f->peak_bytes = max_size(f->peak_bytes, f->owned_bytes);
 }
 
+static void disown(struct os_fault *f, size_t less)
+{
+	f->owned_bytes -= min_size(f->owned_bytes, less);
+}
+
 static void *fault_brk_get(void *ctx)
 {
 	const struct os_fault *f = ctx;
@@ -46,7 +51,7 @@ static int fault_brk_set(void *ctx, void *to)
 	if (r == 0 && more != 0)
 		own(f, more);
 	else if (r == 0)
-		f->owned_bytes -= min_size(f->owned_bytes, ptr_diff(now, to));
+		disown(f, ptr_diff(now, to));
 	return r;
 }
 
@@ -62,7 +67,10 @@ static void *fault_map(void *ctx, size_t len, size_t align)
 static void *fault_reserve(void *ctx, size_t len, size_t align)
 {
 	struct os_fault *f = ctx;
-	return granted(f, 0) ? f->below->reserve(f->below->ctx, len, align) : NULL;
+	void *const p = granted(f, 0) ? f->below->reserve(f->below->ctx, len, align) : NULL;
+	if (p != NULL)
+		f->reserved_bytes += len;
+	return p;
 }
 
 static int fault_unmap(void *ctx, void *p, size_t len)
@@ -72,7 +80,7 @@ static int fault_unmap(void *ctx, void *p, size_t len)
 		return -ENOMEM;
 	const int r = f->below->unmap(f->below->ctx, p, len);
 	if (r == 0)
-		f->owned_bytes -= min_size(f->owned_bytes, len);
+		disown(f, len);
 	return r;
 }
 
@@ -83,7 +91,7 @@ static void *fault_remap(void *ctx, void *p, size_t old_len, size_t len)
 	void *const q = granted(f, more) ? f->below->remap(f->below->ctx, p, old_len, len) : NULL;
 	if (q == NULL)
 		return NULL;
-	f->owned_bytes -= min_size(f->owned_bytes, old_len);
+	disown(f, old_len);
 	own(f, len);
 	return q;
 }
@@ -91,7 +99,16 @@ static void *fault_remap(void *ctx, void *p, size_t old_len, size_t len)
 static int fault_protect(void *ctx, void *p, size_t len, enum dmm_protect how)
 {
 	struct os_fault *f = ctx;
-	return granted(f, 0) ? f->below->protect(f->below->ctx, p, len, how) : -ENOMEM;
+	const size_t more = how == DMM_PROTECT_RW ? len : 0;
+
+	if (!granted(f, more))
+		return -ENOMEM;
+	const int r = f->below->protect(f->below->ctx, p, len, how);
+	if (r == 0)
+		own(f, more);
+	if (r == 0 && how == DMM_PROTECT_NONE)
+		disown(f, len);
+	return r;
 }
 
 static int fault_purge(void *ctx, void *p, size_t len)

@@ -7,7 +7,7 @@
 #include "slab/thread_cache.h"
 
 static _Atomic bool running;
-static bool enabled = true;
+static _Atomic bool enabled = true;
 
 static bool give_back(void *p, size_t len)
 {
@@ -182,6 +182,8 @@ static int helper(void *arg)
 
 	while (quiet < 10) {
 		helper_sleep_ms(PURGE_TICK_MS);
+		if (!enabled)
+			break;
 		const uint32_t before = root.epoch++;
 		release_idle();
 		const bool changed = purge_slabs(&cursor);
@@ -204,6 +206,15 @@ void purge_wake(void)
 	if (!enabled || atomic_load_explicit(&running, memory_order_relaxed) || atomic_exchange(&running, true))
 		return;
 	if (!helper_start(helper))
+		atomic_store(&running, false);
+}
+
+void purge_allow(bool allowed)
+{
+	enabled = allowed;
+	while (!allowed && helper_running())
+		helper_sleep_ms(1);
+	if (!allowed)
 		atomic_store(&running, false);
 }
 

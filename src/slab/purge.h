@@ -38,4 +38,8 @@ static inline void purge_check(void)
 size_t purge_now(size_t keep); /* bytes kept; returns bytes given back */
 void purge_after_fork(void);   /* in the child */
 
+/* Whether purge_wake may start the helper: on a simulated os nothing happens behind the caller's back.
+ * purge_allow(false) returns when it is gone. */
+void purge_allow(bool helper);
+
 #endif

@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "slab/page_heap.h"
+#include "slab/purge.h"
 #include "slab/remote.h"
 #include "slab/thread_cache.h"
 
@@ -169,11 +170,16 @@ bool slab_start_on(const struct dmm_os *os)
 	if (atomic_load(&root.len) != 0)
 		return false;
 	start_os = os;
-	return slab_start_up();
+	purge_allow(os == &os_linux);
+	const bool ok = slab_start_up();
+	if (!ok)
+		start_os = &os_linux;
+	return ok;
 }
 
 void slab_shut_down(void)
 {
+	purge_allow(false);
 	page_heap_close();
 	root = (struct slab_root){.slabs = &no_slab};
 	thread_cache = (struct thread_cache){0};

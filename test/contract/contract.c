@@ -84,8 +84,11 @@ void ground_close(struct ground *g)
 static int end_instance(void **state)
 {
 	struct ground *const g = &((struct instance *)*state)->ground;
-	if (g->opened)
+	if (g->opened) { /* the case failed; another heap of this system must still be possible */
 		shadow_close(&g->shadow);
+		if (g->sys->traits & DMM_SINGLETON)
+			heap_close(g->heap);
+	}
 	if (g->staged)
 		stage_close(&g->stage);
 	g->opened = g->staged = false;

@@ -112,8 +112,8 @@ CONTRACT(a_budget_ends_growth_and_freeing_makes_room_again, DMM_FREES)
 	const size_t budget = (size_t)4 << 20;
 
 	f->budget_bytes = f->owned_bytes + budget;
-	while (g->shadow.refused == 0 && g->shadow.count < 20000)
-		SOUND(shadow_malloc(&g->shadow, 500));
+	while (g->shadow.refused == 0 && g->shadow.count < 39000)
+		SOUND(shadow_malloc(&g->shadow, 700));
 	assert_true(g->shadow.refused == 1);
 	ALL_SOUND();
 	const size_t full = g->shadow.count;
@@ -121,7 +121,7 @@ CONTRACT(a_budget_ends_growth_and_freeing_makes_room_again, DMM_FREES)
 		if (i % 2 == 0)
 			SOUND(shadow_free(&g->shadow, i));
 	while (g->shadow.refused == 1)
-		SOUND(shadow_malloc(&g->shadow, 500));
+		SOUND(shadow_malloc(&g->shadow, 700));
 	assert_true(g->shadow.count >= full); /* each place was given out again */
 	ALL_SOUND();
 	f->budget_bytes = 0;

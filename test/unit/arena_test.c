@@ -106,17 +106,33 @@ TEST(a_lowered_and_raised_break_gives_zeroed_pages)
 	os_arena_close(&a);
 }
 
+TEST(what_is_unmapped_at_the_top_is_there_for_any_length)
+{
+	struct os_arena a;
+	opened(0, &a);
+	for (int i = 0; i < 100; i++) { /* two of them would not fit */
+		char *const p = a.os.map(&a, 4096, 4096);
+		char *const q = a.os.reserve(&a, 9 * MIB, 4096);
+		assert_non_null(q);
+		assert_int_equal(a.os.unmap(&a, q, 9 * MIB), 0);
+		assert_int_equal(a.os.unmap(&a, p, 4096), 0);
+		assert_ptr_equal(a.map_top, a.heap_end);
+	}
+	os_arena_close(&a);
+}
+
 TEST(an_unmapped_stretch_is_inaccessible_then_reused_and_zero)
 {
 	struct os_arena a;
 	opened(0, &a);
 	char *const p = a.os.map(&a, 12288, 4096);
+	void *const above = a.os.map(&a, 4096, 4096);
 	memset(p, 0xee, 12288);
-	assert_int_equal(a.map_bytes, 12288);
+	assert_int_equal(a.map_bytes, 16384);
 	assert_int_equal(a.os.unmap(&a, p, 12288), 0);
-	assert_int_equal(a.map_bytes, 0);
+	assert_int_equal(a.map_bytes, 4096);
 	test_dies_by(touch, p, SIGSEGV);
-	assert_ptr_not_equal(a.os.map(&a, 4096, 4096), p); /* reused by length */
+	assert_true(a.os.map(&a, 4096, 4096) > above); /* reused by length only */
 	assert_ptr_equal(a.os.map(&a, 12288, 4096), p);
 	assert_true(all_zero(p, 12288));
 	os_arena_close(&a);

@@ -11,6 +11,8 @@
 #include "os/os.h"
 #include "test.h"
 
+static const size_t TOY_LEN = (size_t)4 << 30;
+
 /* A bump allocator whose payload is preceded by its size; free only counts. */
 struct toy {
 	char *at, *end;
@@ -19,6 +21,8 @@ struct toy {
 	bool refuse;
 	bool resizable;
 	struct heap *heap;
+	const struct dmm_os *os;
+	char *start;
 	bool unlocked; /* a call came in without the heap's lock */
 };
 
@@ -27,16 +31,18 @@ static int toy_open(void *st, const struct dmm_params *params, const struct dmm_
 	struct toy *t = st;
 	if (params->split_min == 1)
 		return -EINVAL;
-	t->at = os->map(os->ctx, (size_t)4 << 30, 4096);
+	t->os = os;
+	t->start = t->at = os->map(os->ctx, TOY_LEN, 4096);
 	if (t->at == NULL)
 		return -ENOMEM;
-	t->end = t->at + ((size_t)4 << 30);
+	t->end = t->at + TOY_LEN;
 	return 0;
 }
 
 static void toy_close(void *st)
 {
-	(void)st;
+	struct toy *t = st;
+	t->os->unmap(t->os->ctx, t->start, TOY_LEN);
 }
 
 static void toy_entered(struct toy *t)
@@ -164,12 +170,12 @@ TEST(own_bytes_are_all_that_this_layer_maps)
 	os_fault_open(&f, &os_linux);
 	assert_int_equal(heap_open(&h, &toy, NULL, &f.os), 0);
 	for (int i = 0; i < 1000; i++) {
-		assert_int_equal(heap_own_bytes(&h) + ((size_t)4 << 30), f.owned_bytes);
+		assert_int_equal(heap_own_bytes(&h) + TOY_LEN, f.owned_bytes);
 		assert_non_null(heap_aligned(&h, 1024, 1));
 	}
 	assert_true(heap_own_bytes(&h) > 3 * 4096); /* the table has grown meanwhile */
 	heap_close(&h);
-	assert_int_equal(f.owned_bytes, (size_t)4 << 30); /* the toy's own, which it never gives back */
+	assert_int_equal(f.owned_bytes, 0);
 }
 
 TEST(alignment_beyond_the_system_is_found_inside_a_larger_chunk)
@@ -350,7 +356,8 @@ TEST(a_child_of_a_busy_parent_can_allocate)
 	pthread_t t;
 	toy_heap(&h)->heap = NULL;
 	assert_int_equal(pthread_create(&t, NULL, hold_long, &h), 0);
-	for (int i = 0; i < 50; i++) {
+	int forks = 0;
+	for (int tries = 0; forks < 50 && tries < 1000; tries++) {
 		int status;
 		heap_before_fork(&h);
 		const pid_t pid = fork();
@@ -360,9 +367,15 @@ TEST(a_child_of_a_busy_parent_can_allocate)
 			_exit(heap_malloc(&h, 8) == NULL);
 		}
 		heap_after_fork_parent(&h);
+		if (pid < 0) { /* a busy machine has no process left for a moment */
+			usleep(5000);
+			continue;
+		}
+		forks++;
 		assert_int_equal(waitpid(pid, &status, 0), pid);
 		assert_int_equal(status, 0);
 	}
+	assert_int_equal(forks, 50);
 	pthread_join(t, NULL);
 	heap_close(&h);
 }

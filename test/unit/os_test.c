@@ -117,6 +117,22 @@ TEST(a_budget_bounds_what_is_owned_not_what_is_asked)
 	os_arena_close(&r.arena);
 }
 
+TEST(reserved_space_is_owned_once_it_may_be_used)
+{
+	struct rig r;
+	rig_open(&r);
+	r.fault.budget_bytes = 16384;
+	char *const p = r.fault.os.reserve(&r.fault, MIB, 4096);
+	assert_non_null(p);
+	assert_int_equal(r.fault.owned_bytes, 0);
+	assert_int_equal(r.fault.reserved_bytes, MIB);
+	assert_int_equal(r.fault.os.protect(&r.fault, p, 12288, DMM_PROTECT_RW), 0);
+	assert_int_equal(r.fault.os.protect(&r.fault, p + 12288, 8192, DMM_PROTECT_RW), -ENOMEM);
+	assert_int_equal(r.fault.os.protect(&r.fault, p, 4096, DMM_PROTECT_NONE), 0);
+	assert_int_equal(r.fault.owned_bytes, 8192);
+	os_arena_close(&r.arena);
+}
+
 /* ---- section */
 
 TEST(growths_without_strangers_are_one_stretch)
