@@ -2,6 +2,9 @@
 #include "accounting.h"
 
 #include <string.h>
+#include <sys/mman.h>
+
+#include "base/bits.h"
 
 const char *const part_names[PARTS] = {"payload", "padding", "headers", "bins", "caches", "tails",
     "retained"};
@@ -32,6 +35,32 @@ static enum part free_part(const char *what)
 	return PART_BINS;
 }
 
+/* Bytes of [addr, addr + len) that have memory behind them: slab reserves tables for the largest heap
+ * there can be, and touches what the present one needs. */
+static uint64_t resident(uintptr_t addr, size_t len)
+{
+	enum { PAGE = 4096, STEP = 1 << 14 };
+	unsigned char page[STEP];
+	uint64_t bytes = 0;
+
+	for (size_t at = 0; at < len; at += (size_t)STEP * PAGE) {
+		const size_t part = min_size(len - at, (size_t)STEP * PAGE);
+		if (mincore((void *)(addr + at), part, page) != 0)
+			return len;
+		for (size_t i = 0; i * PAGE < part; i++)
+			bytes += (page[i] & 1) != 0 ? min_size(PAGE, part - i * PAGE) : 0;
+	}
+	return bytes;
+}
+
+static void add_meta(struct sums *s, const struct dmm_piece *p)
+{
+	const uint64_t bytes = strcmp(p->what, "tables") == 0 ? resident(p->addr, p->len) : p->len;
+
+	s->part[PART_HEADERS] += bytes;
+	s->reserved += p->len - bytes;
+}
+
 static int visit(void *arg, const struct dmm_piece *p)
 {
 	struct sums *const s = arg;
@@ -42,7 +71,7 @@ static int visit(void *arg, const struct dmm_piece *p)
 		s->live_count++;
 		break;
 	case DMM_META:
-		s->part[PART_HEADERS] += p->len;
+		add_meta(s, p);
 		break;
 	case DMM_PAD:
 		s->part[PART_TAILS] += p->len;
