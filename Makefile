@@ -3,7 +3,7 @@ PRESET ?= release
 BUILD  := $(if $(filter release,$(PRESET)),build,build-$(PRESET))
 JOBS   ?= $(shell nproc)
 
-.PHONY: all packages configure demo test torture bench install clean
+.PHONY: all packages configure demo test torture torture-pairwise bench install clean
 
 all: configure
 	@cmake --build $(BUILD) -j $(JOBS)
@@ -21,6 +21,10 @@ test: all
 # A million operations on every system, alone and by 2, 8 and 64 threads.
 torture: all
 	@for threads in 1 2 8 64; do $(BUILD)/dmm torture --ops=$(or $(OPS),1000000) --threads=$$threads || exit; done
+
+# Every pair of values of two techniques of the appendix, a million operations each.
+torture-pairwise: all
+	@for system in dlist bins gnu; do $(BUILD)/dmm torture --system=$$system --pairwise --ops=$(or $(OPS),1000000) || exit; done
 
 demo: all
 	@tools/packages demo

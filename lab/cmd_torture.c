@@ -8,14 +8,26 @@
 
 #include "commands.h"
 #include "lab.h"
+#include "pairwise.h"
 #include "registry.h"
+#include "system/policy/params.h"
 #include "torture.h"
 
-enum { OPTION_SYSTEM = OPTION_OWN, OPTION_OPS, OPTION_THREADS, OPTION_SEED, OPTION_OS };
+enum {
+	OPTION_SYSTEM = OPTION_OWN,
+	OPTION_OPS,
+	OPTION_THREADS,
+	OPTION_SEED,
+	OPTION_OS,
+	OPTION_CONF,
+	OPTION_PAIRWISE,
+};
 
 struct request {
 	struct torture t;
 	const char *word; /* the system as it was asked for */
+	const char *conf; /* key:value,..., or NULL */
+	bool pairwise;
 };
 
 static const struct argp_option options[] = {
@@ -24,6 +36,8 @@ static const struct argp_option options[] = {
     {"threads", OPTION_THREADS, "N", 0, "Threads on one heap, 1 to 64 (1)", 0},
     {"seed", OPTION_SEED, "N", 0, "Of the random numbers (from the clock)", 0},
     {"os", OPTION_OS, "arena|linux", 0, "What the heap stands on (arena)", 0},
+    {"conf", OPTION_CONF, "KEY:VALUE,...", 0, "Techniques, as in DMM_CONF", 0},
+    {"pairwise", OPTION_PAIRWISE, NULL, 0, "Every pair of values of two techniques, --ops for each", 0},
     {0},
 };
 
@@ -50,6 +64,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPTION_OS:
 		r->t.on_linux = option_choice("os", arg, oses) == 1;
 		break;
+	case OPTION_CONF:
+		r->conf = arg;
+		break;
+	case OPTION_PAIRWISE:
+		r->pairwise = true;
+		break;
 	case ARGP_KEY_ARG:
 		lab_die(EXIT_USAGE, "torture takes no operand, but got '%s'", arg);
 	default:
@@ -58,51 +78,94 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return 0;
 }
 
+/* A run as it was asked for. */
+struct job {
+	struct torture t;
+	const char *word, *conf; /* conf: "" for the defaults */
+};
+
 /* The command that does exactly this again, up to the last operation done. */
-static void reproduce(const struct torture *t, const char *word, uint64_t ops)
+static void reproduce(const struct job *j, uint64_t ops)
 {
 	char threads[24] = "";
 
-	if (t->threads > 1) /* operations are counted across threads: no prefix is the same run */
-		snprintf(threads, sizeof threads, " --threads=%u", t->threads);
-	lab_next(NULL, "dmm torture --system=%s --seed=%" PRIu64 " --ops=%" PRIu64 "%s%s", word, t->seed,
-	    t->threads > 1 ? t->ops : ops, threads, t->on_linux ? " --os=linux" : "");
+	if (j->t.threads > 1) /* operations are counted across threads: no prefix is the same run */
+		snprintf(threads, sizeof threads, " --threads=%u", j->t.threads);
+	lab_next(NULL, "dmm torture --system=%s --seed=%" PRIu64 " --ops=%" PRIu64 "%s%s%s%s", j->word,
+	    j->t.seed, j->t.threads > 1 ? j->t.ops : ops, threads, j->t.on_linux ? " --os=linux" : "",
+	    j->conf[0] != '\0' ? " --conf=" : "", j->conf);
 }
 
-static void complain(const struct torture *t, const char *word, const struct torture_result *r)
+static void complain(const struct job *j, const struct torture_result *r)
 {
 	switch (r->end) {
 	case TORTURE_BROKE:
 		lab_say("%s: broken rule '%s' at %#" PRIxPTR ": found %#" PRIx64 ", wanted %#" PRIx64
 			" (operation %" PRIu64 ", seed %" PRIu64 ")",
-		    word, r->rule, r->why.addr, r->why.found, r->why.wanted, r->ops, t->seed);
+		    j->word, r->rule, r->why.addr, r->why.found, r->why.wanted, r->ops, j->t.seed);
 		break;
 	case TORTURE_DIED:
-		lab_say("%s: died by signal %d (%s) in operation %" PRIu64 ", seed %" PRIu64, word,
-		    r->signal, strsignal(r->signal), r->ops, t->seed);
+		lab_say("%s: died by signal %d (%s) in operation %" PRIu64 ", seed %" PRIu64, j->word,
+		    r->signal, strsignal(r->signal), r->ops, j->t.seed);
 		break;
 	case TORTURE_HANGS:
-		lab_say("%s: hangs in operation %" PRIu64 ", seed %" PRIu64, word, r->ops, t->seed);
+		lab_say("%s: hangs in operation %" PRIu64 ", seed %" PRIu64, j->word, r->ops, j->t.seed);
 		break;
 	default:
-		lab_say("%s: cannot begin: %s", word, strerror((int)r->why.found));
+		lab_say("%s: cannot begin: %s", j->word, strerror((int)r->why.found));
 	}
-	reproduce(t, word, r->ops);
+	reproduce(j, r->ops);
 }
 
-static int torture_one(struct torture t, const struct dmm_system *sys, const char *word)
+static int torture_one(const struct job *j)
 {
-	t.sys = sys;
-	const struct torture_result r = torture_run(&t);
+	const struct torture_result r = torture_run(&j->t);
 
 	if (r.end == TORTURE_FINE)
 		printf("%-8s  %9" PRIu64 " operations  %2u threads  seed %-20" PRIu64 "  %7" PRIu64
-		       " checks  %7" PRIu64 " refused  peak %5zu live, %9zu bytes: sound\n",
-		    word, r.ops, t.threads, t.seed, r.checks, r.refused, r.peak_live, r.peak_owned);
+		       " checks  %7" PRIu64 " refused  peak %5zu live, %9zu bytes: sound%s%s\n",
+		    j->word, r.ops, j->t.threads, j->t.seed, r.checks, r.refused, r.peak_live,
+		    r.peak_owned, j->conf[0] != '\0' ? "  " : "", j->conf);
 	else
-		complain(&t, word, &r);
+		complain(j, &r);
 	fflush(stdout);
 	return r.end == TORTURE_FINE ? EXIT_FINE : r.end == TORTURE_CANNOT ? EXIT_OURS : EXIT_FAULT;
+}
+
+static int torture_conf(const struct request *r, const struct dmm_system *sys, const char *word,
+    const char *conf)
+{
+	struct dmm_params params = sys->defaults;
+	struct params_error e;
+	struct job j = {.t = r->t, .word = word, .conf = conf};
+
+	if (conf[0] != '\0' && !params_parse(&params, sys, conf, &e))
+		lab_die(EXIT_USAGE, "--conf: %s", e.text);
+	j.t.sys = sys;
+	j.t.params = &params;
+	return torture_one(&j);
+}
+
+/* Every pair that can be together; says how many. */
+static int torture_pairs(const struct request *r, const struct dmm_system *sys, const char *word)
+{
+	struct pairwise p;
+	size_t runs = 0;
+	int worst = EXIT_FINE;
+
+	for (pairwise_begin(&p, sys); pairwise_next(&p); runs++) {
+		const int end = torture_conf(r, sys, word, p.conf);
+		worst = end > worst ? end : worst;
+	}
+	printf("%-8s  %zu pairs of values, %zu more cannot be together\n", word, runs, p.refused);
+	return worst;
+}
+
+static int torture_system(const struct request *r, const struct dmm_system *sys, const char *word)
+{
+	if (r->pairwise)
+		return torture_pairs(r, sys, word);
+	return torture_conf(r, sys, word, r->conf != NULL ? r->conf : "");
 }
 
 static uint64_t seed_of_the_clock(void)
@@ -122,9 +185,9 @@ int cmd_torture(int argc, char **argv)
 
 	options_parse(&argp, argc, argv, &r);
 	if (r.word != NULL && strcmp(r.word, "all") != 0)
-		return torture_one(r.t, registry_choose(r.word), r.word);
+		return torture_system(&r, registry_choose(r.word), r.word);
 	for (const struct dmm_system *const *s = registry_systems(); *s != NULL; s++) {
-		const int end = torture_one(r.t, *s, (*s)->name);
+		const int end = torture_system(&r, *s, (*s)->name);
 		worst = end > worst ? end : worst;
 	}
 	return worst;

@@ -40,3 +40,9 @@ foreach(name ${dmm_systems})
 	add_test(NAME contract_${name} COMMAND contract --system=${name})
 	set_tests_properties(contract_${name} PROPERTIES TIMEOUT 300)
 endforeach()
+
+foreach(name dlist bins gnu)
+	add_test(NAME torture_${name}_pairwise
+		COMMAND dmm torture --system=${name} --pairwise --ops=10000)
+	set_tests_properties(torture_${name}_pairwise PROPERTIES TIMEOUT 600)
+endforeach()
