@@ -34,3 +34,14 @@ foreach(name ${dropins})
 		COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/realprograms ${CMAKE_BINARY_DIR} ${name})
 	set_tests_properties(${name}_runs_real_programs PROPERTIES TIMEOUT 600)
 endforeach()
+
+add_executable(settings_probe dropin/settings_probe.c)
+set_target_properties(settings_probe PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test
+	BUILD_RPATH ${CMAKE_BINARY_DIR})
+target_link_libraries(settings_probe PRIVATE dmm_flags dmm-list)
+target_link_options(settings_probe PRIVATE -Wl,--no-as-needed -Wl,--disable-new-dtags)
+add_test(NAME settings_are_read_and_mistakes_are_said
+	COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/dropin/settings.py ${CMAKE_BINARY_DIR})
+add_test(NAME a_system_outside_the_tree_becomes_a_malloc
+	COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/dropin/template.py ${CMAKE_BINARY_DIR})
+set_tests_properties(a_system_outside_the_tree_becomes_a_malloc PROPERTIES TIMEOUT 300)

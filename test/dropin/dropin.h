@@ -40,6 +40,8 @@ __attribute__((noreturn)) void test_failed(const char *cond, const char *file, i
 
 /* Of the system under test; DMM_FREES and the like. */
 extern uint32_t traits;
+/* Every call is a system call and a page fault: do less. */
+extern bool is_vm;
 /* It is `-`: no more than the standards is asked. */
 extern bool any_malloc;
 

@@ -16,7 +16,7 @@ static struct {
 static size_t count;
 
 uint32_t traits;
-bool any_malloc;
+bool any_malloc, is_vm;
 
 void test_register(const char *name, void (*run)(void))
 {
@@ -74,6 +74,7 @@ static int look_up(const char *name)
 
 	*(void **)&entry = dlsym(RTLD_DEFAULT, DMM_SYSTEM_SYMBOL);
 	any_malloc = strcmp(name, "-") == 0;
+	is_vm = entry != NULL && strcmp(entry()->name, "vm") == 0;
 	traits = entry != NULL ? entry()->traits : DMM_FREES;
 	return any_malloc || (entry != NULL && strcmp(entry()->name, name) == 0);
 }

@@ -69,7 +69,7 @@ static void churn_with(unsigned threads)
 	pthread_t thread[THREADS_MAX];
 	struct churn work[THREADS_MAX];
 	/* What never frees would hold every object. */
-	const unsigned ops = traits & DMM_FREES ? OPS : OPS / 4;
+	const unsigned ops = is_vm ? OPS / 20 : traits & DMM_FREES ? OPS : OPS / 4;
 
 	for (unsigned i = 0; i < threads; i++) {
 		work[i] = (struct churn){0x9e3779b97f4a7c15u * (i + 1), ops / threads};
