@@ -83,7 +83,8 @@ static void segdata_internal(struct finding *f)
 static int largest_free_and_live(void *arg, const struct dmm_piece *piece)
 {
 	double *const bytes = arg;
-	bytes[piece->kind] += (double)piece->len;
+	if (piece->kind != DMM_FREE || piece->bin >= 0) /* pages of no class yet can serve any size */
+		bytes[piece->kind] += (double)piece->len;
 	return 0;
 }
 

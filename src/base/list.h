@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct list {
 	struct list *next, *prev;
@@ -36,5 +37,8 @@ static inline void list_remove(struct list *link)
 	link->next->prev = link->prev;
 	link->next = link->prev = link;
 }
+
+/* Sort by what key() says of each link, ascending; stable, in place, n log n. */
+void list_sort(struct list *head, uintptr_t (*key)(const struct list *link));
 
 #endif

@@ -66,8 +66,8 @@ static char *page_address(const struct os_arena *a, uint32_t index)
 static char *take_extent(struct os_arena *a, size_t len, size_t align)
 {
 	const size_t pages = len / PAGE;
-	if (pages < OS_ARENA_LENGTHS && align == PAGE && a->first_free[pages] != 0) {
-		const uint32_t index = a->first_free[pages];
+	const uint32_t index = pages < OS_ARENA_LENGTHS ? a->first_free[pages] : 0;
+	if (index != 0 && is_aligned(page_address(a, index), align)) {
 		a->first_free[pages] = a->next_free[index];
 		return page_address(a, index);
 	}

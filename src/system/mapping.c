@@ -187,41 +187,9 @@ size_t mappings_trim(struct mappings *ms)
 
 /* ---- looking inside */
 
-/* Two ascending chains, linked by next and ended by NULL, into one. */
-static struct list *merge(struct list *a, struct list *b)
+static uintptr_t address(const struct list *link)
 {
-	struct list *first = NULL, **end = &first;
-
-	while (a != NULL && b != NULL) {
-		struct list **const lower = a < b ? &a : &b;
-		*end = *lower;
-		end = &(*end)->next;
-		*lower = (*lower)->next;
-	}
-	*end = a != NULL ? a : b;
-	return first;
-}
-
-/* Sort a list by address: chains of 2^i links wait in pile[i] until a second one comes. */
-static void sort(struct list *head)
-{
-	struct list *pile[64] = {NULL}, *all = NULL;
-
-	for (struct list *at = head->next, *next; at != head; at = next) {
-		size_t i = 0;
-		next = at->next;
-		at->next = NULL;
-		for (; pile[i] != NULL; pile[i++] = NULL)
-			at = merge(pile[i], at);
-		pile[i] = at;
-	}
-	for (size_t i = 0; i < 64; i++)
-		all = merge(pile[i], all);
-	list_init(head);
-	for (struct list *at = all, *next; at != NULL; at = next) {
-		next = at->next;
-		list_insert_after(head->prev, at);
-	}
+	return (uintptr_t)link;
 }
 
 static int visit_mapping(const struct mapping *m, dmm_visit *visit, void *arg)
@@ -253,7 +221,7 @@ int mappings_walk(struct mappings *ms, uintptr_t from, uintptr_t to, dmm_visit *
 	for (size_t i = 0; i < count; i++) {
 		if (i > 0)
 			heads[i] = &ms->kept[i - 1];
-		sort(heads[i]);
+		list_sort(heads[i], address);
 		at[i] = heads[i]->next;
 	}
 	for (struct list **low; r == 0 && (low = lowest(at, heads, count)) != NULL;

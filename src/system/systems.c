@@ -11,5 +11,7 @@ const struct dmm_system *const systems_of_lecture[] = {
     &system_bins,
     &system_vm,
     &system_gnu,
+    &system_segdata,
+    &system_segmeta,
     NULL,
 };
