@@ -3,7 +3,7 @@ PRESET ?= release
 BUILD  := $(if $(filter release,$(PRESET)),build,build-$(PRESET))
 JOBS   ?= $(shell nproc)
 
-.PHONY: all packages configure demo test torture torture-pairwise bench install clean
+.PHONY: all packages configure demo test torture torture-pairwise exhaustive bench install clean
 
 all: configure
 	@cmake --build $(BUILD) -j $(JOBS)
@@ -25,6 +25,10 @@ torture: all
 # Every pair of values of two techniques of the appendix, a million operations each.
 torture-pairwise: all
 	@for system in dlist bins gnu; do $(BUILD)/dmm torture --system=$$system --pairwise --ops=$(or $(OPS),1000000) || exit; done
+
+# Every sequence of mallocs and frees to depth 10 (CI: 8).
+exhaustive: all
+	@for system in minimal pad list dlist bins vm gnu; do $(BUILD)/test/exhaustive --system=$$system --depth=$(or $(DEPTH),10) || exit; done
 
 demo: all
 	@tools/packages demo

@@ -46,3 +46,13 @@ foreach(name dlist bins gnu)
 		COMMAND dmm torture --system=${name} --pairwise --ops=10000)
 	set_tests_properties(torture_${name}_pairwise PROPERTIES TIMEOUT 600)
 endforeach()
+
+# Every sequence to depth 8; `make exhaustive` goes to 10.
+add_executable(exhaustive exhaustive/exhaustive.c exhaustive/flat_os.c)
+set_target_properties(exhaustive PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
+target_link_libraries(exhaustive PRIVATE dmm_lab)
+foreach(name ${dmm_systems})
+	if(NOT name STREQUAL slab) # reserves more than a few pages
+		add_test(NAME exhaustive_${name} COMMAND exhaustive --system=${name})
+	endif()
+endforeach()
