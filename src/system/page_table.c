@@ -6,9 +6,12 @@ static uintptr_t page_of_key(uintptr_t key)
 	return round_down(key, SLOTS_PAGE);
 }
 
+/* Neighbouring pages go to neighbouring entries, and so never collide; each stretch of 16 MiB begins
+ * somewhere else. */
 static size_t home(const struct page_table *t, uintptr_t page)
 {
-	return (page / SLOTS_PAGE * 0x9e3779b97f4a7c15u >> 24) & (t->cap - 1);
+	const uintptr_t number = page / SLOTS_PAGE;
+	return (number + ((number >> 12) * 0x9e3779b97f4a7c15u >> 24)) & (t->cap - 1);
 }
 
 /* Where the page is, or the empty entry where it would go. */
