@@ -28,7 +28,7 @@ torture-pairwise: all
 
 # Every sequence of mallocs and frees to depth 10 (CI: 8).
 exhaustive: all
-	@for system in minimal pad list dlist bins vm gnu; do $(BUILD)/test/exhaustive --system=$$system --depth=$(or $(DEPTH),10) || exit; done
+	@for system in minimal pad list dlist bins vm gnu segdata segmeta; do $(BUILD)/test/exhaustive --system=$$system --depth=$(or $(DEPTH),10) || exit; done
 
 demo: all
 	@tools/packages demo

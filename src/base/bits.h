@@ -46,14 +46,16 @@ static inline size_t max_size(size_t a, size_t b)
 	return a > b ? a : b;
 }
 
+/* As integers: what the program hands to free may be no address at all, and then C's own pointer
+ * arithmetic would be undefined. */
 static inline void *ptr_add(const void *p, size_t n)
 {
-	return (char *)(uintptr_t)p + n;
+	return (void *)((uintptr_t)p + n);
 }
 
 static inline void *ptr_sub(const void *p, size_t n)
 {
-	return (char *)(uintptr_t)p - n;
+	return (void *)((uintptr_t)p - n);
 }
 
 /* Bytes from `from` up to `to`. */

@@ -14,7 +14,7 @@ void *section_grow(struct section *s, size_t n, size_t extra)
 		return NULL;
 	char *const p = (char *)round_up((uintptr_t)brk, MAX_ALIGN);
 	const size_t len = p == s->end ? n : n + extra;
-	if ((uintptr_t)p + len < (uintptr_t)p || os->brk_set(os->ctx, p + len) != 0)
+	if ((uintptr_t)p + len < (uintptr_t)p || os->brk_set(os->ctx, ptr_add(p, len)) != 0)
 		return NULL;
 	if (s->start == NULL)
 		s->start = p;

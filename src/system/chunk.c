@@ -102,10 +102,10 @@ struct chunk *chunk_coalesce(const struct chunk_heap *h, struct chunk *c, struct
 
 static bool plausible(const struct chunk_heap *h, const struct chunk *c)
 {
+	if (c < h->first || c >= h->last || !is_aligned(chunk_payload(h, c), MAX_ALIGN))
+		return false; /* nothing there may be read as a chunk */
 	const size_t size = chunk_size(c);
-
-	return c >= h->first && c < h->last && is_aligned(chunk_payload(h, c), MAX_ALIGN) &&
-	    size >= reuse_chunk_min(h->reuse) && size <= ptr_diff(h->last, c) &&
+	return size >= reuse_chunk_min(h->reuse) && size <= ptr_diff(h->last, c) &&
 	    (c->head & CHUNK_M) == 0;
 }
 
@@ -113,7 +113,7 @@ struct chunk *chunk_to_free(const struct chunk_heap *h, void *p)
 {
 	struct chunk *const c = chunk_of(h, p);
 
-	if (c < h->first || c >= h->last || !plausible(h, c))
+	if (!plausible(h, c))
 		misuse_invalid_free(p);
 	if ((c->head & (CHUNK_L | CHUNK_W)) != CHUNK_L)
 		misuse_double_free(p, chunk_usable(h, c));
@@ -224,7 +224,7 @@ bool chunk_check(const struct chunk_heap *h, size_t listed, size_t waiting, stru
 
 bool chunk_check_listed(const struct chunk_heap *h, const struct chunk *c, struct dmm_fault *why)
 {
-	if (c < h->first || c >= h->last || !plausible(h, c))
+	if (!plausible(h, c))
 		return fault(why, "C5 listed", c, (uintptr_t)c, (uintptr_t)h->first);
 	if (chunk_live(c))
 		return fault(why, "C5 listed", c, c->head & CHUNK_BITS, 0);

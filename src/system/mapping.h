@@ -22,6 +22,7 @@
 #ifndef SYSTEM_MAPPING_H
 #define SYSTEM_MAPPING_H
 
+#include "base/bits.h"
 #include "base/list.h"
 #include "system/piece.h"
 
@@ -61,7 +62,7 @@ static inline void *mapping_payload(const struct mapping *m)
 
 static inline struct mapping *mapping_of(const void *p)
 {
-	return (struct mapping *)(uintptr_t)p - 1;
+	return ptr_sub(p, sizeof(struct mapping)); /* p may be anything */
 }
 
 static inline size_t mapping_usable(const struct mapping *m)

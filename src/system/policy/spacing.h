@@ -24,7 +24,7 @@ static inline size_t spacing_bin(enum dmm_spacing spacing, size_t size)
 	if (spacing == DMM_SPACING_EXACT || units < SPACING_EXACT_UNITS)
 		return min_size(units, MAX_BIN);
 	const unsigned doubling = log2_floor(units / SPACING_EXACT_UNITS);
-	const size_t eighth = SPACING_EXACT_UNITS / SPACING_PER_DOUBLING << doubling;
+	const size_t eighth = (size_t)(SPACING_EXACT_UNITS / SPACING_PER_DOUBLING) << doubling;
 	return SPACING_EXACT_UNITS + doubling * SPACING_PER_DOUBLING + units / eighth -
 	    SPACING_PER_DOUBLING;
 }
