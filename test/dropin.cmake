@@ -32,7 +32,7 @@ foreach(name ${dropins})
 		COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/dropin/symbols $<TARGET_FILE:dmm-${name}>)
 	add_test(NAME ${name}_runs_real_programs
 		COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/realprograms ${CMAKE_BINARY_DIR} ${name})
-	set_tests_properties(${name}_runs_real_programs PROPERTIES TIMEOUT 600)
+	set_tests_properties(${name}_runs_real_programs PROPERTIES TIMEOUT 900)
 endforeach()
 
 add_executable(settings_probe dropin/settings_probe.c)
