@@ -183,8 +183,10 @@ static bool given(struct shadow *s, char *p, size_t n, size_t align)
 	const struct shadow_object o = {.p = p, .n = n, .usable = heap_usable(s->heap, p),
 	    .tag = ++s->tag, .align = (uint32_t)align};
 
-	if (!is_aligned(p, max_size(align, DMM_ALIGN_MIN)))
-		return wrong(s, "S1 aligned", p, (uintptr_t)p & (align - 1), align);
+	const size_t least = max_size(align, DMM_ALIGN_MIN);
+
+	if (!is_aligned(p, least))
+		return wrong(s, "S1 aligned", p, (uintptr_t)p & (least - 1), 0);
 	if (o.usable < n)
 		return wrong(s, "S6 usable", p, o.usable, n);
 	if (!shadow_put(s, o))

@@ -6,15 +6,14 @@ function(dmm_unit_test name)
 	add_executable(${name} main.c children.c ${ARGN})
 	set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
 	target_include_directories(${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
-	target_link_libraries(${name} PRIVATE dmm_flags dmm_instrument PkgConfig::CMOCKA)
+	target_link_libraries(${name} PRIVATE dmm_core PkgConfig::CMOCKA)
 	add_test(NAME ${name} COMMAND ${name})
 	set_tests_properties(${name} PROPERTIES TIMEOUT 120)
 endfunction()
 
-dmm_unit_test(unit_base unit/base_test.c unit/lock_test.c $<TARGET_OBJECTS:dmm_base>)
-dmm_unit_test(unit_os unit/arena_test.c unit/os_test.c $<TARGET_OBJECTS:dmm_base>)
-dmm_unit_test(unit_heap unit/heap_test.c unit/aligned_test.c
-	$<TARGET_OBJECTS:dmm_base> $<TARGET_OBJECTS:dmm_heap>)
+dmm_unit_test(unit_base unit/base_test.c unit/lock_test.c)
+dmm_unit_test(unit_os unit/arena_test.c unit/os_test.c)
+dmm_unit_test(unit_heap unit/heap_test.c unit/aligned_test.c)
 
 # One entry a system, so that a failure names it.  `make torture` is the long form.
 function(dmm_torture_test name)
@@ -56,3 +55,24 @@ foreach(name ${dmm_systems})
 		add_test(NAME exhaustive_${name} COMMAND exhaustive --system=${name})
 	endif()
 endforeach()
+
+add_executable(torture EXCLUDE_FROM_ALL torture_main.c ${CMAKE_SOURCE_DIR}/lab/cmd_torture.c)
+set_target_properties(torture PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
+target_link_libraries(torture PRIVATE dmm_lab)
+
+# Forty deliberate faults, each of which must be found under the right name.
+find_package(Python3 COMPONENTS Interpreter REQUIRED)
+add_test(NAME seeded_bugs_build COMMAND ${CMAKE_COMMAND} --build ${CMAKE_BINARY_DIR} --target torture)
+set_tests_properties(seeded_bugs_build PROPERTIES FIXTURES_SETUP seeded_torture)
+add_test(NAME seeded_bugs COMMAND Python3::Interpreter ${CMAKE_CURRENT_SOURCE_DIR}/seeded_bugs.py
+	${CMAKE_BINARY_DIR})
+set_tests_properties(seeded_bugs PROPERTIES FIXTURES_REQUIRED seeded_torture TIMEOUT 600)
+
+# Short forms under the sanitizers, from a build of their own.
+if(NOT DMM_SANITIZE AND NOT DMM_COVERAGE)
+	foreach(which asan tsan)
+		add_test(NAME sanitized_${which} COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/sanitized
+			${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR}/${which} ${which})
+		set_tests_properties(sanitized_${which} PROPERTIES TIMEOUT 900)
+	endforeach()
+endif()
