@@ -37,6 +37,12 @@ static inline void lock_give(struct lock *l)
 		unlock_slow(l);
 }
 
+/* By somebody; by us, if nobody else could. */
+static inline bool lock_is_held(struct lock *l)
+{
+	return atomic_load_explicit(&l->state, memory_order_relaxed) != 0;
+}
+
 static inline void lock_reset(struct lock *l)
 {
 	atomic_store_explicit(&l->state, 0, memory_order_relaxed);

@@ -33,7 +33,7 @@ enum {
 	MMAP_THRESHOLD = 128 << 10, /* bytes, at first */
 	MMAP_THRESHOLD_MAX = 32 << 20, /* bytes; adaptive never goes beyond */
 	TRIM_THRESHOLD = 128 << 10,    /* bytes */
-	WAITING_MAX = 1024,            /* chunks */
+	WAITING_MAX = 16 << 10,        /* chunks; all are merged before the heap grows */
 };
 
 struct gnu {

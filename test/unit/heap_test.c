@@ -310,11 +310,21 @@ static int stop_at_once(void *arg, const struct dmm_piece *piece)
 	return (int)piece->len;
 }
 
-TEST(every_call_into_the_system_holds_the_lock)
+static void *wait_for_end(void *fd)
+{
+	char byte;
+	return read(*(int *)fd, &byte, 1) == 1 ? fd : NULL;
+}
+
+TEST(with_two_threads_every_call_into_the_system_holds_the_lock)
 {
 	struct heap h;
 	struct dmm_fault why;
 	struct toy *const t = toy_heap(&h);
+	pthread_t other;
+	int ends[2];
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(pthread_create(&other, NULL, wait_for_end, &ends[0]), 0);
 	void *p = heap_calloc(&h, 1, 10);
 	p = heap_realloc(&h, p, 100);
 	heap_free(&h, heap_aligned(&h, 1024, 1));
@@ -325,6 +335,10 @@ TEST(every_call_into_the_system_holds_the_lock)
 	assert_int_equal(heap_trim(&h, 0), 0);
 	assert_false(t->unlocked);
 	assert_int_equal(h.lock.state, 0);
+	assert_int_equal(write(ends[1], "", 1), 1);
+	pthread_join(other, NULL);
+	close(ends[0]);
+	close(ends[1]);
 	heap_close(&h);
 }
 
