@@ -3,7 +3,7 @@ PRESET ?= release
 BUILD  := $(if $(filter release,$(PRESET)),build,build-$(PRESET))
 JOBS   ?= $(shell nproc)
 
-.PHONY: all packages configure demo test torture torture-pairwise exhaustive bench install clean
+.PHONY: all packages configure demo test torture torture-pairwise exhaustive fuzz bench install clean
 
 all: configure
 	@cmake --build $(BUILD) -j $(JOBS)
@@ -29,6 +29,11 @@ torture-pairwise: all
 # Every sequence of mallocs and frees to depth 10 (CI: 8).
 exhaustive: all
 	@for system in minimal pad list dlist bins vm gnu segdata segmeta; do $(BUILD)/test/exhaustive --system=$$system --depth=$(or $(DEPTH),10) || exit; done
+
+# libFuzzer over operation streams, SECONDS on each system.
+fuzz: all
+	@tools/packages fuzz
+	@test/fuzz/run . $(BUILD)/fuzz $(or $(SECONDS),60) $(SYSTEM)
 
 demo: all
 	@tools/packages demo

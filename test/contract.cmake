@@ -76,3 +76,8 @@ if(NOT DMM_SANITIZE AND NOT DMM_COVERAGE)
 		set_tests_properties(sanitized_${which} PROPERTIES TIMEOUT 900)
 	endforeach()
 endif()
+
+# Two seconds on each system; `make fuzz SECONDS=60` is the long form.
+add_test(NAME fuzz COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/fuzz/run ${CMAKE_SOURCE_DIR}
+	${CMAKE_BINARY_DIR}/fuzz 2)
+set_tests_properties(fuzz PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 600)
