@@ -35,6 +35,7 @@ struct bench_suite {
 int bench_lecture(const struct bench_options *options);
 int bench_cos217(const struct bench_options *options);
 int bench_patterns(const struct bench_options *options);
+int bench_techniques(const struct bench_options *options);
 
 /* ---- cells: one measurement, in a process of its own ---------------------------------------- */
 

@@ -10,6 +10,7 @@
 static const struct bench_suite bench_suites[] = {
     {"lecture", "each claim of the lecture, measured; its summary table", true, bench_lecture},
     {"cos217", "the classical patterns: CPU seconds and footprint", true, bench_cos217},
+    {"options", "the appendix's techniques: how much of the footprint is payload", true, bench_techniques},
     {"patterns", "programs that allocate, under every allocator", false, bench_patterns},
 };
 
@@ -51,7 +52,7 @@ enum { OPTION_SUITE = OPTION_OWN, OPTION_SYSTEMS, OPTION_LIST, OPTION_TIMEOUT,
 	OPTION_PEERS, OPTION_RUNS };
 
 static const struct argp_option options[] = {
-    {"suite", OPTION_SUITE, "SUITE", 0, "lecture, cos217 or patterns (lecture)", 0},
+    {"suite", OPTION_SUITE, "SUITE", 0, "lecture, cos217, options or patterns (lecture)", 0},
     {"systems", OPTION_SYSTEMS, "S,..", 0, "Designs to measure, also NAME=PATH.so (all)", 0},
     {"peers", OPTION_PEERS, "auto|none|P,..", 0, "patterns: other allocators, also NAME=PATH.so (auto)", 0},
     {"runs", OPTION_RUNS, "N", 0, "patterns: runs of each program (5)", 0},
@@ -101,6 +102,7 @@ static const char doc[] =
     "Measure the designs.\v"
     "--suite=lecture [EXPERIMENT...]: what the lecture claims, experiment by experiment.\n"
     "--suite=cos217 [PATTERN [COUNT [SIZE]]]: allocate and free in classical orders.\n"
+    "--suite=options [RECORDING...]: peak payload of peak footprint under each technique.\n"
     "--suite=patterns [PATTERN...]: churn, rings, bleeding, expiry and so on, as programs.";
 static const struct argp argp = {options, parse, "[WORD...]", doc, NULL, NULL, NULL};
 

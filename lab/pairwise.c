@@ -4,25 +4,7 @@
 #include <stdio.h>
 
 #include "system/policy/params.h"
-
-enum { VALUES = 5 };
-
-static const struct technique {
-	const char *key;
-	uint32_t option;
-	const char *values[VALUES]; /* NULL ends them */
-} techniques[] = {
-    {"fit", DMM_OPT_FIT, {"first", "next", "best", "address"}},
-    {"split_min", DMM_OPT_SPLIT_MIN, {"0", "64", "512"}},
-    {"coalesce", DMM_OPT_COALESCE, {"now", "deferred", "8"}},
-    {"footer", DMM_OPT_FOOTER, {"off", "check"}},
-    {"reuse", DMM_OPT_REUSE, {"none", "links", "footer"}},
-    {"bin_spacing", DMM_OPT_BIN_SPACING, {"exact", "geometric"}},
-    {"mmap_threshold", DMM_OPT_MMAP_THRESHOLD, {"adaptive", "never", "4096"}},
-    {"trim_threshold", DMM_OPT_TRIM_THRESHOLD, {"never", "4096"}},
-    {"grow_min", DMM_OPT_GROW_MIN, {"4096", "262144"}},
-};
-enum { TECHNIQUES = sizeof techniques / sizeof *techniques };
+#include "techniques.h"
 
 void pairwise_begin(struct pairwise *p, const struct dmm_system *sys)
 {

@@ -23,3 +23,7 @@ if(NOT DMM_SANITIZE AND NOT DMM_COVERAGE)
 	add_test(NAME claims COMMAND ${CMAKE_SOURCE_DIR}/tools/claims --check $<TARGET_FILE:dmm>)
 	set_tests_properties(claims PROPERTIES TIMEOUT 300)
 endif()
+
+# What the appendix's techniques do to space.
+add_test(NAME options_and_space COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/options_test.py $<TARGET_FILE:dmm>)
+set_tests_properties(options_and_space PROPERTIES TIMEOUT 300)

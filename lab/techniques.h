@@ -1,0 +1,20 @@
+/* techniques.h - the techniques of the appendix with the values that tests and measurements try. */
+#ifndef LAB_TECHNIQUES_H
+#define LAB_TECHNIQUES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { TECHNIQUE_VALUES = 5 };
+
+/* What is allowed at its extremes, and what systems have by default. */
+struct technique {
+	const char *key;
+	uint32_t option; /* enum dmm_option */
+	const char *values[TECHNIQUE_VALUES]; /* NULL ends them */
+};
+
+enum { TECHNIQUES = 9 };
+extern const struct technique techniques[TECHNIQUES];
+
+#endif
