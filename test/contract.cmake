@@ -41,6 +41,8 @@ foreach(name ${dmm_systems})
 endforeach()
 
 foreach(name dlist bins gnu)
+	add_test(NAME contract_${name}_pairwise COMMAND contract --system=${name} --pairwise)
+	set_tests_properties(contract_${name}_pairwise PROPERTIES TIMEOUT 900)
 	add_test(NAME torture_${name}_pairwise
 		COMMAND dmm torture --system=${name} --pairwise --ops=10000)
 	set_tests_properties(torture_${name}_pairwise PROPERTIES TIMEOUT 600)

@@ -1,6 +1,7 @@
 /* contract.c - every case on every ground of one system, as cmocka tests.
  *
- *      contract --system=NAME [--case=WORD]
+ *      contract --system=NAME [--case=WORD] [--conf=KEY:VALUE,..]
+ *      contract --system=NAME [--case=WORD] --pairwise     settings in which all pairs of values meet
  */
 #include "contract.h"
 
@@ -10,7 +11,9 @@
 #include <string.h>
 
 #include "lab.h"
+#include "pairwise.h"
 #include "registry.h"
+#include "system/policy/params.h"
 #include "test.h"
 
 enum { CASES_MAX = 128, SHADOWED = 40000 };
@@ -121,7 +124,7 @@ static void run_instance(void **state)
 
 /* ---- all of them */
 
-static int run_all(const struct dmm_system *sys, const char *word)
+static int run_all(const struct dmm_system *sys, const struct dmm_params *params, const char *word)
 {
 	static const char *const grounds[] = {"arena", "linux"};
 	static struct CMUnitTest tests[CASES_MAX * GROUNDS];
@@ -133,7 +136,8 @@ static int run_all(const struct dmm_system *sys, const char *word)
 			if (strstr(cases[c]->name, word) == NULL)
 				continue;
 			struct instance *const i = &instances[n];
-			*i = (struct instance){.ground = {.sys = sys, .kind = (enum ground_kind)kind},
+			*i = (struct instance){
+			    .ground = {.sys = sys, .params = params, .kind = (enum ground_kind)kind},
 			    .contract = cases[c]};
 			snprintf(i->name, sizeof i->name, "%s on %s: %s", sys->name, grounds[kind],
 			    cases[c]->name);
@@ -143,19 +147,52 @@ static int run_all(const struct dmm_system *sys, const char *word)
 	              : _cmocka_run_group_tests(sys->name, tests, n, NULL, NULL) != 0;
 }
 
+static int run_conf(const struct dmm_system *sys, const char *conf, const char *word)
+{
+	struct dmm_params params = sys->defaults;
+	struct params_error e;
+
+	if (!params_parse(&params, sys, conf, &e))
+		lab_die(EXIT_USAGE, "%s: %s", sys->name, e.text);
+	const int r = run_all(sys, &params, word);
+	if (r != 0)
+		fprintf(stderr, "contract: failed with --system=%s --conf=%s\n", sys->name, conf);
+	return r;
+}
+
+static int run_pairs(const struct dmm_system *sys, const char *word)
+{
+	static struct covering c;
+	int settings = 0, failed = 0;
+
+	for (covering_begin(&c, sys); covering_next(&c); settings++)
+		failed |= run_conf(sys, c.conf, word);
+	fprintf(stderr, "contract: %s: %d settings, in which every pair of values met\n", sys->name,
+	    settings);
+	return settings == 0 ? EXIT_USAGE : failed;
+}
+
 int main(int argc, char **argv)
 {
-	const char *system = NULL, *word = "";
+	static const char usage[] =
+	    "usage: contract --system=NAME [--case=WORD] [--conf=KEY:VALUE,.. | --pairwise]";
+	const char *system = NULL, *word = "", *conf = "";
+	bool pairwise = false;
 
 	for (int i = 1; i < argc; i++) {
 		if (strncmp(argv[i], "--system=", 9) == 0)
 			system = argv[i] + 9;
 		else if (strncmp(argv[i], "--case=", 7) == 0)
 			word = argv[i] + 7;
+		else if (strncmp(argv[i], "--conf=", 7) == 0)
+			conf = argv[i] + 7;
+		else if (strcmp(argv[i], "--pairwise") == 0)
+			pairwise = true;
 		else
-			lab_die(EXIT_USAGE, "usage: contract --system=NAME [--case=WORD]");
+			lab_die(EXIT_USAGE, "%s", usage);
 	}
 	if (system == NULL)
-		lab_die(EXIT_USAGE, "usage: contract --system=NAME [--case=WORD]");
-	return run_all(registry_choose(system), word);
+		lab_die(EXIT_USAGE, "%s", usage);
+	const struct dmm_system *const sys = registry_choose(system);
+	return pairwise ? run_pairs(sys, word) : run_conf(sys, conf, word);
 }

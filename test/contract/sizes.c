@@ -133,6 +133,10 @@ CONTRACT(freed_memory_is_given_out_again, DMM_FREES)
 CONTRACT(neighbours_merge_so_that_a_large_object_fits_where_small_ones_were, DMM_COALESCES)
 {
 	enum { SMALL = 400, LEN = 200 };
+	const struct dmm_params *const p = g->params != NULL ? g->params : &g->sys->defaults;
+	/* from the threshold on it would get a mapping of its own, whatever has merged */
+	const size_t large = p->mmap_threshold == 0 ? SMALL / 2 * LEN
+	                                            : min_size(SMALL / 2 * LEN, p->mmap_threshold / 2);
 
 	for (int order = 0; order < 3; order++) {
 		for (int i = 0; i < SMALL; i++)
@@ -141,7 +145,7 @@ CONTRACT(neighbours_merge_so_that_a_large_object_fits_where_small_ones_were, DMM
 		while (g->shadow.count > 0)
 			SOUND(shadow_free(&g->shadow,
 			    order == 0 ? 0 : order == 1 ? g->shadow.count - 1 : g->shadow.count / 2));
-		SOUND(shadow_malloc(&g->shadow, SMALL / 2 * LEN));
+		SOUND(shadow_malloc(&g->shadow, large));
 		assert_true(stage_owned(&g->stage) <= full);
 		SOUND(shadow_free_all(&g->shadow));
 		ALL_SOUND();
