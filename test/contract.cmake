@@ -31,13 +31,21 @@ foreach(name ${dmm_systems})
 endforeach()
 
 add_executable(contract contract/contract.c contract/sizes.c contract/contents.c contract/walks.c
-	contract/refusals.c contract/company.c contract/misuse.c children.c)
+	contract/refusals.c contract/company.c contract/misuse.c contract/overrun.c children.c)
 set_target_properties(contract PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
 target_include_directories(contract PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
 target_link_libraries(contract PRIVATE dmm_lab PkgConfig::CMOCKA)
 foreach(name ${dmm_systems})
 	add_test(NAME contract_${name} COMMAND contract --system=${name})
 	set_tests_properties(contract_${name} PROPERTIES TIMEOUT 300)
+endforeach()
+
+# What the live footer finds: settings of its own, since no system checks it by default.
+foreach(name dlist bins gnu)
+	foreach(reuse none links)
+		add_test(NAME contract_${name}_footer_${reuse} COMMAND contract --system=${name} --case=_found_
+			--conf=footer:check,reuse:${reuse})
+	endforeach()
 endforeach()
 
 foreach(name dlist bins gnu)

@@ -42,6 +42,12 @@ target_link_libraries(settings_probe PRIVATE dmm_flags dmm-list)
 target_link_options(settings_probe PRIVATE -Wl,--no-as-needed -Wl,--disable-new-dtags)
 add_test(NAME settings_are_read_and_mistakes_are_said
 	COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/dropin/settings.py ${CMAKE_BINARY_DIR})
+# The lecture's overrun; the compiler would warn of it, or turn it into something else.
+add_executable(rain programs/rain.c)
+set_target_properties(rain PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
+target_compile_options(rain PRIVATE -O0 -g -fno-builtin -w)
+add_test(NAME an_overrun_is_named_by_the_footer
+	COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/dropin/footer.py ${CMAKE_BINARY_DIR})
 add_test(NAME a_system_outside_the_tree_becomes_a_malloc
 	COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/dropin/template.py ${CMAKE_BINARY_DIR})
 set_tests_properties(a_system_outside_the_tree_becomes_a_malloc PROPERTIES TIMEOUT 300)

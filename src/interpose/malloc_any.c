@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "base/crash.h"
+#include "base/where.h"
 #include "interpose/conf.h"
 #include "interpose/interpose.h"
 #include "os/os.h"
@@ -53,6 +54,12 @@ static inline bool is_open(void)
 	return likely(atomic_load_explicit(&open, memory_order_acquire)) || open_heap();
 }
 
+/* Whom last words may name.  What calls it must be inlined into the name that the program called. */
+static inline __attribute__((always_inline)) void note_caller(void)
+{
+	where_called = __builtin_return_address(0);
+}
+
 static inline void count(enum usage_call call)
 {
 	if (unlikely(conf.stats))
@@ -81,10 +88,11 @@ static inline void *do_calloc(size_t number, size_t n)
 	return heap_calloc(&heap, number, n);
 }
 
-static inline void *do_realloc(void *p, size_t n)
+static inline __attribute__((always_inline)) void *do_realloc(void *p, size_t n)
 {
 	if (!is_open())
 		return no_heap();
+	note_caller();
 	count(USAGE_REALLOC);
 	return heap_realloc(&heap, p, n);
 }
@@ -97,16 +105,17 @@ static inline void *do_aligned(size_t align, size_t n)
 	return heap_aligned(&heap, align, n);
 }
 
-static inline void do_free(void *p)
+static inline __attribute__((always_inline)) void do_free(void *p)
 {
 	if (p == NULL || !is_open())
 		return;
+	note_caller();
 	count(USAGE_FREE);
 	heap_free(&heap, p);
 }
 
 /* The systems of the lecture find the size by themselves. */
-static inline void do_free_sized(void *p, size_t align, size_t n)
+static inline __attribute__((always_inline)) void do_free_sized(void *p, size_t align, size_t n)
 {
 	(void)align;
 	(void)n;

@@ -4,6 +4,9 @@
 #include <string.h>
 
 #include "base/crash.h"
+#include "base/where.h"
+
+enum { WHERE = 256 };
 
 size_t footer_overrun(const struct chunk_heap *h, const struct chunk *c)
 {
@@ -23,18 +26,26 @@ size_t footer_overrun(const struct chunk_heap *h, const struct chunk *c)
 static void verify_before(const struct chunk_heap *h, const struct chunk *c)
 {
 	const struct chunk *const before = chunk_before(h, c);
+	char found[WHERE];
 
-	if (before < h->first || before >= c || chunk_after(before) != c)
-		crash("overflow: the block before %p was written beyond its end", chunk_payload(h, c));
+	if (before >= h->first && before < c && chunk_after(before) == c)
+		return;
+	where_found(found, sizeof found);
+	crash("overflow: the block before %p was written beyond its end%s", chunk_payload(h, c), found);
 }
 
 void footer_verify(const struct chunk_heap *h, const struct chunk *c)
 {
+	char found[WHERE];
+
 	if (!h->footer)
 		return;
 	const size_t beyond = footer_overrun(h, c);
-	if (beyond != 0)
-		crash("overflow: %p (%u bytes): at least %u bytes beyond its end were written",
-		    chunk_payload(h, c), chunk_usable(h, c), beyond);
-	verify_before(h, c);
+	if (beyond == 0) {
+		verify_before(h, c);
+		return;
+	}
+	where_found(found, sizeof found);
+	crash("overflow: %p (%u bytes): at least %u %s beyond its end %s written%s", chunk_payload(h, c),
+	    chunk_usable(h, c), beyond, beyond == 1 ? "byte" : "bytes", beyond == 1 ? "was" : "were", found);
 }
