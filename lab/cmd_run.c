@@ -14,6 +14,7 @@
 #include "conf_file.h"
 #include "lab.h"
 #include "proof.h"
+#include "registry.h"
 #include "units.h"
 
 enum { KEY_SYSTEM = OPTION_OWN, KEY_LIB, KEY_CONF, KEY_STATS };
@@ -59,11 +60,25 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return 0;
 }
 
+/* Who knows whether settings are possible; NULL: not one of our designs, it must say so itself. */
+static const struct dmm_system *judge_of(const struct request *r)
+{
+	const struct allocator *const a = &r->list.item[0];
+	char word[PATH_MAX + 8];
+
+	if (a->kind != KIND_SYSTEM)
+		return NULL;
+	if (!a->own_path)
+		return registry_find(a->name);
+	snprintf(word, sizeof word, "mine=%s", a->path);
+	return registry_choose(word);
+}
+
 /* DMM_CONF of the environment, then the file's, then what --stats asks: the last word counts. */
 static void set_conf(const struct request *r)
 {
 	const char *const given = getenv("DMM_CONF");
-	char *const file = r->conf != NULL ? conf_read_file(r->conf) : NULL;
+	char *const file = r->conf != NULL ? conf_read_file(r->conf, judge_of(r)) : NULL;
 	char *all;
 
 	if (file == NULL && !r->stats)

@@ -8,3 +8,4 @@ if(NOT DMM_SANITIZE AND NOT DMM_COVERAGE) # programs of others do not link our i
 endif()
 dmm_unit_test(lab_stats lab/stats_test.c)
 target_link_libraries(lab_stats PRIVATE dmm_lab)
+add_test(NAME lab_config COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/lab/config_test.py $<TARGET_FILE:dmm>)

@@ -11,7 +11,7 @@ function(dmm_unit_test name)
 	set_tests_properties(${name} PROPERTIES TIMEOUT 120)
 endfunction()
 
-dmm_unit_test(unit_base unit/base_test.c unit/lock_test.c)
+dmm_unit_test(unit_base unit/base_test.c unit/lock_test.c unit/conf_test.c)
 dmm_unit_test(unit_os unit/arena_test.c unit/os_test.c)
 dmm_unit_test(unit_heap unit/heap_test.c unit/aligned_test.c)
 

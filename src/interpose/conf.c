@@ -1,69 +1,148 @@
 /* conf.c - one pass over the text, each key given to whom it belongs. */
 #include "interpose/conf.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/conf_text.h"
 #include "base/crash.h"
 #include "base/nearest.h"
-#include "system/policy/params.h"
 
-enum { WORD = 64 }; /* longer ones are nobody's key */
+/* Who is obeyed, and who is told. */
+struct reading {
+	struct conf *conf;
+	const struct dmm_system *sys;
+	conf_listener *listener;
+	void *arg;
+	const char *file; /* NULL: the text itself */
+};
 
-static void set_stats(struct conf *c, const char *value)
+static bool set_stats(struct conf *c, const char *value, struct params_error *e)
 {
-	if (strcmp(value, "1") == 0 || strcmp(value, "0") == 0)
+	if (strcmp(value, "1") == 0 || strcmp(value, "0") == 0) {
 		c->stats = value[0] == '1';
-	else
-		crash_say("DMM_CONF: stats:%s: 0 or 1", value);
+		return true;
+	}
+	crash_format(e->text, sizeof e->text, "stats:%s: 0 or 1", value);
+	return false;
 }
 
-static void set(struct conf *c, const struct dmm_system *sys, const char *key, const char *value)
+/* A technique, or one of the two keys that are no system's. */
+static bool set(struct reading *r, const char *key, const char *value, struct params_error *e)
 {
-	static const char *const ours[] = {"stats"};
-	struct params_error e;
+	static const char *const ours[] = {"stats", "file"};
+	enum { OURS = sizeof ours / sizeof *ours };
 
 	if (strcmp(key, ours[0]) == 0)
-		set_stats(c, value);
-	else if (nearest_name(key, ours, 1) != NULL)
-		crash_say("DMM_CONF: unknown key '%s'; did you mean '%s'?", key, ours[0]);
-	else if (!params_set(&c->params, sys, key, value, &e))
-		crash_say("DMM_CONF: %s", e.text);
+		return set_stats(r->conf, value, e);
+	const char *const nearest = nearest_name(key, ours, OURS);
+	if (nearest == NULL || nearest_name(key, params_keys, params_key_count) != NULL)
+		return params_set(&r->conf->params, r->sys, key, value, e);
+	crash_format(e->text, sizeof e->text, "unknown key '%s'; did you mean '%s'?", key, nearest);
+	return false;
 }
 
-static void set_item(struct conf *c, const struct dmm_system *sys, const char *item, size_t len)
+static void tell(const struct reading *r, const struct conf_word *w, const char *problem)
 {
-	char word[WORD];
+	r->listener(r->arg, &(struct conf_heard){r->file, w->line, w->key, w->value, problem});
+}
 
-	if (len >= sizeof word) {
-		crash_say("DMM_CONF: a setting of %u letters: none is that long", len);
+static void obey_file(struct reading *r, const struct conf_word *word);
+
+static void obey_word(struct reading *r, const struct conf_word *w)
+{
+	struct params_error e = {""};
+
+	if (w->len >= CONF_WORD)
+		crash_format(e.text, sizeof e.text, "a setting of %u letters: none is that long", w->len);
+	else if (w->value == NULL)
+		crash_format(e.text, sizeof e.text, "'%s': a setting is key:value", w->key);
+	else if (strcmp(w->key, "file") != 0)
+		set(r, w->key, w->value, &e);
+	else if (r->file != NULL)
+		crash_format(e.text, sizeof e.text, "file:%s: a file cannot name another", w->value);
+	else {
+		obey_file(r, w);
 		return;
 	}
-	memcpy(word, item, len);
-	word[len] = '\0';
-	char *const colon = strchr(word, ':');
-	if (colon == NULL) {
-		crash_say("DMM_CONF: '%s': a setting is key:value", word);
-		return;
+	tell(r, w, e.text[0] != '\0' ? e.text : NULL);
+}
+
+static int obey_all(struct reading *r, struct conf_text *text)
+{
+	struct conf_word word;
+
+	while (conf_text_next(text, &word))
+		obey_word(r, &word);
+	conf_text_end(text);
+	return text->error;
+}
+
+static const char *reason(int error)
+{
+	return error == -ENOENT ? "no such file" : error == -EACCES ? "not readable"
+	       : error == -EISDIR ? "a directory" : "cannot be read";
+}
+
+/* The word is "file:PATH". */
+static void obey_file(struct reading *r, const struct conf_word *word)
+{
+	struct conf_text text;
+	struct params_error e;
+
+	int error = conf_text_open(&text, word->value);
+	if (error == 0) {
+		struct reading inside = *r;
+		inside.file = word->value;
+		error = obey_all(&inside, &text);
 	}
-	*colon = '\0';
-	set(c, sys, word, colon + 1);
+	if (error == 0)
+		return;
+	crash_format(e.text, sizeof e.text, "file:%s: %s", word->value, reason(error));
+	tell(r, word, e.text);
+}
+
+void conf_obey(struct conf *c, const struct dmm_system *sys, const char *text, conf_listener *listener,
+    void *arg)
+{
+	struct reading r = {c, sys, listener, arg, NULL};
+	struct conf_text words;
+
+	conf_text_begin(&words, text);
+	obey_all(&r, &words);
+}
+
+void conf_obey_file(struct conf *c, const struct dmm_system *sys, const char *path,
+    conf_listener *listener, void *arg)
+{
+	struct reading r = {c, sys, listener, arg, NULL};
+	struct conf_word word = {.key = "file", .value = (char *)(uintptr_t)path};
+	obey_file(&r, &word);
+}
+
+static void say_problem(void *arg, const struct conf_heard *h)
+{
+	(void)arg;
+	if (h->problem == NULL)
+		return;
+	if (h->file != NULL)
+		crash_say("DMM_CONF: %s:%u: %s", h->file, h->line, h->problem);
+	else
+		crash_say("DMM_CONF: %s", h->problem);
 }
 
 void conf_read(struct conf *c, const struct dmm_system *sys)
 {
-	*c = (struct conf){.params = sys->defaults};
-	const char *at = secure_getenv("DMM_CONF"); /* NULL as long as there is no environment yet */
-
-	while (at != NULL && *at != '\0') {
-		const size_t len = strcspn(at, ",");
-		if (len > 0)
-			set_item(c, sys, at, len);
-		at += len + (at[len] == ',');
-	}
+	const char *const text = secure_getenv("DMM_CONF"); /* NULL while there is no environment yet */
 	struct params_error e;
+
+	*c = (struct conf){.params = sys->defaults};
+	if (text == NULL)
+		return;
+	conf_obey(c, sys, text, say_problem, NULL);
 	if (!params_valid(&c->params, sys, &e)) {
-		crash_say("DMM_CONF: %s", e.text);
+		crash_say("DMM_CONF: %s; %s runs as it comes", e.text, sys->name);
 		c->params = sys->defaults;
 	}
 }

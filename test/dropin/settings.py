@@ -39,7 +39,7 @@ class Settings(unittest.TestCase):
     def test_what_is_no_setting_is_said(self):
         self.says("stats", "dmm: DMM_CONF: 'stats': a setting is key:value")
         self.says("stats:2", "dmm: DMM_CONF: stats:2: 0 or 1")
-        self.says("k" * 100 + ":1", "dmm: DMM_CONF: a setting of 102 letters: none is that long")
+        self.says("k" * 600 + ":1", "dmm: DMM_CONF: a setting of 602 letters: none is that long")
 
     def test_a_key_that_the_system_does_not_honour_is_said(self):
         line, = run("mmap_threshold:65536", design="minimal").stderr.splitlines()
@@ -49,6 +49,22 @@ class Settings(unittest.TestCase):
         lines = run("stat:1,stats:1,nonsense").stderr.splitlines()
         self.assertEqual(len(lines), 4)
         self.assertRegex(lines[3], r"^dmm: list\[\d+\]: \d+ bytes = ")
+
+    def test_a_file_is_read_where_it_is_named(self):
+        with tempfile.TemporaryDirectory() as directory:
+            path = Path(directory) / "my.conf"
+            path.write_text("# two mistakes\ngrow_min:64k stat:1\n\nfile:other\nstats:1\n")
+            lines = run(f"file:{path}").stderr.splitlines()
+            self.assertEqual(lines[:2], [
+                f"dmm: DMM_CONF: {path}:2: unknown key 'stat'; did you mean 'stats'?",
+                f"dmm: DMM_CONF: {path}:4: file:other: a file cannot name another"])
+            self.assertEqual(len(lines), 4, "and stats are printed")
+            self.says(f"file:{directory}/none", f"dmm: DMM_CONF: file:{directory}/none: no such file")
+            self.says(f"file:{directory}", f"dmm: DMM_CONF: file:{directory}: a directory")
+
+    def test_settings_that_cannot_be_together_are_all_dropped(self):
+        self.says("footer:check,fit:best", "dmm: DMM_CONF: footer:check with reuse:footer: a live chunk "
+                  "then has no footer to check; take reuse:links; gnu runs as it comes", design="gnu")
 
     def test_the_statistics_add_up_and_count(self):
         # ls closes its stderr before it ends; sh has a child of its own.

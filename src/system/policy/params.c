@@ -9,7 +9,7 @@
 
 /* A value is one of `words`, which set the field to their index, or, if max > 0, a number. */
 struct key {
-	const char *name;
+	const char *name, *doc;
 	uint32_t option;
 	const char *words[4];
 	size_t min, max; /* of the number */
@@ -17,21 +17,30 @@ struct key {
 
 static const size_t LARGE = (size_t)1 << 40;
 
-enum { KEYS = 9, WORD = 64 };
+enum { KEYS = params_key_count, WORD = 64 };
 
 static const struct key keys[KEYS] = {
-    {"fit", DMM_OPT_FIT, {"first", "next", "best", "address"}, 0, 0},
-    {"split_min", DMM_OPT_SPLIT_MIN, {0}, 0, 1 << 20},
-    {"coalesce", DMM_OPT_COALESCE, {"now", "deferred"}, 1, 1 << 20},
-    {"footer", DMM_OPT_FOOTER, {"off", "check"}, 0, 0},
-    {"reuse", DMM_OPT_REUSE, {"none", "links", "footer"}, 0, 0},
-    {"bin_spacing", DMM_OPT_BIN_SPACING, {"exact", "geometric"}, 0, 0},
-    {"mmap_threshold", DMM_OPT_MMAP_THRESHOLD, {"adaptive", "never"}, 4096, LARGE},
-    {"trim_threshold", DMM_OPT_TRIM_THRESHOLD, {"never"}, 4096, LARGE},
-    {"grow_min", DMM_OPT_GROW_MIN, {0}, MAX_ALIGN, 1 << 30},
+    {"fit", "which free chunk is taken",
+        DMM_OPT_FIT, {"first", "next", "best", "address"}, 0, 0},
+    {"split_min", "the least remainder of a split, in bytes",
+        DMM_OPT_SPLIT_MIN, {0}, 0, 1 << 20},
+    {"coalesce", "merge free neighbours now or later; a number: so many chunks may wait",
+        DMM_OPT_COALESCE, {"now", "deferred"}, 1, 1 << 20},
+    {"footer", "check the live footer: finds overruns",
+        DMM_OPT_FOOTER, {"off", "check"}, 0, 0},
+    {"reuse", "32, 16 or 8 bytes of overhead an object",
+        DMM_OPT_REUSE, {"none", "links", "footer"}, 0, 0},
+    {"bin_spacing", "a bin for each size, or eight for each doubling",
+        DMM_OPT_BIN_SPACING, {"exact", "geometric"}, 0, 0},
+    {"mmap_threshold", "from so many bytes on a mapping of its own; a number is fixed",
+        DMM_OPT_MMAP_THRESHOLD, {"adaptive", "never"}, 4096, LARGE},
+    {"trim_threshold", "so many bytes free at the top of the heap go back",
+        DMM_OPT_TRIM_THRESHOLD, {"never"}, 4096, LARGE},
+    {"grow_min", "the least growth of the heap section, in bytes",
+        DMM_OPT_GROW_MIN, {0}, MAX_ALIGN, 1 << 30},
 };
 
-const char *const params_keys[] = {"fit", "split_min", "coalesce", "footer", "reuse", "bin_spacing",
+const char *const params_keys[KEYS + 1] = {"fit", "split_min", "coalesce", "footer", "reuse", "bin_spacing",
     "mmap_threshold", "trim_threshold", "grow_min", NULL};
 
 enum { DEFERRED_MAX = 1024 }; /* chunks, for a bare coalesce:deferred where the default is now */
@@ -79,22 +88,30 @@ static size_t append_number(char *buf, size_t cap, size_t at, size_t x)
 	return at + crash_format(buf + at, cap - at, "%u%s", x, units[unit]);
 }
 
+/* "first, next, best, address", "never, 4k to 1024g"; `before` stands in front of the number's range. */
+static size_t append_range(char *buf, size_t cap, size_t at, const struct key *k, const char *before)
+{
+	for (int i = 0; i < 4 && k->words[i] != NULL; i++) {
+		at = append(buf, cap, at, i == 0 ? "" : ", ");
+		at = append(buf, cap, at, k->words[i]);
+	}
+	if (k->max == 0)
+		return at;
+	at = append(buf, cap, at, k->words[0] != NULL ? ", " : "");
+	at = append(buf, cap, at, before);
+	at = append_number(buf, cap, at, k->min);
+	at = append(buf, cap, at, " to ");
+	return append_number(buf, cap, at, k->max);
+}
+
 /* "fit:foo: one of first, next, best, address" */
 static bool bad_value(const struct key *k, const char *value, struct params_error *e)
 {
 	const size_t cap = sizeof e->text;
-	size_t at = crash_format(e->text, cap, "%s:%s: ", k->name, value);
+	const size_t at = crash_format(e->text, cap, "%s:%s: %s", k->name, value,
+	    k->words[0] != NULL && k->words[1] != NULL ? "one of " : "");
 
-	for (int i = 0; i < 4 && k->words[i] != NULL; i++) {
-		at = append(e->text, cap, at, i == 0 ? "one of " : ", ");
-		at = append(e->text, cap, at, k->words[i]);
-	}
-	if (k->max == 0)
-		return false;
-	at = append(e->text, cap, at, k->words[0] != NULL ? ", or a number from " : "a number from ");
-	at = append_number(e->text, cap, at, k->min);
-	at = append(e->text, cap, at, " to ");
-	append_number(e->text, cap, at, k->max);
+	append_range(e->text, cap, at, k, k->words[0] != NULL ? "or a number from " : "a number from ");
 	return false;
 }
 
@@ -268,6 +285,28 @@ size_t params_print(const struct dmm_params *params, const struct dmm_system *sy
 		at = print_value(params, &keys[i], buf, cap, at);
 	}
 	return at;
+}
+
+bool params_has(const struct dmm_system *sys, size_t i)
+{
+	return (sys->options & keys[i].option) != 0;
+}
+
+const char *params_doc(size_t i)
+{
+	return keys[i].doc;
+}
+
+const char *params_range(size_t i, char *buf, size_t cap)
+{
+	append_range(buf, cap, 0, &keys[i], "");
+	return buf;
+}
+
+const char *params_value(const struct dmm_params *params, size_t i, char *buf, size_t cap)
+{
+	print_value(params, &keys[i], buf, cap, 0);
+	return buf;
 }
 
 bool params_valid(const struct dmm_params *params, const struct dmm_system *sys,

@@ -22,7 +22,15 @@ struct params_error {
 };
 
 /* The keys in the order above, then NULL. */
-extern const char *const params_keys[];
+enum { params_key_count = 9 };
+extern const char *const params_keys[params_key_count + 1];
+
+/* Of the i-th key: does `sys` have it, what it says in one line, what it may be ("never, 4k to
+ * 1024g"), and what it is in *params; the last two into buf of `cap` > 0 bytes, returned. */
+bool params_has(const struct dmm_system *sys, size_t i);
+const char *params_doc(size_t i);
+const char *params_range(size_t i, char *buf, size_t cap);
+const char *params_value(const struct dmm_params *params, size_t i, char *buf, size_t cap);
 
 /* One setting.  False: unknown key (the nearest is named), a key that `sys` does not have, or a bad
  * value (the range is named); *params is unchanged. */
