@@ -18,7 +18,7 @@ enum part {
 	PART_BINS,     /* free, in bins, lists or slabs, for the next request of that size */
 	PART_CACHES,   /* freed, waiting to be merged or sorted in */
 	PART_TAILS,    /* ends of pages and slabs that no request can get, gaps for alignment */
-	PART_RETAINED, /* free beyond the bins: the heap's top, whole runs, kept mappings */
+	PART_RETAINED, /* free beyond the bins: the heap's top, whole runs, kept mappings; dead for ever */
 	PARTS,
 };
 

@@ -45,16 +45,27 @@ static double of_load(const struct load *load, const struct dmm_system *sys,
 	return (double)payload / (double)footprint;
 }
 
-static double of_recording(const char *path, const struct dmm_system *sys,
-    const struct dmm_params *params)
+/* Recording i, made ready when it is first wanted. */
+static const struct replay_ops *ops_of(const struct suite *s, size_t i)
 {
-	struct subject subject = {.sys = sys, .params = *params};
-	struct model_result r;
+	static struct replay_ops ops[RECORDINGS_MAX];
 	struct trace_error e;
 
+	if (ops[i].head == NULL && !replay_ops_build(&ops[i], s->recordings[i], &e))
+		lab_die(EXIT_FAULT, "%s: %s", s->recordings[i], e.text);
+	return &ops[i];
+}
+
+static double of_recording(const struct suite *s, size_t i, const struct dmm_params *params)
+{
+	const char *const path = s->recordings[i];
+	const struct dmm_system *const sys = s->sys;
+	struct subject subject = {.sys = sys, .params = *params};
+	struct model_result r;
+
 	snprintf(subject.name, sizeof subject.name, "%s", sys->name);
-	if (!model_replay(&r, path, &subject, 1, &e))
-		lab_die(EXIT_FAULT, "%s: %s", path, e.text);
+	if (!model_replay(&r, ops_of(s, i), &subject, 1))
+		lab_die(EXIT_OURS, "%s: no memory", path);
 	if (r.problem[0] != '\0' || r.peak.footprint == 0)
 		lab_die(EXIT_FAULT, "%s on %s: %s", path, sys->name,
 		    r.problem[0] != '\0' ? r.problem : "nothing is allocated in it");
@@ -75,7 +86,7 @@ static bool measure(const struct suite *s, const char *conf, struct row *row)
 	snprintf(row->conf, sizeof row->conf, "%s", conf);
 	for (size_t i = 0; i < s->columns; i++) {
 		row->utilisation[i] = i < LOADS ? of_load(&bench_loads[i], s->sys, &params)
-		                                : of_recording(s->recordings[i - LOADS], s->sys, &params);
+		                                : of_recording(s, i - LOADS, &params);
 		sum += log(row->utilisation[i]);
 	}
 	row->mean = exp(sum / (double)s->columns);

@@ -6,6 +6,7 @@
 #include "commands.h"
 #include "json.h"
 #include "lab.h"
+#include "launch.h"
 #include "replay_model.h"
 #include "table.h"
 #include "units.h"
@@ -99,7 +100,7 @@ static void print_json(const struct request *q, const struct model_result *resul
 	json_begin(&j, stdout);
 	json_string(&j, "format", "dmm-replay-model-1");
 	json_string(&j, "recording", q->path);
-	json_integer(&j, "events", (int64_t)results[0].events);
+	json_integer(&j, "events", (int64_t)results[0].calls);
 	json_integer(&j, "lower_bound_bytes", (int64_t)results[0].peak_payload);
 	json_array(&j, "rows");
 	for (size_t i = 0; i < n; i++) {
@@ -127,15 +128,20 @@ static int replay_model(const struct request *q)
 	static struct subject subjects[SUBJECTS_MAX];
 	static struct model_result results[SUBJECTS_MAX];
 	const size_t n = subjects_choose(subjects, q->systems);
+	struct replay_ops ops;
 	struct trace_error e;
 	bool problem = false;
+	const double began = launch_now();
 
+	if (!replay_ops_build(&ops, q->path, &e))
+		lab_die(EXIT_FAULT, "%s: %s", q->path, e.text);
+	lab_say("%.1f million events a second read", (double)ops.head->calls / (launch_now() - began) * 1e-6);
 	for (size_t i = 0; i < n; i++) {
-		if (!model_replay(&results[i], q->path, &subjects[i], q->samples, &e))
-			lab_die(EXIT_FAULT, "%s: %s", q->path, e.text);
+		if (!model_replay(&results[i], &ops, &subjects[i], q->samples))
+			lab_die(EXIT_OURS, "no memory");
 		problem |= results[i].problem[0] != '\0';
 		lab_say("%s: %.1f million events a second", subjects[i].name,
-		    results[i].seconds > 0 ? (double)results[i].events / results[i].seconds * 1e-6 : 0.0);
+		    results[i].seconds > 0 ? (double)results[i].calls / results[i].seconds * 1e-6 : 0.0);
 	}
 	if (q->format == FORMAT_JSON)
 		print_json(q, results, n);

@@ -1,138 +1,146 @@
-/* replay_model.c - every event of a recording as a call to one heap, on simulated memory.
+/* replay_model.c - every call of a recording as a call to one heap, on simulated memory.
  *
- * Payloads are not touched, so that only what the system itself writes costs memory and time.
- * An object's `user` is its address in the model's heap.
+ * Payloads are not touched, so that only what the system itself writes costs memory and time.  What a
+ * call will need is fetched a few calls ahead: the time that is left is the system's.
  */
 #include "replay_model.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "launch.h"
 
 #define HEAP_LEN ((size_t)256 << 30)
 #define MAP_LEN  ((size_t)512 << 30)
 
+enum { AHEAD_SLOT = 16, AHEAD_CHUNK = 6 };
+
+struct cell { /* an object */
+	void *p;
+	uint64_t size;
+};
+
 struct model {
 	struct os_arena arena;
 	struct heap heap;
-	struct trace_file file;
-	struct trace_stream stream;
+	const struct replay_ops *ops;
 	struct model_result *r;
-	uint64_t every, next_sample; /* in events */
-	size_t sample_cap;
-	uint64_t watch; /* footprint from which on the peak is sampled anew */
+	struct cell *cell;
+	uint64_t payload;
+	uint64_t peak;    /* bytes of the arena, at most */
+	uint64_t peak_at; /* after so many ops, for the first time */
 };
 
-static void stop(struct model *m, const char *why)
+static void stop(struct model *m, const char *why, size_t at)
 {
 	if (m->r->problem[0] == '\0')
-		snprintf(m->r->problem, sizeof m->r->problem, "%s after %llu events", why,
-		    (unsigned long long)m->stream.events);
+		snprintf(m->r->problem, sizeof m->r->problem, "%s after %llu calls", why,
+		    (unsigned long long)replay_ops_calls(m->ops, at));
 }
 
-static void *give(struct model *m, const struct trace_event *ev)
+/* ---- one call --------------------------------------------------------------------------------- */
+
+static void give(struct model *m, const struct replay_op *op, struct cell *c)
 {
-	void *const p = ev->align_log2 > 4 ? heap_aligned(&m->heap, (size_t)1 << ev->align_log2, ev->size)
-	                                   : heap_malloc(&m->heap, ev->size);
-	if (p == NULL && ev->size != 0)
+	c->p = op->align_log2 > 4 ? heap_aligned(&m->heap, (size_t)1 << op->align_log2, op->size)
+	                          : heap_malloc(&m->heap, op->size);
+	c->size = op->size;
+	m->payload += op->size;
+	if (__builtin_expect(c->p == NULL && op->size != 0, 0))
 		m->r->failed++;
-	return p;
 }
 
-static void *resize(struct model *m, const struct step *s)
+static void take(struct model *m, struct cell *c)
 {
-	void *const p = (void *)(uintptr_t)s->was.user;
-
-	if (p == NULL || s->ev.size == 0) {
-		heap_free(&m->heap, p);
-		return give(m, &s->ev);
-	}
-	void *const q = heap_realloc(&m->heap, p, s->ev.size);
-	if (q != NULL)
-		return q;
-	m->r->failed++;
-	heap_free(&m->heap, p);
-	return NULL;
+	heap_free(&m->heap, c->p);
+	m->payload -= c->size;
+	*c = (struct cell){0};
 }
 
-static void perform(struct model *m, const struct step *s)
+static void resize(struct model *m, const struct replay_op *op, struct cell *c)
 {
-	if (s->overlaid)
-		heap_free(&m->heap, (void *)(uintptr_t)s->dropped.user);
-	switch (s->kind) {
-	case STEP_ALLOC:
-		s->object->user = (uintptr_t)give(m, &s->ev);
-		break;
-	case STEP_FREE:
-		heap_free(&m->heap, (void *)(uintptr_t)s->was.user);
-		break;
-	case STEP_RESIZE:
-		s->object->user = (uintptr_t)resize(m, s);
-		break;
-	case STEP_NONE:
-	case STEP_FOREIGN:
-		break;
-	}
-}
-
-static void take(struct model *m, struct accounting *a, uint64_t tick)
-{
-	a->events = m->stream.events;
-	a->ns = trace_file_ns(&m->file, tick);
-	if (!accounting_take(a, &m->heap, &m->arena, m->stream.payload) && m->r->failed == 0)
-		stop(m, "the walk does not sum to the footprint");
-	if (a->footprint > m->r->peak.footprint)
-		m->r->peak = *a;
-}
-
-static void sample(struct model *m, uint64_t tick)
-{
-	if (m->r->sample_count < m->sample_cap)
-		take(m, &m->r->samples[m->r->sample_count++], tick);
-	m->next_sample += m->every;
-}
-
-/* Between the samples, whenever the footprint is 2 % above the largest seen. */
-static inline void watch_peak(struct model *m, uint64_t tick)
-{
-	struct accounting a;
-	const uint64_t now = m->arena.heap_bytes + m->arena.map_bytes;
-
-	if (now <= m->watch)
+	if (c->p == NULL || op->size == 0) {
+		take(m, c);
+		give(m, op, c);
 		return;
-	take(m, &a, tick);
-	m->watch = now + now / 50;
-}
-
-static bool run(struct model *m, struct trace_error *e)
-{
-	struct step step;
-	uint64_t last = m->file.head.start_tick;
-	int r;
-
-	m->every = m->file.events / (m->sample_cap - 1) + 1;
-	m->next_sample = m->every;
-	while ((r = trace_stream_next(&m->stream, &step, e)) > 0 && m->r->problem[0] == '\0') {
-		perform(m, &step);
-		last = step.ev.tick;
-		watch_peak(m, last);
-		if (m->stream.events >= m->next_sample)
-			sample(m, last);
 	}
-	if (m->r->failed != 0)
-		stop(m, "out of simulated memory or mappings");
-	sample(m, last); /* the end */
-	m->r->events = m->stream.events;
-	m->r->peak_payload = m->stream.peak_payload;
-	return r >= 0;
+	void *const q = heap_realloc(&m->heap, c->p, op->size);
+	if (q == NULL) {
+		m->r->failed++;
+		heap_free(&m->heap, c->p);
+	}
+	m->payload += op->size - c->size;
+	*c = (struct cell){q, op->size};
 }
 
-static bool open_heap(struct model *m, const struct subject *s)
+static inline void perform(struct model *m, const struct replay_op *op)
 {
+	struct cell *const c = &m->cell[op->slot];
+	const unsigned class = trace_class[op->op];
+
+	if ((class & TRACE_IS_ALLOC) != 0)
+		give(m, op, c);
+	else if ((class & TRACE_IS_FREE) != 0)
+		take(m, c);
+	else if ((class & TRACE_IS_REALLOC) != 0)
+		resize(m, op, c);
+}
+
+/* The op file ends with its index and threads, so reading a little beyond the last op is no fault. */
+static inline void fetch_ahead(const struct model *m, const struct replay_op *op)
+{
+	const struct cell *const next = &m->cell[op[AHEAD_CHUNK].slot];
+
+	__builtin_prefetch(&m->cell[op[AHEAD_SLOT].slot], 1);
+	if (next->p != NULL)
+		__builtin_prefetch((const char *)next->p - 16, 1);
+}
+
+static inline uint64_t owned(const struct model *m)
+{
+	return m->arena.heap_bytes + m->arena.map_bytes;
+}
+
+/* Ops [from, to), between two marks of time at most. */
+static inline void perform_some(struct model *m, size_t from, size_t to)
+{
+	const struct replay_op *const op = m->ops->op;
+	const size_t ahead_end = m->ops->head->count > AHEAD_SLOT ? m->ops->head->count - AHEAD_SLOT : 0;
+	uint64_t peak = m->peak;
+
+	for (size_t i = from; i < to; i++) {
+		if (i < ahead_end)
+			fetch_ahead(m, &op[i]);
+		perform(m, &op[i]);
+		if (__builtin_expect(owned(m) > peak, 0)) {
+			peak = owned(m);
+			m->peak_at = i + 1;
+		}
+	}
+	m->peak = peak;
+}
+
+/* Ops [from, to), moving the simulated clock at every mark. */
+static void perform_range(struct model *m, size_t from, size_t to)
+{
+	while (from < to) {
+		const size_t mark = (from / OPS_A_MARK + 1) * OPS_A_MARK, end = mark < to ? mark : to;
+		m->arena.clock_ns = m->ops->mark[from / OPS_A_MARK].ns;
+		perform_some(m, from, end);
+		from = end;
+	}
+}
+
+/* ---- a run ------------------------------------------------------------------------------------ */
+
+static bool open_heap(struct model *m)
+{
+	const struct subject *const s = m->r->subject;
 	int error = os_arena_open(&m->arena, 0, HEAP_LEN, MAP_LEN);
 
+	m->payload = m->peak = m->peak_at = m->r->failed = 0;
 	if (error != 0) {
 		snprintf(m->r->problem, sizeof m->r->problem, "no address space for a model: %s",
 		    strerror(-error));
@@ -146,32 +154,107 @@ static bool open_heap(struct model *m, const struct subject *s)
 	return false;
 }
 
-bool model_replay(struct model_result *r, const char *path, const struct subject *subject,
-    size_t samples, struct trace_error *e)
+static void close_heap(struct model *m)
+{
+	heap_close(&m->heap);
+	os_arena_close(&m->arena);
+	memset(m->cell, 0, m->ops->head->slots * sizeof *m->cell);
+}
+
+/* Nothing but the calls.  Returns when the arena was largest. */
+static uint64_t run_plain(struct model *m, uint64_t *peak)
+{
+	const double began = launch_now();
+
+	perform_range(m, 0, m->ops->head->count);
+	m->r->seconds = launch_now() - began;
+	*peak = m->peak;
+	return m->peak_at;
+}
+
+/* A design that frees nothing walks what is dead as live: what the objects that are left can use tells
+ * the two apart. */
+static void tell_dead(const struct model *m, struct accounting *a)
+{
+	struct heap *const h = (struct heap *)&m->heap;
+	uint64_t usable = 0, live = a->part[PART_PAYLOAD] + a->part[PART_PADDING];
+
+	for (size_t i = 0; i < m->ops->head->slots; i++)
+		usable += heap_usable(h, m->cell[i].p);
+	a->part[PART_PADDING] = usable - a->part[PART_PAYLOAD];
+	a->part[PART_RETAINED] += live - usable;
+}
+
+static void look(struct model *m, struct accounting *a, size_t at)
+{
+	a->events = replay_ops_calls(m->ops, at);
+	a->ns = replay_ops_ns(m->ops, at);
+	if (!accounting_take(a, &m->heap, &m->arena, m->payload) && m->r->failed == 0)
+		stop(m, "the walk does not sum to the footprint", at);
+	if ((m->heap.sys->traits & DMM_FREES) == 0)
+		tell_dead(m, a);
+	if (a->footprint > m->r->peak.footprint)
+		m->r->peak = *a;
+}
+
+/* Where the heap is walked: at even steps, and at the two peaks. */
+static void run_looking(struct model *m, size_t samples, uint64_t peak_at)
+{
+	const size_t count = m->ops->head->count;
+	const uint64_t payload_at = m->ops->head->peak_at + (count != 0);
+	struct accounting a;
+
+	for (size_t at = 0, k = 0; k <= samples && m->r->problem[0] == '\0';) {
+		const size_t even = k == samples ? count : (size_t)((double)count * (double)k / (double)samples);
+		size_t next = even;
+		if (peak_at > at && peak_at < next)
+			next = peak_at;
+		if (payload_at > at && payload_at < next)
+			next = payload_at;
+		perform_range(m, at, next);
+		at = next;
+		look(m, next == even ? &m->r->samples[k] : &a, at);
+		k += next == even;
+		m->r->sample_count = k;
+	}
+}
+
+static void run(struct model *m, size_t samples)
+{
+	uint64_t peak;
+
+	if (!open_heap(m))
+		return;
+	const uint64_t peak_at = run_plain(m, &peak);
+	close_heap(m);
+	if (!open_heap(m))
+		return;
+	run_looking(m, samples, peak_at);
+	if (m->r->failed != 0)
+		stop(m, "out of simulated memory or mappings", m->ops->head->count);
+	else if (m->peak != peak || m->peak_at != peak_at)
+		stop(m, "looking at the heap changed it: the peaks of two runs differ", peak_at);
+	close_heap(m);
+}
+
+bool model_replay(struct model_result *r, const struct replay_ops *ops, const struct subject *subject,
+    size_t samples)
 {
 	static struct model m;
+	const size_t len = (ops->head->slots + 1) * sizeof *m.cell;
 
-	*r = (struct model_result){.subject = subject};
-	m = (struct model){.r = r, .sample_cap = samples + 1};
-	r->samples = calloc(m.sample_cap, sizeof *r->samples);
-	if (r->samples == NULL)
-		return trace_fail(e, 0, "no memory for %zu samples", samples);
-	if (!trace_file_open(&m.file, path, e))
+	*r = (struct model_result){.subject = subject, .calls = ops->head->calls,
+	    .peak_payload = ops->head->peak_payload,
+	    .samples = calloc(samples + 1, sizeof *r->samples)};
+	m = (struct model){.ops = ops, .r = r};
+	m.cell = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	if (r->samples == NULL || m.cell == MAP_FAILED) {
+		model_free(r);
 		return false;
-	if (!trace_stream_open(&m.stream, &m.file))
-		return trace_fail(e, 0, "no memory");
-	trace_reader_want_stacks(m.stream.reader, false);
-	bool sound = true;
-	if (open_heap(&m, subject)) {
-		const double began = launch_now();
-		sound = run(&m, e);
-		r->seconds = launch_now() - began;
-		heap_close(&m.heap);
-		os_arena_close(&m.arena);
 	}
-	trace_stream_close(&m.stream);
-	trace_file_close(&m.file);
-	return sound;
+	run(&m, samples);
+	munmap(m.cell, len);
+	return true;
 }
 
 void model_free(struct model_result *r)

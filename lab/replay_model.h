@@ -1,25 +1,30 @@
-/* replay_model.h - a recording on a system over os_arena: exact, and the same in every run. */
+/* replay_model.h - a recording on a system over os_arena: exact, and the same in every run.
+ *
+ * It runs twice.  The first time nothing is looked at but the footprint after every call, which finds
+ * the peak to the byte and shows how fast the system is; the second time the heap is walked at even
+ * steps and at that peak.  That both agree is checked.
+ */
 #ifndef LAB_REPLAY_MODEL_H
 #define LAB_REPLAY_MODEL_H
 
 #include "accounting.h"
+#include "replay_ops.h"
 #include "replay_params.h"
-#include "trace_stream.h"
 
 struct model_result {
 	const struct subject *subject;
 	char problem[160]; /* "" or why it ended early */
-	uint64_t events, failed; /* calls replayed; of them refused */
+	uint64_t calls, failed; /* replayed; of them refused */
 	uint64_t peak_payload; /* the lower bound of any allocator's footprint */
-	struct accounting peak; /* the sample with the largest footprint */
-	struct accounting *samples; /* at even steps of events; the last one is the end */
+	struct accounting peak; /* where the footprint was largest, for the first time */
+	struct accounting *samples; /* at even steps of calls; the first is the start, the last the end */
 	size_t sample_count;
-	double seconds; /* of this run: the only thing that is not the same again */
+	double seconds; /* of the first run: the only thing that is not the same again */
 };
 
-/* samples: how many, at least 1.  False: the recording is damaged, *e. */
-bool model_replay(struct model_result *r, const char *path, const struct subject *subject,
-    size_t samples, struct trace_error *e);
+/* samples: how many steps, at least 1; there is one sample more.  False: no memory. */
+bool model_replay(struct model_result *r, const struct replay_ops *ops, const struct subject *subject,
+    size_t samples);
 void model_free(struct model_result *r);
 
 #endif

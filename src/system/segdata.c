@@ -160,7 +160,6 @@ static int segdata_walk(void *st, dmm_visit *visit, void *arg)
 	struct dmm_fault unused;
 	int r = 0;
 
-	segments_sort(&s->segments);
 	mark(s, &unused);
 	for (struct list *at = s->segments.all.next; at != &s->segments.all && r == 0; at = at->next)
 		r = walk_segment(list_entry(at, struct segment, link), visit, arg);

@@ -19,6 +19,18 @@ void segments_close(struct segments *s)
 	segments_open(s, s->os);
 }
 
+/* In address order, as walk() tells them: a walk shall not change where the next page comes from. */
+static void insert(struct segments *s, struct segment *g)
+{
+	struct list *at = s->all.prev;
+
+	if ((uintptr_t)&g->link < (uintptr_t)s->all.next)
+		at = &s->all; /* the kernel maps downward */
+	while (at != &s->all && (uintptr_t)at > (uintptr_t)&g->link)
+		at = at->prev;
+	list_insert_after(at, &g->link);
+}
+
 static struct segment *new_segment(struct segments *s, size_t pages)
 {
 	struct segment *const g = s->os->map(s->os->ctx, pages * SLOTS_PAGE, SEGMENT_LEN);
@@ -28,7 +40,7 @@ static struct segment *new_segment(struct segments *s, size_t pages)
 	g->pages = pages;
 	g->unused = pages - 1;
 	g->what[0] = OURS;
-	list_insert_after(&s->all, &g->link);
+	insert(s, g);
 	return g;
 }
 
@@ -98,7 +110,7 @@ void segment_give(struct segments *s, struct segment *g, size_t i, size_t count)
 		list_remove(&g->link);
 		if (s->os->unmap(s->os->ctx, g, g->pages * SLOTS_PAGE) == 0)
 			return;
-		list_insert_after(&s->all, &g->link);
+		insert(s, g);
 		s->os->purge(s->os->ctx, segment_page(g, 1), count * SLOTS_PAGE);
 	}
 	memset(&g->what[i], UNUSED, min_size(count, PAGES - i));
@@ -108,16 +120,6 @@ void segment_give(struct segments *s, struct segment *g, size_t i, size_t count)
 void segment_clear_marks(struct segment *g)
 {
 	memset(g->marks, 0, sizeof g->marks);
-}
-
-static uintptr_t address(const struct list *link)
-{
-	return (uintptr_t)link;
-}
-
-void segments_sort(struct segments *s)
-{
-	list_sort(&s->all, address);
 }
 
 bool segments_have(const struct segments *s, const struct segment *g)

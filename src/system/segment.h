@@ -70,7 +70,6 @@ size_t segment_run(const struct segment *g, size_t i);
 void segment_give(struct segments *s, struct segment *g, size_t i, size_t count);
 
 void segment_clear_marks(struct segment *g);
-void segments_sort(struct segments *s); /* by address */
 bool segments_have(const struct segments *s, const struct segment *g);
 bool segments_check(const struct segments *s, struct dmm_fault *why);
 
