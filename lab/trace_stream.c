@@ -132,16 +132,21 @@ static bool take_moving(struct trace_stream *s, uint32_t thread, struct live_obj
 	return false;
 }
 
+/* What was moved is never counted twice: a realloc that can stay in place needs no room for both. */
 static bool step_moved(struct trace_stream *s, struct step *step, bool force)
 {
-	if (!enter(s, step, step->ev.addr, force))
+	const bool moves = take_moving(s, step->ev.thread, &step->was);
+
+	s->payload -= moves ? step->was.size : 0;
+	if (!enter(s, step, step->ev.addr, force)) {
+		s->payload += moves ? step->was.size : 0;
+		if (moves)
+			s->moving[s->moving_count++] = step->was; /* where it was just taken from */
 		return false;
-	step->kind = STEP_ALLOC;
-	if (take_moving(s, step->ev.thread, &step->was)) {
-		step->kind = STEP_RESIZE;
-		step->object->user = step->was.user;
-		account(s, 0, step->was.size);
 	}
+	step->kind = moves ? STEP_RESIZE : STEP_ALLOC;
+	if (moves)
+		step->object->user = step->was.user;
 	return true;
 }
 
