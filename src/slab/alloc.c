@@ -164,13 +164,25 @@ void *slab_aligned(size_t align, size_t n)
 	return cls != 0 ? slab_malloc(size_class[cls].size) : large_malloc(n, align, &clean);
 }
 
-/* `usable` is what n asks for today; realloc may have left more, up to twice n, in place. */
+/* May an object of n bytes have ended up as large as `had`?  realloc leaves it where it is as long as
+ * n is more than half of that; a run's granules are counted (large_resize). */
+static bool may_hold(const struct place *at, size_t n)
+{
+	if (n > at->size)
+		return false;
+	if (at->slab->cls != CLASS_RUN)
+		return n > at->size / 2;
+	const size_t want = round_up(n, GRANULE) / GRANULE, have = at->size / GRANULE;
+	return n > MEDIUM_MAX && want >= have / 2 + have / 8;
+}
+
+/* `usable` is what n asks for today. */
 static void free_sized(void *p, size_t n, size_t usable)
 {
-	const size_t had = live_place("free", p).size;
+	const struct place at = live_place("free", p);
 
-	if (unlikely(had != usable && (n > had || (n <= had / 2 && had <= MEDIUM_MAX))))
-		crash("free of %u bytes: %p (%u bytes)", n, p, had);
+	if (unlikely(at.size != usable && !may_hold(&at, n)))
+		crash("free of %u bytes: %p (%u bytes)", n, p, at.size);
 	slab_free(p);
 }
 

@@ -124,8 +124,27 @@ void slab_misuse(const char *what, const void *p, size_t size)
 	crash("%s: %p (%u bytes)", what, p, size);
 }
 
+/* The live run whose inside p is, or NULL.  Only a run's first granule says what it is, and old data may
+ * stand at the others. */
+static const struct slab *run_around(const void *p)
+{
+	const size_t off = (uintptr_t)p - root.base;
+
+	if (off >= atomic_load_explicit(&root.len, memory_order_acquire))
+		return NULL;
+	for (uint32_t g = (uint32_t)(off >> GRANULE_SHIFT), first = g; first > 0; first--) {
+		const struct slab *const s = slab_at(first);
+		if (kind_of(s) == GRANULE_RUN && run_starts(s, first))
+			return first + s->run > g && off != (size_t)first << GRANULE_SHIFT ? s : NULL;
+	}
+	return NULL;
+}
+
 void slab_bad_pointer(const char *call, const void *p)
 {
+	const struct slab *const run = run_around(p);
+	if (run != NULL)
+		crash("invalid %s: %p (inside %u bytes)", call, p, (size_t)run->run << GRANULE_SHIFT);
 	const struct place at = place_of(p);
 	const bool again = at.freed ||
 	    (at.slab != NULL && kind_of(at.slab) == GRANULE_SLAB && object_free(at.slab, at.index));
