@@ -3,7 +3,7 @@ PRESET ?= release
 BUILD  := $(if $(filter release,$(PRESET)),build,build-$(PRESET))
 JOBS   ?= $(shell nproc)
 
-.PHONY: all packages configure demo test torture torture-pairwise exhaustive fuzz bench install clean
+.PHONY: all packages configure demo test torture torture-pairwise exhaustive fuzz trust storms bench install clean
 
 all: configure
 	@cmake --build $(BUILD) -j $(JOBS)
@@ -34,6 +34,15 @@ exhaustive: all
 fuzz: all
 	@tools/packages fuzz
 	@test/fuzz/run . $(BUILD)/fuzz $(or $(SECONDS),60) $(SYSTEM)
+
+# The misuse matrix and a thousand seeds of each exploitation primitive, on every design: docs/TRUST.md.
+trust: all
+	@test/trust/trust.py $(BUILD) --seeds=$(or $(SEEDS),1000) --write=docs/TRUST.md
+
+# 100,000 forks, 10,000 threads, 10,000 libraries, signals every 100 us: minutes.
+storms: all
+	@for storm in fork first atfork threads dlopen tls statics signals; do \
+		LD_PRELOAD=$(abspath $(BUILD))/libdmm.so $(BUILD)/test/trust_storms $$storm || exit; done
 
 demo: all
 	@tools/packages demo
