@@ -3,6 +3,7 @@
  * Memory: the objects that are live, the call sites, one block a thread; never the events.
  */
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +35,7 @@ struct info {
 	uint64_t peak_tick, seen_peak, last_tick;
 	uint64_t *sizes; /* allocations by power of two */
 	uint32_t threads;
+	bool timeless; /* an import without times: ticks only count events */
 	struct site *sites; /* by stack, then sorted by bytes */
 	size_t site_count;
 };
@@ -144,6 +146,15 @@ static uint64_t end_value(const struct info *i, const char *key)
 	return trace_file_value(&i->file, TRACE_END, key, text, sizeof text) ? strtoull(text, NULL, 10) : 0;
 }
 
+/* When that was, from the beginning. */
+static const char *moment(const struct info *i, char text[UNITS_LEN], uint64_t tick)
+{
+	if (!i->timeless)
+		return units_seconds(text, (double)trace_file_ns(&i->file, tick) * 1e-9);
+	snprintf(text, UNITS_LEN, "event %" PRIu64, tick);
+	return text;
+}
+
 static void print_calls(const struct info *i)
 {
 	for (int op = 0; op < TRACE_OPS; op++)
@@ -173,13 +184,14 @@ static void print_leaks(struct info *i)
 
 	if (symbols == NULL)
 		lab_die(EXIT_OURS, "no memory for symbols");
-	printf("\nnever freed: %zu objects, %s, from %zu call sites\n", i->stream.live.count,
-	    units_bytes(bytes, (double)i->stream.payload), i->site_count);
+	printf("\nnever freed: %zu object%s, %s, from %zu call site%s\n", i->stream.live.count,
+	    i->stream.live.count == 1 ? "" : "s", units_bytes(bytes, (double)i->stream.payload), i->site_count,
+	    i->site_count == 1 ? "" : "s");
 	for (size_t k = 0; k < i->site_count && k < i->top; k++) {
 		const struct site *const s = &i->sites[k];
 		printf("%10s in %" PRIu64 " object%s, the oldest since %s\n",
 		    units_bytes(bytes, (double)s->bytes), s->objects, s->objects == 1 ? "" : "s",
-		    units_seconds(age, (double)trace_file_ns(&i->file, s->oldest) * 1e-9));
+		    moment(i, age, s->oldest));
 		print_stack(i, symbols, s->stack);
 	}
 	if (i->site_count > i->top)
@@ -213,7 +225,7 @@ static void print_silence(const struct info *i)
 
 static void print_head(const struct info *i)
 {
-	static const char *const keys[] = {"command", "exe", "allocator", "source", "lost_in_import"};
+	static const char *const keys[] = {"command", "exe", "allocator", "source", "lost_in_import", "note"};
 	char value[VALUE_LEN], a[UNITS_LEN], b[UNITS_LEN];
 
 	for (size_t k = 0; k < sizeof keys / sizeof *keys; k++)
@@ -224,9 +236,12 @@ static void print_head(const struct info *i)
 	    i->file.events != 0 ? (double)i->file.len / (double)i->file.events : 0.0,
 	    (i->file.head.flags & TRACE_SCRUBBED) != 0 ? ", scrubbed" : "",
 	    i->file.ended ? "" : ", without an end: the program was killed, crashed or replaced itself");
-	printf("process            pid %u, %u thread%s, %s\n", i->file.head.pid, i->threads,
-	    i->threads == 1 ? "" : "s",
-	    units_seconds(b, (double)trace_file_ns(&i->file, i->last_tick) * 1e-9));
+	if (i->file.head.pid != 0)
+		snprintf(b, sizeof b, "pid %u, ", i->file.head.pid);
+	printf("process            %s%u thread%s", i->file.head.pid != 0 ? b : "", i->threads,
+	    i->threads == 1 ? "" : "s");
+	printf(", %s\n", i->timeless ? "no times known"
+	                            : units_seconds(b, (double)trace_file_ns(&i->file, i->last_tick) * 1e-9));
 }
 
 static void print_text(struct info *i)
@@ -245,7 +260,7 @@ static void print_text(struct info *i)
 	    i->allocs != 0 ? (double)i->bytes_asked / (double)i->allocs : 0.0);
 	printf("peak payload       %s", units_bytes(a, (double)i->stream.peak_payload));
 	printf(" at %s, at most %" PRIu64 " objects\n",
-	    units_seconds(b, (double)trace_file_ns(&i->file, i->peak_tick) * 1e-9), i->stream.peak_count);
+	    moment(i, b, i->peak_tick), i->stream.peak_count);
 	if (i->file.peak_anon_kib != 0)
 		printf("peak anonymous RSS %s (all of the process, seen at flushes)\n",
 		    units_bytes(a, (double)i->file.peak_anon_kib * 1024));
@@ -274,7 +289,8 @@ static void print_json(struct info *i)
 	json_integer(&j, "bytes", (int64_t)i->file.len);
 	json_integer(&j, "events", (int64_t)i->stream.events);
 	json_integer(&j, "threads", i->threads);
-	json_number(&j, "seconds", (double)trace_file_ns(&i->file, i->last_tick) * 1e-9);
+	json_number(&j, "seconds",
+	    i->timeless ? (double)NAN : (double)trace_file_ns(&i->file, i->last_tick) * 1e-9);
 	json_integer(&j, "peak_payload_bytes", (int64_t)i->stream.peak_payload);
 	json_integer(&j, "peak_objects", (int64_t)i->stream.peak_count);
 	json_integer(&j, "peak_anon_bytes", (int64_t)i->file.peak_anon_kib * 1024);
@@ -317,6 +333,7 @@ int cmd_info(int argc, char **argv)
 	    .args_doc = "T",
 	    .doc = "What is in a recording, and what was never freed, by call site."};
 	struct info i = {.top = 10};
+	char clock[VALUE_LEN];
 	struct trace_error e;
 
 	options_parse(&argp, argc, argv, &i);
@@ -327,6 +344,8 @@ int cmd_info(int argc, char **argv)
 	if (!trace_file_open(&i.file, i.path, &e) || !read_events(&i, &e))
 		lab_die(EXIT_FAULT, "%s: %s", i.path, e.text);
 	count_threads(&i);
+	i.timeless = trace_file_value(&i.file, TRACE_META, "clock", clock, sizeof clock) &&
+	    strcmp(clock, "none") == 0;
 	find_leaks(&i);
 	if (i.format == FORMAT_JSON)
 		print_json(&i);

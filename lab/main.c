@@ -10,6 +10,7 @@ static const struct command commands[] = {
     {"run", "run a program on a design", cmd_run},
     {"compare", "which allocator is best for a program: time and memory of each", cmd_compare},
     {"record", "every call of a program to its heap, into a file", cmd_record},
+    {"import", "what other tools recorded, as a recording", cmd_import},
     {"info", "what is in a recording, and what was never freed", cmd_info},
     {"replay", "a recording on designs, with every byte accounted for", cmd_replay},
     {"export", "a recording for other tools: folded stacks, DHAT, CSV", cmd_export},

@@ -10,4 +10,7 @@ pkg_check_modules(DW REQUIRED IMPORTED_TARGET GLOBAL libdw libelf)
 target_sources(dmm_lab PRIVATE accounting.c explain.c replay_build.c replay_model.c
 	replay_ops.c replay_params.c symbols.c)
 target_link_libraries(dmm_lab PUBLIC dmm_trace PkgConfig::DW)
-set(DMM_TRACE_COMMANDS cmd_record.c cmd_info.c cmd_export.c cmd_replay.c)
+pkg_check_modules(ARCHIVE REQUIRED IMPORTED_TARGET GLOBAL libarchive)
+target_sources(dmm_lab PRIVATE import.c import_module.c import_rep.c import_android.c import_mtrace.c
+	import_heaptrack.c)
+set(DMM_TRACE_COMMANDS cmd_record.c cmd_info.c cmd_export.c cmd_replay.c cmd_import.c import_archive.c)

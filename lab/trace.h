@@ -111,10 +111,12 @@ struct trace_writer;
 /* head: pid, stacks, flags, start_*; the rest is filled in.  NULL: *e says why. */
 struct trace_writer *trace_writer_open(const char *path, const struct trace_file_head *head,
     struct trace_error *e);
-/* Ticks of one thread must not fall.  frames: NULL, or `depth` addresses, innermost first. */
+/* Ticks must not fall.  frames: NULL, or `depth` addresses, innermost first. */
 void trace_writer_event(struct trace_writer *w, const struct trace_event *ev, const uint64_t *frames,
     size_t depth);
 void trace_writer_text(struct trace_writer *w, enum trace_kind kind, const char *text, size_t len);
+/* Has anything failed so far?  What, trace_writer_close() tells. */
+bool trace_writer_failed(const struct trace_writer *w);
 /* Flush, write END and close.  False: something could not be written, *e says what. */
 bool trace_writer_close(struct trace_writer *w, struct trace_error *e);
 

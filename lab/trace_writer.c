@@ -8,23 +8,25 @@
 #include "observe/xxh64.h"
 #include "trace.h"
 
-enum { ZSTD_LEVEL = 3, FRAMES_CAP = 1 << 15, DEPTH_MAX = 256, STDIO_BUFFER = 1 << 18 };
+enum { ZSTD_LEVEL = 3, FRAMES_CAP = 1 << 15, DEPTH_MAX = 256, LANES_MAX = 256, SEEN = 1024 };
 
 struct lane { /* one thread's events, until there are enough for a block */
 	struct trace_raw raw[TRACE_EVENTS_MAX];
 	size_t count;
 	uint32_t thread;
-	uint64_t last_tick;
+	uint64_t used;      /* events of all threads before its last one */
+	struct lane *chain; /* threads of equal hash */
 	uint64_t *frames;
 	size_t frames_len;
+	uint32_t seen[SEEN]; /* by hash: index in frames of a stack */
 };
 
 struct trace_writer {
 	FILE *out;
 	struct trace_file_head head;
 	struct trace_coder *coder;
-	struct lane **lanes; /* by thread: open addressing */
-	size_t cap, count;
+	struct lane *lanes[LANES_MAX]; /* by hash of the thread: chains */
+	size_t count;                  /* at most LANES_MAX: the one idle longest makes room */
 	struct lane *last;
 	uint64_t last_tick, events;
 	const char *fault; /* static text of the first failure */
@@ -77,75 +79,95 @@ void trace_writer_text(struct trace_writer *w, enum trace_kind kind, const char 
 	fwrite(text, 1, len, w->out);
 }
 
-static void flush(struct trace_writer *w, struct lane *l)
+/* Not inline: gcc 12 then takes the block for a pointer into its caller's frame, and warns. */
+__attribute__((noinline)) static void flush(struct trace_writer *w, struct lane *l)
 {
-	const struct trace_block_info info = {.thread = l->thread, .stacks = w->head.stacks,
-	    .not_before = l->last_tick, .frames = l->frames, .frames_len = l->frames_len,
-	    .now_tick = w->last_tick, .now_ns = w->last_tick};
 	size_t len;
+	const struct trace_block_info info = {.thread = l->thread, .stacks = w->head.stacks,
+	    .frames = l->frames, .frames_len = l->frames_len,
+	    .now_tick = w->last_tick, .now_ns = w->last_tick};
 
 	if (l->count == 0)
 		return;
 	const void *const block = trace_encode(w->coder, &info, l->raw, l->count, &len);
-	if (block == NULL)
-		w->fault = "a block does not fit the limits of the format";
-	else
+	if (block != NULL)
 		fwrite(block, 1, len, w->out);
-	l->last_tick = block != NULL ? ((const struct trace_block_head *)block)->last_tick : 0;
+	else
+		w->fault = "a block does not fit the limits of the format";
 	l->count = 0;
 	l->frames_len = 1; /* index 0 means none */
+	memset(l->seen, 0, sizeof l->seen);
 }
 
-static struct lane **lane_slot(const struct trace_writer *w, uint32_t thread)
+static struct lane **chain_of(struct trace_writer *w, uint32_t thread)
 {
-	size_t i = thread * 0x9e3779b1u & (w->cap - 1);
-	while (w->lanes[i] != NULL && w->lanes[i]->thread != thread)
-		i = (i + 1) & (w->cap - 1);
-	return &w->lanes[i];
+	return &w->lanes[thread * 0x9e3779b1u >> 24];
 }
 
-static bool grow(struct trace_writer *w)
+/* The lane idle longest, out of its chain and empty. */
+static struct lane *recycle(struct trace_writer *w)
 {
-	struct lane **const old = w->lanes;
-	const size_t old_cap = w->cap;
+	struct lane *idle = NULL, **at;
 
-	w->cap = old_cap == 0 ? 64 : 2 * old_cap;
-	w->lanes = calloc(w->cap, sizeof(struct lane *));
-	if (w->lanes == NULL) {
-		w->lanes = old;
-		w->cap = old_cap;
-		return false;
+	for (size_t i = 0; i < LANES_MAX; i++)
+		for (struct lane *l = w->lanes[i]; l != NULL; l = l->chain)
+			if (idle == NULL || l->used < idle->used)
+				idle = l;
+	flush(w, idle);
+	for (at = chain_of(w, idle->thread); *at != idle; at = &(*at)->chain)
+		;
+	*at = idle->chain;
+	return idle;
+}
+
+static struct lane *make(struct trace_writer *w)
+{
+	struct lane *const l = calloc(1, sizeof *l);
+
+	if (l == NULL)
+		return NULL;
+	if (w->head.stacks > TRACE_CALLER && (l->frames = calloc(FRAMES_CAP, sizeof *l->frames)) == NULL) {
+		free(l);
+		return NULL;
 	}
-	for (size_t i = 0; i < old_cap; i++)
-		if (old[i] != NULL)
-			*lane_slot(w, old[i]->thread) = old[i];
-	free(old);
-	return true;
+	l->frames_len = 1;
+	w->count++;
+	return l;
 }
 
 static struct lane *lane_of(struct trace_writer *w, uint32_t thread)
 {
-	if (w->last != NULL && w->last->thread == thread)
-		return w->last;
-	if (2 * (w->count + 1) > w->cap && !grow(w))
-		return NULL;
-	struct lane **const slot = lane_slot(w, thread);
-	if (*slot == NULL && (*slot = calloc(1, sizeof **slot)) != NULL) {
-		(*slot)->thread = thread;
-		(*slot)->frames_len = 1;
-		if (w->head.stacks > TRACE_CALLER)
-			(*slot)->frames = calloc(FRAMES_CAP, sizeof(uint64_t));
-		w->count++;
+	struct lane *l = w->last;
+
+	if (l != NULL && l->thread == thread)
+		return l;
+	for (l = *chain_of(w, thread); l != NULL && l->thread != thread; l = l->chain)
+		;
+	if (l == NULL) {
+		l = w->count < LANES_MAX ? make(w) : recycle(w);
+		if (l == NULL)
+			return NULL;
+		l->thread = thread;
+		l->chain = *chain_of(w, thread);
+		*chain_of(w, thread) = l;
 	}
-	return w->last = *slot;
+	return w->last = l;
 }
 
 static uint64_t keep_frames(struct lane *l, const uint64_t *frames, size_t depth)
 {
 	const size_t at = l->frames_len;
+	uint64_t h = depth;
 
-	if (frames == NULL || depth == 0 || l->frames == NULL)
+	if (frames == NULL || depth == 0)
 		return 0;
+	for (size_t i = 0; i < depth; i++)
+		h = (h ^ frames[i]) * 0x9e3779b97f4a7c15u;
+	uint32_t *const seen = &l->seen[h >> 54];
+	if (*seen != 0 && l->frames[*seen] == depth &&
+	    memcmp(&l->frames[*seen + 1], frames, depth * sizeof *frames) == 0)
+		return *seen;
+	*seen = (uint32_t)at;
 	l->frames[at] = depth;
 	memcpy(&l->frames[at + 1], frames, depth * sizeof *frames);
 	l->frames_len += depth + 1;
@@ -175,20 +197,23 @@ void trace_writer_event(struct trace_writer *w, const struct trace_event *ev, co
 		l->raw[l->count++] = (struct trace_raw){0, resize ? ev->old : align, ev->tick, 0};
 	}
 	w->last_tick = ev->tick;
-	w->events++;
+	l->used = ++w->events;
 }
 
 static void close_lanes(struct trace_writer *w)
 {
-	for (size_t i = 0; i < w->cap; i++)
-		if (w->lanes[i] != NULL)
-			flush(w, w->lanes[i]);
-	for (size_t i = 0; i < w->cap; i++)
-		if (w->lanes[i] != NULL) {
-			free(w->lanes[i]->frames);
-			free(w->lanes[i]);
+	for (size_t i = 0; i < LANES_MAX; i++)
+		for (struct lane *l = w->lanes[i], *next; l != NULL; l = next) {
+			next = l->chain;
+			flush(w, l);
+			free(l->frames);
+			free(l);
 		}
-	free(w->lanes);
+}
+
+bool trace_writer_failed(const struct trace_writer *w)
+{
+	return w->fault != NULL || ferror(w->out) != 0;
 }
 
 bool trace_writer_close(struct trace_writer *w, struct trace_error *e)
