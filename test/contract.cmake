@@ -13,7 +13,7 @@ endfunction()
 
 dmm_unit_test(unit_base unit/base_test.c unit/lock_test.c unit/conf_test.c)
 dmm_unit_test(unit_os unit/arena_test.c unit/os_test.c)
-dmm_unit_test(unit_heap unit/heap_test.c unit/aligned_test.c)
+dmm_unit_test(unit_heap unit/heap_test.c unit/aligned_test.c unit/policy_test.c)
 
 # One entry a system, so that a failure names it.  `make torture` is the long form.
 function(dmm_torture_test name)

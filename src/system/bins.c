@@ -4,7 +4,7 @@
  *   bin[4]   ---> 64
  *   bin[5]                                        an empty bin: its bit in the map is 0
  *     :
- *   bin[511] ---> 9000 <---> 8176 <---> 70000     exception: the final bin holds MAX_BIN and larger
+ *   bin[511] ---> 9008 <---> 8176 <---> 70000     exception: the final bin holds MAX_BIN and larger
  *
  *   chunk    | size, L | next | payload ... | size | prev |    as in dlist
  *

@@ -68,7 +68,8 @@ void fit_insert(const struct chunk_heap *h, struct chunk **head, struct chunk *c
 		*head = c < old ? c : old;
 	} else {
 		insert_before(h, old, c);
-		*head = c;
+		if (fit != DMM_FIT_NEXT) /* the roving pointer stays where it is */
+			*head = c;
 	}
 }
 

@@ -4,7 +4,7 @@
  *
  *   fit:first     the first that is large enough; freed chunks go to the front
  *   fit:next      the first from where the last search ended (Knuth's roving pointer): the list is a
- *                 ring, and its head moves to what was found
+ *                 ring, and its head moves to what was found; freed chunks go behind all others
  *   fit:best      the smallest that is large enough
  *   fit:address   first fit in a list kept in order of address
  *
