@@ -40,12 +40,6 @@ struct info {
 	size_t site_count;
 };
 
-static const char *const op_names[TRACE_OPS] = {"", "malloc", "calloc", "memalign", "aligned_alloc",
-    "posix_memalign", "valloc", "pvalloc", "new", "new[]", "new aligned", "new[] aligned", "realloc",
-    "reallocarray", "free", "free_sized", "free_aligned_sized", "delete", "delete[]", "delete sized",
-    "delete[] sized", "delete aligned", "delete[] aligned", "delete aligned sized",
-    "delete[] aligned sized"};
-
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct info *const i = state->input;
@@ -159,7 +153,7 @@ static void print_calls(const struct info *i)
 {
 	for (int op = 0; op < TRACE_OPS; op++)
 		if (i->calls[op] != 0)
-			printf("  %-22s %12" PRIu64 "\n", op_names[op], i->calls[op]);
+			printf("  %-22s %12" PRIu64 "\n", trace_op_name[op], i->calls[op]);
 	if (i->failed != 0)
 		printf("  %-22s %12" PRIu64 "\n", "of these failed", i->failed);
 }
@@ -302,7 +296,7 @@ static void print_json(struct info *i)
 	json_object(&j, "calls");
 	for (int op = 0; op < TRACE_OPS; op++)
 		if (i->calls[op] != 0)
-			json_integer(&j, op_names[op], (int64_t)i->calls[op]);
+			json_integer(&j, trace_op_name[op], (int64_t)i->calls[op]);
 	json_end(&j);
 	json_array(&j, "never_freed");
 	for (size_t k = 0; k < i->site_count && k < i->top; k++) {

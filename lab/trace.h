@@ -84,6 +84,8 @@ struct trace_event {
 	bool begin; /* the first half of a realloc that moved: from here on others may get `old` */
 };
 
+extern const char *const trace_op_name[TRACE_OPS]; /* "malloc", "delete[] sized", ... */
+
 struct trace_node {
 	uint64_t addr;
 	uint32_t parent;

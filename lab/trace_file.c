@@ -11,6 +11,12 @@
 #include "trace.h"
 #include "trace_private.h"
 
+const char *const trace_op_name[TRACE_OPS] = {"none", "malloc", "calloc", "memalign", "aligned_alloc",
+    "posix_memalign", "valloc", "pvalloc", "new", "new[]", "new aligned", "new[] aligned", "realloc",
+    "reallocarray", "free", "free_sized", "free_aligned_sized", "delete", "delete[]", "delete sized",
+    "delete[] sized", "delete aligned", "delete[] aligned", "delete aligned sized",
+    "delete[] aligned sized"};
+
 bool trace_fail(struct trace_error *e, uint64_t offset, const char *format, ...)
 {
 	va_list args;

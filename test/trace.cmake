@@ -11,8 +11,11 @@ if(NOT DMM_SANITIZE) # a sanitizer brings its own malloc
 	add_test(NAME trace_record COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/trace/record_test.py ${CMAKE_BINARY_DIR})
 	set_tests_properties(trace_record PROPERTIES TIMEOUT 120)
 endif()
-add_test(NAME trace_import COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/trace/import_test.py ${CMAKE_BINARY_DIR} ${CMAKE_SOURCE_DIR})
-set_tests_properties(trace_import PROPERTIES TIMEOUT 200)
+foreach(part import export)
+	add_test(NAME trace_${part}
+		COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/trace/${part}_test.py ${CMAKE_BINARY_DIR} ${CMAKE_SOURCE_DIR})
+	set_tests_properties(trace_${part} PROPERTIES TIMEOUT 200)
+endforeach()
 
 # What a recorder costs a call: docs/recorder.md.
 add_executable(record_loop EXCLUDE_FROM_ALL ${CMAKE_SOURCE_DIR}/bench/record_loop.c)

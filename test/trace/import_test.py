@@ -3,61 +3,24 @@
 
 usage: import_test.py BUILD SOURCE [WORD]   runs the tests whose name holds WORD
 """
-import csv
 import gzip
-import json
 import os
 import re
 import resource
 import shutil
 import stat
-import subprocess
-import sys
-import tempfile
 import zipfile
 
-BUILD, SOURCE = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
-DMM = BUILD + "/dmm"
-MALLOC, CALLOC, MEMALIGN, REALLOC, FREE = "1", "2", "3", "12", "14"
-ANDROID_TRACES = os.path.join(SOURCE, "..", "..", "shared", "traces"), os.path.join(SOURCE, "..", "shared", "traces")
+from outside import DMM, SOURCE, calls, compile_c, events, info, main, run, skip, write
 
-
-def run(*args, **kw):
-    return subprocess.run(args, capture_output=True, timeout=100, **{"text": True, **kw})
-
-
-def write(name, text):
-    with open(name, "w") as f:
-        f.write(text)
-    return name
+MALLOC, CALLOC, MEMALIGN, REALLOC, FREE = "malloc", "calloc", "memalign", "realloc", "free"
+ANDROID_TRACES = SOURCE + "/../../shared/traces", SOURCE + "/../shared/traces"
 
 
 def convert(name, *options):
     r = run(DMM, "import", "-o", "T", *options, name)
     assert r.returncode == 0, r.stderr
     return r.stderr
-
-
-def info(trace="T"):
-    r = run(DMM, "info", "--format=json", trace)
-    assert r.returncode == 0 and r.stdout, r.stderr
-    return json.loads(r.stdout)
-
-
-def events(trace="T"):
-    r = run(DMM, "export", "--to=csv", trace)
-    assert r.returncode == 0, r.stderr
-    return list(csv.DictReader(r.stdout.splitlines()))
-
-
-def calls(trace="T"):
-    return [(e["op"], int(e["size"])) for e in events(trace)]
-
-
-def compile_c(name, text, *flags):
-    write(name + ".c", text)
-    subprocess.run(["cc", "-g", "-O1", "-fno-builtin", *flags, name + ".c", "-o", name], check=True)
-    return "./" + name
 
 
 # ---- malloc labs ----------------------------------------------------------------------------
@@ -130,7 +93,7 @@ def test_android_s_own_traces_give_their_known_numbers():
     for name, count, threads in (("systemui", 786097, 393), ("surfaceflinger", 2455239, 15)):
         found = [f"{d}/{name}.zip" for d in ANDROID_TRACES if os.path.exists(f"{d}/{name}.zip")]
         if not found:
-            print("     skipped: no", name + ".zip")
+            skip(f"no {name}.zip")
             continue
         convert(found[0])
         i = info()
@@ -188,7 +151,7 @@ HEAPTRACKED = """
 
 def test_heaptrack_raw_and_interpreted_give_the_figures_of_heaptrack_itself():
     if not shutil.which("heaptrack"):
-        print("     skipped: no heaptrack")
+        skip("no heaptrack")
         return
     program = compile_c("h", HEAPTRACKED)
     for options in (("--raw",), ()):
@@ -340,22 +303,4 @@ def test_shipped_recordings_are_sound_and_name_no_path():
             assert word not in data, (name, word)
 
 
-def main():
-    word = sys.argv[3] if len(sys.argv) > 3 else ""
-    failed = 0
-    for name, test in sorted(globals().items()):
-        if not name.startswith("test_") or word not in name:
-            continue
-        with tempfile.TemporaryDirectory() as d:
-            os.chdir(d)
-            try:
-                test()
-                print("ok  ", name)
-            except Exception as e:  # the next test shall run all the same
-                failed += 1
-                print("FAIL", name, "-", type(e).__name__, str(e)[:2000])
-            os.chdir("/")
-    return failed != 0
-
-
-sys.exit(main())
+main(globals())

@@ -16,7 +16,7 @@ from collections import defaultdict
 
 BUILD = os.path.abspath(sys.argv[1])
 DMM = BUILD + "/dmm"
-OPS = {"1": "m", "14": "f"}
+OPS = {"malloc": "m", "free": "f"}
 
 
 def run(*args, **kw):
@@ -126,8 +126,8 @@ def test_children_get_recordings_of_their_own():
     children = [n for n in os.listdir(".") if n.startswith("T.")]
     assert len(children) == 1, children
     parent, child = events("T"), events(children[0])
-    assert [e["size"] for e in parent if e["op"] == "1"] == ["111"], parent
-    assert [e["size"] for e in child if e["op"] == "1"] == ["222"], child
+    assert [e["size"] for e in parent if e["op"] == "malloc"] == ["111"], parent
+    assert [e["size"] for e in child if e["op"] == "malloc"] == ["222"], child
     assert info(children[0])["foreign_frees"] == 1  # what it inherited
 
 
@@ -141,8 +141,8 @@ def test_what_was_before_an_exec_is_kept():
             return 0; }""")
     r = record("T", program)
     assert r.returncode == 0, r.stderr
-    assert [e["size"] for e in events("T") if e["op"] == "1"] == ["444"]
-    assert [e["size"] for e in events("T.exec1") if e["op"] == "1"] == ["333"]
+    assert [e["size"] for e in events("T") if e["op"] == "malloc"] == ["444"]
+    assert [e["size"] for e in events("T.exec1") if e["op"] == "malloc"] == ["333"]
 
 
 def test_a_killed_program_loses_at_most_a_second():
