@@ -65,10 +65,21 @@ static void *linux_map(void *ctx, size_t len, size_t align)
 	return map_aligned(len, align, PROT_READ | PROT_WRITE, 0);
 }
 
+/* Whether a core of this process shall contain it: only advice, which may be refused. */
+static void dump(void *p, size_t len, int how)
+{
+	const int saved = errno;
+	madvise(p, len, how);
+	errno = saved;
+}
+
 static void *linux_reserve(void *ctx, size_t len, size_t align)
 {
 	(void)ctx;
-	return map_aligned(len, align, PROT_NONE, MAP_NORESERVE);
+	void *const p = map_aligned(len, align, PROT_NONE, MAP_NORESERVE);
+	if (p != NULL) /* else gdb's gcore writes all of it, hundreds of gigabytes of nothing */
+		dump(p, len, MADV_DONTDUMP);
+	return p;
 }
 
 static int linux_unmap(void *ctx, void *p, size_t len)
@@ -105,7 +116,10 @@ static int linux_protect(void *ctx, void *p, size_t len, enum dmm_protect how)
 	    [DMM_PROTECT_RW] = PROT_READ | PROT_WRITE,
 	};
 	const int saved = errno;
-	return result(mprotect(p, len, prot[how]), saved);
+	const int r = result(mprotect(p, len, prot[how]), saved);
+	if (r == 0 && how != DMM_PROTECT_NONE)
+		dump(p, len, MADV_DODUMP);
+	return r;
 }
 
 static int linux_purge(void *ctx, void *p, size_t len)
