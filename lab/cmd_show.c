@@ -14,6 +14,7 @@ struct show {
 	bool demo, ascii, step;
 	size_t width, at;
 	const char *recording;
+	struct show_target target;
 	const struct dmm_system *systems[SYSTEMS_MAX + 1];
 	size_t system_count;
 };
@@ -29,13 +30,17 @@ static void choose_systems(struct show *show, const char *list)
 }
 
 enum { OPTION_DEMO = OPTION_OWN, OPTION_SYSTEM, OPTION_ASCII, OPTION_WIDTH, OPTION_STEP,
-	OPTION_AT };
+	OPTION_AT, OPTION_PID, OPTION_CORE, OPTION_SIZE };
 
 static const struct argp_option options[] = {
     {"demo", OPTION_DEMO, NULL, 0, "The lecture's examples: p1 to p5, the 150 bytes, the 98 in 100", 0},
     {"system", OPTION_SYSTEM, "S,..", 0, "Designs to show, also NAME=PATH.so (all)", 0},
     {"at", OPTION_AT, "N", 0, "The recording's heap after call N (where most was live)", 0},
     {"step", OPTION_STEP, NULL, 0, "Walk forward and backward by keys", 0},
+    {"pid", OPTION_PID, "P", 0, "The heap of a running process on slab; it is neither stopped nor slowed", 0},
+    {"core", OPTION_CORE, "F", 0, "The same of a core, as gcore or the kernel writes them", 0},
+    {"size", OPTION_SIZE, "BYTES", 0, "Of --pid and --core: the slabs of that object size, every object", 0},
+    OPTION_FORMAT_LINE,
     {"ascii", OPTION_ASCII, NULL, 0, "No other characters than ASCII", 0},
     {"width", OPTION_WIDTH, "COLUMNS", 0, "Fit so many columns (the terminal's)", 0},
     {0},
@@ -57,6 +62,18 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPTION_AT:
 		show->at = option_count("at", arg, 1);
+		return 0;
+	case OPTION_PID:
+		show->target.pid = (pid_t)option_count("pid", arg, 1);
+		return 0;
+	case OPTION_CORE:
+		show->target.core = arg;
+		return 0;
+	case OPTION_SIZE:
+		show->target.size = option_bytes("size", arg);
+		return 0;
+	case OPTION_FORMAT:
+		show->target.format = option_format(arg);
 		return 0;
 	case OPTION_ASCII:
 		show->ascii = true;
@@ -123,14 +140,31 @@ static void choose_default(struct show *show)
 		show->systems[show->system_count++] = *sys;
 }
 
+/* Exactly one thing to look at. */
+static bool shows_outside(const struct show *show)
+{
+	const bool outside = show->target.pid != 0 || show->target.core != NULL;
+
+	if (show->demo + (show->recording != NULL) + (show->target.pid != 0) + (show->target.core != NULL) != 1)
+		lab_die(EXIT_USAGE, "show: give one of: a recording, --demo for the lecture's example, --pid=P, "
+		                    "--core=F");
+	if (outside && (show->step || show->at != 0 || show->system_count != 0))
+		lab_die(EXIT_USAGE, "show: --step, --at and --system are for recordings and --demo");
+	if (!outside && (show->target.size != 0 || show->target.format != FORMAT_TEXT))
+		lab_die(EXIT_USAGE, "show: --size and --format are for --pid and --core");
+	return outside;
+}
+
 int cmd_show(int argc, char **argv)
 {
 	struct show show = {0};
 
 	options_parse(&argp, argc, argv, &show);
 	const struct draw_style s = draw_style(stdout, show.ascii, show.width);
-	if (show.demo == (show.recording != NULL))
-		lab_die(EXIT_USAGE, "show: give a recording, or --demo for the lecture's example");
+	if (shows_outside(&show)) {
+		show_outside(&show.target, &s);
+		return EXIT_FINE;
+	}
 	if (show.step && show.system_count > 1)
 		lab_die(EXIT_USAGE, "show: --step walks one system");
 	if (show.system_count == 0)

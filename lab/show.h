@@ -2,7 +2,10 @@
 #ifndef LAB_SHOW_H
 #define LAB_SHOW_H
 
+#include <sys/types.h>
+
 #include "draw.h"
+#include "lab.h"
 
 struct show_source {
 	void *arg;
@@ -26,5 +29,14 @@ void show_recording_close(struct show_source *source);
 
 /* Walk by keys from `step` on, until q.  Needs a terminal on both sides. */
 void show_walk(struct show_source *source, const struct draw_style *s, size_t step);
+
+/* Slab's heap of another process or of a core, once.  Ends the program if it cannot be seen. */
+struct show_target {
+	pid_t pid;
+	const char *core;   /* NULL: the process */
+	enum format format;
+	size_t size;        /* draw the slabs of objects of so many bytes; 0: the whole heap */
+};
+void show_outside(const struct show_target *target, const struct draw_style *s);
 
 #endif

@@ -1,0 +1,430 @@
+/* outside_slab.c - slab's records into a view.  The one file of the lab that knows their layout.
+ *
+ *   root --> chunks[]   which granules of 2 MiB are free, which dirty      read, and read again after
+ *            slabs[]    a record a granule: slab, run, or the rest of one  the chunk's records
+ *            remote[]   what others freed, for slabs whose owner's flag is up
+ *            heaps[]    whose the slabs are
+ *
+ * A record is believed if it fits its place and its neighbours; a chunk in which one does not fit, or
+ * whose masks changed meanwhile, is read again, up to AGAIN times.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/assert.h"
+#include "base/bits.h"
+#include "outside.h"
+#include "slab/root.h"
+
+extern struct slab_root dmm_slab_root; /* our own: the one in this process */
+
+enum { AGAIN = 4 };
+
+struct outside_tables {
+	struct slab_root root;
+	struct chunk *chunks;
+	size_t chunk_cap;
+	struct slab slabs[CHUNK_GRANULES]; /* of the chunk that is being read */
+	_Atomic uint64_t remote[CHUNK_GRANULES][MASK_WORDS];
+	struct outside_run found[CHUNK_GRANULES]; /* what was made of them */
+	size_t found_count;
+	uint64_t torn;
+	uint64_t busy_chunks; /* with records of slabs */
+};
+
+/* ---- the root ---------------------------------------------------------------------------------- */
+
+static bool read_root(struct memory *m, uint64_t addr, struct slab_root *r)
+{
+	return memory_read(m, addr, r, sizeof *r);
+}
+
+static bool same_layout(const struct slab_root *r)
+{
+	return r->version == ROOT_VERSION && r->slab_bytes == sizeof(struct slab) &&
+	       r->chunk_bytes == sizeof(struct chunk) && r->heap_bytes == sizeof(struct heap) &&
+	       r->granule == GRANULE && r->chunk_granules == CHUNK_GRANULES;
+}
+
+static bool plausible(const struct slab_root *r)
+{
+	const uintptr_t from = (uintptr_t)r->reservation, end = from + r->reservation_len;
+
+	return r->base > from && r->base < end && r->base % HUGE_PAGE_SIZE == 0 &&
+	       r->len <= end - r->base && r->chunk_count <= r->chunk_limit && r->chunk_limit <= CHUNKS_MAX &&
+	       r->heap_count <= HEAPS_MAX && (uintptr_t)r->slabs >= from && (uintptr_t)r->slabs < end &&
+	       (uintptr_t)r->chunks >= from && (uintptr_t)r->chunks < end;
+}
+
+int outside_root_at(struct memory *m, uint64_t addr, struct memory_error *e)
+{
+	struct slab_root r;
+
+	if (!read_root(m, addr, &r)) {
+		memory_refuse(e, "%s: slab's root at 0x%zx cannot be read: cut short, or not dumped", m->title,
+		    (size_t)addr);
+		return -1;
+	}
+	if (r.version == 0 && r.len == 0) {
+		memory_refuse(e, "%s has slab loaded, but has not allocated anything from it", m->title);
+		return -1;
+	}
+	if (!same_layout(&r)) {
+		memory_refuse(e, "%s runs another version of slab: its records are version %u (%u, %u and %u "
+		                 "bytes), this dmm reads version %u (%zu, %zu and %zu bytes); use the dmm that "
+		                 "came with that library", m->title, r.version, r.slab_bytes,
+		    r.chunk_bytes, r.heap_bytes, ROOT_VERSION, sizeof(struct slab), sizeof(struct chunk),
+		    sizeof(struct heap));
+		return -1;
+	}
+	if (!plausible(&r)) {
+		memory_refuse(e, "%s: slab's root at 0x%zx is damaged: the program overwrote it, or the core is "
+		                 "corrupt", m->title, (size_t)addr);
+		return -1;
+	}
+	return 1;
+}
+
+struct outside_mark outside_root_mark(void)
+{
+	const uint32_t words[] = {ROOT_VERSION, sizeof(struct slab), sizeof(struct chunk), sizeof(struct heap),
+	    GRANULE, CHUNK_GRANULES};
+	struct outside_mark mark = {.len = sizeof words, .offset = offsetof(struct slab_root, version),
+	    .step = _Alignof(struct slab_root)};
+
+	memcpy(mark.bytes, words, sizeof words);
+	return mark;
+}
+
+bool outside_open_self(struct outside *o)
+{
+	*o = (struct outside){.root = (uint64_t)(uintptr_t)&dmm_slab_root, .pagemap = -1};
+	memory_open_self(&o->memory);
+	return dmm_slab_root.base != 0;
+}
+
+/* ---- the view's arrays ------------------------------------------------------------------------- */
+
+static void *grown(void *array, size_t *cap, size_t count, size_t size)
+{
+	if (count <= *cap)
+		return array;
+	*cap = max_size(count, max_size(64, *cap * 2));
+	array = realloc(array, *cap * size);
+	CHECK(array != NULL);
+	return array;
+}
+
+static void add_run(struct outside_view *v, const struct outside_run *run)
+{
+	struct outside_run *const last = v->run_count != 0 ? &v->runs[v->run_count - 1] : NULL;
+	const bool joins = run->kind == OUTSIDE_IS_UNUSED || run->kind == OUTSIDE_IS_DIRTY;
+
+	if (joins && last != NULL && last->kind == run->kind) {
+		last->count += run->count;
+		return;
+	}
+	v->runs = grown(v->runs, &v->run_cap, v->run_count + 1, sizeof *v->runs);
+	v->runs[v->run_count++] = *run;
+}
+
+static struct outside_heap *add_heap(struct outside_view *v)
+{
+	v->heaps = grown(v->heaps, &v->heap_cap, v->heap_count + 1, sizeof *v->heaps);
+	v->heaps[v->heap_count] = (struct outside_heap){0};
+	return &v->heaps[v->heap_count++];
+}
+
+/* ---- one chunk --------------------------------------------------------------------------------- */
+
+static bool bit(const uint64_t mask[2], uint32_t granule)
+{
+	return mask[granule % CHUNK_GRANULES / 64] >> granule % 64 & 1;
+}
+
+static unsigned words_of(const struct slab *s)
+{
+	return (s->count + 63u) / 64;
+}
+
+/* Does the record fit its place, and those that it covers it? */
+static bool fits(const struct outside_tables *t, uint32_t granule, const struct chunk *c)
+{
+	const uint32_t at = granule % CHUNK_GRANULES;
+	const struct slab *const s = &t->slabs[at];
+
+	if (s->kind == GRANULE_RUN)
+		return s->cls == CLASS_RUN && s->run != 0 &&
+		       (uint64_t)granule + s->run <= (uint64_t)t->root.chunk_count * CHUNK_GRANULES;
+	if (s->kind != GRANULE_SLAB || s->granules == 0 || at + s->granules > CHUNK_GRANULES || s->count == 0 ||
+	    s->count > MASK_WORDS * 64 || s->size == 0 || s->cls == CLASS_RUN || s->state > SLAB_CURRENT ||
+	    (uint64_t)s->size * s->count > (uint64_t)s->granules * GRANULE ||
+	    (uintptr_t)s->start != t->root.base + (uint64_t)granule * GRANULE)
+		return false;
+	for (uint32_t i = 1; i < s->granules; i++)
+		if (bit(c->free, at + i) || t->slabs[at + i].kind != GRANULE_REST ||
+		    t->slabs[at + i].head != granule)
+			return false;
+	return s->count % 64 == 0 || s->free[words_of(s) - 1] >> s->count % 64 == 0;
+}
+
+/* The records of a chunk that are in use: from the first such granule to the last; then, where the
+ * owner's flag says that others freed, their masks. */
+static bool read_records(struct outside *o, uint32_t first, uint32_t count)
+{
+	struct outside_tables *const t = o->tables;
+	struct memory_piece pieces[CHUNK_GRANULES];
+	size_t wanted = 0;
+	const uint32_t at = first % CHUNK_GRANULES;
+
+	if (!memory_read(&o->memory, (uintptr_t)t->root.slabs + (uint64_t)first * sizeof(struct slab), &t->slabs[at],
+	        count * sizeof(struct slab)))
+		return false;
+	memset(t->remote, 0, sizeof t->remote);
+	for (uint32_t i = 0; i < count; i++) {
+		const struct slab *const s = &t->slabs[at + i];
+		if (s->kind != GRANULE_SLAB || s->count == 0 || s->count > MASK_WORDS * 64 ||
+		    (s->owner & OWNER_REMOTE) == 0)
+			continue;
+		pieces[wanted++] = (struct memory_piece){
+		    .addr = (uintptr_t)t->root.remote + (uint64_t)(first + i) * sizeof t->remote[0],
+		    .to = t->remote[at + i], .len = words_of(s) * sizeof(uint64_t)};
+	}
+	memory_read_many(&o->memory, pieces, wanted);
+	return true;
+}
+
+/* Pages that purge.c has given back; they hold free objects only, and perhaps the tail. */
+static uint64_t purged_bytes(const struct slab *s)
+{
+	const uint64_t len = (uint64_t)s->granules * GRANULE;
+
+	if (s->cls == CLASS_ZERO) /* addresses without memory */
+		return len;
+	return min_size((uint64_t)__builtin_popcount(s->purged) * max_size(4096, len / 32), len);
+}
+
+static struct outside_run slab_run(const struct outside_tables *t, uint32_t granule)
+{
+	const struct slab *const s = &t->slabs[granule % CHUNK_GRANULES];
+	const _Atomic uint64_t *const remote = t->remote[granule % CHUNK_GRANULES];
+	struct outside_run run = {.granule = granule, .count = s->granules, .kind = OUTSIDE_IS_SLAB, .cls = s->cls,
+	    .state = s->state, .objects = s->count, .heap = s->heap, .size = s->cls == CLASS_ZERO ? 0 : s->size,
+	    .purged = (uint32_t)purged_bytes(s)};
+	unsigned gone = 0, others = 0;
+
+	for (unsigned w = 0; w < words_of(s); w++) {
+		gone += (unsigned)__builtin_popcountll(s->free[w] | remote[w]);
+		others += (unsigned)__builtin_popcountll(remote[w] & ~s->free[w]);
+	}
+	run.live = (uint16_t)(s->count - min_size(s->count, gone));
+	run.remote = (uint16_t)others;
+	return run;
+}
+
+/* What each granule of the chunk is.  False: something does not fit. */
+static bool interpret(struct outside_tables *t, uint32_t chunk, uint32_t from, const struct chunk *c)
+{
+	bool whole = true;
+
+	t->found_count = 0;
+	for (uint32_t at = from; at < CHUNK_GRANULES;) {
+		const uint32_t granule = chunk * CHUNK_GRANULES + at;
+		const struct slab *const s = &t->slabs[at];
+		struct outside_run run = {.granule = granule, .count = 1, .kind = OUTSIDE_IS_TORN};
+		if (granule == 0)
+			run.kind = OUTSIDE_IS_UNUSED;
+		else if (bit(c->free, at))
+			run.kind = bit(c->dirty, at) ? OUTSIDE_IS_DIRTY : OUTSIDE_IS_UNUSED;
+		else if (s->kind == GRANULE_FREED && s->cls == CLASS_ZERO)
+			run.kind = OUTSIDE_IS_UNUSED; /* addresses that slab_close() could not take back */
+		else if (fits(t, granule, c) && s->kind == GRANULE_SLAB)
+			run = slab_run(t, granule);
+		else if (fits(t, granule, c))
+			run.kind = OUTSIDE_IS_LARGE, run.count = s->run;
+		whole &= run.kind != OUTSIDE_IS_TORN;
+		t->found[t->found_count++] = run;
+		at += run.count;
+	}
+	return whole;
+}
+
+/* Granules in use: the lowest, and how many up to the highest. */
+static uint32_t used_range(const struct chunk *c, uint32_t from, uint32_t *count)
+{
+	uint32_t first = from, end = CHUNK_GRANULES;
+
+	while (first < CHUNK_GRANULES && bit(c->free, first))
+		first++;
+	while (end > first && bit(c->free, end - 1))
+		end--;
+	*count = end - first;
+	return first;
+}
+
+static void keep_masks(struct outside_view *v, const struct outside_tables *t, struct outside_run *run)
+{
+	const struct slab *const s = &t->slabs[run->granule % CHUNK_GRANULES];
+	const _Atomic uint64_t *const remote = t->remote[run->granule % CHUNK_GRANULES];
+	const unsigned words = words_of(s);
+
+	v->masks = grown(v->masks, &v->mask_cap, v->mask_count + words, sizeof *v->masks);
+	run->mask = v->mask_count;
+	for (unsigned w = 0; w < words; w++)
+		v->masks[v->mask_count++] = s->free[w] | remote[w];
+}
+
+/* Returns the granule where the next chunk's reading begins: a large object may reach far. */
+static uint64_t keep_chunk(struct outside_view *v, struct outside_tables *t, uint64_t next)
+{
+	for (size_t i = 0; i < t->found_count; i++) {
+		struct outside_run *const run = &t->found[i];
+		if (run->kind == OUTSIDE_IS_SLAB)
+			keep_masks(v, t, run);
+		v->torn_slabs += run->kind == OUTSIDE_IS_TORN;
+		add_run(v, run);
+		next = (uint64_t)run->granule + run->count;
+	}
+	return next;
+}
+
+static uint64_t read_chunk(struct outside *o, struct outside_view *v, uint32_t chunk, uint64_t begin)
+{
+	struct outside_tables *const t = o->tables;
+	struct chunk *const c = &t->chunks[chunk], after;
+	const uint32_t from = (uint32_t)(begin - (uint64_t)chunk * CHUNK_GRANULES);
+	const uint64_t where = (uintptr_t)t->root.chunks + chunk * sizeof *c;
+	uint32_t count;
+
+	for (int n = 0; n < AGAIN; n++) {
+		const uint32_t first = used_range(c, from, &count);
+		memset(t->slabs, 0, sizeof t->slabs);
+		t->busy_chunks += n == 0 && count != 0;
+		if (count != 0 && !read_records(o, chunk * CHUNK_GRANULES + first, count))
+			memset(t->slabs, 0, sizeof t->slabs);
+		const bool whole = interpret(t, chunk, from, c);
+		if (count == 0 || !memory_read(&o->memory, where, &after, sizeof after))
+			break;
+		const bool same = memcmp(after.free, c->free, sizeof after.free) == 0 &&
+		                  memcmp(after.dirty, c->dirty, sizeof after.dirty) == 0;
+		if (whole && same)
+			break;
+		if (!o->memory.live)
+			break; /* it will never be otherwise */
+		v->again += n == 0;
+		*c = after;
+	}
+	return keep_chunk(v, t, begin);
+}
+
+/* ---- the whole --------------------------------------------------------------------------------- */
+
+static bool read_chunks(struct outside *o, struct outside_view *v)
+{
+	struct outside_tables *const t = o->tables;
+	const uint32_t count = t->root.chunk_count;
+	uint64_t next = 0;
+
+	t->chunks = grown(t->chunks, &t->chunk_cap, count, sizeof *t->chunks);
+	if (!memory_read(&o->memory, (uintptr_t)t->root.chunks, t->chunks, count * sizeof *t->chunks))
+		return false;
+	t->busy_chunks = 0;
+	for (uint32_t chunk = 0; chunk < count; chunk++)
+		if (next < (uint64_t)(chunk + 1) * CHUNK_GRANULES)
+			next = read_chunk(o, v, chunk, max_size(next, (uint64_t)chunk * CHUNK_GRANULES));
+	/* A large object that was torn may claim more than there is. */
+	v->granules = (uint64_t)count * CHUNK_GRANULES;
+	return next == v->granules || count == 0;
+}
+
+static void read_heaps(struct outside *o, struct outside_view *v)
+{
+	const struct slab_root *const r = &o->tables->root;
+	struct heap heap;
+
+	for (uint32_t i = HEAP_ORPHANS; i < r->heap_count; i++) {
+		struct outside_heap *const h = add_heap(v);
+		h->number = i;
+		if (!memory_read(&o->memory, (uintptr_t)r->heaps + i * sizeof heap, &heap, sizeof heap))
+			memset(&heap, 0, sizeof heap);
+		h->pointer = heap.owner;
+		h->kind = i == HEAP_ORPHANS         ? OUTSIDE_ORPHANS
+		          : i == HEAP_LATE          ? OUTSIDE_LATE
+		          : heap.owner == OWNER_NONE ? OUTSIDE_IDLE
+		                                    : OUTSIDE_THREAD;
+	}
+}
+
+struct outside_heap *outside_heap_of(struct outside_view *v, uint32_t number)
+{
+	const uint32_t i = number - HEAP_ORPHANS;
+	return number >= HEAP_ORPHANS && i < v->heap_count ? &v->heaps[i] : NULL;
+}
+
+static uint64_t table_bytes(const struct outside_tables *t)
+{
+	const uint64_t page = 4096;
+
+	return round_up(t->root.chunk_count * sizeof(struct chunk), page) +
+	       round_up(t->root.heap_count * sizeof(struct heap), page) +
+	       t->busy_chunks * CHUNK_GRANULES * sizeof(struct slab);
+}
+
+size_t outside_table_ranges(const struct outside *o, struct outside_range ranges[8])
+{
+	const struct slab_root *const r = &o->tables->root;
+	const uint64_t granules = (uint64_t)r->chunk_count * CHUNK_GRANULES;
+	const struct outside_range all[] = {
+	    {(uintptr_t)r->chunks, r->chunk_count * sizeof(struct chunk)},
+	    {(uintptr_t)r->bins, (r->chunk_count + 63) / 64 * sizeof(struct bin_words)},
+	    {(uintptr_t)r->heaps, r->heap_count * sizeof(struct heap)},
+	    {(uintptr_t)r->slabs, granules * sizeof(struct slab)},
+	    {(uintptr_t)r->remote, granules * sizeof(uint64_t[MASK_WORDS])},
+	};
+
+	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+		ranges[i] = (struct outside_range){all[i].start, all[i].start + all[i].end};
+	return sizeof all / sizeof all[0];
+}
+
+static uint64_t distance(uint64_t a, uint64_t b)
+{
+	return a < b ? b - a : a - b;
+}
+
+bool outside_read_slab(struct outside *o, struct outside_view *v, struct memory_error *e)
+{
+	if (o->tables == NULL)
+		o->tables = calloc(1, sizeof *o->tables);
+	CHECK(o->tables != NULL);
+	struct outside_tables *const t = o->tables;
+	struct slab_root *const r = &t->root;
+
+	if (outside_root_at(&o->memory, o->root, e) < 0)
+		return false;
+	read_root(&o->memory, o->root, r);
+	v->version = r->version;
+	v->root = o->root;
+	v->base = r->base;
+	v->granule = GRANULE;
+	v->reserved = r->reservation_len;
+	read_heaps(o, v);
+	if (!read_chunks(o, v))
+		return memory_refuse(e, "%s: slab's records cannot be read%s", o->memory.title,
+		    o->memory.live ? ": the process has ended, or overwrote them" : ": the core was cut short");
+	v->bytes[OUTSIDE_TABLES] = table_bytes(t);
+	const struct slab_root before = *r;
+	if (read_root(&o->memory, o->root, r))
+		v->moved = (distance(before.used, r->used) + distance(before.dirty, r->dirty)) * GRANULE;
+	return true;
+}
+
+void outside_tables_drop(struct outside *o)
+{
+	if (o->tables != NULL)
+		free(o->tables->chunks);
+	free(o->tables);
+	o->tables = NULL;
+}

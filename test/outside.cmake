@@ -1,0 +1,10 @@
+# Slab's heap from outside: dmm show --pid and --core, dmm top.
+add_executable(outside_target outside/target.c)
+add_executable(outside_static outside/target.c)
+set_target_properties(outside_target outside_static PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
+target_link_libraries(outside_target PRIVATE dmm_flags Threads::Threads)
+target_link_libraries(outside_static PRIVATE dmm_flags dmm_static Threads::Threads -static)
+if(NOT DMM_SANITIZE AND NOT DMM_COVERAGE)
+	add_test(NAME outside_view COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/outside/outside_test.py ${CMAKE_BINARY_DIR})
+	set_tests_properties(outside_view PROPERTIES TIMEOUT 200)
+endif()
