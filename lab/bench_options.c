@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ascent.h"
 #include "bench.h"
 #include "bench_loads.h"
 #include "json.h"
@@ -22,7 +23,7 @@ enum { RECORDINGS_MAX = 16, COLUMNS_MAX = LOADS + RECORDINGS_MAX };
 static const double GAIN = 1.0005; /* of the mean; less is not worth another setting */
 
 struct row {
-	char conf[160]; /* key:value,..; "" as the design comes */
+	char conf[ASCENT_CONF]; /* key:value,..; "" as the design comes */
 	double utilisation[COLUMNS_MAX], mean; /* of 1; mean is geometric */
 };
 
@@ -64,13 +65,12 @@ static double of_recording(const struct suite *s, size_t i, const struct dmm_par
 	struct model_result r;
 
 	snprintf(subject.name, sizeof subject.name, "%s", sys->name);
-	if (!model_replay(&r, ops_of(s, i), &subject, 1))
+	if (!model_peak(&r, ops_of(s, i), &subject))
 		lab_die(EXIT_OURS, "%s: no memory", path);
 	if (r.problem[0] != '\0' || r.peak.footprint == 0)
 		lab_die(EXIT_FAULT, "%s on %s: %s", path, sys->name,
 		    r.problem[0] != '\0' ? r.problem : "nothing is allocated in it");
 	const double utilisation = (double)r.peak_payload / (double)r.peak.footprint;
-	model_free(&r);
 	return utilisation;
 }
 
@@ -93,56 +93,25 @@ static bool measure(const struct suite *s, const char *conf, struct row *row)
 	return true;
 }
 
-/* ---- the best set: one value of each technique, NULL where the design's own stays --------------- */
+/* ---- the best set ------------------------------------------------------------------------------- */
 
-struct choice {
-	const char *value[TECHNIQUES];
-};
-
-static void choice_conf(const struct choice *c, char *conf, size_t cap)
+static bool mean_of(void *arg, const char *conf, double *score)
 {
-	size_t len = 0;
-
-	conf[0] = '\0';
-	for (size_t i = 0; i < TECHNIQUES; i++)
-		if (c->value[i] != NULL)
-			len += (size_t)snprintf(conf + len, cap - len, "%s%s:%s", len != 0 ? "," : "",
-			    techniques[i].key, c->value[i]);
-}
-
-/* The value of one technique that gains most, all others as they are.  False: none gains. */
-static bool improve(const struct suite *s, struct choice *c, size_t technique, struct row *best)
-{
-	const struct technique *const t = &techniques[technique];
-	const char *const was = c->value[technique], *found = NULL;
-	char conf[sizeof best->conf];
 	struct row row;
 
-	for (size_t v = 0; t->values[v] != NULL; v++) {
-		c->value[technique] = t->values[v];
-		choice_conf(c, conf, sizeof conf);
-		if (measure(s, conf, &row) && row.mean > best->mean * GAIN) {
-			*best = row;
-			found = t->values[v];
-		}
-	}
-	c->value[technique] = found != NULL ? found : was;
-	return found != NULL;
+	if (!measure(arg, conf, &row))
+		return false;
+	*score = row.mean;
+	return true;
 }
 
-static struct row best_set(const struct suite *s, const struct row *start)
+static void find_best(const struct suite *s, struct row *best)
 {
-	struct choice c = {{NULL}};
-	struct row best = *start;
-	bool gained = true;
+	const struct ascent a = {s->sys, techniques, TECHNIQUES, GAIN, mean_of, (void *)(uintptr_t)s};
+	struct ascent_result r;
 
-	while (gained) {
-		gained = false;
-		for (size_t i = 0; i < TECHNIQUES; i++)
-			if (s->sys->options & techniques[i].option)
-				gained |= improve(s, &c, i, &best);
-	}
-	return best;
+	ascent_climb(&a, &r);
+	measure(s, r.conf, best);
 }
 
 /* ---- results ------------------------------------------------------------------------------------ */
@@ -168,19 +137,6 @@ static struct row *rows_add(struct rows *rows)
 	return &rows->row[rows->count++];
 }
 
-/* Does `conf` only say what the design has anyway? */
-static bool changes_nothing(const struct dmm_system *sys, const char *conf)
-{
-	struct dmm_params params = sys->defaults;
-	struct params_error e;
-	char set[512], own[512];
-
-	params_parse(&params, sys, conf, &e);
-	params_print(&params, sys, set, sizeof set);
-	params_print(&sys->defaults, sys, own, sizeof own);
-	return strcmp(set, own) == 0;
-}
-
 /* The design as it comes, each value alone, the best set. */
 static struct rows measure_all(const struct suite *s)
 {
@@ -191,13 +147,12 @@ static struct rows measure_all(const struct suite *s)
 	for (size_t i = 0; i < TECHNIQUES; i++)
 		for (size_t v = 0; techniques[i].values[v] != NULL; v++) {
 			snprintf(conf, sizeof conf, "%s:%s", techniques[i].key, techniques[i].values[v]);
-			if (!(s->sys->options & techniques[i].option) || changes_nothing(s->sys, conf))
+			if (!(s->sys->options & techniques[i].option) || ascent_changes_nothing(s->sys, conf))
 				continue;
 			if (!measure(s, conf, rows_add(&rows)))
 				rows.count--;
 		}
-	const struct row best = best_set(s, &rows.row[0]);
-	*rows_add(&rows) = best;
+	find_best(s, rows_add(&rows));
 	return rows;
 }
 

@@ -15,5 +15,6 @@ int cmd_run(int argc, char **argv);
 int cmd_show(int argc, char **argv);
 int cmd_systems(int argc, char **argv);
 int cmd_torture(int argc, char **argv);
+int cmd_tune(int argc, char **argv);
 
 #endif

@@ -16,6 +16,7 @@ static const struct command commands[] = {
     {"export", "a recording for other tools: folded stacks, DHAT, CSV", cmd_export},
     {"show", "the heap, drawn in the terminal", cmd_show},
     {"bench", "measure the designs: the lecture's claims, classical patterns", cmd_bench},
+    {"tune", "settings fitted to a recording, as a file", cmd_tune},
     {"config", "every setting of the designs, and where it came from", cmd_config},
     {"torture", "random operations on a system, checked against a shadow", cmd_torture},
     {0},

@@ -9,8 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-
-#include "launch.h"
+#include <time.h>
 
 #define HEAP_LEN ((size_t)256 << 30)
 #define MAP_LEN  ((size_t)512 << 30)
@@ -161,13 +160,22 @@ static void close_heap(struct model *m)
 	memset(m->cell, 0, m->ops->head->slots * sizeof *m->cell);
 }
 
+/* Seconds of this thread: what else runs on the machine is no matter. */
+static double cpu_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
 /* Nothing but the calls.  Returns when the arena was largest. */
 static uint64_t run_plain(struct model *m, uint64_t *peak)
 {
-	const double began = launch_now();
+	const double began = cpu_now();
 
 	perform_range(m, 0, m->ops->head->count);
-	m->r->seconds = launch_now() - began;
+	m->r->seconds = cpu_now() - began;
 	*peak = m->peak;
 	return m->peak_at;
 }
@@ -237,23 +245,52 @@ static void run(struct model *m, size_t samples)
 	close_heap(m);
 }
 
+static bool open_model(struct model *m, struct model_result *r, const struct replay_ops *ops,
+    const struct subject *subject)
+{
+	const size_t len = (ops->head->slots + 1) * sizeof *m->cell;
+
+	*r = (struct model_result){.subject = subject, .calls = ops->head->calls,
+	    .peak_payload = ops->head->peak_payload};
+	*m = (struct model){.ops = ops, .r = r};
+	m->cell = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	return m->cell != MAP_FAILED;
+}
+
+static void close_model(struct model *m)
+{
+	munmap(m->cell, (m->ops->head->slots + 1) * sizeof *m->cell);
+}
+
 bool model_replay(struct model_result *r, const struct replay_ops *ops, const struct subject *subject,
     size_t samples)
 {
 	static struct model m;
-	const size_t len = (ops->head->slots + 1) * sizeof *m.cell;
 
-	*r = (struct model_result){.subject = subject, .calls = ops->head->calls,
-	    .peak_payload = ops->head->peak_payload,
-	    .samples = calloc(samples + 1, sizeof *r->samples)};
-	m = (struct model){.ops = ops, .r = r};
-	m.cell = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-	if (r->samples == NULL || m.cell == MAP_FAILED) {
-		model_free(r);
+	if (!open_model(&m, r, ops, subject))
 		return false;
+	r->samples = calloc(samples + 1, sizeof *r->samples);
+	if (r->samples != NULL)
+		run(&m, samples);
+	close_model(&m);
+	return r->samples != NULL;
+}
+
+bool model_peak(struct model_result *r, const struct replay_ops *ops, const struct subject *subject)
+{
+	static struct model m;
+	uint64_t peak = 0;
+
+	if (!open_model(&m, r, ops, subject))
+		return false;
+	if (open_heap(&m)) {
+		run_plain(&m, &peak);
+		r->peak.footprint = peak;
+		if (r->failed != 0)
+			stop(&m, "out of simulated memory or mappings", ops->head->count);
+		close_heap(&m);
 	}
-	run(&m, samples);
-	munmap(m.cell, len);
+	close_model(&m);
 	return true;
 }
 

@@ -19,12 +19,14 @@ struct model_result {
 	struct accounting peak; /* where the footprint was largest, for the first time */
 	struct accounting *samples; /* at even steps of calls; the first is the start, the last the end */
 	size_t sample_count;
-	double seconds; /* of the first run: the only thing that is not the same again */
+	double seconds; /* of CPU, of the first run: the only thing that is not the same again */
 };
 
 /* samples: how many steps, at least 1; there is one sample more.  False: no memory. */
 bool model_replay(struct model_result *r, const struct replay_ops *ops, const struct subject *subject,
     size_t samples);
+/* The first run alone: r->peak has the footprint and no parts, and there are no samples. */
+bool model_peak(struct model_result *r, const struct replay_ops *ops, const struct subject *subject);
 void model_free(struct model_result *r);
 
 #endif

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { TECHNIQUE_VALUES = 5 };
+enum { TECHNIQUE_VALUES = 10 };
 
 /* What is allowed at its extremes, and what systems have by default. */
 struct technique {
@@ -16,5 +16,9 @@ struct technique {
 
 enum { TECHNIQUES = 9 };
 extern const struct technique techniques[TECHNIQUES];
+
+/* What a search tries: more values of what is a number, and nothing that only finds mistakes. */
+enum { TUNABLES = 8 };
+extern const struct technique tunables[TUNABLES];
 
 #endif

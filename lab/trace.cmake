@@ -7,7 +7,7 @@ target_link_libraries(dmm_trace PRIVATE dmm_flags dmm_instrument PUBLIC PkgConfi
 # The subcommands that work on recordings.
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(DW REQUIRED IMPORTED_TARGET GLOBAL libdw libelf)
-target_sources(dmm_lab PRIVATE accounting.c explain.c replay_build.c replay_model.c
+target_sources(dmm_lab PRIVATE ascent.c tune.c accounting.c explain.c replay_build.c replay_model.c
 	replay_ops.c replay_params.c symbols.c)
 target_link_libraries(dmm_lab PUBLIC dmm_trace PkgConfig::DW)
 pkg_check_modules(ARCHIVE REQUIRED IMPORTED_TARGET GLOBAL libarchive)

@@ -9,3 +9,6 @@ endif()
 dmm_unit_test(lab_stats lab/stats_test.c)
 target_link_libraries(lab_stats PRIVATE dmm_lab)
 add_test(NAME lab_config COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/lab/config_test.py $<TARGET_FILE:dmm>)
+add_test(NAME lab_tune COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/lab/tune_test.py $<TARGET_FILE:dmm>
+	${CMAKE_CURRENT_SOURCE_DIR}/recordings)
+set_tests_properties(lab_tune PROPERTIES TIMEOUT 300)
