@@ -23,6 +23,35 @@
 #error "dmm is written for 64-bit Linux on x86-64 and aarch64"
 #endif
 
+/* What the hit path of slab needs of the processor, where C has no word for it.
+ *
+ * OWN_SEG: the address space in which thread-local storage begins at 0, so that a field is reached by one
+ * instruction; own_offset(x): where the thread-local x lies in it.  bit_drop(): clear bit n % 64; was it set? */
+#if defined(__x86_64__)
+#define OWN_SEG __seg_fs
+#define own_offset(x)                                                         \
+	({                                                                        \
+		uintptr_t own_offset_;                                                \
+		__asm__("movq " #x "@gottpoff(%%rip), %0" : "=r"(own_offset_));       \
+		own_offset_;                                                          \
+	})
+static inline bool bit_drop(uint64_t *word, uint64_t n)
+{
+	bool was;
+	__asm__("btrq %2, %0" : "+r"(*word), "=@ccc"(was) : "r"(n));
+	return was;
+}
+#else
+#define OWN_SEG
+#define own_offset(x) ((uintptr_t)&(x))
+static inline bool bit_drop(uint64_t *word, uint64_t n)
+{
+	const uint64_t old = *word;
+	*word &= ~(1ull << n % 64);
+	return *word != old;
+}
+#endif
+
 #define MAX_ALIGN      16u /* every payload; x86-64 psABI */
 #define CACHE_LINE     64u
 #define HUGE_PAGE_SIZE (2u << 20)

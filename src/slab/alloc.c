@@ -12,60 +12,24 @@
 
 void *slab_malloc_slow(size_t n)
 {
-	if (likely(n <= MEDIUM_MAX)) {
-		unsigned cls = class_of(n);
-		struct slab *const s = slab_from(thread_cache.current[cls]);
-		if (free_word(s, s->hot) != 0)
-			return cache_take(s);
-		if (unlikely(heap_mine() != NULL && class_of(n) != cls))
-			cls = class_of(n); /* this was the first call: only now are there classes */
-		return cache_refill(cls);
-	}
 	bool clean;
+
 	if (unlikely(class_count == 0 && !slab_start_up())) {
 		errno = ENOMEM;
 		return NULL;
 	}
-	return large_malloc(n, 1, &clean);
+	return n <= MEDIUM_MAX ? cache_refill(class_of(n)) : large_malloc(n, 1, &clean);
 }
 
-/* The owner frees: as in fast.h, for slabs of several granules and flagged ones. */
-static void free_own(struct slab *s, unsigned index, const void *p)
+/* Of our own heap: its stack is full, or others have freed into the slab. */
+static void free_own(struct slab *s, void *p)
 {
-	const uint64_t bit = 1ull << bit_of(index);
+	const bool flagged = (tag_at(((uintptr_t)p - root.base) >> GRANULE_SHIFT) & TAG_REMOTE) != 0;
 
-	if (unlikely(object_free(s, index)))
-		slab_misuse("double free", p, slab_usable_size(s));
-	s->hot = (uint8_t)(index / 64);
-	if (--s->countdown == 0)
-		return slab_free_last(s, index);
-	free_word_set(s, index / 64, free_word(s, index / 64) | bit);
-}
-
-/* Others freed into this slab: take that over now and then, so that our frees become hits again. */
-static void unflag(struct heap *h)
-{
-	if (++thread_cache.flagged_frees % 16 != 0 || atomic_load(&h->inbox) == 0)
-		return;
-	lock_take(&h->lock);
-	heap_drain_inbox(h);
-	lock_give(&h->lock);
-}
-
-static void free_object(struct slab *s, unsigned index, const void *p)
-{
-	const uintptr_t owner = atomic_load_explicit(&s->owner, memory_order_acquire);
-	struct heap *h = thread_cache.heap;
-
-	if ((owner & ~OWNER_REMOTE) == thread_self() && h != NULL && heap_of(s) == h) {
-		free_own(s, index, p);
-		if ((owner & OWNER_REMOTE) != 0)
-			unflag(h);
-		return;
-	}
-	if ((owner & ~OWNER_REMOTE) == OWNER_ORPHAN && (h = heap_mine()) != NULL && slab_adopt(h, s))
-		return free_own(s, index, p);
-	remote_free(s, index, p);
+	live_word_set(p, live_word(p) & ~bit_of(p));
+	cache_push(p, s->cls);
+	if (flagged)
+		cache_look_around();
 }
 
 void slab_free_slow(void *p)
@@ -76,8 +40,11 @@ void slab_free_slow(void *p)
 	if (unlikely(at.slab == NULL))
 		slab_bad_pointer("free", p);
 	if (at.slab->cls == CLASS_RUN)
-		return large_free(at.slab, p);
-	free_object(at.slab, at.index, p);
+		large_free(at.slab, p);
+	else if (heap_of(at.slab) == thread_cache.heap)
+		free_own(at.slab, p);
+	else
+		remote_free(at.slab, p);
 }
 
 /* p must be live; says what it is. */
@@ -85,7 +52,7 @@ static struct place live_place(const char *call, const void *p)
 {
 	const struct place at = place_of(p);
 
-	if (unlikely(at.slab == NULL || (at.slab->cls != CLASS_RUN && object_free(at.slab, at.index))))
+	if (unlikely(at.slab == NULL))
 		slab_bad_pointer(call, p);
 	return at;
 }

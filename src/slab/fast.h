@@ -1,6 +1,8 @@
-/* fast.h - the whole hit path: a malloc is a bit cleared, a free a bit set, after every check.
+/* fast.h - the whole hit path: malloc pops an object and marks it live, free checks the mark, takes
+ * it off and pushes.
  *
- * Nothing here reads or writes the object.  A pointer that is foreign, inside an object, or free
+ * Nothing here reads or writes the object.  One bit, which only the slab's owner writes, tells that a
+ * live object begins at an address: a pointer that is foreign, misaligned, inside an object or free
  * already fails one of the tests and goes to slab_free_slow, which decides and names the fault.
  */
 #ifndef SLAB_FAST_H
@@ -11,36 +13,43 @@
 
 static inline void *slab_malloc(size_t n)
 {
-	if (unlikely(n > SMALL_MAX))
+	size_t place; /* of the stack, in bytes */
+	if (likely(n <= LINEAR_MAX))
+		place = (n + 15) & ~(size_t)15; /* classes of 16 bytes, stacks of 16 bytes */
+	else if (likely(n <= MEDIUM_MAX))
+		place = medium_place[(n + 63) / 64];
+	else
 		return slab_malloc_slow(n);
-	struct slab *const s = slab_from(thread_cache.direct[(n + 15) / 16]);
-	const size_t word = s->hot;
-	const uint64_t free = free_word(s, word);
-	if (unlikely(free == 0))
+
+	struct stack OWN_SEG *const k = stack_at(place);
+	void **const top = k->top;
+	if (unlikely((uintptr_t)top % STACK_BYTES == 0))
 		return slab_malloc_slow(n);
-	free_word_set(s, word, free & (free - 1));
-	return s->start + (word * 64 + (size_t)__builtin_ctzll(free)) * s->size;
+	void *const p = top[-1];
+	k->top = top - 1;
+	live_set(p);
+	return p;
 }
 
 static inline void slab_free(void *p)
 {
-	const size_t off = (uintptr_t)p - root.base;
-	if (unlikely(off >= atomic_load_explicit(&root.len, memory_order_relaxed)))
+	/* A pointer that is not 16-byte aligned turns into a huge number. */
+	const size_t off = (uintptr_t)p - root.base, unit = off >> UNIT_SHIFT | off << (64 - UNIT_SHIFT);
+	if (unlikely(unit >= root.units))
 		return slab_free_slow(p);
-	struct slab *const s = slab_at(off >> GRANULE_SHIFT);
-	if (unlikely(owner_of(s) != thread_self()))
+	const size_t place = tag_at(unit >> (GRANULE_SHIFT - UNIT_SHIFT)) ^ own_tag();
+	if (unlikely(place >= CLASS_MAX * sizeof(struct stack)))
 		return slab_free_slow(p);
-	/* The high half of the product is the object's index; the low half is below inverse iff the
-	 * offset is a multiple of the size (size_class.h, Z3). */
-	const uint64_t product = (off % GRANULE) * s->inverse;
-	const size_t index = product >> 32, word = index / 64;
-	uint64_t free = free_word(s, word);
-	if (unlikely((uint32_t)product >= s->inverse || index >= s->count || bit_set(&free, index)))
+
+	struct stack OWN_SEG *const k = stack_at(place);
+	void **const top = k->top;
+	uint64_t live = live_word(p);
+	if (unlikely(top == k->limit || !bit_drop(&live, unit)))
 		return slab_free_slow(p);
-	s->hot = (uint8_t)word;
-	if (unlikely(--s->countdown == 0))
-		return slab_free_last(s, index);
-	free_word_set(s, word, free); /* the last that we do to the slab */
+	live_word_set(p, live);
+	*top = p;
+	atomic_signal_fence(memory_order_release); /* a child of fork() finds no gap below its top */
+	k->top = top + 1;
 }
 
 #endif

@@ -9,7 +9,7 @@ void slab_before_fork(void)
 	slab_start_up(); /* so that nobody else is just about to */
 	lock_take(&late_lock);
 	lock_take(&root.heaps_lock);
-	for (uint32_t i = root.heap_count; i-- > HEAP_ORPHANS;) /* the orphans come after all others */
+	for (uint32_t i = HEAP_LATE; i < root.heap_count; i++)
 		lock_take(&root.heaps[i].lock);
 	lock_take(&root.page_lock);
 }
@@ -17,22 +17,26 @@ void slab_before_fork(void)
 void slab_after_fork_parent(void)
 {
 	lock_give(&root.page_lock);
-	for (uint32_t i = HEAP_ORPHANS; i < root.heap_count; i++)
+	for (uint32_t i = HEAP_LATE; i < root.heap_count; i++)
 		lock_give(&root.heaps[i].lock);
 	lock_give(&root.heaps_lock);
 	lock_give(&late_lock);
 }
 
-/* Whoever had raised a flag and not yet pushed the slab is gone: take all flags down. */
-static void settle_flags(struct heap *h)
+/* Whoever had raised a flag and not yet pushed the slab is gone: take all flags down, and list anew. */
+static void settle_flags(void)
 {
-	atomic_store(&h->inbox, 0);
-	for (uint32_t g = h->own, next; g != 0; g = next) {
-		struct slab *s = slab_at(g);
-		next = s->own_next;
-		atomic_fetch_and(&s->owner, ~OWNER_REMOTE);
+	for (uint32_t i = HEAP_LATE; i < root.heap_count; i++)
+		atomic_store(&root.heaps[i].inbox, 0);
+	for (uint32_t g = 1; g < root.chunk_count * CHUNK_GRANULES; g++) {
+		if ((tag_at(g) & TAG_REMOTE) == 0)
+			continue;
+		struct slab *const s = slab_covering(g);
+		atomic_fetch_and(&root.tags[g], ~TAG_REMOTE);
+		if (kind_of(s) != GRANULE_SLAB)
+			continue;
 		slab_collect(s);
-		heap_settle_slab(h, s);
+		heap_settle_slab(heap_of(s), s);
 	}
 }
 
@@ -42,12 +46,12 @@ void slab_after_fork_child(void)
 	lock_reset(&root.heaps_lock);
 	lock_reset(&late_lock);
 	purge_after_fork();
-	for (uint32_t i = HEAP_ORPHANS; i < root.heap_count; i++)
+	for (uint32_t i = HEAP_LATE; i < root.heap_count; i++)
 		lock_reset(&root.heaps[i].lock);
-	for (uint32_t i = HEAP_ORPHANS; i < root.heap_count; i++) {
-		struct heap *h = &root.heaps[i];
-		settle_flags(h);
-		if (i >= HEAP_FIRST && h->owner != OWNER_NONE && h != thread_cache.heap)
-			heap_abandon(h, h->owner);
+	settle_flags();
+	for (uint32_t i = HEAP_FIRST; i < root.heap_count; i++) {
+		struct heap *const h = &root.heaps[i];
+		if (h->owner != NULL && h != thread_cache.heap)
+			heap_abandon(h);
 	}
 }

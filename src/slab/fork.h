@@ -1,8 +1,9 @@
 /* fork.h - fork at any moment in a threaded parent: every lock is held across it.
  *
- * In the child the other threads are gone: their slabs become orphans.  They may have stood between
- * any two instructions of the hit path, which leaves at worst one object that nobody will ever free:
- * the free bit is the only truth, and `countdown` errs on the side of looking too early.
+ * In the child the other threads are gone: their stacks are emptied and their heaps wait for new
+ * threads.  They may have stood between any two instructions of the hit path, which leaves at worst one
+ * object that is neither live nor free; the child copies their stacks from their caches, whose memory
+ * the C library keeps.
  */
 #ifndef SLAB_FORK_H
 #define SLAB_FORK_H

@@ -24,7 +24,6 @@ static struct slab *run_open(uint32_t granules, uint32_t align, bool *clean)
 	struct slab *s = slab_at(first);
 	s->cls = CLASS_RUN;
 	s->run = granules;
-	atomic_store_explicit(&s->owner, OWNER_NONE, memory_order_relaxed);
 	atomic_store_explicit(&s->kind, GRANULE_RUN, memory_order_release);
 	return s;
 }

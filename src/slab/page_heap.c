@@ -127,24 +127,32 @@ static void chunk_update(uint32_t chunk, mask128 free, mask128 dirty)
 	}
 }
 
-struct slab no_slab;
-
 /* ---- the reservation ----------------------------------------------------------------------- */
 
 struct layout {
-	size_t chunks, bins, heaps, slabs, remote, base, end; /* byte offsets */
+	size_t chunks, bins, heaps, stacks, slabs, tags, live, avail, base, end; /* byte offsets */
+	size_t heap_limit;
 };
+
+/* Bytes of live, or avail: a bit for 16 bytes. */
+static size_t bits_len(size_t granules)
+{
+	return granules * GRANULE_WORDS * sizeof(uint64_t);
+}
 
 static struct layout layout_of(size_t chunks)
 {
 	const size_t page = 4096, granules = chunks * CHUNK_GRANULES;
-	struct layout l = {0};
+	struct layout l = {.heap_limit = min_size(HEAPS_MAX, 64 + chunks / 16)};
 
 	l.bins = round_up(l.chunks + chunks * sizeof(struct chunk), page);
 	l.heaps = round_up(l.bins + (chunks + 63) / 64 * sizeof(struct bin_words), page);
-	l.slabs = round_up(l.heaps + HEAPS_MAX * sizeof(struct heap), page) + page;
-	l.remote = round_up(l.slabs + granules * sizeof(struct slab), page) + page;
-	l.base = round_up(l.remote + granules * sizeof(root.remote[0]) + page, HUGE_PAGE_SIZE);
+	l.stacks = round_up(l.heaps + l.heap_limit * sizeof(struct heap), page);
+	l.slabs = round_up(l.stacks + l.heap_limit * CLASS_MAX * STACK_BYTES, page) + page;
+	l.tags = round_up(l.slabs + granules * sizeof(struct slab), page);
+	l.live = round_up(l.tags + granules * sizeof(root.tags[0]), page);
+	l.avail = round_up(l.live + bits_len(granules), page);
+	l.base = round_up(l.avail + bits_len(granules) + page, HUGE_PAGE_SIZE);
 	l.end = l.base + granules * GRANULE;
 	return l;
 }
@@ -156,16 +164,25 @@ static bool accessible(void *from, void *to)
 	return root.os->protect(root.os->ctx, first, ptr_diff(last, first), DMM_PROTECT_RW) == 0;
 }
 
-/* Metadata for 64 chunks at a time: a page of struct chunk, 2.5 MiB of address space in all. */
+/* What lies in live or avail for one granule and all behind it. */
+static void *bits_from(_Atomic uint64_t *biased, size_t granule)
+{
+	return &biased[(root.base >> WORD_SHIFT) + granule * GRANULE_WORDS];
+}
+
+/* Metadata for 64 chunks at a time: a page of struct chunk, 2.3 MiB of address space in all. */
 static bool meta_grow(void)
 {
 	const uint32_t from = root.meta_ready;
 	const uint32_t to = (uint32_t)min_size(from + 64, root.chunk_limit);
 
+	const size_t first = (size_t)from * CHUNK_GRANULES, end = (size_t)to * CHUNK_GRANULES;
 	if (!accessible(&root.chunks[from], &root.chunks[to]) ||
 	    !accessible(&root.bins[from / 64], &root.bins[(to + 63) / 64]) ||
-	    !accessible(&root.slabs[(size_t)from * CHUNK_GRANULES], &root.slabs[(size_t)to * CHUNK_GRANULES]) ||
-	    !accessible(&root.remote[(size_t)from * CHUNK_GRANULES], &root.remote[(size_t)to * CHUNK_GRANULES]))
+	    !accessible(&root.slabs[first], &root.slabs[end]) ||
+	    !accessible(&root.tags[first], &root.tags[end]) ||
+	    !accessible(bits_from(root.live, first), bits_from(root.live, end)) ||
+	    !accessible(bits_from(root.avail, first), bits_from(root.avail, end)))
 		return false;
 	root.meta_ready = to;
 	return true;
@@ -213,7 +230,7 @@ static bool chunks_grow(uint32_t count)
 		chunk_update(chunk, chunk == 0 ? ~(mask128)1 : ~(mask128)0, 0);
 	}
 	root.chunk_count = count;
-	atomic_store_explicit(&root.len, (size_t)count * HUGE_PAGE_SIZE, memory_order_release);
+	__atomic_store_n(&root.units, (size_t)count * HUGE_PAGE_SIZE >> UNIT_SHIFT, __ATOMIC_RELEASE);
 	return true;
 }
 
@@ -238,11 +255,15 @@ int page_heap_open(const struct dmm_os *os)
 	root.bins = (struct bin_words *)(p + l.bins);
 	root.heaps = (struct heap *)(p + l.heaps);
 	root.slabs = (struct slab *)(p + l.slabs);
-	root.remote = (_Atomic uint64_t(*)[MASK_WORDS])(p + l.remote);
+	root.tags = (_Atomic uint32_t *)(p + l.tags);
 	root.base = (uintptr_t)(p + l.base);
+	root.live = (_Atomic uint64_t *)(p + l.live) - (root.base >> WORD_SHIFT);
+	root.avail = (_Atomic uint64_t *)(p + l.avail) - (root.base >> WORD_SHIFT);
+	root.stacks = p + l.stacks;
+	root.heap_limit = (uint32_t)l.heap_limit;
 	root.chunk_limit = (uint32_t)chunks;
 	root.chunk_count = root.chunk_ready = root.meta_ready = 0;
-	if (!accessible(root.heaps, root.heaps + HEAP_FIRST) || !chunks_grow(1)) {
+	if (!chunks_grow(1)) {
 		page_heap_close();
 		return -ENOMEM;
 	}
@@ -251,10 +272,9 @@ int page_heap_open(const struct dmm_os *os)
 
 void page_heap_close(void)
 {
-	atomic_store(&root.len, 0);
+	__atomic_store_n(&root.units, 0, __ATOMIC_RELEASE);
 	root.os->unmap(root.os->ctx, root.reservation, root.reservation_len);
 	root.base = 0;
-	root.slabs = &no_slab;
 }
 
 /* ---- take and give -------------------------------------------------------------------------- */

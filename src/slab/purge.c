@@ -42,8 +42,10 @@ static void purge_runs(uint32_t before, bool whole, size_t keep)
 	while (root.dirty > keep && (chunk = purge_claim(chunk, before, whole, mask)) != UINT32_MAX) {
 		const bool ok = purge_mask(chunk, mask);
 		if (whole) { /* its metadata as well: no slab is left in it */
+			const char *const p = granule_address(chunk * CHUNK_GRANULES);
 			give_back(slab_at(chunk * CHUNK_GRANULES), CHUNK_GRANULES * sizeof(struct slab));
-			give_back(root.remote[chunk * CHUNK_GRANULES], CHUNK_GRANULES * sizeof(root.remote[0]));
+			give_back(avail_word(p), CHUNK_GRANULES * GRANULE_WORDS * sizeof *root.avail);
+			give_back(live_word_at(p), CHUNK_GRANULES * GRANULE_WORDS * sizeof *root.live);
 		}
 		purge_return(chunk++, mask, ok);
 	}
@@ -51,46 +53,49 @@ static void purge_runs(uint32_t before, bool whole, size_t keep)
 
 /* ---- pages of slabs ------------------------------------------------------------------------- */
 
-static bool range_free(const struct slab *s, size_t from, size_t to)
+/* No object that reaches into these bytes of the slab is anything but avail. */
+static bool range_avail(const struct slab *s, size_t from, size_t to)
 {
 	const size_t step = s->size;
-	const size_t last = min_size((to - 1) / step, s->count - 1);
+	const size_t last = min_size((to - 1) / step, s->count - 1u);
 
-	for (size_t index = from / step; index <= last; index++)
-		if (!object_free(s, (unsigned)index))
+	for (size_t i = from / step; i <= last; i++) {
+		const char *const p = slab_start(s) + i * step;
+		if ((atomic_load_explicit(avail_word(p), memory_order_relaxed) & bit_of(p)) == 0)
 			return false;
+	}
 	return true;
 }
 
-/* Give back the pages of a slab that is not current and has no live object on them. */
+/* Give back the pages of a slab on which all objects are in avail: nobody touches those unlocked. */
 static void purge_pages(struct slab *s)
 {
 	const size_t len = (size_t)s->granules << GRANULE_SHIFT, unit = max_size(4096, len / 32);
 	size_t from = 0;
 
 	for (size_t at = 0; at < len; at += unit) {
-		const bool empty = (s->purged >> at / unit & 1) == 0 && range_free(s, at, at + unit);
+		const bool empty = (s->purged >> at / unit & 1) == 0 && range_avail(s, at, at + unit);
 		if (empty)
 			s->purged |= 1u << at / unit;
 		if (!empty && from < at)
-			give_back(s->start + from, at - from);
+			give_back(slab_start(s) + from, at - from);
 		if (!empty)
 			from = at + unit;
 	}
 	if (from < len)
-		give_back(s->start + from, len - from);
+		give_back(slab_start(s) + from, len - from);
 }
 
 /* True: it has changed since we looked last, so look again. */
 static bool look_at(struct slab *s)
 {
-	const unsigned free = slab_count_free(s);
+	const unsigned avail = slab_count_avail(s);
 
-	if (free != s->seen_free) {
-		s->seen_free = (uint16_t)free;
+	if (avail != s->seen_avail) {
+		s->seen_avail = (uint16_t)avail;
 		return true;
 	}
-	if ((size_t)free * s->size >= 4096 && s->cls != CLASS_ZERO)
+	if ((size_t)avail * s->size >= 4096 && s->cls != CLASS_ZERO)
 		purge_pages(s);
 	return false;
 }
@@ -104,7 +109,7 @@ static bool purge_slab(struct slab *s)
 	if (number == 0)
 		return false;
 	lock_take(&h->lock);
-	if (kind_of(s) == GRANULE_SLAB && s->heap == number && s->state != SLAB_CURRENT)
+	if (kind_of(s) == GRANULE_SLAB && s->heap == number)
 		changed = look_at(s);
 	lock_give(&h->lock);
 	return changed;
@@ -140,9 +145,9 @@ static void heap_release_idle(struct heap *h)
 	while (granule != 0) {
 		struct slab *s = slab_at(granule);
 		granule = s->inbox_next;
-		/* The owner may be changing `free` this moment, unless no object is left to be freed. */
-		if (s->state != SLAB_CURRENT && slab_count_free(s) == s->count) {
-			atomic_fetch_and(&s->owner, ~OWNER_REMOTE);
+		/* The owner may be changing live bits this moment, unless no object is left that it has. */
+		if (slab_count_avail(s) == s->count) {
+			atomic_fetch_and(&root.tags[granule_of(s)], ~TAG_REMOTE);
 			slab_collect(s);
 			heap_settle_slab(h, s);
 		} else {

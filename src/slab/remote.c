@@ -13,61 +13,41 @@ static void push(struct heap *h, struct slab *s)
 	    &h->inbox, &head, granule_of(s), memory_order_release, memory_order_relaxed));
 }
 
-void remote_free(struct slab *s, unsigned index, const void *p)
+/* Nobody will look into the inbox of a heap without a thread, so we do. */
+static void settle_for(struct heap *h)
 {
-	_Atomic uint64_t *const word = &remote_words(s)[index / 64];
-	const uint64_t bit = 1ull << bit_of(index);
-
-	if (unlikely((free_word(s, index / 64) & bit) != 0))
-		slab_misuse("double free", p, slab_usable_size(s));
-	const size_t size = slab_usable_size(s); /* once the bit is set, the slab may be another's */
-	if (unlikely((atomic_fetch_or_explicit(word, bit, memory_order_acq_rel) & bit) != 0))
-		slab_misuse("double free", p, size);
-	if ((atomic_load_explicit(&s->owner, memory_order_acquire) & OWNER_REMOTE) != 0)
+	if (h->owner != NULL || !lock_try(&h->lock))
 		return;
-	const uintptr_t owner = atomic_fetch_or_explicit(&s->owner, OWNER_REMOTE, memory_order_acq_rel);
-	if ((owner & OWNER_REMOTE) != 0 || owner == OWNER_NONE || owner == OWNER_ORPHAN)
-		return;
-	push(heap_of(s), s);
-	purge_check();
-}
-
-/* Under orphans.lock and h's lock. */
-static void take_over(struct heap *h, struct slab *s)
-{
-	if (s->state == SLAB_PARTIAL)
-		heap_unlist_slab(orphans(), s);
-	heap_disown_slab(orphans(), s);
-	heap_own_slab(h, s);
-	atomic_exchange_explicit(&s->owner, h->owner, memory_order_acq_rel);
-	slab_collect(s);
-}
-
-void remote_adopt_one(struct heap *h, unsigned cls)
-{
-	if (orphans()->partial[cls] == 0)
-		return;
-	lock_take(&orphans()->lock);
-	const uint32_t granule = orphans()->partial[cls];
-	if (granule != 0) {
-		struct slab *s = slab_at(granule);
-		take_over(h, s);
-		heap_list_slab(h, s);
-		heap_settle_slab(h, s);
-	}
-	lock_give(&orphans()->lock);
-}
-
-bool slab_adopt(struct heap *h, struct slab *s)
-{
-	lock_take(&h->lock);
-	lock_take(&orphans()->lock);
-	const bool mine = s->heap == HEAP_ORPHANS;
-	if (mine) {
-		take_over(h, s);
-		heap_settle_slab(h, s);
-	}
-	lock_give(&orphans()->lock);
+	if (h->owner == NULL)
+		heap_drain_inbox(h);
 	lock_give(&h->lock);
-	return mine;
+}
+
+/* Put the flag up; true: it was down, and the granule is of a slab, of *heap. */
+static bool flag(size_t granule, unsigned *heap)
+{
+	if ((atomic_load(&root.tags[granule]) & TAG_REMOTE) != 0)
+		return false;
+	const uint32_t old = atomic_fetch_or(&root.tags[granule], TAG_REMOTE);
+	*heap = tag_heap(old);
+	return (old & TAG_REMOTE) == 0 && *heap != 0;
+}
+
+void remote_free(struct slab *s, const void *p)
+{
+	const size_t size = slab_usable_size(s); /* once the bit is set, the slab may be another's */
+	const size_t granule = ((uintptr_t)p - root.base) >> GRANULE_SHIFT, head = granule_of(s);
+	unsigned heap;
+
+	if (unlikely(!atomic_load_explicit(&root.shared, memory_order_relaxed)))
+		heap_share();
+	if (unlikely((atomic_fetch_or(avail_word(p), bit_of(p)) & bit_of(p)) != 0))
+		slab_misuse("double free", p, size);
+	if (granule != head)
+		flag(granule, &heap);
+	if (!flag(head, &heap))
+		return;
+	push(&root.heaps[heap], slab_at(head));
+	settle_for(&root.heaps[heap]);
+	purge_check();
 }

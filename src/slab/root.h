@@ -1,27 +1,32 @@
 /* root.h - the shape of the heap in memory, and its one root: exported, versioned, and all that an
  * outside reader needs (dmm top, dmm show --pid, dmm show --core).
  *
- *   base of the reservation                                                       its end
- *     | chunks | bins | heaps |g| slabs ......... |g| remote ....... |g| payload ............ |
- *                                                                      ^ root.base
+ *   base of the reservation                                                                root.base
+ *     | chunks | bins | heaps | stacks | slabs | tags | live | avail |g| payload ............... |
+ *
  *   chunks    struct chunk, one per 2 MiB of payload: which of its 128 granules are free, which dirty
  *   bins      where the page heap finds a chunk with a long enough free run
  *   heaps     struct heap, one per thread: the lists of its slabs
- *   slabs     struct slab, one per granule: what the granule is, and which of its objects are free
- *   remote    64-bit masks of what other threads freed, 16 words per granule
+ *   stacks    of free objects, one per heap and class: what malloc pops and free pushes
+ *   slabs     struct slab, one per granule: what the granule is
+ *   tags      32 bits a granule: whose it is, and which class
+ *   live      a bit for every 16 bytes of payload: a live object begins here; the owner's
+ *   avail     the same: this object is free and in no stack, or freed by another thread; everybody's
  *   g         inaccessible pages; payload starts with one such granule as well
  *
+ * An object is live iff its bit in `live` is set and its bit in `avail` is not: exact at every moment.
  * No byte of this lies in payload, so nothing that a program writes there can change it, and any page
- * without a live object can be given back.  A free bit is exact at every moment: 1 = free, 0 = live.
- * There is no cache of objects that an outside reader would have to know about.
+ * without a live object can be given back.
  *
  * Who may write:
- *   root          page_lock, but heaps and heap_count: heaps_lock; base, len and the tables: page_lock
+ *   root          page_lock, but heaps, heap_count, shared: heaps_lock
  *   struct chunk  page_lock
- *   struct slab   what is said at its fields
- *   struct heap   its lock, but inbox: anybody, atomically
- * Lock order: heaps_lock, then a heap's lock (a thread's own, or one at a time), then the orphans' lock,
- * then page_lock.
+ *   tags          the heap's lock, but TAG_REMOTE: everybody, atomically
+ *   live          the owner; of a slab without owner, who holds the heap's lock
+ *   avail, slab   the heap's lock, but setting a bit of avail: everybody, atomically
+ *   stacks        their thread; of a heap without a thread, who holds its lock
+ *   struct heap   its lock, but inbox: everybody, atomically
+ * Lock order: late_lock, heaps_lock, heaps' locks by number, page_lock.
  */
 #ifndef SLAB_ROOT_H
 #define SLAB_ROOT_H
@@ -33,21 +38,23 @@
 #include "slab/size_class.h"
 
 enum {
-	ROOT_VERSION = 1,
+	ROOT_VERSION = 2,
+	UNIT_SHIFT = 4,        /* 16 bytes: every object begins on one */
+	WORD_SHIFT = 10,       /* 1 KiB: 64 units, a word of live and avail */
 	GRANULE = 1 << 14,     /* bytes; the unit of slabs and runs */
 	GRANULE_SHIFT = 14,
+	GRANULE_WORDS = 16,
 	CHUNK_GRANULES = 128,  /* 2 MiB: one huge page */
 	CHUNK_SHIFT = 7,       /* granules to chunks */
-	MASK_WORDS = 16,       /* a granule of 16-byte objects */
 	CHUNKS_MAX = 1 << 18,  /* 512 GiB of payload */
-	HEAPS_MAX = 1 << 16,
-	HEAP_ORPHANS = 1,      /* slabs of threads that ended */
-	HEAP_LATE = 2,         /* for what is asked of us after a thread's end */
-	HEAP_FIRST = 3,        /* of the threads' heaps */
+	HEAPS_MAX = 1 << 14,   /* threads at once that have a heap of their own */
+	HEAP_LATE = 1,         /* for what is asked of us before a thread's first or after its last heap */
+	HEAP_FIRST = 2,        /* of the threads' heaps */
 	RUN_BINS = 14,
+	STACK_BYTES = 1024,    /* of one stack; it is empty where its top is a multiple of this */
 };
 static_assert(1 << GRANULE_SHIFT == GRANULE, "two names of one number");
-static_assert(MASK_WORDS * 64 * MAX_ALIGN == GRANULE, "a bit for the smallest object");
+static_assert(1 << UNIT_SHIFT == MAX_ALIGN, "a bit for the smallest object");
 static_assert((uint64_t)CHUNK_GRANULES * GRANULE == HUGE_PAGE_SIZE, "a chunk is a huge page");
 
 enum granule_kind {
@@ -58,46 +65,32 @@ enum granule_kind {
 	GRANULE_FREED,    /* was a slab's first, or a run's, and keeps its size for the message */
 };
 
-enum slab_state {
-	SLAB_FULL,    /* in no list: at most a few of its objects are free */
-	SLAB_PARTIAL, /* in its heap's list of the class */
-	SLAB_CURRENT, /* the thread allocates from it without a lock */
-};
-
-/* owner: the thread pointer of the only thread that may change .free, with OWNER_REMOTE set while the
- * slab is, or is about to be, in its heap's inbox; or one of these. */
-#define OWNER_NONE   ((uintptr_t)0) /* not a slab */
-#define OWNER_ORPHAN ((uintptr_t)2) /* its thread has ended; whoever frees into it or needs it adopts it */
-#define OWNER_REMOTE ((uintptr_t)1)
+/* A tag: the number of the heap that owns the slab, and the class as the place of its stack in a
+ * thread's cache.  0: no slab.  A tag without its heap's number is that place, so that one exclusive or
+ * and one comparison tell whether a granule is ours, and which stack it feeds. */
+#define TAG_HEAP_SHIFT 16
+#define TAG_REMOTE     (1u << 31) /* others have freed into it: in its heap's inbox, or about to be */
+enum { TAG_STACK = 16 };          /* sizeof(struct stack) */
 
 struct slab {
-	/* What a hit needs is in one cache line, for slabs of up to 256 objects. */
-	_Atomic uintptr_t owner;
-	char    *start;     /* of object 0 */
-	uint32_t inverse;   /* of the class */
-	uint32_t countdown; /* owner: frees until somebody must look (relist, release, re-arm) */
-	uint32_t size;      /* bytes from object to object */
-	uint16_t count;     /* objects */
-	uint8_t  cls;       /* CLASS_RUN: not a slab */
-	uint8_t  hot;       /* owner: the word of free in which the last free was */
-	_Atomic uint64_t free[MASK_WORDS]; /* written by the owner alone */
-
-	uint32_t next, prev;         /* partial list of the heap, a ring; granule numbers */
-	uint32_t own_next, own_prev; /* all slabs of the heap; 0: none */
-	uint32_t inbox_next;  /* whoever set OWNER_REMOTE; then who drains the inbox */
+	uint32_t next, prev;  /* partial list of the heap, a ring; granule numbers */
+	uint32_t inbox_next;  /* whoever set TAG_REMOTE; then who drains the inbox */
 	union {
 		uint32_t head;   /* GRANULE_REST */
 		uint32_t run;    /* GRANULE_RUN: its granules */
 		uint32_t purged; /* GRANULE_SLAB: pages given back, a bit for each 4 KiB or larger share */
 	};
+	uint32_t size;        /* bytes from object to object */
+	uint16_t count;       /* objects */
+	uint16_t avail;       /* of them in avail when somebody last looked */
 	_Atomic uint8_t kind; /* enum granule_kind */
-	uint8_t  state;      /* enum slab_state; heap's lock */
-	uint16_t heap;       /* number of the heap; its lock */
-	uint16_t seen_free;  /* purger: free objects when it last looked */
+	uint8_t  cls;         /* CLASS_RUN: not a slab */
 	uint8_t  granules;
-	uint8_t  reserved;
+	bool     listed;      /* in its heap's list of the class */
+	uint16_t heap;        /* number of the heap */
+	uint16_t seen_avail;  /* purger: avail when it last looked */
 };
-static_assert(sizeof(struct slab) == 192, "three cache lines");
+static_assert(sizeof(struct slab) == 32, "two to a cache line");
 
 struct chunk {
 	uint64_t free[2];  /* a bit a granule: not part of a slab or run */
@@ -113,34 +106,40 @@ struct bin_words {
 	uint64_t bin[2][RUN_BINS]; /* [dirty or not] */
 };
 
+struct thread_cache;
+
 struct heap {
 	struct lock lock;
-	uint32_t own;            /* first of all its slabs */
-	_Atomic uint32_t inbox;  /* slabs into which others have freed; 0: none */
-	uint32_t next_unused;    /* in root.unused, a heap number; 0: none */
-	uintptr_t owner;         /* thread pointer; OWNER_NONE: unused */
+	_Atomic uint32_t inbox;     /* slabs into which others have freed; 0: none */
+	uint32_t next_unused;       /* in root.unused, a heap number; 0: none */
 	uint32_t partial_granules;
-	uint32_t partial[CLASS_MAX]; /* oldest slab with free objects */
-	uint64_t reserved[2];
+	struct thread_cache *owner; /* the cache of its thread; NULL: it has none */
+	uint32_t partial[CLASS_MAX]; /* oldest slab with objects in avail */
 };
 
 struct slab_root {
 	/* The hit path reads these, and they change only when the heap grows. */
-	uintptr_t base;      /* payload */
-	_Atomic size_t len;  /* bytes of payload whose metadata may be read */
-	struct slab *slabs;  /* [granule] */
-	_Atomic uint64_t (*remote)[MASK_WORDS]; /* [granule] */
+	uintptr_t base;         /* payload */
+	size_t   units;         /* of 16 bytes of payload whose metadata may be read; grows atomically */
+	_Atomic uint32_t *tags; /* [granule] */
+	_Atomic uint64_t *live; /* [address >> WORD_SHIFT], the whole address: no subtraction */
+	_Atomic uint64_t *avail;
+	struct slab *slabs;     /* [granule] */
+	_Atomic bool shared;    /* a second thread was seen: avail changes by atomic instructions */
 
 	uint32_t version;    /* ROOT_VERSION */
 	uint32_t slab_bytes, chunk_bytes, heap_bytes; /* sizes of the structs, for outside readers */
-	uint32_t granule, chunk_granules;
+	uint32_t granule, chunk_granules, stack_bytes, classes;
+	const struct size_class *class_table;
 
 	__attribute__((aligned(CACHE_LINE))) struct lock page_lock, heaps_lock;
 	struct chunk *chunks;
 	struct bin_words *bins;      /* [chunk / 64]: a bit per chunk */
 	struct bin_words middle[CHUNKS_MAX / 64 / 64], top; /* a bit per word of the level below */
 	struct heap *heaps;          /* [heap_count]; 0: none */
+	char    *stacks;             /* [heap][CLASS_MAX][STACK_BYTES] */
 	uint32_t heap_count, unused; /* unused: first of the heaps without a thread */
+	uint32_t heap_limit;         /* that the reservation holds */
 	uint32_t chunk_count;        /* that the page heap may use */
 	uint32_t chunk_limit;        /* that the reservation holds */
 	uint32_t chunk_ready, meta_ready; /* chunks whose payload, whose metadata is accessible */
@@ -154,7 +153,6 @@ struct slab_root {
 
 /* Hidden for us, exported as dmm_slab_root. */
 extern struct slab_root root;
-extern struct slab no_slab; /* root.slabs before the start: nothing free in it */
 
 static inline struct slab *slab_at(size_t granule)
 {
@@ -171,9 +169,14 @@ static inline char *granule_address(uint32_t granule)
 	return (char *)(root.base + ((size_t)granule << GRANULE_SHIFT));
 }
 
-static inline struct heap *orphans(void)
+static inline uint32_t tag_of(unsigned heap, unsigned cls)
 {
-	return &root.heaps[HEAP_ORPHANS];
+	return heap << TAG_HEAP_SHIFT | cls * TAG_STACK;
+}
+
+static inline unsigned tag_heap(uint32_t tag)
+{
+	return (tag & ~TAG_REMOTE) >> TAG_HEAP_SHIFT;
 }
 
 #endif

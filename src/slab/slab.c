@@ -4,7 +4,34 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/crash.h"
 #include "slab/page_heap.h"
+
+/* ---- words of a slab: number w lies at its w-th KiB ---------------------------------------------- */
+
+static unsigned slab_words(const struct slab *s)
+{
+	return s->granules * (unsigned)GRANULE_WORDS;
+}
+
+static char *word_address(const struct slab *s, unsigned w)
+{
+	return slab_start(s) + ((size_t)w << WORD_SHIFT);
+}
+
+/* Mark every object avail. */
+static void fill(struct slab *s)
+{
+	const char *p = slab_start(s);
+
+	for (unsigned i = 0; i < s->count;) {
+		_Atomic uint64_t *const word = avail_word(p);
+		uint64_t bits = 0;
+		for (; i < s->count && avail_word(p) == word; i++, p += s->size)
+			bits |= bit_of(p);
+		atomic_store_explicit(word, bits, memory_order_relaxed);
+	}
+}
 
 struct slab *slab_open(unsigned cls)
 {
@@ -15,19 +42,14 @@ struct slab *slab_open(unsigned cls)
 	if (first == 0)
 		return NULL;
 	struct slab *s = slab_at(first);
-	s->start = granule_address(first);
-	s->hot = 0;
-	s->inverse = c->inverse;
 	s->size = c->size;
-	s->count = c->count;
+	s->count = s->avail = c->count;
 	s->cls = (uint8_t)cls;
 	s->purged = 0;
-	s->seen_free = 0;
+	s->seen_avail = 0;
 	s->granules = c->granules;
-	for (unsigned w = 0; w < c->words; w++) {
-		const unsigned left = c->count - w * 64;
-		free_word_set(s, w, left >= 64 ? ~0ull : (1ull << left) - 1);
-	}
+	s->listed = false;
+	fill(s);
 	for (uint32_t i = 1; i < c->granules; i++) {
 		struct slab *rest = slab_at(first + i);
 		rest->head = first;
@@ -35,8 +57,17 @@ struct slab *slab_open(unsigned cls)
 	}
 	atomic_store_explicit(&s->kind, GRANULE_SLAB, memory_order_release);
 	if (cls == CLASS_ZERO) /* malloc(0): whoever touches it faults; if refused, it is just 16 bytes */
-		root.os->protect(root.os->ctx, s->start, GRANULE, DMM_PROTECT_NONE);
+		root.os->protect(root.os->ctx, slab_start(s), GRANULE, DMM_PROTECT_NONE);
 	return s;
+}
+
+void slab_tag(struct slab *s, unsigned heap)
+{
+	const uint32_t first = granule_of(s);
+
+	s->heap = (uint16_t)heap;
+	for (uint32_t i = s->granules; i-- > 0;)
+		atomic_store_explicit(&root.tags[first + i], tag_of(heap, s->cls), memory_order_release);
 }
 
 void slab_close(struct slab *s)
@@ -44,79 +75,115 @@ void slab_close(struct slab *s)
 	const uint32_t first = granule_of(s);
 
 	if (s->cls == CLASS_ZERO &&
-	    root.os->protect(root.os->ctx, s->start, GRANULE, DMM_PROTECT_RW) != 0)
+	    root.os->protect(root.os->ctx, slab_start(s), GRANULE, DMM_PROTECT_RW) != 0)
 		return; /* past vm.max_map_count: these 16 KiB of addresses are lost, no memory is */
+	for (unsigned w = 0; w < slab_words(s); w++) {
+		atomic_store_explicit(avail_word(word_address(s, w)), 0, memory_order_relaxed);
+		live_word_set(word_address(s, w), 0);
+	}
 	atomic_store_explicit(&s->kind, GRANULE_FREED, memory_order_relaxed);
-	for (uint32_t i = 1; i < s->granules; i++)
+	for (uint32_t i = 1; i < s->granules; i++) {
+		atomic_store_explicit(&root.tags[first + i], 0, memory_order_relaxed);
 		atomic_store_explicit(&slab_at(first + i)->kind, GRANULE_NONE, memory_order_relaxed);
+	}
 	run_give(first, s->granules, s->cls == CLASS_ZERO);
 }
 
-unsigned slab_collect(struct slab *s)
+/* The lowest `most` ones of x. */
+static uint64_t lowest_bits(uint64_t x, unsigned most)
 {
-	_Atomic uint64_t *remote = remote_words(s);
+	uint64_t rest = x;
+
+	if ((unsigned)__builtin_popcountll(x) <= most)
+		return x;
+	while (most-- > 0)
+		rest &= rest - 1;
+	return x & ~rest;
+}
+
+static void avail_clear(_Atomic uint64_t *word, uint64_t bits)
+{
+	if (atomic_load_explicit(&root.shared, memory_order_relaxed))
+		atomic_fetch_and_explicit(word, ~bits, memory_order_acq_rel);
+	else
+		atomic_store_explicit(word, atomic_load_explicit(word, memory_order_relaxed) & ~bits,
+		    memory_order_relaxed);
+}
+
+unsigned slab_take(struct slab *s, void **out, unsigned most)
+{
 	unsigned n = 0;
 
-	for (unsigned w = 0; w < (s->count + 63u) / 64; w++) {
-		if (atomic_load_explicit(&remote[w], memory_order_relaxed) == 0)
+	for (unsigned w = 0; w < slab_words(s) && n < most; w++) {
+		char *const p = word_address(s, w);
+		const uint64_t all = atomic_load_explicit(avail_word(p), memory_order_acquire);
+		if (all == 0)
 			continue;
-		const uint64_t got = atomic_exchange_explicit(&remote[w], 0, memory_order_acquire);
-		const uint64_t had = free_word(s, w);
-		if (unlikely((had & got) != 0)) {
-			const size_t index = w * 64u + (unsigned)__builtin_ctzll(had & got);
-			slab_misuse("double free", s->start + index * s->size, slab_usable_size(s));
-		}
-		free_word_set(s, w, had | got);
-		n += (unsigned)__builtin_popcountll(got);
+		const uint64_t got = lowest_bits(all, most - n), live = live_word(p);
+		avail_clear(avail_word(p), got);
+		if ((live & got) != 0)
+			live_word_set(p, live & ~got);
+		for (uint64_t x = got; x != 0; x &= x - 1)
+			out[n++] = p + ((size_t)__builtin_ctzll(x) << UNIT_SHIFT);
 	}
+	s->avail = n < s->avail ? (uint16_t)(s->avail - n) : 0;
+	s->purged = 0;
 	return n;
 }
 
-unsigned slab_count_free(const struct slab *s)
+void slab_collect(struct slab *s)
 {
-	const _Atomic uint64_t *remote = remote_words(s);
 	unsigned n = 0;
 
-	for (unsigned w = 0; w < (s->count + 63u) / 64; w++)
+	for (unsigned w = 0; w < slab_words(s); w++) {
+		char *const p = word_address(s, w);
+		const uint64_t avail = atomic_load(avail_word(p)), live = live_word(p);
+		if ((live & avail) != 0)
+			live_word_set(p, live & ~avail);
+		n += (unsigned)__builtin_popcountll(avail);
+	}
+	s->avail = (uint16_t)n;
+}
+
+unsigned slab_count_avail(const struct slab *s)
+{
+	unsigned n = 0;
+
+	for (unsigned w = 0; w < slab_words(s); w++)
 		n += (unsigned)__builtin_popcountll(
-		    free_word(s, w) | atomic_load_explicit(&remote[w], memory_order_relaxed));
+		    atomic_load_explicit(avail_word(word_address(s, w)), memory_order_acquire));
 	return n;
 }
 
-static bool run_starts(const struct slab *s, uint32_t granule)
+/* ---- what is at an address ---------------------------------------------------------------------- */
+
+static struct place run_place(struct slab *s, size_t off)
 {
-	return granule < root.chunk_count * CHUNK_GRANULES && kind_of(s) == GRANULE_RUN;
+	const size_t size = (size_t)s->run << GRANULE_SHIFT;
+	const bool starts = off % GRANULE == 0;
+
+	if (kind_of(s) == GRANULE_FREED)
+		return (struct place){.size = size, .freed = starts};
+	return starts ? (struct place){.slab = s, .size = size} : (struct place){.size = size};
 }
 
 struct place place_of(const void *p)
 {
 	const size_t off = (uintptr_t)p - root.base;
-	if (off >= atomic_load_explicit(&root.len, memory_order_acquire))
+	if (off >> UNIT_SHIFT >= __atomic_load_n(&root.units, __ATOMIC_ACQUIRE))
 		return (struct place){0};
 
-	const uint32_t granule = (uint32_t)(off >> GRANULE_SHIFT);
-	struct slab *s = slab_at(granule);
-	if (kind_of(s) == GRANULE_REST)
-		s = slab_at(s->head);
+	struct slab *const s = slab_covering(off >> GRANULE_SHIFT);
 	const enum granule_kind kind = kind_of(s);
-	if (run_starts(s, granule)) {
-		const size_t usable = (size_t)s->run << GRANULE_SHIFT;
-		return off % GRANULE == 0 ? (struct place){.slab = s, .size = usable}
-		                          : (struct place){.size = usable};
-	}
-	if (kind != GRANULE_SLAB && kind != GRANULE_FREED)
+	if (kind != GRANULE_SLAB && kind != GRANULE_RUN && kind != GRANULE_FREED)
 		return (struct place){0};
-	if (s->cls == CLASS_RUN) /* a run, freed */
-		return (struct place){.size = (size_t)s->run << GRANULE_SHIFT,
-		    .freed = kind == GRANULE_FREED && off % GRANULE == 0};
-
-	const uint32_t within = (uint32_t)(off - ((size_t)granule_of(s) << GRANULE_SHIFT));
-	const uint32_t index = s->granules == 1 ? (uint32_t)((uint64_t)within * s->inverse >> 32) : within / s->size;
-	const bool starts = index * s->size == within && index < s->count;
-	const size_t usable = slab_usable_size(s);
-	if (kind == GRANULE_FREED || !starts)
-		return (struct place){.size = usable, .freed = kind == GRANULE_FREED && starts};
-	return (struct place){.slab = s, .index = index, .size = usable};
+	if (s->cls == CLASS_RUN)
+		return run_place(s, off);
+	const size_t within = (uintptr_t)p - (uintptr_t)slab_start(s), size = slab_usable_size(s);
+	const bool starts = within % s->size == 0 && within / s->size < s->count;
+	if (kind == GRANULE_SLAB && starts && object_live(p))
+		return (struct place){.slab = s, .size = size};
+	return (struct place){.size = size, .freed = starts};
 }
 
 void slab_misuse(const char *what, const void *p, size_t size)
@@ -146,17 +213,17 @@ void slab_bad_pointer(const char *call, const void *p)
 	if (run != NULL)
 		crash("invalid %s: %p (inside %u bytes)", call, p, (size_t)run->run << GRANULE_SHIFT);
 	const struct place at = place_of(p);
-	const bool again = at.freed ||
-	    (at.slab != NULL && kind_of(at.slab) == GRANULE_SLAB && object_free(at.slab, at.index));
 
-	if (again && strcmp(call, "free") == 0)
+	if (at.freed && strcmp(call, "free") == 0)
 		slab_misuse("double free", p, at.size);
-	if (again)
+	if (at.freed)
 		crash("%s after free: %p (%u bytes)", call, p, at.size);
 	if (at.size != 0)
 		crash("invalid %s: %p (inside %u bytes)", call, p, at.size);
 	crash("invalid %s: %p (not allocated here)", call, p);
 }
+
+/* ---- check -------------------------------------------------------------------------------------- */
 
 static bool fault(struct dmm_fault *why, const char *rule, const void *at, uint64_t found, uint64_t wanted)
 {
@@ -164,27 +231,38 @@ static bool fault(struct dmm_fault *why, const char *rule, const void *at, uint6
 	return false;
 }
 
+/* Bits at the places where objects begin, in word w. */
+static uint64_t starts_of(const struct slab *s, unsigned w)
+{
+	const size_t from = (size_t)w << WORD_SHIFT, to = from + (1u << WORD_SHIFT);
+	uint64_t bits = 0;
+
+	for (size_t i = (from + s->size - 1) / s->size; i < s->count && i * s->size < to; i++)
+		bits |= 1ull << (i * s->size >> UNIT_SHIFT) % 64;
+	return bits;
+}
+
 bool slab_check(struct slab *s, struct dmm_fault *why)
 {
-	const _Atomic uint64_t *remote = remote_words(s);
+	const uint32_t first = granule_of(s);
 
-	for (unsigned w = 0; w < (s->count + 63u) / 64; w++) {
-		const uint64_t mine = free_word(s, w), theirs = atomic_load(&remote[w]);
-		const unsigned left = s->count - w * 64;
-		const uint64_t valid = left >= 64 ? ~0ull : (1ull << left) - 1;
-		if ((mine & theirs) != 0)
-			return fault(why, "S1 exclusive", s, mine, theirs);
-		if (((mine | theirs) & ~valid) != 0)
-			return fault(why, "S2 range", s, mine | theirs, valid);
+	for (unsigned w = 0; w < slab_words(s); w++) {
+		const char *const p = word_address(s, w);
+		const uint64_t bits = live_word(p) | atomic_load(avail_word(p)), starts = starts_of(s, w);
+		if ((bits & ~starts) != 0)
+			return fault(why, "S1 starts", p, bits, starts);
 	}
-	for (uint32_t i = 1; i < s->granules; i++) {
+	const bool flagged = tag_at(first) & TAG_REMOTE;
+	if (!flagged && s->avail != slab_count_avail(s))
+		return fault(why, "S2 counted", s, s->avail, slab_count_avail(s));
+	for (uint32_t i = 0; i < s->granules; i++) {
 		const struct slab *rest = s + i;
-		if (kind_of(rest) != GRANULE_REST || rest->head != granule_of(s))
-			return fault(why, "S3 head", rest, rest->head, granule_of(s));
+		if (i > 0 && (kind_of(rest) != GRANULE_REST || rest->head != first))
+			return fault(why, "S3 head", rest, rest->head, first);
+		if ((tag_at(first + i) & ~TAG_REMOTE) != tag_of(s->heap, s->cls))
+			return fault(why, "S4 tagged", rest, tag_at(first + i), tag_of(s->heap, s->cls));
 	}
-	const unsigned live = s->count - slab_count_free(s);
-	const bool flagged = owner_of(s) & OWNER_REMOTE;
-	if (s->state != SLAB_CURRENT && !flagged && s->countdown > (live == 0 ? 1 : live))
-		return fault(why, "S4 countdown", s, s->countdown, live);
+	if (s->listed && s->avail == 0)
+		return fault(why, "S5 listed", s, s->avail, 1);
 	return true;
 }

@@ -1,18 +1,22 @@
 /* slab.h - one slab: objects of one class, and which of them are free.
  *
  *   payload   | 0 | 1 | 2 | 3 | ...                  | count-1 |tail|     granules * 16 KiB
- *   free[]      0   1   1   0   ...                      1                written by the owner alone
- *   remote[]    1   0   0   0   ...                      0                set by others, atomically
+ *   live        1   0   0   1   ...                      1                written by the owner alone
+ *   avail       0   1   0   1   ...                      0                set by everybody, atomically
+ *               |   |   |   \- another thread freed it; the owner has not seen it yet
+ *               |   |   \----- free, in the owner's stack of the class
+ *               |   \--------- free, in no stack
+ *               \------------- live
  *
- * An object is live iff both bits are 0.  Only its owner takes objects (clears bits of free); the owner
- * frees by setting a bit of free, everybody else by an atomic or into remote, which the owner collects.
+ * Both bits stand where the object begins, one for every 16 bytes of payload; between them lie zeros.
  *
  * Invariants, checked by slab_check() while nothing else runs:
- *   S1 exclusive   free & remote == 0
- *   S2 range       no bit beyond count is set
+ *   S1 starts      live and avail have bits only where an object begins
+ *   S2 counted     avail == the bits in avail, unless others have freed (TAG_REMOTE)
  *   S3 head        GRANULE_REST leads to a GRANULE_SLAB that covers it
- *   S4 countdown   a slab that is not current: countdown <= live objects (0 only while empty or flagged)
- *   S5 listed      state is SLAB_PARTIAL iff the slab is in its heap's list of its class
+ *   S4 tagged      every granule of a slab has the tag of its heap and class
+ *   S5 listed      listed iff the slab is in its heap's list of its class; never with avail == 0
+ *   S6 stacked     what is in a stack is neither live nor avail, and of that heap and class
  */
 #ifndef SLAB_SLAB_H
 #define SLAB_SLAB_H
@@ -20,53 +24,73 @@
 #include "base/bits.h"
 #include "slab/root.h"
 
-/* A new slab, all free, owned by nobody yet; NULL: no memory. */
+/* A new slab, all objects in avail, not owned yet; NULL: no memory. */
 struct slab *slab_open(unsigned cls);
-/* All objects are free, owner is OWNER_NONE already: the granules go back. */
+/* All objects are in avail, and the tag of its first granule is 0 already: the granules go back. */
 void slab_close(struct slab *s);
+/* From now on heap number `heap` owns it; the head's tag last. */
+void slab_tag(struct slab *s, unsigned heap);
 
-/* Move what others freed from remote to free; the caller may write free.  A bit in both is a double
- * free.  Returns how many. */
-unsigned slab_collect(struct slab *s);
+/* Up to `most` objects out of avail, lowest address first; how many.  The caller owns the slab. */
+unsigned slab_take(struct slab *s, void **out, unsigned most);
+/* What others freed is no longer marked live; count again.  The caller owns the slab, and TAG_REMOTE is
+ * down. */
+void slab_collect(struct slab *s);
+unsigned slab_count_avail(const struct slab *s);
 
-unsigned slab_count_free(const struct slab *s);              /* own and remote */
+/* ---- the bits of one address ------------------------------------------------------------------ */
 
-static inline unsigned bit_of(unsigned index)
+static inline uint64_t bit_of(const void *p)
 {
-	return index % 64;
+	return 1ull << ((uintptr_t)p >> UNIT_SHIFT) % 64;
 }
 
-/* Set bit index % 64; true: it was set already.  One instruction where there is one. */
-static inline bool bit_set(uint64_t *word, size_t index)
+static inline _Atomic uint64_t *live_word_at(const void *p)
 {
-	const uint64_t old = *word;
-	*word |= 1ull << bit_of((unsigned)index);
-	return *word == old;
+	return &root.live[(uintptr_t)p >> WORD_SHIFT];
 }
 
-static inline uint64_t free_word(const struct slab *s, size_t word)
+static inline uint64_t live_word(const void *p)
 {
-	return atomic_load_explicit(&s->free[word], memory_order_relaxed);
+	return atomic_load_explicit(live_word_at(p), memory_order_relaxed);
 }
 
-static inline void free_word_set(struct slab *s, size_t word, uint64_t to)
+static inline void live_word_set(const void *p, uint64_t to)
 {
-	atomic_store_explicit(&s->free[word], to, memory_order_relaxed);
+	atomic_store_explicit(live_word_at(p), to, memory_order_relaxed);
 }
 
-static inline _Atomic uint64_t *remote_words(const struct slab *s)
+static inline void live_set(const void *p)
 {
-	return root.remote[granule_of(s)];
+	live_word_set(p, live_word(p) | bit_of(p));
 }
+
+static inline _Atomic uint64_t *avail_word(const void *p)
+{
+	return &root.avail[(uintptr_t)p >> WORD_SHIFT];
+}
+
+static inline uint32_t tag_at(size_t granule)
+{
+	return atomic_load_explicit(&root.tags[granule], memory_order_relaxed);
+}
+
+/* p is where an object of a slab begins, or began. */
+static inline bool object_live(const void *p)
+{
+	return (live_word(p) & ~atomic_load_explicit(avail_word(p), memory_order_relaxed) & bit_of(p)) != 0;
+}
+
+/* ---- slabs -------------------------------------------------------------------------------------- */
 
 static inline enum granule_kind kind_of(const struct slab *s)
 {
 	return atomic_load_explicit(&s->kind, memory_order_relaxed);
 }
 
-static inline uintptr_t owner_of(const struct slab *s)
+static inline char *slab_start(const struct slab *s)
 {
-	return atomic_load_explicit(&s->owner, memory_order_relaxed);
+	return granule_address(granule_of(s));
 }
 
 /* What the program may use of an object. */
@@ -80,17 +104,16 @@ static inline struct heap *heap_of(const struct slab *s)
 	return &root.heaps[s->heap];
 }
 
-static inline bool object_free(const struct slab *s, unsigned index)
+/* The slab that covers a granule. */
+static inline struct slab *slab_covering(size_t granule)
 {
-	const uint64_t word = free_word(s, index / 64) |
-	    atomic_load_explicit(&remote_words(s)[index / 64], memory_order_relaxed);
-	return word >> bit_of(index) & 1;
+	struct slab *const s = slab_at(granule);
+	return kind_of(s) == GRANULE_REST ? slab_at(s->head) : s;
 }
 
-/* Which object of which slab, or which run, begins at p? */
+/* The slab or run of which a live object begins at p, or what else is there. */
 struct place {
-	struct slab *slab; /* NULL: none of ours, or not the start of anything */
-	unsigned index;
+	struct slab *slab; /* NULL: none of ours, or no live object begins there */
 	size_t   size; /* usable bytes; when slab == NULL, of what lies or lay there, or 0 */
 	bool     freed; /* when slab == NULL: p is the start of something that was freed */
 };
@@ -98,7 +121,7 @@ struct place place_of(const void *p);
 
 /* End the program: "dmm: double free: 0x... (48 bytes)". */
 _Noreturn void slab_misuse(const char *what, const void *p, size_t size);
-/* The same for a pointer that place_of() did not accept, or whose object is free. */
+/* The same for a pointer at which place_of() found nothing live. */
 _Noreturn void slab_bad_pointer(const char *call, const void *p);
 
 bool slab_check(struct slab *s, struct dmm_fault *why);

@@ -41,14 +41,14 @@ static int tell(struct walk *w, const void *p, size_t len, enum dmm_kind kind, c
 
 static int walk_slab(struct walk *w, const struct slab *s)
 {
-	char *p = s->start;
+	char *p = slab_start(s);
 	char *const end = p + ((size_t)s->granules << GRANULE_SHIFT);
 	const size_t step = s->size;
 	int r = 0;
 
 	for (unsigned i = 0; i < s->count && r == 0; i++, p += step) {
-		const bool free = object_free(s, i);
-		r = tell(w, p, step, free ? DMM_FREE : DMM_LIVE, free ? "slab" : "object", s->cls);
+		const bool live = object_live(p);
+		r = tell(w, p, step, live ? DMM_LIVE : DMM_FREE, live ? "object" : "slab", s->cls);
 	}
 	return r != 0 ? r : tell(w, p, ptr_diff(end, p), DMM_PAD, "slab tail", s->cls);
 }
@@ -101,23 +101,35 @@ static bool fault(struct dmm_fault *why, const char *rule, const void *at, uint6
 
 static bool check_lists(const struct heap *h, struct dmm_fault *why)
 {
-	size_t listed = 0, partial = 0;
+	size_t granules = 0;
 
-	for (uint32_t g = h->own; g != 0; g = slab_at(g)->own_next) {
-		const struct slab *s = slab_at(g);
-		if (heap_of(s) != h)
-			return fault(why, "S5 listed", s, s->heap, (uint64_t)(h - root.heaps));
-		partial += s->state == SLAB_PARTIAL ? s->granules : 0u;
-	}
 	for (unsigned cls = 0; cls < class_count; cls++)
 		for (uint32_t first = h->partial[cls], g = first; g != 0;) {
 			const struct slab *s = slab_at(g);
-			if (heap_of(s) != h || s->state != SLAB_PARTIAL || s->cls != cls)
-				return fault(why, "S5 listed", s, s->state, SLAB_PARTIAL);
-			listed += s->granules;
+			if (heap_of(s) != h || !s->listed || s->cls != cls)
+				return fault(why, "S5 listed", s, s->heap, (uint64_t)(h - root.heaps));
+			granules += s->granules;
 			g = s->next == first ? 0 : s->next;
 		}
-	return listed == partial || fault(why, "S5 listed", h, listed, partial);
+	return granules == h->partial_granules ||
+	    fault(why, "S5 listed", h, h->partial_granules, granules);
+}
+
+/* What waits in a stack is neither live nor avail, and of this heap and class. */
+static bool check_stacks(const struct heap *h, struct dmm_fault *why)
+{
+	const struct thread_cache *const tc = h->owner;
+
+	for (unsigned cls = 0; tc != NULL && cls < class_count; cls++)
+		for (void **at = stack_bottom(h, cls); at < tc->stack[cls].top; at++) {
+			const uint64_t bits = live_word(*at) | atomic_load(avail_word(*at));
+			const uint32_t tag = tag_at(((uintptr_t)*at - root.base) >> GRANULE_SHIFT);
+			if ((bits & bit_of(*at)) != 0)
+				return fault(why, "S6 stacked", *at, bits & bit_of(*at), 0);
+			if ((tag & ~TAG_REMOTE) != tag_of((unsigned)(h - root.heaps), cls))
+				return fault(why, "S6 stacked", *at, tag, tag_of((unsigned)(h - root.heaps), cls));
+		}
+	return true;
 }
 
 static bool check_granule(uint32_t granule, uint32_t *count, struct dmm_fault *why)
@@ -148,8 +160,8 @@ bool slab_check_all(struct dmm_fault *why)
 	for (uint32_t g = 1, n; g < root.chunk_count * CHUNK_GRANULES; g += n)
 		if (!check_granule(g, &n, why))
 			return false;
-	for (uint32_t i = 1; i < root.heap_count; i++)
-		if (!check_lists(&root.heaps[i], why))
+	for (uint32_t i = HEAP_LATE; i < root.heap_count; i++)
+		if (!check_lists(&root.heaps[i], why) || !check_stacks(&root.heaps[i], why))
 			return false;
 	return true;
 }

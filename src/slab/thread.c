@@ -1,7 +1,6 @@
 /* thread.c - a heap for every thread: given at its first slow path, taken back when it ends. */
 #include <errno.h>
 #include <pthread.h>
-#include <string.h>
 
 #include "base/assert.h"
 #include "slab/page_heap.h"
@@ -9,7 +8,7 @@
 #include "slab/remote.h"
 #include "slab/thread_cache.h"
 
-struct slab_root root = {.slabs = &no_slab};
+struct slab_root root;
 extern __attribute__((visibility("default"), alias("root"))) struct slab_root dmm_slab_root;
 
 static pthread_key_t end_key;
@@ -19,35 +18,45 @@ static const struct dmm_os *start_os = &os_linux;
 
 /* ---- heaps ---------------------------------------------------------------------------------- */
 
-/* heaps_lock is held. */
+static bool accessible(void *from, void *to)
+{
+	char *const first = (char *)round_down((uintptr_t)from, root.os->page);
+	char *const last = (char *)round_up((uintptr_t)to, root.os->page);
+	return root.os->protect(root.os->ctx, first, ptr_diff(last, first), DMM_PROTECT_RW) == 0;
+}
+
+/* heaps_lock is held, or nobody else is there. */
 static struct heap *heap_new(void)
 {
 	const uint32_t number = root.heap_count;
-	if (number >= HEAPS_MAX)
-		return NULL;
-	char *const from = (char *)((uintptr_t)&root.heaps[number] & ~(root.os->page - 1));
-	char *const to = (char *)round_up((uintptr_t)&root.heaps[number + 1], root.os->page);
-	if (root.os->protect(root.os->ctx, from, ptr_diff(to, from), DMM_PROTECT_RW) != 0)
+	struct heap *const h = &root.heaps[number];
+
+	if (number >= root.heap_limit || !accessible(h, h + 1) ||
+	    !accessible(stack_bottom(h, 0), stack_bottom(h + 1, 0)))
 		return NULL;
 	root.heap_count = number + 1;
-	return &root.heaps[number];
+	return h;
 }
 
-/* A heap used before may still have slabs that somebody was putting into its inbox. */
-static void inherit_slabs(struct heap *h)
+void heap_share(void)
 {
-	for (uint32_t g = h->own; g != 0; g = slab_at(g)->own_next) {
-		uintptr_t owner = owner_of(slab_at(g));
-		while (!atomic_compare_exchange_weak(
-		    &slab_at(g)->owner, &owner, h->owner | (owner & OWNER_REMOTE)))
-			;
+	if (atomic_load(&root.shared))
+		return;
+	lock_take(&root.heaps_lock);
+	atomic_store(&root.shared, true);
+	for (uint32_t i = HEAP_LATE; i < root.heap_count; i++) { /* who still does without has finished then */
+		lock_take(&root.heaps[i].lock);
+		lock_give(&root.heaps[i].lock);
 	}
+	lock_give(&root.heaps_lock);
 }
 
-static struct heap *heap_take(void)
+static struct heap *heap_take(struct thread_cache *tc)
 {
 	struct heap *h;
 
+	if (root.heap_count > HEAP_FIRST)
+		heap_share();
 	lock_take(&root.heaps_lock);
 	if (root.unused != 0) {
 		h = &root.heaps[root.unused];
@@ -59,37 +68,17 @@ static struct heap *heap_take(void)
 	if (h == NULL)
 		return NULL;
 	lock_take(&h->lock);
-	h->owner = thread_self();
-	inherit_slabs(h);
+	heap_lend(h, tc);
 	lock_give(&h->lock);
 	return h;
 }
 
-static void give_to_orphans(struct heap *h, struct slab *s)
-{
-	if (s->state == SLAB_PARTIAL)
-		heap_unlist_slab(h, s);
-	heap_disown_slab(h, s);
-	heap_own_slab(orphans(), s);
-	heap_settle_slab(orphans(), s);
-}
-
-void heap_abandon(struct heap *h, uintptr_t owner)
+void heap_abandon(struct heap *h)
 {
 	lock_take(&h->lock);
+	heap_flush(h, h->owner);
+	h->owner = NULL;
 	heap_drain_inbox(h);
-	for (uint32_t g = h->own, next; g != 0; g = next) {
-		struct slab *s = slab_at(g);
-		next = s->own_next;
-		if (s->state == SLAB_CURRENT)
-			s->state = SLAB_FULL;
-		uintptr_t expect = owner;
-		lock_take(&orphans()->lock);
-		if (atomic_compare_exchange_strong(&s->owner, &expect, OWNER_ORPHAN))
-			give_to_orphans(h, s);
-		lock_give(&orphans()->lock);
-	}
-	h->owner = OWNER_NONE;
 	lock_give(&h->lock);
 
 	lock_take(&root.heaps_lock);
@@ -98,32 +87,65 @@ void heap_abandon(struct heap *h, uintptr_t owner)
 	lock_give(&root.heaps_lock);
 }
 
+/* A slab of `from`, which has no thread, changes its heap, unless others are about to free into it. */
+static bool move_slab(struct heap *h, struct heap *from, struct slab *s)
+{
+	uint32_t tag = tag_of(s->heap, s->cls);
+	const uint32_t none = 0;
+
+	if (!atomic_compare_exchange_strong(&root.tags[granule_of(s)], &tag, none))
+		return false;
+	heap_unlist_slab(from, s);
+	slab_collect(s);
+	slab_tag(s, (unsigned)(h - root.heaps));
+	heap_settle_slab(h, s);
+	return true;
+}
+
+enum { INHERIT_LOOKS = 8 }; /* heaps without a thread that one refill looks at */
+
+bool heap_inherit(struct heap *h, unsigned cls)
+{
+	bool found = false;
+
+	if (root.unused == 0)
+		return false;
+	uint32_t number = root.unused;
+	for (int looks = 0; !found && number != 0 && looks < INHERIT_LOOKS; looks++) {
+		struct heap *const from = &root.heaps[number];
+		number = from->next_unused;
+		if (from == h || from->partial[cls] == 0 || !lock_try(&from->lock))
+			continue;
+		if (from->owner == NULL && from->partial[cls] != 0)
+			found = move_slab(h, from, slab_at(from->partial[cls]));
+		lock_give(&from->lock);
+	}
+	return found && h->partial[cls] != 0;
+}
+
 /* The last that a thread does for us.  What its other destructors still ask for, late_malloc gives. */
 static void thread_end(void *arg)
 {
-	struct thread_cache *tc = &thread_cache;
-	struct heap *h = tc->heap;
+	struct thread_cache *const tc = &thread_cache;
+	struct heap *const h = tc->heap;
 	(void)arg;
 
 	if (h == NULL)
 		return;
-	tc->ended = true;
-	tc->heap = NULL;
-	memset(tc->direct, 0, sizeof tc->direct);
-	memset(tc->current, 0, sizeof tc->current);
-	heap_abandon(h, thread_self());
+	heap_abandon(h);
+	*tc = (struct thread_cache){.ended = true};
+	purge_check();
 }
 
 struct heap *heap_mine(void)
 {
-	struct thread_cache *tc = &thread_cache;
+	struct thread_cache *const tc = &thread_cache;
 
 	if (likely(tc->heap != NULL))
 		return tc->heap;
 	if (tc->ended || !slab_start_up())
 		return NULL;
-	tc->heap = heap_take();
-	if (tc->heap != NULL && have_key)
+	if (heap_take(tc) != NULL && have_key)
 		pthread_setspecific(end_key, tc); /* may call calloc, which works by now */
 	return tc->heap;
 }
@@ -134,7 +156,7 @@ static bool start_locked(void)
 {
 	const int saved = errno;
 
-	if (atomic_load(&root.len) != 0)
+	if (__atomic_load_n(&root.units, __ATOMIC_ACQUIRE) != 0)
 		return true;
 	size_class_init();
 	root.version = ROOT_VERSION;
@@ -143,13 +165,16 @@ static bool start_locked(void)
 	root.heap_bytes = sizeof(struct heap);
 	root.granule = GRANULE;
 	root.chunk_granules = CHUNK_GRANULES;
+	root.stack_bytes = STACK_BYTES;
+	root.classes = class_count;
+	root.class_table = size_class;
 	if (!have_key)
 		have_key = pthread_key_create(&end_key, thread_end) == 0;
-	const bool ok = page_heap_open(start_os) == 0;
-	if (ok) {
-		root.heap_count = HEAP_FIRST;
-		orphans()->owner = OWNER_ORPHAN;
-		root.heaps[HEAP_LATE].owner = LATE_OWNER;
+	bool ok = page_heap_open(start_os) == 0;
+	root.heap_count = HEAP_LATE;
+	if (ok && heap_new() == NULL) {
+		page_heap_close();
+		ok = false;
 	}
 	errno = saved;
 	return ok;
@@ -157,7 +182,7 @@ static bool start_locked(void)
 
 bool slab_start_up(void)
 {
-	if (likely(atomic_load_explicit(&root.len, memory_order_acquire) != 0))
+	if (likely(__atomic_load_n(&root.units, __ATOMIC_ACQUIRE) != 0))
 		return true;
 	lock_take(&start_lock);
 	const bool ok = start_locked();
@@ -167,7 +192,7 @@ bool slab_start_up(void)
 
 bool slab_start_on(const struct dmm_os *os)
 {
-	if (atomic_load(&root.len) != 0)
+	if (__atomic_load_n(&root.units, __ATOMIC_ACQUIRE) != 0)
 		return false;
 	start_os = os;
 	purge_allow(os == &os_linux);
@@ -181,7 +206,7 @@ void slab_shut_down(void)
 {
 	purge_allow(false);
 	page_heap_close();
-	root = (struct slab_root){.slabs = &no_slab};
+	root = (struct slab_root){0};
 	thread_cache = (struct thread_cache){0};
 	late_cache = (struct thread_cache){0};
 	start_os = &os_linux;

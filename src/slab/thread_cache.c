@@ -1,7 +1,8 @@
-/* thread_cache.c - refill: the next word, the next slab; and the lists behind it. */
+/* thread_cache.c - stacks that are empty or full, and the lists behind them. */
 #include "slab/thread_cache.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "base/assert.h"
 #include "slab/page_heap.h"
@@ -10,16 +11,14 @@
 
 __thread struct thread_cache thread_cache;
 
-enum { NEVER = 1u << 30 }; /* frees */
-
 /* ---- lists ---------------------------------------------------------------------------------- */
 
 /* A ring, oldest first: who has waited longest has gathered most free objects. */
-void heap_list_slab(struct heap *h, struct slab *s)
+static void list_slab(struct heap *h, struct slab *s)
 {
 	const uint32_t me = granule_of(s), first = h->partial[s->cls];
 
-	s->state = SLAB_PARTIAL;
+	s->listed = true;
 	s->next = s->prev = me;
 	if (first != 0) {
 		struct slab *const head = slab_at(first);
@@ -42,80 +41,27 @@ void heap_unlist_slab(struct heap *h, struct slab *s)
 	slab_at(s->prev)->next = s->next;
 	slab_at(s->next)->prev = s->prev;
 	h->partial_granules -= s->granules;
-	s->state = SLAB_FULL;
-}
-
-void heap_own_slab(struct heap *h, struct slab *s)
-{
-	s->heap = (uint16_t)(h - root.heaps);
-	s->own_prev = 0;
-	s->own_next = h->own;
-	if (h->own != 0)
-		slab_at(h->own)->own_prev = granule_of(s);
-	h->own = granule_of(s);
-}
-
-void heap_disown_slab(struct heap *h, struct slab *s)
-{
-	if (s->own_prev != 0)
-		slab_at(s->own_prev)->own_next = s->own_next;
-	else
-		h->own = s->own_next;
-	if (s->own_next != 0)
-		slab_at(s->own_next)->own_prev = s->own_prev;
-	s->heap = 0;
+	s->listed = false;
 }
 
 /* Nothing is live.  A slab that somebody is about to put into the inbox stays until it is drained. */
 static void release(struct heap *h, struct slab *s)
 {
-	uintptr_t owner = owner_of(s);
+	uint32_t tag = tag_of(s->heap, s->cls);
 
-	if ((owner & OWNER_REMOTE) != 0 && owner != (OWNER_ORPHAN | OWNER_REMOTE))
+	if (!atomic_compare_exchange_strong_explicit(&root.tags[granule_of(s)], &tag, 0,
+	        memory_order_acq_rel, memory_order_relaxed))
 		return;
-	if (!atomic_compare_exchange_strong_explicit(
-	        &s->owner, &owner, OWNER_NONE, memory_order_acq_rel, memory_order_relaxed))
-		return;
-	if (s->state == SLAB_PARTIAL)
-		heap_unlist_slab(h, s);
-	heap_disown_slab(h, s);
-	slab_collect(s); /* somebody may have set the last bit and not yet raised the flag */
+	heap_unlist_slab(h, s);
 	slab_close(s);
 }
 
 void heap_settle_slab(struct heap *h, struct slab *s)
 {
-	const unsigned free = slab_count_free(s), live = s->count - free;
-
-	if (s->state == SLAB_CURRENT) {
-		s->countdown = NEVER;
-		return;
-	}
-	if (s->state == SLAB_FULL && free > 0)
-		heap_list_slab(h, s);
-	const unsigned half = s->count / 2 + 1;
-	s->countdown = live == 0 ? 1 : (uint32_t)min_size(live, half);
-	if (live == 0)
+	if (!s->listed && s->avail > 0)
+		list_slab(h, s);
+	if (s->avail == s->count)
 		release(h, s);
-}
-
-void slab_free_last(struct slab *s, size_t index)
-{
-	struct heap *h = thread_cache.heap;
-	bool sparse = false;
-
-	free_word_set(s, index / 64, free_word(s, index / 64) | 1ull << index % 64);
-
-	lock_take(&h->lock);
-	if (heap_of(s) == h && (owner_of(s) & ~OWNER_REMOTE) == thread_self()) {
-		heap_settle_slab(h, s);
-		sparse = h->partial_granules > purge_sparse_limit();
-	}
-	lock_give(&h->lock);
-	if (sparse)
-		purge_wake();
-	else
-		purge_check();
 }
 
 void heap_drain_inbox(struct heap *h)
@@ -126,121 +72,179 @@ void heap_drain_inbox(struct heap *h)
 		struct slab *s = slab_at(granule);
 		granule = s->inbox_next;
 		/* The flag first: whoever frees after our look puts it up, and the slab in, again. */
-		atomic_fetch_and_explicit(&s->owner, ~OWNER_REMOTE, memory_order_acq_rel);
+		for (uint32_t i = 0; i < s->granules; i++)
+			if ((tag_at(granule_of(s) + i) & TAG_REMOTE) != 0)
+				atomic_fetch_and(&root.tags[granule_of(s) + i], ~TAG_REMOTE);
 		slab_collect(s);
 		heap_settle_slab(h, s);
 	}
 }
 
-/* ---- refill --------------------------------------------------------------------------------- */
+/* ---- stack to slabs --------------------------------------------------------------------------- */
 
-/* Make the lowest word with a free object the hot one: low addresses first keeps pages dense. */
-static bool find_hot(struct slab *s)
+/* Objects of one word of avail. */
+static void put_back(struct heap *h, const void *at, uint64_t bits)
 {
-	for (unsigned w = 0; w * 64 < s->count; w++)
-		if (free_word(s, w) != 0) {
-			s->hot = (uint8_t)w;
-			return true;
-		}
-	return false;
+	_Atomic uint64_t *const word = avail_word(at);
+	struct slab *const s = slab_covering(((uintptr_t)at - root.base) >> GRANULE_SHIFT);
+
+	if (atomic_load_explicit(&root.shared, memory_order_relaxed))
+		atomic_fetch_or_explicit(word, bits, memory_order_acq_rel);
+	else
+		atomic_store_explicit(word, atomic_load_explicit(word, memory_order_relaxed) | bits,
+		    memory_order_relaxed);
+	s->avail = (uint16_t)(s->avail + __builtin_popcountll(bits));
+	heap_settle_slab(h, s);
 }
 
-static void set_current(struct thread_cache *tc, unsigned cls, size_t distance)
+/* The n oldest objects of a stack. */
+static void flush(struct heap *h, struct stack *k, unsigned cls, size_t n)
 {
-	tc->current[cls] = distance;
-	if (cls > small_class[SMALL_MAX / 16])
-		return;
-	for (size_t i = cls == 0 ? 0 : size_class[cls - 1].size / 16 + 1; i <= size_class[cls].size / 16; i++)
-		if (small_class[i] == cls)
-			tc->direct[i] = distance;
-}
+	void **const bottom = stack_bottom(h, cls);
+	const size_t have = (size_t)(k->top - bottom);
 
-static struct slab *take_partial(struct heap *h, unsigned cls)
-{
-	if (h->partial[cls] == 0)
-		heap_drain_inbox(h);
-	if (h->partial[cls] == 0)
-		remote_adopt_one(h, cls);
-	if (h->partial[cls] == 0)
-		return NULL;
-	struct slab *s = slab_at(h->partial[cls]);
-	heap_unlist_slab(h, s);
-	return s;
-}
-
-static struct slab *take_new(struct heap *h, unsigned cls)
-{
-	struct slab *s = slab_open(cls);
-
-	if (s == NULL)
-		return NULL;
-	heap_own_slab(h, s);
-	atomic_store_explicit(&s->owner, h->owner, memory_order_release);
-	return s;
-}
-
-/* The current slab is used up: file it, and find another.  NULL: no memory. */
-static struct slab *change(struct thread_cache *tc, struct heap *h, unsigned cls)
-{
-	if (tc->current[cls] != 0) {
-		struct slab *old = slab_from(tc->current[cls]);
-		heap_drain_inbox(h);
-		if (find_hot(old))
-			return old;
-		old->state = SLAB_FULL;
-		old->countdown = old->count / 8 + 1;
-		set_current(tc, cls, 0);
+	for (size_t i = 0; i < n;) {
+		void *const at = bottom[i];
+		uint64_t bits = 0;
+		for (; i < n && avail_word(bottom[i]) == avail_word(at); i++)
+			bits |= bit_of(bottom[i]);
+		put_back(h, at, bits);
 	}
-	struct slab *s = take_partial(h, cls);
-	if (s == NULL)
-		s = take_new(h, cls);
-	if (s == NULL)
-		return NULL;
-	s->state = SLAB_CURRENT;
-	s->countdown = NEVER;
-	s->purged = 0;
-	slab_collect(s);
-	find_hot(s);
-	set_current(tc, cls, ptr_diff(s, root.slabs));
-	return s;
+	memmove(bottom, bottom + n, (have - n) * sizeof *bottom);
+	k->top = bottom + (have - n);
 }
 
-static void *refill(struct thread_cache *tc, unsigned cls)
+void heap_flush(struct heap *h, struct thread_cache *tc)
 {
-	struct heap *h = tc->heap;
-	struct slab *s = slab_from(tc->current[cls]);
+	for (unsigned cls = 0; cls < class_count; cls++) {
+		struct stack *const k = &tc->stack[cls];
+		flush(h, k, cls, (size_t)(k->top - stack_bottom(h, cls)));
+	}
+}
 
-	if (tc->current[cls] == 0 || !find_hot(s)) {
+void heap_lend(struct heap *h, struct thread_cache *tc)
+{
+	for (unsigned cls = 0; cls < class_count; cls++) {
+		struct stack *const k = &tc->stack[cls];
+		k->top = stack_bottom(h, cls);
+		k->limit = k->top + size_class[cls].cached;
+	}
+	tc->tag = (uint32_t)(h - root.heaps) << TAG_HEAP_SHIFT;
+	tc->heap = h;
+	h->owner = tc;
+}
+
+void cache_push(void *p, unsigned cls)
+{
+	struct heap *const h = thread_cache.heap;
+	struct stack *const k = &thread_cache.stack[cls];
+	bool sparse = false;
+
+	if (k->top == k->limit) {
 		lock_take(&h->lock);
-		s = change(tc, h, cls);
+		flush(h, k, cls, (size_class[cls].cached + 1u) / 2);
+		sparse = h->partial_granules > purge_sparse_limit();
 		lock_give(&h->lock);
 	}
-	if (s == NULL) {
+	*k->top++ = p;
+	if (sparse)
+		purge_wake();
+	else
+		purge_check();
+}
+
+void cache_look_around(void)
+{
+	struct heap *const h = thread_cache.heap;
+
+	if (++thread_cache.flagged_frees % 16 != 0 || atomic_load(&h->inbox) == 0)
+		return;
+	lock_take(&h->lock);
+	heap_drain_inbox(h);
+	lock_give(&h->lock);
+}
+
+/* ---- slabs to stack --------------------------------------------------------------------------- */
+
+static struct slab *find_partial(struct heap *h, unsigned cls)
+{
+	if (h->partial[cls] == 0)
+		heap_drain_inbox(h);
+	if (h->partial[cls] == 0 && !heap_inherit(h, cls))
+		return NULL;
+	return slab_at(h->partial[cls]);
+}
+
+static struct slab *find_new(struct heap *h, unsigned cls)
+{
+	struct slab *const s = slab_open(cls);
+
+	if (s != NULL) {
+		slab_tag(s, (unsigned)(h - root.heaps));
+		list_slab(h, s);
+	}
+	return s;
+}
+
+/* A batch, lowest address on top, where malloc takes first; false: no memory. */
+static bool refill(struct heap *h, struct stack *k, unsigned cls)
+{
+	void *got[STACK_BYTES / sizeof(void *)];
+	const unsigned want = (size_class[cls].cached + 1u) / 2;
+	unsigned n = 0;
+
+	for (struct slab *s; n < want; ) {
+		s = find_partial(h, cls);
+		if (s == NULL && (n > 0 || (s = find_new(h, cls)) == NULL))
+			break;
+		n += slab_take(s, got + n, want - n);
+		if (s->avail == 0)
+			heap_unlist_slab(h, s);
+	}
+	for (unsigned i = n; i-- > 0;)
+		*k->top++ = got[i];
+	return n > 0;
+}
+
+static void *pop_refilled(struct heap *h, struct thread_cache *tc, unsigned cls)
+{
+	struct stack *const k = &tc->stack[cls];
+
+	lock_take(&h->lock);
+	const bool ok = (uintptr_t)k->top % STACK_BYTES != 0 || refill(h, k, cls);
+	lock_give(&h->lock);
+	if (!ok) {
 		errno = ENOMEM;
 		return NULL;
 	}
-	return cache_take(s);
+	void *const p = *--k->top;
+	live_set(p);
+	return p;
 }
 
-/* ---- what is asked of us after a thread's end ------------------------------------------------ */
+/* ---- what is asked of us without a heap of the thread ----------------------------------------- */
 
 struct lock late_lock;
 struct thread_cache late_cache;
 
 static void *late_malloc(unsigned cls)
 {
-	if (root.base == 0) {
+	if (!slab_start_up()) {
 		errno = ENOMEM;
 		return NULL;
 	}
+	heap_share();
 	lock_take(&late_lock);
-	late_cache.heap = &root.heaps[HEAP_LATE];
-	void *p = refill(&late_cache, cls);
+	struct heap *const h = &root.heaps[HEAP_LATE];
+	if (late_cache.heap == NULL)
+		heap_lend(h, &late_cache);
+	void *const p = pop_refilled(h, &late_cache, cls);
 	lock_give(&late_lock);
 	return p;
 }
 
 void *cache_refill(unsigned cls)
 {
-	return likely(heap_mine() != NULL) ? refill(&thread_cache, cls) : late_malloc(cls);
+	struct heap *const h = heap_mine();
+	return likely(h != NULL) ? pop_refilled(h, &thread_cache, cls) : late_malloc(cls);
 }

@@ -1,22 +1,22 @@
 /* thread_cache.h - what a thread allocates from, and the lists of its slabs.
  *
  *   thread_cache (TLS)                      struct heap (metadata)
- *     direct[n/16] --> the current slab of     partial[c] --> slab <-> slab       has free objects
- *     current[c]   -->   n's class c           own        --> all its slabs
- *     heap   ------------------------------>   inbox      --> slabs freed into by others
+ *     stack[c] --> free objects of class c     partial[c] --> slab <-> slab     has objects in avail
+ *     tag      =   number of the heap << 16    inbox      --> slab --> slab     others have freed into
  *
- * A malloc takes the lowest free object of the slab's hot word, where the last free was: what was
- * freed last is given out first, to within 64 objects, because it is in the caches.
+ *   malloc   <--pop--  stack[c]  --full: its older half-->  avail of the slabs
+ *   free     --push->            <--empty: a batch--------
  *
- *   current --(no bit left)--> full --(count / 16 frees)--> partial --(needed)--> current
- *                                                              \--(all free)--> page heap
+ * What was freed last is given out first, because it is in the caches, whatever slab it is of.  A slab
+ * belongs to a heap, and a heap to a thread: only they touch its live bits and its stacks, without a
+ * lock.  All else changes under the heap's lock, which the purger takes too.
  *
- * The owner sets and clears bits of its slabs without a lock.  Everything else of a slab changes under
- * the heap's lock, which the purger and adopting threads take too: they leave current slabs alone, and
- * release a slab only when no object is live, so nobody can be freeing into it.
+ *   unlisted --(an object comes into avail)--> partial --(none left)--> unlisted
+ *                                                  \--(all are in avail)--> page heap
  *
- * When a thread ends, its slabs become orphans; who needs memory of their class, or frees into them,
- * adopts them.  Memory asked for after that, from later TLS destructors, comes from one shared heap.
+ * A thread that ends empties its stacks and leaves its heap, slabs and all, to the next thread that
+ * begins.  Until then who needs a slab takes one from there.  Memory asked for after that, from later TLS
+ * destructors, comes from one shared heap.
  */
 #ifndef SLAB_THREAD_CACHE_H
 #define SLAB_THREAD_CACHE_H
@@ -24,66 +24,72 @@
 #include "os/os.h"
 #include "slab/slab.h"
 
-/* Slabs are named by their distance in bytes from root.slabs: 0 is the guard granule's, which has
- * nothing free, so that zeroed thread-local storage needs no test. */
+/* Zeroed thread-local storage is an empty stack that is also full: both hits go to the slow path. */
+struct stack {
+	void **top;   /* beyond the newest; a multiple of STACK_BYTES: empty */
+	void **limit; /* top == limit: full */
+};
+static_assert(sizeof(struct stack) == TAG_STACK, "a tag is the place of a stack");
+static_assert(sizeof(struct stack) == 16, "classes of 16 bytes, stacks of 16 bytes");
+
 struct thread_cache {
-	size_t direct[SMALL_MAX / 16 + 1]; /* current slab for (n + 15) / 16 */
-	size_t current[CLASS_MAX];         /* the same by class */
+	struct stack stack[CLASS_MAX];
+	uint32_t tag;   /* heap << TAG_HEAP_SHIFT; 0: no heap */
+	uint16_t flagged_frees; /* into own slabs that others have freed into */
+	bool     ended;
 	struct heap *heap;
-	uint32_t     flagged_frees; /* frees into own slabs that others have freed into */
-	bool         ended;
 };
 
 extern __thread struct thread_cache thread_cache;
 
-static inline uintptr_t thread_self(void)
+static inline struct stack OWN_SEG *stack_at(size_t place)
 {
-	return (uintptr_t)__builtin_thread_pointer();
+	return (struct stack OWN_SEG *)(own_offset(thread_cache) + place);
 }
 
-/* An object when the hot word is 0; NULL and errno: no memory. */
+static inline uint32_t own_tag(void)
+{
+	return ((struct thread_cache OWN_SEG *)own_offset(thread_cache))->tag;
+}
+
+static inline void **stack_bottom(const struct heap *h, unsigned cls)
+{
+	return (void **)(root.stacks + ((size_t)(h - root.heaps) * CLASS_MAX + cls) * STACK_BYTES);
+}
+
+/* An object of a class, live already, from a refilled stack; NULL and errno: no memory. */
 void *cache_refill(unsigned cls);
-
-/* An object of the current slab's hot word, which has one. */
-static inline void *cache_take(struct slab *s)
-{
-	const uint64_t free = free_word(s, s->hot);
-	free_word_set(s, s->hot, free & (free - 1));
-	return s->start + (size_t)(s->hot * 64u + (unsigned)__builtin_ctzll(free)) * s->size;
-}
-
-static inline struct slab *slab_from(size_t distance)
-{
-	return ptr_add(root.slabs, distance);
-}
-
-/* Free object `index`, checked already, when that brings countdown to 0. */
-void slab_free_last(struct slab *s, size_t index);
+/* Push an object that is not live any more on a stack of the calling thread, making room first. */
+void cache_push(void *p, unsigned cls);
+/* Others freed into the slab of an object that we free: look into the inbox now and then. */
+void cache_look_around(void);
 
 /* ---- for the other files of this room, with the heap's lock held ---------------------------- */
 
-void heap_list_slab(struct heap *h, struct slab *s);   /* into its partial list */
-void heap_unlist_slab(struct heap *h, struct slab *s);
-void heap_own_slab(struct heap *h, struct slab *s);    /* into the list of all */
-void heap_disown_slab(struct heap *h, struct slab *s);
-/* Full, partial or empty now?  File the slab accordingly, or give it back. */
+/* Its avail has changed: list it, or, if no object is live, give it back. */
 void heap_settle_slab(struct heap *h, struct slab *s);
+/* The caller is the heap's thread, or the heap has none. */
 void heap_drain_inbox(struct heap *h);
+void heap_unlist_slab(struct heap *h, struct slab *s);
+/* All stacks into avail; as heap_drain_inbox. */
+void heap_flush(struct heap *h, struct thread_cache *tc);
 
 /* The calling thread's heap; NULL: it has ended, or there is no memory for one. */
 struct heap *heap_mine(void);
-void heap_abandon(struct heap *h, uintptr_t owner); /* all its slabs become orphans */
-
-/* A slab of an ended thread: take it over.  True: it is h's now (whose lock the caller does not hold). */
-bool slab_adopt(struct heap *h, struct slab *s);
+/* Stacks of tc become those of h, empty. */
+void heap_lend(struct heap *h, struct thread_cache *tc);
+/* Its thread has ended; the next takes it over. */
+void heap_abandon(struct heap *h);
+/* Take a slab with objects of a class from a heap without a thread.  h's lock is held. */
+bool heap_inherit(struct heap *h, unsigned cls);
+/* From now on avail changes by atomic instructions: somebody else may free. */
+void heap_share(void);
 
 /* Begin; false: no memory.  Called on every slow path until it succeeds. */
 bool slab_start_up(void);
 bool slab_start_on(const struct dmm_os *os); /* the same on another system; false: began already */
 void slab_shut_down(void);                   /* everything goes back; no other thread has a heap */
 
-/* Owner of the late heap's slabs: never a thread pointer, so that every free there is remote. */
-#define LATE_OWNER ((uintptr_t)4)
 extern struct lock late_lock; /* taken before that heap's lock */
 extern struct thread_cache late_cache;
 
