@@ -3,7 +3,7 @@ PRESET ?= release
 BUILD  := $(if $(filter release,$(PRESET)),build,build-$(PRESET))
 JOBS   ?= $(shell nproc)
 
-.PHONY: all packages configure demo test torture torture-pairwise exhaustive fuzz trust storms bench install clean
+.PHONY: all packages configure demo test torture torture-pairwise exhaustive fuzz fuzz-trace trust storms bench install clean
 
 all: configure
 	@cmake --build $(BUILD) -j $(JOBS)
@@ -43,6 +43,11 @@ trust: all
 storms: all
 	@for storm in fork first atfork threads dlopen tls statics signals; do \
 		LD_PRELOAD=$(abspath $(BUILD))/libdmm.so $(BUILD)/test/trust_storms $$storm || exit; done
+
+# libFuzzer over recordings and other tools' formats, MINUTES in all.
+fuzz-trace: all
+	@tools/packages fuzz
+	@test/fuzz/run_trace . $(BUILD)/fuzz-trace $$(( $(or $(MINUTES),10) * 60 / 7 )) $(TARGETS)
 
 demo: all
 	@tools/packages demo

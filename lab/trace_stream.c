@@ -204,6 +204,11 @@ static void unhold(struct trace_stream *s, size_t i)
 	memmove(&s->held[i], &s->held[i + 1], (s->held_count - i) * sizeof s->held[0]);
 }
 
+static uint64_t thread_bit(uint32_t thread)
+{
+	return (uint64_t)1 << thread % 64;
+}
+
 static bool thread_waits(const struct trace_stream *s, uint32_t thread, size_t before)
 {
 	for (size_t i = 0; i < before; i++)
@@ -215,9 +220,13 @@ static bool thread_waits(const struct trace_stream *s, uint32_t thread, size_t b
 /* Has the missing event come for one that is held? */
 static bool try_held(struct trace_stream *s, struct step *step)
 {
+	uint64_t waiting = 0; /* a bit for each thread so far: most need no search */
+
 	for (size_t i = 0; i < s->held_count; i++) {
-		if (thread_waits(s, s->held[i].thread, i))
+		const uint64_t bit = thread_bit(s->held[i].thread);
+		if ((waiting & bit) != 0 && thread_waits(s, s->held[i].thread, i))
 			continue;
+		waiting |= bit;
 		step->ev = s->held[i];
 		if (apply(s, step, false)) {
 			unhold(s, i);
