@@ -229,7 +229,8 @@ static void print_head(const struct info *i)
 	    units_bytes(a, (double)i->file.len),
 	    i->file.events != 0 ? (double)i->file.len / (double)i->file.events : 0.0,
 	    (i->file.head.flags & TRACE_SCRUBBED) != 0 ? ", scrubbed" : "",
-	    i->file.ended ? "" : ", without an end: the program was killed, crashed or replaced itself");
+	    i->file.ended ? "" : ", without an end: the program was killed, crashed or "
+	                            "replaced itself, or the disk was full");
 	if (i->file.head.pid != 0)
 		snprintf(b, sizeof b, "pid %u, ", i->file.head.pid);
 	printf("process            %s%u thread%s", i->file.head.pid != 0 ? b : "", i->threads,

@@ -109,8 +109,10 @@ static void show_demos(const struct show *show, const struct draw_style *s)
 	}
 }
 
-static void show_recording(const struct show *show, const struct draw_style *s)
+static bool show_recording(const struct show *show, const struct draw_style *s)
 {
+	bool whole = true;
+
 	for (size_t i = 0; i < show->system_count; i++) {
 		size_t peak;
 		struct show_source source = show_recording_open(show->recording, show->systems[i], &peak);
@@ -123,10 +125,11 @@ static void show_recording(const struct show *show, const struct draw_style *s)
 			source.seek(source.arg, at);
 			source.put(source.arg, stdout, s);
 		}
-		show_recording_close(&source);
+		whole = show_recording_close(&source) && whole;
 		if (i + 1 < show->system_count)
 			putchar('\n');
 	}
+	return whole;
 }
 
 /* All designs perform the demo; what takes time or keys is done on one. */
@@ -171,7 +174,7 @@ int cmd_show(int argc, char **argv)
 		choose_default(&show);
 	if (show.demo)
 		show_demos(&show, &s);
-	else
-		show_recording(&show, &s);
+	else if (!show_recording(&show, &s))
+		return EXIT_OURS;
 	return EXIT_FINE;
 }

@@ -25,7 +25,8 @@ void show_demo_all(FILE *out, const struct draw_style *s, const struct dmm_syste
 /* A recording, replayed on a heap of a system on os_arena. *peak is the step with the most live
  * bytes.  Ends the program if the recording cannot be read. */
 struct show_source show_recording_open(const char *path, const struct dmm_system *sys, size_t *peak);
-void show_recording_close(struct show_source *source);
+/* False: the simulated heap had not had memory for all calls, and said so. */
+bool show_recording_close(struct show_source *source);
 
 /* Walk by keys from `step` on, until q.  Needs a terminal on both sides. */
 void show_walk(struct show_source *source, const struct draw_style *s, size_t step);

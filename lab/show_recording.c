@@ -25,6 +25,7 @@ struct recording {
 	struct heap heap;
 	struct live objects, moving;
 	size_t done, steps;
+	size_t refused; /* calls for which the simulated heap had no memory */
 	struct trace_event last; /* the call just performed */
 	struct picture before, now;
 	struct tell told;
@@ -38,9 +39,11 @@ static void rewind_recording(struct recording *r)
 
 	if (e != 0)
 		lab_die(EXIT_OURS, "cannot reserve an arena: %s", strerror(-e));
-	if (heap_open(&r->heap, r->sys, NULL, &r->arena.os) != 0 || !live_open(&r->objects) ||
-	    !live_open(&r->moving) || (r->reader = trace_reader_open(&r->file)) == NULL)
-		lab_die(EXIT_OURS, "cannot open a heap of %s", r->sys->name);
+	const int refused = heap_open(&r->heap, r->sys, NULL, &r->arena.os);
+	if (refused != 0)
+		lab_die(EXIT_OURS, "cannot open a heap of %s: %s", r->sys->name, strerror(-refused));
+	if (!live_open(&r->objects) || !live_open(&r->moving) || (r->reader = trace_reader_open(&r->file)) == NULL)
+		lab_die(EXIT_OURS, "out of memory");
 	r->done = 0;
 }
 
@@ -79,8 +82,19 @@ static void *taken(struct recording *r, const struct trace_event *ev)
 	return aside != NULL ? aside : forget(&r->objects, ev->class & TRACE_IS_FREE ? ev->addr : ev->old);
 }
 
+/* The simulated heap found no memory where the program's did: whoever looks at the picture must know. */
+static void refused_here(struct recording *r, const struct trace_event *ev, void *old)
+{
+	if (r->refused++ == 0)
+		lab_say("out of memory: %s has none for the %llu bytes of call %zu, the picture goes on without them",
+		    r->sys->name, (unsigned long long)ev->size, r->done + 1);
+	if (old != NULL) /* a realloc that failed changed nothing */
+		remember(&r->objects, ev->addr, old);
+}
+
 static void perform(struct recording *r, const struct trace_event *ev)
 {
+	void *old = NULL;
 	void *p = NULL;
 
 	r->last = *ev;
@@ -95,7 +109,7 @@ static void perform(struct recording *r, const struct trace_event *ev)
 		return;
 	}
 	if (ev->class & TRACE_IS_REALLOC) {
-		void *const old = taken(r, ev);
+		old = taken(r, ev);
 		p = heap_realloc(&r->heap, old, ev->size != 0 ? ev->size : 1);
 		r->moved = old != NULL && p != old;
 	} else {
@@ -104,7 +118,9 @@ static void perform(struct recording *r, const struct trace_event *ev)
 	}
 	r->failed = p == NULL;
 	r->result = p;
-	if (p != NULL)
+	if (p == NULL)
+		refused_here(r, ev, old);
+	else
 		remember(&r->objects, ev->addr, p);
 }
 
@@ -250,13 +266,15 @@ struct show_source show_recording_open(const char *path, const struct dmm_system
 	return (struct show_source){r, r->steps, seek, put};
 }
 
-void show_recording_close(struct show_source *source)
+bool show_recording_close(struct show_source *source)
 {
 	struct recording *const r = source->arg;
+	const bool whole = r->refused == 0;
 
 	close_heap(r);
 	trace_file_close(&r->file);
 	picture_drop(&r->before);
 	picture_drop(&r->now);
 	free(r);
+	return whole;
 }

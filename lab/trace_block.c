@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 #include "trace_private.h"
 
@@ -191,8 +192,12 @@ struct trace_block *trace_block_open(struct trace_file *f, const struct trace_in
 	b->stacks = f->head.stacks;
 	b->tick = h.first_tick;
 	b->raw_len = h.raw_len;
-	if (ZSTD_decompress(b->raw, h.raw_len, packed, h.packed_len) != h.raw_len || !set_columns(b)) {
-		trace_fail(e, at->offset, "T4 columns: the payload does not unpack");
+	const size_t got = ZSTD_decompress(b->raw, h.raw_len, packed, h.packed_len);
+	if (got != h.raw_len || !set_columns(b)) {
+		if (ZSTD_getErrorCode(got) == ZSTD_error_memory_allocation)
+			trace_fail(e, at->offset, "no memory to unpack a block of %u bytes", h.raw_len);
+		else
+			trace_fail(e, at->offset, "T4 columns: the payload does not unpack");
 		free(b);
 		b = NULL;
 		goto out;
