@@ -238,12 +238,10 @@ static int by_held(const void *a, const void *b)
 
 static void heap_title(char *text, size_t room, const struct outside_heap *h)
 {
-	if (h->kind == OUTSIDE_ORPHANS)
-		snprintf(text, room, "(threads that ended)");
-	else if (h->kind == OUTSIDE_LATE)
+	if (h->kind == OUTSIDE_LATE)
 		snprintf(text, room, "(asked after a thread's end)");
 	else if (h->kind == OUTSIDE_IDLE)
-		snprintf(text, room, "(to be adopted)");
+		snprintf(text, room, "(of a thread that ended)");
 	else if (h->tid == 0)
 		snprintf(text, room, "thread at 0x%llx", (unsigned long long)h->pointer);
 	else

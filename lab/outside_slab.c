@@ -2,7 +2,7 @@
  *
  *   root --> chunks[]   which granules of 2 MiB are free, which dirty      read, and read again after
  *            slabs[]    a record a granule: slab, run, or the rest of one  the chunk's records
- *            remote[]   what others freed, for slabs whose owner's flag is up
+ *            live[], avail[]   a bit for 16 bytes: an object begins here; it is free after all
  *            heaps[]    whose the slabs are
  *
  * A record is believed if it fits its place and its neighbours; a chunk in which one does not fit, or
@@ -27,7 +27,7 @@ struct outside_tables {
 	struct chunk *chunks;
 	size_t chunk_cap;
 	struct slab slabs[CHUNK_GRANULES]; /* of the chunk that is being read */
-	_Atomic uint64_t remote[CHUNK_GRANULES][MASK_WORDS];
+	uint64_t live[CHUNK_GRANULES * GRANULE_WORDS], avail[CHUNK_GRANULES * GRANULE_WORDS];
 	struct outside_run found[CHUNK_GRANULES]; /* what was made of them */
 	size_t found_count;
 	uint64_t torn;
@@ -53,7 +53,7 @@ static bool plausible(const struct slab_root *r)
 	const uintptr_t from = (uintptr_t)r->reservation, end = from + r->reservation_len;
 
 	return r->base > from && r->base < end && r->base % HUGE_PAGE_SIZE == 0 &&
-	       r->len <= end - r->base && r->chunk_count <= r->chunk_limit && r->chunk_limit <= CHUNKS_MAX &&
+	       r->units << UNIT_SHIFT <= end - r->base && r->chunk_count <= r->chunk_limit && r->chunk_limit <= CHUNKS_MAX &&
 	       r->heap_count <= HEAPS_MAX && (uintptr_t)r->slabs >= from && (uintptr_t)r->slabs < end &&
 	       (uintptr_t)r->chunks >= from && (uintptr_t)r->chunks < end;
 }
@@ -67,7 +67,7 @@ int outside_root_at(struct memory *m, uint64_t addr, struct memory_error *e)
 		    (size_t)addr);
 		return -1;
 	}
-	if (r.version == 0 && r.len == 0) {
+	if (r.version == 0 && r.units == 0) {
 		memory_refuse(e, "%s has slab loaded, but has not allocated anything from it", m->title);
 		return -1;
 	}
@@ -149,6 +149,22 @@ static unsigned words_of(const struct slab *s)
 	return (s->count + 63u) / 64;
 }
 
+static uint64_t bit_at(const uint64_t *bits, uint64_t offset)
+{
+	return bits[offset >> WORD_SHIFT] >> (offset >> UNIT_SHIFT) % 64 & 1;
+}
+
+/* Is object i free, as its slab's masks say; as another thread's doing? */
+static bool object_gone(const struct outside_tables *t, uint32_t granule, unsigned i, bool *by_another)
+{
+	const uint32_t at = granule % CHUNK_GRANULES;
+	const uint64_t offset = (uint64_t)at * GRANULE + (uint64_t)i * t->slabs[at].size;
+	const bool live = bit_at(t->live, offset), avail = bit_at(t->avail, offset);
+
+	*by_another = live && avail;
+	return !live || avail;
+}
+
 /* Does the record fit its place, and those that it covers it? */
 static bool fits(const struct outside_tables *t, uint32_t granule, const struct chunk *c)
 {
@@ -159,41 +175,37 @@ static bool fits(const struct outside_tables *t, uint32_t granule, const struct 
 		return s->cls == CLASS_RUN && s->run != 0 &&
 		       (uint64_t)granule + s->run <= (uint64_t)t->root.chunk_count * CHUNK_GRANULES;
 	if (s->kind != GRANULE_SLAB || s->granules == 0 || at + s->granules > CHUNK_GRANULES || s->count == 0 ||
-	    s->count > MASK_WORDS * 64 || s->size == 0 || s->cls == CLASS_RUN || s->state > SLAB_CURRENT ||
-	    (uint64_t)s->size * s->count > (uint64_t)s->granules * GRANULE ||
-	    (uintptr_t)s->start != t->root.base + (uint64_t)granule * GRANULE)
+	    s->count > GRANULE_WORDS * 64 || s->size == 0 || s->cls == CLASS_RUN || s->avail > s->count ||
+	    (uint64_t)s->size * s->count > (uint64_t)s->granules * GRANULE)
 		return false;
 	for (uint32_t i = 1; i < s->granules; i++)
 		if (bit(c->free, at + i) || t->slabs[at + i].kind != GRANULE_REST ||
 		    t->slabs[at + i].head != granule)
 			return false;
-	return s->count % 64 == 0 || s->free[words_of(s) - 1] >> s->count % 64 == 0;
+	return true;
 }
 
-/* The records of a chunk that are in use: from the first such granule to the last; then, where the
- * owner's flag says that others freed, their masks. */
+/* A part of live or avail, whose root's pointer counts KiB from address 0. */
+static bool read_bits(struct outside *o, const _Atomic uint64_t *biased, uint32_t first, uint32_t count, uint64_t *bits)
+{
+	const uint64_t word = (o->tables->root.base >> WORD_SHIFT) + (uint64_t)first * GRANULE_WORDS;
+
+	return memory_read(&o->memory, (uintptr_t)biased + word * sizeof *bits,
+	    bits + first % CHUNK_GRANULES * GRANULE_WORDS, count * GRANULE_WORDS * sizeof *bits);
+}
+
+/* The records of a chunk that are in use: from the first such granule to the last. */
 static bool read_records(struct outside *o, uint32_t first, uint32_t count)
 {
 	struct outside_tables *const t = o->tables;
-	struct memory_piece pieces[CHUNK_GRANULES];
-	size_t wanted = 0;
 	const uint32_t at = first % CHUNK_GRANULES;
 
-	if (!memory_read(&o->memory, (uintptr_t)t->root.slabs + (uint64_t)first * sizeof(struct slab), &t->slabs[at],
-	        count * sizeof(struct slab)))
-		return false;
-	memset(t->remote, 0, sizeof t->remote);
-	for (uint32_t i = 0; i < count; i++) {
-		const struct slab *const s = &t->slabs[at + i];
-		if (s->kind != GRANULE_SLAB || s->count == 0 || s->count > MASK_WORDS * 64 ||
-		    (s->owner & OWNER_REMOTE) == 0)
-			continue;
-		pieces[wanted++] = (struct memory_piece){
-		    .addr = (uintptr_t)t->root.remote + (uint64_t)(first + i) * sizeof t->remote[0],
-		    .to = t->remote[at + i], .len = words_of(s) * sizeof(uint64_t)};
-	}
-	memory_read_many(&o->memory, pieces, wanted);
-	return true;
+	memset(t->live, 0, sizeof t->live);
+	memset(t->avail, 0, sizeof t->avail);
+	return memory_read(&o->memory, (uintptr_t)t->root.slabs + (uint64_t)first * sizeof(struct slab), &t->slabs[at],
+	           count * sizeof(struct slab)) &&
+	       read_bits(o, t->root.live, first, count, t->live) &&
+	       read_bits(o, t->root.avail, first, count, t->avail);
 }
 
 /* Pages that purge.c has given back; they hold free objects only, and perhaps the tail. */
@@ -209,15 +221,15 @@ static uint64_t purged_bytes(const struct slab *s)
 static struct outside_run slab_run(const struct outside_tables *t, uint32_t granule)
 {
 	const struct slab *const s = &t->slabs[granule % CHUNK_GRANULES];
-	const _Atomic uint64_t *const remote = t->remote[granule % CHUNK_GRANULES];
 	struct outside_run run = {.granule = granule, .count = s->granules, .kind = OUTSIDE_IS_SLAB, .cls = s->cls,
-	    .state = s->state, .objects = s->count, .heap = s->heap, .size = s->cls == CLASS_ZERO ? 0 : s->size,
+	    .state = s->avail != 0, .objects = s->count, .heap = s->heap, .size = s->cls == CLASS_ZERO ? 0 : s->size,
 	    .purged = (uint32_t)purged_bytes(s)};
 	unsigned gone = 0, others = 0;
 
-	for (unsigned w = 0; w < words_of(s); w++) {
-		gone += (unsigned)__builtin_popcountll(s->free[w] | remote[w]);
-		others += (unsigned)__builtin_popcountll(remote[w] & ~s->free[w]);
+	for (unsigned i = 0; i < s->count; i++) {
+		bool by_another;
+		gone += object_gone(t, granule, i, &by_another);
+		others += by_another;
 	}
 	run.live = (uint16_t)(s->count - min_size(s->count, gone));
 	run.remote = (uint16_t)others;
@@ -267,13 +279,16 @@ static uint32_t used_range(const struct chunk *c, uint32_t from, uint32_t *count
 static void keep_masks(struct outside_view *v, const struct outside_tables *t, struct outside_run *run)
 {
 	const struct slab *const s = &t->slabs[run->granule % CHUNK_GRANULES];
-	const _Atomic uint64_t *const remote = t->remote[run->granule % CHUNK_GRANULES];
 	const unsigned words = words_of(s);
+	bool by_another;
 
 	v->masks = grown(v->masks, &v->mask_cap, v->mask_count + words, sizeof *v->masks);
 	run->mask = v->mask_count;
-	for (unsigned w = 0; w < words; w++)
-		v->masks[v->mask_count++] = s->free[w] | remote[w];
+	memset(&v->masks[v->mask_count], 0, words * sizeof *v->masks);
+	for (unsigned i = 0; i < s->count; i++)
+		if (object_gone(t, run->granule, i, &by_another))
+			v->masks[v->mask_count + i / 64] |= 1ull << i % 64;
+	v->mask_count += words;
 }
 
 /* Returns the granule where the next chunk's reading begins: a large object may reach far. */
@@ -344,23 +359,22 @@ static void read_heaps(struct outside *o, struct outside_view *v)
 	const struct slab_root *const r = &o->tables->root;
 	struct heap heap;
 
-	for (uint32_t i = HEAP_ORPHANS; i < r->heap_count; i++) {
+	for (uint32_t i = HEAP_LATE; i < r->heap_count; i++) {
 		struct outside_heap *const h = add_heap(v);
 		h->number = i;
 		if (!memory_read(&o->memory, (uintptr_t)r->heaps + i * sizeof heap, &heap, sizeof heap))
 			memset(&heap, 0, sizeof heap);
-		h->pointer = heap.owner;
-		h->kind = i == HEAP_ORPHANS         ? OUTSIDE_ORPHANS
-		          : i == HEAP_LATE          ? OUTSIDE_LATE
-		          : heap.owner == OWNER_NONE ? OUTSIDE_IDLE
-		                                    : OUTSIDE_THREAD;
+		h->pointer = heap.thread;
+		h->kind = i == HEAP_LATE       ? OUTSIDE_LATE
+		          : heap.owner == NULL ? OUTSIDE_IDLE
+		                               : OUTSIDE_THREAD;
 	}
 }
 
 struct outside_heap *outside_heap_of(struct outside_view *v, uint32_t number)
 {
-	const uint32_t i = number - HEAP_ORPHANS;
-	return number >= HEAP_ORPHANS && i < v->heap_count ? &v->heaps[i] : NULL;
+	const uint32_t i = number - HEAP_LATE;
+	return number >= HEAP_LATE && i < v->heap_count ? &v->heaps[i] : NULL;
 }
 
 static uint64_t table_bytes(const struct outside_tables *t)
@@ -369,7 +383,8 @@ static uint64_t table_bytes(const struct outside_tables *t)
 
 	return round_up(t->root.chunk_count * sizeof(struct chunk), page) +
 	       round_up(t->root.heap_count * sizeof(struct heap), page) +
-	       t->busy_chunks * CHUNK_GRANULES * sizeof(struct slab);
+	       t->busy_chunks * CHUNK_GRANULES *
+	           (sizeof(struct slab) + sizeof *t->root.tags + 2 * GRANULE_WORDS * sizeof(uint64_t));
 }
 
 size_t outside_table_ranges(const struct outside *o, struct outside_range ranges[8])
@@ -381,7 +396,9 @@ size_t outside_table_ranges(const struct outside *o, struct outside_range ranges
 	    {(uintptr_t)r->bins, (r->chunk_count + 63) / 64 * sizeof(struct bin_words)},
 	    {(uintptr_t)r->heaps, r->heap_count * sizeof(struct heap)},
 	    {(uintptr_t)r->slabs, granules * sizeof(struct slab)},
-	    {(uintptr_t)r->remote, granules * sizeof(uint64_t[MASK_WORDS])},
+	    {(uintptr_t)r->tags, granules * sizeof *r->tags},
+	    {(uintptr_t)&r->live[r->base >> WORD_SHIFT], granules * GRANULE_WORDS * sizeof(uint64_t)},
+	    {(uintptr_t)&r->avail[r->base >> WORD_SHIFT], granules * GRANULE_WORDS * sizeof(uint64_t)},
 	};
 
 	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)

@@ -114,6 +114,7 @@ struct heap {
 	uint32_t next_unused;       /* in root.unused, a heap number; 0: none */
 	uint32_t partial_granules;
 	struct thread_cache *owner; /* the cache of its thread; NULL: it has none */
+	uintptr_t thread;           /* that thread's pointer, for outside readers */
 	uint32_t partial[CLASS_MAX]; /* oldest slab with objects in avail */
 };
 

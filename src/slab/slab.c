@@ -197,11 +197,11 @@ static const struct slab *run_around(const void *p)
 {
 	const size_t off = (uintptr_t)p - root.base;
 
-	if (off >= atomic_load_explicit(&root.len, memory_order_acquire))
+	if (off >> UNIT_SHIFT >= __atomic_load_n(&root.units, __ATOMIC_ACQUIRE))
 		return NULL;
 	for (uint32_t g = (uint32_t)(off >> GRANULE_SHIFT), first = g; first > 0; first--) {
 		const struct slab *const s = slab_at(first);
-		if (kind_of(s) == GRANULE_RUN && run_starts(s, first))
+		if (kind_of(s) == GRANULE_RUN)
 			return first + s->run > g && off != (size_t)first << GRANULE_SHIFT ? s : NULL;
 	}
 	return NULL;

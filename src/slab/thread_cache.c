@@ -132,6 +132,7 @@ void heap_lend(struct heap *h, struct thread_cache *tc)
 	tc->tag = (uint32_t)(h - root.heaps) << TAG_HEAP_SHIFT;
 	tc->heap = h;
 	h->owner = tc;
+	h->thread = tc == &thread_cache ? (uintptr_t)__builtin_thread_pointer() : 0;
 }
 
 void cache_push(void *p, unsigned cls)

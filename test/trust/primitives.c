@@ -63,7 +63,7 @@ static char *watched(char *p, size_t len)
 		return NULL;
 	if (overlaps(p, len, target, TARGET) || overlaps(p, len, __builtin_frame_address(0), 1 << 16))
 		_exit(OUTSIDE);
-	if (slab != NULL && (uintptr_t)p - slab->base >= slab->len)
+	if (slab != NULL && (uintptr_t)p - slab->base >= slab->units << UNIT_SHIFT)
 		_exit(OUTSIDE);
 	for (int i = 0; i < live_count; i++)
 		if (overlaps(p, len, live[i].p, live[i].n))
