@@ -1,9 +1,10 @@
 # The front door.  `make demo` shows, `make test` proves, `make bench` measures.
 PRESET ?= release
+SYSTEMS := minimal pad list dlist bins vm gnu segdata segmeta slab
 BUILD  := $(if $(filter release,$(PRESET)),build,build-$(PRESET))
 JOBS   ?= $(shell nproc)
 
-.PHONY: all packages configure demo test torture torture-pairwise exhaustive fuzz fuzz-trace trust storms bench install clean
+.PHONY: all packages configure demo test torture torture-pairwise exhaustive fuzz fuzz-trace faults soak trust storms bench install clean
 
 all: configure
 	@cmake --build $(BUILD) -j $(JOBS)
@@ -34,6 +35,20 @@ exhaustive: all
 fuzz: all
 	@tools/packages fuzz
 	@test/fuzz/run . $(BUILD)/fuzz $(or $(SECONDS),60) $(SYSTEM)
+	@for system in $(or $(SYSTEM),$(SYSTEMS)); do for threads in 1 4; do \
+		$(BUILD)/test/rapid --system=$$system --ops=$(or $(OPS),10000000) --threads=$$threads \
+			--ledger=$(BUILD)/fuzz/operations.csv || exit; done; done
+	@test/fuzz/total test/fuzz/operations.csv $(BUILD)/fuzz/operations.csv
+
+# Every n-th system call refused on whole programs, limits, a full disk.
+faults: all
+	@tools/packages test
+	@test/faults/outside.py $(BUILD) --full
+	@ctest --test-dir $(BUILD) -R 'limits_|fills_the_disk' --output-on-failure
+
+# HOURS of a shifting load on SYSTEM; 10 minutes if not said.
+soak: all
+	@$(BUILD)/dmm run --system=$(or $(SYSTEM),slab) -- $(BUILD)/test/soak --hours=$(or $(HOURS),0.167)
 
 # The misuse matrix and a thousand seeds of each exploitation primitive, on every design: docs/TRUST.md.
 trust: all

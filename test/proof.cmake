@@ -1,0 +1,57 @@
+# Trust: fault harness, fuzzing by mass, model checking, mutation, soak.  docs/TESTING.md tells of each.
+
+# Model-based and fast; `make fuzz` runs it long and adds up.
+add_executable(rapid fuzz/rapid.c fuzz/rapid_work.c fuzz/ram_os.c)
+set_target_properties(rapid PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
+target_link_libraries(rapid PRIVATE dmm_lab)
+foreach(name ${dmm_systems})
+	add_test(NAME rapid_${name} COMMAND rapid --system=${name} --ops=300000)
+	add_test(NAME rapid_${name}_4_threads COMMAND rapid --system=${name} --ops=200000 --threads=4)
+endforeach()
+
+# `make soak HOURS=8`
+add_executable(soak soak/soak.c soak/soak_load.c soak/soak_sample.c)
+set_target_properties(soak PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
+target_link_libraries(soak PRIVATE dmm_flags)
+add_test(NAME soak_for_ten_seconds COMMAND dmm run --system=slab -- $<TARGET_FILE:soak>
+	--hours=0.002 --spell=0.5 --threads=16 --load=20)
+
+# Whole programs whose n-th request for memory the kernel refuses; `make faults` tries every n.
+add_executable(refuse faults/refuse.c)
+set_target_properties(refuse PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
+target_link_libraries(refuse PRIVATE dmm_flags)
+foreach(name ${dmm_systems})
+	add_test(NAME faults_sqlite3_on_${name} COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/faults/outside.py
+		${CMAKE_BINARY_DIR} --system=${name} --program=sqlite3)
+	set_tests_properties(faults_sqlite3_on_${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300)
+endforeach()
+foreach(name record replay show)
+	add_test(NAME faults_in_dmm_${name} COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/faults/outside.py
+		${CMAKE_BINARY_DIR} --program=${name})
+	set_tests_properties(faults_in_dmm_${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300)
+endforeach()
+
+# Limits of the kernel, and a disk that fills up.
+add_executable(limits faults/limits.c)
+set_target_properties(limits PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
+target_compile_options(limits PRIVATE -fno-builtin)
+target_link_libraries(limits PRIVATE dmm_flags)
+function(dmm_limits_test name which)
+	set(never_reuses "")
+	if(name STREQUAL minimal OR name STREQUAL pad)
+		set(never_reuses --keeps)
+	endif()
+	add_test(NAME limits_${name}_${which} COMMAND dmm run --system=${name} -- $<TARGET_FILE:limits>
+		${which} ${never_reuses})
+	set_tests_properties(limits_${name}_${which} PROPERTIES TIMEOUT 120)
+endfunction()
+foreach(name ${dmm_systems})
+	dmm_limits_test(${name} as)
+	dmm_limits_test(${name} data)
+endforeach()
+foreach(name vm gnu segmeta slab) # who maps
+	dmm_limits_test(${name} maps)
+endforeach()
+add_test(NAME a_recording_fills_the_disk COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/faults/full_disk
+	${CMAKE_BINARY_DIR})
+set_tests_properties(a_recording_fills_the_disk PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300)
