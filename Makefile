@@ -64,6 +64,11 @@ fuzz-trace: all
 	@tools/packages fuzz
 	@test/fuzz/run_trace . $(BUILD)/fuzz-trace $$(( $(or $(MINUTES),10) * 60 / 7 )) $(TARGETS)
 
+# The page of dmm report, web/dist/report.html, from its sources: needs Node, and the npm registry.
+.PHONY: web
+web:
+	@cd web && npm ci --no-audit --no-fund --ignore-scripts && npm run check && npm run build
+
 demo: all
 	@tools/packages demo
 	@tools/demo $(BUILD)

@@ -12,6 +12,7 @@ static const struct command commands[] = {
     {"record", "every call of a program to its heap, into a file", cmd_record},
     {"import", "what other tools recorded, as a recording", cmd_import},
     {"info", "what is in a recording, and what was never freed", cmd_info},
+    {"report", "a recording as one page for a browser: heap, lifetimes, call sites", cmd_report},
     {"replay", "a recording on designs, with every byte accounted for", cmd_replay},
     {"export", "a recording for other tools: folded stacks, DHAT, CSV", cmd_export},
     {"show", "the heap, drawn in the terminal", cmd_show},

@@ -1,0 +1,165 @@
+/* cmd_report.c - dmm report: a recording as one page, to be opened in any browser. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "commands.h"
+#include "explain.h"
+#include "lab.h"
+#include "report_page.h"
+#include "units.h"
+
+enum { KEY_SYSTEMS = OPTION_OWN, KEY_LIMIT };
+
+struct request {
+	const char *path, *output, *systems;
+	double limit_s;
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct request *const q = state->input;
+
+	switch (key) {
+	case 'o':
+		q->output = arg;
+		break;
+	case KEY_SYSTEMS:
+		q->systems = arg;
+		break;
+	case KEY_LIMIT:
+		q->limit_s = option_seconds("limit", arg);
+		break;
+	case ARGP_KEY_ARG:
+		if (q->path != NULL)
+			return ARGP_ERR_UNKNOWN;
+		q->path = arg;
+		break;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+	return 0;
+}
+
+/* Before minutes of work, not after. */
+static void check_output(const char *path)
+{
+	struct stat st;
+	char folder[4096];
+	const char *const slash = strrchr(path, '/');
+
+	snprintf(folder, sizeof folder, "%.*s", slash == NULL ? 1 : slash == path ? 1 : (int)(slash - path),
+	    slash == NULL ? "." : path);
+	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+		lab_die(EXIT_OURS, "%s cannot be written: it is not a file", path);
+	if (access(folder, W_OK | X_OK) != 0)
+		lab_die(EXIT_OURS, "%s cannot be written: %s: %s", path, folder, strerror(errno));
+}
+
+static void refuse_silence(const struct report_survey *s)
+{
+	char why[512], exe[512];
+
+	if (s->events != 0)
+		return;
+	if (!trace_file_value(&s->file, TRACE_META, "silent", why, sizeof why)) {
+		if (trace_file_value(&s->file, TRACE_META, "exe", exe, sizeof exe) && exe[0] == '/')
+			explain_silence(exe, true, why, sizeof why);
+		else
+			snprintf(why, sizeof why, "the program made none");
+	}
+	lab_die(EXIT_FAULT, "%s: no calls are recorded, so there is no heap to show: %s", s->path, why);
+}
+
+static void read_provenance(struct report *r)
+{
+	const struct trace_file *const f = &r->survey->file;
+	const time_t when = (time_t)(f->head.wall_ns / 1000000000);
+	struct tm utc;
+
+	r->scrubbed = (f->head.flags & TRACE_SCRUBBED) != 0;
+	if (!trace_file_value(f, TRACE_META, "command", r->program, sizeof r->program))
+		r->program[0] = '\0';
+	if (!trace_file_value(f, TRACE_META, "allocator", r->recorded_on, sizeof r->recorded_on))
+		r->recorded_on[0] = '\0';
+	if (when != 0)
+		strftime(r->recorded, sizeof r->recorded, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&when, &utc));
+	provenance_read(&r->provenance);
+}
+
+/* What a reader calls the program: its command without folders, or the recording's name. */
+static const char *title_of(const struct report *r, const char *path)
+{
+	const char *const word = r->program[0] != '\0' && !r->scrubbed ? r->program : path;
+	const size_t n = strcspn(word, " ");
+	const char *start = word;
+
+	for (size_t i = 0; i < n; i++)
+		if (word[i] == '/')
+			start = word + i + 1;
+	return start;
+}
+
+static void make(const struct request *q)
+{
+	static struct report_survey survey;
+	static struct subject subjects[SUBJECTS_MAX];
+	static struct report r;
+	const size_t n = subjects_choose(subjects, q->systems);
+	struct trace_error e;
+	struct stat st;
+	char why[256], bytes[UNITS_LEN];
+
+	if (n > REPORT_DESIGNS)
+		lab_die(EXIT_USAGE, "--systems: a page has room for %d designs, not %zu", REPORT_DESIGNS, n);
+	check_output(q->output);
+	if (!report_survey(&survey, q->path, &e))
+		lab_die(EXIT_FAULT, "%s: %s", q->path, e.text);
+	refuse_silence(&survey);
+	if (survey.file.damage.text[0] != '\0')
+		lab_say("%s: %s; shown is what comes before", q->path, survey.file.damage.text);
+	r = (struct report){.survey = &survey, .design_count = n};
+	r.designs = report_designs(&survey, subjects, n, q->limit_s, 2);
+	r.symbols = symbols_open(&survey.file);
+	if (r.designs == NULL || r.symbols == NULL)
+		lab_die(EXIT_OURS, "no memory for %zu designs", n);
+	read_provenance(&r);
+	r.title = title_of(&r, q->path);
+	if (!report_write(&r, q->output, why, sizeof why))
+		lab_die(EXIT_OURS, "%s cannot be written: %s", q->output, why);
+	lab_say("%s: %s", q->output,
+	    stat(q->output, &st) == 0 ? units_bytes(bytes, (double)st.st_size) : "written");
+	symbols_close(r.symbols);
+	report_survey_close(&survey);
+}
+
+int cmd_report(int argc, char **argv)
+{
+	static const struct argp_option options[] = {
+	    {"output", 'o', "F.html", 0, "The page", 0},
+	    {"systems", KEY_SYSTEMS, "LIST", 0,
+		"Designs, with settings if wanted: bins,gnu?reuse:links (slab,gnu,bins,segmeta)", 0},
+	    {"limit", KEY_LIMIT, "S", 0, "Seconds after which a design is given up (600)", 0},
+	    {0}};
+	static const struct argp argp = {.options = options,
+	    .parser = parse,
+	    .args_doc = "T -o F.html",
+	    .doc = "A recording as one page: the heap of several designs over time, who allocates, who keeps "
+	           "memory.  It holds all it needs, is at most 8 MiB, and opens in any browser.\v"
+	           "docs/REPORT.md tells how to read each picture."};
+	struct request q = {.limit_s = 600, .systems = "slab,gnu,bins,segmeta"};
+
+	options_parse(&argp, argc, argv, &q);
+	if (q.path == NULL)
+		lab_die(EXIT_USAGE, "report on what?  dmm report T -o F.html");
+	if (q.output == NULL)
+		lab_die(EXIT_USAGE, "to where?  dmm report %s -o F.html", q.path);
+	make(&q);
+	lab_next(NULL, "xdg-open %s", q.output);
+	return EXIT_FINE;
+}

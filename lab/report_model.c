@@ -1,0 +1,227 @@
+/* report_model.c - every event of a recording as a call to one heap, on simulated memory.
+ *
+ * Payloads are not touched, so that only what the system itself writes costs memory and time.
+ * An object's `user` is its address in the model's heap.
+ */
+#include "report_model.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "launch.h"
+
+#define HEAP_LEN ((size_t)256 << 30)
+#define MAP_LEN  ((size_t)512 << 30)
+
+struct model {
+	struct os_arena arena;
+	struct heap heap;
+	struct trace_file file;
+	struct trace_stream stream;
+	struct model_run *r;
+	const struct model_observer *observer;
+	uint64_t every, next_sample; /* in events */
+	size_t sample_cap;
+	uint64_t watch; /* footprint from which on the peak is sampled anew */
+};
+
+static void stop(struct model *m, const char *why)
+{
+	if (m->r->problem[0] == '\0')
+		snprintf(m->r->problem, sizeof m->r->problem, "%s after %llu events", why,
+		    (unsigned long long)m->stream.events);
+}
+
+static void *give(struct model *m, const struct trace_event *ev)
+{
+	void *const p = ev->align_log2 > 4 ? heap_aligned(&m->heap, (size_t)1 << ev->align_log2, ev->size)
+	                                   : heap_malloc(&m->heap, ev->size);
+	if (p == NULL && ev->size != 0)
+		m->r->failed++;
+	return p;
+}
+
+static void *resize(struct model *m, const struct step *s)
+{
+	void *const p = (void *)(uintptr_t)s->was.user;
+
+	if (p == NULL || s->ev.size == 0) {
+		heap_free(&m->heap, p);
+		return give(m, &s->ev);
+	}
+	void *const q = heap_realloc(&m->heap, p, s->ev.size);
+	if (q != NULL)
+		return q;
+	m->r->failed++;
+	heap_free(&m->heap, p);
+	return NULL;
+}
+
+static void tell_gone(const struct model *m, const struct live_object *o)
+{
+	m->observer->gone(m->observer->arg, o, m->stream.events);
+}
+
+static void perform(struct model *m, const struct step *s)
+{
+	if (s->overlaid) {
+		tell_gone(m, &s->dropped);
+		heap_free(&m->heap, (void *)(uintptr_t)s->dropped.user);
+	}
+	if (s->kind == STEP_FREE || s->kind == STEP_RESIZE)
+		tell_gone(m, &s->was);
+	switch (s->kind) {
+	case STEP_ALLOC:
+		s->object->user = (uintptr_t)give(m, &s->ev);
+		break;
+	case STEP_FREE:
+		heap_free(&m->heap, (void *)(uintptr_t)s->was.user);
+		break;
+	case STEP_RESIZE:
+		s->object->user = (uintptr_t)resize(m, s);
+		break;
+	case STEP_NONE:
+	case STEP_FOREIGN:
+		break;
+	}
+	if (s->kind == STEP_ALLOC || s->kind == STEP_RESIZE)
+		m->observer->placed(m->observer->arg, s->object, m->stream.events);
+}
+
+/* A design that frees nothing walks what is dead as live: what the objects that are left can use tells
+ * the two apart. */
+static void tell_dead(struct model *m, struct accounting *a)
+{
+	const struct live *const live = &m->stream.live;
+	const uint64_t all = a->part[PART_PAYLOAD] + a->part[PART_PADDING];
+	uint64_t usable = 0;
+
+	for (size_t i = 0; i < live->cap; i++)
+		if (live->at[i].addr != 0)
+			usable += heap_usable(&m->heap, (void *)(uintptr_t)live->at[i].user);
+	a->part[PART_PADDING] = usable - a->part[PART_PAYLOAD];
+	a->part[PART_RETAINED] += all - usable;
+}
+
+static void take(struct model *m, struct accounting *a, uint64_t tick)
+{
+	a->events = m->stream.events;
+	a->ns = trace_file_ns(&m->file, tick);
+	if (!accounting_take(a, &m->heap, &m->arena, m->stream.payload) && m->r->failed == 0)
+		stop(m, "the walk does not sum to the footprint");
+	if ((m->heap.sys->traits & DMM_FREES) == 0)
+		tell_dead(m, a);
+	if (a->footprint > m->r->peak.footprint)
+		m->r->peak = *a;
+}
+
+static void sample(struct model *m, uint64_t tick)
+{
+	struct accounting *const a = &m->r->samples[m->r->sample_count];
+	const struct model_view view = {&m->heap, &m->arena, &m->stream, a};
+
+	m->next_sample += m->every;
+	if (m->r->sample_count == m->sample_cap)
+		return;
+	take(m, a, tick);
+	m->observer->sampled(m->observer->arg, &view, m->r->sample_count);
+	m->r->sample_count++;
+}
+
+/* The one event that the observer asked for. */
+static void look_at_moment(struct model *m, uint64_t tick)
+{
+	struct accounting a;
+	const struct model_view view = {&m->heap, &m->arena, &m->stream, &a};
+
+	take(m, &a, tick);
+	m->observer->moment(m->observer->arg, &view);
+}
+
+/* Between the samples, whenever the footprint is 2 % above the largest seen. */
+static inline void watch_peak(struct model *m, uint64_t tick)
+{
+	struct accounting a;
+	const uint64_t now = m->arena.heap_bytes + m->arena.map_bytes;
+
+	if (now <= m->watch)
+		return;
+	take(m, &a, tick);
+	m->watch = now + now / 50;
+}
+
+static bool run(struct model *m, struct trace_error *e)
+{
+	struct step step;
+	uint64_t last = m->file.head.start_tick;
+	int r;
+
+	m->every = m->file.events / (m->sample_cap - 1) + 1;
+	m->next_sample = m->every;
+	while ((r = trace_stream_next(&m->stream, &step, e)) > 0 && m->r->problem[0] == '\0') {
+		perform(m, &step);
+		last = step.ev.tick;
+		watch_peak(m, last);
+		if (m->stream.events == m->observer->moment_event && !step.ev.begin)
+			look_at_moment(m, last);
+		if (m->stream.events >= m->next_sample)
+			sample(m, last);
+	}
+	if (m->r->failed != 0)
+		stop(m, "out of simulated memory or mappings");
+	sample(m, last); /* the end */
+	m->r->events = m->stream.events;
+	m->r->peak_payload = m->stream.peak_payload;
+	return r >= 0;
+}
+
+static bool open_heap(struct model *m, const struct subject *s)
+{
+	int error = os_arena_open(&m->arena, 0, HEAP_LEN, MAP_LEN);
+
+	if (error != 0) {
+		snprintf(m->r->problem, sizeof m->r->problem, "no address space for a model: %s",
+		    strerror(-error));
+		return false;
+	}
+	error = heap_open(&m->heap, s->sys, &s->params, &m->arena.os);
+	if (error == 0)
+		return true;
+	snprintf(m->r->problem, sizeof m->r->problem, "cannot be opened: %s", strerror(-error));
+	os_arena_close(&m->arena);
+	return false;
+}
+
+bool model_watch(struct model_run *r, const char *path, const struct subject *subject,
+    size_t samples, const struct model_observer *observer, struct trace_error *e)
+{
+	static struct model m;
+
+	*r = (struct model_run){.subject = subject};
+	m = (struct model){.r = r, .observer = observer, .sample_cap = samples + 1};
+	r->samples = calloc(m.sample_cap, sizeof *r->samples);
+	if (r->samples == NULL)
+		return trace_fail(e, 0, "no memory for %zu samples", samples);
+	if (!trace_file_open(&m.file, path, e))
+		return false;
+	if (!trace_stream_open(&m.stream, &m.file))
+		return trace_fail(e, 0, "no memory");
+	bool sound = true;
+	if (open_heap(&m, subject)) {
+		const double began = launch_now();
+		sound = run(&m, e);
+		r->seconds = launch_now() - began;
+		heap_close(&m.heap);
+		os_arena_close(&m.arena);
+	}
+	trace_stream_close(&m.stream);
+	trace_file_close(&m.file);
+	return sound;
+}
+
+void model_run_free(struct model_run *r)
+{
+	free(r->samples);
+	r->samples = NULL;
+}

@@ -1,0 +1,77 @@
+/* report_page.h - the page: HTML that stands alone, pictures that stand still, tiles for the script.
+ *
+ *   template    <!--dmm:title-->  <!--dmm:body-->  <!--dmm:data-->   web/dist/report.html, in the binary
+ *   body        headings, sentences, tables, SVG: all that one without JavaScript, or a printer, gets
+ *   data        one JSON object, and tiles: typed arrays, bytes sorted by significance, deflated, base64
+ */
+#ifndef LAB_REPORT_PAGE_H
+#define LAB_REPORT_PAGE_H
+
+#include "provenance.h"
+#include "report.h"
+#include "report_score.h"
+#include "symbols.h"
+
+/* The page is smaller, however long the recording. */
+#define REPORT_PAGE_MAX ((size_t)8 << 20)
+
+enum { REPORT_FRAMES = 6 };
+
+/* A call site with names, for tables: innermost frame first. */
+struct named_site {
+	uint32_t stack;
+	size_t frames;
+	const char *frame[REPORT_FRAMES];
+	const char *who; /* the first frame that is not a mere wrapper of malloc */
+};
+
+struct report {
+	const char *title; /* the command, or the recording's name */
+	const struct report_survey *survey;    /* NULL: a comparison without a recording */
+	const struct report_design *designs;
+	size_t design_count;
+	const struct report_scores *scores;    /* NULL: nothing was measured */
+	struct provenance provenance;
+	struct symbols *symbols;
+	char recorded[64]; /* when, or "" */
+	char program[512], recorded_on[256];
+	bool scrubbed;
+};
+
+/* Write the page to `path`.  False: *why says what went wrong. */
+bool report_write(struct report *r, const char *path, char *why, size_t cap);
+
+/* ---- its parts ------------------------------------------------------------------------------- */
+
+void page_text(FILE *out, const char *text); /* escaped */
+struct named_site page_site(const struct report *r, uint32_t stack);
+/* The design that a reader should look at first: the first that went well; NULL: none did. */
+const struct report_design *page_first(const struct report *r);
+/* The least peak footprint. */
+const struct report_design *page_leanest(const struct report *r);
+bool page_has_picture(const struct report_design *d);
+/* 1,234,567 */
+char *page_count(char buf[32], uint64_t n);
+
+void page_head(const struct report *r, FILE *out);        /* report_head.c: title, verdict, scoreboard */
+void page_sections(const struct report *r, FILE *out);    /* report_sections.c: the heap */
+void page_program(const struct report *r, FILE *out);     /* report_program.c: lives, sites, pins */
+void page_data(const struct report *r, FILE *out, unsigned reduction); /* report_data.c */
+
+void svg_patterns(FILE *out);
+void svg_series(const struct report *r, FILE *out);
+void svg_gap(const struct report *r, FILE *out);
+void svg_map(const struct report_design *d, FILE *out);
+void svg_scores(const struct report *r, FILE *out);
+void svg_lives(const struct report_survey *s, FILE *out);
+
+/* ---- tiles (report_tiles.c) --------------------------------------------------------------------- */
+
+/* type: u8, u16, u32, f32, f64 */
+void tile_put(FILE *out, const char *id, const char *type, const void *data, size_t count);
+void tile_base64(FILE *out, const uint8_t *data, size_t len);
+/* An image of palette entries, row by row. */
+void tile_png(FILE *out, const uint8_t *pixels, size_t width, size_t height,
+    const uint8_t palette[256][3]);
+
+#endif

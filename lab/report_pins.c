@@ -1,0 +1,186 @@
+/* report_pins.c - sparse memory, and whose survivors keep it.
+ *
+ *   a stretch of 4 KiB   [..a.......a......]   all that lives is of call site a: if these two go, the
+ *                                              page comes free; it counts as a's alone
+ *                        [..a....b.........]   a and b hold it together: shared by both
+ *                        [aaaaaaaaaaaa.....]   more than a quarter lives: not sparse
+ *
+ * One walk in address order, beside the live objects sorted by address, serves all three scales.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/bits.h"
+#include "report.h"
+
+const size_t pin_bytes[PIN_SCALES] = {4096, 65536, 2 << 20};
+const char *const pin_moment_names[PIN_MOMENTS] = {"peak", "worst", "end"};
+
+enum { SPARSE_PART = 4, HOLDERS = 64 /* call sites in one stretch; more than these share it anyway */ };
+
+struct holder {
+	uint32_t stack;
+	uint64_t count, bytes;
+};
+
+struct stretch { /* the one that the walk is in, at one scale */
+	uint64_t number;
+	uint64_t owned, live;
+	size_t count;
+	struct holder holder[HOLDERS];
+};
+
+struct pinning {
+	const struct live_object **objects; /* live, by address */
+	size_t object_count, next;
+	struct stretch now[PIN_SCALES];
+	struct report_pin *sites[PIN_SCALES]; /* by stack */
+	size_t site_cap;
+	struct report_pins *pins;
+};
+
+static int by_address(const void *a, const void *b)
+{
+	const uint64_t x = (*(const struct live_object *const *)a)->user;
+	const uint64_t y = (*(const struct live_object *const *)b)->user;
+	return x < y ? -1 : x > y;
+}
+
+static int by_hold(const void *a, const void *b)
+{
+	const struct report_pin *const x = a, *const y = b;
+
+	if (x->alone != y->alone)
+		return x->alone > y->alone ? -1 : 1;
+	if (x->shared != y->shared)
+		return x->shared > y->shared ? -1 : 1;
+	return x->stack < y->stack ? -1 : x->stack > y->stack;
+}
+
+static void finish_stretch(struct pinning *p, enum pin_scale k)
+{
+	struct stretch *const s = &p->now[k];
+	struct report_pins *const all = &p->pins[k];
+
+	if (s->live != 0 && s->live * SPARSE_PART <= s->owned) {
+		all->sparse_bytes += s->owned;
+		all->sparse_live += s->live;
+		all->sparse_count++;
+		for (size_t i = 0; i < s->count; i++) {
+			struct report_pin *const site = &p->sites[k][s->holder[i].stack];
+			site->survivors += s->holder[i].count;
+			site->survivor_bytes += s->holder[i].bytes;
+			*(s->count == 1 ? &site->alone : &site->shared) += s->owned;
+		}
+	}
+	*s = (struct stretch){.number = s->number};
+}
+
+static void hold(struct stretch *s, uint32_t stack, uint64_t bytes, bool begins)
+{
+	size_t i = 0;
+
+	while (i < s->count && s->holder[i].stack != stack)
+		i++;
+	if (i == HOLDERS)
+		i--; /* crowded: it is shared whoever else is counted */
+	else if (i == s->count)
+		s->holder[s->count++] = (struct holder){.stack = stack};
+	s->holder[i].count += begins;
+	s->holder[i].bytes += bytes;
+}
+
+/* The stretches that lie wholly inside one live piece are full, so only its two ends matter. */
+static void add(struct pinning *p, enum pin_scale k, uint64_t addr, uint64_t len,
+    const struct live_object *o)
+{
+	struct stretch *const s = &p->now[k];
+	const uint64_t end = addr + len;
+
+	for (uint64_t at = addr; at < end;) {
+		const uint64_t number = at / pin_bytes[k];
+		const uint64_t next = min_size(end, (number + 1) * pin_bytes[k]);
+		if (number != s->number) {
+			finish_stretch(p, k);
+			s->number = number;
+		}
+		s->owned += next - at;
+		if (o != NULL) {
+			s->live += next - at;
+			hold(s, o->stack, next - at, at == addr);
+		}
+		at = next == end || end / pin_bytes[k] == number + 1 ? next
+		    : (end / pin_bytes[k]) * pin_bytes[k];
+	}
+}
+
+static const struct live_object *object_in(struct pinning *p, uint64_t addr, uint64_t len)
+{
+	while (p->next < p->object_count && p->objects[p->next]->user < addr)
+		p->next++;
+	if (p->next < p->object_count && p->objects[p->next]->user < addr + len)
+		return p->objects[p->next];
+	return NULL;
+}
+
+static int visit(void *arg, const struct dmm_piece *piece)
+{
+	struct pinning *const p = arg;
+
+	if (report_is_bare(piece))
+		return 0;
+	const struct live_object *const o =
+	    piece->kind == DMM_LIVE ? object_in(p, piece->addr, piece->len) : NULL;
+	for (enum pin_scale k = 0; k < PIN_SCALES; k++)
+		add(p, k, piece->addr, piece->len, o);
+	return 0;
+}
+
+static void collect(struct pinning *p, const struct live *live)
+{
+	p->objects = malloc((live->count + 1) * sizeof *p->objects);
+	CHECK(p->objects != NULL);
+	for (size_t i = 0; i < live->cap; i++)
+		if (live->at[i].addr != 0 && live->at[i].user != 0) {
+			p->objects[p->object_count++] = &live->at[i];
+			p->site_cap = max_size(p->site_cap, (size_t)live->at[i].stack + 1);
+		}
+	qsort(p->objects, p->object_count, sizeof *p->objects, by_address);
+}
+
+static void keep_largest(struct report_pins *pins, struct report_pin *sites, size_t cap)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < cap; i++)
+		if (sites[i].survivors != 0 || sites[i].alone != 0) {
+			sites[i].stack = (uint32_t)i;
+			sites[n++] = sites[i];
+		}
+	qsort(sites, n, sizeof *sites, by_hold);
+	pins->sites = n;
+	pins->count = min_size(n, REPORT_PINS);
+	memcpy(pins->pin, sites, pins->count * sizeof *sites);
+}
+
+void report_pins(struct report_pins pins[PIN_SCALES], const struct model_view *v)
+{
+	static struct pinning p;
+
+	p = (struct pinning){.pins = pins, .site_cap = 1};
+	collect(&p, &v->stream->live);
+	for (enum pin_scale k = 0; k < PIN_SCALES; k++) {
+		pins[k] = (struct report_pins){.event = v->now->events, .footprint = v->now->footprint,
+		    .payload = v->stream->payload};
+		p.sites[k] = calloc(p.site_cap, sizeof *p.sites[k]);
+		CHECK(p.sites[k] != NULL);
+	}
+	heap_walk(v->heap, visit, &p);
+	for (enum pin_scale k = 0; k < PIN_SCALES; k++) {
+		finish_stretch(&p, k);
+		keep_largest(&pins[k], p.sites[k], p.site_cap);
+		free(p.sites[k]);
+	}
+	free(p.objects);
+}
