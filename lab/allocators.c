@@ -10,6 +10,8 @@
 #include "base/assert.h"
 #include "lab.h"
 #include "peers.h"
+#include "registry.h"
+#include "system/policy/params.h"
 
 static struct allocator *add(struct allocators *list, enum kind kind, const char *name)
 {
@@ -52,11 +54,32 @@ static void set_library(struct allocator *a, const char *path)
 		memcpy(a->build_id, facts.build_id, sizeof a->build_id);
 }
 
-/* "VAR=value&VAR=value" */
+/* A design that is built in can be asked whether it knows these keys. */
+static void check_conf(const struct allocator *a, const char *conf)
+{
+	char name[64];
+	struct params_error e;
+
+	snprintf(name, sizeof name, "%.*s", (int)strcspn(a->name, "?"), a->name);
+	const struct dmm_system *const sys = registry_find(name);
+	if (sys == NULL || sys->options == 0)
+		return;
+	struct dmm_params params = sys->defaults;
+	if (!params_parse(&params, sys, conf, &e) || !params_valid(&params, sys, &e))
+		lab_die(EXIT_USAGE, "%s: %s", a->name, e.text);
+}
+
+/* "VAR=value&VAR=value"; of a design also "key:value,key:value", which is what DMM_CONF holds. */
 static void set_settings(struct allocator *a, char *text)
 {
 	size_t count = 0;
 
+	if (a->kind == KIND_SYSTEM && strchr(text, '=') == NULL) {
+		check_conf(a, text);
+		if (asprintf(&a->settings[0], "DMM_CONF=%s", text) < 0)
+			lab_die(EXIT_OURS, "no memory");
+		return;
+	}
 	for (char *save, *s = strtok_r(text, "&", &save); s != NULL; s = strtok_r(NULL, "&", &save)) {
 		if (strchr(s, '=') == NULL || s[0] == '=' || count == SETTINGS_MAX)
 			lab_die(EXIT_USAGE, "%s: settings are VAR=value, at most %d: '%s'", a->name,
@@ -113,13 +136,13 @@ static bool is_system(const char *name)
 	return false;
 }
 
-static void add_system(struct allocators *list, const char *name, const char *path)
+static void add_system(struct allocators *list, const char *shown, const char *name, const char *path)
 {
 	char *const library = path != NULL ? NULL : allocator_library(name);
 
 	if (path == NULL && !is_system(name))
 		lab_unknown("system", name, systems_names());
-	struct allocator *const a = add(list, KIND_SYSTEM, name);
+	struct allocator *const a = add(list, KIND_SYSTEM, shown);
 	a->own_path = path != NULL;
 	if (path != NULL || library != NULL)
 		set_library(a, path != NULL ? path : library);
@@ -128,13 +151,13 @@ static void add_system(struct allocators *list, const char *name, const char *pa
 	free(library);
 }
 
-static void add_peer(struct allocators *list, const char *name, const char *path)
+static void add_peer(struct allocators *list, const char *shown, const char *name, const char *path)
 {
 	const struct peer *const known = peer_find(name);
 
 	if (path == NULL && known == NULL)
 		lab_unknown("peer", name, peer_names());
-	struct allocator *const a = add(list, KIND_PEER, name);
+	struct allocator *const a = add(list, KIND_PEER, shown);
 	a->own_path = path != NULL;
 	char *const found = path != NULL ? strdup(path) : peer_path(known);
 	if (found != NULL)
@@ -149,7 +172,7 @@ static void add_all_systems(struct allocators *list)
 	for (const char *const *s = systems_names(); *s != NULL; s++) {
 		char *const library = allocator_library(*s);
 		if (library != NULL)
-			add_system(list, *s, NULL);
+			add_system(list, *s, *s, NULL);
 		free(library);
 	}
 }
@@ -159,7 +182,7 @@ static void add_installed_peers(struct allocators *list)
 	for (const char *const *p = peer_names(); *p != NULL; p++) {
 		char *const path = peer_path(peer_find(*p));
 		if (path != NULL)
-			add_peer(list, *p, NULL);
+			add_peer(list, *p, *p, NULL);
 		free(path);
 	}
 }
@@ -168,19 +191,21 @@ static void add_installed_peers(struct allocators *list)
 struct words {
 	const char *everything;
 	void (*add_everything)(struct allocators *);
-	void (*add_one)(struct allocators *, const char *name, const char *path);
+	void (*add_one)(struct allocators *, const char *shown, const char *name, const char *path);
 };
 
 static void add_items(struct allocators *list, const char *names, const struct words *words)
 {
-	char item[PATH_MAX], *path, *settings;
+	char item[PATH_MAX], whole[PATH_MAX], *path, *settings;
 
 	while (next_item(&names, item)) {
+		memcpy(whole, item, sizeof whole);
 		split_item(item, &path, &settings);
 		if (path == NULL && strcmp(item, words->everything) == 0) {
 			words->add_everything(list);
 		} else if (path != NULL || strcmp(item, "none") != 0) {
-			words->add_one(list, item, path);
+			/* With settings, a name may come more than once. */
+			words->add_one(list, settings != NULL && path == NULL ? whole : item, item, path);
 			if (settings != NULL)
 				set_settings(&list->item[list->count - 1], settings);
 		}

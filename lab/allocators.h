@@ -2,6 +2,7 @@
  *
  * A name is written as
  *      bins                          a system of this project, or a peer that is installed
+ *      bins?fit:best,split_min:64    a system with settings, as DMM_CONF has them
  *      mine=./my.so                  any shared object that defines malloc
  *      je=./je.so?MALLOC_CONF=a:1    the same with settings for its environment, '&' between several;
  *                                    after a comma, `key:value` still belongs to the setting

@@ -1,24 +1,94 @@
-/* cmd_replay.c - dmm replay --model: a recording on systems over simulated memory, byte by byte. */
-#include <inttypes.h>
+/* cmd_replay.c - dmm replay: a recording on every allocator, really or on simulated memory. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/bits.h"
 #include "commands.h"
-#include "json.h"
 #include "lab.h"
-#include "launch.h"
-#include "replay_model.h"
-#include "table.h"
-#include "units.h"
+#include "replay_model_print.h"
+#include "replay_native.h"
+#include "warm.h"
 
-enum { KEY_MODEL = OPTION_OWN, KEY_SYSTEMS, KEY_SAMPLES };
+enum {
+	KEY_MODEL = OPTION_OWN, KEY_SYSTEMS, KEY_PEERS, KEY_RUNS, KEY_TIMEOUT, KEY_THP, KEY_WARM, KEY_BY,
+	KEY_TOUCH, KEY_SAMPLES, KEY_OVER_TIME, KEY_NO_LATENCY,
+};
+enum { STEPS_TEXT = 20, STEPS_JSON = 100, WARM_LEAST = 128 << 20 };
 
 struct request {
-	const char *path, *systems;
+	const char *path, *systems, *peers;
 	enum format format;
-	size_t samples;
-	bool model;
+	size_t steps; /* 0: as the format has it */
+	bool model, over_time;
+	struct native native;
 };
+
+static const struct argp_option options[] = {
+    {"model", KEY_MODEL, NULL, 0, "On simulated memory: exact, the same in every run; designs only", 0},
+    {"systems", KEY_SYSTEMS, "LIST", 0,
+        "Designs, with settings if wanted: bins,gnu?reuse:links (all that are built; none), also "
+        "NAME=PATH.so",
+        0},
+    {"peers", KEY_PEERS, "auto|none|P,..", 0,
+        "Other allocators (auto: those installed), also NAME=PATH.so[?VAR=VALUE&..]", 0},
+    {"touch", KEY_TOUCH, "all|first|none", 0,
+        "What is written of new memory: every page of it, its first bytes, nothing (all)", 0},
+    {"runs", KEY_RUNS, "N", 0, "Timed runs of each (6, the fewest that give 95 % intervals)", 0},
+    {"timeout", KEY_TIMEOUT, "S", 0, "Seconds after which a run is stopped (20 times glibc's, at least 10)",
+        0},
+    {"thp", KEY_THP, "as-is|off|both", 0, "Transparent huge pages (as-is)", 0},
+    {"warm", KEY_WARM, "BYTES", 0,
+        "Memory to touch and free before each run (128M and 4 times the peak payload, at most 1G; 0: "
+        "none)",
+        0},
+    {"by", KEY_BY, "time|cpu", 0, "What the verdict is by (time)", 0},
+    {"no-latency", KEY_NO_LATENCY, NULL, 0, "Leave out the runs that time every call", 0},
+    {"over-time", KEY_OVER_TIME, "N", OPTION_ARG_OPTIONAL,
+        "Show memory at N even steps of calls (20): with --model every part of the footprint, else what "
+        "is resident",
+        0},
+    {"samples", KEY_SAMPLES, "N", 0, "Steps in JSON without --over-time (100)", 0},
+    OPTION_FORMAT_LINE,
+    {0},
+};
+
+static error_t parse_native(int key, char *arg, struct compare *c, struct native *n)
+{
+	static const char *const modes[] = {"as-is", "off", "both", NULL};
+	static const char *const clocks[] = {"time", "cpu", NULL};
+	static const char *const touches[] = {"all", "first", "none", NULL};
+
+	switch (key) {
+	case KEY_RUNS:
+		c->runs = option_count("runs", arg, 1);
+		if (c->runs > STATS_RUNS_MAX)
+			lab_die(EXIT_USAGE, "--runs=%s: at most %d", arg, STATS_RUNS_MAX);
+		break;
+	case KEY_TIMEOUT:
+		c->timeout_s = option_seconds("timeout", arg);
+		break;
+	case KEY_THP:
+		c->huge_pages = (enum huge_pages)option_choice("thp", arg, modes);
+		break;
+	case KEY_WARM:
+		c->warm = option_bytes("warm", arg);
+		break;
+	case KEY_BY:
+		c->by_cpu = option_choice("by", arg, clocks) == 1;
+		break;
+	case KEY_TOUCH:
+		n->touch = (enum replay_touch)option_choice("touch", arg, touches);
+		break;
+	case KEY_NO_LATENCY:
+		n->latency = false;
+		break;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+	return 0;
+}
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -34,8 +104,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case KEY_SYSTEMS:
 		r->systems = arg;
 		break;
+	case KEY_PEERS:
+		r->peers = arg;
+		break;
+	case KEY_OVER_TIME:
+		r->over_time = true;
+		r->steps = arg != NULL ? option_count("over-time", arg, 1) : r->steps;
+		break;
 	case KEY_SAMPLES:
-		r->samples = option_count("samples", arg, 1);
+		r->steps = option_count("samples", arg, 1);
 		break;
 	case ARGP_KEY_ARG:
 		if (r->path != NULL)
@@ -43,132 +120,140 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		r->path = arg;
 		break;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return parse_native(key, arg, &r->native.compare, &r->native);
 	}
 	return 0;
 }
 
-static void add_row(struct table *t, const struct model_result *r)
+static void read_recording(const char *path, struct replay_ops *ops)
 {
-	char bytes[UNITS_LEN];
-	const double all = (double)r->peak.footprint;
+	struct trace_error e;
 
-	table_cell(t, "%s", r->subject->name);
-	table_cell(t, "%s", units_bytes(bytes, all));
-	table_cell(t, "%.1f %%", all > 0 ? 100.0 * (double)r->peak_payload / all : 0.0);
-	for (int i = 0; i < PARTS; i++)
-		table_cell(t, "%.1f", all > 0 ? 100.0 * (double)r->peak.part[i] / all : 0.0);
-	table_paint(t, PAINT_BAD, "%s", r->problem);
+	if (!replay_ops_build(ops, path, &e))
+		lab_die(EXIT_FAULT, "%s: %s", path, e.text);
+	if (ops->head->calls == 0)
+		lab_die(EXIT_FAULT, "%s: no calls are in it; dmm info %s says why", path, path);
+	if (ops->head->foreign != 0 || ops->head->overlaid != 0)
+		lab_say("%s: %llu frees of what it never saw are left out, %llu that it missed are put in", path,
+		    (unsigned long long)ops->head->foreign, (unsigned long long)ops->head->overlaid);
 }
 
-static void print_table(const struct request *q, const struct model_result *results, size_t n)
-{
-	static const struct column columns[] = {{"system", false}, {"peak footprint", true},
-	    {"utilisation", true}, {"payload %", true}, {"padding", true}, {"headers", true},
-	    {"bins", true}, {"caches", true}, {"tails", true}, {"retained", true}, {"", false}};
-	struct table t;
-	char bytes[UNITS_LEN];
+/* ---- on simulated memory ---------------------------------------------------------------------- */
 
-	table_begin(&t, columns, sizeof columns / sizeof *columns);
-	for (size_t i = 0; i < n; i++)
-		add_row(&t, &results[i]);
-	if (q->format == FORMAT_CSV) {
-		table_csv(&t, stdout);
-	} else {
-		table_text(&t, stdout);
-		printf("lower bound: %s, the peak payload; the parts are those of each peak\n",
-		    units_bytes(bytes, (double)results[0].peak_payload));
+static void print_model(const struct request *q, const struct model_result *results, size_t n)
+{
+	switch (q->format) {
+	case FORMAT_JSON:
+		model_json(q->path, results, n, stdout);
+		break;
+	case FORMAT_CSV:
+		model_csv(results, n, q->over_time, stdout);
+		break;
+	case FORMAT_TEXT:
+		model_text(results, n, stdout);
+		if (q->over_time)
+			model_over_time_text(results, n, stdout);
 	}
-	table_end(&t);
 }
 
-static void write_accounting(struct json *j, const struct accounting *a)
-{
-	json_integer(j, "events", (int64_t)a->events);
-	json_integer(j, "ns", (int64_t)a->ns);
-	json_integer(j, "footprint_bytes", (int64_t)a->footprint);
-	json_integer(j, "live_objects", (int64_t)a->live_count);
-	for (int i = 0; i < PARTS; i++)
-		json_integer(j, part_names[i], (int64_t)a->part[i]);
-}
-
-/* Nothing here depends on the run: the same recording gives the same bytes. */
-static void print_json(const struct request *q, const struct model_result *results, size_t n)
-{
-	struct json j;
-
-	json_begin(&j, stdout);
-	json_string(&j, "format", "dmm-replay-model-1");
-	json_string(&j, "recording", q->path);
-	json_integer(&j, "events", (int64_t)results[0].calls);
-	json_integer(&j, "lower_bound_bytes", (int64_t)results[0].peak_payload);
-	json_array(&j, "rows");
-	for (size_t i = 0; i < n; i++) {
-		json_object(&j, NULL);
-		json_string(&j, "name", results[i].subject->name);
-		json_string(&j, "problem", results[i].problem[0] != '\0' ? results[i].problem : NULL);
-		json_object(&j, "peak");
-		write_accounting(&j, &results[i].peak);
-		json_end(&j);
-		json_array(&j, "samples");
-		for (size_t k = 0; k < results[i].sample_count; k++) {
-			json_object(&j, NULL);
-			write_accounting(&j, &results[i].samples[k]);
-			json_end(&j);
-		}
-		json_end(&j);
-		json_end(&j);
-	}
-	json_end(&j);
-	json_end(&j);
-}
-
-static int replay_model(const struct request *q)
+static int replay_model(const struct request *q, const struct replay_ops *ops)
 {
 	static struct subject subjects[SUBJECTS_MAX];
 	static struct model_result results[SUBJECTS_MAX];
 	const size_t n = subjects_choose(subjects, q->systems);
-	struct replay_ops ops;
-	struct trace_error e;
+	const size_t steps = q->steps != 0 ? q->steps : q->format == FORMAT_JSON ? STEPS_JSON : STEPS_TEXT;
 	bool problem = false;
-	const double began = launch_now();
 
-	if (!replay_ops_build(&ops, q->path, &e))
-		lab_die(EXIT_FAULT, "%s: %s", q->path, e.text);
-	lab_say("%.1f million events a second read", (double)ops.head->calls / (launch_now() - began) * 1e-6);
 	for (size_t i = 0; i < n; i++) {
-		if (!model_replay(&results[i], &ops, &subjects[i], q->samples))
-			lab_die(EXIT_OURS, "no memory");
+		if (!model_replay(&results[i], ops, &subjects[i], steps))
+			lab_die(EXIT_OURS, "no memory for %zu objects and %zu samples",
+			    (size_t)ops->head->slots, steps);
 		problem |= results[i].problem[0] != '\0';
 		lab_say("%s: %.1f million events a second", subjects[i].name,
 		    results[i].seconds > 0 ? (double)results[i].calls / results[i].seconds * 1e-6 : 0.0);
 	}
-	if (q->format == FORMAT_JSON)
-		print_json(q, results, n);
-	else
-		print_table(q, results, n);
+	print_model(q, results, n);
 	for (size_t i = 0; i < n; i++)
 		model_free(&results[i]);
+	if (q->over_time)
+		lab_next(NULL, "dmm replay %s", q->path);
+	else
+		lab_next(NULL, "dmm replay --model --over-time --systems=%s %s", subjects[n - 1].name, q->path);
 	return problem ? EXIT_FAULT : EXIT_FINE;
+}
+
+/* ---- really ----------------------------------------------------------------------------------- */
+
+static void print_native(const struct request *q)
+{
+	const struct native *const n = &q->native;
+
+	switch (q->format) {
+	case FORMAT_JSON:
+		native_json(n, stdout);
+		break;
+	case FORMAT_CSV:
+		if (q->over_time)
+			native_over_time_csv(n, stdout);
+		else
+			native_csv(n, stdout);
+		break;
+	case FORMAT_TEXT:
+		native_text(n, stdout);
+		if (q->over_time)
+			native_over_time_text(n, q->steps != 0 ? q->steps : STEPS_TEXT, stdout);
+	}
+}
+
+static void add_allocators(const struct request *q, struct allocators *list)
+{
+	allocators_add_baseline(list, "glibc");
+	allocators_add_baseline(list, "glibc-again");
+	allocators_add_systems(list, q->systems != NULL ? q->systems : "all");
+	allocators_add_peers(list, q->peers != NULL ? q->peers : "auto");
+}
+
+static int replay_native(struct request *q, const struct replay_ops *ops)
+{
+	struct native *const n = &q->native;
+	bool failed = false;
+
+	n->path = q->path;
+	n->ops = ops;
+	if (n->compare.warm == SIZE_MAX)
+		n->compare.warm = min_size(WARM_LEAST + 4 * ops->head->peak_payload, WARM_DEFAULT);
+	n->memory = q->over_time || q->format == FORMAT_JSON;
+	native_run(n);
+	print_native(q);
+	for (size_t i = 0; i < n->compare.rows; i++)
+		failed |= n->row[i].failed != 0;
+	lab_next(NULL, "dmm replay --model --over-time %s", q->path);
+	return failed || digest_has_fault(&n->compare) ? EXIT_FAULT : EXIT_FINE;
 }
 
 int cmd_replay(int argc, char **argv)
 {
-	static const struct argp_option options[] = {
-	    {"model", KEY_MODEL, NULL, 0, "On simulated memory: exact, the same in every run", 0},
-	    {"systems", KEY_SYSTEMS, "LIST", 0, "Designs, with settings if wanted: bins,gnu?reuse:links (all)", 0},
-	    {"samples", KEY_SAMPLES, "N", 0, "Samples over time in JSON (100)", 0},
-	    OPTION_FORMAT_LINE, {0}};
 	static const struct argp argp = {.options = options,
 	    .parser = parse,
 	    .args_doc = "T",
-	    .doc = "Replay a recording on designs, and account for every byte of their footprint."};
-	struct request q = {.samples = 100};
+	    .doc = "Replay a recording on every design and other allocators in turn: each call is really made, "
+	           "by as many threads as there were.  With --model on designs over simulated memory: where "
+	           "every byte of the footprint is.\v"
+	           "Calls a second are from runs that do nothing else; latencies from runs of their own.  Memory "
+	           "is what is resident beyond the replayer's own."};
+	static struct request q = {.native = {.compare = {.runs = STATS_RUNS_FOR_95, .warm = SIZE_MAX},
+	                               .latency = true}};
+	struct replay_ops ops;
 
 	options_parse(&argp, argc, argv, &q);
 	if (q.path == NULL)
-		lab_die(EXIT_USAGE, "replay what?  dmm replay --model T");
+		lab_die(EXIT_USAGE, "replay what?  dmm replay T");
+	if (q.model && q.peers != NULL && strcmp(q.peers, "none") != 0)
+		lab_die(EXIT_USAGE, "--peers: other allocators have no model; leave out --model");
 	if (!q.model)
-		lab_die(EXIT_USAGE, "only --model is there so far: dmm replay --model %s", q.path);
-	return replay_model(&q);
+		add_allocators(&q, &q.native.compare.allocators); /* unknown names end it here */
+	read_recording(q.path, &ops);
+	const int status = q.model ? replay_model(&q, &ops) : replay_native(&q, &ops);
+	replay_ops_close(&ops);
+	return status;
 }

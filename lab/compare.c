@@ -154,17 +154,36 @@ static void judge(struct compare *c, struct row *row, const struct run *run)
 	}
 }
 
+static void measure(struct compare *c, const struct row *row, const struct measure *m, struct run *run)
+{
+	if (c->before_run != NULL)
+		c->before_run(c, row);
+	measure_run(m, run);
+	if (c->after_run != NULL)
+		c->after_run(c, row, run);
+}
+
 static void run_row(struct compare *c, struct row *row, int input)
 {
 	const struct measure m = measure_of(c, row, input);
 	struct run *const run = &row->run[row->rounds];
 
 	warm_memory(warm_bound(c->warm));
-	measure_run(&m, run);
+	measure(c, row, &m, run);
 	if (measure_interrupted())
 		return;
 	row->rounds++;
 	judge(c, row, run);
+}
+
+void compare_run_extra(struct compare *c, struct row *row, struct run *run)
+{
+	const struct measure m = measure_of(c, row, -1);
+
+	warm_memory(warm_bound(c->warm));
+	measure(c, row, &m, run);
+	if (!measure_interrupted())
+		judge(c, row, run);
 }
 
 /* ---- progress --------------------------------------------------------------------------------- */
@@ -222,7 +241,7 @@ static void rehearse(struct compare *c, int input)
 	struct run run;
 
 	m.check_output = false;
-	measure_run(&m, &run);
+	measure(c, &c->row[0], &m, &run);
 	if (c->timeout_s == 0) {
 		c->timeout_s = TIMEOUT_TIMES * run.wall_s;
 		if (c->timeout_s < timeout_least_s)

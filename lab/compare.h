@@ -65,10 +65,17 @@ struct compare {
 	struct row row[ROWS_MAX];
 	size_t rows;
 	struct provenance provenance;
+
+	/* A program that measures itself (dmm replay): told what comes, asked what it was.  May be NULL. */
+	void (*before_run)(struct compare *c, const struct row *row);
+	void (*after_run)(struct compare *c, const struct row *row, struct run *run);
+	void (*more_json)(const struct compare *c, const struct row *row, struct json *j);
 };
 
 /* Prove, run, digest.  Talks on stderr. */
 void compare_run(struct compare *c);
+/* One run more of a row that is fine, which counts for nothing but its end. */
+void compare_run_extra(struct compare *c, struct row *row, struct run *run);
 
 /* ---- what it means (digest.c) ---------------------------------------------------------------- */
 
@@ -92,5 +99,8 @@ bool digest_has_fault(const struct compare *c);
 void compare_text(const struct compare *c, FILE *out);
 void compare_csv(const struct compare *c, FILE *out);
 void compare_json(const struct compare *c, FILE *out);
+/* Its parts, for a document of one's own: the array of rows, and that of verdicts. */
+void compare_json_rows(const struct compare *c, struct json *j);
+void compare_json_verdicts(const struct compare *c, struct json *j);
 
 #endif

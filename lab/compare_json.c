@@ -121,6 +121,8 @@ static void put_row(struct json *j, const struct compare *c, const struct row *r
 	put_ratio(j, c, row);
 	put_allocator(j, row->allocator);
 	put_runs(j, row);
+	if (c->more_json != NULL)
+		c->more_json(c, row, j);
 	json_end(j);
 }
 
@@ -145,6 +147,24 @@ static void put_verdict(struct json *j, const struct compare *c, bool no_huge_pa
 	free(sentence);
 }
 
+void compare_json_rows(const struct compare *c, struct json *j)
+{
+	json_array(j, "rows");
+	for (size_t i = 0; i < c->rows; i++)
+		put_row(j, c, &c->row[i]);
+	json_end(j);
+}
+
+void compare_json_verdicts(const struct compare *c, struct json *j)
+{
+	json_array(j, "verdicts");
+	if (c->huge_pages != HUGE_OFF)
+		put_verdict(j, c, false);
+	if (c->huge_pages != HUGE_AS_IS)
+		put_verdict(j, c, true);
+	json_end(j);
+}
+
 void compare_json(const struct compare *c, FILE *out)
 {
 	static const char *const modes[] = {"as-is", "off", "both"};
@@ -164,15 +184,7 @@ void compare_json(const struct compare *c, FILE *out)
 	json_string(&j, "thp", modes[c->huge_pages]);
 	json_string(&j, "verdict_by", c->by_cpu ? "cpu_s" : "wall_s");
 	provenance_json(&c->provenance, &j, "provenance");
-	json_array(&j, "rows");
-	for (size_t i = 0; i < c->rows; i++)
-		put_row(&j, c, &c->row[i]);
-	json_end(&j);
-	json_array(&j, "verdicts");
-	if (c->huge_pages != HUGE_OFF)
-		put_verdict(&j, c, false);
-	if (c->huge_pages != HUGE_AS_IS)
-		put_verdict(&j, c, true);
-	json_end(&j);
+	compare_json_rows(c, &j);
+	compare_json_verdicts(c, &j);
 	json_end(&j);
 }

@@ -52,7 +52,7 @@ struct build {
 	size_t hash_cap;
 	uint32_t last_lane;
 	size_t count; /* ops */
-	uint64_t peak_payload, peak_at, last_tick;
+	uint64_t peak_payload, peak_at, last_tick, without_effect;
 };
 
 /* ---- files ------------------------------------------------------------------------------------ */
@@ -311,7 +311,8 @@ static bool add_step(struct build *b, const struct step *s)
 	case STEP_FOREIGN:
 		break;
 	}
-	return s->ev.begin || add_op(b, &nothing, lane);
+	b->without_effect++;
+	return add_op(b, &nothing, lane);
 }
 
 static bool read_all(struct build *b, struct trace_error *e)
@@ -320,7 +321,7 @@ static bool read_all(struct build *b, struct trace_error *e)
 	int r;
 
 	while ((r = trace_stream_next(&b->stream, &step, e)) > 0) {
-		if (step.ev.begin && !step.overlaid)
+		if (step.ev.begin)
 			continue;
 		if (b->count >= NONE - 2)
 			return trace_fail(e, 0, "more than %u calls; cut the recording", NONE - 2);
@@ -389,7 +390,8 @@ static bool finish(struct build *b, struct trace_error *e)
 	    .peak_count = b->stream.peak_count,
 	    .peak_at = b->peak_at,
 	    .foreign = b->stream.foreign,
-	    .overlaid = b->stream.overlaid};
+	    .overlaid = b->stream.overlaid,
+	    .without_effect = b->without_effect};
 
 	if (!add_mark(b, b->stream.events))
 		return trace_fail(e, 0, "no room for the calls made ready: %s", strerror(errno));

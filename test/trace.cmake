@@ -25,3 +25,9 @@ set_tests_properties(trace_fuzz PROPERTIES TIMEOUT 300 SKIP_RETURN_CODE 77)
 add_executable(record_loop EXCLUDE_FROM_ALL ${CMAKE_SOURCE_DIR}/bench/record_loop.c)
 set_target_properties(record_loop PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
 target_link_libraries(record_loop PRIVATE dmm_flags Threads::Threads)
+
+# Replays: no sanitizer or counter may be inside the programs that are measured.
+if(NOT DMM_SANITIZE AND NOT DMM_COVERAGE)
+	add_test(NAME replay COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/replay/replay_test.py ${CMAKE_BINARY_DIR})
+	set_tests_properties(replay PROPERTIES TIMEOUT 300)
+endif()

@@ -1,0 +1,14 @@
+/* replay_model_print.h - what a model replay found, on a stream; n > 0 results of one recording. */
+#ifndef LAB_REPLAY_MODEL_PRINT_H
+#define LAB_REPLAY_MODEL_PRINT_H
+
+#include <stdio.h>
+
+#include "replay_model.h"
+
+void model_text(const struct model_result *results, size_t n, FILE *out);
+void model_over_time_text(const struct model_result *results, size_t n, FILE *out);
+void model_csv(const struct model_result *results, size_t n, bool over_time, FILE *out);
+void model_json(const char *path, const struct model_result *results, size_t n, FILE *out);
+
+#endif

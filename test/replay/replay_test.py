@@ -1,0 +1,271 @@
+#!/usr/bin/env python3
+"""Replays, from outside: what was recorded happens again, on every allocator, and every byte is told.
+
+usage: replay_test.py BUILD [WORD]   runs the tests whose name holds WORD
+"""
+import csv
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+BUILD = os.path.abspath(sys.argv[1])
+HERE = os.path.dirname(os.path.abspath(__file__))
+SOURCE = os.path.dirname(os.path.dirname(HERE))
+SHIPPED = SOURCE + "/test/recordings"
+DMM = BUILD + "/dmm"
+PARTS = ("payload", "padding", "headers", "bins", "caches", "tails", "retained")
+QUICK = ("--runs=1", "--warm=0", "--peers=none")
+
+
+def run(*args, status=0, **kw):
+    r = subprocess.run(args, capture_output=True, text=True, timeout=100, **kw)
+    assert status is None or r.returncode == status, (args, r.returncode, r.stdout[-500:], r.stderr[-500:])
+    return r
+
+
+def info(trace):
+    return json.loads(run(DMM, "info", "--format=json", trace).stdout)
+
+
+def native(trace, *options, status=0):
+    r = run(DMM, "replay", "--format=json", *QUICK, *options, trace, status=status)
+    return {row["name"]: row for row in json.loads(r.stdout)["rows"]}
+
+
+def model(trace, *options):
+    r = run(DMM, "replay", "--model", "--format=json", *options, trace)
+    return {row["name"]: row for row in json.loads(r.stdout)["rows"]}
+
+
+def compile_c(name, text, *flags, compiler="cc"):
+    source = name + (".c" if compiler == "cc" else ".cc")
+    with open(source, "w") as f:
+        f.write(text)
+    subprocess.run([compiler, "-O1", "-fno-builtin", *flags, source, "-o", name], check=True)
+    return "./" + name
+
+
+# ---- on simulated memory -------------------------------------------------------------------------
+
+def test_a_model_accounts_for_every_byte_of_every_design_at_every_step():
+    for name in sorted(os.listdir(SHIPPED)):
+        if not name.endswith(".dmm"):
+            continue
+        want = info(f"{SHIPPED}/{name}")
+        systems = model(f"{SHIPPED}/{name}", "--samples=10")
+        assert {"minimal", "bins", "gnu", "segmeta", "slab"} <= set(systems), systems
+        for row in systems.values():
+            assert row["problem"] is None and len(row["samples"]) == 11, row
+            for a in row["samples"] + [row["peak"]]:
+                assert sum(a[p] for p in PARTS) == a["footprint_bytes"] >= a["payload"], (name, row["name"], a)
+            assert row["samples"][-1]["payload"] == want["live_bytes"], (name, row["name"])
+            assert row["peak"]["footprint_bytes"] >= want["peak_payload_bytes"], (name, row["name"])
+            assert all(a["footprint_bytes"] <= row["peak"]["footprint_bytes"] for a in row["samples"])
+
+
+def test_a_model_finds_the_same_peak_however_often_it_looks():
+    for conf in ("bins,gnu,segdata,segmeta,dlist,list", "gnu?reuse:links,split_min:64,bins?fit:best,coalesce:16"):
+        peaks = [{n: r["peak"] for n, r in model(SHIPPED + "/cc.dmm", f"--systems={conf}", f"--samples={k}").items()}
+                 for k in (1, 7, 100)]
+        assert peaks[0] == peaks[1] == peaks[2], conf
+
+
+def test_a_model_tells_the_gap_over_time_in_text_and_csv():
+    r = run(DMM, "replay", "--model", "--systems=bins", "--over-time=4", SHIPPED + "/cc.dmm")
+    assert "footprint = payload + padding" in r.stdout and r.stdout.count("MiB") + r.stdout.count("KiB") > 10, r.stdout
+    r = run(DMM, "replay", "--model", "--systems=bins,slab", "--over-time=4", "--format=csv", SHIPPED + "/cc.dmm")
+    rows = list(csv.DictReader(r.stdout.splitlines()))
+    assert [x["at"] for x in rows] == 2 * (5 * ["sample"] + ["peak"]), rows
+    for x in rows:
+        assert sum(int(x[p]) for p in PARTS) == int(x["footprint_bytes"]), x
+
+
+# ---- really ----------------------------------------------------------------------------------------
+
+def test_each_allocator_is_really_asked_and_all_see_the_same_payload():
+    trace = SHIPPED + "/python3.dmm"
+    rows, want = native(trace, "--systems=bins,segmeta,slab,bins?fit:best"), info(trace)
+    payloads = [[s["payload_bytes"] for s in r["samples"]] for r in rows.values()]
+    assert len(rows) == 6 and all(p == payloads[0] for p in payloads), payloads
+    assert payloads[0][-1] == want["live_bytes"] and max(payloads[0]) <= want["peak_payload_bytes"]
+    for name, row in rows.items():
+        library = {"glibc": "libc.so.6", "glibc-again": "libc.so.6", "slab": "libdmm.so", "segmeta": "libdmm-segmeta.so"}
+        assert row["malloc_from"].endswith("/" + library.get(name, "libdmm-bins.so")), row["malloc_from"]
+        assert row["outcome"] == "fine" and row["loaded"] and row["failed_calls"] == 0, row
+        assert row["latency_ns"]["all"]["calls"] == sum(want["calls"].values()) - row["skipped_calls"], row["latency_ns"]
+        assert 0 < row["latency_ns"]["all"]["p50"] <= row["latency_ns"]["all"]["p99.99"] <= row["latency_ns"]["all"]["max"]
+        assert all(s["usable_bytes"] >= s["payload_bytes"] for s in row["samples"]), name
+        assert row["peak_rss_bytes"]["median"] > 0.8 * want["peak_payload_bytes"], row["peak_rss_bytes"]
+
+
+def test_threads_wait_for_each_other_where_the_program_did():
+    """64 threads free each other's objects: slab and bins stop a program that frees what is not live."""
+    run(DMM, "record", "-o", "T", "--", BUILD + "/test/known", "64", "400", "log")
+    want = info("T")
+    for _ in range(3):
+        rows = native("T", "--systems=bins,slab,segmeta")
+        for name, row in rows.items():
+            assert row["outcome"] == "fine" and row["failed_calls"] == 0, (name, row["why"])
+            assert row["samples"][-1]["payload_bytes"] == want["live_bytes"], (name, row["samples"][-1])
+
+
+def test_threads_that_come_and_go_are_replayed_by_threads_that_do():
+    program = compile_c("comers", """
+        #include <pthread.h>
+        #include <stdlib.h>
+        static void *one(void *p) { free(p); return malloc(1000); }
+        int main(void) {
+            void *p = malloc(10);
+            for (int i = 0; i < 3000; i++) {
+                pthread_t t;
+                pthread_create(&t, NULL, one, p);
+                pthread_join(t, &p);
+            }
+        }""", "-pthread")
+    run(DMM, "record", "-o", "T", "--", program)
+    rows = native("T", "--systems=slab,bins")
+    assert all(r["outcome"] == "fine" for r in rows.values()), rows
+    assert rows["glibc"]["samples"][-1]["payload_bytes"] == info("T")["live_bytes"]
+
+
+def test_sized_and_aligned_calls_are_made_as_they_were():
+    """slab stops a program whose sized free names another size."""
+    program = compile_c("sized", """
+        #include <new>
+        #include <cstdlib>
+        struct alignas(128) wide { char c[300]; };
+        struct plain { char c[77]; ~plain() {} };
+        int main() {
+            for (int i = 0; i < 300; i++) {
+                delete new plain;
+                delete[] new plain[5];
+                delete new wide;
+                delete[] new wide[3];
+                void *p;
+                if (posix_memalign(&p, 4096, 100) == 0) free(p);
+                free(aligned_alloc(64, 640));
+                p = calloc(3, 50);
+                p = realloc(p, 5000 + i);
+                p = realloc(p, 20);
+                free(p);
+            }
+        }""", compiler="c++")
+    run(DMM, "record", "-o", "T", "--", program)
+    rows = native("T", "--systems=slab,gnu")
+    assert all(r["outcome"] == "fine" and r["failed_calls"] == 0 for r in rows.values()), rows
+
+
+def test_refused_calls_are_counted_and_a_crash_is_a_row():
+    compile_c("poor.so", """
+        #include <stddef.h>
+        #include <errno.h>
+        static char heap[1 << 20]; static size_t used;
+        void *malloc(size_t n) {
+            n = (n + 31) & ~(size_t)15;
+            if (n > sizeof heap - used) { errno = ENOMEM; return NULL; }
+            used += n; *(size_t *)(heap + used - n) = n - 16; return heap + used - n + 16;
+        }
+        void free(void *p) { (void)p; }
+        void *calloc(size_t a, size_t b) { return malloc(a * b); }
+        void *realloc(void *p, size_t n) { (void)p; return malloc(n); }
+        void *memalign(size_t a, size_t n) { (void)a; return malloc(n); }
+        void *aligned_alloc(size_t a, size_t n) { (void)a; return malloc(n); }
+        int posix_memalign(void **p, size_t a, size_t n) { (void)a; *p = malloc(n); return *p ? 0 : ENOMEM; }
+        size_t malloc_usable_size(void *p) { return p ? ((size_t *)p)[-2] : 0; }""", "-shared", "-fPIC")
+    compile_c("bad.so", """
+        #include <stddef.h>
+        void *malloc(size_t n) { return (void *)n; }
+        void free(void *p) { (void)p; }
+        void *calloc(size_t a, size_t b) { return malloc(a * b); }
+        void *realloc(void *p, size_t n) { (void)p; return malloc(n); }""", "-shared", "-fPIC")
+    rows = native(SHIPPED + "/cc.dmm", "--systems=poor=poor.so,bad=bad.so", status=1)
+    assert rows["poor"]["failed_calls"] > 0 and rows["poor"]["outcome"] == "fine", rows["poor"]
+    assert rows["bad"]["outcome"] == "crashed" and "SEGV" in rows["bad"]["why"], rows["bad"]
+    assert rows["glibc"]["outcome"] == "fine"
+
+
+def test_a_native_replay_prints_text_and_csv():
+    r = run(DMM, "replay", *QUICK, "--systems=slab", "--over-time=3", SHIPPED + "/git.dmm")
+    for word in ("calls/s", "p99.99", "glibc-again", "slab", "resident bytes over time"):
+        assert word in r.stdout, r.stdout
+    r = run(DMM, "replay", *QUICK, "--systems=slab", "--touch=none", "--no-latency", "--format=csv", SHIPPED + "/git.dmm")
+    rows = list(csv.DictReader(r.stdout.splitlines()))
+    assert [x["name"] for x in rows] == ["glibc", "glibc-again", "slab"], rows
+    assert all(float(x["calls_per_s"]) > 0 and x["p50_ns"] == "" for x in rows), rows
+
+
+def test_what_cannot_be_replayed_is_one_line():
+    with open(SHIPPED + "/cc.dmm", "rb") as f:
+        whole = bytearray(f.read())
+    whole[5000] ^= 1
+    open("damaged", "wb").write(whole)
+    for trace in ("damaged", "/dev/null", "missing"):
+        for mode in ("--model", "--peers=none"):
+            r = run(DMM, "replay", mode, trace, status=1)
+            assert r.stderr.count("\n") == 1 and trace in r.stderr and not r.stdout, r.stderr
+    r = run(DMM, "replay", "--touch=al", SHIPPED + "/cc.dmm", status=2)
+    assert "did you mean 'all'" in r.stderr, r.stderr
+    r = run(DMM, "replay", "--systems=bins?fit:bset", SHIPPED + "/cc.dmm", *QUICK, status=2)
+    assert "bset" in r.stderr, r.stderr
+
+
+# ---- fidelity --------------------------------------------------------------------------------------
+
+PEAK = """
+#define _GNU_SOURCE
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+__attribute__((destructor)) static void tell(void) {
+    const char *name = getenv("HEAP_PEAK");
+    if (name == NULL || (stderr = fopen(name, "w")) == NULL) return;
+    malloc_info(0, stderr);
+    malloc_stats();
+    fflush(stderr);
+}"""
+
+
+def last_number(text, key):
+    tail = text.rsplit(key, 1)[1].strip(' ="')
+    return int("".join(c for c in tail[:20].split('"')[0].split("\n")[0] if c.isdigit()))
+
+
+def test_a_replay_of_a_compiler_under_glibc_needs_the_heap_that_the_compiler_needed():
+    """Both ask glibc what it had obtained at most: heap sections (malloc_info) and mappings (malloc_stats)."""
+    cc1 = run("cc", "-print-prog-name=cc1").stdout.strip()
+    multi = run("cc", "-print-multiarch").stdout.strip()
+    command = [cc1, "-quiet", "-O2", "-std=gnu17", "-D_GNU_SOURCE", "-imultiarch", multi, "-I", SOURCE + "/include",
+               "-I", SOURCE + "/src", SOURCE + "/src/system/chunk.c", "-o", "/dev/null"]
+    compile_c("peak.so", PEAK, "-shared", "-fPIC")
+    run(*command, env={**os.environ, "LD_PRELOAD": "./peak.so", "HEAP_PEAK": "peak.txt"})
+    text = open("peak.txt").read()
+    real = last_number(text, '<system type="max" size="') + last_number(text, "max mmap bytes   =")
+    run(DMM, "record", "-o", "T", "--", *command)
+    row = native("T", "--systems=none", "--no-latency")["glibc"]
+    replayed = row["glibc_heap_max_bytes"] + row["glibc_mmap_max_bytes"]
+    print(f"     the compiler's heap: {real} bytes at most, replayed: {replayed} ({100 * (replayed / real - 1):+.2f} %)")
+    assert abs(replayed / real - 1) < 0.03, (real, replayed)
+
+
+def main():
+    word = sys.argv[2] if len(sys.argv) > 2 else ""
+    failed = 0
+    for name, test in sorted(globals().items()):
+        if not name.startswith("test_") or word not in name:
+            continue
+        with tempfile.TemporaryDirectory() as d:
+            os.chdir(d)
+            try:
+                test()
+                print("ok  ", name)
+            except Exception as e:  # the next test shall run all the same
+                failed += 1
+                print("FAIL", name, "-", type(e).__name__, str(e)[:2000])
+            os.chdir("/")
+    sys.exit(failed != 0)
+
+
+main()
