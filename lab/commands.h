@@ -15,6 +15,7 @@ int cmd_report(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_show(int argc, char **argv);
 int cmd_systems(int argc, char **argv);
+int cmd_top(int argc, char **argv);
 int cmd_torture(int argc, char **argv);
 int cmd_tune(int argc, char **argv);
 

@@ -19,6 +19,7 @@ enum { DRAW_WIDTH_MIN = 40 };
 
 struct draw_style {
 	bool   colour, ascii;
+	bool   fixed; /* the width was asked for: it does not follow the terminal's */
 	size_t width; /* columns, at least DRAW_WIDTH_MIN */
 	size_t unit;  /* sizes are told in so many bytes; 0: in bytes */
 };

@@ -109,6 +109,7 @@ struct draw_style draw_style(FILE *out, bool ascii, size_t width)
 
 	return (struct draw_style){
 	    .colour = isatty(fileno(out)) && (no_color == NULL || no_color[0] == '\0'),
+	    .fixed = width != 0,
 	    .ascii = ascii || !speaks_utf8(out),
 	    .width = max_size(width != 0 ? width : terminal_width(out), DRAW_WIDTH_MIN),
 	};

@@ -16,6 +16,7 @@ static const struct command commands[] = {
     {"replay", "a recording on designs, with every byte accounted for", cmd_replay},
     {"export", "a recording for other tools: folded stacks, DHAT, CSV", cmd_export},
     {"show", "the heap, drawn in the terminal", cmd_show},
+    {"top", "the heap of a running process, watched; slab only", cmd_top},
     {"bench", "measure the designs: the lecture's claims, classical patterns", cmd_bench},
     {"tune", "settings fitted to a recording, as a file", cmd_tune},
     {"config", "every setting of the designs, and where it came from", cmd_config},

@@ -100,6 +100,8 @@ struct outside {
 	uint64_t root;
 	char  library[128];     /* the file whose slab it is, without directories */
 	int   pagemap;          /* file descriptor, or -1 */
+	char  exe[128];         /* the program's file, by number: it must stay the same */
+	unsigned long long started; /* when, in clock ticks: so must this */
 	long  tid_offset[4];    /* where, from a thread pointer, libc may keep the thread's number */
 	size_t tid_offset_count;
 	struct outside_tables *tables; /* what is read anew each time, kept for its room */
@@ -146,6 +148,8 @@ struct outside_mark outside_root_mark(void);
 bool outside_read_slab(struct outside *o, struct outside_view *v, struct memory_error *e);
 void outside_tables_drop(struct outside *o);
 void outside_see_pages(struct outside *o, struct outside_view *v);
+/* The process is the one that was opened; the first call says which that is. */
+bool outside_is_same(struct outside *o, struct memory_error *e);
 void outside_name_threads(struct outside *o, struct outside_view *v);
 
 struct outside_heap *outside_heap_of(struct outside_view *v, uint32_t number); /* NULL: none */

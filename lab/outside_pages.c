@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/bits.h"
@@ -87,6 +88,31 @@ static bool read_text(pid_t pid, const char *file, char *text, size_t room)
 	close(fd);
 	text[r > 0 ? r : 0] = '\0';
 	return r > 0;
+}
+
+/* A number may be given to a new process, and a process may become another program. */
+bool outside_is_same(struct outside *o, struct memory_error *e)
+{
+	char path[64], text[1024], exe[sizeof o->exe] = "";
+	unsigned long long started = 0;
+	struct stat st;
+
+	if (!o->memory.live)
+		return true;
+	snprintf(path, sizeof path, "/proc/%d/exe", o->memory.pid);
+	if (read_text(o->memory.pid, "stat", text, sizeof text) && strrchr(text, ')') != NULL)
+		sscanf(strrchr(text, ')') + 1, " %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
+		       "%*s %*s %*s %llu", &started);
+	if (stat(path, &st) == 0)
+		snprintf(exe, sizeof exe, "%llx:%llx", (unsigned long long)st.st_dev, (unsigned long long)st.st_ino);
+	if (o->exe[0] == '\0') {
+		snprintf(o->exe, sizeof o->exe, "%s", exe);
+		o->started = started;
+	}
+	if (started != o->started || exe[0] == '\0')
+		return memory_refuse(e, "%s has ended", o->memory.title);
+	return strcmp(exe, o->exe) == 0 ||
+	       memory_refuse(e, "%s has become another program (exec)", o->memory.title);
 }
 
 /* Fields are counted from behind the name, which may hold anything. */

@@ -1,5 +1,5 @@
 /* outside_view.c - looking, and the arithmetic of a view. */
-#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -10,7 +10,7 @@
 static bool opened(struct outside *o, bool ok, struct memory_error *e)
 {
 	o->pagemap = -1;
-	if (ok && outside_find(o, e))
+	if (ok && outside_is_same(o, e) && outside_find(o, e))
 		return true;
 	outside_close(o);
 	return false;
@@ -137,9 +137,11 @@ bool outside_look(struct outside *o, struct outside_view *v, struct memory_error
 	o->memory.error = 0;
 	const bool read = outside_read_slab(o, v, e);
 	v->seconds = now() - v->time;
-	/* A process that ended, or became another by exec, was not corrupt. */
-	if (!memory_update_threads(&o->memory) || (!read && o->memory.live && o->memory.error == ESRCH))
-		return memory_refuse(e, "%s has ended", o->memory.title);
+	/* A process that ended, or became another, was not corrupt: say that instead. */
+	struct memory_error other;
+	snprintf(other.text, sizeof other.text, "%s has ended", o->memory.title);
+	if (!outside_is_same(o, &other) || !memory_update_threads(&o->memory))
+		return memory_refuse(e, "%s", other.text);
 	if (!read)
 		return false;
 	add_up(v);

@@ -1,68 +1,15 @@
 /* show_walk.c - forward and backward through a heap's calls, by keys. */
-#include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <termios.h>
-#include <unistd.h>
 
 #include "base/bits.h"
 #include "lab.h"
 #include "show.h"
-
-static struct termios as_found;
-
-static void leave_screen(void)
-{
-	static const char normal[] = "\033[?25h\033[?1049l"; /* cursor on, the other screen */
-	tcsetattr(STDIN_FILENO, TCSADRAIN, &as_found);
-	if (write(STDOUT_FILENO, normal, sizeof normal - 1) < 0)
-		return;
-}
-
-static void on_signal(int signal)
-{
-	leave_screen();
-	_exit(128 + signal);
-}
-
-static void enter_screen(void)
-{
-	struct termios raw;
-
-	if (!isatty(STDOUT_FILENO) || tcgetattr(STDIN_FILENO, &as_found) != 0)
-		lab_die(EXIT_USAGE, "show --step needs a terminal; without --step all is printed");
-	raw = as_found;
-	raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
-	tcsetattr(STDIN_FILENO, TCSADRAIN, &raw);
-	signal(SIGINT, on_signal);
-	signal(SIGTERM, on_signal);
-	fputs("\033[?1049h\033[?25l", stdout);
-}
-
-static size_t screen_rows(void)
-{
-	struct winsize size;
-	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 4 ? size.ws_row : 24;
-}
-
-/* At most `rows` lines of text. */
-static void put_rows(const char *text, size_t rows)
-{
-	for (; rows > 0 && *text != '\0'; rows--) {
-		const size_t n = strcspn(text, "\n");
-		fwrite(text, 1, n, stdout);
-		fputs("\033[K\r\n", stdout);
-		text += n + (text[n] == '\n');
-	}
-	if (*text != '\0')
-		fputs("... a taller terminal shows more\033[K\r\n", stdout);
-}
+#include "terminal.h"
 
 static void put_screen(struct show_source *source, const struct draw_style *s, size_t step)
 {
-	char *text = NULL;
+	char *text = NULL, status[160];
 	size_t len = 0;
 	FILE *const out = open_memstream(&text, &len);
 
@@ -71,89 +18,58 @@ static void put_screen(struct show_source *source, const struct draw_style *s, s
 	source->seek(source->arg, step);
 	source->put(source->arg, out, s);
 	fclose(out);
-	fputs("\033[H", stdout);
-	put_rows(text, screen_rows() - 2);
-	printf("\033[J\033[%zu;1H%s step %zu of %zu   right, space: forward   left: backward   g, G: ends   "
-	       "q: leave %s",
-	    screen_rows(), s->colour ? "\033[7m" : "", step, source->steps, s->colour ? "\033[0m" : "");
-	fflush(stdout);
+	snprintf(status, sizeof status, " step %zu of %zu   right, space: forward   left: backward   "
+	         "g, G: ends   q: leave ", step, source->steps);
+	terminal_put(text, status, s->colour);
 	free(text);
 }
 
-enum key { KEY_NONE, KEY_FORWARD, KEY_BACKWARD, KEY_FIRST, KEY_LAST, KEY_LEAVE };
-
-static int read_byte(int wait_ms)
+/* Where a key leads; 0: out. */
+static size_t next_step(int key, size_t step, size_t steps)
 {
-	struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
-	unsigned char byte;
-
-	if (poll(&in, 1, wait_ms) <= 0)
-		return -1;
-	return read(STDIN_FILENO, &byte, 1) == 1 ? byte : -1;
-}
-
-/* What follows an escape at once is an arrow key; the key alone leaves. */
-static enum key read_arrow(void)
-{
-	enum { SOON_MS = 50 };
-
-	if (read_byte(SOON_MS) < 0)
-		return KEY_LEAVE;
-	switch (read_byte(SOON_MS)) {
-	case 'B':
-	case 'C':
-		return KEY_FORWARD;
-	case 'A':
-	case 'D':
-		return KEY_BACKWARD;
-	default:
-		return KEY_NONE;
-	}
-}
-
-static enum key read_key(void)
-{
-	switch (read_byte(-1)) {
-	case '\033':
-		return read_arrow();
+	switch (key) {
+	case KEY_RIGHT:
 	case ' ':
 	case '\n':
 	case 'j':
 	case 'l':
 	case 'n':
-		return KEY_FORWARD;
+		return min_size(step + 1, steps);
+	case KEY_LEFT:
 	case 'b':
 	case 'h':
 	case 'k':
 	case 'p':
 	case 127:
-		return KEY_BACKWARD;
+		return max_size(step - 1, 1);
 	case 'g':
-		return KEY_FIRST;
+		return 1;
 	case 'G':
-		return KEY_LAST;
+		return steps;
 	case 'q':
-	case -1:
-		return KEY_LEAVE;
+	case KEY_ESCAPE:
+	case KEY_CLOSED:
+		return 0;
 	default:
-		return KEY_NONE;
+		return step;
 	}
 }
 
-void show_walk(struct show_source *source, const struct draw_style *s, size_t step)
+void show_walk(struct show_source *source, const struct draw_style *style, size_t step)
 {
-	enum key key = KEY_NONE;
+	struct draw_style s = *style;
+	bool draw = true;
 
-	enter_screen();
-	while (key != KEY_LEAVE) {
-		put_screen(source, s, step);
-		key = read_key();
-		if (key == KEY_FORWARD)
-			step = min_size(step + 1, source->steps);
-		else if (key == KEY_BACKWARD)
-			step = max_size(step - 1, 1);
-		else if (key == KEY_FIRST || key == KEY_LAST)
-			step = key == KEY_FIRST ? 1 : source->steps;
+	terminal_enter("show --step needs a terminal; without --step all is printed");
+	while (step != 0) {
+		if (draw)
+			put_screen(source, &s, step);
+		const int key = terminal_key(-1);
+		const size_t next = next_step(key, step, source->steps);
+		if (key == KEY_RESIZED && !s.fixed)
+			s.width = max_size(terminal_columns(), DRAW_WIDTH_MIN);
+		draw = next != step || key == KEY_RESIZED;
+		step = next;
 	}
-	leave_screen();
+	terminal_leave();
 }

@@ -281,12 +281,69 @@ def what_cannot_be_seen_is_refused_in_a_sentence():
             assert r.returncode == 125 and "may not be read" in r.stderr and "root" in r.stderr, r.stderr
 
 
+def top(*args, **kw):
+    return subprocess.run([DMM, "top", *args], capture_output=True, text=True, timeout=60, **kw)
+
+
+def top_prints_looks_that_add_up():
+    with Target("churn", "2") as t:
+        r = top(str(t.pid), "--count=4", "--interval=0.1", "--format=json")
+        assert r.returncode == 0, r.stderr
+        looks = json.loads(r.stdout)["looks"]
+        assert len(looks) == 4 and looks[0]["per_second"] is None, looks
+        for view in looks:
+            check_sums(view)
+        assert looks[3]["per_second"]["allocated_at_least"] > 0 and looks[3]["per_second"]["freed_at_least"] > 0
+        assert [v["time_s"] for v in looks] == sorted(v["time_s"] for v in looks)
+        lines = top(str(t.pid), "--count=3", "--interval=0.1", "--width=40").stdout.split("\n")
+        assert len(lines) == 5 and all(len(x) <= 40 for x in lines) and "live" in lines[0], lines
+        rows = top(str(t.pid), "--count=3", "--interval=0.1", "--format=csv").stdout.split("\n")
+        assert len({x.count(",") for x in rows if x}) == 1 and len(rows) == 5, rows
+
+
+def top_says_when_its_process_ends_or_becomes_another():
+    for end in (lambda t: t.p.stdin.close(), lambda t: t.p.kill()):
+        t = Target("hold")
+        p = subprocess.Popen([DMM, "top", str(t.pid), "--interval=0.1"], stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE, text=True)
+        p.stdout.readline()
+        end(t)
+        t.p.wait()
+        out, err = p.communicate(timeout=20)
+        assert p.returncode == 0 and f"process {t.pid} (outside_target) has ended" in err, (p.returncode, err)
+    t = Target("become")
+    p = subprocess.Popen([DMM, "top", str(t.pid), "--interval=0.1"], stdout=subprocess.PIPE,
+                         stderr=subprocess.PIPE, text=True)
+    p.stdout.readline()
+    t.p.stdin.write(b"x")
+    t.p.stdin.flush()
+    out, err = p.communicate(timeout=20)
+    t.p.kill()
+    t.p.wait()
+    assert p.returncode == 0 and "become another program" in err, (p.returncode, err)
+
+
+def top_refuses_in_a_sentence():
+    with Target("idle", preload=None) as t:
+        r = top(str(t.pid))
+        assert r.returncode == 125 and "does not run slab" in r.stderr, r
+    r = top("4194303")
+    assert r.returncode == 125 and "no process" in r.stderr, r
+    with Target("hold") as t:
+        r = top()
+        assert r.returncode == 2 and f"{t.pid} outside_target" in r.stderr, r
+    r = top("1", "2")
+    assert r.returncode == 2 and "one process at a time" in r.stderr, r
+
+
 def main():
     word = sys.argv[2] if len(sys.argv) > 2 else ""
     tests = [figures_are_the_programs_own, a_core_shows_what_the_process_showed, the_kernels_core_shows_the_same,
              a_static_program_is_found_by_its_symbol_and_stripped_by_its_looks,
              a_library_deleted_since_is_read_all_the_same, a_busy_heap_adds_up_every_time,
-             it_fits_forty_columns_without_colour, what_cannot_be_seen_is_refused_in_a_sentence]
+             it_fits_forty_columns_without_colour,
+             top_prints_looks_that_add_up, top_says_when_its_process_ends_or_becomes_another,
+             top_refuses_in_a_sentence, what_cannot_be_seen_is_refused_in_a_sentence]
     failed = 0
     for test in tests:
         if word not in test.__name__:

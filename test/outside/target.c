@@ -2,6 +2,7 @@
  *
  * usage: target hold   what follows, one line, then end at the end of input
  *        target churn  THREADS threads that allocate and free until the end of input
+ *        target become after a byte, another program
  *        target idle   not one call of malloc, if the C library makes none
  */
 #include <pthread.h>
@@ -113,6 +114,12 @@ int main(int argc, char **argv)
 		return hold();
 	if (argc > 2 && strcmp(argv[1], "churn") == 0)
 		return churn_all(atoi(argv[2]) > 64 ? 64 : atoi(argv[2]));
+	if (argc > 1 && strcmp(argv[1], "become") == 0) {
+		free(must(100));
+		dprintf(STDOUT_FILENO, "waiting\n");
+		if (read(STDIN_FILENO, (char[1]){0}, 1) == 1)
+			execl("/bin/sleep", "sleep", "60", (char *)NULL);
+	}
 	dprintf(STDOUT_FILENO, "idle\n");
 	wait_for_end();
 	return 0;
