@@ -68,6 +68,7 @@ static const struct {
     [OUTSIDE_LIVE] = {"live objects", "\033[32m"},
     [OUTSIDE_LARGE] = {"large objects", "\033[36m"},
     [OUTSIDE_FREE] = {"free in slabs", "\033[37m"},
+    [OUTSIDE_CACHED] = {"in thread stacks", "\033[94m"},
     [OUTSIDE_REMOTE] = {"freed by others", "\033[35m"},
     [OUTSIDE_TAIL] = {"slab ends", "\033[90m"},
     [OUTSIDE_DIRTY] = {"dirty, to reuse", "\033[33m"},
@@ -79,9 +80,9 @@ static void put_cause(FILE *out, const struct draw_style *s, const char *name, c
     uint64_t held)
 {
 	char text[UNITS_LEN];
-	const size_t used = MARGIN + 15 + 11 + 9 + 2;
+	const size_t used = MARGIN + 16 + 11 + 9 + 2;
 
-	fprintf(out, "%*s%-15s %10s  %5.1f %%", MARGIN, "", name, units_bytes(text, (double)bytes),
+	fprintf(out, "%*s%-16s %10s  %5.1f %%", MARGIN, "", name, units_bytes(text, (double)bytes),
 	    held == 0 ? 0.0 : 100.0 * (double)bytes / (double)held);
 	if (s->width > used + 4 && bytes != 0) {
 		fputs("  ", out);
@@ -93,14 +94,16 @@ static void put_cause(FILE *out, const struct draw_style *s, const char *name, c
 /* What the kernel says of the same. */
 static void put_resident(FILE *out, const struct draw_style *s, const struct outside_view *v)
 {
-	char a[UNITS_LEN], b[UNITS_LEN], c[UNITS_LEN], swapped[UNITS_LEN], text[300], more[60] = "";
+	char a[UNITS_LEN], b[UNITS_LEN], c[UNITS_LEN], swapped[UNITS_LEN], text[300], more[60] = "", huge[60] = "";
 
 	if (!v->pages_known)
 		return;
 	if (v->swapped != 0)
 		snprintf(more, sizeof more, ", %s are swapped out", units_bytes(swapped, (double)v->swapped));
-	snprintf(text, sizeof text, "resident %s, of it %s tables; the whole process %s%s",
-	    units_bytes(a, (double)outside_resident(v)), units_bytes(b, (double)v->resident_tables),
+	if (v->resident[OUTSIDE_IS_UNUSED] != 0) /* what huge pages back beyond what was asked */
+		snprintf(huge, sizeof huge, ", %s unused", units_bytes(a, (double)v->resident[OUTSIDE_IS_UNUSED]));
+	snprintf(text, sizeof text, "resident %s, of it %s tables%s; the whole process %s%s",
+	    units_bytes(a, (double)outside_resident(v)), units_bytes(b, (double)v->resident_tables), huge,
 	    units_bytes(c, (double)v->rss), more);
 	draw_text(out, s, MARGIN, text);
 }
@@ -187,7 +190,7 @@ static void put_class(FILE *out, const struct draw_style *s, const struct outsid
 	fputs("  ", out);
 	put_gauge(out, s, c->live, c->objects, wide ? 10 : 5);
 	if (wide)
-		fprintf(out, " %3.0f %%", 100.0 * (double)c->live / (double)max_size(c->objects, 1));
+		fprintf(out, " %3llu %%", (unsigned long long)(100 * c->live / max_size(c->objects, 1)));
 	fputc('\n', out);
 }
 

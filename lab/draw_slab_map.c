@@ -202,17 +202,12 @@ static int by_live(const void *a, const void *b)
 
 /* ---- objects ----------------------------------------------------------------------------------- */
 
-static bool is_live(const struct outside_view *v, const struct outside_run *run, unsigned object)
-{
-	return (v->masks[run->mask + object / 64] >> object % 64 & 1) == 0;
-}
-
 /* Objects to draw: up to the last live one, but at least a few, at most four rows. */
 static unsigned objects_to_draw(const struct outside_view *v, const struct outside_run *run, size_t columns)
 {
 	unsigned count = run->objects;
 
-	while (count > 0 && !is_live(v, run, count - 1))
+	while (count > 0 && !outside_is_live(v, run, count - 1))
 		count--;
 	count = (unsigned)max_size(count + 4, 16);
 	return (unsigned)min_size(count, min_size(run->objects, 4 * columns));
@@ -249,8 +244,10 @@ static void put_objects(FILE *out, const struct draw_style *s, const struct outs
 		put_names(out, v, run, labels, label_count, from, end);
 		fprintf(out, "%*s", 2 * MARGIN, "");
 		for (unsigned i = from; i < end; i++) {
-			const enum look look = is_live(v, run, i) ? LOOK_PAYLOAD : LOOK_FREE;
-			fprintf(out, "%s%s%s", look_on(s, look), look_glyph(s, look), look_off(s));
+			const bool cached = outside_is_cached(v, run, i);
+			const enum look look = outside_is_live(v, run, i) ? LOOK_PAYLOAD : LOOK_FREE;
+			fprintf(out, "%s%s%s", cached ? slab_colour(s, SLAB_DIRTY) : look_on(s, look),
+			    cached ? (s->ascii ? "o" : "○") : look_glyph(s, look), look_off(s));
 		}
 		fputc('\n', out);
 	}
@@ -261,12 +258,12 @@ static void put_objects(FILE *out, const struct draw_style *s, const struct outs
 static void put_slab(FILE *out, const struct draw_style *s, const struct outside_view *v,
     const struct outside_run *run, const struct draw_label *labels, size_t label_count)
 {
-	static const char *const states[] = {"", ", partly free", ", in use by its thread"};
-	char text[160];
+	char text[200], cached[48] = "";
 
+	if (run->cached != 0)
+		snprintf(cached, sizeof cached, ", %u in a stack of its thread", run->cached);
 	snprintf(text, sizeof text, "slab at 0x%llx: %u bytes an object, %u of %u live%s",
-	    (unsigned long long)(v->base + run->granule * v->granule), run->size, run->live, run->objects,
-	    states[run->state]);
+	    (unsigned long long)(v->base + run->granule * v->granule), run->size, run->live, run->objects, cached);
 	draw_text(out, s, MARGIN, text);
 	put_objects(out, s, v, run, labels, label_count);
 }

@@ -21,6 +21,7 @@ enum outside_cause {
 	OUTSIDE_LIVE,   /* objects in slabs, as large as their class */
 	OUTSIDE_LARGE,  /* large objects, a run of granules each */
 	OUTSIDE_FREE,   /* free objects of slabs */
+	OUTSIDE_CACHED, /* the same, in the stacks from which their thread allocates */
 	OUTSIDE_REMOTE, /* the same, freed by another thread, not yet taken back by the owner */
 	OUTSIDE_TAIL,   /* slabs' ends, too short for an object */
 	OUTSIDE_DIRTY,  /* free granules that were used and not given back yet */
@@ -36,7 +37,7 @@ enum { OUTSIDE_CLASSES = 256, OUTSIDE_NAME_LEN = 32 };
 
 struct outside_class {
 	uint64_t size;    /* bytes of an object; 0: malloc(0) */
-	uint64_t slabs, objects, live, remote;
+	uint64_t slabs, objects, live, remote, cached;
 	uint64_t held, purged, resident; /* bytes */
 };
 
@@ -60,11 +61,14 @@ struct outside_run {
 	uint32_t granule, count; /* where, and how many granules */
 	enum outside_kind kind;
 	/* A slab: */
-	uint8_t  cls, state; /* state: 0 full, 1 partly free, 2 a thread allocates from it */
-	uint16_t objects, live, remote;
+	uint8_t  cls;
+	bool     listed; /* its heap knows that it has free objects */
+	uint16_t objects, live, remote, cached;
 	uint32_t heap, size;
+	uint32_t step;   /* from object to object, in bits of a mask; a bit stands where an object begins */
 	uint32_t purged; /* bytes given back */
-	size_t   mask; /* of its objects' bits in .masks: 1 = not live */
+	size_t   mask;   /* in .masks: mask_words of "live", then as many of "free, in no stack" */
+	uint32_t mask_words;
 };
 
 struct outside_view {
@@ -73,7 +77,7 @@ struct outside_view {
 	uint64_t granule;      /* bytes */
 	uint64_t granules, reserved; /* in use; bytes of address space */
 	uint64_t bytes[OUTSIDE_CAUSES];
-	uint64_t objects, live_objects, large_objects, remote_objects, slabs;
+	uint64_t objects, live_objects, large_objects, slabs;
 	struct outside_class classes[OUTSIDE_CLASSES];
 	struct outside_heap *heaps;
 	size_t heap_count, heap_cap;
@@ -126,6 +130,23 @@ struct outside_churn {
 	uint64_t allocated, freed;
 };
 struct outside_churn outside_churn(const struct outside_view *before, const struct outside_view *after);
+
+/* What object i of a slab is; .live and not .avail as a rule, or the other way round, or neither. */
+static inline bool outside_bit(const struct outside_view *v, size_t mask, const struct outside_run *run, unsigned i)
+{
+	const size_t at = (size_t)i * run->step;
+	return v->masks[mask + at / 64] >> at % 64 & 1;
+}
+
+static inline bool outside_is_live(const struct outside_view *v, const struct outside_run *run, unsigned i)
+{
+	return outside_bit(v, run->mask, run, i);
+}
+
+static inline bool outside_is_cached(const struct outside_view *v, const struct outside_run *run, unsigned i)
+{
+	return !outside_is_live(v, run, i) && !outside_bit(v, run->mask + run->mask_words, run, i);
+}
 
 uint64_t outside_held(const struct outside_view *v);
 uint64_t outside_resident(const struct outside_view *v);

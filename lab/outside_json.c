@@ -18,6 +18,7 @@ static void put_classes(struct json *j, const struct outside_view *v)
 		integer(j, "slabs", c->slabs);
 		integer(j, "objects", c->objects);
 		integer(j, "live", c->live);
+		integer(j, "cached", c->cached);
 		integer(j, "freed_by_others", c->remote);
 		integer(j, "held_bytes", c->held);
 		integer(j, "purged_bytes", c->purged);
@@ -119,12 +120,13 @@ void outside_json(FILE *out, const struct outside *o, const struct outside_view 
 
 void outside_csv(FILE *out, const struct outside_view *v)
 {
-	fputs("size_bytes,slabs,objects,live,freed_by_others,held_bytes,purged_bytes\n", out);
+	fputs("size_bytes,slabs,objects,live,cached,freed_by_others,held_bytes,purged_bytes\n", out);
 	for (int i = 0; i < OUTSIDE_CLASSES; i++) {
 		const struct outside_class *const c = &v->classes[i];
-		if (c->slabs != 0)
-			fprintf(out, "%llu,%llu,%llu,%llu,%llu,%llu,%llu\n", (unsigned long long)c->size,
-			    (unsigned long long)c->slabs, (unsigned long long)c->objects, (unsigned long long)c->live,
-			    (unsigned long long)c->remote, (unsigned long long)c->held, (unsigned long long)c->purged);
+		const uint64_t row[] = {c->size, c->slabs, c->objects, c->live, c->cached, c->remote, c->held,
+		    c->purged};
+		for (size_t k = 0; c->slabs != 0 && k < sizeof row / sizeof row[0]; k++)
+			fprintf(out, "%s%llu", k == 0 ? "" : ",", (unsigned long long)row[k]);
+		fputs(c->slabs != 0 ? "\n" : "", out);
 	}
 }

@@ -48,14 +48,20 @@ static bool same_layout(const struct slab_root *r)
 	       r->granule == GRANULE && r->chunk_granules == CHUNK_GRANULES;
 }
 
+/* All that the root points to lies in its reservation. */
 static bool plausible(const struct slab_root *r)
 {
 	const uintptr_t from = (uintptr_t)r->reservation, end = from + r->reservation_len;
+	const uintptr_t bits = (r->base >> WORD_SHIFT) * sizeof(uint64_t);
+	const uintptr_t tables[] = {(uintptr_t)r->chunks, (uintptr_t)r->bins, (uintptr_t)r->heaps,
+	    (uintptr_t)r->stacks, (uintptr_t)r->slabs, (uintptr_t)r->tags, (uintptr_t)r->live + bits,
+	    (uintptr_t)r->avail + bits, r->base};
 
-	return r->base > from && r->base < end && r->base % HUGE_PAGE_SIZE == 0 &&
-	       r->units << UNIT_SHIFT <= end - r->base && r->chunk_count <= r->chunk_limit && r->chunk_limit <= CHUNKS_MAX &&
-	       r->heap_count <= HEAPS_MAX && (uintptr_t)r->slabs >= from && (uintptr_t)r->slabs < end &&
-	       (uintptr_t)r->chunks >= from && (uintptr_t)r->chunks < end;
+	for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
+		if (tables[i] < from || tables[i] >= end)
+			return false;
+	return r->base % HUGE_PAGE_SIZE == 0 && r->units <= (end - r->base) >> UNIT_SHIFT &&
+	       r->chunk_count <= r->chunk_limit && r->chunk_limit <= CHUNKS_MAX && r->heap_count <= HEAPS_MAX;
 }
 
 int outside_root_at(struct memory *m, uint64_t addr, struct memory_error *e)
@@ -144,25 +150,30 @@ static bool bit(const uint64_t mask[2], uint32_t granule)
 	return mask[granule % CHUNK_GRANULES / 64] >> granule % 64 & 1;
 }
 
-static unsigned words_of(const struct slab *s)
+/* The bits of the slab that begins at a granule of the chunk. */
+static const uint64_t *bits_of(const uint64_t *bits, uint32_t granule)
 {
-	return (s->count + 63u) / 64;
+	return bits + (size_t)(granule % CHUNK_GRANULES) * GRANULE_WORDS;
 }
 
-static uint64_t bit_at(const uint64_t *bits, uint64_t offset)
-{
-	return bits[offset >> WORD_SHIFT] >> (offset >> UNIT_SHIFT) % 64 & 1;
-}
+struct object_counts {
+	unsigned live, remote, cached, known; /* known: with a bit in either */
+};
 
-/* Is object i free, as its slab's masks say; as another thread's doing? */
-static bool object_gone(const struct outside_tables *t, uint32_t granule, unsigned i, bool *by_another)
+/* Bits stand only where objects begin, so that counting them counts objects. */
+static struct object_counts count_objects(const struct outside_tables *t, uint32_t granule)
 {
-	const uint32_t at = granule % CHUNK_GRANULES;
-	const uint64_t offset = (uint64_t)at * GRANULE + (uint64_t)i * t->slabs[at].size;
-	const bool live = bit_at(t->live, offset), avail = bit_at(t->avail, offset);
+	const struct slab *const s = &t->slabs[granule % CHUNK_GRANULES];
+	const uint64_t *const live = bits_of(t->live, granule), *const avail = bits_of(t->avail, granule);
+	struct object_counts n = {0};
 
-	*by_another = live && avail;
-	return !live || avail;
+	for (unsigned w = 0; w < s->granules * (unsigned)GRANULE_WORDS; w++) {
+		n.live += (unsigned)__builtin_popcountll(live[w] & ~avail[w]);
+		n.remote += (unsigned)__builtin_popcountll(live[w] & avail[w]);
+		n.known += (unsigned)__builtin_popcountll(live[w] | avail[w]);
+	}
+	n.cached = s->count - (unsigned)min_size(n.known, s->count);
+	return n;
 }
 
 /* Does the record fit its place, and those that it covers it? */
@@ -182,11 +193,12 @@ static bool fits(const struct outside_tables *t, uint32_t granule, const struct 
 		if (bit(c->free, at + i) || t->slabs[at + i].kind != GRANULE_REST ||
 		    t->slabs[at + i].head != granule)
 			return false;
-	return true;
+	return count_objects(t, granule).known <= s->count;
 }
 
-/* A part of live or avail, whose root's pointer counts KiB from address 0. */
-static bool read_bits(struct outside *o, const _Atomic uint64_t *biased, uint32_t first, uint32_t count, uint64_t *bits)
+/* A part of live or avail, whose pointers in the root count from address 0. */
+static bool read_bits(struct outside *o, const _Atomic uint64_t *biased, uint32_t first, uint32_t count,
+    uint64_t *bits)
 {
 	const uint64_t word = (o->tables->root.base >> WORD_SHIFT) + (uint64_t)first * GRANULE_WORDS;
 
@@ -194,18 +206,24 @@ static bool read_bits(struct outside *o, const _Atomic uint64_t *biased, uint32_
 	    bits + first % CHUNK_GRANULES * GRANULE_WORDS, count * GRANULE_WORDS * sizeof *bits);
 }
 
-/* The records of a chunk that are in use: from the first such granule to the last. */
+/* The records of a chunk that are in use, from the first such granule to the last; then the bits, but not
+ * those of large objects, which nobody ever touched: nor shall we. */
 static bool read_records(struct outside *o, uint32_t first, uint32_t count)
 {
 	struct outside_tables *const t = o->tables;
-	const uint32_t at = first % CHUNK_GRANULES;
+	struct slab *const s = &t->slabs[first % CHUNK_GRANULES];
+	uint32_t from = 0, end = count;
 
-	memset(t->live, 0, sizeof t->live);
-	memset(t->avail, 0, sizeof t->avail);
-	return memory_read(&o->memory, (uintptr_t)t->root.slabs + (uint64_t)first * sizeof(struct slab), &t->slabs[at],
-	           count * sizeof(struct slab)) &&
-	       read_bits(o, t->root.live, first, count, t->live) &&
-	       read_bits(o, t->root.avail, first, count, t->avail);
+	if (!memory_read(&o->memory, (uintptr_t)t->root.slabs + (uint64_t)first * sizeof *s, s, count * sizeof *s))
+		return false;
+	while (from < count && s[from].kind != GRANULE_SLAB)
+		from++;
+	while (end > from && s[end - 1].kind != GRANULE_SLAB && s[end - 1].kind != GRANULE_REST)
+		end--;
+	if (from == end)
+		return true;
+	return read_bits(o, t->root.live, first + from, end - from, t->live) &&
+	       read_bits(o, t->root.avail, first + from, end - from, t->avail);
 }
 
 /* Pages that purge.c has given back; they hold free objects only, and perhaps the tail. */
@@ -221,19 +239,12 @@ static uint64_t purged_bytes(const struct slab *s)
 static struct outside_run slab_run(const struct outside_tables *t, uint32_t granule)
 {
 	const struct slab *const s = &t->slabs[granule % CHUNK_GRANULES];
-	struct outside_run run = {.granule = granule, .count = s->granules, .kind = OUTSIDE_IS_SLAB, .cls = s->cls,
-	    .state = s->avail != 0, .objects = s->count, .heap = s->heap, .size = s->cls == CLASS_ZERO ? 0 : s->size,
-	    .purged = (uint32_t)purged_bytes(s)};
-	unsigned gone = 0, others = 0;
+	const struct object_counts n = count_objects(t, granule);
 
-	for (unsigned i = 0; i < s->count; i++) {
-		bool by_another;
-		gone += object_gone(t, granule, i, &by_another);
-		others += by_another;
-	}
-	run.live = (uint16_t)(s->count - min_size(s->count, gone));
-	run.remote = (uint16_t)others;
-	return run;
+	return (struct outside_run){.granule = granule, .count = s->granules, .kind = OUTSIDE_IS_SLAB, .cls = s->cls,
+	    .listed = s->listed, .objects = s->count, .live = (uint16_t)n.live, .remote = (uint16_t)n.remote,
+	    .cached = (uint16_t)n.cached, .heap = s->heap, .size = s->cls == CLASS_ZERO ? 0 : s->size,
+	    .step = s->size >> UNIT_SHIFT, .purged = (uint32_t)purged_bytes(s)};
 }
 
 /* What each granule of the chunk is.  False: something does not fit. */
@@ -278,17 +289,17 @@ static uint32_t used_range(const struct chunk *c, uint32_t from, uint32_t *count
 
 static void keep_masks(struct outside_view *v, const struct outside_tables *t, struct outside_run *run)
 {
-	const struct slab *const s = &t->slabs[run->granule % CHUNK_GRANULES];
-	const unsigned words = words_of(s);
-	bool by_another;
+	const uint64_t *const live = bits_of(t->live, run->granule), *const avail = bits_of(t->avail, run->granule);
+	const size_t words = (size_t)run->count * GRANULE_WORDS;
 
-	v->masks = grown(v->masks, &v->mask_cap, v->mask_count + words, sizeof *v->masks);
+	v->masks = grown(v->masks, &v->mask_cap, v->mask_count + 2 * words, sizeof *v->masks);
 	run->mask = v->mask_count;
-	memset(&v->masks[v->mask_count], 0, words * sizeof *v->masks);
-	for (unsigned i = 0; i < s->count; i++)
-		if (object_gone(t, run->granule, i, &by_another))
-			v->masks[v->mask_count + i / 64] |= 1ull << i % 64;
-	v->mask_count += words;
+	run->mask_words = (uint32_t)words;
+	for (size_t w = 0; w < words; w++) {
+		v->masks[run->mask + w] = live[w] & ~avail[w];
+		v->masks[run->mask + words + w] = avail[w];
+	}
+	v->mask_count += 2 * words;
 }
 
 /* Returns the granule where the next chunk's reading begins: a large object may reach far. */
@@ -305,6 +316,13 @@ static uint64_t keep_chunk(struct outside_view *v, struct outside_tables *t, uin
 	return next;
 }
 
+static void forget_records(struct outside_tables *t)
+{
+	memset(t->slabs, 0, sizeof t->slabs);
+	memset(t->live, 0, sizeof t->live);
+	memset(t->avail, 0, sizeof t->avail);
+}
+
 static uint64_t read_chunk(struct outside *o, struct outside_view *v, uint32_t chunk, uint64_t begin)
 {
 	struct outside_tables *const t = o->tables;
@@ -315,10 +333,10 @@ static uint64_t read_chunk(struct outside *o, struct outside_view *v, uint32_t c
 
 	for (int n = 0; n < AGAIN; n++) {
 		const uint32_t first = used_range(c, from, &count);
-		memset(t->slabs, 0, sizeof t->slabs);
+		forget_records(t);
 		t->busy_chunks += n == 0 && count != 0;
 		if (count != 0 && !read_records(o, chunk * CHUNK_GRANULES + first, count))
-			memset(t->slabs, 0, sizeof t->slabs);
+			forget_records(t);
 		const bool whole = interpret(t, chunk, from, c);
 		if (count == 0 || !memory_read(&o->memory, where, &after, sizeof after))
 			break;
@@ -377,14 +395,43 @@ struct outside_heap *outside_heap_of(struct outside_view *v, uint32_t number)
 	return number >= HEAP_LATE && i < v->heap_count ? &v->heaps[i] : NULL;
 }
 
-static uint64_t table_bytes(const struct outside_tables *t)
+/* Pairs of a heap and a class of which it has a slab. */
+static uint64_t count_stacks(const struct outside_view *v)
 {
-	const uint64_t page = 4096;
+	unsigned char (*const seen)[CLASS_MAX] = calloc(v->heap_count + HEAP_LATE + 1, sizeof *seen);
+	uint64_t count = 0;
 
-	return round_up(t->root.chunk_count * sizeof(struct chunk), page) +
-	       round_up(t->root.heap_count * sizeof(struct heap), page) +
-	       t->busy_chunks * CHUNK_GRANULES *
-	           (sizeof(struct slab) + sizeof *t->root.tags + 2 * GRANULE_WORDS * sizeof(uint64_t));
+	CHECK(seen != NULL);
+	for (size_t i = 0; i < v->run_count; i++) {
+		const struct outside_run *const run = &v->runs[i];
+		if (run->kind != OUTSIDE_IS_SLAB || run->heap >= v->heap_count + HEAP_LATE || run->cls >= CLASS_MAX)
+			continue;
+		count += !seen[run->heap][run->cls];
+		seen[run->heap][run->cls] = 1;
+	}
+	free(seen);
+	return count;
+}
+
+/* Pages of the records and bits in use; stacks of the classes that a heap has slabs of. */
+static uint64_t table_bytes(const struct outside_tables *t, const struct outside_view *v)
+{
+	enum { PAGE = 4096, GRANULES = PAGE / (GRANULE_WORDS * 8) }; /* whose bits are in a page */
+	uint64_t bits = 0, last = UINT64_MAX;
+
+	for (size_t i = 0; i < v->run_count; i++) {
+		const struct outside_run *const run = &v->runs[i];
+		const uint64_t page = (run->granule + run->count - 1) / GRANULES;
+		if (run->kind != OUTSIDE_IS_SLAB || page == last)
+			continue;
+		bits += 2 * (page - (last != UINT64_MAX ? max_size(last + 1, run->granule / GRANULES)
+		                                        : run->granule / GRANULES) + 1);
+		last = page;
+	}
+	return round_up(t->root.chunk_count * sizeof(struct chunk), PAGE) +
+	       round_up(t->root.heap_count * sizeof(struct heap), PAGE) + bits * PAGE +
+	       t->busy_chunks * CHUNK_GRANULES * (sizeof(struct slab) + sizeof *t->root.tags) +
+	       count_stacks(v) * STACK_BYTES;
 }
 
 size_t outside_table_ranges(const struct outside *o, struct outside_range ranges[8])
@@ -395,6 +442,7 @@ size_t outside_table_ranges(const struct outside *o, struct outside_range ranges
 	    {(uintptr_t)r->chunks, r->chunk_count * sizeof(struct chunk)},
 	    {(uintptr_t)r->bins, (r->chunk_count + 63) / 64 * sizeof(struct bin_words)},
 	    {(uintptr_t)r->heaps, r->heap_count * sizeof(struct heap)},
+	    {(uintptr_t)r->stacks, (uint64_t)r->heap_count * CLASS_MAX * STACK_BYTES},
 	    {(uintptr_t)r->slabs, granules * sizeof(struct slab)},
 	    {(uintptr_t)r->tags, granules * sizeof *r->tags},
 	    {(uintptr_t)&r->live[r->base >> WORD_SHIFT], granules * GRANULE_WORDS * sizeof(uint64_t)},
@@ -431,7 +479,7 @@ bool outside_read_slab(struct outside *o, struct outside_view *v, struct memory_
 	if (!read_chunks(o, v))
 		return memory_refuse(e, "%s: slab's records cannot be read%s", o->memory.title,
 		    o->memory.live ? ": the process has ended, or overwrote them" : ": the core was cut short");
-	v->bytes[OUTSIDE_TABLES] = table_bytes(t);
+	v->bytes[OUTSIDE_TABLES] = table_bytes(t, v);
 	const struct slab_root before = *r;
 	if (read_root(&o->memory, o->root, r))
 		v->moved = (distance(before.used, r->used) + distance(before.dirty, r->dirty)) * GRANULE;

@@ -32,34 +32,43 @@ bool outside_open_core(struct outside *o, const char *path, struct memory_error 
 
 /* The bytes of one slab, by cause.  What was given back is free objects first, then the tail, then
  * what others freed. */
+static void add_slab_bytes(struct outside_view *v, const struct outside_run *run, uint64_t *given_back)
+{
+	const uint64_t len = run->count * v->granule, size = run->size;
+	const uint64_t live = run->live * size, remote = run->remote * size, cached = run->cached * size;
+	const uint64_t tail = size == 0 ? 0 : len - run->objects * size;
+	const uint64_t free = size == 0 ? len : len - live - remote - cached - tail;
+	const uint64_t from_free = min_size(free, run->purged), from_tail = min_size(tail, run->purged - from_free);
+	const uint64_t from_remote = min_size(remote, run->purged - from_free - from_tail);
+
+	*given_back = from_free + from_tail + from_remote;
+	v->bytes[OUTSIDE_LIVE] += live;
+	v->bytes[OUTSIDE_FREE] += free - from_free;
+	v->bytes[OUTSIDE_CACHED] += cached;
+	v->bytes[OUTSIDE_REMOTE] += remote - from_remote;
+	v->bytes[OUTSIDE_TAIL] += tail - from_tail;
+	v->bytes[OUTSIDE_PURGED] += *given_back;
+}
+
 static void add_slab(struct outside_view *v, const struct outside_run *run)
 {
 	struct outside_class *const c = &v->classes[run->cls];
 	struct outside_heap *const h = outside_heap_of(v, run->heap);
-	const uint64_t len = run->count * v->granule, size = run->size;
-	const uint64_t live = run->live * size, remote = run->remote * size;
-	const uint64_t tail = size == 0 ? 0 : len - run->objects * size;
-	const uint64_t free = size == 0 ? len : len - live - remote - tail;
-	const uint64_t from_free = min_size(free, run->purged), from_tail = min_size(tail, run->purged - from_free);
-	const uint64_t from_remote = min_size(remote, run->purged - from_free - from_tail);
-	const uint64_t purged = from_free + from_tail + from_remote;
+	uint64_t purged, held;
 
-	v->bytes[OUTSIDE_LIVE] += live;
-	v->bytes[OUTSIDE_FREE] += free - from_free;
-	v->bytes[OUTSIDE_REMOTE] += remote - from_remote;
-	v->bytes[OUTSIDE_TAIL] += tail - from_tail;
-	v->bytes[OUTSIDE_PURGED] += purged;
-	c->size = size;
+	add_slab_bytes(v, run, &purged);
+	held = run->count * v->granule - purged;
+	c->size = run->size;
 	c->slabs++, v->slabs++;
 	c->objects += run->objects, v->objects += run->objects;
 	c->live += run->live, v->live_objects += run->live;
-	c->remote += run->remote, v->remote_objects += run->remote;
-	c->held += len - purged, c->purged += purged;
+	c->remote += run->remote, c->cached += run->cached;
+	c->held += held, c->purged += purged;
 	if (h == NULL)
 		return;
 	h->slabs++;
 	h->objects += run->objects, h->live += run->live;
-	h->live_bytes += live, h->held += len - purged;
+	h->live_bytes += (uint64_t)run->live * run->size, h->held += held;
 }
 
 static void add_up(struct outside_view *v)
@@ -95,8 +104,8 @@ uint64_t outside_resident(const struct outside_view *v)
 
 const char *outside_cause_name(enum outside_cause cause)
 {
-	static const char *const names[OUTSIDE_CAUSES] = {"live", "large", "free", "freed_by_others", "tails", "dirty",
-	    "tables", "torn", "purged", "unused"};
+	static const char *const names[OUTSIDE_CAUSES] = {"live", "large", "free", "cached", "freed_by_others", "tails",
+	    "dirty", "tables", "torn", "purged", "unused"};
 	return names[cause];
 }
 
@@ -173,11 +182,12 @@ static uint64_t live_of(const struct outside_run *run)
 	return run->kind == OUTSIDE_IS_LARGE ? 1 : run->live;
 }
 
-static void compare_masks(struct outside_churn *churn, const uint64_t *before, const uint64_t *after, unsigned objects)
+static void compare_masks(struct outside_churn *churn, const uint64_t *before, const uint64_t *after,
+    size_t words)
 {
-	for (unsigned w = 0; w < (objects + 63) / 64; w++) {
-		churn->allocated += (unsigned)__builtin_popcountll(before[w] & ~after[w]);
-		churn->freed += (unsigned)__builtin_popcountll(after[w] & ~before[w]);
+	for (size_t w = 0; w < words; w++) {
+		churn->allocated += (unsigned)__builtin_popcountll(after[w] & ~before[w]);
+		churn->freed += (unsigned)__builtin_popcountll(before[w] & ~after[w]);
 	}
 }
 
@@ -194,7 +204,7 @@ struct outside_churn outside_churn(const struct outside_view *before, const stru
 		const bool same = b != NULL && a != NULL && b->granule == a->granule && b->count == a->count &&
 		                  b->kind == a->kind && b->cls == a->cls;
 		if (same && a->kind == OUTSIDE_IS_SLAB)
-			compare_masks(&churn, &before->masks[b->mask], &after->masks[a->mask], a->objects);
+			compare_masks(&churn, &before->masks[b->mask], &after->masks[a->mask], a->mask_words);
 		if (same) {
 			i++, k++;
 		} else if (a == NULL || (b != NULL && b->granule <= a->granule)) {

@@ -41,8 +41,9 @@ enum { COLUMNS = sizeof columns / sizeof columns[0] };
 static void put_cell(const struct top *t, size_t column)
 {
 	const struct outside_view *const v = top_view(t);
+	const uint64_t free = v->bytes[OUTSIDE_FREE] + v->bytes[OUTSIDE_CACHED] + v->bytes[OUTSIDE_REMOTE];
 	const double bytes[] = {0, (double)(v->bytes[OUTSIDE_LIVE] + v->bytes[OUTSIDE_LARGE]), (double)outside_held(v),
-	    (double)outside_resident(v), (double)(v->bytes[OUTSIDE_FREE] + v->bytes[OUTSIDE_REMOTE]),
+	    (double)outside_resident(v), (double)free,
 	    (double)v->bytes[OUTSIDE_DIRTY], (double)v->rss};
 	const double counts[] = {t->rates.faults, t->rates.allocated, t->rates.freed};
 	char text[UNITS_LEN];

@@ -76,7 +76,7 @@ def refused(words, *args, status=125, **kw):
         assert word in r.stderr, (word, r.stderr)
 
 
-PARTS = ["live", "large", "free", "freed_by_others", "tails", "dirty", "tables", "torn"]
+PARTS = ["live", "large", "free", "cached", "freed_by_others", "tails", "dirty", "tables", "torn"]
 
 
 def check_sums(view):
@@ -149,7 +149,7 @@ def root_offset(core):
     at = data.find(struct.pack("<II", 16384, 128))
     while at >= 0:
         version, slab = struct.unpack_from("<II", data, at - 16)
-        if version < 1000 and slab % 64 == 0 and slab != 0:
+        if version < 1000 and slab % 16 == 0 and slab != 0:
             return at - 16
         at = data.find(struct.pack("<II", 16384, 128), at + 1)
     raise AssertionError("no root in the core")
@@ -176,7 +176,7 @@ def damaged_cores(core, d):
     version, = struct.unpack("<I", open(core, "rb").read()[root:root + 4])
     refused(["another version of slab", f"version {version + 6}", f"reads version {version}"],
             changed(core, d + "/v", poke(root, struct.pack("<I", version + 6))))
-    refused(["damaged"], changed(core, d + "/v", poke(root - 32, b"\xff" * 8)))
+    refused(["damaged"], changed(core, d + "/v", poke(root - 32, b"\xff" * 32)))
     refused(["cut short", "missing"], changed(core, d + "/v", lambda f: f.truncate(root - 100)))
     refused(["damaged core"], changed(core, d + "/v", lambda f: f.truncate(200)))
     refused(["not an ELF file"], changed(core, d + "/v", lambda f: f.truncate(30)))
@@ -188,10 +188,16 @@ def damaged_cores(core, d):
     if r.returncode == 0:
         check_sums(json.loads(r.stdout))
     # Whatever the headers claim, it ends with a sentence and not with a crash.
-    for seed in range(12):
-        noise = bytes((seed * 7919 + i * i * 31) % 256 for i in range(64))
-        r = show(changed(core, d + "/v", poke(seed * 300 % min(size - 64, 4000) + 64, noise)))
-        assert r.returncode in (0, 125), (seed, r.returncode, r.stderr)
+    with open(core, "r+b") as f:
+        for seed in range(12):
+            at = seed * 300 % min(size - 64, 4000) + 64
+            f.seek(at)
+            good = f.read(64)
+            poke(at, bytes((seed * 7919 + i * i * 31) % 256 for i in range(64)))(f)
+            f.flush()
+            r = show(f"--core={core}")
+            assert r.returncode in (0, 125), (seed, r.returncode, r.stderr)
+            poke(at, good)(f)
 
 
 def the_kernels_core_shows_the_same():
