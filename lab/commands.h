@@ -3,6 +3,7 @@
 #ifndef LAB_COMMANDS_H
 #define LAB_COMMANDS_H
 
+int cmd_advise(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 int cmd_compare(int argc, char **argv);
 int cmd_config(int argc, char **argv);

@@ -18,6 +18,7 @@ static const struct command commands[] = {
     {"show", "the heap, drawn in the terminal", cmd_show},
     {"top", "the heap of a running process, watched; slab only", cmd_top},
     {"bench", "measure the designs: the lecture's claims, classical patterns", cmd_bench},
+    {"advise", "which design and settings for a recorded program, and why", cmd_advise},
     {"tune", "settings fitted to a recording, as a file", cmd_tune},
     {"config", "every setting of the designs, and where it came from", cmd_config},
     {"torture", "random operations on a system, checked against a shadow", cmd_torture},

@@ -176,6 +176,7 @@ static uint64_t run_plain(struct model *m, uint64_t *peak)
 
 	perform_range(m, 0, m->ops->head->count);
 	m->r->seconds = cpu_now() - began;
+	m->r->os_calls = m->arena.calls;
 	*peak = m->peak;
 	return m->peak_at;
 }

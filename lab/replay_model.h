@@ -19,6 +19,7 @@ struct model_result {
 	struct accounting peak; /* where the footprint was largest, for the first time */
 	struct accounting *samples; /* at even steps of calls; the first is the start, the last the end */
 	size_t sample_count;
+	uint64_t os_calls; /* to the simulated system, in the first run; there they cost nothing */
 	double seconds; /* of CPU, of the first run: the only thing that is not the same again */
 };
 

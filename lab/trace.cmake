@@ -8,7 +8,7 @@ target_link_libraries(dmm_trace PRIVATE dmm_flags dmm_instrument PUBLIC PkgConfi
 find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(DW REQUIRED IMPORTED_TARGET GLOBAL libdw libelf)
-target_sources(dmm_lab PRIVATE ascent.c tune.c accounting.c explain.c symbols.c)
+target_sources(dmm_lab PRIVATE advise.c ascent.c facts.c tune.c accounting.c explain.c symbols.c)
 target_sources(dmm_lab PRIVATE replay_build.c replay_model.c replay_model_print.c replay_native.c
 	replay_native_print.c replay_ops.c replay_params.c)
 target_link_libraries(dmm_lab PUBLIC dmm_trace PkgConfig::DW)

@@ -4,9 +4,11 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "lab.h"
+#include "launch.h"
 #include "system/policy/params.h"
 
 static const double GAIN = 1.002; /* less is not worth another setting */
@@ -52,6 +54,30 @@ bool tune_can(const struct dmm_system *sys)
 	return false;
 }
 
+/* Half of mmap, the first touch and munmap of one page, at best. */
+static double system_call_ns(void)
+{
+	static double least;
+
+	for (int i = 0; i < 200 && (least == 0 || i > 0); i++) {
+		const double began = launch_now();
+		char *const page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (page == MAP_FAILED)
+			break;
+		*(volatile char *)page = 1;
+		munmap(page, 4096);
+		const double ns = (launch_now() - began) * 1e9 / 2;
+		least = least == 0 || ns < least ? ns : least;
+	}
+	return least;
+}
+
+double tune_ns(const struct model_result *r)
+{
+	const double own = r->seconds * 1e9 + (double)r->os_calls * system_call_ns();
+	return r->calls != 0 ? own / (double)r->calls : 0;
+}
+
 bool tune_measure(struct tune_figure *f, const struct dmm_system *sys, const char *conf,
     const struct tune_recording *rec)
 {
@@ -64,7 +90,7 @@ bool tune_measure(struct tune_figure *f, const struct dmm_system *sys, const cha
 	snprintf(subject.name, sizeof subject.name, "%s", sys->name);
 	if (!model_peak(&r, &rec->ops, &subject))
 		lab_die(EXIT_OURS, "%s: no memory", rec->path);
-	*f = (struct tune_figure){r.peak.footprint, r.seconds * 1e9 / (double)r.calls};
+	*f = (struct tune_figure){r.peak.footprint, tune_ns(&r)};
 	return r.problem[0] == '\0';
 }
 

@@ -20,7 +20,7 @@ struct tune_recording {
 
 struct tune_figure {
 	uint64_t peak; /* bytes of footprint */
-	double ns;     /* a call, of CPU; the least of some runs */
+	double ns;     /* a call, of CPU and for system calls; the least of some runs */
 };
 
 struct tuned {
@@ -37,6 +37,10 @@ void tune_recordings_open(struct tune_recording *rec, const char *const *paths, 
  * rec[0] is searched, rec[1..count) are not. */
 void tune_search(struct tuned *t, const struct dmm_system *sys, const struct tune_recording *rec,
     size_t count, double slower);
+
+/* ns a call of a replay: the model's own time, and for each system call what one costs on this machine,
+ * where the kernel also maps the page that comes of it. */
+double tune_ns(const struct model_result *r);
 
 /* One replay of settings; false: they cannot be together, or the model ran out of memory. */
 bool tune_measure(struct tune_figure *f, const struct dmm_system *sys, const char *conf,

@@ -12,3 +12,6 @@ add_test(NAME lab_config COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/lab/config_test.py 
 add_test(NAME lab_tune COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/lab/tune_test.py $<TARGET_FILE:dmm>
 	${CMAKE_CURRENT_SOURCE_DIR}/recordings)
 set_tests_properties(lab_tune PROPERTIES TIMEOUT 300)
+add_test(NAME lab_advise COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/lab/advise_test.py $<TARGET_FILE:dmm>
+	${CMAKE_CURRENT_SOURCE_DIR}/recordings)
+set_tests_properties(lab_advise PROPERTIES TIMEOUT 300)
