@@ -172,3 +172,37 @@ TEST(what_is_free_at_the_top_beyond_trim_threshold_goes_back)
 		end(&f);
 	}
 }
+
+/* ---- segregated metadata ------------------------------------------------------------------------ */
+
+static int sum_kinds(void *arg, const struct dmm_piece *p)
+{
+	size_t *const bytes = arg;
+	bytes[p->kind] += p->len;
+	return 0;
+}
+
+/* Also just after the table has doubled, when most of it is empty. */
+TEST(segmeta_has_at_most_2_percent_of_metadata_for_objects_of_64_bytes_and_more)
+{
+	static const size_t sizes[] = {64, 65, 100, 128, 500, 1024, 2048, 4096, 5000, 100000};
+	enum { LEAST = 1 << 20, MOST = 5 << 20, STEP = 128 << 10 };
+	struct fixture f;
+
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+		size_t asked = 0, look_at = LEAST;
+		begin(&f, &system_segmeta, "");
+		for (; asked < MOST; asked += sizes[i]) {
+			assert_non_null(heap_malloc(&f.heap, sizes[i]));
+			if (asked < look_at)
+				continue;
+			look_at += STEP;
+			size_t bytes[4] = {0};
+			heap_walk(&f.heap, sum_kinds, bytes);
+			if (bytes[DMM_META] * 50 > bytes[DMM_LIVE])
+				fail_msg("%zu bytes of metadata for %zu in objects of %zu", bytes[DMM_META],
+				    bytes[DMM_LIVE], sizes[i]);
+		}
+		end(&f);
+	}
+}
