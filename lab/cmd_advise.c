@@ -226,15 +226,14 @@ static void print_advice(const struct advice *a)
 
 static void tell_next(const struct advice *a)
 {
-	lab_say("a model knows no other allocators, no page faults and no caches: measure before you believe it");
+	lab_say("a model knows no other allocators, page faults or caches: measure before you believe it");
 	if (a->none_needed)
-		lab_next(NULL, "dmm compare -- PROGRAM ARG...");
+		lab_next(NULL, "dmm replay %s", a->rec->path);
 	else if (a->best->conf[0] != '\0')
 		lab_next(NULL, "dmm tune %s --system=%s -o %s.conf", a->rec->path, a->best->sys->name,
 		    a->best->sys->name);
 	else
-		lab_next(NULL, "dmm compare --systems=%s%s -- PROGRAM ARG...", a->best->sys->name,
-		    a->best->sys == a->usual->sys ? "" : ",gnu");
+		lab_next(NULL, "dmm replay %s --systems=%s,gnu", a->rec->path, a->best->sys->name);
 }
 
 static void print_json(const struct advice *a)

@@ -92,7 +92,7 @@ class Advise(unittest.TestCase):
         done = dmm("advise", RECORDINGS / "cc.dmm", "--quick")
         for words in ("what the program does", "what each design would need", "of payload", "advice: "):
             self.assertIn(words, done.stdout)
-        self.assertRegex(done.stderr, "next: dmm (compare|tune) ")
+        self.assertRegex(done.stderr, "next: dmm (replay|tune) ")
 
     def test_mistakes_are_named(self):
         for args, status, words in (((), 2, "dmm advise T"), (("/nonexistent/t",), 1, "/nonexistent/t"),
