@@ -13,7 +13,7 @@
 
 enum {
 	KEY_MODEL = OPTION_OWN, KEY_SYSTEMS, KEY_PEERS, KEY_RUNS, KEY_TIMEOUT, KEY_THP, KEY_WARM, KEY_BY,
-	KEY_TOUCH, KEY_SAMPLES, KEY_OVER_TIME, KEY_NO_LATENCY,
+	KEY_TOUCH, KEY_SAMPLES, KEY_OVER_TIME, KEY_NO_LATENCY, KEY_CELL, KEY_REPEAT,
 };
 enum { STEPS_TEXT = 20, STEPS_JSON = 100, WARM_LEAST = 128 << 20 };
 
@@ -22,6 +22,8 @@ struct request {
 	enum format format;
 	size_t steps; /* 0: as the format has it */
 	bool model, over_time;
+	const char *output, *hash; /* -o, --cell */
+	struct sweep_cell cell;
 	struct native native;
 };
 
@@ -50,6 +52,12 @@ static const struct argp_option options[] = {
         "is resident",
         0},
     {"samples", KEY_SAMPLES, "N", 0, "Steps in JSON without --over-time (100)", 0},
+    {"output", 'o', "FILE", 0, "Write the data there, whole or not at all, not to stdout", 0},
+    {"cell", KEY_CELL, "HASH", 0,
+        "This is a cell of dmm sweep: do nothing if FILE has its result, and fail if it is not what it was "
+        "planned to be",
+        0},
+    {"repeat", KEY_REPEAT, "K", 0, "Which repeat of the cell it is", 0},
     OPTION_FORMAT_LINE,
     {0},
 };
@@ -111,6 +119,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		r->over_time = true;
 		r->steps = arg != NULL ? option_count("over-time", arg, 1) : r->steps;
 		break;
+	case 'o':
+		r->output = arg;
+		break;
+	case KEY_CELL:
+		r->hash = arg;
+		break;
+	case KEY_REPEAT:
+		r->cell.repeat = option_count("repeat", arg, 1);
+		break;
 	case KEY_SAMPLES:
 		r->steps = option_count("samples", arg, 1);
 		break;
@@ -138,21 +155,80 @@ static void read_recording(const char *path, struct replay_ops *ops)
 		    (unsigned long long)ops->head->foreign, (unsigned long long)ops->head->overlaid);
 }
 
+/* ---- where it goes ---------------------------------------------------------------------------- */
+
+static FILE *output(const struct request *q, struct cell_out *o)
+{
+	if (q->output == NULL)
+		return stdout;
+	cell_out_open(o, q->output);
+	return o->file;
+}
+
+static void output_end(const struct request *q, struct cell_out *o)
+{
+	if (q->output == NULL)
+		return;
+	cell_out_close(o);
+	lab_say("%s is written", q->output);
+}
+
+/* Is there nothing to do? */
+static bool enter_cell(struct request *q)
+{
+	static const char *const thp[] = {"as-is", "off", "both"};
+	static const char *const touch[] = {"all", "first", "none"};
+	struct allocators *const list = &q->native.compare.allocators;
+
+	if (q->output == NULL)
+		lab_die(EXIT_USAGE, "--cell needs -o FILE for its result");
+	if (q->model) {
+		allocators_add_baseline(list, "glibc");
+		allocators_add_baseline(list, "glibc-again");
+		allocators_add_systems(list, q->systems != NULL ? q->systems : "all");
+	}
+	if (list->count != 3)
+		lab_die(EXIT_USAGE, "--cell: one allocator is wanted, not %zu", list->count - 2);
+	q->cell.recording = q->path;
+	q->cell.model = q->model;
+	q->cell.allocator = &list->item[2];
+	q->cell.touch = touch[q->native.touch];
+	q->cell.thp = thp[q->native.compare.huge_pages];
+	q->cell.warm = q->native.compare.warm;
+	q->cell.steps = q->steps;
+	cell_hash(&q->cell);
+	if (strcmp(q->cell.hash, q->hash) != 0)
+		lab_die(EXIT_FAULT, "cell %s: the recording, the allocator, dmm or an option is not what it was "
+		    "planned with (now it is %s); make a new plan", q->hash, q->cell.hash);
+	if (!cell_is_done(&q->cell, q->output))
+		return false;
+	lab_say("%s is done already", q->output);
+	return true;
+}
+
 /* ---- on simulated memory ---------------------------------------------------------------------- */
 
-static void print_model(const struct request *q, const struct model_result *results, size_t n)
+static void print_model(const struct request *q, const struct model_result *results, size_t n, FILE *out)
 {
+	struct json j;
+	struct table t;
+
 	switch (q->format) {
 	case FORMAT_JSON:
-		model_json(q->path, results, n, stdout);
+		json_begin(&j, out);
+		model_json(q->path, results, n, q->hash != NULL ? &q->cell : NULL, &j);
+		json_end(&j);
 		break;
 	case FORMAT_CSV:
-		model_csv(results, n, q->over_time, stdout);
+		model_csv_begin(&t);
+		model_csv_rows(q->path, results, n, q->over_time, &t);
+		table_csv(&t, out);
+		table_end(&t);
 		break;
 	case FORMAT_TEXT:
-		model_text(results, n, stdout);
+		model_text(results, n, out);
 		if (q->over_time)
-			model_over_time_text(results, n, stdout);
+			model_over_time_text(results, n, out);
 	}
 }
 
@@ -172,9 +248,13 @@ static int replay_model(const struct request *q, const struct replay_ops *ops)
 		lab_say("%s: %.1f million events a second", subjects[i].name,
 		    results[i].seconds > 0 ? (double)results[i].calls / results[i].seconds * 1e-6 : 0.0);
 	}
-	print_model(q, results, n);
+	struct cell_out o;
+	print_model(q, results, n, output(q, &o));
+	output_end(q, &o);
 	for (size_t i = 0; i < n; i++)
 		model_free(&results[i]);
+	if (q->hash != NULL)
+		return problem ? EXIT_FAULT : EXIT_FINE;
 	if (q->over_time)
 		lab_next(NULL, "dmm replay %s", q->path);
 	else
@@ -184,24 +264,32 @@ static int replay_model(const struct request *q, const struct replay_ops *ops)
 
 /* ---- really ----------------------------------------------------------------------------------- */
 
-static void print_native(const struct request *q)
+static void print_native(const struct request *q, FILE *out)
 {
 	const struct native *const n = &q->native;
+	struct json j;
+	struct table t;
 
 	switch (q->format) {
 	case FORMAT_JSON:
-		native_json(n, stdout);
+		json_begin(&j, out);
+		native_json(n, &j);
+		json_end(&j);
 		break;
 	case FORMAT_CSV:
-		if (q->over_time)
-			native_over_time_csv(n, stdout);
-		else
-			native_csv(n, stdout);
+		if (q->over_time) {
+			native_over_time_csv(n, out);
+			break;
+		}
+		native_csv_begin(&t);
+		native_csv_rows(n, &t);
+		table_csv(&t, out);
+		table_end(&t);
 		break;
 	case FORMAT_TEXT:
-		native_text(n, stdout);
+		native_text(n, out);
 		if (q->over_time)
-			native_over_time_text(n, q->steps != 0 ? q->steps : STEPS_TEXT, stdout);
+			native_over_time_text(n, q->steps != 0 ? q->steps : STEPS_TEXT, out);
 	}
 }
 
@@ -222,12 +310,16 @@ static int replay_native(struct request *q, const struct replay_ops *ops)
 	n->ops = ops;
 	if (n->compare.warm == SIZE_MAX)
 		n->compare.warm = min_size(WARM_LEAST + 4 * ops->head->peak_payload, WARM_DEFAULT);
-	n->memory = q->over_time || q->format == FORMAT_JSON;
+	n->memory = q->over_time || (q->format == FORMAT_JSON && q->hash == NULL);
+	n->cell = q->hash != NULL ? &q->cell : NULL;
 	native_run(n);
-	print_native(q);
+	struct cell_out o;
+	print_native(q, output(q, &o));
+	output_end(q, &o);
 	for (size_t i = 0; i < n->compare.rows; i++)
 		failed |= n->row[i].failed != 0;
-	lab_next(NULL, "dmm replay --model --over-time %s", q->path);
+	if (q->hash == NULL)
+		lab_next(NULL, "dmm replay --model --over-time %s", q->path);
 	return failed || digest_has_fault(&n->compare) ? EXIT_FAULT : EXIT_FINE;
 }
 
@@ -252,8 +344,14 @@ int cmd_replay(int argc, char **argv)
 		lab_die(EXIT_USAGE, "--peers: other allocators have no model; leave out --model");
 	if (!q.model)
 		add_allocators(&q, &q.native.compare.allocators); /* unknown names end it here */
+	if (q.hash != NULL) {
+		q.format = FORMAT_JSON;
+		q.native.compare.runs = 1; /* a repeat is a cell of its own */
+		if (enter_cell(&q))
+			return EXIT_FINE;
+	}
 	read_recording(q.path, &ops);
 	const int status = q.model ? replay_model(&q, &ops) : replay_native(&q, &ops);
 	replay_ops_close(&ops);
-	return status;
+	return q.hash != NULL ? EXIT_FINE : status; /* what went wrong stands in the result */
 }

@@ -4,8 +4,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "json.h"
-#include "table.h"
 #include "units.h"
 
 static const struct column part_columns[] = {{"payload", true}, {"padding", true}, {"headers", true},
@@ -45,10 +43,11 @@ void model_text(const struct model_result *results, size_t n, FILE *out)
 	table_end(&t);
 }
 
-static void csv_accounting(struct table *t, const char *name, const char *what,
-    const struct accounting *a, const char *problem)
+static void csv_accounting(struct table *t, const char *path, const struct model_result *r,
+    const char *what, const struct accounting *a)
 {
-	table_cell(t, "%s", name);
+	table_cell(t, "%s", path);
+	table_cell(t, "%s", r->subject->name);
 	table_cell(t, "%s", what);
 	table_cell(t, "%" PRIu64, a->events);
 	table_cell(t, "%" PRIu64, a->ns);
@@ -56,25 +55,26 @@ static void csv_accounting(struct table *t, const char *name, const char *what,
 	for (int i = 0; i < PARTS; i++)
 		table_cell(t, "%" PRIu64, a->part[i]);
 	table_cell(t, "%" PRIu64, a->live_count);
-	table_cell(t, "%s", problem);
+	table_cell(t, "%s", r->problem);
 }
 
-void model_csv(const struct model_result *results, size_t n, bool over_time, FILE *out)
+void model_csv_begin(struct table *t)
 {
-	static const struct column columns[] = {{"system", 0}, {"at", 0}, {"events", 0}, {"ns", 0},
+	static const struct column columns[] = {{"recording", 0}, {"system", 0}, {"at", 0}, {"events", 0}, {"ns", 0},
 	    {"footprint_bytes", 0}, {"payload", 0}, {"padding", 0}, {"headers", 0}, {"bins", 0},
 	    {"caches", 0}, {"tails", 0}, {"retained", 0}, {"live_objects", 0}, {"problem", 0}};
-	struct table t;
 
-	table_begin(&t, columns, sizeof columns / sizeof *columns);
+	table_begin(t, columns, sizeof columns / sizeof *columns);
+}
+
+void model_csv_rows(const char *path, const struct model_result *results, size_t n, bool over_time,
+    struct table *t)
+{
 	for (size_t i = 0; i < n; i++) {
-		const struct model_result *const r = &results[i];
-		for (size_t k = 0; over_time && k < r->sample_count; k++)
-			csv_accounting(&t, r->subject->name, "sample", &r->samples[k], r->problem);
-		csv_accounting(&t, r->subject->name, "peak", &r->peak, r->problem);
+		for (size_t k = 0; over_time && k < results[i].sample_count; k++)
+			csv_accounting(t, path, &results[i], "sample", &results[i].samples[k]);
+		csv_accounting(t, path, &results[i], "peak", &results[i].peak);
 	}
-	table_csv(&t, out);
-	table_end(&t);
 }
 
 /* ---- over time -------------------------------------------------------------------------------- */
@@ -122,33 +122,36 @@ static void write_accounting(struct json *j, const struct accounting *a)
 		json_integer(j, part_names[i], (int64_t)a->part[i]);
 }
 
-/* Nothing here depends on the run: the same recording gives the same bytes. */
-void model_json(const char *path, const struct model_result *results, size_t n, FILE *out)
+static void write_result(struct json *j, const struct model_result *r)
 {
-	struct json j;
-
-	json_begin(&j, out);
-	json_string(&j, "format", "dmm-replay-model-1");
-	json_string(&j, "recording", path);
-	json_integer(&j, "events", (int64_t)results[0].calls);
-	json_integer(&j, "lower_bound_bytes", (int64_t)results[0].peak_payload);
-	json_array(&j, "rows");
-	for (size_t i = 0; i < n; i++) {
-		json_object(&j, NULL);
-		json_string(&j, "name", results[i].subject->name);
-		json_string(&j, "problem", results[i].problem[0] != '\0' ? results[i].problem : NULL);
-		json_object(&j, "peak");
-		write_accounting(&j, &results[i].peak);
-		json_end(&j);
-		json_array(&j, "samples");
-		for (size_t k = 0; k < results[i].sample_count; k++) {
-			json_object(&j, NULL);
-			write_accounting(&j, &results[i].samples[k]);
-			json_end(&j);
-		}
-		json_end(&j);
-		json_end(&j);
+	json_object(j, NULL);
+	json_string(j, "name", r->subject->name);
+	json_string(j, "problem", r->problem[0] != '\0' ? r->problem : NULL);
+	json_object(j, "peak");
+	write_accounting(j, &r->peak);
+	json_end(j);
+	json_array(j, "samples");
+	for (size_t k = 0; k < r->sample_count; k++) {
+		json_object(j, NULL);
+		write_accounting(j, &r->samples[k]);
+		json_end(j);
 	}
-	json_end(&j);
-	json_end(&j);
+	json_end(j);
+	json_end(j);
+}
+
+/* Nothing here depends on the run: the same recording gives the same bytes. */
+void model_json(const char *path, const struct model_result *results, size_t n, const struct sweep_cell *cell,
+    struct json *j)
+{
+	json_string(j, "format", "dmm-replay-model-1");
+	if (cell != NULL)
+		cell_json(cell, j);
+	json_string(j, "recording", path);
+	json_integer(j, "events", (int64_t)results[0].calls);
+	json_integer(j, "lower_bound_bytes", (int64_t)results[0].peak_payload);
+	json_array(j, "rows");
+	for (size_t i = 0; i < n; i++)
+		write_result(j, &results[i]);
+	json_end(j);
 }

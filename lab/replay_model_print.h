@@ -4,11 +4,18 @@
 
 #include <stdio.h>
 
+#include "cell.h"
+#include "json.h"
 #include "replay_model.h"
+#include "table.h"
 
 void model_text(const struct model_result *results, size_t n, FILE *out);
 void model_over_time_text(const struct model_result *results, size_t n, FILE *out);
-void model_csv(const struct model_result *results, size_t n, bool over_time, FILE *out);
-void model_json(const char *path, const struct model_result *results, size_t n, FILE *out);
+void model_csv_begin(struct table *t);
+void model_csv_rows(const char *path, const struct model_result *results, size_t n, bool over_time,
+    struct table *t);
+/* The members of an open object; cell: of a sweep, or NULL. */
+void model_json(const char *path, const struct model_result *results, size_t n, const struct sweep_cell *cell,
+    struct json *j);
 
 #endif

@@ -160,6 +160,9 @@ void native_free(struct native *n)
 	free(n->argv[0]);
 }
 
+const struct native_quantile native_quantiles[NATIVE_QUANTILES] = {{0.5, "p50"}, {0.9, "p90"},
+    {0.99, "p99"}, {0.999, "p99.9"}, {0.9999, "p99.99"}};
+
 /* ---- figures ---------------------------------------------------------------------------------- */
 
 uint64_t native_count(const struct native_row *row, unsigned kind)
@@ -176,6 +179,8 @@ double native_longest(const struct native_row *row, unsigned kind)
 {
 	uint64_t longest = 0;
 
+	if (row->merged && kind == REPLAY_KINDS)
+		return row->merged_longest_ns;
 	if (native_count(row, kind) == 0)
 		return NAN;
 	for (unsigned k = 0; k < REPLAY_KINDS; k++)
@@ -190,6 +195,9 @@ double native_latency(const struct native_row *row, unsigned kind, double q)
 	const double wanted = ceil(q * (double)all);
 	double seen = 0;
 
+	for (int i = 0; row->merged && kind == REPLAY_KINDS && i < NATIVE_QUANTILES; i++)
+		if (native_quantiles[i].q == q)
+			return row->merged_ns[i];
 	if (all == 0)
 		return NAN;
 	for (unsigned i = 0; i < HIST_BUCKETS; i++) {

@@ -11,9 +11,18 @@
 #ifndef LAB_REPLAY_NATIVE_H
 #define LAB_REPLAY_NATIVE_H
 
+#include "cell.h"
 #include "compare.h"
 #include "replay_ops.h"
 #include "replayer.h"
+#include "table.h"
+
+enum { NATIVE_QUANTILES = 5 };
+struct native_quantile {
+	double q;
+	const char *key;
+};
+extern const struct native_quantile native_quantiles[NATIVE_QUANTILES];
 
 struct native_row {
 	uint64_t (*hist)[HIST_BUCKETS]; /* of each kind; NULL: no latency run came to its end */
@@ -24,6 +33,8 @@ struct native_row {
 	uint64_t failed; /* calls that gave no memory, in the last run */
 	uint64_t glibc_heap_max, glibc_mmap_max; /* what glibc had obtained at most; 0: another malloc */
 	char provider[REPLAY_PROVIDER_LEN]; /* the file whose malloc was called, as the child saw it */
+	bool merged; /* no histogram: medians over cells, in the order of native_quantiles */
+	double merged_ns[NATIVE_QUANTILES], merged_longest_ns;
 };
 
 struct native {
@@ -32,6 +43,8 @@ struct native {
 	const struct replay_ops *ops;
 	enum replay_touch touch;
 	bool latency, memory; /* make these runs too */
+	const struct sweep_cell *cell; /* of a sweep; NULL: none */
+	bool merged; /* put together from cells, not run here */
 	struct native_row row[ROWS_MAX];
 
 	/* ---- its own ---- */
@@ -57,8 +70,11 @@ uint64_t native_count(const struct native_row *row, unsigned kind);
 double native_ops_per_s(const struct native *n, const struct row *row);
 
 void native_text(const struct native *n, FILE *out);
-void native_csv(const struct native *n, FILE *out);
-void native_json(const struct native *n, FILE *out);
+/* The members of an open object. */
+void native_json(const struct native *n, struct json *j);
+/* Rows of a table, which may get those of several recordings. */
+void native_csv_begin(struct table *t);
+void native_csv_rows(const struct native *n, struct table *t);
 /* Resident bytes of every row at `steps` even steps. */
 void native_over_time_text(const struct native *n, size_t steps, FILE *out);
 void native_over_time_csv(const struct native *n, FILE *out);

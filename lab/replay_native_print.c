@@ -8,12 +8,6 @@
 #include "table.h"
 #include "units.h"
 
-static const struct {
-	double q;
-	const char *key;
-} quantiles[] = {{0.5, "p50"}, {0.9, "p90"}, {0.99, "p99"}, {0.999, "p99.9"}, {0.9999, "p99.99"}};
-enum { QUANTILES = sizeof quantiles / sizeof *quantiles };
-
 static const char *const touch_words[] = {"all", "first", "none"};
 static const char *const outcomes[] = {"not-loaded", "crashed", "not-served", "differs", "timeout",
     "fine", "not-run"};
@@ -83,9 +77,9 @@ static void put_row(struct table *t, const struct native *n, const struct row *r
 		table_cell(t, "%s", units_count(text, native_ops_per_s(n, row)));
 		put_ratio(t, &row->time_ratio, digest_noise(&n->compare, row));
 		put_interval(t, &row->time_ratio);
-		for (int i = 0; i < QUANTILES && n->latency; i++)
-			if (quantiles[i].q != 0.9)
-				put_ns(t, native_latency(mine, REPLAY_KINDS, quantiles[i].q));
+		for (int i = 0; i < NATIVE_QUANTILES && n->latency; i++)
+			if (native_quantiles[i].q != 0.9)
+				put_ns(t, native_latency(mine, REPLAY_KINDS, native_quantiles[i].q));
 		if (n->latency)
 			put_ns(t, native_longest(mine, REPLAY_KINDS));
 		table_cell(t, "%s", units_bytes(text, row->rss.median));
@@ -113,7 +107,7 @@ static void print_part(const struct native *n, bool no_huge_pages, FILE *out)
 	    {"", true}, {"p50", true}, {"p99", true}, {"p99.9", true}, {"p99.99", true}, {"longest", true},
 	    {"memory", true}, {"/glibc", true}, {"", false}};
 	struct column columns[sizeof timed / sizeof *timed];
-	const size_t cut = n->latency ? 0 : QUANTILES; /* no columns of latency */
+	const size_t cut = n->latency ? 0 : NATIVE_QUANTILES; /* no columns of latency */
 	char title[16];
 	struct table t;
 
@@ -150,8 +144,9 @@ void native_text(const struct native *n, FILE *out)
 	fprintf(out, "%s%s: %s calls of %" PRIu64 " thread%s, peak payload %s; touched: %s\n",
 	    table_escape(out, PAINT_DIM), n->path, units_count(calls, (double)h->calls), h->threads,
 	    h->threads == 1 ? "" : "s", units_bytes(payload, (double)h->peak_payload), touch_words[n->touch]);
-	fprintf(out, "%zu run%s each in rotating order; %ld x %s, %s, %s%s\n", n->compare.runs,
-	    n->compare.runs == 1 ? "" : "s", p->cpus, p->cpu, p->kernel, p->libc,
+	fprintf(out, n->merged ? "%zu cell%s each, glibc in each; %ld x %s, %s, %s%s\n"
+	                       : "%zu run%s each in rotating order; %ld x %s, %s, %s%s\n",
+	    n->compare.runs, n->compare.runs == 1 ? "" : "s", p->cpus, p->cpu, p->kernel, p->libc,
 	    table_escape(out, PAINT_PLAIN));
 	if (n->compare.huge_pages != HUGE_OFF)
 		print_part(n, false, out);
@@ -169,39 +164,41 @@ static void put_number(struct table *t, double x)
 		table_cell(t, "%s", "");
 }
 
-void native_csv(const struct native *n, FILE *out)
+void native_csv_begin(struct table *t)
 {
-	static const struct column columns[] = {{"name", 0}, {"kind", 0}, {"thp", 0}, {"outcome", 0},
-	    {"runs", 0}, {"calls_per_s", 0}, {"wall_median_s", 0}, {"wall_ratio", 0}, {"wall_ratio_low", 0},
-	    {"wall_ratio_high", 0}, {"cpu_median_s", 0}, {"p50_ns", 0}, {"p90_ns", 0}, {"p99_ns", 0},
-	    {"p99.9_ns", 0}, {"p99.99_ns", 0}, {"longest_ns", 0}, {"peak_rss_median_bytes", 0},
-	    {"peak_rss_ratio", 0}, {"failed_calls", 0}, {"why", 0}};
-	struct table t;
+	static const struct column columns[] = {{"recording", 0}, {"name", 0}, {"kind", 0}, {"thp", 0},
+	    {"outcome", 0}, {"runs", 0}, {"calls_per_s", 0}, {"wall_median_s", 0}, {"wall_ratio", 0},
+	    {"wall_ratio_low", 0}, {"wall_ratio_high", 0}, {"cpu_median_s", 0}, {"p50_ns", 0}, {"p90_ns", 0},
+	    {"p99_ns", 0}, {"p99.9_ns", 0}, {"p99.99_ns", 0}, {"longest_ns", 0},
+	    {"peak_rss_median_bytes", 0}, {"peak_rss_ratio", 0}, {"failed_calls", 0}, {"why", 0}};
 
-	table_begin(&t, columns, sizeof columns / sizeof *columns);
+	table_begin(t, columns, sizeof columns / sizeof *columns);
+}
+
+void native_csv_rows(const struct native *n, struct table *t)
+{
 	for (size_t i = 0; i < n->compare.rows; i++) {
 		const struct row *const row = &n->compare.row[i];
-		table_cell(&t, "%s", row->allocator->name);
-		table_cell(&t, "%s", allocator_kind(row->allocator));
-		table_cell(&t, "%s", row->no_huge_pages ? "off" : "as-is");
-		table_cell(&t, "%s", outcomes[row->outcome]);
-		table_cell(&t, "%zu", row->good);
-		put_number(&t, native_ops_per_s(n, row));
-		put_number(&t, row->wall.median);
-		put_number(&t, row->wall_ratio.median);
-		put_number(&t, row->wall_ratio.low);
-		put_number(&t, row->wall_ratio.high);
-		put_number(&t, row->cpu.median);
-		for (int k = 0; k < QUANTILES; k++)
-			put_number(&t, native_latency(&n->row[i], REPLAY_KINDS, quantiles[k].q));
-		put_number(&t, native_longest(&n->row[i], REPLAY_KINDS));
-		put_number(&t, row->rss.median);
-		put_number(&t, row->rss_ratio.median);
-		table_cell(&t, "%" PRIu64, n->row[i].failed);
-		table_cell(&t, "%s", row->why);
+		table_cell(t, "%s", n->path);
+		table_cell(t, "%s", row->allocator->name);
+		table_cell(t, "%s", allocator_kind(row->allocator));
+		table_cell(t, "%s", row->no_huge_pages ? "off" : "as-is");
+		table_cell(t, "%s", outcomes[row->outcome]);
+		table_cell(t, "%zu", row->good);
+		put_number(t, native_ops_per_s(n, row));
+		put_number(t, row->wall.median);
+		put_number(t, row->wall_ratio.median);
+		put_number(t, row->wall_ratio.low);
+		put_number(t, row->wall_ratio.high);
+		put_number(t, row->cpu.median);
+		for (int k = 0; k < NATIVE_QUANTILES; k++)
+			put_number(t, native_latency(&n->row[i], REPLAY_KINDS, native_quantiles[k].q));
+		put_number(t, native_longest(&n->row[i], REPLAY_KINDS));
+		put_number(t, row->rss.median);
+		put_number(t, row->rss_ratio.median);
+		table_cell(t, "%" PRIu64, n->row[i].failed);
+		table_cell(t, "%s", row->why);
 	}
-	table_csv(&t, out);
-	table_end(&t);
 }
 
 void native_over_time_csv(const struct native *n, FILE *out)
@@ -273,14 +270,15 @@ void native_over_time_text(const struct native *n, size_t steps, FILE *out)
 
 static void put_latency(struct json *j, const struct native_row *row, unsigned kind, const char *name)
 {
-	if (native_count(row, kind) == 0) {
+	if (native_count(row, kind) == 0 && !(row->merged && kind == REPLAY_KINDS)) {
 		json_null(j, name);
 		return;
 	}
 	json_object(j, name);
-	json_integer(j, "calls", (int64_t)native_count(row, kind));
-	for (int i = 0; i < QUANTILES; i++)
-		json_number(j, quantiles[i].key, native_latency(row, kind, quantiles[i].q));
+	if (!row->merged)
+		json_integer(j, "calls", (int64_t)native_count(row, kind));
+	for (int i = 0; i < NATIVE_QUANTILES; i++)
+		json_number(j, native_quantiles[i].key, native_latency(row, kind, native_quantiles[i].q));
 	json_number(j, "max", native_longest(row, kind));
 	json_end(j);
 }
@@ -323,30 +321,29 @@ static void more_json(const struct compare *c, const struct row *row, struct jso
 	put_samples(j, n, mine);
 }
 
-void native_json(const struct native *n, FILE *out)
+void native_json(const struct native *n, struct json *j)
 {
 	static const char *const modes[] = {"as-is", "off", "both"};
-	struct compare c = n->compare;
+	const struct compare *const c = &n->compare;
 	const struct replay_head *const h = n->ops->head;
-	struct json j;
 
-	json_begin(&j, out);
-	json_string(&j, "schema", "dmm-replay");
-	json_integer(&j, "version", 1);
-	json_string(&j, "recording", n->path);
-	json_integer(&j, "calls", (int64_t)h->calls);
-	json_integer(&j, "threads", (int64_t)h->threads);
-	json_integer(&j, "lower_bound_bytes", (int64_t)h->peak_payload);
-	json_string(&j, "touch", touch_words[n->touch]);
-	json_integer(&j, "runs", (int64_t)c.runs);
-	json_number(&j, "timeout_s", c.timeout_s);
-	json_integer(&j, "warm_bytes", (int64_t)c.warm);
-	json_string(&j, "thp", modes[c.huge_pages]);
-	json_string(&j, "verdict_by", c.by_cpu ? "cpu_s" : "wall_s");
-	json_integer(&j, "own_bytes", (int64_t)n->own_bytes);
-	provenance_json(&c.provenance, &j, "provenance");
+	json_string(j, "schema", "dmm-replay");
+	json_integer(j, "version", 1);
+	if (n->cell != NULL)
+		cell_json(n->cell, j);
+	json_string(j, "recording", n->path);
+	json_integer(j, "calls", (int64_t)h->calls);
+	json_integer(j, "threads", (int64_t)h->threads);
+	json_integer(j, "lower_bound_bytes", (int64_t)h->peak_payload);
+	json_string(j, "touch", touch_words[n->touch]);
+	json_integer(j, "runs", (int64_t)c->runs);
+	json_number(j, "timeout_s", c->timeout_s);
+	json_integer(j, "warm_bytes", (int64_t)c->warm);
+	json_string(j, "thp", modes[c->huge_pages]);
+	json_string(j, "verdict_by", c->by_cpu ? "cpu_s" : "wall_s");
+	json_integer(j, "own_bytes", (int64_t)n->own_bytes);
+	provenance_json(&c->provenance, j, "provenance");
 	((struct native *)n)->compare.more_json = more_json;
-	compare_json_rows(&n->compare, &j);
-	compare_json_verdicts(&n->compare, &j);
-	json_end(&j);
+	compare_json_rows(c, j);
+	compare_json_verdicts(c, j);
 }

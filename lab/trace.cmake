@@ -10,12 +10,14 @@ find_package(PkgConfig REQUIRED)
 pkg_check_modules(DW REQUIRED IMPORTED_TARGET GLOBAL libdw libelf)
 target_sources(dmm_lab PRIVATE advise.c ascent.c facts.c tune.c accounting.c explain.c symbols.c)
 target_sources(dmm_lab PRIVATE replay_build.c replay_model.c replay_model_print.c replay_native.c
-	replay_native_print.c replay_ops.c replay_params.c)
+	replay_native_print.c replay_ops.c replay_params.c cell.c merge.c merge_read.c)
+pkg_check_modules(CJSON REQUIRED IMPORTED_TARGET GLOBAL libcjson)
+target_link_libraries(dmm_lab PUBLIC PkgConfig::CJSON)
 target_link_libraries(dmm_lab PUBLIC dmm_trace PkgConfig::DW)
 pkg_check_modules(ARCHIVE REQUIRED IMPORTED_TARGET GLOBAL libarchive)
 target_sources(dmm_lab PRIVATE import.c import_module.c import_rep.c import_android.c import_mtrace.c
 	import_heaptrack.c)
-set(DMM_TRACE_COMMANDS cmd_record.c cmd_info.c cmd_export.c cmd_replay.c cmd_import.c import_archive.c)
+set(DMM_TRACE_COMMANDS cmd_record.c cmd_info.c cmd_export.c cmd_replay.c cmd_sweep.c cmd_merge.c cmd_import.c import_archive.c)
 
 # The program that replays a recording under an allocator: it links nothing that allocates.
 add_executable(dmm-replayer replayer.c replayer_call.c replayer_run.c replayer_self.c replay_ops.c)
