@@ -17,6 +17,8 @@ configure: packages
 
 test: all
 	@tools/packages test
+	@[ -d web/node_modules ] || ! command -v npm >/dev/null || \
+		(cd web && npm ci --no-audit --no-fund --ignore-scripts --silent) || echo "dmm: no npm registry: pages are not tested in a browser" >&2
 	@ctest --test-dir $(BUILD) --output-on-failure -j $(JOBS)
 
 # A million operations on every system, alone and by 2, 8 and 64 threads.

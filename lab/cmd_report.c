@@ -92,17 +92,23 @@ static void read_provenance(struct report *r)
 	provenance_read(&r->provenance);
 }
 
-/* What a reader calls the program: its command without folders, or the recording's name. */
+/* What a reader calls the program: its command without folders, or the recording's name; not too long. */
 static const char *title_of(const struct report *r, const char *path)
 {
+	enum { LONGEST = 72 };
+	static char title[LONGEST + 8];
 	const char *const word = r->program[0] != '\0' && !r->scrubbed ? r->program : path;
-	const size_t n = strcspn(word, " ");
 	const char *start = word;
 
-	for (size_t i = 0; i < n; i++)
-		if (word[i] == '/')
-			start = word + i + 1;
-	return start;
+	for (const char *s = word; *s != '\0' && *s != ' '; s++)
+		if (*s == '/')
+			start = s + 1;
+	const bool cut = strlen(start) > LONGEST;
+	size_t n = cut ? LONGEST : strlen(start);
+	while (cut && n > 0 && ((unsigned char)start[n] & 0xc0) == 0x80)
+		n--; /* not inside a character */
+	snprintf(title, sizeof title, "%.*s%s", (int)n, start, cut ? " …" : "");
+	return title;
 }
 
 static void make(const struct request *q)

@@ -178,6 +178,16 @@ void map_add(struct report_map *m, uint64_t addr, uint64_t len, bool live); /* b
 void map_end_column(struct report_map *m);
 void map_finish(struct report_map *m, struct report_design *d);
 
+/* The live objects by address, for a walk in address order. */
+struct live_order {
+	const struct live_object **object;
+	size_t count, next;
+};
+
+void order_open(struct live_order *o, const struct live *live);
+const struct live_object *order_find(struct live_order *o, uint64_t addr, uint64_t len); /* NULL: none */
+void order_close(struct live_order *o);
+
 /* Who keeps sparse stretches at the moment of the view. */
 void report_pins(struct report_pins pins[PIN_SCALES], const struct model_view *v);
 

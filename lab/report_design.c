@@ -17,6 +17,8 @@ struct watch {
 	uint64_t hole, worst_gap;
 	struct report_block *heap; /* d->block, a heap with the least area on top */
 	size_t count;
+	bool frees; /* else walks show what is dead as live */
+	struct live_order order;
 	bool ended; /* what never died has been kept */
 };
 
@@ -37,17 +39,17 @@ uint64_t slot_size(unsigned slot)
 	return slot == 0 ? 1 : (uint64_t)(4 + slot % 4) << (slot / 4 + 2);
 }
 
-static void count_class(struct watch *w, const struct dmm_piece *p)
+static void count_class(struct watch *w, const struct dmm_piece *p, bool live)
 {
 	struct report_design *const d = w->d;
-	const bool live = p->kind == DMM_LIVE, own = p->bin >= 0 && p->bin < REPORT_BINS;
+	const bool own = p->bin >= 0 && p->bin < REPORT_BINS;
 
-	d->classed |= live && own;
+	d->classed |= p->kind == DMM_LIVE && own;
 	const unsigned slot = d->classed && own ? (unsigned)p->bin : REPORT_BINS + size_slot(p->len);
 	if (slot >= REPORT_BINS)
 		d->class_size[slot] = slot_size(slot - REPORT_BINS);
-	else if (live)
-		d->class_size[slot] = p->len;
+	else if (d->class_size[slot] == 0 || p->len < d->class_size[slot])
+		d->class_size[slot] = p->len; /* neighbours that are free may be told as one */
 	(live ? d->class_live : d->class_free)[w->column][slot] += (float)p->len;
 }
 
@@ -59,9 +61,10 @@ static int visit(void *arg, const struct dmm_piece *p)
 
 	if (report_is_bare(p))
 		return 0;
-	map_add(&w->map, p->addr, p->len, p->kind == DMM_LIVE);
+	const bool live = p->kind == DMM_LIVE && (w->frees || order_find(&w->order, p->addr, p->len) != NULL);
+	map_add(&w->map, p->addr, p->len, live);
 	if (p->kind == DMM_FREE || p->kind == DMM_LIVE)
-		count_class(w, p);
+		count_class(w, p, live);
 	if (p->kind == DMM_FREE && p->len > w->hole)
 		w->hole = p->len;
 	return 0;
@@ -76,7 +79,11 @@ static void sampled(void *arg, const struct model_view *v, size_t sample)
 		return;
 	w->column = sample;
 	w->hole = 0;
+	if (!w->frees)
+		order_open(&w->order, &v->stream->live);
 	heap_walk(v->heap, visit, w);
+	order_close(&w->order);
+	w->order = (struct live_order){0};
 	map_end_column(&w->map);
 	w->d->hole[sample] = w->hole;
 	if (gap > w->worst_gap + w->worst_gap / 8) { /* within 12 % of the worst, by few looks */
@@ -186,7 +193,7 @@ bool report_design(struct report_design *d, const struct report_survey *s,
 	const struct model_observer observer = {.arg = &w, .placed = placed, .gone = gone,
 	    .sampled = sampled_last, .moment_event = s->peak_event, .moment = at_peak};
 
-	w = (struct watch){.d = d, .heap = d->block};
+	w = (struct watch){.d = d, .heap = d->block, .frees = (subject->sys->traits & DMM_FREES) != 0};
 	d->events = s->events; /* so that the last sample is known for what it is */
 	if (!map_open(&w.map))
 		return trace_fail(e, 0, "no memory");

@@ -290,7 +290,8 @@ static void put_notes(const struct report *r, FILE *out)
 {
 	if (r->design_count != 0)
 		fputs("<p class=\"note\"><b>Heap</b>: every call of the recording replayed on the design, on simulated "
-		      "memory: exact, and the same in every run.", out);
+		      "memory: exact, and the same in every run. It is what the design obtained from the system, "
+		      "touched or not.", out);
 	if (r->scores == NULL)
 		fputs(" Time is not in this page, as nothing was measured: <code>dmm compare --report=F -- PROGRAM"
 		      "</code> measures it on real memory and adds it.</p>\n", out);

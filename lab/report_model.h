@@ -15,7 +15,7 @@ struct model_run {
 	char problem[160]; /* "" or why it ended early */
 	uint64_t events, failed; /* calls replayed; of them refused */
 	uint64_t peak_payload; /* the lower bound of any allocator's footprint */
-	struct accounting peak; /* the largest footprint that was looked at: within 2 % of the largest */
+	struct accounting peak; /* where the footprint was largest, for the first time */
 	struct accounting *samples; /* at even steps of events; the last one is the end */
 	size_t sample_count;
 	double seconds; /* of this run: the only thing that is not the same again */

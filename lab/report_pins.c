@@ -27,14 +27,15 @@ struct holder {
 struct stretch { /* the one that the walk is in, at one scale */
 	uint64_t number;
 	uint64_t owned, live;
+	const struct live_object *first, *last; /* of those that reach into it */
 	size_t count;
 	struct holder holder[HOLDERS];
 };
 
 struct pinning {
-	const struct live_object **objects; /* live, by address */
-	size_t object_count, next;
+	struct live_order order;
 	struct stretch now[PIN_SCALES];
+	const struct live_object *counted[PIN_SCALES]; /* the last one of the sparse stretch before */
 	struct report_pin *sites[PIN_SCALES]; /* by stack */
 	size_t site_cap;
 	struct report_pins *pins;
@@ -45,6 +46,28 @@ static int by_address(const void *a, const void *b)
 	const uint64_t x = (*(const struct live_object *const *)a)->user;
 	const uint64_t y = (*(const struct live_object *const *)b)->user;
 	return x < y ? -1 : x > y;
+}
+
+void order_open(struct live_order *o, const struct live *live)
+{
+	*o = (struct live_order){.object = malloc((live->count + 1) * sizeof *o->object)};
+	CHECK(o->object != NULL);
+	for (size_t i = 0; i < live->cap; i++)
+		if (live->at[i].addr != 0 && live->at[i].user != 0)
+			o->object[o->count++] = &live->at[i];
+	qsort(o->object, o->count, sizeof *o->object, by_address);
+}
+
+const struct live_object *order_find(struct live_order *o, uint64_t addr, uint64_t len)
+{
+	while (o->next < o->count && o->object[o->next]->user < addr)
+		o->next++;
+	return o->next < o->count && o->object[o->next]->user < addr + len ? o->object[o->next] : NULL;
+}
+
+void order_close(struct live_order *o)
+{
+	free(o->object);
 }
 
 static int by_hold(const void *a, const void *b)
@@ -69,25 +92,29 @@ static void finish_stretch(struct pinning *p, enum pin_scale k)
 		all->sparse_count++;
 		for (size_t i = 0; i < s->count; i++) {
 			struct report_pin *const site = &p->sites[k][s->holder[i].stack];
-			site->survivors += s->holder[i].count;
+			const bool again = s->first == p->counted[k] && s->first->stack == s->holder[i].stack;
+			site->survivors += s->holder[i].count - again;
 			site->survivor_bytes += s->holder[i].bytes;
 			*(s->count == 1 ? &site->alone : &site->shared) += s->owned;
 		}
+		p->counted[k] = s->last;
 	}
 	*s = (struct stretch){.number = s->number};
 }
 
-static void hold(struct stretch *s, uint32_t stack, uint64_t bytes, bool begins)
+static void hold(struct stretch *s, const struct live_object *o, uint64_t bytes)
 {
 	size_t i = 0;
 
-	while (i < s->count && s->holder[i].stack != stack)
+	while (i < s->count && s->holder[i].stack != o->stack)
 		i++;
 	if (i == HOLDERS)
 		i--; /* crowded: it is shared whoever else is counted */
 	else if (i == s->count)
-		s->holder[s->count++] = (struct holder){.stack = stack};
-	s->holder[i].count += begins;
+		s->holder[s->count++] = (struct holder){.stack = o->stack};
+	s->first = s->first == NULL ? o : s->first;
+	s->last = o;
+	s->holder[i].count++;
 	s->holder[i].bytes += bytes;
 }
 
@@ -108,20 +135,11 @@ static void add(struct pinning *p, enum pin_scale k, uint64_t addr, uint64_t len
 		s->owned += next - at;
 		if (o != NULL) {
 			s->live += next - at;
-			hold(s, o->stack, next - at, at == addr);
+			hold(s, o, next - at);
 		}
 		at = next == end || end / pin_bytes[k] == number + 1 ? next
 		    : (end / pin_bytes[k]) * pin_bytes[k];
 	}
-}
-
-static const struct live_object *object_in(struct pinning *p, uint64_t addr, uint64_t len)
-{
-	while (p->next < p->object_count && p->objects[p->next]->user < addr)
-		p->next++;
-	if (p->next < p->object_count && p->objects[p->next]->user < addr + len)
-		return p->objects[p->next];
-	return NULL;
 }
 
 static int visit(void *arg, const struct dmm_piece *piece)
@@ -131,22 +149,10 @@ static int visit(void *arg, const struct dmm_piece *piece)
 	if (report_is_bare(piece))
 		return 0;
 	const struct live_object *const o =
-	    piece->kind == DMM_LIVE ? object_in(p, piece->addr, piece->len) : NULL;
+	    piece->kind == DMM_LIVE ? order_find(&p->order, piece->addr, piece->len) : NULL;
 	for (enum pin_scale k = 0; k < PIN_SCALES; k++)
 		add(p, k, piece->addr, piece->len, o);
 	return 0;
-}
-
-static void collect(struct pinning *p, const struct live *live)
-{
-	p->objects = malloc((live->count + 1) * sizeof *p->objects);
-	CHECK(p->objects != NULL);
-	for (size_t i = 0; i < live->cap; i++)
-		if (live->at[i].addr != 0 && live->at[i].user != 0) {
-			p->objects[p->object_count++] = &live->at[i];
-			p->site_cap = max_size(p->site_cap, (size_t)live->at[i].stack + 1);
-		}
-	qsort(p->objects, p->object_count, sizeof *p->objects, by_address);
 }
 
 static void keep_largest(struct report_pins *pins, struct report_pin *sites, size_t cap)
@@ -169,7 +175,9 @@ void report_pins(struct report_pins pins[PIN_SCALES], const struct model_view *v
 	static struct pinning p;
 
 	p = (struct pinning){.pins = pins, .site_cap = 1};
-	collect(&p, &v->stream->live);
+	order_open(&p.order, &v->stream->live);
+	for (size_t i = 0; i < p.order.count; i++)
+		p.site_cap = max_size(p.site_cap, (size_t)p.order.object[i]->stack + 1);
 	for (enum pin_scale k = 0; k < PIN_SCALES; k++) {
 		pins[k] = (struct report_pins){.event = v->now->events, .footprint = v->now->footprint,
 		    .payload = v->stream->payload};
@@ -182,5 +190,5 @@ void report_pins(struct report_pins pins[PIN_SCALES], const struct model_view *v
 		keep_largest(&pins[k], p.sites[k], p.site_cap);
 		free(p.sites[k]);
 	}
-	free(p.objects);
+	order_close(&p.order);
 }

@@ -12,7 +12,7 @@ static void put_lives(const struct report *r, FILE *out)
 {
 	const struct report_survey *const s = r->survey;
 	uint64_t all = 0, never = 0, young = 0, limit = 0;
-	char a[UNITS_LEN], b[UNITS_LEN], c[32];
+	char a[UNITS_LEN], b[UNITS_LEN], c[32], d[UNITS_LEN];
 
 	for (int t = 0; t < LIFE_TIMES; t++)
 		for (int k = 0; k < LIFE_SIZES; k++) {
@@ -29,7 +29,7 @@ static void put_lives(const struct report *r, FILE *out)
 		     "never freed.</p>\n", 100.0 * (double)young / (double)(all + !all),
 	    units_count(a, (double)all), page_count(c, limit), limit == 1 ? "" : "s",
 	    units_count(b, (double)never), 100.0 * (double)never / (double)(all + !all),
-	    units_bytes(a, (double)s->end_payload));
+	    units_bytes(d, (double)s->end_payload));
 	fputs("<figure class=\"pic\" data-figure=\"lives\">\n", out);
 	svg_lives(s, out);
 	fputs("<figcaption>Size to the right, lifetime upward, both in powers of two; the top row was never "
@@ -153,7 +153,7 @@ static void put_pins(const struct report *r, FILE *out)
 	const struct report_pins *const p = worst_pins(r, &d);
 	char a[UNITS_LEN], b[UNITS_LEN], c[UNITS_LEN], n[32];
 
-	fputs("<section id=\"pins\">\n<h2>Who keeps sparse pages</h2>\n<p class=\"says\">", out);
+	fputs("<section id=\"pins\">\n<h2>Who keeps sparse pages</h2>\n<p class=\"says until-js\">", out);
 	if (p == NULL) {
 		fputs("No page of any design was less than a quarter live at its worst moment.</p>\n</section>\n", out);
 		return;

@@ -42,8 +42,7 @@ static void say_end(const struct report_design *d)
 	if (d->problem[0] != '\0')
 		lab_say("%s: %s", d->name, d->problem);
 	else
-		lab_say("%s: replayed in %.1f s, %.1f million calls a second", d->name, d->seconds,
-		    d->seconds > 0 ? (double)d->events / d->seconds * 1e-6 : 0.0);
+		lab_say("%s: replayed and looked at %zu times in %.1f s", d->name, d->samples, d->seconds);
 }
 
 static void note_end(struct job *j, struct report_design *d, int status)

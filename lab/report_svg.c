@@ -102,8 +102,9 @@ static void put_line_names(const struct report *r, FILE *out, double most, doubl
 		y[order[k]] = fmax(y[order[k]], y[order[k - 1]] + 15);
 	const double over = n != 0 ? y[order[n - 1]] - (TOP + height + 4) : 0;
 	for (size_t k = 0; k < n; k++) {
-		fprintf(out, "<text class=\"name d%zu\" x=\"%d\" y=\"%.1f\">", order[k] % 8, WIDTH - RIGHT + 6,
-		    y[order[k]] - (over > 0 ? over : 0));
+		const double at = y[order[k]] - (over > 0 ? over : 0);
+		fprintf(out, "<path class=\"line d%zu\" d=\"M%d %.1fh24\"/><text class=\"name\" x=\"%d\" y=\"%.1f\">",
+		    order[k] % 8, WIDTH - RIGHT + 6, at - 4, WIDTH - RIGHT + 36, at);
 		page_text(out, r->designs[order[k]].name);
 		fputs("</text>\n", out);
 	}

@@ -88,6 +88,16 @@ static struct frame used_part(const struct report_survey *s)
 	return f;
 }
 
+/* 0, 1 B, 2 B, ... 512 KiB: the least size of a column. */
+static const char *power_of_two(char buf[UNITS_LEN], int k)
+{
+	static const char *const unit[] = {"B", "KiB", "MiB", "GiB"};
+	const int log = k - 1;
+
+	snprintf(buf, UNITS_LEN, "%d %s", k == 0 ? 0 : 1 << log % 10, unit[k == 0 ? 0 : min_size((size_t)log / 10, 3)]);
+	return buf;
+}
+
 static void put_life_row(FILE *out, const uint64_t *cells, const struct frame *f, double y, double w, double h)
 {
 	char a[UNITS_LEN];
@@ -120,9 +130,9 @@ void svg_lives(const struct report_survey *s, FILE *out)
 			fprintf(out, "<text class=\"tick end\" x=\"84\" y=\"%.1f\">%s call%s</text>\n", y + 10,
 			    units_count(a, (double)((uint64_t)1 << (t - 1))), t == 1 ? "" : "s");
 	}
-	for (int k = f.size0; k <= f.size1; k += w < 45 ? 2 : 1)
+	for (int k = f.size0; k <= f.size1; k += w < 55 ? 2 : 1)
 		fprintf(out, "<text class=\"tick\" x=\"%.1f\" y=\"%.1f\">%s</text>\n", 90 + (k - f.size0) * w,
-		    bottom + 14, k == 0 ? "0" : units_bytes(a, (double)((uint64_t)1 << (k - 1))));
+		    bottom + 14, power_of_two(a, k));
 	fputs("</svg>\n", out);
 }
 

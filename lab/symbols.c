@@ -1,6 +1,7 @@
 /* symbols.c - libdw over the mappings of a recording. */
 #include "symbols.h"
 
+#include <dlfcn.h>
 #include <elfutils/libdwfl.h>
 #include <gelf.h>
 #include <inttypes.h>
@@ -190,6 +191,29 @@ static const char *file_part(const char *path)
 	return slash != NULL ? slash + 1 : path;
 }
 
+/* C++ names as people write them.  libstdc++ knows how; where it is not installed they stay as they are. */
+static const char *plain_name(const char *name, char buf[SYMBOLS_LEN])
+{
+	typedef char *demangle(const char *, char *, size_t *, int *);
+	static demangle *function;
+	static bool tried;
+	int status = -1;
+
+	if (name == NULL || strncmp(name, "_Z", 2) != 0)
+		return name;
+	if (!tried) {
+		void *const library = dlopen("libstdc++.so.6", RTLD_NOW);
+		function = library != NULL ? (demangle *)dlsym(library, "__cxa_demangle") : NULL;
+		tried = true;
+	}
+	char *const plain = function != NULL ? function(name, NULL, NULL, &status) : NULL;
+	if (plain == NULL || status != 0)
+		return name;
+	snprintf(buf, SYMBOLS_LEN, "%s", plain);
+	free(plain);
+	return buf;
+}
+
 static void describe(struct symbols *s, struct mapping *m, uint64_t addr, char *name)
 {
 	GElf_Addr at;
@@ -200,15 +224,17 @@ static void describe(struct symbols *s, struct mapping *m, uint64_t addr, char *
 	if (!m->tried)
 		load(s, m);
 	const bool found = m->module != NULL && locate(m, addr, &at);
-	const char *const function =
+	char plain[SYMBOLS_LEN];
+	const char *const mangled =
 	    found ? dwfl_module_addrinfo(m->module, at, &offset, &sym, NULL, NULL, NULL) : NULL;
+	const char *const function = plain_name(mangled, plain);
 	Dwfl_Line *const l = found ? dwfl_module_getsrc(m->module, at) : NULL;
 	const char *const source = l != NULL ? dwfl_lineinfo(l, NULL, &line, NULL, NULL, NULL) : NULL;
 
 	if (function != NULL && source != NULL)
-		snprintf(name, SYMBOLS_LEN, "%s (%s:%d)", function, file_part(source), line);
+		snprintf(name, SYMBOLS_LEN, "%.200s (%.40s:%d)", function, file_part(source), line);
 	else if (function != NULL)
-		snprintf(name, SYMBOLS_LEN, "%s (%s)", function, file_part(m->name));
+		snprintf(name, SYMBOLS_LEN, "%.200s (%.50s)", function, file_part(m->name));
 	else
 		snprintf(name, SYMBOLS_LEN, "%s+0x%" PRIx64, file_part(m->name),
 		    addr - m->start + m->offset);

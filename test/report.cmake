@@ -1,3 +1,10 @@
 # dmm report: what a page holds, and what it does in a real browser.
 add_test(NAME report_page COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/report/report_test.py ${CMAKE_BINARY_DIR})
 set_tests_properties(report_page PROPERTIES TIMEOUT 300)
+find_program(DMM_NODE NAMES node nodejs)
+if(DMM_NODE)
+	add_test(NAME report_browser COMMAND ${DMM_NODE} ${CMAKE_CURRENT_SOURCE_DIR}/report/browser_test.mjs ${CMAKE_BINARY_DIR})
+	set_tests_properties(report_browser PROPERTIES TIMEOUT 300 SKIP_RETURN_CODE 77)
+else()
+	message(STATUS "dmm report is not tested in a browser: there is no node")
+endif()

@@ -3,6 +3,8 @@ import { type Meta, tile } from "./data";
 import { choice, el, figure, hideTip, livePart, showTip } from "./dom";
 import { bytes, count, percent, plural, seconds } from "./format";
 
+/** The least size of a column: 0 B, 1 B, 2 B, ... */
+const power = (k: number): string => (k === 0 ? "0 B" : `${2 ** ((k - 1) % 10)} ${["B", "KiB", "MiB", "GiB"][Math.floor((k - 1) / 10)]}`);
 const SIZES = 40, TIMES = 48;
 
 export async function buildLives(meta: Meta): Promise<void> {
@@ -39,14 +41,14 @@ export async function buildLives(meta: Meta): Promise<void> {
 			row(t, y);
 			if ((t - t0) % 4 === 0) svg += `<text class="tick end" x="86" y="${y + 11}">${t === 0 ? "0" : `≥ ${by === "ns" ? seconds(2 ** (t - 1)) : count(2 ** (t - 1))}`}</text>`;
 		}
-		for (let k = s0; k <= s1; k += w < 45 ? 2 : 1) svg += `<text class="tick" x="${(92 + (k - s0) * w).toFixed(1)}" y="${bottom + 16}">${k === 0 ? "0" : bytes(2 ** (k - 1))}</text>`;
+		for (let k = s0; k <= s1; k += w < 55 ? 2 : 1) svg += `<text class="tick" x="${(92 + (k - s0) * w).toFixed(1)}" y="${bottom + 16}">${power(k)}</text>`;
 		box.innerHTML = `<svg viewBox="0 0 960 ${bottom + 24}" role="img" aria-label="Objects by size and lifetime">${svg}</svg>`;
 	};
 	box.addEventListener("pointermove", (e) => {
 		const d = (e.target as SVGElement).dataset;
 		if (d.t === undefined) return hideTip();
 		const t = Number(d.t), k = Number(d.k), v = cells[t * SIZES + k]!, all = cells.reduce((a, b) => a + b, 0);
-		showTip(e.clientX, e.clientY, `<b>${what === "count" ? plural(v, "object") : bytes(v)}</b>, ${percent(v / all)} of all<br>of ${k === 0 ? "0 B" : `${bytes(2 ** (k - 1))} to ${bytes(2 ** k - 1)}`}, `
+		showTip(e.clientX, e.clientY, `<b>${what === "count" ? plural(v, "object") : bytes(v)}</b>, ${percent(v / all)} of all<br>of ${k === 0 ? power(0) : `${power(k)} to under ${power(k + 1)}`}, `
 			+ (t === TIMES - 1 ? "never freed" : t === 0 ? "freed at once" : `living ${time(t - 1)} to ${time(t)}`));
 	});
 	box.addEventListener("pointerleave", hideTip);

@@ -36,7 +36,7 @@ class MapView {
 		this.redraw = perFrame(() => this.draw());
 		this.canvas = el("canvas", { class: "mapcanvas", tabindex: "0", role: "img",
 			"aria-label": `Heap map of ${this.design.name}. Arrow keys move the crosshair, plus and minus zoom, Enter chooses the moment, 0 shows all.` });
-		this.readout = el("p", { class: "readout", "aria-live": "polite" }, "Point at the map, or move the crosshair by the arrow keys.");
+		this.readout = el("p", { class: "readout", "aria-live": "polite" });
 		const part = el("div", { class: "live-part" }), head = el("div", { class: "maphead" });
 		const button = (text: string, label: string, f: () => void) => {
 			const b = el("button", { type: "button", "aria-label": label, title: label }, text);
@@ -321,7 +321,7 @@ class MapView {
 export async function buildMaps(s: State, sites: () => Sites | null): Promise<void> {
 	time.to = s.samples;
 	const legend = el("div", { class: "legend live-part" });
-	legend.innerHTML = `<span>free <span class="ramp"></span> live</span><span>drag a box to zoom; click a map, then the wheel zooms</span><span>keys: arrows, + − 0, Enter</span>`;
+	legend.innerHTML = `<span>free <span class="ramp"></span> live</span><span>point at a block to see its size, age and call site</span><span>drag a box to zoom; click a map, then the wheel zooms</span><span>by keys: arrows, + − 0, Enter</span>`;
 	for (const f of document.querySelectorAll<HTMLElement>('figure[data-figure="map"]')) {
 		const i = Number(f.dataset.design);
 		const [live, owned, blocks] = await Promise.all([tile(`d${i}-live`, "u8"), tile(`d${i}-owned`, "u8"), readBlocks(i)]);

@@ -11,7 +11,7 @@ const unit = 1024;
 function ticks(_u: uPlot, _axis: number, low: number, high: number): number[] {
 	let scale = 1;
 	while (scale * unit <= high) scale *= unit;
-	const raw = (high - low) / scale / 4, ten = 10 ** Math.floor(Math.log10(raw || 1));
+	const raw = (high - low) / scale / 5, ten = 10 ** Math.floor(Math.log10(raw || 1));
 	const step = ten * scale * (raw / ten <= 1 ? 1 : raw / ten <= 2 ? 2 : raw / ten <= 5 ? 5 : 10);
 	const out = [];
 	for (let v = Math.ceil(low / step) * step; v <= high; v += step) out.push(v);
@@ -41,6 +41,7 @@ export function buildSeries(s: State): void {
 		const g = u.ctx, ratio = devicePixelRatio || 1, x = u.valToPos(u.data[0][s.sample]!, "x", true);
 		g.save();
 		if (x >= u.bbox.left && x <= u.bbox.left + u.bbox.width) {
+			g.setLineDash([]);
 			g.strokeStyle = color("ink");
 			g.lineWidth = ratio;
 			g.beginPath();
