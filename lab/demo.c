@@ -123,7 +123,7 @@ const char *demo_line(char buf[DEMO_LINE], const struct demo_step *step)
 	return buf;
 }
 
-void demo_show(FILE *out, const struct draw_style *s, const struct demo_stage *stage)
+void demo_show_call(FILE *out, const struct draw_style *s, const struct demo_stage *stage)
 {
 	char line[DEMO_LINE];
 	const char *const bold = s->colour ? "\033[1m" : "", *const off = s->colour ? "\033[0m" : "";
@@ -131,6 +131,11 @@ void demo_show(FILE *out, const struct draw_style *s, const struct demo_stage *s
 	CHECK(stage->done != 0);
 	fprintf(out, "%s%s %s%s\n", bold, s->ascii ? "->" : "→",
 	    demo_line(line, &stage->demo->step[stage->done - 1]), off);
+}
+
+void demo_show(FILE *out, const struct draw_style *s, const struct demo_stage *stage)
+{
+	demo_show_call(out, s, stage);
 	tell_steps(out, s, stage->heap.sys, &stage->told);
 	tell_captions(out, s, &stage->told);
 	draw_heap(out, s, &stage->now, stage->labels, stage->label_count);

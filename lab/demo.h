@@ -51,7 +51,8 @@ void demo_advance(struct demo_stage *stage);
 /* "char *p1 = malloc(3);" into buf, which is returned. */
 enum { DEMO_LINE = 40 };
 const char *demo_line(char buf[DEMO_LINE], const struct demo_step *step);
-/* Tell and draw the step performed last. */
+/* Name the step performed last; or name, tell and draw it. */
+void demo_show_call(FILE *out, const struct draw_style *s, const struct demo_stage *stage);
 void demo_show(FILE *out, const struct draw_style *s, const struct demo_stage *stage);
 
 #endif

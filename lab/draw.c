@@ -367,8 +367,13 @@ void draw_heap(FILE *out, const struct draw_style *s, const struct picture *p,
     const struct draw_label *labels, size_t label_count)
 {
 	enum { MANY = 60 };
-	if (boxes_wanted(p, labels, label_count) > MANY)
-		draw_map(out, s, p, label_count != 0 ? labels[0].mem : 0);
-	else
+	const uintptr_t first = label_count != 0 ? labels[0].mem : 0;
+
+	if (boxes_wanted(p, labels, label_count) <= MANY) {
 		draw_boxes(out, s, p, labels, label_count);
+		return;
+	}
+	if (first != 0)
+		draw_around(out, s, p, first, labels, label_count);
+	draw_map(out, s, p, first);
 }

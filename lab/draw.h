@@ -34,7 +34,11 @@ struct draw_label {
 /* Colour if `out` is a terminal and NO_COLOR is not set; width 0: the terminal's, else 80. */
 struct draw_style draw_style(FILE *out, bool ascii, size_t width);
 
-/* Boxes if they fit some 12 rows, else the map. */
+/* The chunk at an address and its neighbours, as boxes: what a map is too small to show. */
+void draw_around(FILE *out, const struct draw_style *s, const struct picture *p, uintptr_t addr,
+    const struct draw_label *labels, size_t label_count);
+
+/* Boxes if they fit some 12 rows, else the map, with the first label's chunk and its neighbours above. */
 void draw_heap(FILE *out, const struct draw_style *s, const struct picture *p,
     const struct draw_label *labels, size_t label_count);
 void draw_boxes(FILE *out, const struct draw_style *s, const struct picture *p,
@@ -56,7 +60,8 @@ const char *draw_size(char buf[DRAW_SIZE_TEXT], const struct draw_style *s, size
 /* "…00040": the last digits of an address. */
 const char *draw_address(char buf[DRAW_SIZE_TEXT], const struct draw_style *s, uintptr_t addr);
 
-/* Text under a hanging indent, broken between words. */
+/* Text under a hanging indent, broken between words; not at a hard space. */
+#define DRAW_HARD_SPACE "\1"
 void draw_text(FILE *out, const struct draw_style *s, size_t indent, const char *text);
 
 #endif

@@ -153,7 +153,8 @@ void draw_text(FILE *out, const struct draw_style *s, size_t indent, const char 
 			fputc(' ', out);
 			at++;
 		}
-		fwrite(text, 1, n, out);
+		for (size_t i = 0; i < n; i++)
+			fputc(text[i] == DRAW_HARD_SPACE[0] ? ' ' : text[i], out);
 		at += columns;
 		text += n + strspn(text + n, " ");
 	}

@@ -6,7 +6,7 @@
 #include "base/bits.h"
 #include "draw_look.h"
 
-enum { MARGIN = 2, MAP_ROWS = 16, CELL_MIN = 16, LIST_MAX = 8 };
+enum { MARGIN = 2, MAP_ROWS = 16, CELL_MIN = 16, LIST_MAX = 8, BINS_MAX = 16 };
 
 /* ---- map ---------------------------------------------------------------------------------- */
 
@@ -108,6 +108,7 @@ void draw_map(FILE *out, const struct draw_style *s, const struct picture *p, ui
 	const size_t columns = s->width - MARGIN - 13;
 	struct map m = {.out = out, .s = s, .columns = columns, .bytes = cell_bytes(p, columns),
 	    .marked = marked};
+	char text[120];
 
 	for (size_t i = 0; i < p->piece_count; i++) {
 		if (picture_begins_region(p, i)) {
@@ -117,8 +118,40 @@ void draw_map(FILE *out, const struct draw_style *s, const struct picture *p, ui
 		map_piece(&m, &p->pieces[i]);
 	}
 	end_region(&m);
-	fprintf(out, "%*s%sone cell is %zu bytes; the shade of a cell is its share of payload%s\n", MARGIN,
-	    "", look_dim(s), m.bytes, look_off(s));
+	snprintf(text, sizeof text, "one cell is %zu bytes; the shade of a cell is its share of payload", m.bytes);
+	fputs(look_dim(s), out);
+	draw_text(out, s, MARGIN, text);
+	fputs(look_off(s), out);
+}
+
+/* ---- close-up ------------------------------------------------------------------------------ */
+
+void draw_around(FILE *out, const struct draw_style *s, const struct picture *p, uintptr_t addr,
+    const struct draw_label *labels, size_t label_count)
+{
+	enum { NEIGHBOURS = 2 };
+	const struct picture_chunk *const c = picture_find(p, addr), *from = c, *to = c;
+
+	if (c == NULL)
+		return;
+	for (int n = 0; n < NEIGHBOURS; n++) {
+		const struct picture_chunk *const prev = picture_prev(p, from), *const next = picture_next(p, to);
+		from = prev != NULL ? prev : from;
+		to = next != NULL ? next : to;
+	}
+	/* The same picture, but of these alone; it borrows the pieces. */
+	struct picture part = {.pieces = p->pieces + from->first, .piece_count = to->first + to->count - from->first,
+	    .chunk_count = (size_t)(to - from) + 1};
+	part.chunks = calloc(part.chunk_count, sizeof *part.chunks);
+	CHECK(part.chunks != NULL);
+	for (size_t i = 0; i < part.chunk_count; i++) {
+		part.chunks[i] = from[i];
+		part.chunks[i].first -= from->first;
+	}
+	fprintf(out, "%*s%sp and its neighbours%s\n", MARGIN, "", look_dim(s), look_off(s));
+	draw_boxes(out, s, &part, labels, label_count);
+	free(part.chunks);
+	fprintf(out, "%*s%sthe whole heap%s\n", MARGIN, "", look_dim(s), look_off(s));
 }
 
 /* ---- legend ------------------------------------------------------------------------------- */
@@ -223,12 +256,16 @@ void draw_bins(FILE *out, const struct draw_style *s, const struct picture *p)
 		one_list &= p->chunks[i].bin == 0;
 	}
 	qsort(listed, count, sizeof *listed, by_bin_and_rank);
-	for (size_t from = 0, end; from < count; from = end) {
+	size_t bins = 0, from = 0;
+	for (size_t end; from < count && bins < BINS_MAX; from = end, bins++) {
 		char name[32];
 		for (end = from; end < count && listed[end]->bin == listed[from]->bin;)
 			end++;
 		snprintf(name, sizeof name, one_list ? "free list" : "bin %d", listed[from]->bin);
 		put_bin(out, s, name, &listed[from], end - from);
 	}
+	if (from < count)
+		fprintf(out, "%*s%sand %zu chunks in larger bins%s\n", MARGIN, "", look_dim(s), count - from,
+		    look_off(s));
 	free(listed);
 }

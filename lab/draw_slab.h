@@ -28,6 +28,10 @@ void draw_slab_legend(FILE *out, const struct draw_style *s, const struct outsid
 /* The slabs of one class (or all with `cls` < 0) with every object as a glyph; names where labels are. */
 void draw_slab_objects(FILE *out, const struct draw_style *s, const struct outside_view *v, int cls,
     const struct draw_label *labels, size_t label_count, size_t slabs);
+/* One of them, and what the glyphs of all of them mean. */
+void draw_slab_run(FILE *out, const struct draw_style *s, const struct outside_view *v,
+    const struct outside_run *run, const struct draw_label *labels, size_t label_count);
+void draw_slab_object_legend(FILE *out, const struct draw_style *s);
 /* The run that contains an address, or NULL. */
 const struct outside_run *outside_find_run(const struct outside_view *v, uint64_t addr);
 

@@ -255,17 +255,27 @@ static void put_objects(FILE *out, const struct draw_style *s, const struct outs
 		fprintf(out, "%*s%sand %u more%s\n", 2 * MARGIN, "", look_dim(s), run->objects - count, look_off(s));
 }
 
-static void put_slab(FILE *out, const struct draw_style *s, const struct outside_view *v,
+void draw_slab_run(FILE *out, const struct draw_style *s, const struct outside_view *v,
     const struct outside_run *run, const struct draw_label *labels, size_t label_count)
 {
 	char text[200], cached[48] = "";
 
 	if (run->cached != 0)
-		snprintf(cached, sizeof cached, ", %u in a stack of its thread", run->cached);
-	snprintf(text, sizeof text, "slab at 0x%llx: %u bytes an object, %u of %u live%s",
+		snprintf(cached, sizeof cached, ", %u in a stack", run->cached);
+	snprintf(text, sizeof text, "slab at 0x%llx: %u-byte objects, %u of %u live%s",
 	    (unsigned long long)(v->base + run->granule * v->granule), run->size, run->live, run->objects, cached);
 	draw_text(out, s, MARGIN, text);
 	put_objects(out, s, v, run, labels, label_count);
+}
+
+void draw_slab_object_legend(FILE *out, const struct draw_style *s)
+{
+	size_t at = 0;
+
+	put_meaning(out, s, &at, look_glyph(s, LOOK_PAYLOAD), look_on(s, LOOK_PAYLOAD), 1, "live");
+	put_meaning(out, s, &at, s->ascii ? "o" : "○", slab_colour(s, SLAB_DIRTY), 1, "free, in a thread's stack");
+	put_meaning(out, s, &at, look_glyph(s, LOOK_FREE), look_on(s, LOOK_FREE), 1, "free");
+	fputc('\n', out);
 }
 
 void draw_slab_objects(FILE *out, const struct draw_style *s, const struct outside_view *v, int cls,
@@ -281,7 +291,7 @@ void draw_slab_objects(FILE *out, const struct draw_style *s, const struct outsi
 	if (cls >= 0)
 		qsort(chosen, count, sizeof chosen[0], by_live);
 	for (size_t i = 0; i < min_size(count, slabs); i++)
-		put_slab(out, s, v, chosen[i], labels, label_count);
+		draw_slab_run(out, s, v, chosen[i], labels, label_count);
 	if (count > slabs)
 		fprintf(out, "%*s%sand %zu more slabs%s\n", MARGIN, "", look_dim(s), count - slabs, look_off(s));
 	free(chosen);

@@ -6,6 +6,7 @@
 #include "demo.h"
 #include "lab.h"
 #include "show.h"
+#include "show_slab.h"
 
 static void open_example(struct demo_stage *stage, const struct demo *demo,
     const struct dmm_system *sys)
@@ -39,23 +40,60 @@ static void put_title(FILE *out, const struct draw_style *s, const struct demo *
 	put_settings(out, s, sys);
 }
 
+/* The step performed last.  Slab is told from its own records: its heap has no chunks with headers. */
+static void put_step(FILE *out, const struct draw_style *s, const struct demo_stage *stage,
+    const struct slab_scene *scene)
+{
+	if (!slab_scene_serves(stage->heap.sys)) {
+		demo_show(out, s, stage);
+		return;
+	}
+	demo_show_call(out, s, stage);
+	slab_scene_tell(out, s, scene, &stage->told.call);
+	slab_scene_draw_small(out, s, scene, stage->labels, stage->label_count);
+}
+
+/* What the glyphs mean; kinds: of pictures. */
+static void put_legend(FILE *out, const struct draw_style *s, const struct demo_stage *stage,
+    const struct slab_scene *scene, unsigned kinds)
+{
+	if (!slab_scene_serves(stage->heap.sys)) {
+		draw_legend(out, s, kinds);
+		return;
+	}
+	draw_slab_object_legend(out, s);
+	draw_slab_legend(out, s, &scene->now);
+}
+
+static void advance(struct demo_stage *stage, struct slab_scene *scene)
+{
+	demo_advance(stage);
+	if (slab_scene_serves(stage->heap.sys))
+		slab_scene_look(scene);
+}
+
 static void put_example(FILE *out, const struct draw_style *s, const struct demo *demo,
     const struct dmm_system *sys)
 {
 	struct demo_stage stage;
+	struct slab_scene scene = {0};
 	unsigned kinds = 0;
 
 	open_example(&stage, demo, sys);
+	if (slab_scene_serves(sys))
+		slab_scene_look(&scene);
 	fputc('\n', out);
 	put_title(out, s, demo, sys);
 	while (stage.done < demo->step_count) {
 		fputc('\n', out);
-		demo_advance(&stage);
+		advance(&stage, &scene);
 		kinds |= draw_kinds(&stage.now, stage.labels, stage.label_count);
-		demo_show(out, s, &stage);
+		put_step(out, s, &stage, &scene);
 	}
 	fputc('\n', out);
-	draw_legend(out, s, kinds);
+	put_legend(out, s, &stage, &scene, kinds);
+	if (slab_scene_serves(sys))
+		slab_scene_drop(&scene);
 	demo_close(&stage);
 }
 
@@ -77,6 +115,7 @@ void show_demo_all(FILE *out, const struct draw_style *style, const struct dmm_s
 struct walk {
 	const struct dmm_system *sys;
 	struct demo_stage stage;
+	struct slab_scene scene;
 	size_t example; /* now open */
 };
 
@@ -101,9 +140,11 @@ static void seek(void *arg, size_t step)
 		demo_close(&w->stage);
 		open_example(&w->stage, &demo_examples[example], w->sys);
 		w->example = example;
+		if (slab_scene_serves(w->sys))
+			slab_scene_look(&w->scene);
 	}
 	while (w->stage.done < within)
-		demo_advance(&w->stage);
+		advance(&w->stage, &w->scene);
 }
 
 /* The program as on the slides, with an arrow at the call just made. */
@@ -126,8 +167,8 @@ static void put(void *arg, FILE *out, const struct draw_style *style)
 	put_title(out, &s, w->stage.demo, w->sys);
 	fputc('\n', out);
 	put_program(out, &s, &w->stage);
-	demo_show(out, &s, &w->stage);
-	draw_legend(out, &s, draw_kinds(&w->stage.now, w->stage.labels, w->stage.label_count));
+	put_step(out, &s, &w->stage, &w->scene);
+	put_legend(out, &s, &w->stage, &w->scene, draw_kinds(&w->stage.now, w->stage.labels, w->stage.label_count));
 }
 
 struct show_source show_demo_open(const struct dmm_system *sys)
@@ -138,6 +179,8 @@ struct show_source show_demo_open(const struct dmm_system *sys)
 	CHECK(w != NULL);
 	w->sys = sys;
 	open_example(&w->stage, &demo_examples[0], sys);
+	if (slab_scene_serves(sys))
+		slab_scene_look(&w->scene);
 	for (size_t i = 0; i < DEMO_EXAMPLES; i++)
 		steps += demo_examples[i].step_count;
 	return (struct show_source){w, steps, seek, put};
@@ -147,6 +190,8 @@ void show_demo_close(struct show_source *source)
 {
 	struct walk *const w = source->arg;
 
+	if (slab_scene_serves(w->sys))
+		slab_scene_drop(&w->scene);
 	demo_close(&w->stage);
 	free(w);
 }

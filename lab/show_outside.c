@@ -69,6 +69,7 @@ static void put_text(FILE *out, const struct draw_style *s, const struct outside
 		if (cls < 0)
 			lab_die(EXIT_USAGE, "show: --size=%zu: no slab has objects of that size or larger", size);
 		draw_slab_objects(out, s, v, cls, NULL, 0, SLABS);
+		draw_slab_object_legend(out, s);
 		return;
 	}
 	draw_slab_split(out, s, v);

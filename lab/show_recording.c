@@ -7,10 +7,14 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/bits.h"
+#include "draw_look.h"
 #include "lab.h"
 #include "live.h"
 #include "os/os.h"
 #include "show.h"
+#include "show_slab.h"
+#include "symbols.h"
 #include "tell.h"
 #include "trace.h"
 #include "units.h"
@@ -21,14 +25,16 @@ struct recording {
 	const struct dmm_system *sys;
 	struct trace_file file;
 	struct trace_reader *reader;
+	struct symbols *symbols; /* opened when first needed */
 	struct os_arena arena;
 	struct heap heap;
 	struct live objects, moving;
-	size_t done, steps;
+	size_t done, steps, threads;
 	size_t refused; /* calls for which the simulated heap had no memory */
 	struct trace_event last; /* the call just performed */
 	struct picture before, now;
 	struct tell told;
+	struct slab_scene scene; /* instead of pictures, for slab */
 	bool moved, failed; /* a realloc that moved; a call that found no memory here or there */
 	void *result;
 };
@@ -149,6 +155,7 @@ static size_t find_peak(struct recording *r)
 
 	while (next_call(r, &ev)) {
 		step++;
+		r->threads = max_size(r->threads, ev.thread);
 		struct live_object *const o = live_slot(&r->objects, ev.class & TRACE_IS_FREE ? ev.addr : ev.old);
 		if (o->addr != 0 && (ev.class & (TRACE_IS_FREE | TRACE_IS_REALLOC))) {
 			live -= o->size;
@@ -179,6 +186,20 @@ static void tell_last(struct recording *r)
 		r->told = tell_compare(&call, &r->before, &r->now);
 }
 
+/* What was now becomes before. */
+static void look(struct recording *r)
+{
+	const struct picture old = r->before;
+
+	if (slab_scene_serves(r->sys)) {
+		slab_scene_look(&r->scene);
+		return;
+	}
+	r->before = r->now;
+	r->now = old;
+	picture_take(&r->now, &r->heap);
+}
+
 static void seek(void *arg, size_t step)
 {
 	struct recording *const r = arg;
@@ -194,56 +215,119 @@ static void seek(void *arg, size_t step)
 		perform(r, &ev);
 		r->done++;
 	}
-	picture_take(&r->before, &r->heap);
+	look(r);
 	if (next_call(r, &ev)) {
 		perform(r, &ev);
 		r->done++;
 	}
-	picture_take(&r->now, &r->heap);
-	tell_last(r);
+	look(r);
+	if (!slab_scene_serves(r->sys))
+		tell_last(r);
 }
 
-static void put_call(const struct recording *r, FILE *out)
+static void put_call(const struct recording *r, FILE *out, const struct draw_style *s)
 {
+	char text[240], thread[32] = "";
+	int at;
+
+	if (r->threads > 1)
+		snprintf(thread, sizeof thread, ", thread %u", r->last.thread);
+	at = snprintf(text, sizeof text, "%s: call %zu of %zu%s: ", r->sys->name, r->done, r->steps, thread);
 	if (r->last.class & TRACE_IS_FREE)
-		fprintf(out, "free(p)%s", r->result == NULL ? ", p unknown to the recording or NULL" : "");
+		at += snprintf(text + at, sizeof text - (size_t)at, "free(p)%s",
+		    r->result == NULL ? ", p unknown to the recording or NULL" : "");
 	else if (r->last.class & TRACE_IS_REALLOC)
-		fprintf(out, "p = realloc(%s, %zu)%s", r->last.old != 0 ? "p" : "NULL", (size_t)r->last.size,
+		at += snprintf(text + at, sizeof text - (size_t)at, "p = realloc(%s, %zu)%s",
+		    r->last.old != 0 ? "p" : "NULL", (size_t)r->last.size,
 		    r->moved ? ": malloc, copy, free" : r->last.old != 0 ? ": in place" : "");
 	else
-		fprintf(out, "p = malloc(%zu)", (size_t)r->last.size);
-	fputs(r->failed ? ": no memory\n" : "\n", out);
+		at += snprintf(text + at, sizeof text - (size_t)at, "p = malloc(%zu)", (size_t)r->last.size);
+	if (r->failed)
+		snprintf(text + at, sizeof text - (size_t)at, ": no memory");
+	fputs(s->colour ? "\033[1m" : "", out);
+	draw_text(out, s, 0, text);
+	fputs(look_off(s), out);
+}
+
+/* The innermost callers, where the recording has them: as many as fit one line. */
+static void put_callers(struct recording *r, FILE *out, const struct draw_style *s)
+{
+	enum { INDENT = 4, CALLERS = 4 };
+	uint32_t stack = r->last.stack;
+	size_t room = s->width - INDENT - strlen("called from ");
+
+	if (stack == 0)
+		return;
+	if (r->symbols == NULL)
+		r->symbols = symbols_open(&r->file);
+	fprintf(out, "%*s%scalled from", INDENT, "", look_dim(s));
+	for (int i = 0; i < CALLERS && stack != 0 && r->symbols != NULL; i++) {
+		const struct trace_node *const node = trace_reader_node(r->reader, stack);
+		const char *const name = symbols_name(r->symbols, node->addr);
+		const size_t len = strlen(name) + (i == 0 ? 0 : 2);
+		if (i != 0 && len > room)
+			break;
+		fprintf(out, "%s%.*s", i == 0 ? " " : ", ", (int)room, name);
+		room -= len < room ? len : room;
+		stack = node->parent;
+	}
+	fprintf(out, "%s\n", look_off(s));
 }
 
 static void put_sums(const struct recording *r, FILE *out, const struct draw_style *s)
 {
 	const struct picture *const p = &r->now;
-	const double all = p->owned_bytes != 0 ? (double)p->owned_bytes / 100 : 1;
-	char bytes[UNITS_LEN], text[200];
+	const struct {
+		const char *name;
+		size_t bytes;
+	} parts[] = {{"live", p->live_bytes}, {"free", p->free_bytes},
+	    {"headers, footers, tables", p->meta_bytes}, {"pad", p->pad_bytes}};
+	char bytes[UNITS_LEN], text[240];
+	const char *sign = " =";
 
-	snprintf(text, sizeof text, "footprint %s = live %.1f %% + free %.1f %% + headers, footers, tables "
-	         "%.1f %% + pad %.1f %%", units_bytes(bytes, (double)p->owned_bytes),
-	    (double)p->live_bytes / all, (double)p->free_bytes / all, (double)p->meta_bytes / all,
-	    (double)p->pad_bytes / all);
+	int at = snprintf(text, sizeof text, "footprint %s", units_bytes(bytes, (double)p->owned_bytes));
+	for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+		if (parts[i].bytes == 0)
+			continue;
+		at += snprintf(text + at, sizeof text - (size_t)at, "%s %s" DRAW_HARD_SPACE "%.1f" DRAW_HARD_SPACE "%%",
+		    sign, parts[i].name, 100 * (double)parts[i].bytes / (double)p->owned_bytes);
+		sign = " +";
+	}
 	draw_text(out, s, 2, text);
+}
+
+static void put_slab(const struct recording *r, FILE *out, const struct draw_style *s)
+{
+	const bool is_free = (r->last.class & TRACE_IS_FREE) != 0;
+	const struct tell_call call = {!is_free, "p", r->last.size, r->result, true};
+	const struct draw_label label = {(uintptr_t)r->result, r->last.size, "p"};
+
+	if (r->result != NULL && !r->failed)
+		slab_scene_tell(out, s, &r->scene, &call);
+	slab_scene_draw(out, s, &r->scene, is_free || r->failed ? NULL : &label, (uintptr_t)r->result);
 }
 
 static void put(void *arg, FILE *out, const struct draw_style *s)
 {
 	struct recording *const r = arg;
 	const struct draw_label label = {(uintptr_t)r->result, r->last.size, "p"};
-	const bool named = r->told.used != NULL && r->told.call.is_malloc;
+	const bool there = r->result != NULL && !r->failed; /* label: what p is, or was */
+	const bool named = there && r->told.used != NULL && r->told.call.is_malloc;
 
-	fprintf(out, "%s: call %zu of %zu: ", r->sys->name, r->done, r->steps);
-	put_call(r, out);
+	put_call(r, out, s);
+	put_callers(r, out, s);
+	if (slab_scene_serves(r->sys)) {
+		put_slab(r, out, s);
+		return;
+	}
 	if (r->told.used != NULL) {
 		tell_steps(out, s, r->sys, &r->told);
 		tell_captions(out, s, &r->told);
 	}
 	put_sums(r, out, s);
-	draw_heap(out, s, &r->now, &label, named);
-	draw_bins(out, s, &r->now);
+	draw_heap(out, s, &r->now, &label, there);
 	draw_legend(out, s, draw_kinds(&r->now, &label, named));
+	draw_bins(out, s, &r->now);
 }
 
 struct show_source show_recording_open(const char *path, const struct dmm_system *sys, size_t *peak)
@@ -272,9 +356,12 @@ bool show_recording_close(struct show_source *source)
 	const bool whole = r->refused == 0;
 
 	close_heap(r);
+	if (r->symbols != NULL)
+		symbols_close(r->symbols);
 	trace_file_close(&r->file);
 	picture_drop(&r->before);
 	picture_drop(&r->now);
+	slab_scene_drop(&r->scene);
 	free(r);
 	return whole;
 }

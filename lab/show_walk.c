@@ -7,21 +7,81 @@
 #include "show.h"
 #include "terminal.h"
 
-static void put_screen(struct show_source *source, const struct draw_style *s, size_t step)
-{
-	char *text = NULL, status[160];
-	size_t len = 0;
-	FILE *const out = open_memstream(&text, &len);
+/* Screens of steps, newest over oldest.  A heap cannot undo: to go back is to begin anew, and so whoever
+ * goes back one step gets those before it as well, for the next keys. */
+enum { KEPT = 64, BACK = 24 };
 
+struct kept {
+	size_t step;
+	char *text;
+};
+
+struct walk {
+	struct show_source *source;
+	struct draw_style style;
+	struct kept kept[KEPT];
+	size_t at; /* where the heap is now; 0: at its beginning */
+};
+
+static void forget(struct walk *w)
+{
+	for (size_t i = 0; i < KEPT; i++)
+		free(w->kept[i].text);
+	memset(w->kept, 0, sizeof w->kept);
+}
+
+static void render(struct walk *w, size_t step)
+{
+	struct kept *const k = &w->kept[step % KEPT];
+	size_t len = 0;
+
+	free(k->text);
+	*k = (struct kept){.step = step};
+	FILE *const out = open_memstream(&k->text, &len);
 	if (out == NULL)
 		lab_die(EXIT_OURS, "out of memory");
-	source->seek(source->arg, step);
-	source->put(source->arg, out, s);
+	w->source->seek(w->source->arg, step);
+	w->source->put(w->source->arg, out, &w->style);
 	fclose(out);
-	snprintf(status, sizeof status, " step %zu of %zu   right, space: forward   left: backward   "
-	         "g, G: ends   q: leave ", step, source->steps);
-	terminal_put(text, status, s->colour);
-	free(text);
+	w->at = step;
+}
+
+/* What takes its time is said. */
+static void announce(const struct walk *w, size_t step)
+{
+	enum { LONG = 20000 };
+	const size_t calls = step < w->at ? step : step - w->at;
+	char status[80];
+
+	if (calls < LONG)
+		return;
+	snprintf(status, sizeof status, " performing %zu calls ... ", calls);
+	terminal_status(status, w->style.colour);
+}
+
+static const char *screen_of(struct walk *w, size_t step)
+{
+	const struct kept *const k = &w->kept[step % KEPT];
+
+	if (k->step == step)
+		return k->text;
+	announce(w, step);
+	for (size_t s = step >= w->at || step <= BACK ? step : step - BACK; s < step; s++)
+		render(w, s);
+	render(w, step);
+	return k->text;
+}
+
+static void put_screen(struct walk *w, size_t step)
+{
+	char status[160];
+
+	if (w->style.width < 80)
+		snprintf(status, sizeof status, " %zu of %zu  arrows  g G  q", step, w->source->steps);
+	else
+		snprintf(status, sizeof status, " step %zu of %zu   right, space: forward   left: backward   "
+		         "g, G: ends   q: leave ", step, w->source->steps);
+	terminal_put(screen_of(w, step), status, w->style.colour);
 }
 
 /* Where a key leads; 0: out. */
@@ -57,19 +117,22 @@ static size_t next_step(int key, size_t step, size_t steps)
 
 void show_walk(struct show_source *source, const struct draw_style *style, size_t step)
 {
-	struct draw_style s = *style;
+	struct walk w = {.source = source, .style = *style};
 	bool draw = true;
 
 	terminal_enter("show --step needs a terminal; without --step all is printed");
 	while (step != 0) {
 		if (draw)
-			put_screen(source, &s, step);
+			put_screen(&w, step);
 		const int key = terminal_key(-1);
 		const size_t next = next_step(key, step, source->steps);
-		if (key == KEY_RESIZED && !s.fixed)
-			s.width = max_size(terminal_columns(), DRAW_WIDTH_MIN);
+		if (key == KEY_RESIZED && !style->fixed) {
+			w.style.width = max_size(terminal_columns(), DRAW_WIDTH_MIN);
+			forget(&w);
+		}
 		draw = next != step || key == KEY_RESIZED;
 		step = next;
 	}
 	terminal_leave();
+	forget(&w);
 }

@@ -51,6 +51,26 @@ static size_t count_searched(const struct tell *t, const struct picture *before)
 	return all;
 }
 
+/* The bin of chunks of a length, as the free chunks tell the rule: one of that length, or all of them
+ * one unit a bin.  What lies in the last bin is of any length, and tells nothing. */
+static int32_t proper_bin(const struct picture *before, size_t len, int32_t last)
+{
+	size_t unit = 0;
+
+	for (size_t i = 0; i < before->chunk_count; i++) {
+		const struct picture_chunk *const c = &before->chunks[i];
+		if (c->live || c->bin <= 0 || c->bin >= last)
+			continue;
+		if (c->len == len)
+			return c->bin;
+		if (c->len % (size_t)c->bin != 0 || (unit != 0 && c->len / (size_t)c->bin != unit))
+			return 0;
+		unit = c->len / (size_t)c->bin;
+	}
+	const size_t bin = unit != 0 ? len / unit : 0;
+	return bin < (size_t)last ? (int32_t)bin : 0;
+}
+
 static void compare_malloc(struct tell *t, const struct picture *before, const struct picture *after)
 {
 	const uintptr_t p = (uintptr_t)t->call.p;
@@ -67,6 +87,8 @@ static void compare_malloc(struct tell *t, const struct picture *before, const s
 	t->waste = u->usable - min_size(u->usable, t->call.n);
 	measure_free(t, before);
 	t->searched = count_searched(t, before);
+	if (t->found != NULL && t->found->bin > 0)
+		t->first_bin = proper_bin(before, u->len, t->found->bin);
 
 	/* New memory that joined a free chunk: one from before has changed, or was used. */
 	for (size_t i = 0; t->grew != 0 && i < before->chunk_count; i++) {
@@ -237,7 +259,10 @@ static void tell_growth(const struct speaker *k, const struct tell *t)
 
 static void tell_search(const struct speaker *k, const struct tell *t)
 {
-	if (t->searched != 0 && t->found != NULL && t->found->bin > 0)
+	if (t->searched != 0 && t->found != NULL && t->first_bin != 0)
+		line(k, "%s: bins %d to %d, found in bin %d, %zu looked at", k->words->search, t->first_bin,
+		    t->found->bin, t->found->bin, t->searched);
+	else if (t->searched != 0 && t->found != NULL && t->found->bin > 0)
 		line(k, "%s: found in bin %d, %zu looked at", k->words->search, t->found->bin, t->searched);
 	else if (t->searched != 0)
 		line(k, "%s: %zu looked at", k->words->search, t->searched);

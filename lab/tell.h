@@ -24,6 +24,7 @@ struct tell {
 	const struct picture_chunk *freed; /* free: the free chunk now, NULL if it did nothing */
 	size_t grew, shrank;               /* of what is owned */
 	size_t searched;                   /* chunks looked at in the list; 0: not told */
+	int32_t first_bin;                 /* the proper one, where the search began; 0: not known */
 	size_t waste;                      /* usable beyond what was asked */
 	size_t free_bytes, free_largest;   /* payload that was free before, together and in one piece */
 	unsigned merged;                   /* free chunks that became one; at most 1: none */

@@ -119,15 +119,19 @@ static void put_rows(const char *text, size_t rows)
 	}
 }
 
+void terminal_status(const char *status, bool colour)
+{
+	printf("\033[%zu;1H%s%.*s%s\033[K", terminal_rows(), colour ? "\033[7m" : "", (int)terminal_columns() - 1,
+	    status, colour ? "\033[0m" : "");
+	fflush(stdout);
+}
+
 void terminal_put(const char *text, const char *status, bool colour)
 {
-	const size_t rows = terminal_rows(), columns = terminal_columns();
-
 	fputs("\033[H", stdout);
-	put_rows(text, rows - 1);
-	printf("\033[J\033[%zu;1H%s%.*s%s", rows, colour ? "\033[7m" : "", (int)columns - 1, status,
-	    colour ? "\033[0m" : "");
-	fflush(stdout);
+	put_rows(text, terminal_rows() - 1);
+	fputs("\033[J", stdout);
+	terminal_status(status, colour);
 }
 
 /* A byte, or KEY_NONE, KEY_RESIZED, KEY_CLOSED. */

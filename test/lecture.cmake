@@ -27,3 +27,19 @@ endif()
 # What the appendix's techniques do to space.
 add_test(NAME options_and_space COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/options_test.py $<TARGET_FILE:dmm>)
 set_tests_properties(options_and_space PROPERTIES TIMEOUT 300)
+
+# A recording's heap, drawn: byte for byte, and walked by keys.
+function(dmm_show_test NAME SYSTEM)
+	add_test(NAME show_${NAME} COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/show_golden $<TARGET_FILE:dmm>
+		${CMAKE_CURRENT_SOURCE_DIR}/golden/show-${NAME}.txt ${CMAKE_CURRENT_SOURCE_DIR}/recordings/sqlite3.dmm
+		${SYSTEM} ${ARGN})
+	set_tests_properties(show_${NAME} PROPERTIES TIMEOUT 60)
+endfunction()
+foreach(system minimal pad list dlist bins vm gnu segdata segmeta)
+	dmm_show_test(${system} ${system})
+endforeach()
+dmm_show_test(narrow-ascii bins --width=40 --ascii)
+if(NOT DMM_SANITIZE AND NOT DMM_COVERAGE) # links libdmm-any.a
+	add_test(NAME show_walk COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/show_walk ${CMAKE_BINARY_DIR} ${CMAKE_SOURCE_DIR})
+	set_tests_properties(show_walk PROPERTIES TIMEOUT 120 SKIP_RETURN_CODE 77)
+endif()

@@ -261,7 +261,7 @@ def it_fits_forty_columns_without_colour():
             if options:
                 assert r.stdout.isascii()
         r = show(f"--pid={t.pid}", "--size=9300")
-        assert "bytes an object" in r.stdout and r.returncode == 0, r.stdout
+        assert "-byte objects, " in r.stdout and r.returncode == 0, r.stdout
         r = show(f"--pid={t.pid}", "--format=csv")
         assert r.stdout.startswith("size_bytes,slabs,objects,live,"), r.stdout
 
