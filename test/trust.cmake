@@ -29,7 +29,7 @@ dmm_trust_test(slab_catches_every_always_on_cell_of_the_matrix 120 trust_matrix 
 dmm_trust_test(no_exploitation_primitive_succeeds_on_slab 120 trust_primitives --seeds=50 --none)
 
 # Seconds each; `make storms` does 100,000 forks and the like.
-foreach(storm fork:2000 first:1000 atfork:50 threads:1000 dlopen:300 tls:1000 statics:1 signals:2)
+foreach(storm fork:2000 first:1000 atfork:20 threads:1000 dlopen:300 tls:1000 statics:1 signals:2)
 	string(REPLACE ":" ";" storm ${storm})
 	list(GET storm 0 name)
 	dmm_trust_test(slab_stands_the_storm_of_${name} 200 trust_storms ${storm})
@@ -46,3 +46,35 @@ foreach(storm fork:300 statics:1) # where the program's first constructor runs b
 	add_test(NAME slab_linked_statically_stands_the_storm_of_${name} COMMAND trust_storms_linked ${storm})
 	set_tests_properties(slab_linked_statically_stands_the_storm_of_${name} PROPERTIES TIMEOUT 200)
 endforeach()
+
+# The same with DMM_CONF=hardened; then each option alone, on the cells that it is for.
+function(dmm_hardened_test name conf)
+	add_test(NAME ${name} COMMAND ${ARGN})
+	set_tests_properties(${name} PROPERTIES TIMEOUT 200
+		ENVIRONMENT "LD_PRELOAD=$<TARGET_FILE:dmm_shared>;DMM_CONF=${conf}")
+endfunction()
+dmm_hardened_test(hardened_catches_every_cell_of_the_matrix hardened trust_matrix hardened)
+dmm_hardened_test(no_exploitation_primitive_succeeds_on_hardened hardened trust_primitives --seeds=50 --none)
+foreach(storm fork:150 threads:500 tls:200 statics:1 signals:1)
+	string(REPLACE ":" ";" storm ${storm})
+	list(GET storm 0 name)
+	dmm_hardened_test(hardened_stands_the_storm_of_${name} hardened trust_storms ${storm})
+endforeach()
+foreach(alone canary:1=write_past_end/by canary:1=write_before_start zero_on_free:1=read_after_free/
+		zero_on_free:1=read_uninitialised check_on_reuse:1=write_after_free quarantine:1024=free_twice
+		guard_large:1=write_past_large guard_large:1=write_before_large)
+	string(REPLACE "=" ";" alone ${alone})
+	list(GET alone 0 conf)
+	list(GET alone 1 cells)
+	string(REGEX REPLACE "[^a-z_]" "" conf_name ${conf})
+	string(REGEX REPLACE "[^a-z_]" "" cells_name ${cells})
+	dmm_hardened_test(${conf_name}_alone_catches_${cells_name} ${conf} trust_matrix hardened ${cells})
+endforeach()
+# Two of these set RLIMIT_AS in the running process, which slab, having reserved its addresses, never feels.
+dmm_hardened_test(hardened_keeps_the_contract hardened dropin_contract - !an_address_space_limit)
+dmm_hardened_test(hardened_keeps_the_operators hardened dropin_operators - !the_new_handler_can)
+add_executable(trust_order trust/order.c)
+set_target_properties(trust_order PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
+target_link_libraries(trust_order PRIVATE dmm_flags)
+add_test(NAME hardened_settings_are_read_and_kept COMMAND Python3::Interpreter
+	${CMAKE_CURRENT_SOURCE_DIR}/trust/settings.py ${CMAKE_BINARY_DIR})

@@ -5,9 +5,12 @@
  *   F1 the heap opens in the first slow path, which is the first call of all
  *   F2 what opens it neither allocates nor needs a C library that is ready
  */
+#include <stdlib.h>
+
 #include "interpose/interpose.h"
 #include "slab/fast.h"
 #include "slab/fork.h"
+#include "slab/hardening.h"
 #include "slab/system.h"
 
 static inline void *do_malloc(size_t n)
@@ -49,6 +52,11 @@ static inline size_t do_usable(const void *p)
 }
 
 #include "interpose/names.h"
+
+const char *slab_settings_text(void)
+{
+	return secure_getenv("DMM_CONF"); /* NULL while there is no environment yet */
+}
 
 void *interpose_aligned(size_t align, size_t n)
 {

@@ -6,6 +6,7 @@
 
 #include "base/crash.h"
 #include "slab/fast.h"
+#include "slab/hardened.h"
 #include "slab/large.h"
 #include "slab/purge.h"
 #include "slab/remote.h"
@@ -18,6 +19,8 @@ void *slab_malloc_slow(size_t n)
 		errno = ENOMEM;
 		return NULL;
 	}
+	if (unlikely(hardening.on))
+		return hardened_malloc(n);
 	return n <= MEDIUM_MAX ? cache_refill(class_of(n)) : large_malloc(n, 1, &clean);
 }
 
@@ -27,15 +30,17 @@ static void free_own(struct slab *s, void *p)
 	const bool flagged = (tag_at(((uintptr_t)p - root.base) >> GRANULE_SHIFT) & TAG_REMOTE) != 0;
 
 	live_word_set(p, live_word(p) & ~bit_of(p));
-	cache_push(p, s->cls);
+	cache_push(&thread_cache, p, s->cls);
 	if (flagged)
-		cache_look_around();
+		cache_look_around(&thread_cache);
 }
 
 void slab_free_slow(void *p)
 {
 	if (p == NULL)
 		return;
+	if (unlikely(hardening.on))
+		return hardened_free(p);
 	const struct place at = place_of(p);
 	if (unlikely(at.slab == NULL))
 		slab_bad_pointer("free", p);
@@ -59,7 +64,9 @@ static struct place live_place(const char *call, const void *p)
 
 size_t slab_usable(const void *p)
 {
-	return p == NULL ? 0 : live_place("malloc_usable_size", p).size;
+	if (p == NULL)
+		return 0;
+	return unlikely(hardening.on) ? hardened_usable(p) : live_place("malloc_usable_size", p).size;
 }
 
 void *slab_calloc(size_t count, size_t n)
@@ -71,7 +78,7 @@ void *slab_calloc(size_t count, size_t n)
 		errno = ENOMEM;
 		return NULL;
 	}
-	if (len <= MEDIUM_MAX) {
+	if (len <= MEDIUM_MAX && likely(!hardening.on)) {
 		void *p = slab_malloc(len);
 		return p != NULL ? memset(p, 0, len) : NULL;
 	}
@@ -79,6 +86,8 @@ void *slab_calloc(size_t count, size_t n)
 		errno = ENOMEM;
 		return NULL;
 	}
+	if (unlikely(hardening.on))
+		return hardened_calloc(len);
 	void *p = large_malloc(len, 1, &clean);
 	return p != NULL && !clean ? memset(p, 0, len) : p;
 }
@@ -87,6 +96,8 @@ void *slab_realloc(void *p, size_t n)
 {
 	if (p == NULL)
 		return slab_malloc(n);
+	if (unlikely(hardening.on) && n != 0)
+		return hardened_realloc(p, n);
 	const struct place at = live_place("realloc", p);
 	if (n == 0) {
 		slab_free(p);
@@ -127,6 +138,8 @@ void *slab_aligned(size_t align, size_t n)
 		errno = ENOMEM;
 		return NULL;
 	}
+	if (unlikely(hardening.on))
+		return hardened_aligned(align, n);
 	const unsigned cls = n <= MEDIUM_MAX && align <= GRANULE ? aligned_class(align, n) : 0;
 	return cls != 0 ? slab_malloc(size_class[cls].size) : large_malloc(n, align, &clean);
 }
@@ -146,6 +159,8 @@ static bool may_hold(const struct place *at, size_t n)
 /* `usable` is what n asks for today. */
 static void free_sized(void *p, size_t n, size_t usable)
 {
+	if (unlikely(hardening.on))
+		return hardened_free_sized(p, n);
 	const struct place at = live_place("free", p);
 
 	if (unlikely(at.size != usable && !may_hold(&at, n)))

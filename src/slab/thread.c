@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include "base/assert.h"
+#include "slab/hardened.h"
 #include "slab/page_heap.h"
 #include "slab/purge.h"
 #include "slab/remote.h"
@@ -132,7 +133,11 @@ static void thread_end(void *arg)
 
 	if (h == NULL)
 		return;
+	if (hardening.on)
+		hardened_flush(h->owner);
 	heap_abandon(h);
+	if (hardening.on)
+		hardened_end();
 	*tc = (struct thread_cache){.ended = true};
 	purge_check();
 }
@@ -145,7 +150,11 @@ struct heap *heap_mine(void)
 		return tc->heap;
 	if (tc->ended || !slab_start_up())
 		return NULL;
-	if (heap_take(tc) != NULL && have_key)
+	/* Hardened: the stacks of the hit path stay empty and full, and every call misses. */
+	struct thread_cache *const lent = unlikely(hardening.on) ? hardened_cache() : tc;
+	if (lent == NULL || (tc->heap = heap_take(lent)) == NULL)
+		return NULL;
+	if (have_key)
 		pthread_setspecific(end_key, tc); /* may call calloc, which works by now */
 	return tc->heap;
 }
@@ -159,6 +168,7 @@ static bool start_locked(void)
 	if (__atomic_load_n(&root.units, __ATOMIC_ACQUIRE) != 0)
 		return true;
 	size_class_init();
+	hardening_read();
 	root.version = ROOT_VERSION;
 	root.slab_bytes = sizeof(struct slab);
 	root.chunk_bytes = sizeof(struct chunk);
@@ -176,6 +186,8 @@ static bool start_locked(void)
 		page_heap_close();
 		ok = false;
 	}
+	if (ok)
+		hardening_settle();
 	errno = saved;
 	return ok;
 }
@@ -205,6 +217,7 @@ bool slab_start_on(const struct dmm_os *os)
 void slab_shut_down(void)
 {
 	purge_allow(false);
+	hardening_reset();
 	page_heap_close();
 	root = (struct slab_root){0};
 	thread_cache = (struct thread_cache){0};

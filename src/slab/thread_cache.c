@@ -135,10 +135,10 @@ void heap_lend(struct heap *h, struct thread_cache *tc)
 	h->thread = tc == &thread_cache ? (uintptr_t)__builtin_thread_pointer() : 0;
 }
 
-void cache_push(void *p, unsigned cls)
+void cache_push(struct thread_cache *tc, void *p, unsigned cls)
 {
-	struct heap *const h = thread_cache.heap;
-	struct stack *const k = &thread_cache.stack[cls];
+	struct heap *const h = tc->heap;
+	struct stack *const k = &tc->stack[cls];
 	bool sparse = false;
 
 	if (k->top == k->limit) {
@@ -154,11 +154,11 @@ void cache_push(void *p, unsigned cls)
 		purge_check();
 }
 
-void cache_look_around(void)
+void cache_look_around(struct thread_cache *tc)
 {
-	struct heap *const h = thread_cache.heap;
+	struct heap *const h = tc->heap;
 
-	if (++thread_cache.flagged_frees % 16 != 0 || atomic_load(&h->inbox) == 0)
+	if (++tc->flagged_frees % 16 != 0 || atomic_load(&h->inbox) == 0)
 		return;
 	lock_take(&h->lock);
 	heap_drain_inbox(h);
@@ -207,18 +207,24 @@ static bool refill(struct heap *h, struct stack *k, unsigned cls)
 	return n > 0;
 }
 
-static void *pop_refilled(struct heap *h, struct thread_cache *tc, unsigned cls)
+bool cache_fill(struct thread_cache *tc, unsigned cls)
 {
+	struct heap *const h = tc->heap;
 	struct stack *const k = &tc->stack[cls];
 
 	lock_take(&h->lock);
 	const bool ok = (uintptr_t)k->top % STACK_BYTES != 0 || refill(h, k, cls);
 	lock_give(&h->lock);
-	if (!ok) {
+	return ok;
+}
+
+static void *pop_refilled(struct thread_cache *tc, unsigned cls)
+{
+	if (!cache_fill(tc, cls)) {
 		errno = ENOMEM;
 		return NULL;
 	}
-	void *const p = *--k->top;
+	void *const p = *--tc->stack[cls].top;
 	live_set(p);
 	return p;
 }
@@ -228,6 +234,18 @@ static void *pop_refilled(struct heap *h, struct thread_cache *tc, unsigned cls)
 struct lock late_lock;
 struct thread_cache late_cache;
 
+static void lend_late(void)
+{
+	if (late_cache.heap == NULL)
+		heap_lend(&root.heaps[HEAP_LATE], &late_cache);
+}
+
+void *cache_pop_late(unsigned cls)
+{
+	lend_late();
+	return cache_fill(&late_cache, cls) ? *--late_cache.stack[cls].top : NULL;
+}
+
 static void *late_malloc(unsigned cls)
 {
 	if (!slab_start_up()) {
@@ -236,10 +254,8 @@ static void *late_malloc(unsigned cls)
 	}
 	heap_share();
 	lock_take(&late_lock);
-	struct heap *const h = &root.heaps[HEAP_LATE];
-	if (late_cache.heap == NULL)
-		heap_lend(h, &late_cache);
-	void *const p = pop_refilled(h, &late_cache, cls);
+	lend_late();
+	void *const p = pop_refilled(&late_cache, cls);
 	lock_give(&late_lock);
 	return p;
 }
@@ -247,5 +263,5 @@ static void *late_malloc(unsigned cls)
 void *cache_refill(unsigned cls)
 {
 	struct heap *const h = heap_mine();
-	return likely(h != NULL) ? pop_refilled(h, &thread_cache, cls) : late_malloc(cls);
+	return likely(h != NULL) ? pop_refilled(&thread_cache, cls) : late_malloc(cls);
 }

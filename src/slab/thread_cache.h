@@ -60,9 +60,13 @@ static inline void **stack_bottom(const struct heap *h, unsigned cls)
 /* An object of a class, live already, from a refilled stack; NULL and errno: no memory. */
 void *cache_refill(unsigned cls);
 /* Push an object that is not live any more on a stack of the calling thread, making room first. */
-void cache_push(void *p, unsigned cls);
+void cache_push(struct thread_cache *tc, void *p, unsigned cls);
 /* Others freed into the slab of an object that we free: look into the inbox now and then. */
-void cache_look_around(void);
+void cache_look_around(struct thread_cache *tc);
+/* Fill a stack that is empty; false: no memory. */
+bool cache_fill(struct thread_cache *tc, unsigned cls);
+/* An object, not live yet, for a thread without a heap; late_lock is held.  NULL: no memory. */
+void *cache_pop_late(unsigned cls);
 
 /* ---- for the other files of this room, with the heap's lock held ---------------------------- */
 

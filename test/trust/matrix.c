@@ -283,8 +283,17 @@ static struct result run(const struct cell *c)
 	return r;
 }
 
-/* One form of a line: `@` is the bad address, `$` the usable size of its object. */
-static int fits(const char *said, const char *form, size_t len)
+/* The digits that stand at said[at]. */
+static size_t copy_number(char *to, const char *said, size_t at)
+{
+	const size_t len = at < strlen(said) ? strspn(said + at, "0123456789") : 0;
+	memcpy(to, said + at, len);
+	return len;
+}
+
+/* One form of a line: `@` is the bad address, `$` the usable size of its object; hardened, which gives no
+ * byte more than was asked for, names the size of its slot. */
+static int fits(const char *said, const char *form, size_t len, int column)
 {
 	char line[SAID];
 	size_t n = 0;
@@ -292,8 +301,10 @@ static int fits(const char *said, const char *form, size_t len)
 	for (size_t i = 0; i < len && n < sizeof line - 32; i++) {
 		if (form[i] == '@')
 			n += (size_t)sprintf(line + n, "%#lx", (unsigned long)told->bad);
-		else if (form[i] == '$')
+		else if (form[i] == '$' && column == 0)
 			n += (size_t)sprintf(line + n, "%zu", told->usable);
+		else if (form[i] == '$')
+			n += copy_number(line + n, said, n);
 		else
 			line[n++] = form[i];
 	}
@@ -303,13 +314,13 @@ static int fits(const char *said, const char *form, size_t len)
 }
 
 /* want: an outcome's name, or forms of its exact line, separated by `|`. */
-static int expects(const char *want, const struct result *r)
+static int expects(const char *want, const struct result *r, int column)
 {
 	if (strncmp(want, "dmm: ", 5) != 0)
 		return strcmp(want, r->outcome) == 0;
 	for (const char *form = want; strcmp(r->outcome, "named") == 0; form++) {
 		const size_t len = strcspn(form, "|");
-		if (fits(r->said, form, len))
+		if (fits(r->said, form, len, column))
 			return 1;
 		form += len;
 		if (*form == '\0')
@@ -322,7 +333,7 @@ static int expects(const char *want, const struct result *r)
 static int judge(const struct cell *c, const struct result *r, int column)
 {
 	const char *const known = c->known[column];
-	const int good = expects(c->want[column], r);
+	const int good = expects(c->want[column], r, column);
 
 	if (good == (known == NULL))
 		return 0;

@@ -1,0 +1,81 @@
+/* canary.h - an object that knows exactly where it ends, and whether somebody wrote there.
+ *
+ *   | n bytes, the program's | c c c c ... c | code |        slack = size - n, at least 1
+ *   p                        p+n                    p+size
+ *
+ *   c      the process's canary byte
+ *   code   0x80 | (slack ^ secret), for a slack of up to 127 bytes; else 0x80 | secret, and the slack
+ *          stands in the four bytes before it
+ *
+ * All canary bytes have their top bit set, so that neither a NUL nor a letter written past the end can
+ * be one by chance.  Of a long slack, the first 32 bytes and the last five are canaries.
+ */
+#ifndef SLAB_CANARY_H
+#define SLAB_CANARY_H
+
+#include <string.h>
+
+#include "base/bits.h"
+#include "slab/hardening.h"
+
+enum { SLACK_SHORT = 127, CANARY_MOST = 32, CANARY_WORD = 8, CANARY_TAIL = 5 };
+
+static inline uint64_t canary_bytes(void)
+{
+	return ((hardening.secret & 0x7f) | 0x80) * 0x0101010101010101u;
+}
+
+static inline uint64_t canary_load(const char *p)
+{
+	uint64_t word;
+	memcpy(&word, p, sizeof word);
+	return word;
+}
+
+static inline uint8_t canary_code(size_t slack)
+{
+	return (uint8_t)(0x80 | ((slack <= SLACK_SHORT ? slack : 0) ^ (hardening.secret >> 8 & 0x7f)));
+}
+
+/* The last eight bytes of an object of so little slack, and which of them are not the program's. */
+static inline uint64_t canary_word(size_t slack)
+{
+	return canary_bytes() >> 8 | (uint64_t)canary_code(slack) << 56;
+}
+
+static inline uint64_t canary_mask(size_t slack)
+{
+	return ~0ull << (8 * (CANARY_WORD - slack));
+}
+
+void canary_write_long(char *p, size_t n, size_t size);
+size_t canary_slack_long(const char *p, size_t size);
+
+static inline void canary_write(void *p, size_t n, size_t size)
+{
+	const size_t slack = size - n;
+	char *const last = (char *)p + size - CANARY_WORD;
+
+	if (unlikely(slack > CANARY_WORD))
+		return canary_write_long(p, n, size);
+	const uint64_t mask = canary_mask(slack);
+	const uint64_t word = (canary_load(last) & ~mask) | (canary_word(slack) & mask);
+	memcpy(last, &word, sizeof word);
+}
+
+/* Bytes between the program's end and the object's; 0: somebody wrote there. */
+static inline size_t canary_slack(const void *p, size_t size)
+{
+	const uint64_t word = canary_load((const char *)p + size - CANARY_WORD);
+	const size_t slack = (word >> 56 ^ hardening.secret >> 8) & 0x7f;
+
+	if (unlikely(slack - 1 >= CANARY_WORD))
+		return canary_slack_long(p, size);
+	return ((word ^ canary_word(slack)) & canary_mask(slack)) == 0 ? slack : 0;
+}
+
+/* The same for memory whose n is known, up to a limit. */
+void canary_fill(char *from, size_t len);
+bool canary_whole(const char *from, size_t len);
+
+#endif
