@@ -4,7 +4,7 @@ SYSTEMS := minimal pad list dlist bins vm gnu segdata segmeta slab
 BUILD  := $(if $(filter release,$(PRESET)),build,build-$(PRESET))
 JOBS   ?= $(shell nproc)
 
-.PHONY: all packages configure demo test torture torture-pairwise exhaustive fuzz fuzz-trace faults soak trust storms bench install clean
+.PHONY: all packages configure demo test torture torture-pairwise exhaustive fuzz fuzz-trace faults interleave mutate prove soak trust storms bench install clean
 
 all: configure
 	@cmake --build $(BUILD) -j $(JOBS)
@@ -47,6 +47,17 @@ faults: all
 	@tools/packages test
 	@test/faults/outside.py $(BUILD) --full
 	@ctest --test-dir $(BUILD) -R 'limits_|fills_the_disk' --output-on-failure
+
+# Mutation testing of src/system and src/slab (an hour or so).
+mutate: all
+	@cmake --build $(BUILD) --target torture >/dev/null
+	@tools/mutate $(BUILD) --under=src/system --count=$(or $(COUNT),200)
+	@tools/mutate $(BUILD) --under=src/slab --count=$(or $(COUNT),100)
+
+# src/slab under every schedule with three preemptions, then with faults planted.
+interleave: all
+	@$(BUILD)/test/interleave --bound=$(or $(BOUND),3)
+	@test/interleave/seeded.py $(BUILD)
 
 # HOURS of a shifting load on SYSTEM; 10 minutes if not said.
 soak: all

@@ -55,3 +55,21 @@ endforeach()
 add_test(NAME a_recording_fills_the_disk COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/faults/full_disk
 	${CMAKE_BINARY_DIR})
 set_tests_properties(a_recording_fills_the_disk PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300)
+
+# src/slab under every schedule with at most two preemptions; `make interleave` takes three, and plants faults.
+set(slab_sources remote thread_cache slab size_class page_heap large purge alloc system)
+list(TRANSFORM slab_sources PREPEND ${CMAKE_SOURCE_DIR}/src/slab/)
+list(TRANSFORM slab_sources APPEND .c)
+add_executable(interleave interleave/interleave.c interleave/scheduler.c ${slab_sources}
+	${CMAKE_SOURCE_DIR}/src/base/crash.c ${CMAKE_SOURCE_DIR}/src/os/os_linux.c
+	${CMAKE_SOURCE_DIR}/src/os/helper.c)
+set_target_properties(interleave PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
+target_include_directories(interleave BEFORE PRIVATE interleave/shim interleave)
+target_compile_options(interleave PRIVATE -U_FORTIFY_SOURCE -Wno-unused-value -Wno-shadow)
+target_link_libraries(interleave PRIVATE dmm_malloc_flags pthread)
+# The scenarios in which a slab changes its heap are left to `make interleave`: see docs/TESTING.md.
+foreach(word "two free what" "two free into" "two free while" "a new thread" "the first free")
+	string(REPLACE " " "_" name ${word})
+	add_test(NAME every_schedule_of_${name} COMMAND interleave ${word})
+	set_tests_properties(every_schedule_of_${name} PROPERTIES TIMEOUT 300)
+endforeach()

@@ -1,0 +1,51 @@
+/* scheduler.h - threads as coroutines of one thread, in every order that a bound of preemptions allows.
+ *
+ *   run once ---> a choice at every atomic operation and lock: go on, or let another thread go on
+ *      ^                 |
+ *      |    replay the choices up to the last at which another one is left, take that, go on by default
+ *      \------------------ until none is left: every schedule with at most `bound` preemptions was run
+ *
+ * "Most concurrency faults need two preemptions" (Musuvathi, Qadeer: CHESS, 2007).  The code under test is
+ * the product's, compiled with shim/ before src/; what a thread has in thread-local storage is swapped.
+ */
+#ifndef TEST_INTERLEAVE_SCHEDULER_H
+#define TEST_INTERLEAVE_SCHEDULER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { SCHED_THREADS = 4 };
+
+struct lock;
+
+struct sched_scenario {
+	const char *name;
+	void (*begin)(void);                      /* no other thread runs */
+	void (*thread[SCHED_THREADS])(void);      /* NULL: none */
+	void (*end)(void);                        /* all have ended; checks */
+};
+
+struct sched_result {
+	uint64_t schedules;
+	size_t deepest; /* choices in the longest one */
+	bool all;       /* within the bound, nothing is left */
+};
+
+/* Ends the process by sched_fail() when something is wrong. */
+struct sched_result sched_explore(const struct sched_scenario *s, unsigned bound, uint64_t most);
+
+unsigned sched_self(void);
+/* Do it as thread i, at once and undivided. */
+void sched_as(unsigned i, void (*act)(void));
+/* Thread i's thread-local storage as it is now, while no thread runs. */
+void *sched_tls_of(unsigned i);
+/* "thread 0 x 12, thread 2 x 3, ...": the schedule, and exit status 1. */
+_Noreturn void sched_fail(const char *what);
+
+/* The test says what is worth a choice; thread-local storage to be swapped. */
+bool sched_worth(const volatile void *at);
+void *sched_tls(void);
+size_t sched_tls_len(void);
+
+#endif

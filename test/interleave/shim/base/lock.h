@@ -1,0 +1,48 @@
+/* lock.h - stands before src/base/lock.h: who waits for a lock is not runnable (scheduler.h). */
+#ifndef BASE_LOCK_H
+#define BASE_LOCK_H
+
+#include <stdbool.h>
+
+#include "base/config.h"
+
+struct lock {
+	unsigned state;
+};
+
+void sched_point(const volatile void *at);
+void sched_wait(const struct lock *l); /* until it is free */
+
+static inline bool lock_try(struct lock *l)
+{
+	sched_point(l);
+	const bool got = l->state == 0;
+	l->state = 1;
+	return got;
+}
+
+static inline void lock_take(struct lock *l)
+{
+	sched_point(l);
+	if (l->state != 0)
+		sched_wait(l);
+	l->state = 1;
+}
+
+static inline void lock_give(struct lock *l)
+{
+	sched_point(l);
+	l->state = 0;
+}
+
+static inline bool lock_is_held(struct lock *l)
+{
+	return l->state != 0;
+}
+
+static inline void lock_reset(struct lock *l)
+{
+	l->state = 0;
+}
+
+#endif
