@@ -99,17 +99,27 @@ static void print_facts(const struct advice *a)
 
 /* ---- what each design would need ------------------------------------------------------------------ */
 
-static void add_choice(struct table *t, const struct advice *a, const struct choice *c)
+/* Bytes, for people or for machines. */
+static void add_bytes(struct table *t, enum format format, uint64_t bytes)
 {
 	char text[UNITS_LEN];
+
+	if (format == FORMAT_CSV)
+		table_cell(t, "%" PRIu64, bytes);
+	else
+		table_cell(t, "%s", units_bytes(text, (double)bytes));
+}
+
+static void add_choice(struct table *t, const struct advice *a, const struct choice *c, enum format format)
+{
 	double share;
 	const enum part gap = advise_gap(&c->peak, &share);
 	const enum paint paint = c->problem[0] != '\0' ? PAINT_DIM : c == a->best ? PAINT_GOOD : PAINT_PLAIN;
 
 	table_paint(t, paint, "%s", c->sys->name);
-	table_cell(t, "%s", units_bytes(text, (double)c->peak.footprint));
+	add_bytes(t, format, c->peak.footprint);
 	table_cell(t, "%.2f", (double)c->peak.footprint / (double)a->facts.peak_payload);
-	table_cell(t, "%s", units_bytes(text, (double)c->end_footprint));
+	add_bytes(t, format, c->end_footprint);
 	table_cell(t, "%.0f", c->ns);
 	table_cell(t, "%+.1f %%", 100 * (c->run - 1));
 	table_cell(t, "%.0f %% %s", 100 * share, part_words[gap]);
@@ -126,7 +136,7 @@ static void print_choices(const struct advice *a, enum format format)
 
 	table_begin(&t, columns, sizeof columns / sizeof *columns);
 	for (size_t i = 0; i < a->count; i++)
-		add_choice(&t, a, &a->choice[i]);
+		add_choice(&t, a, &a->choice[i], format);
 	if (format == FORMAT_CSV)
 		table_csv(&t, stdout);
 	else

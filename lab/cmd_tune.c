@@ -1,5 +1,6 @@
 /* cmd_tune.c - dmm tune: a settings file fitted to one program, and what it is worth on another run. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,35 +75,57 @@ struct result {
 	const struct tuned *best;
 };
 
+/* Bytes, for people or for machines. */
+static void add_bytes(struct table *t, const struct result *x, uint64_t bytes)
+{
+	char text[UNITS_LEN];
+
+	if (x->r->format == FORMAT_CSV)
+		table_cell(t, "%" PRIu64, bytes);
+	else
+		table_cell(t, "%s", units_bytes(text, (double)bytes));
+}
+
 static void add_row(struct table *t, const struct result *x, const struct tuned *u, bool found)
 {
 	const struct tune_figure *const all = found ? u->set : u->own;
-	char text[UNITS_LEN];
 
 	table_cell(t, "%s", u->sys->name);
 	table_paint(t, u == x->best && found ? PAINT_GOOD : PAINT_PLAIN, "%s",
 	    !found ? "as it comes" : u->found.conf[0] != '\0' ? u->found.conf : "nothing better found");
 	for (size_t i = 0; i < x->r->paths; i++) {
-		table_cell(t, "%s", units_bytes(text, (double)all[i].peak));
+		add_bytes(t, x, all[i].peak);
 		table_cell(t, "%.2f", (double)all[i].peak / (double)x->rec[i].ops.head->peak_payload);
 		table_cell(t, "%.1f", all[i].ns);
 	}
 }
 
+enum { TITLE_LEN = 160 };
+
+/* Three columns a recording.  A machine needs names that occur once. */
+static void make_titles(const struct result *x, struct column *columns, char (*title)[TITLE_LEN])
+{
+	const char *const short_words[] = {"", "of bound", "ns a call"};
+	const char *const words[] = {" peak footprint", " of bound", " ns a call"};
+	const bool text = x->r->format == FORMAT_TEXT;
+
+	for (size_t i = 0; i < x->r->paths; i++)
+		for (size_t k = 0; k < 3; k++) {
+			char *const to = title[3 * i + k];
+			snprintf(to, TITLE_LEN, "%s%s%s", text && k > 0 ? "" : x->rec[i].name,
+			    text ? short_words[k] : words[k], text && k == 0 && i > 0 ? " (unseen)" : "");
+			columns[3 * i + k] = (struct column){to, true};
+		}
+}
+
 static void print_table(const struct result *x)
 {
 	struct column columns[2 + 3 * TUNE_RECORDINGS] = {{"system", false}, {"settings", false}};
-	char title[TUNE_RECORDINGS][128];
+	char title[3 * TUNE_RECORDINGS][TITLE_LEN];
 	const size_t count = x->r->paths;
-	char text[UNITS_LEN];
 	struct table t;
 
-	for (size_t i = 0; i < count; i++) {
-		snprintf(title[i], sizeof title[i], "%s%s", x->rec[i].name, i > 0 ? " (unseen)" : "");
-		columns[2 + 3 * i] = (struct column){title[i], true};
-		columns[3 + 3 * i] = (struct column){"of bound", true};
-		columns[4 + 3 * i] = (struct column){"ns a call", true};
-	}
+	make_titles(x, columns + 2, title);
 	table_begin(&t, columns, 2 + 3 * count);
 	for (size_t i = 0; i < x->r->systems; i++) {
 		add_row(&t, x, &x->tuned[i], false);
@@ -111,7 +134,7 @@ static void print_table(const struct result *x)
 	table_cell(&t, "lower bound");
 	table_cell(&t, "the peak payload");
 	for (size_t i = 0; i < count; i++) {
-		table_cell(&t, "%s", units_bytes(text, (double)x->rec[i].ops.head->peak_payload));
+		add_bytes(&t, x, x->rec[i].ops.head->peak_payload);
 		table_cell(&t, "1.00");
 		table_cell(&t, "%s", "");
 	}

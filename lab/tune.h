@@ -11,7 +11,7 @@
 #include "ascent.h"
 #include "replay_model.h"
 
-enum { TUNE_RECORDINGS = 16 };
+enum { TUNE_RECORDINGS = 8 };
 
 struct tune_recording {
 	const char *path, *name; /* name: the path's last part */

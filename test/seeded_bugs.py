@@ -106,6 +106,8 @@ def main():
     build = Path(sys.argv[1]).resolve()
     chosen = {int(word) for word in sys.argv[2:]}
     bugs = [bug for bug in read_bugs() if not chosen or bug["number"] in chosen]
+    if not any((build / "test/CMakeFiles/torture.dir").rglob("*.o")):
+        sys.exit(f"seeded_bugs: torture is not built: cmake --build {build} --target torture")
     flags = compile_flags(build)
     missed = 0
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
