@@ -7,6 +7,7 @@
 #include "commands.h"
 #include "compare.h"
 #include "lab.h"
+#include "report_compare.h"
 #include "warm.h"
 
 enum {
@@ -20,6 +21,7 @@ enum {
 	KEY_BY,
 	KEY_SERVER,
 	KEY_DRIVE,
+	KEY_REPORT,
 };
 
 enum { LISTS_MAX = 16, ARGS_MAX = 256 /* words of a command that are told again */ };
@@ -28,6 +30,7 @@ struct request {
 	struct compare c;
 	enum format format;
 	bool server;
+	const char *report; /* a page to write; NULL: none */
 	const char *systems[LISTS_MAX], *peers[LISTS_MAX];
 	size_t systems_lists, peers_lists;
 };
@@ -49,6 +52,8 @@ static const struct argp_option options[] = {
         0},
     {"server", KEY_SERVER, NULL, 0, "PROGRAM is a server: start it, drive it, stop it", 0},
     {"drive", KEY_DRIVE, "CMD", 0, "The shell command that drives the server", 0},
+    {"report", KEY_REPORT, "F.html", 0,
+        "Also write a page: this scoreboard, and the heap of the program, which one more run records", 0},
     OPTION_FORMAT_LINE,
     {0},
 };
@@ -98,6 +103,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		break;
 	case KEY_DRIVE:
 		r->c.drive = arg;
+		break;
+	case KEY_REPORT:
+		r->report = arg;
 		break;
 	case OPTION_FORMAT:
 		r->format = option_format(arg);
@@ -231,9 +239,14 @@ int cmd_compare(int argc, char **argv)
 	options_parse(&argp, argc, argv, &r);
 	list_allocators(&r); /* unknown names end it here, before anything runs */
 	check_request(&r);
+	if (r.report != NULL)
+		report_check_output(r.report);
 	clear_environment();
 	compare_run(&r.c);
 	print(&r);
+	fflush(stdout);
+	if (r.report != NULL)
+		report_compare(&r.c, r.report);
 	tell_next(&r.c);
 	return digest_has_fault(&r.c) ? EXIT_FAULT : EXIT_FINE;
 }

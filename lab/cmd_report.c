@@ -1,24 +1,14 @@
 /* cmd_report.c - dmm report: a recording as one page, to be opened in any browser. */
-#include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <time.h>
-#include <unistd.h>
-
 #include "commands.h"
-#include "explain.h"
 #include "lab.h"
 #include "report_page.h"
-#include "units.h"
 
-enum { KEY_SYSTEMS = OPTION_OWN, KEY_LIMIT };
+enum { KEY_SYSTEMS = OPTION_OWN, KEY_LIMIT, KEY_PEERS, KEY_RUNS, KEY_WARM, KEY_TIMEOUT };
 
 struct request {
 	const char *path, *output, *systems;
 	double limit_s;
+	struct report_plan plan; /* runs SIZE_MAX: not said */
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -35,6 +25,20 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case KEY_LIMIT:
 		q->limit_s = option_seconds("limit", arg);
 		break;
+	case KEY_PEERS:
+		q->plan.peers = arg;
+		break;
+	case KEY_RUNS:
+		q->plan.runs = option_count("runs", arg, 0);
+		if (q->plan.runs > STATS_RUNS_MAX)
+			lab_die(EXIT_USAGE, "--runs=%s: at most %d", arg, STATS_RUNS_MAX);
+		break;
+	case KEY_WARM:
+		q->plan.warm = option_bytes("warm", arg);
+		break;
+	case KEY_TIMEOUT:
+		q->plan.timeout_s = option_seconds("timeout", arg);
+		break;
 	case ARGP_KEY_ARG:
 		if (q->path != NULL)
 			return ARGP_ERR_UNKNOWN;
@@ -46,111 +50,19 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return 0;
 }
 
-/* Before minutes of work, not after. */
-static void check_output(const char *path)
-{
-	struct stat st;
-	char folder[4096];
-	const char *const slash = strrchr(path, '/');
-
-	snprintf(folder, sizeof folder, "%.*s", slash == NULL ? 1 : slash == path ? 1 : (int)(slash - path),
-	    slash == NULL ? "." : path);
-	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
-		lab_die(EXIT_OURS, "%s cannot be written: it is not a file", path);
-	if (access(folder, W_OK | X_OK) != 0)
-		lab_die(EXIT_OURS, "%s cannot be written: %s: %s", path, folder, strerror(errno));
-}
-
-static void refuse_silence(const struct report_survey *s)
-{
-	char why[512], exe[512];
-
-	if (s->events != 0)
-		return;
-	if (!trace_file_value(&s->file, TRACE_META, "silent", why, sizeof why)) {
-		if (trace_file_value(&s->file, TRACE_META, "exe", exe, sizeof exe) && exe[0] == '/')
-			explain_silence(exe, true, why, sizeof why);
-		else
-			snprintf(why, sizeof why, "the program made none");
-	}
-	lab_die(EXIT_FAULT, "%s: no calls are recorded, so there is no heap to show: %s", s->path, why);
-}
-
-static void read_provenance(struct report *r)
-{
-	const struct trace_file *const f = &r->survey->file;
-	const time_t when = (time_t)(f->head.wall_ns / 1000000000);
-	struct tm utc;
-
-	r->scrubbed = (f->head.flags & TRACE_SCRUBBED) != 0;
-	if (!trace_file_value(f, TRACE_META, "command", r->program, sizeof r->program))
-		r->program[0] = '\0';
-	if (!trace_file_value(f, TRACE_META, "allocator", r->recorded_on, sizeof r->recorded_on))
-		r->recorded_on[0] = '\0';
-	if (when != 0)
-		strftime(r->recorded, sizeof r->recorded, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&when, &utc));
-	provenance_read(&r->provenance);
-}
-
-/* What a reader calls the program: its command without folders, or the recording's name; not too long. */
-static const char *title_of(const struct report *r, const char *path)
-{
-	enum { LONGEST = 72 };
-	static char title[LONGEST + 8];
-	const char *const word = r->program[0] != '\0' && !r->scrubbed ? r->program : path;
-	const char *start = word;
-
-	for (const char *s = word; *s != '\0' && *s != ' '; s++)
-		if (*s == '/')
-			start = s + 1;
-	const bool cut = strlen(start) > LONGEST;
-	size_t n = cut ? LONGEST : strlen(start);
-	while (cut && n > 0 && ((unsigned char)start[n] & 0xc0) == 0x80)
-		n--; /* not inside a character */
-	snprintf(title, sizeof title, "%.*s%s", (int)n, start, cut ? " …" : "");
-	return title;
-}
-
-static void make(const struct request *q)
-{
-	static struct report_survey survey;
-	static struct subject subjects[SUBJECTS_MAX];
-	static struct report r;
-	const size_t n = subjects_choose(subjects, q->systems);
-	struct trace_error e;
-	struct stat st;
-	char why[256], bytes[UNITS_LEN];
-
-	if (n > REPORT_DESIGNS)
-		lab_die(EXIT_USAGE, "--systems: a page has room for %d designs, not %zu", REPORT_DESIGNS, n);
-	check_output(q->output);
-	if (!report_survey(&survey, q->path, &e))
-		lab_die(EXIT_FAULT, "%s: %s", q->path, e.text);
-	refuse_silence(&survey);
-	if (survey.file.damage.text[0] != '\0')
-		lab_say("%s: %s; shown is what comes before", q->path, survey.file.damage.text);
-	r = (struct report){.survey = &survey, .design_count = n};
-	r.designs = report_designs(&survey, subjects, n, q->limit_s, 2);
-	r.symbols = symbols_open(&survey.file);
-	if (r.designs == NULL || r.symbols == NULL)
-		lab_die(EXIT_OURS, "no memory for %zu designs", n);
-	read_provenance(&r);
-	r.title = title_of(&r, q->path);
-	if (!report_write(&r, q->output, why, sizeof why))
-		lab_die(EXIT_OURS, "%s cannot be written: %s", q->output, why);
-	lab_say("%s: %s", q->output,
-	    stat(q->output, &st) == 0 ? units_bytes(bytes, (double)st.st_size) : "written");
-	symbols_close(r.symbols);
-	report_survey_close(&survey);
-}
-
 int cmd_report(int argc, char **argv)
 {
 	static const struct argp_option options[] = {
 	    {"output", 'o', "F.html", 0, "The page", 0},
 	    {"systems", KEY_SYSTEMS, "LIST", 0,
 		"Designs, with settings if wanted: bins,gnu?reuse:links (slab,gnu,bins,segmeta)", 0},
-	    {"limit", KEY_LIMIT, "S", 0, "Seconds after which a design is given up (600)", 0},
+	    {"peers", KEY_PEERS, "auto|none|P,..", 0,
+		"Other allocators to measure beside them (auto: those installed), also NAME=PATH.so", 0},
+	    {"runs", KEY_RUNS, "N", 0,
+		"Timed runs of each on real memory (6, or 0 above 10 million calls; 0: do not measure)", 0},
+	    {"warm", KEY_WARM, "BYTES", 0, "Memory to touch and free before each run (as dmm replay)", 0},
+	    {"timeout", KEY_TIMEOUT, "S", 0, "Seconds after which a run is stopped (20 times glibc's)", 0},
+	    {"limit", KEY_LIMIT, "S", 0, "Seconds after which the model of a design is given up (600)", 0},
 	    {0}};
 	static const struct argp argp = {.options = options,
 	    .parser = parse,
@@ -158,14 +70,16 @@ int cmd_report(int argc, char **argv)
 	    .doc = "A recording as one page: the heap of several designs over time, who allocates, who keeps "
 	           "memory.  It holds all it needs, is at most 8 MiB, and opens in any browser.\v"
 	           "docs/REPORT.md tells how to read each picture."};
-	struct request q = {.limit_s = 600, .systems = "slab,gnu,bins,segmeta"};
+	struct request q = {.limit_s = REPORT_LIMIT_S, .systems = REPORT_SYSTEMS,
+	    .plan = {.peers = "auto", .runs = SIZE_MAX, .warm = SIZE_MAX}};
 
 	options_parse(&argp, argc, argv, &q);
 	if (q.path == NULL)
 		lab_die(EXIT_USAGE, "report on what?  dmm report T -o F.html");
 	if (q.output == NULL)
 		lab_die(EXIT_USAGE, "to where?  dmm report %s -o F.html", q.path);
-	make(&q);
+	report_make(&(struct report_order){.path = q.path, .output = q.output, .systems = q.systems,
+	    .limit_s = q.limit_s, .plan = q.plan});
 	lab_next(NULL, "xdg-open %s", q.output);
 	return EXIT_FINE;
 }

@@ -254,6 +254,7 @@ void compare_run(struct compare *c)
 	struct progress progress = {.shown = isatty(STDERR_FILENO)};
 	const int input = launch_input();
 
+	c->input = input;
 	provenance_read(&c->provenance);
 	if (c->huge_pages != HUGE_OFF)
 		add_rows(c, false);

@@ -64,6 +64,7 @@ struct compare {
 	struct allocators allocators; /* glibc, glibc-again, then the others */
 	struct row row[ROWS_MAX];
 	size_t rows;
+	int input; /* what every run read, reopened from its beginning; -1: nothing.  Made by compare_run */
 	struct provenance provenance;
 
 	/* A program that measures itself (dmm replay): told what comes, asked what it was.  May be NULL. */

@@ -373,6 +373,7 @@ static void put_object(struct json *j, const struct report *r, unsigned reductio
 	for (size_t i = 0; i < r->design_count; i++)
 		put_design(j, &r->designs[i], reduction, n);
 	json_end(j);
+	page_measured_json(r->native, j);
 }
 
 /* JSON in HTML: no '<' may be seen. */
@@ -419,6 +420,8 @@ void page_data(const struct report *r, FILE *out, unsigned reduction)
 		put_classes(out, d, prefix);
 		put_blocks(out, d, prefix, reduction, &n);
 	}
+	if (r->native != NULL)
+		page_measured_tiles(r->native, out);
 	if (r->survey != NULL) {
 		put_sites(out, &n);
 		put_lives(out, r->survey);

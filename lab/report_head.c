@@ -55,7 +55,7 @@ static enum part largest_waste(const struct accounting *a)
 	return most;
 }
 
-static void put_space_answer(const struct report *r, FILE *out, const struct report_design *best)
+static void put_space_answer(FILE *out, const struct report_design *best)
 {
 	char a[UNITS_LEN], b[UNITS_LEN];
 	const double over = (double)best->peak.footprint / (double)best->peak_payload;
@@ -70,7 +70,6 @@ static void put_space_answer(const struct report *r, FILE *out, const struct rep
 	else
 		fprintf(out, ", %.0f %% above the %s that any allocator needs.</p>\n", (over - 1) * 100,
 		    units_bytes(b, (double)best->peak_payload));
-	(void)r;
 }
 
 static void put_where(FILE *out, const struct report_design *d)
@@ -79,9 +78,9 @@ static void put_where(FILE *out, const struct report_design *d)
 	const double all = (double)d->peak.footprint / 100;
 	char a[UNITS_LEN];
 
-	fprintf(out, "<p>Of what <b>");
+	fputs("<p>Of what <b>", out);
 	page_text(out, d->name);
-	fprintf(out, "</b> holds then, %.0f %% is the program&#8217;s own data",
+	fprintf(out, "</b> holds at its peak, %.0f %% is the program&#8217;s own data",
 	    (double)d->peak.part[PART_PAYLOAD] / all);
 	if (d->peak.part[waste] != 0)
 		fprintf(out, "; most of the rest is %s (%s, %.0f %%)", part_words[waste],
@@ -96,14 +95,25 @@ static void put_others(const struct report *r, FILE *out, const struct report_de
 
 	for (size_t i = 0; i < r->design_count; i++) {
 		const struct report_design *const d = &r->designs[i];
-		if (d == best || !page_has_picture(d) || d->problem[0] != '\0')
+		if ((d == best && r->scores == NULL) || !page_has_picture(d) || d->problem[0] != '\0')
 			continue;
-		fputs(any ? ", " : "<p>The others: ", out);
+		fputs(any ? ", " : r->scores == NULL ? "<p>The others: " : "<p>The heaps at their peaks: ", out);
 		page_text(out, d->name);
 		fprintf(out, " <b>%s</b>", units_bytes(a, (double)d->peak.footprint));
 		any = true;
 	}
 	fputs(any ? ".</p>\n" : "", out);
+}
+
+/* The design that was best by the clock, if it is one whose heap is known. */
+static const struct report_design *measured_best(const struct report *r)
+{
+	for (size_t i = 0; r->scores != NULL && i < r->scores->count; i++)
+		for (size_t k = 0; k < r->design_count && r->scores->score[i].best; k++)
+			if (strcmp(r->designs[k].name, r->scores->score[i].name) == 0 &&
+			    page_has_picture(&r->designs[k]))
+				return &r->designs[k];
+	return NULL;
 }
 
 static void put_verdict(const struct report *r, FILE *out)
@@ -117,10 +127,11 @@ static void put_verdict(const struct report *r, FILE *out)
 		fputs("</p>\n", out);
 	}
 	if (best != NULL) {
+		const struct report_design *const chosen = measured_best(r);
 		if (r->scores == NULL)
-			put_space_answer(r, out, best);
+			put_space_answer(out, best);
 		put_others(r, out, best);
-		put_where(out, best);
+		put_where(out, chosen != NULL ? chosen : best);
 	} else if (r->scores == NULL) {
 		fputs("<p class=\"answer\">No design could replay this recording.</p>\n", out);
 	}
@@ -222,6 +233,12 @@ static void put_measured(FILE *out, const struct report_score *s, double most_ti
 	put_ratio(out, &s->memory);
 }
 
+/* glibc's second name: how far apart the two come is chance. */
+static bool is_noise(const struct report_score *s)
+{
+	return strcmp(s->name, "glibc-again") == 0;
+}
+
 static void put_name(FILE *out, const struct line *l, bool least)
 {
 	const char *const why = l->score != NULL && l->score->why[0] != '\0' ? l->score->why
@@ -231,10 +248,12 @@ static void put_name(FILE *out, const struct line *l, bool least)
 	fputs("<th scope=\"row\">", out);
 	if (l->index != SIZE_MAX)
 		fprintf(out, "<i class=\"key d%zu\"></i>", l->index % 8);
-	page_text(out, l->design != NULL ? l->design->name : l->score->name);
+	page_text(out, l->design != NULL ? l->design->name : is_noise(l->score) ? "glibc again" : l->score->name);
 	if ((l->score != NULL && l->score->best) || least)
 		fprintf(out, " <span class=\"tag good\">%s</span>", least ? "least memory" : "best");
-	else if (l->score != NULL && l->score->ties)
+	else if (l->score != NULL && is_noise(l->score))
+		fputs(" <span class=\"tag\">the noise</span>", out);
+	else if (l->score != NULL && l->score->ties && strcmp(l->score->kind, "baseline") != 0)
 		fputs(" <span class=\"tag\">as fast</span>", out);
 	if (why[0] != '\0') {
 		fputs("<br><span class=\"warn\">", out);
@@ -292,10 +311,9 @@ static void put_notes(const struct report *r, FILE *out)
 		fputs("<p class=\"note\"><b>Heap</b>: every call of the recording replayed on the design, on simulated "
 		      "memory: exact, and the same in every run. It is what the design obtained from the system, "
 		      "touched or not.", out);
-	if (r->scores == NULL)
-		fputs(" Time is not in this page, as nothing was measured: <code>dmm compare --report=F -- PROGRAM"
-		      "</code> measures it on real memory and adds it.</p>\n", out);
-	else
+	if (r->scores == NULL && r->design_count != 0)
+		fputs(" Time is not in this page, as nothing was measured: <code>--runs=6</code> does.</p>\n", out);
+	else if (r->scores != NULL)
 		fprintf(out, "%s<b>Time and peak memory</b>: medians of %s; a ratio is paired within a round, and "
 			     "its interval holds the true median with 95 %%. glibc against itself came %.1f %% apart: "
 			     "no smaller difference counts.</p>\n", r->design_count != 0 ? " " : "<p class=\"note\">",

@@ -9,13 +9,16 @@
 
 #include "provenance.h"
 #include "report.h"
+#include "replay_native.h"
+#include "report_compare.h"
 #include "report_score.h"
 #include "symbols.h"
 
 /* The page is smaller, however long the recording. */
 #define REPORT_PAGE_MAX ((size_t)8 << 20)
 
-enum { REPORT_FRAMES = 6 };
+#define REPORT_SYSTEMS "slab,gnu,bins,segmeta" /* that a page shows by itself */
+enum { REPORT_FRAMES = 6, REPORT_LIMIT_S = 600 };
 
 /* A call site with names, for tables: innermost frame first. */
 struct named_site {
@@ -31,12 +34,30 @@ struct report {
 	const struct report_design *designs;
 	size_t design_count;
 	const struct report_scores *scores;    /* NULL: nothing was measured */
+	const struct native *native;           /* with memory over time; NULL: none */
 	struct provenance provenance;
 	struct symbols *symbols;
 	char recorded[64]; /* when, or "" */
 	char program[512], recorded_on[256];
 	bool scrubbed;
 };
+
+struct report_plan {
+	const char *systems, *peers;
+	size_t runs, warm; /* SIZE_MAX: not said */
+	double timeout_s;
+};
+
+struct report_order {
+	const char *path, *output, *systems;
+	const char *title; /* of a program without a name of its own; NULL: the path */
+	double limit_s;    /* for the model of a design */
+	struct report_plan plan;
+	const struct report_scores *scores; /* measured already; NULL: as the plan says */
+};
+
+/* The page of a recording; ends the program if there can be none. */
+void report_make(const struct report_order *q);
 
 /* Write the page to `path`.  False: *why says what went wrong. */
 bool report_write(struct report *r, const char *path, char *why, size_t cap);
@@ -64,6 +85,14 @@ void svg_gap(const struct report *r, FILE *out);
 void svg_map(const struct report_design *d, FILE *out);
 void svg_scores(const struct report *r, FILE *out);
 void svg_lives(const struct report_survey *s, FILE *out);
+
+/* ---- measuring (report_measure.c) -------------------------------------------------------------- */
+
+/* dmm replay's rounds on designs and peers.  False: the recording cannot be replayed, as was said. */
+bool report_measure(struct native *n, const char *path, const struct report_plan *p);
+bool page_has_samples(const struct native *n, size_t row);
+void page_measured_tiles(const struct native *n, FILE *out);
+void page_measured_json(const struct native *n, struct json *j);
 
 /* ---- tiles (report_tiles.c) --------------------------------------------------------------------- */
 

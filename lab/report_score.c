@@ -24,13 +24,13 @@ static void put_row(struct report_score *to, const struct compare *c, const stru
 	to->ties = best != NULL && row != best && row->outcome == OUTCOME_FINE && digest_ties(c, row, best);
 }
 
-void scores_of_compare(struct report_scores *s, const struct compare *c)
+void scores_of_compare(struct report_scores *s, const struct compare *c, const char *each)
 {
-	static char how[128];
+	static char how[160];
 	const bool off = c->huge_pages == HUGE_OFF;
 	const struct row *const best = digest_best(c, off);
 
-	snprintf(how, sizeof how, "%zu runs of the program itself on each%s", c->runs,
+	snprintf(how, sizeof how, "%zu %s on each%s", c->runs, each,
 	    off ? ", without huge pages" : "");
 	*s = (struct report_scores){.how = how, .verdict = digest_verdict(c, off),
 	    .noise = digest_noise(c, &c->row[0]), .huge_pages_off = off};

@@ -22,6 +22,7 @@ struct report_scores {
 	struct report_score score[ROWS_MAX];
 };
 
-void scores_of_compare(struct report_scores *s, const struct compare *c);
+/* each: what was run, "replays of the recording on real memory" */
+void scores_of_compare(struct report_scores *s, const struct compare *c, const char *each);
 
 #endif

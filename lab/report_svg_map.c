@@ -153,28 +153,52 @@ static double place(const struct range *r, double v, double from, double to)
 	return from + (to - from) * (log(v) - log(r->low)) / (log(r->high) - log(r->low));
 }
 
-static void put_score(FILE *out, const struct report_score *s, const struct range *x, const struct range *y)
+struct label_box {
+	double x, y, w;
+};
+
+/* The first place around the dot where the name covers no other. */
+static struct label_box place_label(const struct label_box *taken, size_t n, double x, double y, double w)
+{
+	static const double down[] = {-7, 15, -21, 29, -35, 43, -49, 57, -63, 71};
+
+	for (size_t i = 0; i < 2 * sizeof down / sizeof *down; i++) {
+		const struct label_box b = {i % 2 == 0 ? x + 10 : x - 10 - w, y + down[i / 2], w};
+		bool free = true;
+		for (size_t k = 0; k < n && free; k++)
+			free = fabs(taken[k].y - b.y) > 13 || b.x + b.w < taken[k].x || taken[k].x + taken[k].w < b.x;
+		if (free)
+			return b;
+	}
+	return (struct label_box){x + 10, y - 7, w};
+}
+
+static void put_score(FILE *out, const struct report_score *s, const struct range *x, const struct range *y,
+    struct label_box *taken, size_t n)
 {
 	const double px = place(x, s->time.median, 70, 830), py = place(y, s->memory.median, 270, 20);
 
+	taken[n] = place_label(taken, n, px, py, 7.6 * (double)strlen(s->name));
 	fprintf(out, "<path class=\"whisker\" d=\"M%.1f %.1fH%.1fM%.1f %.1fV%.1f\"/>\n",
 	    place(x, s->time.low, 70, 830), py, place(x, s->time.high, 70, 830), px,
 	    place(y, s->memory.low, 270, 20), place(y, s->memory.high, 270, 20));
-	fprintf(out, "<circle class=\"dot %s%s\" cx=\"%.1f\" cy=\"%.1f\" r=\"%d\"/><text class=\"%s\" x=\"%.1f\" "
+	fprintf(out, "<circle class=\"dot %s%s\" cx=\"%.1f\" cy=\"%.1f\" r=\"%d\"/><text class=\"%s\" "
+		     "x=\"%.1f\" "
 		     "y=\"%.1f\">", s->kind, s->best ? " best" : "", px, py, s->best ? 7 : 5,
-	    s->best ? "name" : "tick", px + 10, py - 7);
+	    s->best ? "name" : "tick", taken[n].x, taken[n].y);
 	page_text(out, s->name);
 	fputs("</text>\n", out);
 }
 
 static bool can_be_placed(const struct report_score *s)
 {
-	return s->why[0] == '\0' && s->time.median > 0 && s->memory.median > 0 && s->time.low > 0 &&
-	    s->memory.low > 0 && isfinite(s->time.high) && isfinite(s->memory.high);
+	return s->why[0] == '\0' && strcmp(s->name, "glibc-again") != 0 && s->time.median > 0 &&
+	    s->memory.median > 0 && s->time.low > 0 && s->memory.low > 0 && isfinite(s->time.high) && isfinite(s->memory.high);
 }
 
 void svg_scores(const struct report *r, FILE *out)
 {
+	static struct label_box taken[ROWS_MAX];
 	struct range x = {0.8, 1.25}, y = {0.8, 1.25};
 	static const double ticks[] = {0.1, 0.2, 0.5, 0.8, 1, 1.25, 2, 5, 10, 20, 50, 100};
 
@@ -199,9 +223,10 @@ void svg_scores(const struct report *r, FILE *out)
 	}
 	fputs("<text class=\"tick\" x=\"840\" y=\"292\">time &#247; glibc</text>"
 	      "<text class=\"tick\" x=\"8\" y=\"10\">memory &#247; glibc</text>\n", out);
+	size_t n = 0;
 	for (size_t i = 0; i < r->scores->count; i++)
 		if (can_be_placed(&r->scores->score[i]))
-			put_score(out, &r->scores->score[i], &x, &y);
+			put_score(out, &r->scores->score[i], &x, &y, taken, n++);
 	fputs("</svg>\n<figcaption>Down and to the left is better; whiskers are 95 % intervals.</figcaption>\n"
 	      "</figure>\n", out);
 }

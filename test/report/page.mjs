@@ -30,7 +30,7 @@ export async function openBrowser() {
 /** A report of a recording, made by the command. */
 export function makeReport(build, trace, to, ...options) {
 	mkdirSync(dirname(to), { recursive: true });
-	execFileSync(join(build, "dmm"), ["report", trace, "-o", to, ...options], { stdio: ["ignore", "ignore", "pipe"] });
+	execFileSync(join(build, "dmm"), ["report", trace, "-o", to, "--runs=0", ...options], { stdio: ["ignore", "ignore", "pipe"] });
 	return to;
 }
 

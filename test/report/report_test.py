@@ -27,7 +27,8 @@ def run(*args, **kw):
 
 
 def report(trace, to, *options):
-    return run(DMM, "report", trace, "-o", to, *options)
+    """Without measuring, unless asked: a run takes time."""
+    return run(DMM, "report", trace, "-o", to, "--runs=0", *options)
 
 
 def page_of(name, *options):
@@ -171,6 +172,61 @@ def test_settings_of_a_design_and_hostile_names_are_told_and_escaped():
         assert "<b>&\"" not in page
         Shape().feed(page)
         meta(page)
+
+
+def test_measured_figures_stand_beside_the_model_s():
+    page = page_of("git", "--runs=2", "--warm=0", "--systems=gnu,bins", "--peers=none")
+    m = meta(page)
+    assert [x["name"] for x in m["measured"]] == ["glibc", "gnu", "bins"], m["measured"]
+    for x in m["measured"]:
+        series = tile(page, f"m{x['tile']}-series")
+        calls = series[0::5]
+        assert list(calls) == sorted(calls) and calls[-1] <= m["events"]
+        assert all(p <= u for p, u in zip(series[2::5], series[3::5])), x["name"]
+        assert max(series[2::5]) <= m["peak_payload"]
+    assert "median" in page and "glibc again" in page
+    Shape().feed(page)
+
+
+def test_peaks_are_those_of_replay():
+    r = run(DMM, "replay", "--model", "--format=json", "--samples=2", RECORDINGS + "/cc.dmm", "--systems=slab,gnu,bins,list,vm")
+    assert r.returncode == 0, r.stderr
+    wanted = {x["name"]: x["peak"]["footprint_bytes"] for x in json.loads(r.stdout)["rows"]}
+    got = {d["name"]: d["peak"] for d in meta(page_of("cc", "--systems=slab,gnu,bins,list,vm"))["designs"]}
+    assert got == wanted, (got, wanted)
+
+
+def test_a_comparison_makes_a_page_with_times_and_heap():
+    with tempfile.TemporaryDirectory() as folder:
+        to = folder + "/p.html"
+        with open(folder + "/in", "w") as f:
+            f.write("create table t(a); insert into t values (1),(2); select sum(a) from t;\n" * 1)
+        with open(folder + "/in") as f:
+            r = run(DMM, "compare", "--runs=2", "--warm=0", "--systems=gnu,bins", "--peers=none", f"--report={to}", "--",
+                    "sort", stdin=f, env={**os.environ, "TMPDIR": folder})
+        assert r.returncode == 0, r.stderr
+        page = open(to, encoding="utf-8").read()
+        Shape().feed(page)
+        m = meta(page)
+        assert [d["name"] for d in m["designs"]] == ["gnu", "bins"] and m["events"] > 0
+        assert "runs of the program itself" in page and "<h1>sort" in page
+        assert sorted(os.listdir(folder)) == ["in", "p.html"], os.listdir(folder)
+
+
+def test_a_comparison_of_what_cannot_be_recorded_has_its_scoreboard():
+    with tempfile.TemporaryDirectory() as folder:
+        static = folder + "/static"
+        with open(folder + "/s.c", "w") as f:
+            f.write("#include <stdlib.h>\nint main(void) { free(malloc(1)); return 0; }\n")
+        if run("cc", "-static", "-o", static, folder + "/s.c").returncode != 0:
+            return
+        r = run(DMM, "compare", "--runs=1", "--warm=0", "--systems=none", "--peers=none", f"--report={folder}/p.html", "--", static)
+        assert "scoreboard" in r.stderr, r.stderr
+        page = open(folder + "/p.html", encoding="utf-8").read()
+        Shape().feed(page)
+        assert 'id="scores"' in page and 'id="series"' not in page
+    r = run(DMM, "compare", "--report=/nowhere/p.html", "--", "true")
+    assert r.returncode == 125 and "/nowhere/p.html" in r.stderr
 
 
 def refused(status, words, *args, **kw):

@@ -16,9 +16,10 @@ export interface Design {
 	pins: Record<PinMoment, Record<Scale, Pins>>;
 }
 export interface Moment { name: string | null; event: number; ns: number; payload: number }
+export interface Measured { name: string; kind: string; tile: number }
 export interface Meta {
 	schema: string; version: number; events?: number; ns: number; peak_payload: number; peak_event: number;
-	stacks: boolean; sites: number; moments: Moment[]; parts: string[]; designs: Design[];
+	stacks: boolean; sites: number; moments: Moment[]; parts: string[]; designs: Design[]; measured: Measured[];
 }
 
 type Arrays = { u8: Uint8Array; u16: Uint16Array; u32: Uint32Array; f32: Float32Array; f64: Float64Array };
@@ -73,6 +74,28 @@ export async function seriesOf(meta: Meta, index: number): Promise<Series> {
 	const column = (k: number) => Float64Array.from({ length: n }, (_, i) => all[i * stride + k]!);
 	return { events: column(0), ns: column(1), footprint: column(2), hole: column(3),
 		parts: Array.from({ length: parts }, (_, p) => column(4 + p)) };
+}
+
+// ---- resident memory, measured ----
+
+/** What was so after each sample's calls: taken over to the samples of the designs. */
+export interface Resident { name: string; kind: string; color: number; payload: Float64Array; usable: Float64Array; rss: Float64Array }
+
+export async function residentOf(meta: Meta, events: Float64Array): Promise<Resident[]> {
+	let next = meta.designs.length;
+	return Promise.all((meta.measured ?? []).map(async (m) => {
+		const all = await tile(`m${m.tile}-series`, "f64"), n = all.length / 5, design = meta.designs.findIndex((d) => d.name === m.name);
+		const color = design >= 0 ? design : next++;
+		const column = (k: number) => {
+			const out = new Float64Array(events.length);
+			for (let i = 0, at = 0; i < events.length; i++) {
+				while (at + 1 < n && all[5 * (at + 1)]! <= events[i]!) at++;
+				out[i] = all[5 * at + k]!;
+			}
+			return out;
+		};
+		return { name: m.name, kind: m.kind, color, payload: column(2), usable: column(3), rss: column(4) };
+	}));
 }
 
 // ---- call sites ----

@@ -16,8 +16,8 @@ export function buildGap(s: State): void {
 	const f = figure("gap");
 	if (!f) return;
 	const part = livePart(f), shown = s.series.map((_, i) => i).filter((i) => s.series[i]);
-	const most = Math.max(1, ...shown.map((i) => s.series[i]!.footprint.reduce((a, b) => Math.max(a, b), 0)));
-	const nameWidth = 18 + 9.2 * Math.max(...shown.map((i) => s.meta.designs[i]!.name.length)), width = 960, room = width - nameWidth - 96;
+	const measured = s.resident, most = Math.max(1, ...measured.map((r) => r.rss.reduce((a, b) => Math.max(a, b), 0)), ...shown.map((i) => s.series[i]!.footprint.reduce((a, b) => Math.max(a, b), 0)));
+	const nameWidth = 18 + 9.2 * Math.max(...shown.map((i) => s.meta.designs[i]!.name.length), ...measured.map((r) => r.name.length)), width = 960, room = width - nameWidth - 96;
 	const box = el("div"), readout = el("p", { class: "readout", "aria-live": "polite" });
 	const used = partTitles.map((_, p) => p).filter((p) => shown.some((i) => s.series[i]!.parts[p]!.some((v) => v > 0)));
 
@@ -34,6 +34,23 @@ export function buildGap(s: State): void {
 			}
 			svg += `<text class="tick" x="${(x + 7).toFixed(1)}" y="${y + 17}">${bytes(d.footprint[k]!)}</text>`;
 			y += 35;
+		}
+		if (measured.length) {
+			svg += `<text class="tick" x="0" y="${y + 20}">Measured on real memory: what was resident, of which the program asked for and could use</text>`;
+			y += 32;
+		}
+		for (const r of measured) {
+			const k = Math.min(s.sample, r.rss.length - 1), parts = [r.payload[k]!, r.usable[k]! - r.payload[k]!, r.rss[k]! - r.usable[k]!];
+			let x = nameWidth;
+			svg += `<text class="name end" x="${nameWidth - 10}" y="${y + 15}">${escape(r.name)}</text>`;
+			parts.forEach((v, j) => {
+				const w = (Math.max(0, v) / most) * room, p = [0, 1, 6][j]!;
+				if (w >= 0.05) svg += `<rect x="${x.toFixed(1)}" y="${y}" width="${w.toFixed(1)}" height="20" fill="url(#p${p})" class="seg"><title>${escape(r.name)}: ${["asked for", "usable beyond that", "resident beyond what is usable"][j]} ${bytes(v)}</title></rect>`;
+				x += w;
+			});
+			const untouched = r.usable[k]! > r.rss[k]! * 1.01 ? `, ${bytes(r.usable[k]! - r.rss[k]!)} not touched` : "";
+			svg += `<text class="tick" x="${(x + 7).toFixed(1)}" y="${y + 15}">${bytes(r.rss[k]!)} resident${untouched}</text>`;
+			y += 28;
 		}
 		box.innerHTML = `<svg viewBox="0 0 ${width} ${y}" role="img" aria-label="Footprint by cause at the chosen moment">${svg}</svg>`;
 		readout.innerHTML = shown.map((i) => {

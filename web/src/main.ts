@@ -1,13 +1,13 @@
 // main.ts - from the page that stands by itself to one that answers: each figure gets its live part.
 import { buildClasses } from "./classes";
-import { type Sites, readMeta, readSites, seriesOf } from "./data";
+import { type Sites, readMeta, readSites, residentOf, seriesOf } from "./data";
 import { buildFlame } from "./flame";
 import { buildGap } from "./gap";
 import { buildLives } from "./lives";
 import { buildMaps } from "./map";
 import { buildPins } from "./pins";
 import { buildSeries } from "./series";
-import { type State, sampleOf } from "./state";
+import { type State, reference, sampleOf } from "./state";
 import { buildWhen } from "./when";
 
 /** Let the browser paint, and the reader act, between two figures. */
@@ -19,8 +19,9 @@ async function start(): Promise<void> {
 	const series = await Promise.all(meta.designs.map((d, i) => (d.samples > 0 && d.rows > 0 ? seriesOf(meta, i) : null)));
 	const design = series.findIndex((x) => x !== null);
 	if (design < 0) return;
-	const s: State = { meta, series, sample: 0, samples: Math.max(...series.map((x) => x?.events.length ?? 0)), design };
+	const s: State = { meta, series, resident: [], sample: 0, samples: Math.max(...series.map((x) => x?.events.length ?? 0)), design };
 	s.sample = sampleOf(s, meta.peak_event);
+	s.resident = await residentOf(meta, reference(s).events);
 	let sites: Sites | null = null;
 	buildWhen(s, first);
 	buildSeries(s);

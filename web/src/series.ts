@@ -1,12 +1,14 @@
 // series.ts - live, usable, footprint and the largest hole over time, all designs in one chart.
 import uPlot from "uplot";
 import { choice, color, el, figure, livePart, onResize, onTheme } from "./dom";
-import { bytes, count, exact, seconds } from "./format";
+import { bytes, count, escape, exact, seconds } from "./format";
 import { type State, reference, setSample, whenSample } from "./state";
 
-type Quantity = "footprint" | "usable" | "gap" | "hole";
+type Quantity = "footprint" | "usable" | "gap" | "hole" | "resident";
+/** A line: its name, the number of its colour and dash, and a value for each sample. */
+interface Line { name: string; color: number; y: (number | null)[] }
 const dashes: (number[] | undefined)[] = [undefined, [8, 3], [2, 3], [10, 3, 2, 3], [4, 2], [1, 2], [12, 2, 2, 2, 2, 2], [6, 6]];
-const unit = 1024;
+const unit = 1024, HEIGHT = 320;
 
 function ticks(_u: uPlot, _axis: number, low: number, high: number): number[] {
 	let scale = 1;
@@ -26,15 +28,17 @@ export function buildSeries(s: State): void {
 	const readout = el("p", { class: "readout" }), box = el("div");
 
 	const xs = () => (byTime ? reference(s).ns.map((v) => v * 1e-9) : reference(s).events);
-	const ys = (i: number): (number | null)[] => {
+	const designLine = (i: number): Line => {
 		const d = s.series[i]!, n = reference(s).events.length;
-		return Array.from({ length: n }, (_, k) => k >= d.events.length ? null : quantity === "footprint" ? d.footprint[k]!
-			: quantity === "usable" ? d.parts[0]![k]! + d.parts[1]![k]! : quantity === "gap" ? d.footprint[k]! - d.parts[0]![k]! : d.hole[k]!);
+		return { name: s.meta.designs[i]!.name, color: i % 8, y: Array.from({ length: n }, (_, k) => k >= d.events.length ? null : quantity === "footprint" ? d.footprint[k]!
+			: quantity === "usable" ? d.parts[0]![k]! + d.parts[1]![k]! : quantity === "gap" ? d.footprint[k]! - d.parts[0]![k]! : d.hole[k]!) };
 	};
+	const makeLines = (): Line[] => quantity === "resident" ? s.resident.map((r) => ({ name: r.name, color: r.color % 8, y: [...r.rss] })) : shown.map(designLine);
+	let lines: Line[] = makeLines();
 	const tell = (i: number) => {
 		const r = reference(s);
 		readout.innerHTML = `<b>call ${exact(r.events[i]!)}</b>${s.meta.ns > 0 ? ` · ${seconds(r.ns[i]!)}` : ""} · live <b>${bytes(r.parts[0]![i]!)}</b>`
-			+ shown.map((d) => { const v = ys(d)[i]; return v == null ? "" : ` · ${s.meta.designs[d]!.name} <b>${bytes(v)}</b>`; }).join("");
+			+ lines.map((l) => (l.y[i] == null ? "" : ` · ${escape(l.name)} <b>${bytes(l.y[i]!)}</b>`)).join("");
 	};
 	// The chosen moment, and the names at the ends of the lines, pushed apart.
 	const paint = (u: uPlot) => {
@@ -49,10 +53,7 @@ export function buildSeries(s: State): void {
 			g.lineTo(x, u.bbox.top + u.bbox.height);
 			g.stroke();
 		}
-		const names = shown.map((d, k) => {
-			const y = u.data[k + 2]!, end = y.findLastIndex((v) => v != null);
-			return { d, y: u.valToPos(y[end] ?? 0, "y", true) };
-		}).sort((a, b) => a.y - b.y);
+		const names = lines.map((l) => ({ l, y: u.valToPos(l.y[l.y.findLastIndex((v) => v != null)] ?? 0, "y", true) })).sort((p, q) => p.y - q.y);
 		for (let i = 1; i < names.length; i++) names[i]!.y = Math.max(names[i]!.y, names[i - 1]!.y + 16 * ratio);
 		const over = Math.max(0, (names.at(-1)?.y ?? 0) - (u.bbox.top + u.bbox.height));
 		g.font = `${12 * ratio}px system-ui, sans-serif`;
@@ -60,43 +61,44 @@ export function buildSeries(s: State): void {
 		g.textAlign = "left";
 		for (const n of names) {
 			const at = u.bbox.left + u.bbox.width + 8 * ratio;
-			g.strokeStyle = color(`d${n.d % 8}`);
+			g.strokeStyle = color(`d${n.l.color}`);
 			g.lineWidth = 2 * ratio;
-			g.setLineDash((dashes[n.d % 8] ?? []).map((v) => v * ratio));
+			g.setLineDash((dashes[n.l.color] ?? []).map((v) => v * ratio));
 			g.beginPath();
 			g.moveTo(at, n.y - over);
 			g.lineTo(at + 22 * ratio, n.y - over);
 			g.stroke();
 			g.setLineDash([]);
 			g.fillStyle = color("ink");
-			g.fillText(s.meta.designs[n.d]!.name, at + 27 * ratio, n.y - over);
+			g.fillText(n.l.name, at + 27 * ratio, n.y - over);
 		}
 		g.restore();
 	};
 	const build = () => {
 		plot?.destroy();
+		lines = makeLines();
 		const axis = { stroke: () => color("soft"), grid: { stroke: () => color("hair"), width: 1 }, ticks: { show: false }, font: "12px system-ui, sans-serif" };
-		const widest = Math.min(110, Math.max(...shown.map((d) => s.meta.designs[d]!.name.length)) * 7 + 40);
+		const widest = Math.min(140, Math.max(...lines.map((l) => l.name.length)) * 7 + 40);
 		plot = new uPlot({
-			width: box.clientWidth, height: 320, padding: [10, widest, 0, 0], legend: { show: false },
+			width: box.clientWidth, height: HEIGHT, padding: [10, widest, 0, 0], legend: { show: false },
 			cursor: { points: { size: 6 }, drag: { x: true, y: false } },
 			scales: { x: { time: false }, y: { range: (_u, _low, high) => [0, (high || 1) * 1.04] } },
 			axes: [{ ...axis, values: (_u, v) => v.map((e) => (byTime ? seconds(e * 1e9) : count(e))) },
 				{ ...axis, size: 72, splits: ticks, values: (_u, v) => v.map((b) => (b === 0 ? "0" : bytes(b))) }],
 			series: [{}, { fill: () => color("live-fill"), stroke: () => color("live-edge"), width: 1, points: { show: false } },
-				...shown.map((d) => ({ stroke: () => color(`d${d % 8}`), width: 2, points: { show: false }, ...(dashes[d % 8] ? { dash: dashes[d % 8]! } : {}) }))],
+				...lines.map((l) => ({ stroke: () => color(`d${l.color}`), width: 2, points: { show: false }, ...(dashes[l.color] ? { dash: dashes[l.color]! } : {}) }))],
 			hooks: { draw: [paint], setCursor: [(u) => u.cursor.idx != null && tell(u.cursor.idx)],
 				ready: [(u) => u.over.addEventListener("click", () => u.cursor.idx != null && setSample(s, u.cursor.idx))] },
-		}, [xs(), quantity === "footprint" || quantity === "usable" ? reference(s).parts[0]! : xs().map(() => NaN), ...shown.map(ys)] as uPlot.AlignedData, box);
+		}, [xs(), quantity !== "gap" && quantity !== "hole" ? reference(s).parts[0]! : xs().map(() => NaN), ...lines.map((l) => l.y)] as uPlot.AlignedData, box);
 		plot.over.setAttribute("aria-hidden", "true");
 		tell(s.sample);
 	};
 	part.append(el("div", { class: "tools" },
-		choice<Quantity>("Quantity", [["footprint", "Footprint"], ["usable", "Usable"], ["gap", "Gap"], ["hole", "Largest hole"]], quantity, (v) => { quantity = v; build(); }),
+		choice<Quantity>("Quantity", [["footprint", "Footprint"], ["usable", "Usable"], ["gap", "Gap"], ["hole", "Largest hole"], ...(s.resident.length ? [["resident", "Resident, measured"] as [Quantity, string]] : [])], quantity, (v) => { quantity = v; build(); }),
 		el("span", { class: "gap" }),
 		...(s.meta.ns > 0 ? [choice("Horizontal axis", [["calls", "by calls"], ["time", "by time"]], "calls", (v) => { byTime = v === "time"; build(); })] : [])), box, readout);
 	build();
 	whenSample(() => { plot?.redraw(false); tell(s.sample); });
-	onResize(box, () => plot?.setSize({ width: box.clientWidth, height: 320 }));
+	onResize(box, () => plot?.setSize({ width: box.clientWidth, height: HEIGHT }));
 	onTheme(build);
 }

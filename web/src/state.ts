@@ -1,7 +1,7 @@
 // state.ts - the one moment that all pictures show, and the design that the detailed ones show.
-import type { Meta, Series } from "./data";
+import type { Meta, Resident, Series } from "./data";
 
-export interface State { meta: Meta; series: (Series | null)[]; sample: number; samples: number; design: number }
+export interface State { meta: Meta; series: (Series | null)[]; resident: Resident[]; sample: number; samples: number; design: number }
 
 type Listener = (s: State) => void;
 const onSample: Listener[] = [], onDesign: Listener[] = [];
