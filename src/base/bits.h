@@ -13,6 +13,15 @@ static inline bool is_pow2(size_t x)
 	return x != 0 && (x & (x - 1)) == 0;
 }
 
+/* Ones in x: in twelve instructions everywhere, where the builtin is a call on x86-64's baseline. */
+static inline unsigned popcount(uint64_t x)
+{
+	x -= x >> 1 & 0x5555555555555555;
+	x = (x & 0x3333333333333333) + (x >> 2 & 0x3333333333333333);
+	x = (x + (x >> 4)) & 0x0f0f0f0f0f0f0f0f;
+	return (unsigned)(x * 0x0101010101010101 >> 56);
+}
+
 /* `to` is a power of two; wraps to 0 when x lies within `to` of SIZE_MAX. */
 static inline size_t round_up(size_t x, size_t to)
 {

@@ -25,31 +25,42 @@ void *slab_malloc_slow(size_t n)
 }
 
 /* Of our own heap: its stack is full, or others have freed into the slab. */
-static void free_own(struct slab *s, void *p)
+static void free_own(void *p, uint32_t tag)
 {
-	const bool flagged = (tag_at(((uintptr_t)p - root.base) >> GRANULE_SHIFT) & TAG_REMOTE) != 0;
-
 	live_word_set(p, live_word(p) & ~bit_of(p));
-	cache_push(&thread_cache, p, s->cls);
-	if (flagged)
+	cache_push(&thread_cache, p, tag_class(tag));
+	if ((tag & TAG_REMOTE) != 0)
 		cache_look_around(&thread_cache);
+}
+
+static void free_run(void *p)
+{
+	const struct place at = place_of(p);
+
+	if (unlikely(at.slab == NULL))
+		slab_bad_pointer("free", p);
+	large_free(at.slab, p);
 }
 
 void slab_free_slow(void *p)
 {
+	const size_t off = (uintptr_t)p - root.base;
+
 	if (p == NULL)
 		return;
 	if (unlikely(hardening.on))
 		return hardened_free(p);
-	const struct place at = place_of(p);
-	if (unlikely(at.slab == NULL))
+	if (unlikely(off >> UNIT_SHIFT >= __atomic_load_n(&root.units, __ATOMIC_ACQUIRE) || off % MAX_ALIGN != 0))
 		slab_bad_pointer("free", p);
-	if (at.slab->cls == CLASS_RUN)
-		large_free(at.slab, p);
-	else if (heap_of(at.slab) == thread_cache.heap)
-		free_own(at.slab, p);
+	const uint32_t tag = tag_at(off >> GRANULE_SHIFT);
+	if (tag_heap(tag) == 0)
+		return free_run(p);
+	if (unlikely(!object_live(p)))
+		slab_bad_pointer("free", p);
+	if (tag_heap(tag) << TAG_HEAP_SHIFT == thread_cache.tag)
+		free_own(p, tag);
 	else
-		remote_free(at.slab, p);
+		remote_free(p, tag);
 }
 
 /* p must be live; says what it is. */
@@ -168,7 +179,7 @@ static void free_sized(void *p, size_t n, size_t usable)
 	slab_free(p);
 }
 
-void slab_free_sized(void *p, size_t n)
+void slab_free_sized_slow(void *p, size_t n)
 {
 	if (p == NULL)
 		return;

@@ -11,17 +11,18 @@
 #include "slab/alloc.h"
 #include "slab/thread_cache.h"
 
+/* Where the stack for n <= MEDIUM_MAX bytes lies in a thread's cache. */
+static inline size_t place_for(size_t n)
+{
+	return likely(n <= LINEAR_MAX) ? (n + 15) & ~(size_t)15 /* classes of 16 bytes, stacks of 16 bytes */
+	                               : medium_place[(n + 63) / 64];
+}
+
 static inline void *slab_malloc(size_t n)
 {
-	size_t place; /* of the stack, in bytes */
-	if (likely(n <= LINEAR_MAX))
-		place = (n + 15) & ~(size_t)15; /* classes of 16 bytes, stacks of 16 bytes */
-	else if (likely(n <= MEDIUM_MAX))
-		place = medium_place[(n + 63) / 64];
-	else
+	if (unlikely(n > MEDIUM_MAX))
 		return slab_malloc_slow(n);
-
-	struct stack OWN_SEG *const k = stack_at(place);
+	struct stack OWN_SEG *const k = stack_at(place_for(n));
 	void **const top = k->top;
 	if (unlikely((uintptr_t)top % STACK_BYTES == 0))
 		return slab_malloc_slow(n);
@@ -31,25 +32,40 @@ static inline void *slab_malloc(size_t n)
 	return p;
 }
 
-static inline void slab_free(void *p)
+/* True: freed.  place: of the one stack that p may belong to, or ANY_PLACE. */
+#define ANY_PLACE SIZE_MAX
+static inline bool free_hit(void *p, size_t wanted)
 {
 	/* A pointer that is not 16-byte aligned turns into a huge number. */
 	const size_t off = (uintptr_t)p - root.base, unit = off >> UNIT_SHIFT | off << (64 - UNIT_SHIFT);
 	if (unlikely(unit >= root.units))
-		return slab_free_slow(p);
+		return false;
 	const size_t place = tag_at(unit >> (GRANULE_SHIFT - UNIT_SHIFT)) ^ own_tag();
-	if (unlikely(place >= CLASS_MAX * sizeof(struct stack)))
-		return slab_free_slow(p);
+	if (unlikely(wanted == ANY_PLACE ? place >= CLASS_MAX * sizeof(struct stack) : place != wanted))
+		return false;
 
 	struct stack OWN_SEG *const k = stack_at(place);
 	void **const top = k->top;
 	uint64_t live = live_word(p);
 	if (unlikely(top == k->limit || !bit_drop(&live, unit)))
-		return slab_free_slow(p);
+		return false;
 	live_word_set(p, live);
 	*top = p;
 	atomic_signal_fence(memory_order_release); /* a child of fork() finds no gap below its top */
 	k->top = top + 1;
+	return true;
+}
+
+static inline void slab_free(void *p)
+{
+	if (unlikely(!free_hit(p, ANY_PLACE)))
+		slab_free_slow(p);
+}
+
+static inline void slab_free_sized(void *p, size_t n)
+{
+	if (unlikely(n > MEDIUM_MAX || !free_hit(p, place_for(n))))
+		slab_free_sized_slow(p, n);
 }
 
 #endif

@@ -32,7 +32,7 @@ static unsigned lowest(mask128 m)
 
 static unsigned population(mask128 m)
 {
-	return (unsigned)(__builtin_popcountll((uint64_t)m) + __builtin_popcountll((uint64_t)(m >> 64)));
+	return popcount((uint64_t)m) + popcount((uint64_t)(m >> 64));
 }
 
 /* Bit i of the result: a run of at least n ones ends at i. */
@@ -206,7 +206,7 @@ static bool payload_grow(uint32_t to)
 }
 
 /* Huge pages only where the heap already fills them: a small program stays small. */
-static const uint32_t HUGE_FROM_CHUNK = 4;
+static const uint32_t HUGE_FROM_CHUNK = 2;
 
 /* Add chunks until there are `count`; false: the system or the reservation has no more. */
 static bool chunks_grow(uint32_t count)

@@ -33,16 +33,18 @@ static bool flag(size_t granule, unsigned *heap)
 	return (old & TAG_REMOTE) == 0 && *heap != 0;
 }
 
-void remote_free(struct slab *s, const void *p)
+void remote_free(const void *p, uint32_t tag)
 {
-	const size_t size = slab_usable_size(s); /* once the bit is set, the slab may be another's */
-	const size_t granule = ((uintptr_t)p - root.base) >> GRANULE_SHIFT, head = granule_of(s);
+	const unsigned cls = tag_class(tag);
+	const size_t granule = ((uintptr_t)p - root.base) >> GRANULE_SHIFT;
+	/* Found before the bit is set: from then on the slab may be another's. */
+	const size_t head = size_class[cls].granules == 1 ? granule : granule_of(slab_covering(granule));
 	unsigned heap;
 
 	if (unlikely(!atomic_load_explicit(&root.shared, memory_order_relaxed)))
 		heap_share();
 	if (unlikely((atomic_fetch_or(avail_word(p), bit_of(p)) & bit_of(p)) != 0))
-		slab_misuse("double free", p, size);
+		slab_misuse("double free", p, class_usable(cls));
 	if (granule != head)
 		flag(granule, &heap);
 	if (!flag(head, &heap))

@@ -17,7 +17,7 @@
 
 #include "slab/slab.h"
 
-/* p is a live object of s, which the calling thread does not own. */
-void remote_free(struct slab *s, const void *p);
+/* p is a live object of a slab that the calling thread does not own, and has the tag of. */
+void remote_free(const void *p, uint32_t tag);
 
 #endif

@@ -180,4 +180,9 @@ static inline unsigned tag_heap(uint32_t tag)
 	return (tag & ~TAG_REMOTE) >> TAG_HEAP_SHIFT;
 }
 
+static inline unsigned tag_class(uint32_t tag)
+{
+	return (tag & ((1u << TAG_HEAP_SHIFT) - 1)) / TAG_STACK;
+}
+
 #endif

@@ -89,18 +89,6 @@ void slab_close(struct slab *s)
 	run_give(first, s->granules, s->cls == CLASS_ZERO);
 }
 
-/* The lowest `most` ones of x. */
-static uint64_t lowest_bits(uint64_t x, unsigned most)
-{
-	uint64_t rest = x;
-
-	if ((unsigned)__builtin_popcountll(x) <= most)
-		return x;
-	while (most-- > 0)
-		rest &= rest - 1;
-	return x & ~rest;
-}
-
 static void avail_clear(_Atomic uint64_t *word, uint64_t bits)
 {
 	if (atomic_load_explicit(&root.shared, memory_order_relaxed))
@@ -110,25 +98,29 @@ static void avail_clear(_Atomic uint64_t *word, uint64_t bits)
 		    memory_order_relaxed);
 }
 
-unsigned slab_take(struct slab *s, void **out, unsigned most)
+void **slab_take(struct slab *s, void **out, void **const stop)
 {
-	unsigned n = 0;
+	void **const before = out;
 
-	for (unsigned w = 0; w < slab_words(s) && n < most; w++) {
+	for (unsigned w = 0; w < slab_words(s) && out > stop; w++) {
 		char *const p = word_address(s, w);
 		const uint64_t all = atomic_load_explicit(avail_word(p), memory_order_acquire);
 		if (all == 0)
 			continue;
-		const uint64_t got = lowest_bits(all, most - n), live = live_word(p);
+		uint64_t rest = all;
+		do {
+			*--out = p + ((size_t)__builtin_ctzll(rest) << UNIT_SHIFT);
+			rest &= rest - 1;
+		} while (rest != 0 && out > stop);
+		const uint64_t got = all & ~rest, live = live_word(p);
 		avail_clear(avail_word(p), got);
 		if ((live & got) != 0)
 			live_word_set(p, live & ~got);
-		for (uint64_t x = got; x != 0; x &= x - 1)
-			out[n++] = p + ((size_t)__builtin_ctzll(x) << UNIT_SHIFT);
 	}
+	const size_t n = (size_t)(before - out);
 	s->avail = n < s->avail ? (uint16_t)(s->avail - n) : 0;
 	s->purged = 0;
-	return n;
+	return out;
 }
 
 void slab_collect(struct slab *s)
@@ -140,7 +132,7 @@ void slab_collect(struct slab *s)
 		const uint64_t avail = atomic_load(avail_word(p)), live = live_word(p);
 		if ((live & avail) != 0)
 			live_word_set(p, live & ~avail);
-		n += (unsigned)__builtin_popcountll(avail);
+		n += popcount(avail);
 	}
 	s->avail = (uint16_t)n;
 }
@@ -150,8 +142,7 @@ unsigned slab_count_avail(const struct slab *s)
 	unsigned n = 0;
 
 	for (unsigned w = 0; w < slab_words(s); w++)
-		n += (unsigned)__builtin_popcountll(
-		    atomic_load_explicit(avail_word(word_address(s, w)), memory_order_acquire));
+		n += popcount(atomic_load_explicit(avail_word(word_address(s, w)), memory_order_acquire));
 	return n;
 }
 
@@ -172,6 +163,9 @@ struct place place_of(const void *p)
 	const size_t off = (uintptr_t)p - root.base;
 	if (off >> UNIT_SHIFT >= __atomic_load_n(&root.units, __ATOMIC_ACQUIRE))
 		return (struct place){0};
+	const uint32_t tag = tag_at(off >> GRANULE_SHIFT);
+	if (likely(tag_heap(tag) != 0 && off % MAX_ALIGN == 0 && object_live(p)))
+		return (struct place){.slab = slab_covering(off >> GRANULE_SHIFT), .size = class_usable(tag_class(tag))};
 
 	struct slab *const s = slab_covering(off >> GRANULE_SHIFT);
 	const enum granule_kind kind = kind_of(s);
@@ -181,8 +175,6 @@ struct place place_of(const void *p)
 		return run_place(s, off);
 	const size_t within = (uintptr_t)p - (uintptr_t)slab_start(s), size = slab_usable_size(s);
 	const bool starts = within % s->size == 0 && within / s->size < s->count;
-	if (kind == GRANULE_SLAB && starts && object_live(p))
-		return (struct place){.slab = s, .size = size};
 	return (struct place){.size = size, .freed = starts};
 }
 

@@ -31,8 +31,9 @@ void slab_close(struct slab *s);
 /* From now on heap number `heap` owns it; the head's tag last. */
 void slab_tag(struct slab *s, unsigned heap);
 
-/* Up to `most` objects out of avail, lowest address first; how many.  The caller owns the slab. */
-unsigned slab_take(struct slab *s, void **out, unsigned most);
+/* Objects out of avail, the lowest address first, to out[-1], out[-2], ... down to stop; returns where it
+ * ended.  The caller owns the slab. */
+void **slab_take(struct slab *s, void **out, void **stop);
 /* What others freed is no longer marked live; count again.  The caller owns the slab, and TAG_REMOTE is
  * down. */
 void slab_collect(struct slab *s);
@@ -94,9 +95,14 @@ static inline char *slab_start(const struct slab *s)
 }
 
 /* What the program may use of an object. */
+static inline size_t class_usable(unsigned cls)
+{
+	return cls == CLASS_ZERO ? 0 : size_class[cls].size;
+}
+
 static inline size_t slab_usable_size(const struct slab *s)
 {
-	return s->cls == CLASS_ZERO ? 0 : s->size;
+	return class_usable(s->cls);
 }
 
 static inline struct heap *heap_of(const struct slab *s)

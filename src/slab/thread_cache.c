@@ -82,8 +82,8 @@ void heap_drain_inbox(struct heap *h)
 
 /* ---- stack to slabs --------------------------------------------------------------------------- */
 
-/* Objects of one word of avail. */
-static void put_back(struct heap *h, const void *at, uint64_t bits)
+/* n objects of one word of avail. */
+static void put_back(struct heap *h, const void *at, uint64_t bits, unsigned n)
 {
 	_Atomic uint64_t *const word = avail_word(at);
 	struct slab *const s = slab_covering(((uintptr_t)at - root.base) >> GRANULE_SHIFT);
@@ -93,7 +93,7 @@ static void put_back(struct heap *h, const void *at, uint64_t bits)
 	else
 		atomic_store_explicit(word, atomic_load_explicit(word, memory_order_relaxed) | bits,
 		    memory_order_relaxed);
-	s->avail = (uint16_t)(s->avail + __builtin_popcountll(bits));
+	s->avail = (uint16_t)(s->avail + n);
 	heap_settle_slab(h, s);
 }
 
@@ -106,9 +106,10 @@ static void flush(struct heap *h, struct stack *k, unsigned cls, size_t n)
 	for (size_t i = 0; i < n;) {
 		void *const at = bottom[i];
 		uint64_t bits = 0;
+		const size_t first = i;
 		for (; i < n && avail_word(bottom[i]) == avail_word(at); i++)
 			bits |= bit_of(bottom[i]);
-		put_back(h, at, bits);
+		put_back(h, at, bits, (unsigned)(i - first));
 	}
 	memmove(bottom, bottom + n, (have - n) * sizeof *bottom);
 	k->top = bottom + (have - n);
@@ -187,24 +188,24 @@ static struct slab *find_new(struct heap *h, unsigned cls)
 	return s;
 }
 
-/* A batch, lowest address on top, where malloc takes first; false: no memory. */
+/* A batch onto an empty stack, lowest address on top, where malloc takes first; false: no memory. */
 static bool refill(struct heap *h, struct stack *k, unsigned cls)
 {
-	void *got[STACK_BYTES / sizeof(void *)];
-	const unsigned want = (size_class[cls].cached + 1u) / 2;
-	unsigned n = 0;
+	void **const bottom = k->top, **const end = bottom + (size_class[cls].cached + 1u) / 2;
+	void **at = end;
 
-	for (struct slab *s; n < want; ) {
-		s = find_partial(h, cls);
-		if (s == NULL && (n > 0 || (s = find_new(h, cls)) == NULL))
+	while (at > bottom) {
+		struct slab *s = find_partial(h, cls);
+		if (s == NULL && (at < end || (s = find_new(h, cls)) == NULL))
 			break;
-		n += slab_take(s, got + n, want - n);
+		at = slab_take(s, at, bottom);
 		if (s->avail == 0)
 			heap_unlist_slab(h, s);
 	}
-	for (unsigned i = n; i-- > 0;)
-		*k->top++ = got[i];
-	return n > 0;
+	if (at > bottom)
+		memmove(bottom, at, (size_t)(end - at) * sizeof *at);
+	k->top = bottom + (end - at);
+	return k->top > bottom;
 }
 
 bool cache_fill(struct thread_cache *tc, unsigned cls)
