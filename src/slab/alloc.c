@@ -181,8 +181,15 @@ static void free_sized(void *p, size_t n, size_t usable)
 
 void slab_free_sized_slow(void *p, size_t n)
 {
+	const size_t off = (uintptr_t)p - root.base;
+
 	if (p == NULL)
 		return;
+	if (n <= MEDIUM_MAX && off >> UNIT_SHIFT < root.units) {
+		const uint32_t tag = tag_at(off >> GRANULE_SHIFT);
+		if (tag_heap(tag) != 0 && tag_class(tag) == class_of(n))
+			return slab_free_slow(p);
+	}
 	free_sized(p, n, n <= MEDIUM_MAX ? size_class[class_of(n)].size : n);
 }
 

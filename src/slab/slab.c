@@ -61,13 +61,19 @@ struct slab *slab_open(unsigned cls)
 	return s;
 }
 
-void slab_tag(struct slab *s, unsigned heap)
+void slab_tag_rest(struct slab *s, unsigned heap)
 {
 	const uint32_t first = granule_of(s);
 
 	s->heap = (uint16_t)heap;
-	for (uint32_t i = s->granules; i-- > 0;)
+	for (uint32_t i = 1; i < s->granules; i++)
 		atomic_store_explicit(&root.tags[first + i], tag_of(heap, s->cls), memory_order_release);
+}
+
+void slab_tag(struct slab *s, unsigned heap)
+{
+	slab_tag_rest(s, heap);
+	atomic_store_explicit(&root.tags[granule_of(s)], tag_of(heap, s->cls), memory_order_release);
 }
 
 void slab_close(struct slab *s)

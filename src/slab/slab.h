@@ -28,8 +28,9 @@
 struct slab *slab_open(unsigned cls);
 /* All objects are in avail, and the tag of its first granule is 0 already: the granules go back. */
 void slab_close(struct slab *s);
-/* From now on heap number `heap` owns it; the head's tag last. */
+/* From now on heap number `heap` owns it; the first granule's tag last, or by the caller. */
 void slab_tag(struct slab *s, unsigned heap);
+void slab_tag_rest(struct slab *s, unsigned heap);
 
 /* Objects out of avail, the lowest address first, to out[-1], out[-2], ... down to stop; returns where it
  * ended.  The caller owns the slab. */

@@ -88,17 +88,18 @@ void heap_abandon(struct heap *h)
 	lock_give(&root.heaps_lock);
 }
 
-/* A slab of `from`, which has no thread, changes its heap, unless others are about to free into it. */
+/* A slab of `from`, which has no thread, changes its heap, unless others are about to free into it.  They
+ * may do so at any moment: its first granule has at every moment the tag of one of the two. */
 static bool move_slab(struct heap *h, struct heap *from, struct slab *s)
 {
+	const unsigned heap = (unsigned)(h - root.heaps);
 	uint32_t tag = tag_of(s->heap, s->cls);
-	const uint32_t none = 0;
 
-	if (!atomic_compare_exchange_strong(&root.tags[granule_of(s)], &tag, none))
+	if (!atomic_compare_exchange_strong(&root.tags[granule_of(s)], &tag, tag_of(heap, s->cls)))
 		return false;
 	heap_unlist_slab(from, s);
+	slab_tag_rest(s, heap);
 	slab_collect(s);
-	slab_tag(s, (unsigned)(h - root.heaps));
 	heap_settle_slab(h, s);
 	return true;
 }
