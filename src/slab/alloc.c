@@ -185,7 +185,7 @@ void slab_free_sized_slow(void *p, size_t n)
 
 	if (p == NULL)
 		return;
-	if (n <= MEDIUM_MAX && off >> UNIT_SHIFT < root.units) {
+	if (n <= MEDIUM_MAX && off >> UNIT_SHIFT < root.units && likely(!hardening.on)) {
 		const uint32_t tag = tag_at(off >> GRANULE_SHIFT);
 		if (tag_heap(tag) != 0 && tag_class(tag) == class_of(n))
 			return slab_free_slow(p);

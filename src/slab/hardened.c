@@ -184,11 +184,6 @@ void *hardened_aligned(size_t align, size_t n)
 
 /* ---- an object becomes a slot ---------------------------------------------------------------------- */
 
-static unsigned tag_class(uint32_t tag)
-{
-	return (tag & ((1u << TAG_HEAP_SHIFT) - 1)) / TAG_STACK;
-}
-
 static uint32_t tag_of_object(const void *p)
 {
 	return tag_at(((uintptr_t)p - root.base) >> GRANULE_SHIFT);
@@ -200,7 +195,7 @@ static void release(struct hardened *h, void *p)
 	const uint32_t tag = tag_of_object(p);
 
 	if (unlikely(h == NULL || tag_heap(tag) << TAG_HEAP_SHIFT != h->cache.tag)) {
-		remote_free(slab_covering(((uintptr_t)p - root.base) >> GRANULE_SHIFT), p);
+		remote_free(p, tag_of_object(p));
 		return;
 	}
 	cache_push(&h->cache, p, tag_class(tag));
@@ -236,7 +231,7 @@ void hardened_flush(struct thread_cache *owner)
 	for (; h->count > 0; h->count--) {
 		void *const p = h->ring[h->first];
 		h->first = (h->first + 1) & h->mask;
-		remote_free(slab_covering(((uintptr_t)p - root.base) >> GRANULE_SHIFT), p);
+		remote_free(p, tag_of_object(p));
 	}
 	h->held = 0;
 }
