@@ -87,12 +87,15 @@ def main():
     for name, runs in rows.items():
         median[name] = [statistics.median(column) for column in zip(*runs)]
         print(f"{name:14} {median[name][0]:12.3f} {median[name][1]:8.2f} {median[name][2]:14.4f}")
+    least = {name: min(run[0] for run in runs) for name, runs in rows.items()}
     pairs = [(a[0] + c[0]) / 2 for a, c in zip(rows["without"], rows["without again"])]
     added = [b[0] / p - 1 for b, p in zip(rows["with"], pairs)]
     noise = [c[0] / a[0] - 1 for a, c in zip(rows["without"], rows["without again"])]
     print(f"redis-server's cpu: {100 * statistics.median(added):+.1f} % with dmm top; "
           f"{100 * statistics.median(noise):+.1f} % between two runs without (noise, from "
           f"{100 * min(noise):+.1f} to {100 * max(noise):+.1f} %)")
+    print(f"least of the rounds: {least['without']:.3f} s and {least['without again']:.3f} s without, "
+          f"{least['with']:.3f} s with")
     print(f"dmm top's own: {100 * median['with'][2] / median['with'][1]:.2f} % of one processor, a look every "
           f"{INTERVAL} s")
 

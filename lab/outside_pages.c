@@ -162,21 +162,24 @@ void outside_close(struct outside *o)
  * is that of a thread of the target. */
 static void find_tid_offsets(struct outside *o)
 {
-	enum { AROUND = 4096 };
+	enum { AROUND = 4096, WORDS = 64 };
 	const uint64_t self = (uint64_t)(uintptr_t)__builtin_thread_pointer();
 	struct memory us = {.pid = 0};
 	struct memory_error e;
 	const pid_t tid = gettid();
-	int32_t word;
+	int32_t words[WORDS];
 
 	if (!memory_open_process(&us, getpid(), &e)) {
 		memory_close(&us);
 		return;
 	}
-	for (long offset = -AROUND; offset < AROUND; offset += (long)sizeof word)
-		if (memory_read(&us, self + (uint64_t)offset, &word, sizeof word) && word == tid &&
-		    o->tid_offset_count < 4)
-			o->tid_offset[o->tid_offset_count++] = offset;
+	for (long offset = -AROUND; offset < AROUND; offset += (long)sizeof words) {
+		if (!memory_read(&us, self + (uint64_t)offset, words, sizeof words))
+			continue;
+		for (int i = 0; i < WORDS; i++)
+			if (words[i] == tid && o->tid_offset_count < 4)
+				o->tid_offset[o->tid_offset_count++] = offset + i * (long)sizeof words[0];
+	}
 	memory_close(&us);
 	if (o->tid_offset_count == 0)
 		o->tid_offset[o->tid_offset_count++] = 0;

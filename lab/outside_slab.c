@@ -375,18 +375,20 @@ static bool read_chunks(struct outside *o, struct outside_view *v)
 static void read_heaps(struct outside *o, struct outside_view *v)
 {
 	const struct slab_root *const r = &o->tables->root;
-	struct heap heap;
+	struct heap *const heaps = calloc(r->heap_count + 1, sizeof *heaps);
 
+	CHECK(heaps != NULL);
+	if (!memory_read(&o->memory, (uintptr_t)r->heaps, heaps, r->heap_count * sizeof *heaps))
+		memset(heaps, 0, r->heap_count * sizeof *heaps);
 	for (uint32_t i = HEAP_LATE; i < r->heap_count; i++) {
 		struct outside_heap *const h = add_heap(v);
 		h->number = i;
-		if (!memory_read(&o->memory, (uintptr_t)r->heaps + i * sizeof heap, &heap, sizeof heap))
-			memset(&heap, 0, sizeof heap);
-		h->pointer = heap.thread;
-		h->kind = i == HEAP_LATE       ? OUTSIDE_LATE
-		          : heap.owner == NULL ? OUTSIDE_IDLE
-		                               : OUTSIDE_THREAD;
+		h->pointer = heaps[i].thread;
+		h->kind = i == HEAP_LATE           ? OUTSIDE_LATE
+		          : heaps[i].owner == NULL ? OUTSIDE_IDLE
+		                                   : OUTSIDE_THREAD;
 	}
+	free(heaps);
 }
 
 struct outside_heap *outside_heap_of(struct outside_view *v, uint32_t number)
