@@ -226,14 +226,16 @@ void slab_scene_draw(FILE *out, const struct draw_style *s, const struct slab_sc
 	const struct outside_view *const v = &scene->now;
 	const struct outside_run *run;
 
-	draw_slab_split(out, s, v);
-	if (v->run_count == 0)
+	if (v->run_count == 0) {
+		draw_slab_split(out, s, v);
 		return;
-	fputc('\n', out);
+	}
 	if (state_of(v, p, &run) != STATE_NOTHING && run->kind == OUTSIDE_IS_SLAB)
 		draw_slab_run(out, s, v, run, label, label != NULL);
 	draw_slab_map(out, s, v, p, MAP_ROWS);
 	draw_slab_legend(out, s, v);
+	fputc('\n', out);
+	draw_slab_split(out, s, v);
 	fputc('\n', out);
 	draw_slab_classes(out, s, v, SLAB_BY_HELD, CLASS_ROWS);
 }

@@ -21,6 +21,7 @@ struct walk {
 	struct draw_style style;
 	struct kept kept[KEPT];
 	size_t at; /* where the heap is now; 0: at its beginning */
+	size_t scroll; /* lines above the screen */
 };
 
 static void forget(struct walk *w)
@@ -72,16 +73,35 @@ static const char *screen_of(struct walk *w, size_t step)
 	return k->text;
 }
 
+static size_t count_lines(const char *text)
+{
+	size_t n = 0;
+	for (; (text = strchr(text, '\n')) != NULL; text++)
+		n++;
+	return n;
+}
+
+/* From line w->scroll on, or as far down as there is something to see. */
+static const char *scrolled(struct walk *w, const char *text)
+{
+	const size_t lines = count_lines(text), rows = terminal_rows() - 1;
+
+	w->scroll = min_size(w->scroll, lines > rows ? lines - rows : 0);
+	for (size_t i = 0; i < w->scroll; i++)
+		text = strchr(text, '\n') + 1;
+	return text;
+}
+
 static void put_screen(struct walk *w, size_t step)
 {
 	char status[160];
 
 	if (w->style.width < 80)
-		snprintf(status, sizeof status, " %zu of %zu  arrows  g G  q", step, w->source->steps);
+		snprintf(status, sizeof status, " %zu of %zu  arrows  g G  d u  q", step, w->source->steps);
 	else
-		snprintf(status, sizeof status, " step %zu of %zu   right, space: forward   left: backward   "
-		         "g, G: ends   q: leave ", step, w->source->steps);
-	terminal_put(screen_of(w, step), status, w->style.colour);
+		snprintf(status, sizeof status, " step %zu of %zu   right, left: walk   g, G: ends   d, u: scroll   "
+		         "q: leave ", step, w->source->steps);
+	terminal_put(scrolled(w, screen_of(w, step)), status, w->style.colour);
 }
 
 /* Where a key leads; 0: out. */
@@ -118,6 +138,7 @@ static size_t next_step(int key, size_t step, size_t steps)
 void show_walk(struct show_source *source, const struct draw_style *style, size_t step)
 {
 	struct walk w = {.source = source, .style = *style};
+	enum { SCROLL = 8 };
 	bool draw = true;
 
 	terminal_enter("show --step needs a terminal; without --step all is printed");
@@ -130,7 +151,9 @@ void show_walk(struct show_source *source, const struct draw_style *style, size_
 			w.style.width = max_size(terminal_columns(), DRAW_WIDTH_MIN);
 			forget(&w);
 		}
-		draw = next != step || key == KEY_RESIZED;
+		if (key == 'd' || key == 'u')
+			w.scroll = key == 'd' ? w.scroll + SCROLL : w.scroll - min_size(w.scroll, SCROLL);
+		draw = next != step || key == KEY_RESIZED || key == 'd' || key == 'u';
 		step = next;
 	}
 	terminal_leave();

@@ -110,7 +110,7 @@ static void put_rows(const char *text, size_t rows)
 	for (; rows > 0 && *text != '\0'; rows--) {
 		const size_t n = strcspn(text, "\n");
 		if (rows == 1 && text[n] != '\0' && text[n + 1] != '\0') {
-			fputs("... a taller terminal shows more\033[K\r\n", stdout);
+			fputs("...\033[K\r\n", stdout);
 			return;
 		}
 		fwrite(text, 1, n, stdout);
