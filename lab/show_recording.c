@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/assert.h"
 #include "base/bits.h"
@@ -16,6 +17,7 @@
 #include "show_slab.h"
 #include "symbols.h"
 #include "tell.h"
+#include "terminal.h"
 #include "trace.h"
 #include "units.h"
 
@@ -60,6 +62,22 @@ static void close_heap(struct recording *r)
 	live_close(&r->moving);
 	heap_close(&r->heap);
 	os_arena_close(&r->arena);
+}
+
+/* Long work is told where somebody watches; `what` NULL: it is over. */
+static void progress(const char *what, size_t calls)
+{
+	enum { EVERY = 1 << 21 };
+	static bool said;
+
+	if (what == NULL && said)
+		fputs("\r\033[K", stderr);
+	if (what == NULL)
+		said = false;
+	if (what == NULL || calls % EVERY != 0 || terminal_entered() || !isatty(STDERR_FILENO))
+		return;
+	fprintf(stderr, "\rdmm: %s: %.0f million calls", what, (double)calls / 1e6);
+	said = true;
 }
 
 static void remember(struct live *t, uint64_t key, const void *p)
@@ -154,7 +172,7 @@ static size_t find_peak(struct recording *r)
 	size_t peak = 1, step = 0;
 
 	while (next_call(r, &ev)) {
-		step++;
+		progress("looking for the peak", ++step);
 		r->threads = max_size(r->threads, ev.thread);
 		struct live_object *const o = live_slot(&r->objects, ev.class & TRACE_IS_FREE ? ev.addr : ev.old);
 		if (o->addr != 0 && (ev.class & (TRACE_IS_FREE | TRACE_IS_REALLOC))) {
@@ -169,6 +187,7 @@ static size_t find_peak(struct recording *r)
 		if (live > most)
 			most = live, peak = step;
 	}
+	progress(NULL, 0);
 	r->steps = step;
 	return peak;
 }
@@ -213,8 +232,9 @@ static void seek(void *arg, size_t step)
 		return;
 	while (r->done + 1 < step && next_call(r, &ev)) {
 		perform(r, &ev);
-		r->done++;
+		progress("performing", ++r->done);
 	}
+	progress(NULL, 0);
 	look(r);
 	if (next_call(r, &ev)) {
 		perform(r, &ev);

@@ -14,6 +14,7 @@
 
 static struct termios as_found, raw;
 static volatile sig_atomic_t resized;
+static bool entered;
 
 static const char normal[] = "\033[?25h\033[?1049l"; /* cursor on, the other screen */
 static const char full[] = "\033[?1049h\033[?25l";
@@ -81,16 +82,23 @@ void terminal_enter(const char *otherwise)
 	handle(SIGWINCH, on_resize);
 	handle(SIGTSTP, on_stop);
 	say(full, sizeof full - 1);
+	entered = true;
 }
 
 void terminal_leave(void)
 {
 	fflush(stdout);
 	as_before();
+	entered = false;
 	handle(SIGINT, SIG_DFL);
 	handle(SIGTERM, SIG_DFL);
 	handle(SIGHUP, SIG_DFL);
 	handle(SIGTSTP, SIG_DFL);
+}
+
+bool terminal_entered(void)
+{
+	return entered;
 }
 
 size_t terminal_rows(void)

@@ -12,6 +12,7 @@
 /* Ends the program with `otherwise` where there is no terminal on both sides. */
 void terminal_enter(const char *otherwise);
 void terminal_leave(void);
+bool terminal_entered(void);
 
 size_t terminal_rows(void);
 size_t terminal_columns(void);
