@@ -257,6 +257,28 @@ def a_library_deleted_since_is_read_all_the_same():
             check_hold(look(f"--pid={t.pid}"), t.line)
 
 
+def used(pid):
+    """What the kernel charges a process: ns on a processor and time slices by thread, faults.
+
+    Not resident pages: khugepaged may change them at any time.
+    """
+    tasks = {}
+    for task in os.listdir(f"/proc/{pid}/task"):
+        runs, _, slices = open(f"/proc/{pid}/task/{task}/schedstat").read().split()
+        tasks[task] = runs, slices
+    stat = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
+    return tasks, stat[7], stat[9]
+
+
+def looking_costs_the_process_nothing():
+    with Target("rest") as t:
+        look_at_rest(t.pid)
+        before = used(t.pid)
+        r = top(str(t.pid), "--count=30", "--interval=0.01", "--format=csv")
+        assert r.returncode == 0 and r.stdout.count("\n") == 31, r
+        assert used(t.pid) == before, (before, used(t.pid))
+
+
 def a_busy_heap_adds_up_every_time():
     with Target("churn", "4") as t:
         for _ in range(25):
@@ -362,7 +384,7 @@ def main():
     tests = [figures_are_the_programs_own, a_core_shows_what_the_process_showed,
              a_core_from_elsewhere_needs_no_file_of_its_program, the_kernels_core_shows_the_same,
              a_static_program_is_found_by_its_symbol_and_stripped_by_its_looks,
-             a_library_deleted_since_is_read_all_the_same, a_busy_heap_adds_up_every_time,
+             a_library_deleted_since_is_read_all_the_same, looking_costs_the_process_nothing, a_busy_heap_adds_up_every_time,
              it_fits_forty_columns_without_colour,
              top_prints_looks_that_add_up, top_says_when_its_process_ends_or_becomes_another,
              top_refuses_in_a_sentence, what_cannot_be_seen_is_refused_in_a_sentence]

@@ -1,6 +1,7 @@
 /* target.c - a program that is looked at from outside: it says what it holds, then waits.
  *
  * usage: target hold   what follows, one line, then end at the end of input
+ *        target rest    the same, but no thread of it wakes up
  *        target churn  THREADS threads that allocate and free until the end of input
  *        target become after a byte, another program
  *        target idle   not one call of malloc, if the C library makes none
@@ -52,7 +53,7 @@ static void *sleep_on(void *arg)
 }
 
 /* Sizes of few other users: the test asks for these classes. */
-static int hold(void)
+static int hold(int sleepers)
 {
 	pthread_t other, sleeper;
 	int live = 0;
@@ -68,8 +69,10 @@ static int hold(void)
 			free(objects[i]);
 		else
 			live++;
-	pthread_create(&sleeper, NULL, sleep_on, NULL);
-	pthread_setname_np(sleeper, "sleeper");
+	if (sleepers) {
+		pthread_create(&sleeper, NULL, sleep_on, NULL);
+		pthread_setname_np(sleeper, "sleeper");
+	}
 	pthread_create(&other, NULL, free_some, NULL);
 	pthread_join(other, NULL);
 	usleep(200000);
@@ -110,8 +113,8 @@ static int churn_all(int threads)
 
 int main(int argc, char **argv)
 {
-	if (argc > 1 && strcmp(argv[1], "hold") == 0)
-		return hold();
+	if (argc > 1 && (strcmp(argv[1], "hold") == 0 || strcmp(argv[1], "rest") == 0))
+		return hold(strcmp(argv[1], "hold") == 0);
 	if (argc > 2 && strcmp(argv[1], "churn") == 0)
 		return churn_all(atoi(argv[2]) > 64 ? 64 : atoi(argv[2]));
 	if (argc > 1 && strcmp(argv[1], "become") == 0) {
