@@ -34,7 +34,8 @@ enum { OPTION_DEMO = OPTION_OWN, OPTION_SYSTEM, OPTION_ASCII, OPTION_WIDTH, OPTI
 
 static const struct argp_option options[] = {
     {"demo", OPTION_DEMO, NULL, 0, "The lecture's examples: p1 to p5, the 150 bytes, the 98 in 100", 0},
-    {"system", OPTION_SYSTEM, "S,..", 0, "Designs to show, also NAME=PATH.so (all)", 0},
+    {"system", OPTION_SYSTEM, "S,..", 0,
+        "Designs to show, also NAME=PATH.so (all; of a recording, or with --step: bins)", 0},
     {"at", OPTION_AT, "N", 0, "The recording's heap after call N (where most was live)", 0},
     {"step", OPTION_STEP, NULL, 0, "Walk forward and backward by keys", 0},
     {"pid", OPTION_PID, "P", 0, "The heap of a running process on slab; it is neither stopped nor slowed", 0},

@@ -14,7 +14,7 @@
 /* ---- pages: 8 bytes a page in /proc/PID/pagemap ------------------------------------------------ */
 
 enum { ENTRIES = 8192 };
-static const uint64_t PRESENT = 1ull << 63, SWAPPED = 1ull << 62;
+static const uint64_t PRESENT = 1ull << 63, SWAPPED = 1ull << 62, GUARD = 1ull << 58; /* a guard is no page */
 
 struct pages {
 	int fd;
@@ -45,7 +45,7 @@ static uint64_t resident(struct pages *p, uint64_t from, uint64_t end, uint64_t 
 		if (!look_up(p, number, &entry))
 			break;
 		present += (entry & PRESENT) != 0 ? p->page : 0;
-		*swapped += (entry & SWAPPED) != 0 ? p->page : 0;
+		*swapped += (entry & (SWAPPED | GUARD)) == SWAPPED ? p->page : 0;
 	}
 	return present;
 }
@@ -198,7 +198,7 @@ static void name_thread(struct outside *o, struct outside_heap *h)
 	char file[48];
 	int32_t tid;
 
-	for (size_t i = 0; i < o->tid_offset_count && h->tid == 0; i++)
+	for (size_t i = 0; i < o->tid_offset_count && h->tid == 0 && h->pointer != 0; i++)
 		if (memory_read(&o->memory, h->pointer + (uint64_t)o->tid_offset[i], &tid, sizeof tid) &&
 		    is_thread(&o->memory, tid))
 			h->tid = tid;

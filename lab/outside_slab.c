@@ -1,4 +1,5 @@
-/* outside_slab.c - slab's records into a view.  The one file of the lab that knows their layout.
+/* outside_slab.c - slab's records into a view.  With outside_root.c the only one in
+ * the lab that knows their layout.
  *
  *   root --> chunks[]   which granules of 2 MiB are free, which dirty      read, and read again after
  *            slabs[]    a record a granule: slab, run, or the rest of one  the chunk's records
@@ -8,17 +9,13 @@
  * A record is believed if it fits its place and its neighbours; a chunk in which one does not fit, or
  * whose masks changed meanwhile, is read again, up to AGAIN times.
  */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/assert.h"
 #include "base/bits.h"
 #include "outside.h"
 #include "slab/root.h"
-
-extern struct slab_root dmm_slab_root; /* our own: the one in this process */
 
 enum { AGAIN = 4 };
 
@@ -33,83 +30,6 @@ struct outside_tables {
 	uint64_t torn;
 	uint64_t busy_chunks; /* with records of slabs */
 };
-
-/* ---- the root ---------------------------------------------------------------------------------- */
-
-static bool read_root(struct memory *m, uint64_t addr, struct slab_root *r)
-{
-	return memory_read(m, addr, r, sizeof *r);
-}
-
-static bool same_layout(const struct slab_root *r)
-{
-	return r->version == ROOT_VERSION && r->slab_bytes == sizeof(struct slab) &&
-	       r->chunk_bytes == sizeof(struct chunk) && r->heap_bytes == sizeof(struct heap) &&
-	       r->granule == GRANULE && r->chunk_granules == CHUNK_GRANULES;
-}
-
-/* All that the root points to lies in its reservation. */
-static bool plausible(const struct slab_root *r)
-{
-	const uintptr_t from = (uintptr_t)r->reservation, end = from + r->reservation_len;
-	const uintptr_t bits = (r->base >> WORD_SHIFT) * sizeof(uint64_t);
-	const uintptr_t tables[] = {(uintptr_t)r->chunks, (uintptr_t)r->bins, (uintptr_t)r->heaps,
-	    (uintptr_t)r->stacks, (uintptr_t)r->slabs, (uintptr_t)r->tags, (uintptr_t)r->live + bits,
-	    (uintptr_t)r->avail + bits, r->base};
-
-	for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
-		if (tables[i] < from || tables[i] >= end)
-			return false;
-	return r->base % HUGE_PAGE_SIZE == 0 && r->units <= (end - r->base) >> UNIT_SHIFT &&
-	       r->chunk_count <= r->chunk_limit && r->chunk_limit <= CHUNKS_MAX && r->heap_count <= HEAPS_MAX;
-}
-
-int outside_root_at(struct memory *m, uint64_t addr, struct memory_error *e)
-{
-	struct slab_root r;
-
-	if (!read_root(m, addr, &r)) {
-		memory_refuse(e, "%s: slab's root at 0x%zx cannot be read: cut short, or not dumped", m->title,
-		    (size_t)addr);
-		return -1;
-	}
-	if (r.version == 0 && r.units == 0) {
-		memory_refuse(e, "%s has slab loaded, but has not allocated anything from it", m->title);
-		return -1;
-	}
-	if (!same_layout(&r)) {
-		memory_refuse(e, "%s runs another version of slab: its records are version %u (%u, %u and %u "
-		                 "bytes), this dmm reads version %u (%zu, %zu and %zu bytes); use the dmm that "
-		                 "came with that library", m->title, r.version, r.slab_bytes,
-		    r.chunk_bytes, r.heap_bytes, ROOT_VERSION, sizeof(struct slab), sizeof(struct chunk),
-		    sizeof(struct heap));
-		return -1;
-	}
-	if (!plausible(&r)) {
-		memory_refuse(e, "%s: slab's root at 0x%zx is damaged: the program overwrote it, or the core is "
-		                 "corrupt", m->title, (size_t)addr);
-		return -1;
-	}
-	return 1;
-}
-
-struct outside_mark outside_root_mark(void)
-{
-	const uint32_t words[] = {ROOT_VERSION, sizeof(struct slab), sizeof(struct chunk), sizeof(struct heap),
-	    GRANULE, CHUNK_GRANULES};
-	struct outside_mark mark = {.len = sizeof words, .offset = offsetof(struct slab_root, version),
-	    .step = _Alignof(struct slab_root)};
-
-	memcpy(mark.bytes, words, sizeof words);
-	return mark;
-}
-
-bool outside_open_self(struct outside *o)
-{
-	*o = (struct outside){.root = (uint64_t)(uintptr_t)&dmm_slab_root, .pagemap = -1};
-	memory_open_self(&o->memory);
-	return dmm_slab_root.base != 0;
-}
 
 /* ---- the view's arrays ------------------------------------------------------------------------- */
 
@@ -247,10 +167,26 @@ static struct outside_run slab_run(const struct outside_tables *t, uint32_t gran
 	    .step = s->size >> UNIT_SHIFT, .purged = (uint32_t)purged_bytes(s)};
 }
 
+/* Hardened: guard granules before a large object, which its record counts (slab/guarded.h); 0: none. */
+static uint32_t guards_before_run(const struct outside_tables *t, uint32_t at, const struct chunk *c)
+{
+	enum { AT_MOST = 64 };
+
+	for (uint32_t n = 1; n <= AT_MOST && at + n < CHUNK_GRANULES && !bit(c->free, at + n); n++) {
+		const struct slab *const s = &t->slabs[at + n];
+		if (s->kind == GRANULE_RUN)
+			return s->cls == CLASS_RUN && s->count == n ? n : 0;
+		if (s->kind == GRANULE_SLAB)
+			return 0;
+	}
+	return 0;
+}
+
 /* What each granule of the chunk is.  False: something does not fit. */
 static bool interpret(struct outside_tables *t, uint32_t chunk, uint32_t from, const struct chunk *c)
 {
 	bool whole = true;
+	uint32_t guards;
 
 	t->found_count = 0;
 	for (uint32_t at = from; at < CHUNK_GRANULES;) {
@@ -267,6 +203,8 @@ static bool interpret(struct outside_tables *t, uint32_t chunk, uint32_t from, c
 			run = slab_run(t, granule);
 		else if (fits(t, granule, c))
 			run.kind = OUTSIDE_IS_LARGE, run.count = s->run;
+		else if ((guards = guards_before_run(t, at, c)) != 0)
+			run.kind = OUTSIDE_IS_UNUSED, run.count = guards;
 		whole &= run.kind != OUTSIDE_IS_TORN;
 		t->found[t->found_count++] = run;
 		at += run.count;
@@ -471,7 +409,7 @@ bool outside_read_slab(struct outside *o, struct outside_view *v, struct memory_
 
 	if (outside_root_at(&o->memory, o->root, e) < 0)
 		return false;
-	read_root(&o->memory, o->root, r);
+	memory_read(&o->memory, o->root, r, sizeof *r);
 	v->version = r->version;
 	v->root = o->root;
 	v->base = r->base;
@@ -483,7 +421,7 @@ bool outside_read_slab(struct outside *o, struct outside_view *v, struct memory_
 		    o->memory.live ? ": the process has ended, or overwrote them" : ": the core was cut short");
 	v->bytes[OUTSIDE_TABLES] = table_bytes(t, v);
 	const struct slab_root before = *r;
-	if (read_root(&o->memory, o->root, r))
+	if (memory_read(&o->memory, o->root, r, sizeof *r))
 		v->moved = (distance(before.used, r->used) + distance(before.dirty, r->dirty)) * GRANULE;
 	return true;
 }

@@ -25,8 +25,8 @@ NOBODY = 65534
 class Target:
     """A program that runs until the block ends; .line is what it said."""
 
-    def __init__(self, *args, program=TARGET, preload=LIB):
-        env = dict(os.environ)
+    def __init__(self, *args, program=TARGET, preload=LIB, conf=""):
+        env = dict(os.environ, DMM_CONF=conf)
         if preload:
             env["LD_PRELOAD"] = preload
         self.p = subprocess.Popen([program, *args], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env)
@@ -270,6 +270,16 @@ def used(pid):
     return tasks, stat[7], stat[9]
 
 
+def a_hardened_heap_is_seen_as_well():
+    with Target("hold", conf="hardened") as t:
+        view = look_at_rest(t.pid)
+        live, small, others, large = map(int, t.line)
+        check_sums(view)
+        assert cls(view, 9300)["live"] == live and cls(view, 1470)["live"] == small, view["heap"]["classes"]
+        assert view["heap"]["large_objects"] == large and view["heap"]["torn_bytes"] == 0, view["heap"]
+        assert view["resident"]["swapped_bytes"] == 0, view["resident"]
+
+
 def looking_costs_the_process_nothing():
     with Target("rest") as t:
         look_at_rest(t.pid)
@@ -384,7 +394,8 @@ def main():
     tests = [figures_are_the_programs_own, a_core_shows_what_the_process_showed,
              a_core_from_elsewhere_needs_no_file_of_its_program, the_kernels_core_shows_the_same,
              a_static_program_is_found_by_its_symbol_and_stripped_by_its_looks,
-             a_library_deleted_since_is_read_all_the_same, looking_costs_the_process_nothing, a_busy_heap_adds_up_every_time,
+             a_library_deleted_since_is_read_all_the_same, looking_costs_the_process_nothing,
+             a_hardened_heap_is_seen_as_well, a_busy_heap_adds_up_every_time,
              it_fits_forty_columns_without_colour,
              top_prints_looks_that_add_up, top_says_when_its_process_ends_or_becomes_another,
              top_refuses_in_a_sentence, what_cannot_be_seen_is_refused_in_a_sentence]
