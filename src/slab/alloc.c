@@ -55,12 +55,13 @@ void slab_free_slow(void *p)
 	const uint32_t tag = tag_at(off >> GRANULE_SHIFT);
 	if (tag_heap(tag) == 0)
 		return free_run(p);
+	if (unlikely((live_word(p) & bit_of(p)) == 0))
+		slab_bad_pointer("free", p);
+	if (tag_heap(tag) << TAG_HEAP_SHIFT != thread_cache.tag)
+		return remote_free(p, tag); /* which looks at avail while it writes it: its line comes once */
 	if (unlikely(!object_live(p)))
 		slab_bad_pointer("free", p);
-	if (tag_heap(tag) << TAG_HEAP_SHIFT == thread_cache.tag)
-		free_own(p, tag);
-	else
-		remote_free(p, tag);
+	free_own(p, tag);
 }
 
 /* p must be live; says what it is. */
@@ -130,7 +131,7 @@ void *slab_realloc(void *p, size_t n)
 static unsigned aligned_class(size_t align, size_t n)
 {
 	for (unsigned cls = class_of(n == 0 ? 1 : n); cls < class_count; cls++)
-		if (size_class[cls].size % align == 0)
+		if ((size_class[cls].size & (align - 1)) == 0)
 			return cls;
 	return 0;
 }

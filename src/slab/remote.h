@@ -17,7 +17,8 @@
 
 #include "slab/slab.h"
 
-/* p is a live object of a slab that the calling thread does not own, and has the tag of. */
+/* p is where an object begins of a slab that the calling thread does not own, with this tag.  It is not
+ * in avail yet: else it is a double free. */
 void remote_free(const void *p, uint32_t tag);
 
 #endif

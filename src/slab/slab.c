@@ -7,16 +7,18 @@
 #include "base/crash.h"
 #include "slab/page_heap.h"
 
-/* ---- words of a slab: number w lies at its w-th KiB ---------------------------------------------- */
+/* ---- words of a slab: one for each KiB, or, of larger objects, those in which one begins ------------ */
+
+enum { WORD_BYTES = 1 << WORD_SHIFT };
 
 static unsigned slab_words(const struct slab *s)
 {
-	return s->granules * (unsigned)GRANULE_WORDS;
+	return s->size < WORD_BYTES ? s->granules * (unsigned)GRANULE_WORDS : s->count;
 }
 
 static char *word_address(const struct slab *s, unsigned w)
 {
-	return slab_start(s) + ((size_t)w << WORD_SHIFT);
+	return slab_start(s) + (size_t)w * max_size(s->size, WORD_BYTES);
 }
 
 /* Mark every object avail. */
@@ -113,9 +115,10 @@ void **slab_take(struct slab *s, void **out, void **const stop)
 		const uint64_t all = atomic_load_explicit(avail_word(p), memory_order_acquire);
 		if (all == 0)
 			continue;
+		char *const base = (char *)round_down((uintptr_t)p, WORD_BYTES);
 		uint64_t rest = all;
 		do {
-			*--out = p + ((size_t)__builtin_ctzll(rest) << UNIT_SHIFT);
+			*--out = base + ((size_t)__builtin_ctzll(rest) << UNIT_SHIFT);
 			rest &= rest - 1;
 		} while (rest != 0 && out > stop);
 		const uint64_t got = all & ~rest, live = live_word(p);
@@ -229,10 +232,10 @@ static bool fault(struct dmm_fault *why, const char *rule, const void *at, uint6
 	return false;
 }
 
-/* Bits at the places where objects begin, in word w. */
+/* Bits at the places where objects begin, in the w-th KiB. */
 static uint64_t starts_of(const struct slab *s, unsigned w)
 {
-	const size_t from = (size_t)w << WORD_SHIFT, to = from + (1u << WORD_SHIFT);
+	const size_t from = (size_t)w << WORD_SHIFT, to = from + WORD_BYTES;
 	uint64_t bits = 0;
 
 	for (size_t i = (from + s->size - 1) / s->size; i < s->count && i * s->size < to; i++)
@@ -244,8 +247,8 @@ bool slab_check(struct slab *s, struct dmm_fault *why)
 {
 	const uint32_t first = granule_of(s);
 
-	for (unsigned w = 0; w < slab_words(s); w++) {
-		const char *const p = word_address(s, w);
+	for (unsigned w = 0; w < s->granules * (unsigned)GRANULE_WORDS; w++) {
+		const char *const p = slab_start(s) + (size_t)w * WORD_BYTES;
 		const uint64_t bits = live_word(p) | atomic_load(avail_word(p)), starts = starts_of(s, w);
 		if ((bits & ~starts) != 0)
 			return fault(why, "S1 starts", p, bits, starts);
