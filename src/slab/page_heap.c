@@ -206,7 +206,7 @@ static bool payload_grow(uint32_t to)
 }
 
 /* Huge pages only where the heap already fills them: a small program stays small. */
-static const uint32_t HUGE_FROM_CHUNK = 2;
+static const uint32_t HUGE_FROM_CHUNK = 1;
 
 /* Add chunks until there are `count`; false: the system or the reservation has no more. */
 static bool chunks_grow(uint32_t count)

@@ -136,11 +136,11 @@ static bool purge_slabs(uint32_t *cursor)
 
 /* ---- slabs that others have emptied while their owner sleeps --------------------------------- */
 
-static void heap_release_idle(struct heap *h)
+/* h's lock is held. */
+static void release_emptied(struct heap *h)
 {
 	if (atomic_load_explicit(&h->inbox, memory_order_relaxed) == 0)
 		return;
-	lock_take(&h->lock);
 	uint32_t granule = atomic_exchange(&h->inbox, 0), keep = 0;
 	while (granule != 0) {
 		struct slab *s = slab_at(granule);
@@ -163,20 +163,27 @@ static void heap_release_idle(struct heap *h)
 			s->inbox_next = head;
 		} while (!atomic_compare_exchange_weak(&h->inbox, &head, granule_of(s)));
 	}
-	lock_give(&h->lock);
 }
 
-static void release_idle(void)
+static void release_idle(bool all)
 {
-	for (uint32_t i = HEAP_LATE; i < root.heap_count; i++)
-		heap_release_idle(&root.heaps[i]);
+	for (uint32_t i = HEAP_LATE; i < root.heap_count; i++) {
+		struct heap *const h = &root.heaps[i];
+		lock_take(&h->lock);
+		release_emptied(h);
+		if (all)
+			heap_release_all_kept(h);
+		else
+			heap_release_idle_kept(h);
+		lock_give(&h->lock);
+	}
 }
 
 /* ---- the helper ------------------------------------------------------------------------------ */
 
 static bool too_dirty(void)
 {
-	return root.dirty > purge_limit();
+	return purge_dirty() > purge_limit();
 }
 
 static int helper(void *arg)
@@ -189,8 +196,8 @@ static int helper(void *arg)
 		helper_sleep_ms(PURGE_TICK_MS);
 		if (!enabled)
 			break;
-		const uint32_t before = root.epoch++;
-		release_idle();
+		const uint32_t before = root.epoch++ - (PURGE_AGE_TICKS - 1);
+		release_idle(false);
 		const bool changed = purge_slabs(&cursor);
 		if (too_dirty()) {
 			purge_runs(before, true, purge_limit() / 2);
@@ -229,7 +236,7 @@ size_t purge_now(size_t keep)
 		return 0;
 	const size_t before = root.dirty, granules = keep / GRANULE;
 
-	release_idle();
+	release_idle(true);
 	purge_runs(root.epoch + 1, true, granules);
 	purge_runs(root.epoch + 1, false, granules);
 	const size_t after = root.dirty;

@@ -4,7 +4,7 @@
  *   promise, 1 s after the last call: dirty <= max(1 MiB, live / 8)
  *
  * Whoever makes more dirty than that wakes a helper thread, which exists only while there is something
- * to do.  Ten times a second it gives back what the last tick did not touch: whole free chunks with
+ * to do.  Ten times a second it gives back what the last four ticks did not touch: whole free chunks with
  * their metadata, then free runs, then pages of slabs in which no object is live.
  */
 #ifndef SLAB_PURGE_H
@@ -12,7 +12,10 @@
 
 #include "slab/root.h"
 
-enum { PURGE_TICK_MS = 100 };
+enum {
+	PURGE_TICK_MS = 100,
+	PURGE_AGE_TICKS = 4, /* what a run was taken from or given to more recently stays */
+};
 
 /* Granules that may stay dirty. */
 static inline size_t purge_limit(void)
@@ -29,9 +32,14 @@ static inline size_t purge_sparse_limit(void)
 
 void purge_wake(void); /* no lock is held */
 
+static inline size_t purge_dirty(void)
+{
+	return root.dirty + atomic_load_explicit(&root.kept, memory_order_relaxed);
+}
+
 static inline void purge_check(void)
 {
-	if (unlikely(root.dirty > purge_limit()))
+	if (unlikely(purge_dirty() > purge_limit()))
 		purge_wake();
 }
 

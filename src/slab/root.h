@@ -19,7 +19,7 @@
  * without a live object can be given back.
  *
  * Who may write:
- *   root          page_lock, but heaps, heap_count, shared: heaps_lock
+ *   root          page_lock, but heaps, heap_count, shared: heaps_lock; kept: a heap's lock, atomically
  *   struct chunk  page_lock
  *   tags          the heap's lock, but TAG_REMOTE: everybody, atomically
  *   live          the owner; of a slab without owner, who holds the heap's lock
@@ -72,6 +72,13 @@ enum granule_kind {
 #define TAG_REMOTE     (1u << 31) /* others have freed into it: in its heap's inbox, or about to be */
 enum { TAG_STACK = 16 };          /* sizeof(struct stack) */
 
+/* Is a slab in its heap's list of the class? */
+enum slab_listed {
+	LISTED_NOT,  /* no object in avail */
+	LISTED,      /* some */
+	LISTED_KEPT, /* all: kept while it is the only one in the list, until the purger finds it idle */
+};
+
 struct slab {
 	uint32_t next, prev;  /* partial list of the heap, a ring; granule numbers */
 	uint32_t inbox_next;  /* whoever set TAG_REMOTE; then who drains the inbox */
@@ -86,7 +93,7 @@ struct slab {
 	_Atomic uint8_t kind; /* enum granule_kind */
 	uint8_t  cls;         /* CLASS_RUN: not a slab */
 	uint8_t  granules;
-	bool     listed;      /* in its heap's list of the class */
+	uint8_t  listed;      /* enum slab_listed */
 	uint16_t heap;        /* number of the heap */
 	uint16_t seen_avail;  /* purger: avail when it last looked */
 };
@@ -146,6 +153,7 @@ struct slab_root {
 	uint32_t chunk_ready, meta_ready; /* chunks whose payload, whose metadata is accessible */
 	size_t   used;               /* granules in slabs and runs */
 	size_t   dirty;              /* granules free and dirty */
+	_Atomic size_t kept;         /* granules of slabs that are LISTED_KEPT */
 	uint32_t epoch;
 	void    *reservation;
 	size_t   reservation_len;

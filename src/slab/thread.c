@@ -79,6 +79,7 @@ void heap_abandon(struct heap *h)
 	lock_take(&h->lock);
 	heap_flush(h, h->owner);
 	h->owner = NULL;
+	heap_release_all_kept(h);
 	heap_drain_inbox(h);
 	lock_give(&h->lock);
 

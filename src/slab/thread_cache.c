@@ -18,7 +18,7 @@ static void list_slab(struct heap *h, struct slab *s)
 {
 	const uint32_t me = granule_of(s), first = h->partial[s->cls];
 
-	s->listed = true;
+	s->listed = LISTED;
 	s->next = s->prev = me;
 	if (first != 0) {
 		struct slab *const head = slab_at(first);
@@ -41,7 +41,20 @@ void heap_unlist_slab(struct heap *h, struct slab *s)
 	slab_at(s->prev)->next = s->next;
 	slab_at(s->next)->prev = s->prev;
 	h->partial_granules -= s->granules;
-	s->listed = false;
+	s->listed = LISTED_NOT;
+}
+
+static void keep(struct slab *s)
+{
+	s->listed = LISTED_KEPT;
+	atomic_fetch_add_explicit(&root.kept, s->granules, memory_order_relaxed);
+}
+
+static void unkeep(struct slab *s)
+{
+	s->listed = LISTED;
+	s->seen_avail = 0;
+	atomic_fetch_sub_explicit(&root.kept, s->granules, memory_order_relaxed);
 }
 
 /* Nothing is live.  A slab that somebody is about to put into the inbox stays until it is drained. */
@@ -58,10 +71,42 @@ static void release(struct heap *h, struct slab *s)
 
 void heap_settle_slab(struct heap *h, struct slab *s)
 {
-	if (!s->listed && s->avail > 0)
+	if (s->listed == LISTED_NOT && s->avail > 0)
 		list_slab(h, s);
-	if (s->avail == s->count)
+	if (s->avail < s->count || s->listed == LISTED_KEPT)
+		return;
+	if (h->owner != NULL && s->next == granule_of(s))
+		keep(s);
+	else
 		release(h, s);
+}
+
+static void release_kept(struct heap *h, struct slab *s)
+{
+	if (s->listed != LISTED_KEPT)
+		return;
+	unkeep(s);
+	release(h, s);
+}
+
+void heap_release_all_kept(struct heap *h)
+{
+	for (unsigned cls = 0; cls < class_count; cls++)
+		if (h->partial[cls] != 0)
+			release_kept(h, slab_at(h->partial[cls]));
+}
+
+void heap_release_idle_kept(struct heap *h)
+{
+	for (unsigned cls = 0; cls < class_count; cls++) {
+		if (h->partial[cls] == 0)
+			continue;
+		struct slab *const s = slab_at(h->partial[cls]);
+		if (s->seen_avail == s->count)
+			release_kept(h, s);
+		else if (s->listed == LISTED_KEPT)
+			s->seen_avail = s->count;
+	}
 }
 
 void heap_drain_inbox(struct heap *h)
@@ -198,6 +243,8 @@ static bool refill(struct heap *h, struct stack *k, unsigned cls)
 		struct slab *s = find_partial(h, cls);
 		if (s == NULL && (at < end || (s = find_new(h, cls)) == NULL))
 			break;
+		if (s->listed == LISTED_KEPT)
+			unkeep(s);
 		at = slab_take(s, at, bottom);
 		if (s->avail == 0)
 			heap_unlist_slab(h, s);

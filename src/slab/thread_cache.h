@@ -12,7 +12,7 @@
  * lock.  All else changes under the heap's lock, which the purger takes too.
  *
  *   unlisted --(an object comes into avail)--> partial --(none left)--> unlisted
- *                                                  \--(all are in avail)--> page heap
+ *                                                  \--(all are in avail)--> kept --(another, or idle)--> page heap
  *
  * A thread that ends empties its stacks and leaves its heap, slabs and all, to the next thread that
  * begins.  Until then who needs a slab takes one from there.  Memory asked for after that, from later TLS
@@ -70,8 +70,11 @@ void *cache_pop_late(unsigned cls);
 
 /* ---- for the other files of this room, with the heap's lock held ---------------------------- */
 
-/* Its avail has changed: list it, or, if no object is live, give it back. */
+/* Its avail has changed: list it, or, if no object is live and there is another, give it back. */
 void heap_settle_slab(struct heap *h, struct slab *s);
+/* Give back the slabs that were kept: all, or those that nobody took from since the last such call. */
+void heap_release_all_kept(struct heap *h);
+void heap_release_idle_kept(struct heap *h);
 /* The caller is the heap's thread, or the heap has none. */
 void heap_drain_inbox(struct heap *h);
 void heap_unlist_slab(struct heap *h, struct slab *s);
