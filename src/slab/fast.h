@@ -11,17 +11,16 @@
 #include "slab/alloc.h"
 #include "slab/thread_cache.h"
 
-/* Where the stack for n <= MEDIUM_MAX bytes lies in a thread's cache. */
+/* Where the stack for n bytes lies in a thread's cache; beyond MEDIUM_MAX one that is always empty. */
 static inline size_t place_for(size_t n)
 {
-	return likely(n <= LINEAR_MAX) ? (n + 15) & ~(size_t)15 /* classes of 16 bytes, stacks of 16 bytes */
-	                               : medium_place[(n + 63) / 64];
+	if (likely(n <= LINEAR_MAX))
+		return (n + 15) & ~(size_t)15; /* classes of 16 bytes, stacks of 16 bytes */
+	return n <= MEDIUM_MAX ? medium_place[(n + 63) / 64] : PLACE_NONE;
 }
 
 static inline void *slab_malloc(size_t n)
 {
-	if (unlikely(n > MEDIUM_MAX))
-		return slab_malloc_slow(n);
 	struct stack OWN_SEG *const k = stack_at(place_for(n));
 	void **const top = k->top;
 	if (unlikely((uintptr_t)top % STACK_BYTES == 0))
@@ -64,7 +63,7 @@ static inline void slab_free(void *p)
 
 static inline void slab_free_sized(void *p, size_t n)
 {
-	if (unlikely(n > MEDIUM_MAX || !free_hit(p, place_for(n))))
+	if (unlikely(!free_hit(p, place_for(n))))
 		slab_free_sized_slow(p, n);
 }
 

@@ -70,7 +70,10 @@ enum granule_kind {
  * and one comparison tell whether a granule is ours, and which stack it feeds. */
 #define TAG_HEAP_SHIFT 16
 #define TAG_REMOTE     (1u << 31) /* others have freed into it: in its heap's inbox, or about to be */
-enum { TAG_STACK = 16 };          /* sizeof(struct stack) */
+enum {
+	TAG_STACK = 16, /* sizeof(struct stack) */
+	PLACE_NONE = (CLASS_MAX - 1) * TAG_STACK, /* of a class that does not exist */
+};
 
 /* Is a slab in its heap's list of the class? */
 enum slab_listed {
