@@ -56,14 +56,16 @@ def look(*args):
     return json.loads(r.stdout)
 
 
-def look_at_rest(pid):
-    """Until the helper that gives memory back has nothing more to do."""
-    last, view = None, look(f"--pid={pid}")
-    for _ in range(40):
-        if last is not None and last["heap"] == view["heap"]:
-            return view
-        time.sleep(0.5)
-        last, view = view, look(f"--pid={pid}")
+def look_at_rest(pid, threads=2):
+    """Once the helper that gives memory back has nothing more to do and is gone."""
+    last = None
+    for _ in range(100):
+        if len(os.listdir(f"/proc/{pid}/task")) <= threads:
+            view = look(f"--pid={pid}")
+            if last is not None and last["heap"] == view["heap"]:
+                return view
+            last = view
+        time.sleep(0.3)
     raise AssertionError("the heap never comes to rest")
 
 
@@ -282,11 +284,7 @@ def a_hardened_heap_is_seen_as_well():
 
 def looking_costs_the_process_nothing():
     with Target("rest") as t:
-        look_at_rest(t.pid)
-        for _ in range(100): # until the helper that gives memory back has gone
-            if len(os.listdir(f"/proc/{t.pid}/task")) == 1:
-                break
-            time.sleep(0.2)
+        look_at_rest(t.pid, threads=1)
         before = used(t.pid)
         r = top(str(t.pid), "--count=30", "--interval=0.01", "--format=csv")
         assert r.returncode == 0 and r.stdout.count("\n") == 31, r
