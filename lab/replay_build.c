@@ -23,7 +23,7 @@ enum { LANE_SLOTS = 1024, NONE = UINT32_MAX };
 struct spill {
 	int fd;
 	char *at;
-	size_t len, cap;
+	size_t len, cap, passed;
 };
 
 struct slot {
@@ -87,6 +87,17 @@ static bool spill_grow(struct spill *s, size_t need)
 	s->at = at;
 	s->cap = cap;
 	return true;
+}
+
+/* What is far behind the end need not stay mapped in; it is in the file. */
+static void spill_pass(struct spill *s)
+{
+	enum { NEAR = 1 << 20 };
+	const size_t to = s->len > NEAR ? round_down(s->len - NEAR, NEAR) : 0;
+
+	if (to > s->passed)
+		madvise(s->at + s->passed, to - s->passed, MADV_DONTNEED);
+	s->passed = to;
 }
 
 /* Room for n bytes at the end; NULL: none, errno says why. */
@@ -330,6 +341,10 @@ static bool read_all(struct build *b, struct trace_error *e)
 		if (b->stream.payload > b->peak_payload) {
 			b->peak_payload = b->stream.payload;
 			b->peak_at = b->count - 1;
+		}
+		if (b->count % OPS_A_WINDOW == 0) {
+			spill_pass(&b->ops);
+			spill_pass(&b->threads);
 		}
 	}
 	return r == 0;

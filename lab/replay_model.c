@@ -87,14 +87,16 @@ static inline void perform(struct model *m, const struct replay_op *op)
 		resize(m, op, c);
 }
 
-/* The op file ends with its index and threads, so reading a little beyond the last op is no fault. */
+/* What stands before an object and what follows it: headers and footers, its own and its neighbours'. */
 static inline void fetch_ahead(const struct model *m, const struct replay_op *op)
 {
 	const struct cell *const next = &m->cell[op[AHEAD_CHUNK].slot];
 
 	__builtin_prefetch(&m->cell[op[AHEAD_SLOT].slot], 1);
-	if (next->p != NULL)
+	if (next->p != NULL) {
 		__builtin_prefetch((const char *)next->p - 16, 1);
+		__builtin_prefetch((const char *)next->p + next->size, 1);
+	}
 }
 
 static inline uint64_t owned(const struct model *m)
@@ -127,6 +129,7 @@ static void perform_range(struct model *m, size_t from, size_t to)
 	while (from < to) {
 		const size_t mark = (from / OPS_A_MARK + 1) * OPS_A_MARK, end = mark < to ? mark : to;
 		m->arena.clock_ns = m->ops->mark[from / OPS_A_MARK].ns;
+		replay_ops_pass(m->ops, from);
 		perform_some(m, from, end);
 		from = end;
 	}

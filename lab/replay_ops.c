@@ -29,6 +29,14 @@ bool replay_ops_map(struct replay_ops *o, int fd)
 	return true;
 }
 
+void replay_ops_pass(const struct replay_ops *o, size_t i)
+{
+	if (i < OPS_A_WINDOW || i % OPS_A_WINDOW != 0)
+		return;
+	const uintptr_t from = (uintptr_t)&o->op[i - OPS_A_WINDOW] & ~(uintptr_t)4095;
+	madvise((void *)from, OPS_A_WINDOW * sizeof *o->op, MADV_DONTNEED);
+}
+
 void replay_ops_close(struct replay_ops *o)
 {
 	if (o->head != NULL)

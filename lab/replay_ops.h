@@ -21,7 +21,7 @@
 
 #include "trace_stream.h"
 
-enum { OPS_A_MARK = 64, OPS_AN_EPOCH = 4096, OPS_VERSION = 1 };
+enum { OPS_A_MARK = 64, OPS_AN_EPOCH = 4096, OPS_A_WINDOW = 1 << 19, OPS_VERSION = 1 };
 #define OPS_MAGIC 0x73706f6d6d64u /* "dmmops" */
 
 enum op_flag {
@@ -74,6 +74,9 @@ bool replay_ops_build(struct replay_ops *o, const char *path, struct trace_error
 /* Map what an inherited descriptor has; false: it is none. */
 bool replay_ops_map(struct replay_ops *o, int fd);
 void replay_ops_close(struct replay_ops *o);
+/* Op i is reached for the first time: what is OPS_A_WINDOW and more before it need not stay mapped in, so
+ * that memory does not grow with the recording.  It may be read again all the same. */
+void replay_ops_pass(const struct replay_ops *o, size_t i);
 
 /* Nanoseconds of the recording before op i (as of its mark), and calls. */
 static inline uint64_t replay_ops_ns(const struct replay_ops *o, size_t i)

@@ -17,6 +17,8 @@
 
 struct replay replay;
 
+enum { POPULATE_MAX = 1 << 30 };
+
 static void map_input(char **argv)
 {
 	const int ops = atoi(argv[3]), result = atoi(argv[4]);
@@ -30,7 +32,8 @@ static void map_input(char **argv)
 	    MAP_SHARED | MAP_POPULATE, result, 0);
 	if (replay.result == MAP_FAILED || replay.result->magic != REPLAY_MAGIC)
 		self_die("its second descriptor is no file for results");
-	madvise((void *)replay.ops.head, replay.ops.head->len, MADV_POPULATE_READ); /* or later, by faults */
+	if (replay.ops.head->len < POPULATE_MAX) /* else by faults, while it runs */
+		madvise((void *)replay.ops.head, replay.ops.head->len, MADV_POPULATE_READ);
 }
 
 /* Should memory run out, it is this process that has too much. */
