@@ -53,6 +53,7 @@ struct build {
 	uint32_t last_lane;
 	size_t count; /* ops */
 	uint64_t peak_payload, peak_at, last_tick, without_effect;
+	bool timeless;
 };
 
 /* ---- files ------------------------------------------------------------------------------------ */
@@ -262,7 +263,7 @@ static bool add_mark(struct build *b, uint64_t calls)
 
 	if (m == NULL)
 		return false;
-	*m = (struct replay_mark){trace_file_ns(&b->file, b->last_tick), calls};
+	*m = (struct replay_mark){b->timeless ? 0 : trace_file_ns(&b->file, b->last_tick), calls};
 	return true;
 }
 
@@ -406,7 +407,8 @@ static bool finish(struct build *b, struct trace_error *e)
 	    .peak_at = b->peak_at,
 	    .foreign = b->stream.foreign,
 	    .overlaid = b->stream.overlaid,
-	    .without_effect = b->without_effect};
+	    .without_effect = b->without_effect,
+	    .timeless = b->timeless};
 
 	if (!add_mark(b, b->stream.events))
 		return trace_fail(e, 0, "no room for the calls made ready: %s", strerror(errno));
@@ -423,12 +425,16 @@ static bool finish(struct build *b, struct trace_error *e)
 
 static bool open_all(struct build *b, const char *path, struct trace_error *e)
 {
+	char clock[16];
+
 	if (!trace_file_open(&b->file, path, e))
 		return false;
 	if (!trace_stream_open(&b->stream, &b->file) || !spill_open(&b->ops) || !spill_open(&b->threads) ||
 	    !spill_open(&b->marks) || spill_add(&b->ops, sizeof(struct replay_head)) == NULL)
 		return trace_fail(e, 0, "no room for the calls made ready: %s", strerror(errno));
 	trace_reader_want_stacks(b->stream.reader, false);
+	b->timeless = trace_file_value(&b->file, TRACE_META, "clock", clock, sizeof clock) &&
+	    strcmp(clock, "none") == 0;
 	return true;
 }
 

@@ -79,12 +79,12 @@ void model_csv_rows(const char *path, const struct model_result *results, size_t
 
 /* ---- over time -------------------------------------------------------------------------------- */
 
-static void add_sample(struct table *t, const struct accounting *a)
+static void add_sample(struct table *t, const struct accounting *a, bool timed)
 {
 	char text[UNITS_LEN];
 
 	table_cell(t, "%s", units_count(text, (double)a->events));
-	table_cell(t, "%s", units_seconds(text, (double)a->ns * 1e-9));
+	table_cell(t, "%s", timed ? units_seconds(text, (double)a->ns * 1e-9) : "-");
 	table_cell(t, "%s", units_bytes(text, (double)a->footprint));
 	for (int i = 0; i < PARTS; i++)
 		if (a->part[i] == 0)
@@ -101,8 +101,9 @@ void model_over_time_text(const struct model_result *results, size_t n, FILE *ou
 	memcpy(columns + 3, part_columns, sizeof part_columns);
 	for (size_t i = 0; i < n; i++) {
 		table_begin(&t, columns, sizeof columns / sizeof *columns);
-		for (size_t k = 0; k < results[i].sample_count; k++)
-			add_sample(&t, &results[i].samples[k]);
+		const size_t n_samples = results[i].sample_count;
+		for (size_t k = 0; k < n_samples; k++)
+			add_sample(&t, &results[i].samples[k], results[i].samples[n_samples - 1].ns != 0);
 		fprintf(out, "\n%s: footprint = payload + padding + headers + bins + caches + tails + retained\n\n",
 		    results[i].subject->name);
 		table_text(&t, out);

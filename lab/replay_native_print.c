@@ -258,7 +258,10 @@ void native_over_time_text(const struct native *n, size_t steps, FILE *out)
 		const uint64_t at = (uint64_t)((double)n->ops->head->count * (double)k / (double)steps);
 		const struct replay_sample *const first = sample_at(&n->row[which[0]], at);
 		table_cell(&t, "%s", units_count(text, (double)replay_ops_calls(n->ops, at)));
-		table_cell(&t, "%s", units_seconds(text, (double)replay_ops_ns(n->ops, at) * 1e-9));
+		if (n->ops->head->timeless)
+			table_cell(&t, "%s", "-");
+		else
+			table_cell(&t, "%s", units_seconds(text, (double)replay_ops_ns(n->ops, at) * 1e-9));
 		table_cell(&t, "%s", first != NULL ? units_bytes(text, (double)first->payload) : "");
 		for (size_t i = 0; i < count; i++) {
 			const struct replay_sample *const s = sample_at(&n->row[which[i]], at);

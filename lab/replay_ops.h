@@ -56,6 +56,7 @@ struct replay_head { /* of the file; offsets in bytes */
 	uint64_t threads; /* in the order of their first op */
 	uint64_t calls, peak_payload, peak_count;
 	uint64_t peak_at; /* the op that made the payload largest */
+	uint64_t timeless; /* 1: an import that knew no times; all ns are 0 */
 	uint64_t foreign, overlaid;
 	uint64_t without_effect; /* calls that are TRACE_OP_NONE: free(NULL), what failed, what is foreign */
 };

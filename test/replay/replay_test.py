@@ -211,6 +211,21 @@ def test_what_cannot_be_replayed_is_one_line():
     assert "bset" in r.stderr, r.stderr
 
 
+def test_the_393_threads_of_a_phones_process_are_replayed():
+    """Where the traces of Android are beside the checkout; it is not part of it."""
+    packed = SOURCE + "/../shared/traces/systemui.zip"
+    if not os.path.exists(packed):
+        print("     skipped: no", packed)
+        return
+    run(DMM, "import", "--from=android", "-o", "T", packed)
+    want = info("T")
+    rows = native("T", "--systems=bins,slab", "--no-latency")
+    for name, row in rows.items():
+        assert row["outcome"] == "fine" and row["failed_calls"] == 0, (name, row["why"])
+        assert row["samples"][-1]["payload_bytes"] == want["live_bytes"], (name, row["samples"][-1])
+    assert all(r["problem"] is None for r in model("T", "--systems=list,bins,gnu,segmeta,slab").values())
+
+
 # ---- sweeps ----------------------------------------------------------------------------------------
 
 def plan(*options):
