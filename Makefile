@@ -82,6 +82,11 @@ fuzz-trace: all
 web:
 	@cd web && npm ci --no-audit --no-fund --ignore-scripts && npm run check && npm run build
 
+# What a page costs to make, to open and to use; CALLS="1000000 100000000" takes some minutes.
+.PHONY: bench-report
+bench-report: all
+	@node test/report/bench.mjs $(BUILD) $(or $(CALLS),1000000) || [ $$? = 77 ]
+
 demo: all
 	@tools/packages demo
 	@tools/demo $(BUILD)
@@ -89,6 +94,7 @@ demo: all
 bench: all
 	@tools/packages bench
 	@tools/bench $(BUILD)
+	@! command -v node >/dev/null || node test/report/bench.mjs $(BUILD) 1000000 || [ $$? = 77 ]
 
 install: all
 	@cmake --install $(BUILD) $(if $(PREFIX),--prefix $(PREFIX))

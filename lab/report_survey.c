@@ -204,6 +204,7 @@ bool report_survey(struct report_survey *s, const char *path, struct trace_error
 		return false;
 	for (size_t i = 0; i < s->file.count; i++)
 		s->threads = s->file.blocks[i].thread > s->threads ? s->file.blocks[i].thread : s->threads;
+	s->threads += s->threads == 0; /* some imports number their only one 0 */
 	plan_moments(s);
 	s->samples = max_size(REPORT_SAMPLES_MIN, min_size(REPORT_SAMPLES, WALKED / (s->peak_count + 1)));
 	if (site_of(s, 0) == NULL)

@@ -8,3 +8,8 @@ if(DMM_NODE)
 else()
 	message(STATUS "dmm report is not tested in a browser: there is no node")
 endif()
+# A recording as long as wanted, for pages of long recordings.
+add_executable(make_recording report/make_recording.c)
+set_target_properties(make_recording PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
+target_include_directories(make_recording PRIVATE ${CMAKE_SOURCE_DIR})
+target_link_libraries(make_recording PRIVATE dmm_trace dmm_flags dmm_instrument)

@@ -127,7 +127,7 @@ const tests = {
 		await page.keyboard.press("Enter");
 		assert.match(await readout.textContent(), /zoomed to/);
 		await page.keyboard.press("Escape");
-		await page.getByRole("button", { name: "End", exact: true }).last().click();
+		await page.locator('figure[data-figure="sites"]').getByRole("button", { name: "End", exact: true }).click();
 		const options = await page.locator("select option").allTextContents();
 		await page.locator("select").selectOption({ index: options.findIndex((o) => o.includes("peak")) });
 		assert.match(await readout.textContent(), /against .* grew/);

@@ -174,6 +174,25 @@ def test_settings_of_a_design_and_hostile_names_are_told_and_escaped():
         meta(page)
 
 
+def cost_of(folder, calls):
+    """A page of so many calls: its bytes, and the most memory that a process of the command had, in KiB."""
+    trace, to = f"{folder}/t{calls}", f"{folder}/p{calls}.html"
+    subprocess.run([BUILD + "/test/make_recording", str(calls), trace], check=True)
+    args = [DMM, "report", trace, "-o", to, "--runs=0", "--systems=gnu,segmeta"]
+    pid = os.posix_spawn(DMM, args, os.environ, file_actions=[(os.POSIX_SPAWN_OPEN, 2, "/dev/null", os.O_WRONLY, 0)])
+    _, status, usage = os.wait4(pid, 0)
+    assert status == 0
+    return os.path.getsize(to), usage.ru_maxrss
+
+
+def test_a_million_calls_take_no_more_room_than_a_fifth_of_them():
+    with tempfile.TemporaryDirectory() as folder:
+        few, few_kib = cost_of(folder, 200000)
+        many, many_kib = cost_of(folder, 1000000)
+        assert many < LIMIT and many < 2 * few, (few, many)
+        assert many_kib < few_kib * 1.5 + 16384, (few_kib, many_kib)
+
+
 def test_measured_figures_stand_beside_the_model_s():
     page = page_of("git", "--runs=2", "--warm=0", "--systems=gnu,bins", "--peers=none")
     m = meta(page)
@@ -200,7 +219,7 @@ def test_a_comparison_makes_a_page_with_times_and_heap():
     with tempfile.TemporaryDirectory() as folder:
         to = folder + "/p.html"
         with open(folder + "/in", "w") as f:
-            f.write("create table t(a); insert into t values (1),(2); select sum(a) from t;\n" * 1)
+            f.write("beta\nalpha\n" * 1000)
         with open(folder + "/in") as f:
             r = run(DMM, "compare", "--runs=2", "--warm=0", "--systems=gnu,bins", "--peers=none", f"--report={to}", "--",
                     "sort", stdin=f, env={**os.environ, "TMPDIR": folder})

@@ -28,11 +28,17 @@ class MapView {
 	private cross: { x: number; y: number } | null = null; // in CSS pixels
 	private drag: { x: number; y: number; moved: boolean } | null = null;
 	readonly redraw: () => void;
+	/** Of each block: the columns from and to which it lies, and its rows, rising. */
+	private readonly places: Float64Array;
 
 	constructor(readonly s: State, readonly index: number, readonly live: Uint8Array, readonly owned: Uint8Array, readonly blocks: Blocks,
 		readonly sites: () => Sites | null, figure: HTMLElement) {
 		this.design = s.meta.designs[index]!;
 		this.rows.to = this.design.rows;
+		const unit = this.design.granule;
+		this.places = new Float64Array(4 * blocks.at.length);
+		for (let i = 0; i < blocks.at.length; i++)
+			this.places.set([this.columnOf(blocks.born[i]!), this.columnOf(blocks.died[i]!), blocks.at[i]! / unit, (blocks.at[i]! + blocks.size[i]!) / unit], 4 * i);
 		this.redraw = perFrame(() => this.draw());
 		this.canvas = el("canvas", { class: "mapcanvas", tabindex: "0", role: "img",
 			"aria-label": `Heap map of ${this.design.name}. Arrow keys move the crosshair, plus and minus zoom, Enter chooses the moment, 0 shows all.` });
@@ -138,23 +144,28 @@ class MapView {
 		g.fillText(text, x, y);
 	}
 
+	/** Where block i lies, in CSS pixels: x, y, width, height. */
 	private boxOf(i: number, w: number, h: number): [number, number, number, number] {
-		const b = this.blocks, unit = this.design.granule;
-		const x0 = this.xOf(this.columnOf(b.born[i]!), w), x1 = this.xOf(this.columnOf(b.died[i]!), w);
-		const y1 = this.yOf(b.at[i]! / unit, h), y0 = this.yOf((b.at[i]! + b.size[i]!) / unit, h);
-		return [x0, y0, x1 - x0, y1 - y0];
+		const p = this.places, o = 4 * i, x = this.xOf(p[o]!, w), y = this.yOf(p[o + 3]!, h);
+		return [x, y, this.xOf(p[o + 1]!, w) - x, this.yOf(p[o + 2]!, h) - y];
 	}
 
+	/** Outlines of all blocks of at least 5 by 5 pixels.  They come largest first, so the first whose
+	 * area is below that ends it. */
 	private drawBlocks(g: CanvasRenderingContext2D, w: number, h: number): void {
+		const p = this.places, { from, to } = time, low = this.rows.from, high = this.rows.to;
+		const perColumn = w / (to - from), perRow = h / (high - low);
 		g.strokeStyle = color("card");
 		g.globalAlpha = 0.7;
 		g.lineWidth = 1;
 		g.beginPath();
-		let drawn = 0;
-		for (let i = 0; i < this.blocks.at.length && drawn < 4000; i++) {
-			const [x, y, bw, bh] = this.boxOf(i, w, h);
-			if (bw < 5 || bh < 5 || x > w || x + bw < 0 || y > h || y + bh < 0) continue;
-			g.rect(Math.max(-2, x) + 0.5, Math.max(-2, y) + 0.5, Math.min(w + 4, bw) - 1, Math.min(h + 4, bh) - 1);
+		for (let o = 0, drawn = 0; o < p.length && drawn < 4000; o += 4) {
+			const x0 = p[o]!, x1 = p[o + 1]!, r0 = p[o + 2]!, r1 = p[o + 3]!;
+			const bw = (x1 - x0) * perColumn, bh = (r1 - r0) * perRow;
+			if (bw * bh < 25) break;
+			if (bw < 5 || bh < 5 || x0 > to || x1 < from || r0 > high || r1 < low) continue;
+			const x = Math.max(-2, (x0 - from) * perColumn), y = Math.max(-2, (high - r1) * perRow);
+			g.rect(x + 0.5, y + 0.5, Math.min(w + 4, (x1 - from) * perColumn) - x - 1, Math.min(h + 4, (high - r0) * perRow) - y - 1);
 			drawn++;
 		}
 		g.stroke();
@@ -187,10 +198,10 @@ class MapView {
 	// ---- what is at a point ----
 
 	private blockAt(px: number, py: number): number {
-		const h = this.canvas.clientHeight, position = this.rowAt(py) * this.design.granule, column = this.sampleAt(px);
-		const b = this.blocks, slack = ((this.rows.to - this.rows.from) / h) * this.design.granule;
-		for (let i = 0; i < b.at.length; i++)
-			if (position >= b.at[i]! - slack / 2 && position < b.at[i]! + b.size[i]! + slack / 2 && column >= this.columnOf(b.born[i]!) && column < this.columnOf(b.died[i]!)) return i;
+		const row = this.rowAt(py), column = this.sampleAt(px), p = this.places;
+		const slack = (this.rows.to - this.rows.from) / this.canvas.clientHeight / 2;
+		for (let o = 0; o < p.length; o += 4)
+			if (column >= p[o]! && column < p[o + 1]! && row >= p[o + 2]! - slack && row < p[o + 3]! + slack) return o / 4;
 		return -1;
 	}
 

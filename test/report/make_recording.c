@@ -1,0 +1,135 @@
+/* make_recording.c - a recording as long as wanted: a server that never was, with names for its frames.
+ *
+ *   make_recording EVENTS FILE
+ *
+ * It serves requests in waves: json_parse makes many small objects that die together, but one in 400
+ * (what a cache keeps) lives for long; log_line's buffers grow by realloc; image_decode takes large ones.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/rng.h"
+#include "lab/trace.h"
+
+enum { LIVE = 40000, SITES = 300, DEPTH = 6, WAVE = 200000 };
+
+static const char *const who[] = {"json_parse", "log_line", "image_decode", "cache_put", "row_fetch",
+    "session_open", "header_split", "route_match"};
+enum { WHO = sizeof who / sizeof *who };
+
+struct object {
+	uint64_t addr, size;
+	uint32_t site;
+	bool stays;
+};
+
+struct maker {
+	struct rng rng;
+	struct trace_writer *w;
+	struct object live[LIVE];
+	size_t count;
+	uint64_t tick, top;
+};
+
+static uint64_t frame(uint32_t site, unsigned depth)
+{
+	const uint64_t number = depth == 0 ? site : depth == 1 ? 1000 + site % WHO : 2000 + site % 40 / (depth * depth);
+
+	return 0x400000 + number * 64 + depth * 0x100000;
+}
+
+static void write_names(struct trace_writer *w)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *const f = open_memstream(&text, &len);
+
+	for (uint32_t s = 0; s < SITES; s++) {
+		fprintf(f, "%" PRIx64 " %s_alloc_%u\n", frame(s, 0), who[s % WHO], s);
+		for (unsigned d = 1; d < DEPTH; d++)
+			fprintf(f, "%" PRIx64 " %s%s\n", frame(s, d), d == 1 ? who[s % WHO] : "serve",
+			    d == 1 ? "" : d == 2 ? "_request" : d == 3 ? "_connection" : "_loop");
+	}
+	fclose(f);
+	trace_writer_text(w, TRACE_SYMBOLS, text, len);
+	free(text);
+}
+
+static void emit(struct maker *m, struct trace_event ev, uint32_t site)
+{
+	uint64_t frames[DEPTH];
+
+	for (unsigned d = 0; d < DEPTH; d++)
+		frames[d] = frame(site, d);
+	ev.tick = m->tick += 20 + rng_below(&m->rng, 400);
+	ev.class = trace_class[ev.op];
+	trace_writer_event(m->w, &ev, frames, DEPTH);
+}
+
+static uint64_t size_of(struct maker *m, uint32_t site)
+{
+	const unsigned kind = site % WHO;
+
+	if (kind == 2) /* images */
+		return rng_below(&m->rng, 100) == 0 ? 200000 + rng_below(&m->rng, 800000) : 4000;
+	return 8 + rng_below(&m->rng, kind == 0 ? 120 : 16u << (site % 7));
+}
+
+static void take(struct maker *m)
+{
+	struct object *const o = &m->live[m->count++];
+
+	const bool common = rng_below(&m->rng, 3) != 0;
+	o->site = (uint32_t)(common ? rng_below(&m->rng, 40) * WHO % SITES : rng_below(&m->rng, SITES));
+	o->size = size_of(m, o->site);
+	o->stays = rng_below(&m->rng, 400) == 0;
+	o->addr = 0x500000000000 + (m->top += 16 + (o->size & ~UINT64_C(15)));
+	emit(m, (struct trace_event){.op = TRACE_OP_MALLOC, .addr = o->addr, .size = o->size}, o->site);
+}
+
+static void drop(struct maker *m, size_t i)
+{
+	emit(m, (struct trace_event){.op = TRACE_OP_FREE, .addr = m->live[i].addr}, 0);
+	m->live[i] = m->live[--m->count];
+}
+
+static void grow(struct maker *m, size_t i)
+{
+	struct object *const o = &m->live[i];
+	const uint64_t old = o->addr;
+
+	o->size += 32;
+	o->addr = 0x500000000000 + (m->top += 16 + (o->size & ~UINT64_C(15)));
+	emit(m, (struct trace_event){.op = TRACE_OP_REALLOC, .addr = o->addr, .old = old, .size = o->size}, o->site);
+}
+
+int main(int argc, char **argv)
+{
+	static struct maker m = {.rng = {42}};
+	const struct trace_file_head head = {.stacks = TRACE_FP, .tick_is_ns = 1};
+	struct trace_error e;
+
+	if (argc != 3 || (m.w = trace_writer_open(argv[2], &head, &e)) == NULL)
+		return 2;
+	trace_writer_text(m.w, TRACE_META, "command=made_up_server --port=0\n", 32);
+	write_names(m.w);
+	for (uint64_t i = 0, n = strtoull(argv[1], NULL, 10); i < n; i++) {
+		const uint64_t phase = i % WAVE, wanted = phase < WAVE / 2 ? LIVE * 9 / 10 : LIVE / 8;
+		const size_t at = m.count != 0 ? (size_t)rng_below(&m.rng, m.count) : 0;
+		if (m.count == 0 || (m.count < LIVE && rng_below(&m.rng, 100) < (m.count < wanted ? 60 : 40)))
+			take(&m);
+		else if (m.live[at].site % WHO == 1 && rng_below(&m.rng, 4) == 0)
+			grow(&m, at);
+		else if (!m.live[at].stays || rng_below(&m.rng, 50) == 0)
+			drop(&m, at);
+		else
+			emit(&m, (struct trace_event){.op = TRACE_OP_FREE, .addr = 0}, 0);
+	}
+	if (!trace_writer_close(m.w, &e)) {
+		fprintf(stderr, "%s\n", e.text);
+		return 1;
+	}
+	return 0;
+}
