@@ -62,7 +62,7 @@ int cmd_report(int argc, char **argv)
 		"Timed runs of each on real memory (6, or 0 above 10 million calls; 0: do not measure)", 0},
 	    {"warm", KEY_WARM, "BYTES", 0, "Memory to touch and free before each run (as dmm replay)", 0},
 	    {"timeout", KEY_TIMEOUT, "S", 0, "Seconds after which a run is stopped (20 times glibc's)", 0},
-	    {"limit", KEY_LIMIT, "S", 0, "Seconds after which the model of a design is given up (600)", 0},
+	    {"limit", KEY_LIMIT, "S", 0, "CPU seconds after which the model of a design is given up (600)", 0},
 	    {0}};
 	static const struct argp argp = {.options = options,
 	    .parser = parse,
