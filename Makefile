@@ -4,7 +4,7 @@ SYSTEMS := minimal pad list dlist bins vm gnu segdata segmeta slab
 BUILD  := $(if $(filter release,$(PRESET)),build,build-$(PRESET))
 JOBS   ?= $(shell nproc)
 
-.PHONY: all packages configure demo test torture torture-pairwise exhaustive fuzz fuzz-trace faults interleave mutate prove soak trust storms bench install clean
+.PHONY: all packages configure demo test torture torture-pairwise exhaustive fuzz fuzz-trace info-long faults interleave mutate prove soak trust storms bench install clean
 
 all: configure
 	@cmake --build $(BUILD) -j $(JOBS)
@@ -86,6 +86,10 @@ web:
 .PHONY: bench-report
 bench-report: all
 	@node test/report/bench.mjs $(BUILD) $(or $(CALLS),1000000) || [ $$? = 77 ]
+
+# dmm info on 10^8 generated events: the memory that it takes.
+info-long: all
+	@DMM_EVENTS=$(or $(EVENTS),100000000) test/trace/info_test.py $(BUILD) . needs_no_memory
 
 demo: all
 	@tools/packages demo

@@ -248,6 +248,72 @@ def test_silence_is_explained():
     assert "malloc of its own" in r.stdout, r.stdout
 
 
+def test_a_malloc_inside_is_named_and_a_program_that_never_allocates_is_told_apart():
+    own = compile_c("own", """
+        #include <stddef.h>
+        const char *volatile words = "jemalloc: invalid option";
+        static char pool[1 << 20]; static size_t used;
+        void *malloc(size_t n) { void *p = pool + used; used += (n + 15) & ~15ul; return p; }
+        void free(void *p) { (void)p; }
+        void *calloc(size_t a, size_t b) { return malloc(a * b); }
+        void *realloc(void *p, size_t n) { (void)p; return malloc(n); }
+        int main(void) { free(malloc(1)); return words == 0; }""", "-rdynamic")
+    record("T", own)
+    r = run(DMM, "info", "T")
+    assert "malloc of its own inside: jemalloc" in r.stdout, r.stdout
+    record("T", compile_c("idle", "int main(void) { return 0; }"))
+    r = run(DMM, "info", "T")
+    assert "never called malloc by name" in r.stdout and "RTLD_DEEPBIND" in r.stdout, r.stdout
+
+
+def test_a_setuid_program_says_that_it_is_one():
+    if os.getuid() != 0:
+        print("     skipped: needs root to run a setuid program as somebody else")
+        return
+    program = compile_c("suid", "#include <stdlib.h>\nint main(void) { void *volatile p = malloc(1); free(p); return 0; }")
+    os.chmod(program, 0o4755)
+    os.chmod(".", 0o777)
+    nobody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+    if run(*nobody, DMM, "--version").returncode != 0:
+        print("     skipped: nobody cannot run", DMM)
+        return
+    r = run(*nobody, DMM, "record", "-o", "T", "--", program)
+    assert r.returncode == 0 and "is setuid: the loader preloads nothing into it" in r.stderr, r
+
+
+def test_a_full_file_system_is_one_line_and_the_program_goes_on():
+    program = compile_c("filler", """
+        #include <stdio.h>
+        #include <stdlib.h>
+        int main(void) { unsigned x = 1;
+            for (int i = 0; i < 400000; i++) { void *volatile p = malloc((x = x * 69069 + 1) >> 20); free(p); }
+            puts("fine"); return 7; }""")
+    os.mkdir("D")
+    script = ("mount -t tmpfs -o size=16m none D || exit 99; head -c 16400000 /dev/zero >D/ballast; "
+              f"{DMM} record -o D/T -- {program}; echo status $?; {DMM} info --format=json D/T >info.json; stat -c %s D/T")
+    r = run("unshare", "-m", "sh", "-c", script)
+    if r.returncode == 99 or "unshare" in r.stderr:
+        print("     skipped: no private mount namespace here")
+        return
+    assert "fine\nstatus 7\n" in r.stdout, r
+    assert r.stderr.count("no space left on device; recording ends here, the program goes on") == 1, r.stderr
+    kept = json.load(open("info.json"))
+    assert kept["events"] > 10000 and not kept["ended"], kept  # whole blocks only: info exits 0
+
+
+def test_a_crashed_program_leaves_what_it_did_a_second_before():
+    program = compile_c("crasher", """
+        #include <stdlib.h>
+        #include <unistd.h>
+        int main(void) {
+            for (int i = 0; i < 1000; i++) { void *volatile p = malloc(10); (void)p; }
+            usleep(900000); *(volatile int *)0 = 1; return 0; }""")
+    r = record("T", program)
+    assert r.returncode != 0 and "the program did not end in order" in r.stderr, r
+    i = info("T")
+    assert i["calls"]["malloc"] >= 1000 and not i["ended"], i
+
+
 def test_threads_come_and_go_in_thousands():
     program = compile_c("churn", """
         #include <pthread.h>
