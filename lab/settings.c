@@ -14,6 +14,14 @@ static bool is_slab(const struct dmm_system *sys)
 	return strcmp(sys->name, "slab") == 0;
 }
 
+bool settings_any(const struct dmm_system *sys)
+{
+	static struct settings s;
+
+	settings_begin(&s, sys);
+	return s.count != 0;
+}
+
 void settings_begin(struct settings *s, const struct dmm_system *sys)
 {
 	*s = (struct settings){.sys = sys, .conf = {.params = sys->defaults}};

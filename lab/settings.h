@@ -33,6 +33,9 @@ struct settings {
 	size_t problems;
 };
 
+/* Does the system's library read any setting at all? */
+bool settings_any(const struct dmm_system *sys);
+
 void settings_begin(struct settings *s, const struct dmm_system *sys);
 void settings_obey(struct settings *s, const char *text);
 void settings_obey_file(struct settings *s, const char *path);

@@ -109,6 +109,12 @@ class RunWithAFile(WithFiles):
                 self.assertIn("my.conf" + where + ": ", done.stderr)
                 self.assertIn(why, done.stderr)
 
+    def test_what_a_library_would_not_even_read_is_said(self):
+        for system, silent in (("bins", True), ("slab", not settings("slab")[0])):
+            done = dmm("run", f"--system={system}", "--", "/bin/true", conf="stats:0")
+            self.assertEqual(done.returncode, 0)
+            self.assertEqual("DMM_CONF is ignored" in done.stderr, system == "slab" and silent)
+
     def test_a_file_that_is_not_there_is_named(self):
         done = dmm("run", "--system=bins", "--conf=/nonexistent/f", "--", "/bin/true")
         self.assertEqual(done.returncode, 2)
