@@ -15,7 +15,6 @@
 #include "lab.h"
 #include "proof.h"
 #include "registry.h"
-#include "settings.h"
 #include "units.h"
 
 enum { KEY_SYSTEM = OPTION_OWN, KEY_LIB, KEY_CONF, KEY_STATS };
@@ -79,12 +78,8 @@ static const struct dmm_system *judge_of(const struct request *r)
 static void set_conf(const struct request *r)
 {
 	const char *const given = getenv("DMM_CONF");
-	const struct dmm_system *const sys = judge_of(r);
-	char *const file = r->conf != NULL ? conf_read_file(r->conf, sys) : NULL;
+	char *const file = r->conf != NULL ? conf_read_file(r->conf, judge_of(r)) : NULL;
 	char *all;
-
-	if (given != NULL && sys != NULL && !settings_any(sys))
-		lab_say("DMM_CONF is ignored: %s has no settings", sys->name);
 
 	if (file == NULL && !r->stats)
 		return;

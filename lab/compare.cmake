@@ -13,6 +13,7 @@ target_sources(dmm_lab PRIVATE
 	peers.c
 	proof.c
 	provenance.c
+	settings.c
 	stats.c
 	systems.c
 	table.c

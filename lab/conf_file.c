@@ -1,47 +1,60 @@
-/* conf_file.c - settings in a file. */
+/* conf_file.c - settings in a file: all words of it, and whether a system can obey them. */
 #include "conf_file.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "interpose/conf.h"
+#include "base/conf_text.h"
 #include "lab.h"
+#include "settings.h"
 
-struct collected {
-	char *all;
-	size_t len;
-	FILE *out;
-	bool checked;
-};
-
-static void collect(void *arg, const struct conf_heard *h)
+static char *read_words(const char *path)
 {
-	struct collected *const c = arg;
+	struct conf_text t;
+	struct conf_word w;
+	char *all = NULL;
+	size_t len = 0;
+	int error = conf_text_open(&t, path);
 
-	if (h->file == NULL) /* the file itself: why it cannot be read */
-		lab_die(EXIT_USAGE, "%s", h->problem + strlen("file:"));
-	if (h->value == NULL || (c->checked && h->problem != NULL))
-		lab_die(EXIT_USAGE, "%s:%zu: %s", h->file, h->line, h->problem);
-	fprintf(c->out, "%s%s:%s", c->len > 0 ? "," : "", h->key, h->value);
-	c->len++;
+	FILE *const out = open_memstream(&all, &len);
+	if (out == NULL)
+		lab_die(EXIT_OURS, "no memory for the settings");
+	while (error == 0 && conf_text_next(&t, &w)) {
+		if (w.len >= CONF_WORD)
+			lab_die(EXIT_USAGE, "%s:%zu: a setting of %zu letters: none is that long", path, w.line, w.len);
+		fprintf(out, "%s%s%s%s", ftell(out) > 0 ? "," : "", w.key, w.value != NULL ? ":" : "",
+		    w.value != NULL ? w.value : "");
+	}
+	if (error == 0)
+		error = t.error;
+	conf_text_end(&t);
+	fclose(out);
+	if (error != 0)
+		lab_die(EXIT_USAGE, "%s: %s", path, strerror(-error));
+	return all;
+}
+
+static void check(const char *path, const struct dmm_system *sys)
+{
+	struct settings *const s = malloc(sizeof *s);
+
+	if (s == NULL)
+		lab_die(EXIT_OURS, "no memory for the settings");
+	settings_begin(s, sys);
+	settings_obey_file(s, path);
+	settings_end(s);
+	if (s->problems != 0)
+		lab_die(EXIT_USAGE, "%s%s%s", s->problem[0].word == 0 ? path : "",
+		    s->problem[0].word == 0 ? ": " : "", s->problem[0].text);
+	free(s);
 }
 
 char *conf_read_file(const char *path, const struct dmm_system *sys)
 {
-	static const struct dmm_system anything = {.name = "?"};
-	const struct dmm_system *const judge = sys != NULL ? sys : &anything;
-	struct conf conf = {.params = judge->defaults};
-	struct collected c = {.checked = sys != NULL};
-	struct params_error e;
-	size_t size;
+	char *const all = read_words(path);
 
-	c.out = open_memstream(&c.all, &size);
-	if (c.out == NULL)
-		lab_die(EXIT_OURS, "no memory for the settings");
-	conf_obey_file(&conf, judge, path, collect, &c);
-	fclose(c.out);
-	if (sys != NULL && !params_valid(&conf.params, sys, &e))
-		lab_die(EXIT_USAGE, "%s: %s", path, e.text);
-	return c.all;
+	if (sys != NULL)
+		check(path, sys);
+	return all;
 }

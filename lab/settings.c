@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "slab/hardening.h"
+
 static void add(struct settings *s, const char *key, const char *doc)
 {
 	s->item[s->count++] = (struct setting){.key = key, .doc = doc, .from = "default"};
@@ -14,21 +16,15 @@ static bool is_slab(const struct dmm_system *sys)
 	return strcmp(sys->name, "slab") == 0;
 }
 
-bool settings_any(const struct dmm_system *sys)
-{
-	static struct settings s;
-
-	settings_begin(&s, sys);
-	return s.count != 0;
-}
-
 void settings_begin(struct settings *s, const struct dmm_system *sys)
 {
 	*s = (struct settings){.sys = sys, .conf = {.params = sys->defaults}};
+	for (size_t i = 0; is_slab(sys) && i < HARDENING_KEYS; i++)
+		add(s, hardening_key(i), hardening_doc(i));
 	for (size_t i = 0; i < params_key_count; i++)
 		if (params_has(sys, i))
 			add(s, params_keys[i], params_doc(i));
-	if (!is_slab(sys)) /* its library reads no settings yet */
+	if (!is_slab(sys))
 		add(s, "stats", "tell calls and bytes on stderr when the program ends");
 }
 
@@ -49,31 +45,46 @@ static void add_problem(struct settings *s, size_t word, bool ours, const char *
 	snprintf(p->text, sizeof p->text, "%s: %s", from, text);
 }
 
-static void hear(void *arg, const struct conf_heard *h)
+/* item: who is set; NULL: nobody, or all of them by one word. */
+static void note(struct settings *s, const char *key, const char *file, size_t line, const char *problem)
 {
-	struct settings *const s = arg;
-	struct setting *const item = find(s, h->key);
+	struct setting *const item = find(s, key);
 	char from[SETTINGS_TEXT] = "DMM_CONF";
 
-	if (h->file != NULL)
-		snprintf(from, sizeof from, "%s:%zu", h->file, h->line);
+	if (file != NULL)
+		snprintf(from, sizeof from, "%s:%zu", file, line);
 	s->words++;
-	if (h->problem != NULL)
-		add_problem(s, s->words, item != NULL, from, h->problem);
-	else if (item != NULL)
-		memcpy(item->from, from, sizeof item->from);
-	else /* stats, which a library without settings does not know */
-		add_problem(s, s->words, false, from, "its library reads no settings");
+	if (problem != NULL)
+		add_problem(s, s->words, item != NULL, from, problem);
+	for (size_t i = 0; problem == NULL && i < s->count; i++)
+		if (&s->item[i] == item || strcmp(key, "hardened") == 0)
+			memcpy(s->item[i].from, from, sizeof from);
+}
+
+static void hear(void *arg, const struct conf_heard *h)
+{
+	note(arg, h->key, h->file, h->line, h->problem);
+}
+
+static void hear_slab(void *arg, const struct hardening_heard *h)
+{
+	note(arg, h->key, h->file, h->line, h->problem);
 }
 
 void settings_obey(struct settings *s, const char *text)
 {
-	conf_obey(&s->conf, s->sys, text, hear, s);
+	if (is_slab(s->sys))
+		hardening_obey(text, hear_slab, s);
+	else
+		conf_obey(&s->conf, s->sys, text, hear, s);
 }
 
 void settings_obey_file(struct settings *s, const char *path)
 {
-	conf_obey_file(&s->conf, s->sys, path, hear, s);
+	if (is_slab(s->sys))
+		hardening_obey_file(path, hear_slab, s);
+	else
+		conf_obey_file(&s->conf, s->sys, path, hear, s);
 }
 
 static void drop_all(struct settings *s)
@@ -84,15 +95,19 @@ static void drop_all(struct settings *s)
 			strcpy(s->item[i].from, "default");
 }
 
-void settings_end(struct settings *s)
+static void fill_slab(struct settings *s)
 {
-	struct params_error e;
+	for (size_t i = 0; i < HARDENING_KEYS; i++) {
+		snprintf(s->item[i].value, sizeof s->item[i].value, "%zu", hardening_value(i));
+		snprintf(s->item[i].range, sizeof s->item[i].range, hardening_most(i) == 1 ? "0, 1" : "0 to %zu",
+		    hardening_most(i));
+	}
+}
+
+static void fill_techniques(struct settings *s)
+{
 	size_t at = 0;
 
-	if (!params_valid(&s->conf.params, s->sys, &e)) {
-		add_problem(s, 0, true, "these settings cannot be together", e.text);
-		drop_all(s);
-	}
 	for (size_t i = 0; i < params_key_count; i++) {
 		if (!params_has(s->sys, i))
 			continue;
@@ -100,8 +115,20 @@ void settings_end(struct settings *s)
 		params_range(i, s->item[at].range, sizeof s->item[at].range);
 		at++;
 	}
-	if (at < s->count) {
-		strcpy(s->item[at].value, s->conf.stats ? "1" : "0");
-		strcpy(s->item[at].range, "0, 1");
+	strcpy(s->item[at].value, s->conf.stats ? "1" : "0");
+	strcpy(s->item[at].range, "0, 1");
+}
+
+void settings_end(struct settings *s)
+{
+	struct params_error e;
+
+	if (!params_valid(&s->conf.params, s->sys, &e)) {
+		add_problem(s, 0, true, "these settings cannot be together", e.text);
+		drop_all(s);
 	}
+	if (is_slab(s->sys))
+		fill_slab(s);
+	else
+		fill_techniques(s);
 }

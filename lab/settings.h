@@ -2,7 +2,9 @@
  *
  *   default  <  DMM_CONF, with the files that it names  <  a file of one's own    the last word counts
  *
- * The keys come from one table a kind of system: the techniques (policy/params.h) for the lecture's.
+ * The keys come from one table a kind of system: the techniques (policy/params.h) for the lecture's, the
+ * hardening (slab/hardening.h) for slab.  Slab's is one for the process: only one struct settings at a
+ * time may be of slab, and none where slab runs.
  */
 #ifndef LAB_SETTINGS_H
 #define LAB_SETTINGS_H
@@ -32,9 +34,6 @@ struct settings {
 	struct setting_problem problem[SETTINGS_PROBLEMS];
 	size_t problems;
 };
-
-/* Does the system's library read any setting at all? */
-bool settings_any(const struct dmm_system *sys);
 
 void settings_begin(struct settings *s, const struct dmm_system *sys);
 void settings_obey(struct settings *s, const char *text);

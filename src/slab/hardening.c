@@ -14,26 +14,48 @@ union hardening_page hardening_page __attribute__((aligned(HARDENING_PAGE)));
 
 /* ---- the keys -------------------------------------------------------------------------------- */
 
-static const struct {
-	const char *key;
-	bool *at;
-} switches[] = {
-    {"canary", &hardening.canary},
-    {"zero_on_free", &hardening.zero_on_free},
-    {"check_on_reuse", &hardening.check_on_reuse},
-    {"random_order", &hardening.random_order},
-    {"guard_large", &hardening.guard_large},
-    {"readonly_conf", &hardening.readonly_conf},
+static const struct key {
+	const char *name, *doc;
+	bool *at; /* NULL: a number of frees */
+} keys[HARDENING_KEYS] = {
+    {"canary", "bytes behind an object's end, checked when it is freed", &hardening.canary},
+    {"zero_on_free", "what is freed is cleared", &hardening.zero_on_free},
+    {"check_on_reuse", "and must still be clear when it is given out again", &hardening.check_on_reuse},
+    {"quarantine", "so many more frees of the thread until an object is given out again", NULL},
+    {"random_order", "which free object is next cannot be foreseen", &hardening.random_order},
+    {"guard_large", "inaccessible pages around every large object", &hardening.guard_large},
+    {"readonly_conf", "these settings are read-only after the start", &hardening.readonly_conf},
 };
-enum { SWITCHES = sizeof switches / sizeof *switches, QUARANTINE = 1024 };
+enum { QUARANTINE = 1024, WHY = 192 };
 
-static const char *const keys[] = {"hardened", "canary", "zero_on_free", "check_on_reuse", "random_order",
+static const char *const names[] = {"hardened", "canary", "zero_on_free", "check_on_reuse", "random_order",
     "guard_large", "readonly_conf", "quarantine", "file"};
+
+const char *hardening_key(size_t i)
+{
+	return keys[i].name;
+}
+
+const char *hardening_doc(size_t i)
+{
+	return keys[i].doc;
+}
+
+size_t hardening_most(size_t i)
+{
+	return keys[i].at != NULL ? 1 : QUARANTINE_MAX;
+}
+
+size_t hardening_value(size_t i)
+{
+	return keys[i].at != NULL ? *keys[i].at : hardening.quarantine;
+}
 
 static void set_all(bool to)
 {
-	for (size_t i = 0; i < SWITCHES; i++)
-		*switches[i].at = to;
+	for (size_t i = 0; i < HARDENING_KEYS; i++)
+		if (keys[i].at != NULL)
+			*keys[i].at = to;
 	hardening.quarantine = to ? QUARANTINE : 0;
 }
 
@@ -64,72 +86,124 @@ static bool set_quarantine(const char *value)
 	return true;
 }
 
-static void say_unknown(const char *key)
+static void explain_unknown(const char *key, char why[WHY])
 {
-	const char *const nearest = nearest_name(key, keys, sizeof keys / sizeof *keys);
+	const char *const nearest = nearest_name(key, names, sizeof names / sizeof *names);
 
 	if (nearest != NULL)
-		crash_say("DMM_CONF: unknown key '%s'; did you mean '%s'?", key, nearest);
+		crash_format(why, WHY, "unknown key '%s'; did you mean '%s'?", key, nearest);
 	else
-		crash_say("DMM_CONF: slab has no setting '%s'", key);
+		crash_format(why, WHY, "slab has no setting '%s'", key);
 }
 
-static void set(const char *key, const char *value)
+/* What is wrong goes into why, which is "" otherwise. */
+static void set(const char *key, const char *value, char why[WHY])
 {
 	bool to = false;
 
-	if (strcmp(key, "quarantine") == 0) {
-		if (!set_quarantine(value))
-			crash_say("DMM_CONF: quarantine:%s: frees, up to %u", value, (size_t)QUARANTINE_MAX);
-		return;
-	}
 	if (strcmp(key, "hardened") == 0) {
 		if (is_switch(value, &to))
-			return set_all(to);
-		return crash_say("DMM_CONF: hardened:%s: 0 or 1", value);
+			set_all(to);
+		else
+			crash_format(why, WHY, "hardened:%s: 0 or 1", value);
+		return;
 	}
-	for (size_t i = 0; i < SWITCHES; i++) {
-		if (strcmp(key, switches[i].key) != 0)
+	for (size_t i = 0; i < HARDENING_KEYS; i++) {
+		if (strcmp(key, keys[i].name) != 0)
 			continue;
-		if (!is_switch(value, switches[i].at))
-			crash_say("DMM_CONF: %s:%s: 0 or 1", key, value);
+		if (keys[i].at == NULL && !set_quarantine(value))
+			crash_format(why, WHY, "quarantine:%s: frees, up to %u", value, (size_t)QUARANTINE_MAX);
+		if (keys[i].at != NULL && !is_switch(value, keys[i].at))
+			crash_format(why, WHY, "%s:%s: 0 or 1", key, value);
 		return;
 	}
 	if (strcmp(key, "stats") != 0) /* the command's word to every design */
-		say_unknown(key);
+		explain_unknown(key, why);
 }
 
 /* ---- the words --------------------------------------------------------------------------------- */
 
-static void obey(struct conf_text *t, bool may_open);
+/* Who is told, and out of what is read; file == NULL: the text itself. */
+struct reading {
+	hardening_listener *listener; /* NULL: mistakes go to stderr */
+	void *arg;
+	const char *file;
+};
 
-static void obey_file(const char *path)
+static void tell(const struct reading *r, const struct conf_word *w, const char *why)
 {
-	struct conf_text t;
-	const int error = conf_text_open(&t, path);
+	const char *const problem = why[0] != '\0' ? why : NULL;
 
-	if (error != 0)
-		return crash_say("DMM_CONF: file:%s: cannot be read (error %u)", path, (size_t)-error);
-	obey(&t, false);
-	conf_text_end(&t);
+	if (r->listener != NULL)
+		r->listener(r->arg, &(struct hardening_heard){r->file, w->line, w->key, w->value, problem});
+	else if (problem != NULL)
+		crash_say("DMM_CONF: %s", problem);
 }
 
-static void obey(struct conf_text *t, bool may_open)
+static int obey(const struct reading *r, struct conf_text *t);
+
+/* The word is "file:PATH". */
+static void obey_file(const struct reading *r, const struct conf_word *w)
+{
+	const struct reading inside = {r->listener, r->arg, w->value};
+	struct conf_text t;
+	char why[WHY];
+	int error = conf_text_open(&t, w->value);
+
+	if (error == 0)
+		error = obey(&inside, &t);
+	if (error == 0)
+		return;
+	crash_format(why, sizeof why, "file:%s: cannot be read (error %u)", w->value, (size_t)-error);
+	tell(r, w, why);
+}
+
+static void obey_word(const struct reading *r, const struct conf_word *w)
+{
+	char why[WHY] = "";
+
+	if (w->value == NULL && strcmp(w->key, "hardened") == 0)
+		set_all(true);
+	else if (w->value == NULL)
+		crash_format(why, sizeof why, "'%s': a setting is key:value", w->key);
+	else if (strcmp(w->key, "file") != 0)
+		set(w->key, w->value, why);
+	else if (r->file != NULL)
+		crash_format(why, sizeof why, "file:%s: a file of settings names no other", w->value);
+	else {
+		obey_file(r, w);
+		return;
+	}
+	tell(r, w, why);
+}
+
+/* 0, or the -errno at which reading ended. */
+static int obey(const struct reading *r, struct conf_text *t)
 {
 	struct conf_word w;
 
-	while (conf_text_next(t, &w)) {
-		if (w.value == NULL && strcmp(w.key, "hardened") == 0)
-			set_all(true);
-		else if (w.value == NULL)
-			crash_say("DMM_CONF: '%s': a setting is key:value", w.key);
-		else if (strcmp(w.key, "file") != 0)
-			set(w.key, w.value);
-		else if (may_open)
-			obey_file(w.value);
-		else
-			crash_say("DMM_CONF: file:%s: a file of settings names no other", w.value);
-	}
+	while (conf_text_next(t, &w))
+		obey_word(r, &w);
+	conf_text_end(t);
+	if (hardening.check_on_reuse)
+		hardening.zero_on_free = true;
+	return t->error;
+}
+
+void hardening_obey(const char *text, hardening_listener *listener, void *arg)
+{
+	const struct reading r = {listener, arg, NULL};
+	struct conf_text t;
+
+	conf_text_begin(&t, text);
+	obey(&r, &t);
+}
+
+void hardening_obey_file(const char *path, hardening_listener *listener, void *arg)
+{
+	const struct reading r = {listener, arg, NULL};
+	const struct conf_word w = {.key = "file", .value = (char *)(uintptr_t)path};
+	obey_file(&r, &w);
 }
 
 /* 16 bytes that the kernel gives every process. */
@@ -146,15 +220,10 @@ static uint64_t secret(void)
 void hardening_read(void)
 {
 	const char *const text = slab_settings_text != NULL ? slab_settings_text() : NULL;
-	struct conf_text t;
 
 	if (text == NULL || *text == '\0')
 		return;
-	conf_text_begin(&t, text);
-	obey(&t, true);
-	conf_text_end(&t);
-	if (hardening.check_on_reuse)
-		hardening.zero_on_free = true;
+	hardening_obey(text, NULL, NULL);
 	hardening.on = hardening.canary || hardening.zero_on_free || hardening.random_order ||
 	    hardening.guard_large || hardening.quarantine != 0;
 	hardening.secret = secret();

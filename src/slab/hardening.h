@@ -40,6 +40,26 @@ extern union hardening_page hardening_page;
  * lab, which drives slab as one design of many) there is none. */
 extern __attribute__((weak)) const char *slab_settings_text(void);
 
+/* The i-th key, what it says in one line, the largest value (the least is 0), and its value now. */
+enum { HARDENING_KEYS = 7 };
+const char *hardening_key(size_t i);
+const char *hardening_doc(size_t i);
+size_t hardening_most(size_t i);
+size_t hardening_value(size_t i);
+
+/* One word that was read, as it is told to who listens. */
+struct hardening_heard {
+	const char *file; /* NULL: it came from the text itself */
+	size_t line;      /* in the file */
+	const char *key, *value; /* value: NULL for the word "hardened" alone */
+	const char *problem;     /* NULL: it was obeyed */
+};
+typedef void hardening_listener(void *arg, const struct hardening_heard *heard);
+
+/* Obey a text, or a file, on top of what is set.  listener: NULL for mistakes to stderr. */
+void hardening_obey(const char *text, hardening_listener *listener, void *arg);
+void hardening_obey_file(const char *path, hardening_listener *listener, void *arg);
+
 /* Read them, once, before the first object; says every mistake in a line. */
 void hardening_read(void);
 /* The heap is there: ask the kernel what it has, and close the page. */
