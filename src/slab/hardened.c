@@ -247,7 +247,7 @@ static unsigned class_at(const char *call, const void *p)
 {
 	const size_t off = (uintptr_t)p - root.base, unit = off >> UNIT_SHIFT | off << (64 - UNIT_SHIFT);
 
-	if (likely(unit < atomic_load_explicit(&root.units, memory_order_relaxed))) {
+	if (likely(unit < __atomic_load_n(&root.units, __ATOMIC_RELAXED))) {
 		const uint32_t tag = tag_of_object(p);
 		if (likely(tag_heap(tag) != 0)) {
 			if (unlikely((live_word(p) & bit_of(p)) == 0))
