@@ -3,22 +3,45 @@
  * Three bytes an operation: what, and two of detail.  DMM_FUZZ_SYSTEM names the system.  The checker
  * and the walk run after every operation, so that the input which breaks a rule ends with the operation
  * that broke it.
+ *
+ * On a system with DMM_THREADS two bits of an operation say by which of three threads it is done, one at
+ * a time: so the input is the schedule, objects are freed by others than their owners, and threads end
+ * and begin where the input says so.
  */
 #include <inttypes.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "registry.h"
 #include "shadow.h"
 #include "stage.h"
 
-enum { OPERATIONS_MAX = 300, LIVE_MAX = 256 };
+enum { OPERATIONS_MAX = 300, LIVE_MAX = 256, HANDS = 3, REPORT_EVERY = 4096 };
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
 static const struct dmm_system *sys;
 static uint64_t operations;
+
+/* AFL++ ends its targets by a signal: the file that DMM_FUZZ_COUNT names is then all that is left. */
+static void count_up(void)
+{
+	static uint64_t told;
+	const char *const path = getenv("DMM_FUZZ_COUNT");
+
+	if (path == NULL || operations - told < REPORT_EVERY)
+		return;
+	FILE *const f = fopen(path, "a");
+	if (f != NULL) {
+		fprintf(f, "%" PRIu64 "\n", operations - told);
+		fclose(f);
+	}
+	told = operations;
+}
 
 static void report(void)
 {
@@ -58,12 +81,73 @@ static bool operate(struct stage *stage, struct shadow *s, const uint8_t op[3])
 	}
 }
 
+/* ---- threads that do one operation at a time */
+
+static struct hand {
+	pthread_t thread;
+	sem_t go, done;
+	struct stage *stage;
+	struct shadow *shadow;
+	const uint8_t *op; /* NULL: end */
+	bool runs, fine;
+} hands[HANDS];
+
+static void *hand_run(void *arg)
+{
+	struct hand *const h = arg;
+
+	for (;;) {
+		sem_wait(&h->go);
+		if (h->op == NULL)
+			return NULL;
+		h->fine = operate(h->stage, h->shadow, h->op);
+		sem_post(&h->done);
+	}
+}
+
+static void hand_end(struct hand *h)
+{
+	if (!h->runs)
+		return;
+	h->op = NULL;
+	sem_post(&h->go);
+	pthread_join(h->thread, NULL);
+	h->runs = false;
+}
+
+/* By the thread that the operation names; the first by nobody else than us. */
+static bool by_hand(struct stage *stage, struct shadow *s, const uint8_t op[3])
+{
+	const unsigned which = op[1] >> 6;
+	struct hand *const h = &hands[which % HANDS];
+
+	if (!(sys->traits & DMM_THREADS) || which == HANDS)
+		return operate(stage, s, op);
+	if (op[0] == 0x0d) {
+		hand_end(h);
+		return true;
+	}
+	if (!h->runs) {
+		*h = (struct hand){.runs = true};
+		sem_init(&h->go, 0, 0);
+		sem_init(&h->done, 0, 0);
+		if (pthread_create(&h->thread, NULL, hand_run, h) != 0)
+			abort();
+	}
+	h->stage = stage, h->shadow = s, h->op = op;
+	sem_post(&h->go);
+	sem_wait(&h->done);
+	return h->fine;
+}
+
 static bool survives(struct stage *stage, struct shadow *s, const uint8_t *data, size_t len)
 {
 	for (size_t at = 0; at + 3 <= len && at < 3 * OPERATIONS_MAX; at += 3, operations++)
-		if (!operate(stage, s, data + at) || !shadow_check(s, stage_owned(stage)))
+		if (!by_hand(stage, s, data + at) || !shadow_check(s, stage_owned(stage)))
 			return false;
 	stage->fault.fail_at = 0;
+	for (int i = 0; i < HANDS; i++)
+		hand_end(&hands[i]);
 	return shadow_contents(s) && shadow_free_all(s) && shadow_check(s, stage_owned(stage)) &&
 	    stage_strangers_hurt(stage) == NULL;
 }
@@ -86,5 +170,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	heap_close(&heap);
 	shadow_close(&s);
 	stage_close(&stage);
+	count_up();
 	return 0;
 }
