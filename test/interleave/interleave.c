@@ -10,7 +10,8 @@
  *   I1 once       nobody is given what somebody has
  *   I2 found      every free object can be found again: counted and listed, or flagged and in an inbox,
  *                 which holds nothing but flagged slabs of its heap
- *   I3 released   a slab of which all objects are free has gone back
+ *                 and what nobody has is not marked live
+ *   I3 released   a slab of which all objects are free has gone back, or is the one that its heap keeps
  *   I4 sound      src/slab's own checker; no lock is held; no message of misuse
  */
 #include <signal.h>
@@ -213,7 +214,7 @@ static void check_slab(const struct slab *s)
 		sched_fail("I2 found: objects are in avail that nobody has counted");
 	if (avail != 0 && !s->listed)
 		sched_fail("I2 found: objects are in avail, and the slab is in no list");
-	if (avail == s->count)
+	if (avail == s->count && s->listed != LISTED_KEPT)
 		sched_fail("I3 released: all objects are free, and the slab is still there");
 }
 
@@ -228,6 +229,29 @@ static void find_owners(void)
 		}
 }
 
+static size_t count_live(const struct slab *s)
+{
+	size_t live = 0;
+
+	for (unsigned i = 0; i < s->count; i++)
+		live += object_live(slab_start(s) + (size_t)i * s->size);
+	return live;
+}
+
+static void check_slabs(void)
+{
+	size_t live = 0;
+
+	for (uint32_t g = 1; g < root.chunk_count * CHUNK_GRANULES; g++) {
+		if (kind_of(slab_at(g)) != GRANULE_SLAB)
+			continue;
+		check_slab(slab_at(g));
+		live += slab_at(g)->cls == cls ? count_live(slab_at(g)) : 0;
+	}
+	if (live != held_count)
+		sched_fail("I2 found: other objects are marked live than somebody has");
+}
+
 static void check_all(void)
 {
 	find_owners();
@@ -238,9 +262,7 @@ static void check_all(void)
 		sched_fail("I4 sound: a lock is held for ever");
 	for (uint32_t i = HEAP_LATE; i < root.heap_count; i++)
 		check_inbox(&root.heaps[i]);
-	for (uint32_t g = 1; g < root.chunk_count * CHUNK_GRANULES; g++)
-		if (kind_of(slab_at(g)) == GRANULE_SLAB)
-			check_slab(slab_at(g));
+	check_slabs();
 	if (!slab_check_all(&why)) {
 		snprintf(text, sizeof text, "I4 sound: broken rule '%s'", why.rule);
 		sched_fail(text);
@@ -417,6 +439,8 @@ static const struct sched_scenario scenarios[] = {
     {"frees into a heap without a thread, of which another takes one", begin_orphaned,
         {NULL, free_0, another_takes_one, free_1_and_2}, settle},
     {"a new thread takes the heap while two free into it", begin_orphaned, {begins_anew, free_0, free_2}, settle},
+    {"a new thread takes the heap from which another inherits", begin_orphaned,
+        {begins_anew, free_0, another_takes_one}, settle},
     {"two allocate from a heap without a thread, and end", begin_orphaned,
         {NULL, another_needs, another_needs_and_ends, free_0}, settle},
     {"the purger empties an inbox while others free into it", begin_three, {owner_works, free_0, free_1, purger_looks},
