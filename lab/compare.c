@@ -156,11 +156,13 @@ static void judge(struct compare *c, struct row *row, const struct run *run)
 
 static void measure(struct compare *c, const struct row *row, const struct measure *m, struct run *run)
 {
-	if (c->before_run != NULL)
-		c->before_run(c, row);
-	measure_run(m, run);
-	if (c->after_run != NULL)
-		c->after_run(c, row, run);
+	do {
+		if (c->before_run != NULL)
+			c->before_run(c, row);
+		measure_run(m, run);
+		if (c->after_run != NULL)
+			c->after_run(c, row, run);
+	} while (c->again != NULL && !measure_interrupted() && c->again(c, run));
 }
 
 static void run_row(struct compare *c, struct row *row, int input)

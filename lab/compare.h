@@ -70,6 +70,8 @@ struct compare {
 	/* A program that measures itself (dmm replay): told what comes, asked what it was.  May be NULL. */
 	void (*before_run)(struct compare *c, const struct row *row);
 	void (*after_run)(struct compare *c, const struct row *row, struct run *run);
+	/* Was that too short to tell?  True: run it once more; false: *run is what counts. */
+	bool (*again)(struct compare *c, struct run *run);
 	void (*more_json)(const struct compare *c, const struct row *row, struct json *j);
 };
 

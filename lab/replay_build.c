@@ -18,6 +18,7 @@
 #include "replay_ops.h"
 
 enum { LANE_SLOTS = 1024, NONE = UINT32_MAX };
+#define SIZE_LIMIT (((uint64_t)1 << 48) - 1) /* more than any address space; refused as well */
 
 /* A file without a name, mapped whole; grows at its end. */
 struct spill {
@@ -277,7 +278,7 @@ static bool add_free(struct build *b, const struct live_object *was, const struc
 {
 	const bool is_free = flags == 0 && (ev->class & TRACE_IS_FREE) != 0;
 	const struct replay_op op = {.slot = (uint32_t)was->user,
-	    .size = was->size,
+	    .size = min_size(was->size, SIZE_LIMIT),
 	    .op = is_free ? ev->op : TRACE_OP_FREE, /* realloc(p, 0) is one too */
 	    .align_log2 = is_free ? ev->align_log2 : 0,
 	    .flags = flags};
@@ -292,7 +293,7 @@ static bool add_alloc(struct build *b, const struct step *s, uint32_t lane)
 {
 	const uint32_t slot = s->kind == STEP_RESIZE ? (uint32_t)s->was.user
 	                                             : take_slot(b, &b->lane[lane]);
-	const struct replay_op op = {.slot = slot, .size = s->ev.size, .op = s->ev.op,
+	const struct replay_op op = {.slot = slot, .size = min_size(s->ev.size, SIZE_LIMIT), .op = s->ev.op,
 	    .align_log2 = s->ev.align_log2};
 
 	if (slot == NONE)

@@ -116,6 +116,27 @@ static void after_run(struct compare *c, const struct row *row, struct run *run)
 		keep_samples(mine, r);
 }
 
+static bool again(struct compare *c, struct run *run)
+{
+	struct native *const n = (struct native *)c;
+	double sum = 0;
+
+	if (n->mode != REPLAY_TIME || run->ending != ENDING_EXIT || run->code != 0) {
+		n->parts = 0;
+		return false;
+	}
+	n->wall_s[n->parts] = run->wall_s;
+	n->cpu_s[n->parts++] = run->cpu_s;
+	for (size_t i = 0; i < n->parts; i++)
+		sum += n->wall_s[i];
+	if (sum < SHORT_S && n->parts < SHORT_RUNS)
+		return true;
+	run->wall_s = stats_summary(n->wall_s, n->parts).median;
+	run->cpu_s = stats_summary(n->cpu_s, n->parts).median;
+	n->parts = 0;
+	return false;
+}
+
 static void extra_runs(struct native *n, enum replay_mode mode, size_t runs)
 {
 	struct compare *const c = &n->compare;
@@ -138,6 +159,7 @@ void native_run(struct native *n)
 	set_command(n);
 	c->before_run = before_run;
 	c->after_run = after_run;
+	c->again = again;
 	n->mode = REPLAY_TIME;
 	compare_run(c);
 	if (n->latency)

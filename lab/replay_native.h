@@ -37,6 +37,11 @@ struct native_row {
 	double merged_ns[NATIVE_QUANTILES], merged_longest_ns;
 };
 
+/* A replay of few calls is over in a millisecond, of which much is chance: a run is then as many as take
+ * SHORT_S together, at most SHORT_RUNS, and its time is their median. */
+enum { SHORT_RUNS = 15 };
+#define SHORT_S 0.2
+
 struct native {
 	struct compare compare; /* first: hooks find the rest by it */
 	const char *path;       /* of the recording */
@@ -52,6 +57,8 @@ struct native {
 	int result_fd;
 	uint64_t own_bytes;
 	enum replay_mode mode;
+	double wall_s[SHORT_RUNS], cpu_s[SHORT_RUNS]; /* of the run that counts: of each part */
+	size_t parts;
 	char word[5][32];
 	char *argv[6];
 };

@@ -357,6 +357,8 @@ void run_all(void)
 	if (threads == 0)
 		return;
 	if (threads > 1) {
+		if (replay.mode == REPLAY_MEMORY)
+			self_sample(0);
 		pthread_mutex_lock(&epochs.lock);
 		epochs.spawned = 1; /* this one */
 		spawn(0);
