@@ -15,12 +15,14 @@ void *slab_malloc_slow(size_t n)
 {
 	bool clean;
 
-	if (unlikely(class_count == 0 && !slab_start_up())) {
+	if (unlikely(hardening.on))
+		return hardened_malloc(n);
+	if (unlikely(class_count == 0)) {
+		if (slab_start_up())
+			return slab_malloc_slow(n); /* only now are the settings read */
 		errno = ENOMEM;
 		return NULL;
 	}
-	if (unlikely(hardening.on))
-		return hardened_malloc(n);
 	return n <= MEDIUM_MAX ? cache_refill(class_of(n)) : large_malloc(n, 1, &clean);
 }
 

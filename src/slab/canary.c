@@ -1,6 +1,8 @@
 /* canary.c - canaries longer than a word: see canary.h. */
 #include "slab/canary.h"
 
+const uint8_t canary_ramp[2 * CANARY_WORD] = {[CANARY_WORD ... 2 * CANARY_WORD - 1] = 0xff};
+
 void canary_fill(char *from, size_t len)
 {
 	memset(from, (int)(canary_bytes() & 0xff), min_size(len, CANARY_MOST));

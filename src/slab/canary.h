@@ -18,18 +18,13 @@
 #include "base/bits.h"
 #include "slab/hardening.h"
 
-enum { SLACK_SHORT = 127, CANARY_MOST = 32, CANARY_WORD = 8, CANARY_TAIL = 5 };
+enum { SLACK_SHORT = 127, CANARY_MOST = 32, CANARY_WORD = 16, CANARY_TAIL = 5 };
+
+typedef uint64_t canary_word __attribute__((vector_size(CANARY_WORD), may_alias));
 
 static inline uint64_t canary_bytes(void)
 {
-	return ((hardening.secret & 0x7f) | 0x80) * 0x0101010101010101u;
-}
-
-static inline uint64_t canary_load(const char *p)
-{
-	uint64_t word;
-	memcpy(&word, p, sizeof word);
-	return word;
+	return hardening.canary_bytes;
 }
 
 static inline uint8_t canary_code(size_t slack)
@@ -37,15 +32,20 @@ static inline uint8_t canary_code(size_t slack)
 	return (uint8_t)(0x80 | ((slack <= SLACK_SHORT ? slack : 0) ^ (hardening.secret >> 8 & 0x7f)));
 }
 
-/* The last eight bytes of an object of so little slack, and which of them are not the program's. */
-static inline uint64_t canary_word(size_t slack)
+/* The last 16 bytes of an object, were they all canary, and which of them are. */
+static inline canary_word canary_pattern(size_t slack)
 {
-	return canary_bytes() >> 8 | (uint64_t)canary_code(slack) << 56;
+	return (canary_word){canary_bytes(), canary_bytes() >> 8 | (uint64_t)canary_code(slack) << 56};
 }
 
-static inline uint64_t canary_mask(size_t slack)
+/* 16 bytes of zeros, 16 of ones */
+extern __attribute__((visibility("hidden"))) const uint8_t canary_ramp[2 * CANARY_WORD];
+
+static inline canary_word canary_mask(size_t slack)
 {
-	return ~0ull << (8 * (CANARY_WORD - slack));
+	canary_word mask;
+	memcpy(&mask, canary_ramp + slack, sizeof mask);
+	return mask;
 }
 
 void canary_write_long(char *p, size_t n, size_t size);
@@ -54,24 +54,24 @@ size_t canary_slack_long(const char *p, size_t size);
 static inline void canary_write(void *p, size_t n, size_t size)
 {
 	const size_t slack = size - n;
-	char *const last = (char *)p + size - CANARY_WORD;
+	canary_word *const last = (canary_word *)ptr_add(p, size - CANARY_WORD);
 
 	if (unlikely(slack > CANARY_WORD))
 		return canary_write_long(p, n, size);
-	const uint64_t mask = canary_mask(slack);
-	const uint64_t word = (canary_load(last) & ~mask) | (canary_word(slack) & mask);
-	memcpy(last, &word, sizeof word);
+	const canary_word mask = canary_mask(slack);
+	*last = (*last & ~mask) | (canary_pattern(slack) & mask);
 }
 
 /* Bytes between the program's end and the object's; 0: somebody wrote there. */
 static inline size_t canary_slack(const void *p, size_t size)
 {
-	const uint64_t word = canary_load((const char *)p + size - CANARY_WORD);
-	const size_t slack = (word >> 56 ^ hardening.secret >> 8) & 0x7f;
+	const canary_word word = *(const canary_word *)ptr_add(p, size - CANARY_WORD);
+	const size_t slack = (word[1] >> 56 ^ hardening.secret >> 8) & 0x7f;
 
 	if (unlikely(slack - 1 >= CANARY_WORD))
 		return canary_slack_long(p, size);
-	return ((word ^ canary_word(slack)) & canary_mask(slack)) == 0 ? slack : 0;
+	const canary_word wrong = (word ^ canary_pattern(slack)) & canary_mask(slack);
+	return (wrong[0] | wrong[1]) == 0 ? slack : 0;
 }
 
 /* The same for memory whose n is known, up to a limit. */

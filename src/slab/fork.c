@@ -1,7 +1,6 @@
 /* fork.c - see fork.h. */
 #include "slab/fork.h"
 
-#include "slab/hardened.h"
 #include "slab/purge.h"
 #include "slab/thread_cache.h"
 
@@ -52,10 +51,7 @@ void slab_after_fork_child(void)
 	settle_flags();
 	for (uint32_t i = HEAP_FIRST; i < root.heap_count; i++) {
 		struct heap *const h = &root.heaps[i];
-		if (h->owner == NULL || h == thread_cache.heap)
-			continue;
-		if (hardening.on)
-			hardened_flush(h->owner);
-		heap_abandon(h);
+		if (h->owner != NULL && h != thread_cache.heap)
+			heap_abandon(h);
 	}
 }

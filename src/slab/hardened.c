@@ -11,17 +11,22 @@
 #include "slab/guarded.h"
 #include "slab/remote.h"
 
-enum { RING_BYTES_MAX = 4 << 20 }; /* that one thread keeps from reuse */
+/* Of how many objects the next is one.  All of a stack would cost programs that go through their objects
+ * in the order of allocation (a collector of garbage) half of their caches. */
+enum { ORDER_WINDOW = 8, HELD_MIN = 256 << 10 };
 
 struct hardened {
 	struct thread_cache cache; /* first: a heap's owner points to it */
-	struct rng rng;
+	uint64_t random;
 	uint32_t first, count;     /* of the ring: the oldest, and how many */
 	uint32_t mask;
 	size_t   held;             /* bytes of them */
 	size_t   len;              /* of all this */
-	void    *ring[];
+	uintptr_t ring[];          /* address, and from bit 57 on the class */
 };
+
+enum { RING_CLASS = 57 };
+static_assert(CLASS_MAX <= 1 << (64 - RING_CLASS), "a class fits above an address");
 
 static __thread struct hardened *mine;
 
@@ -29,8 +34,9 @@ static __thread struct hardened *mine;
 
 struct thread_cache *hardened_cache(void)
 {
-	const uint32_t slots = 1u << log2_ceil(hardening.quarantine + 1u);
-	const size_t len = round_up(sizeof(struct hardened) + slots * sizeof(void *), root.os->page);
+	/* Twice as many as wait: the other half is for what others freed, until we come to look. */
+	const uint32_t slots = hardening.quarantine != 0 ? 2u << log2_ceil(hardening.quarantine) : 1;
+	const size_t len = round_up(sizeof(struct hardened) + slots * sizeof(uintptr_t), root.os->page);
 
 	if (mine != NULL)
 		return &mine->cache;
@@ -39,7 +45,8 @@ struct thread_cache *hardened_cache(void)
 		return NULL;
 	h->len = len;
 	h->mask = slots - 1;
-	h->rng.state = hardening.secret ^ (uintptr_t)h ^ (uintptr_t)__builtin_thread_pointer() << 20;
+	struct rng rng = {hardening.secret ^ (uintptr_t)h ^ (uintptr_t)__builtin_thread_pointer() << 20};
+	h->random = rng_next(&rng);
 	mine = h;
 	return &h->cache;
 }
@@ -51,11 +58,6 @@ static struct hardened *state(void)
 	return heap_mine() != NULL ? mine : NULL;
 }
 
-static struct hardened *hardened_of(struct thread_cache *owner)
-{
-	return (struct hardened *)owner;
-}
-
 void hardened_end(void)
 {
 	struct hardened *const h = mine;
@@ -65,49 +67,115 @@ void hardened_end(void)
 		root.os->unmap(root.os->ctx, h, h->len);
 }
 
-/* ---- bytes --------------------------------------------------------------------------------------- */
+/* ---- bytes: sizes are multiples of 16 ----------------------------------------------------------- */
 
 typedef uint64_t bytes16 __attribute__((vector_size(16), may_alias));
 
-static void clear(void *p, size_t size)
+static bytes16 *at16(const void *p, size_t offset)
 {
-	if (size > 512) {
-		memset(p, 0, size);
-		return;
-	}
-	for (bytes16 *at = p, *const end = ptr_add(p, size); at < end; at++)
-		*at = (bytes16){0, 0};
+	return (bytes16 *)ptr_add(p, offset);
 }
 
-static bool is_clear(const void *p, size_t size)
+/* Up to 64 bytes by four stores that may overlap: no loop, no branch that depends on the size. */
+static inline void clear64(void *p, size_t size)
 {
-	bytes16 sum = {0, 0};
+	const size_t last = size - 16;
+	const bytes16 zero = {0, 0};
+	*at16(p, 0) = *at16(p, min_size(16, last)) = *at16(p, min_size(32, last)) = *at16(p, last) = zero;
+}
 
-	for (const bytes16 *at = p, *const end = ptr_add(p, size); at < end; at++)
-		sum |= *at;
+static inline bytes16 sum64(const void *p, size_t size)
+{
+	const size_t last = size - 16;
+	return *at16(p, 0) | *at16(p, min_size(16, last)) | *at16(p, min_size(32, last)) | *at16(p, last);
+}
+
+static inline void clear(void *p, size_t size)
+{
+	if (size > 128) {
+		memset(p, 0, size);
+	} else if (size > 64) {
+		clear64(p, 64);
+		clear64(ptr_add(p, size - 64), 64);
+	} else {
+		clear64(p, size);
+	}
+}
+
+static inline bool is_clear(const void *p, size_t size)
+{
+	const size_t last = size > 64 ? size - 64 : 0;
+	bytes16 sum = sum64(ptr_add(p, last), size - last);
+
+	for (size_t at = 0; at < last; at += 64)
+		sum |= sum64(ptr_add(p, at), 64);
 	return (sum[0] | sum[1]) == 0;
 }
 
 /* ---- a slot becomes an object --------------------------------------------------------------------- */
 
-/* Any of the stack's, the last takes its place.  The stack is shortened first: where a fork cuts in,
- * an object is lost in the child, never there twice. */
-static void *pick(struct hardened *h, struct stack *k)
+/* Below `bound`, of no use to who does not know the state (a linear congruence's upper half). */
+static size_t random_below(struct hardened *h, size_t bound)
 {
-	const size_t count = (uintptr_t)k->top % STACK_BYTES / sizeof(void *);
-	void **const last = k->top - 1;
-
-	k->top = last;
-	if (!hardening.random_order)
-		return *last;
-	atomic_signal_fence(memory_order_seq_cst);
-	void **const any = last - rng_below(&h->rng, count);
-	void *const p = *any;
-	*any = *last;
-	return p;
+	h->random = h->random * 6364136223846793005u + 1442695040888963407u;
+	return (h->random >> 32) * bound >> 32;
 }
 
-static void *become_live(void *p, unsigned cls, size_t n)
+static size_t stacked(const struct stack *k)
+{
+	return (uintptr_t)k->top % STACK_BYTES / sizeof(void *);
+}
+
+/* A stack in random order stays so: what is pushed takes any place, and who was there comes to the top.
+ * Where a fork cuts in, an object is lost in the child, never there twice. */
+static void push(struct hardened *h, void *p, unsigned cls)
+{
+	struct stack *const k = &h->cache.stack[cls];
+
+	if (unlikely(k->top == k->limit))
+		return cache_push(&h->cache, p, cls);
+	if (!hardening.random_order) {
+		*k->top++ = p;
+		return;
+	}
+	void **const any = k->top - random_below(h, min_size(stacked(k) + 1, ORDER_WINDOW));
+	void *const moved = any == k->top ? p : *any;
+	*any = p;
+	atomic_signal_fence(memory_order_seq_cst);
+	*k->top = moved;
+	atomic_signal_fence(memory_order_seq_cst);
+	k->top++;
+}
+
+static void shuffle(struct hardened *h, struct stack *k)
+{
+	void **const top = k->top, **const bottom = top - stacked(k);
+
+	k->top = bottom; /* for a fork, as above */
+	atomic_signal_fence(memory_order_seq_cst);
+	for (void **last = top - 1; last > bottom; last--) {
+		void **const any = last - random_below(h, min_size((size_t)(last - bottom) + 1, ORDER_WINDOW));
+		void *const p = *any;
+		*any = *last;
+		*last = p;
+	}
+	atomic_signal_fence(memory_order_seq_cst);
+	k->top = top;
+}
+
+/* The next to be given out is fetched meanwhile: it has left the caches in quarantine. */
+static void *pop(struct stack *k)
+{
+	void **const top = k->top - 1;
+
+	if (hardening.check_on_reuse && (uintptr_t)top % STACK_BYTES != 0)
+		__builtin_prefetch(top[-1], 1);
+	k->top = top;
+	return *top;
+}
+
+/* The caller owns p's slab. */
+static inline void *become_live(void *p, unsigned cls, size_t n)
 {
 	const size_t size = size_class[cls].size;
 
@@ -117,39 +185,53 @@ static void *become_live(void *p, unsigned cls, size_t n)
 		if (hardening.canary)
 			canary_write(p, n, size);
 	}
-	atomic_fetch_or_explicit(live_word_at(p), bit_of(p), memory_order_relaxed);
+	live_set(p);
 	return p;
 }
 
-/* A thread without a heap of its own. */
-static void *late_slot(unsigned cls)
+/* For a thread without a heap of its own. */
+static void *take_late(unsigned cls, size_t n)
 {
 	if (!slab_start_up())
 		return NULL;
 	heap_share();
 	lock_take(&late_lock);
-	void *const p = cache_pop_late(cls);
+	void *p = cache_pop_late(cls);
+	if (p != NULL)
+		p = become_live(p, cls, n);
 	lock_give(&late_lock);
 	return p;
 }
 
+static void release_surplus(struct hardened *h);
+
+static bool fill(struct hardened *h, struct stack *k, unsigned cls)
+{
+	release_surplus(h); /* it may be of this class */
+	if (stacked(k) != 0)
+		return true;
+	if (h->cache.heap == NULL || !cache_fill(&h->cache, cls))
+		return false;
+	if (hardening.random_order)
+		shuffle(h, k);
+	return true;
+}
+
 static void *take(unsigned cls, size_t n)
 {
-	struct hardened *const h = state();
-	void *p;
+	struct hardened *const h = likely(mine != NULL) ? mine : state();
+	void *p = NULL;
 
-	if (unlikely(h == NULL)) {
-		p = late_slot(cls);
-	} else {
+	if (likely(h != NULL)) {
 		struct stack *const k = &h->cache.stack[cls];
-		const bool any = likely((uintptr_t)k->top % STACK_BYTES != 0) || cache_fill(&h->cache, cls);
-		p = any ? pick(h, k) : NULL;
+		if (likely((uintptr_t)k->top % STACK_BYTES != 0) || fill(h, k, cls))
+			return become_live(pop(k), cls, n);
+	} else {
+		p = take_late(cls, n);
 	}
-	if (unlikely(p == NULL)) {
+	if (p == NULL)
 		errno = ENOMEM;
-		return NULL;
-	}
-	return become_live(p, cls, n);
+	return p;
 }
 
 static size_t with_canary(size_t n)
@@ -189,105 +271,127 @@ static uint32_t tag_of_object(const void *p)
 	return tag_at(((uintptr_t)p - root.base) >> GRANULE_SHIFT);
 }
 
-/* Out of quarantine, or never in: to the stack, or to the heap whose it is. */
-static void release(struct hardened *h, void *p)
-{
-	const uint32_t tag = tag_of_object(p);
-
-	if (unlikely(h == NULL || tag_heap(tag) << TAG_HEAP_SHIFT != h->cache.tag)) {
-		remote_free(p, tag_of_object(p));
-		return;
-	}
-	cache_push(&h->cache, p, tag_class(tag));
-	if (unlikely((tag & TAG_REMOTE) != 0))
-		cache_look_around(&h->cache);
-}
-
 static void release_oldest(struct hardened *h)
 {
-	void *const p = h->ring[h->first];
+	const uintptr_t oldest = h->ring[h->first];
+	const unsigned cls = (unsigned)(oldest >> RING_CLASS);
 
 	h->first = (h->first + 1) & h->mask;
 	h->count--;
-	h->held -= size_class[tag_class(tag_of_object(p))].size;
-	release(h, p);
+	h->held -= size_class[cls].size;
+	push(h, (void *)(oldest & ((1ul << RING_CLASS) - 1)), cls);
 }
 
-static void detain(struct hardened *h, void *p, size_t size)
+/* Bytes that may wait in one quarantine: of large objects, fewer wait. */
+static size_t held_max(void)
 {
-	if (h->count == hardening.quarantine)
+	return HELD_MIN + root.used * (GRANULE / 16);
+}
+
+/* Too long by one that came in, or by what others freed. */
+static void release_surplus(struct hardened *h)
+{
+	while (h->count > hardening.quarantine || h->held > held_max())
 		release_oldest(h);
-	h->ring[(h->first + h->count) & h->mask] = p;
+}
+
+static void detain(struct hardened *h, void *p, unsigned cls)
+{
+	h->ring[(h->first + h->count) & h->mask] = (uintptr_t)p | (uintptr_t)cls << RING_CLASS;
 	h->count++;
-	h->held += size;
-	while (unlikely(h->held > RING_BYTES_MAX))
-		release_oldest(h);
+	h->held += size_class[cls].size;
 }
 
-void hardened_flush(struct thread_cache *owner)
+uint64_t hardened_detain(const struct slab *s, char *at, uint64_t avail)
 {
-	struct hardened *const h = hardened_of(owner);
+	struct thread_cache *const owner = heap_of(s)->owner;
+	const uint64_t live = live_word(at), freed = avail & live;
+
+	if (likely(freed == 0) || owner == NULL || owner == &late_cache)
+		return avail;
+	struct hardened *const h = (struct hardened *)owner;
+	if (h->mask - h->count < 64)
+		return avail;
+	live_word_set(at, live & ~freed);
+	avail_clear(avail_word(at), freed);
+	char *const base = (char *)round_down((uintptr_t)at, WORD_BYTES);
+	for (uint64_t x = freed; x != 0; x &= x - 1)
+		detain(h, base + ((size_t)__builtin_ctzll(x) << UNIT_SHIFT), s->cls);
+	return avail & ~freed;
+}
+
+void hardened_flush(struct heap *of, struct thread_cache *owner)
+{
+	struct hardened *const h = (struct hardened *)owner;
 
 	for (; h->count > 0; h->count--) {
-		void *const p = h->ring[h->first];
+		void *const p = (void *)(h->ring[h->first] & ((1ul << RING_CLASS) - 1));
 		h->first = (h->first + 1) & h->mask;
-		remote_free(p, tag_of_object(p));
+		heap_put_back(of, p, bit_of(p), 1);
 	}
 	h->held = 0;
 }
 
-static void check_canary(const void *p, size_t size)
+/* Whole, and then clear. */
+static inline void leave(void *p, unsigned cls)
 {
-	if (unlikely(canary_slack(p, size) == 0))
+	const size_t size = size_class[cls].size;
+
+	if (unlikely(cls == CLASS_ZERO))
+		return;
+	if (hardening.canary && unlikely(canary_slack(p, size) == 0))
 		slab_misuse("write past the end", p, size);
+	if (hardening.zero_on_free)
+		clear(p, size);
+}
+
+static inline void free_own(struct hardened *h, void *p, unsigned cls)
+{
+	leave(p, cls);
+	live_word_set(p, live_word(p) & ~bit_of(p));
+	if (hardening.quarantine == 0)
+		return push(h, p, cls);
+	detain(h, p, cls);
+	release_surplus(h);
 }
 
 /* A live object's class; ends the program when p is no such thing.  CLASS_RUN: see place_of. */
 static unsigned class_at(const char *call, const void *p)
 {
-	const size_t off = (uintptr_t)p - root.base, unit = off >> UNIT_SHIFT | off << (64 - UNIT_SHIFT);
-
-	if (likely(unit < __atomic_load_n(&root.units, __ATOMIC_RELAXED))) {
-		const uint32_t tag = tag_of_object(p);
-		if (likely(tag_heap(tag) != 0)) {
-			if (unlikely((live_word(p) & bit_of(p)) == 0))
-				slab_bad_pointer(call, p);
-			return tag_class(tag);
-		}
-	}
 	const struct place at = place_of(p);
-	if (at.slab == NULL)
+
+	if (unlikely(at.slab == NULL))
 		slab_bad_pointer(call, p);
 	return at.slab->cls;
 }
 
-static void free_slot(void *p, unsigned cls)
+/* Of another thread, or others have freed into its slab, or large; or nothing of ours. */
+static void free_other(void *p)
 {
-	const size_t size = size_class[cls].size;
-
-	if (cls != CLASS_ZERO) {
-		if (hardening.canary)
-			check_canary(p, size);
-		if (hardening.zero_on_free)
-			clear(p, size);
-	}
-	const uint64_t bit = bit_of(p);
-	if (unlikely((atomic_fetch_and_explicit(live_word_at(p), ~bit, memory_order_acq_rel) & bit) == 0))
-		slab_bad_pointer("free", p); /* another thread freed it since */
+	const unsigned cls = class_at("free", p);
 	struct hardened *const h = state();
-	if (hardening.quarantine != 0 && likely(h != NULL))
-		detain(h, p, size);
-	else
-		release(h, p);
+
+	if (cls == CLASS_RUN)
+		return guarded_free(p);
+	if (h == NULL || (tag_of_object(p) & ~TAG_REMOTE) >> TAG_HEAP_SHIFT != h->cache.tag >> TAG_HEAP_SHIFT) {
+		leave(p, cls);
+		return remote_free(p, tag_of_object(p));
+	}
+	free_own(h, p, cls);
+	cache_look_around(&h->cache);
 }
 
 void hardened_free(void *p)
 {
-	const unsigned cls = class_at("free", p);
+	const size_t off = (uintptr_t)p - root.base, unit = off >> UNIT_SHIFT | off << (64 - UNIT_SHIFT);
+	struct hardened *const h = mine;
 
-	if (unlikely(cls == CLASS_RUN))
-		return guarded_free(p);
-	free_slot(p, cls);
+	if (likely(h != NULL && unit < __atomic_load_n(&root.units, __ATOMIC_RELAXED))) {
+		const uint32_t place = tag_at(unit >> (GRANULE_SHIFT - UNIT_SHIFT)) ^ h->cache.tag;
+		if (likely(place < CLASS_MAX * TAG_STACK && (live_word(p) & bit_of(p)) != 0))
+			return free_own(h, p, place / TAG_STACK);
+	}
+	free_other(p);
 }
 
 /* ---- what an object is --------------------------------------------------------------------------- */

@@ -6,13 +6,14 @@
  *   thread_cache (TLS)      all zero: an empty stack that is full, and no tag; both hits miss
  *   struct hardened (os)    cache: the stacks that the thread's heap lends; ring: the quarantine
  *
- * The bits and lists are those of slab.h, with one difference: a live bit is taken down by whoever frees,
- * by an atomic instruction, so that two threads that free one object at once find out, and an object can
- * wait in any thread's quarantine.  There it is neither live nor avail, as if in a stack.
+ * The bits and lists are those of slab.h.  What waits in a quarantine is neither live nor avail, as if it
+ * were in a stack.  What another thread freed waits in the owner's: it goes there when the owner, or who
+ * collects for it, finds it in avail (hardened_detain).
  *
  * Invariants:
  *   H1 clear   with zero_on_free: every slot that is not live, and every run that is not, reads as zero
  *   H2 exact   with canary: usable size == what was asked for
+ *   H3 own     what is in a thread's quarantine is of its own heap
  */
 #ifndef SLAB_HARDENED_H
 #define SLAB_HARDENED_H
@@ -31,9 +32,13 @@ void hardened_free_sized(void *p, size_t n);
 
 /* What the calling thread's heap is to lend its stacks to; NULL: no memory. */
 struct thread_cache *hardened_cache(void);
-/* A thread ends, or did not come along through a fork: empty its quarantine, before its heap is left. */
-void hardened_flush(struct thread_cache *owner);
-/* The calling thread's is given back to the system. */
+/* All of a quarantine into avail; h's lock is held, and its thread has ended, or calls. */
+void hardened_flush(struct heap *h, struct thread_cache *owner);
+/* The calling thread's state is given back to the system. */
 void hardened_end(void);
+
+/* What others freed, of one word of s, goes into the owner's quarantine; `avail` without it comes back.
+ * The lock of the slab's heap is held. */
+uint64_t hardened_detain(const struct slab *s, char *at, uint64_t avail);
 
 #endif

@@ -227,6 +227,7 @@ void hardening_read(void)
 	hardening.on = hardening.canary || hardening.zero_on_free || hardening.random_order ||
 	    hardening.guard_large || hardening.quarantine != 0;
 	hardening.secret = secret();
+	hardening.canary_bytes = ((hardening.secret & 0x7f) | 0x80) * 0x0101010101010101u;
 }
 
 void hardening_settle(void)

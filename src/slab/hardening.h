@@ -30,10 +30,11 @@ union hardening_page {
 		bool guard_advice;   /* the kernel has MADV_GUARD_INSTALL */
 		uint32_t quarantine; /* frees */
 		uint64_t secret;     /* of this process: what canaries are made of */
+		uint64_t canary_bytes; /* eight times the same, its top bit set */
 	} is;
 	char page[HARDENING_PAGE];
 };
-extern union hardening_page hardening_page;
+extern __attribute__((visibility("hidden"))) union hardening_page hardening_page;
 #define hardening (hardening_page.is)
 
 /* The text of the settings, NULL: none.  Defined where a program's settings are read; elsewhere (in the

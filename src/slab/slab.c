@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/crash.h"
+#include "slab/hardened.h"
 #include "slab/page_heap.h"
 
 /* ---- words of a slab: one for each KiB, or, of larger objects, those in which one begins ------------ */
@@ -97,7 +98,7 @@ void slab_close(struct slab *s)
 	run_give(first, s->granules, s->cls == CLASS_ZERO);
 }
 
-static void avail_clear(_Atomic uint64_t *word, uint64_t bits)
+void avail_clear(_Atomic uint64_t *word, uint64_t bits)
 {
 	if (atomic_load_explicit(&root.shared, memory_order_relaxed))
 		atomic_fetch_and_explicit(word, ~bits, memory_order_acq_rel);
@@ -112,7 +113,9 @@ void **slab_take(struct slab *s, void **out, void **const stop)
 
 	for (unsigned w = 0; w < slab_words(s) && out > stop; w++) {
 		char *const p = word_address(s, w);
-		const uint64_t all = atomic_load_explicit(avail_word(p), memory_order_acquire);
+		uint64_t all = atomic_load_explicit(avail_word(p), memory_order_acquire);
+		if (unlikely(hardening.quarantine != 0))
+			all = hardened_detain(s, p, all);
 		if (all == 0)
 			continue;
 		char *const base = (char *)round_down((uintptr_t)p, WORD_BYTES);
@@ -138,7 +141,10 @@ void slab_collect(struct slab *s)
 
 	for (unsigned w = 0; w < slab_words(s); w++) {
 		char *const p = word_address(s, w);
-		const uint64_t avail = atomic_load(avail_word(p)), live = live_word(p);
+		uint64_t avail = atomic_load(avail_word(p));
+		if (unlikely(hardening.quarantine != 0))
+			avail = hardened_detain(s, p, avail);
+		const uint64_t live = live_word(p);
 		if ((live & avail) != 0)
 			live_word_set(p, live & ~avail);
 		n += popcount(avail);

@@ -39,6 +39,8 @@ void **slab_take(struct slab *s, void **out, void **stop);
  * down. */
 void slab_collect(struct slab *s);
 unsigned slab_count_avail(const struct slab *s);
+/* Take bits out of a word of avail; the caller owns the slab, others may be setting more. */
+void avail_clear(_Atomic uint64_t *word, uint64_t bits);
 
 /* ---- the bits of one address ------------------------------------------------------------------ */
 

@@ -135,8 +135,6 @@ static void thread_end(void *arg)
 
 	if (h == NULL)
 		return;
-	if (hardening.on)
-		hardened_flush(h->owner);
 	heap_abandon(h);
 	if (hardening.on)
 		hardened_end();

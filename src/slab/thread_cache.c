@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "slab/hardened.h"
 #include "slab/page_heap.h"
 #include "slab/purge.h"
 #include "slab/remote.h"
@@ -128,7 +129,7 @@ void heap_drain_inbox(struct heap *h)
 /* ---- stack to slabs --------------------------------------------------------------------------- */
 
 /* n objects of one word of avail. */
-static void put_back(struct heap *h, const void *at, uint64_t bits, unsigned n)
+void heap_put_back(struct heap *h, const void *at, uint64_t bits, unsigned n)
 {
 	_Atomic uint64_t *const word = avail_word(at);
 	struct slab *const s = slab_covering(((uintptr_t)at - root.base) >> GRANULE_SHIFT);
@@ -154,7 +155,7 @@ static void flush(struct heap *h, struct stack *k, unsigned cls, size_t n)
 		const size_t first = i;
 		for (; i < n && avail_word(bottom[i]) == avail_word(at); i++)
 			bits |= bit_of(bottom[i]);
-		put_back(h, at, bits, (unsigned)(i - first));
+		heap_put_back(h, at, bits, (unsigned)(i - first));
 	}
 	memmove(bottom, bottom + n, (have - n) * sizeof *bottom);
 	k->top = bottom + (have - n);
@@ -166,6 +167,8 @@ void heap_flush(struct heap *h, struct thread_cache *tc)
 		struct stack *const k = &tc->stack[cls];
 		flush(h, k, cls, (size_t)(k->top - stack_bottom(h, cls)));
 	}
+	if (unlikely(hardening.quarantine != 0) && tc != &late_cache)
+		hardened_flush(h, tc);
 }
 
 void heap_lend(struct heap *h, struct thread_cache *tc)

@@ -80,6 +80,8 @@ void heap_drain_inbox(struct heap *h);
 void heap_unlist_slab(struct heap *h, struct slab *s);
 /* All stacks into avail; as heap_drain_inbox. */
 void heap_flush(struct heap *h, struct thread_cache *tc);
+/* n objects of one word of avail, which are not live, into it. */
+void heap_put_back(struct heap *h, const void *at, uint64_t bits, unsigned n);
 
 /* The calling thread's heap; NULL: it has ended, or there is no memory for one. */
 struct heap *heap_mine(void);

@@ -244,6 +244,12 @@ def contents_cells():
              fresh(n) + ["bad = p;", "free(p);", f"for (int i = 0; i < 100 && q != p; i++)",
                          f"\tq = malloc({n});"],
              ["free(bad);"], "silent", "dmm: double free: @ ($ bytes)", n=n)
+        if n <= 3000:
+            cell(f"free_twice/given_out_between_freed_elsewhere/{n}/same",
+                 "a double free after the slot was given out again",
+                 fresh(n) + ["bad = p;", "elsewhere(free_p);", "for (int i = 0; i < 20000 && q != p; i++)",
+                             f"\tq = malloc({n});"],
+                 ["free(bad);"], "silent", "dmm: double free: @ ($ bytes)", n=n)
     for n in [40000, 300000, 1 << 20, 5 << 20]:
         cell(f"write_past_large/page/{n}/same", "a write past a large object", fresh(n) + ["bad = p;"],
              ["((volatile char *)bad)[(malloc_usable_size(bad) + 4095) / 4096 * 4096] = 1;"], "silent", "stopped", n=n)
