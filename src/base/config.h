@@ -52,6 +52,9 @@ static inline bool bit_drop(uint64_t *word, uint64_t n)
 }
 #endif
 
+/* For functions that use OWN_SEG: a sanitizer takes such an address for one in the common space. */
+#define NO_SANITIZE __attribute__((no_sanitize("address", "thread", "undefined")))
+
 #define MAX_ALIGN      16u /* every payload; x86-64 psABI */
 #define CACHE_LINE     64u
 #define HUGE_PAGE_SIZE (2u << 20)

@@ -19,7 +19,7 @@ static inline size_t place_for(size_t n)
 	return n <= MEDIUM_MAX ? medium_place[(n + 63) / 64] : PLACE_NONE;
 }
 
-static inline void *slab_malloc(size_t n)
+NO_SANITIZE static inline void *slab_malloc(size_t n)
 {
 	struct stack OWN_SEG *const k = stack_at(place_for(n));
 	void **const top = k->top;
@@ -33,7 +33,7 @@ static inline void *slab_malloc(size_t n)
 
 /* True: freed.  place: of the one stack that p may belong to, or ANY_PLACE. */
 #define ANY_PLACE SIZE_MAX
-static inline bool free_hit(void *p, size_t wanted)
+NO_SANITIZE static inline bool free_hit(void *p, size_t wanted)
 {
 	/* A pointer that is not 16-byte aligned turns into a huge number. */
 	const size_t off = (uintptr_t)p - root.base, unit = off >> UNIT_SHIFT | off << (64 - UNIT_SHIFT);

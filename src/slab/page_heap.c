@@ -427,6 +427,19 @@ bool run_extend(uint32_t end, uint32_t more, bool *clean)
 
 /* ---- for purge ------------------------------------------------------------------------------ */
 
+/* Groups of granules that are all free, and one of them dirty: their metadata can be given back too. */
+static mask128 free_groups(mask128 free, mask128 dirty)
+{
+	mask128 all = 0;
+
+	for (unsigned at = 0; at < CHUNK_GRANULES; at += PURGE_GROUP) {
+		const mask128 group = ones(at, PURGE_GROUP);
+		if ((free & group) == group && (dirty & group) != 0)
+			all |= group;
+	}
+	return all;
+}
+
 uint32_t purge_claim(uint32_t from, uint32_t before, bool whole, uint64_t mask[2])
 {
 	uint32_t found = UINT32_MAX;
@@ -439,7 +452,7 @@ uint32_t purge_claim(uint32_t from, uint32_t before, bool whole, uint64_t mask[2
 		const mask128 free = join(c->free), dirty = join(c->dirty);
 		if (whole != (free == ~(mask128)0 || (chunk == 0 && free == ~(mask128)1)))
 			continue;
-		const mask128 claimed = whole ? free : dirty;
+		const mask128 claimed = whole ? free : dirty | free_groups(free, dirty);
 		store(mask, claimed);
 		chunk_update(chunk, free & ~claimed, 0);
 		found = chunk;

@@ -32,6 +32,22 @@ static bool purge_mask(uint32_t chunk, const uint64_t mask[2])
 	return ok;
 }
 
+/* The bits of granules that are all claimed. */
+static void purge_bits(uint32_t first, uint32_t count)
+{
+	const char *const p = granule_address(first);
+
+	give_back(avail_word(p), (size_t)count * GRANULE_WORDS * sizeof *root.avail);
+	give_back(live_word_at(p), (size_t)count * GRANULE_WORDS * sizeof *root.live);
+}
+
+static void purge_groups(uint32_t chunk, const uint64_t mask[2])
+{
+	for (uint32_t at = 0; at < CHUNK_GRANULES; at += PURGE_GROUP)
+		if ((uint32_t)(mask[at / 64] >> at % 64) == UINT32_MAX)
+			purge_bits(chunk * CHUNK_GRANULES + at, PURGE_GROUP);
+}
+
 /* Purge chunks that no run was taken from or given to since epoch `before`, until at most `keep`
  * granules are dirty. */
 static void purge_runs(uint32_t before, bool whole, size_t keep)
@@ -41,12 +57,9 @@ static void purge_runs(uint32_t before, bool whole, size_t keep)
 
 	while (root.dirty > keep && (chunk = purge_claim(chunk, before, whole, mask)) != UINT32_MAX) {
 		const bool ok = purge_mask(chunk, mask);
-		if (whole) { /* its metadata as well: no slab is left in it */
-			const char *const p = granule_address(chunk * CHUNK_GRANULES);
+		purge_groups(chunk, mask);
+		if (whole) /* no slab is left in it */
 			give_back(slab_at(chunk * CHUNK_GRANULES), CHUNK_GRANULES * sizeof(struct slab));
-			give_back(avail_word(p), CHUNK_GRANULES * GRANULE_WORDS * sizeof *root.avail);
-			give_back(live_word_at(p), CHUNK_GRANULES * GRANULE_WORDS * sizeof *root.live);
-		}
 		purge_return(chunk++, mask, ok);
 	}
 }

@@ -126,6 +126,7 @@ struct heap {
 	struct thread_cache *owner; /* the cache of its thread; NULL: it has none */
 	uintptr_t thread;           /* that thread's pointer, for outside readers */
 	uint32_t partial[CLASS_MAX]; /* oldest slab with objects in avail */
+	uint8_t  flushes[CLASS_MAX]; /* of a full stack since it was empty */
 };
 
 struct slab_root {

@@ -184,6 +184,23 @@ void heap_lend(struct heap *h, struct thread_cache *tc)
 	h->thread = tc == &thread_cache ? (uintptr_t)__builtin_thread_pointer() : 0;
 }
 
+/* A full stack gives away its older half.  Who only frees comes here again and again without a refill
+ * between, and may then never call again: so its stacks become smaller, since what lies in them keeps pages
+ * resident. */
+static void make_room(struct heap *h, struct stack *k, unsigned cls)
+{
+	enum { FLUSHES = 2, LEAST = 16 };
+	void **const bottom = stack_bottom(h, cls);
+	size_t room = (size_t)(k->limit - bottom);
+
+	if (h->flushes[cls] < FLUSHES)
+		h->flushes[cls]++;
+	else
+		room = min_size(room, max_size(room / 2, LEAST));
+	k->limit = bottom + room;
+	flush(h, k, cls, (size_t)(k->top - bottom) - room / 2);
+}
+
 void cache_push(struct thread_cache *tc, void *p, unsigned cls)
 {
 	struct heap *const h = tc->heap;
@@ -192,7 +209,7 @@ void cache_push(struct thread_cache *tc, void *p, unsigned cls)
 
 	if (k->top == k->limit) {
 		lock_take(&h->lock);
-		flush(h, k, cls, (size_class[cls].cached + 1u) / 2);
+		make_room(h, k, cls);
 		sparse = h->partial_granules > purge_sparse_limit();
 		lock_give(&h->lock);
 	}
@@ -255,6 +272,8 @@ static bool refill(struct heap *h, struct stack *k, unsigned cls)
 	if (at > bottom)
 		memmove(bottom, at, (size_t)(end - at) * sizeof *at);
 	k->top = bottom + (end - at);
+	k->limit = bottom + size_class[cls].cached;
+	h->flushes[cls] = 0;
 	return k->top > bottom;
 }
 

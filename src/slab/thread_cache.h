@@ -47,7 +47,7 @@ static inline struct stack OWN_SEG *stack_at(size_t place)
 	return (struct stack OWN_SEG *)(own_offset(thread_cache) + place);
 }
 
-static inline uint32_t own_tag(void)
+NO_SANITIZE static inline uint32_t own_tag(void)
 {
 	return ((struct thread_cache OWN_SEG *)own_offset(thread_cache))->tag;
 }
