@@ -4,15 +4,16 @@
  *            |                                                   |
  *   malloc --+--> real.malloc (the next symbol)                  |
  *            |                                                   |
- *            +--> tape: 4096 raw events, mapped  -- full ------> press: encode, zstd --> one write
+ *            +--> tape: 1,024 raw events -- full --> columns: 4,096 -- full --> press: zstd, one write
  *
  * Each tape belongs to one thread; only its owner appends.  The owner (when it is full) or the flusher
- * (when time has passed) turns what is new into a block.  The hot path takes no lock and makes no
+ * (when time has passed) encodes what is new, and makes blocks of it.  The tape is short so that it
+ * stays in the cache: 4,096 raw events would push the program's own memory out.  The hot path takes no lock and makes no
  * system call; nothing here ever allocates from the heap that it watches.
  *
  * Who may touch what:
  *   tape.next, .end, .frames      the owner; others only read next (acquire)
- *   tape.flushed, .last_tick      whoever holds tape.lock
+ *   tape.flushed, .columns        whoever holds tape.lock
  *   the list of tapes             whoever holds tapes.lock
  *   the file                      whoever holds output.lock
  * Lock order: tapes.lock, tape.lock, press.lock, maps.lock, output.lock.
@@ -48,6 +49,8 @@ void real_find(void);
 /* Memory of the time before real_find(): freed by forgetting it. */
 bool real_is_boot(const void *p);
 
+enum { TAPE_EVENTS = 1024, FRAMES_CAP = 32 << 10, FRAMES_SEEN = 1024, FRAMES_DEPTH = 64 };
+
 struct tape {
 	struct trace_raw *_Atomic next;
 	struct trace_raw *end; /* from here on there may be no room for an event of two */
@@ -61,13 +64,14 @@ struct tape {
 	uintptr_t stack_top;
 
 	struct lock lock;
-	struct trace_raw *flushed; /* raw..flushed is in the file */
-	uint64_t last_tick, looked_ns;
+	struct trace_raw *flushed; /* raw..flushed is in the columns, or in the file */
+	struct trace_columns *columns;
+	uint64_t looked_ns;
 	char name[16];             /* as last written */
 	bool gone;                 /* its thread ended; free for the next one */
 
 	struct tape *link; /* all tapes, never shortened */
-	struct trace_raw raw[TRACE_EVENTS_MAX];
+	struct trace_raw raw[TAPE_EVENTS];
 };
 
 extern __thread struct tape *tape_self;
@@ -97,6 +101,14 @@ static inline uint64_t record_clock_ns(void)
 {
 	struct timespec t;
 	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* Of this thread alone: what preempts it is not the recorder's. */
+static inline uint64_t record_cpu_ns(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 

@@ -12,7 +12,7 @@
 #include "base/bits.h"
 #include "observe/record.h"
 
-enum { FRAMES_CAP = 32 << 10, SEEN = 1024, DEPTH_MAX = 64, SKIP_MAX = 8 };
+enum { SKIP_MAX = 8 };
 
 static int (*unwind)(void **frames, int max);
 
@@ -62,7 +62,7 @@ static uintptr_t find_stack_top(void)
 
 void stack_prepare(struct tape *t)
 {
-	const size_t len = FRAMES_CAP * sizeof *t->frames + SEEN * sizeof *t->frames_seen;
+	const size_t len = FRAMES_CAP * sizeof *t->frames + FRAMES_SEEN * sizeof *t->frames_seen;
 
 	if (record_config.stacks == TRACE_FP)
 		t->stack_top = find_stack_top();
@@ -81,7 +81,7 @@ static size_t by_frame_pointers(const struct tape *t, void **frames)
 	const uintptr_t *fp = __builtin_frame_address(0);
 	size_t n = 0;
 
-	while (n < DEPTH_MAX + SKIP_MAX && is_aligned(fp, sizeof *fp) &&
+	while (n < FRAMES_DEPTH + SKIP_MAX && is_aligned(fp, sizeof *fp) &&
 	    (uintptr_t)(fp + 2) <= t->stack_top) {
 		const uintptr_t *const up = (const uintptr_t *)fp[0];
 		frames[n++] = (void *)fp[1];
@@ -113,16 +113,16 @@ static uint64_t remember(struct tape *t, void *const *frames, size_t n)
 
 uint64_t stack_capture(struct tape *t, void *caller)
 {
-	void *frames[DEPTH_MAX + SKIP_MAX];
+	void *frames[FRAMES_DEPTH + SKIP_MAX];
 	size_t n, skip = 0;
 
 	if (t->frames == NULL)
 		return 0;
-	if (t->frames_len + DEPTH_MAX + 1 > FRAMES_CAP)
+	if (t->frames_len + FRAMES_DEPTH + 1 > FRAMES_CAP)
 		tape_full(t);
 	t->busy = true; /* the unwinder may allocate */
 	n = record_config.stacks == TRACE_FP ? by_frame_pointers(t, frames)
-	                                     : (size_t)max_size(0, (size_t)unwind(frames, DEPTH_MAX + SKIP_MAX));
+	                                     : (size_t)max_size(0, (size_t)unwind(frames, FRAMES_DEPTH + SKIP_MAX));
 	t->busy = false;
 	while (skip < n && skip < SKIP_MAX && frames[skip] != caller)
 		skip++; /* the recorder's own */
@@ -131,5 +131,5 @@ uint64_t stack_capture(struct tape *t, void *caller)
 		skip = 0;
 		n = 1;
 	}
-	return remember(t, frames + skip, min_size(n - skip, DEPTH_MAX));
+	return remember(t, frames + skip, min_size(n - skip, FRAMES_DEPTH));
 }

@@ -117,32 +117,48 @@ static void flush_name(struct tape *t)
 	output_text(TRACE_THREAD, text, len);
 }
 
-/* t->lock is held. */
-static void flush_events(struct tape *t, const struct trace_raw *from, size_t n)
+static struct trace_block_info info_of(const struct tape *t)
 {
-	const uint64_t began = record_clock_ns();
-	const bool look = began - t->looked_ns > LOOK_MS * UINT64_C(1000000);
-	const struct trace_block_info info = {.thread = t->serial, .stacks = record_config.stacks,
-	    .not_before = t->last_tick, .frames = t->frames,
-	    .frames_len = t->frames != NULL ? t->frames_len : 0,
-	    .now_tick = record_ticks(), .now_ns = began, .anon_kib = look ? anon_kib() : 0};
+	return (struct trace_block_info){.thread = t->serial, .stacks = record_config.stacks,
+	    .frames = t->frames, .frames_len = t->frames != NULL ? t->frames_len : 0};
+}
+
+/* What is new on the tape goes into its columns.  t->lock is held, here and below. */
+static void encode(struct tape *t)
+{
+	const struct trace_block_info info = info_of(t);
+	struct trace_raw *const next = atomic_load_explicit(&t->next, memory_order_acquire);
+
+	trace_columns_add(t->columns, &info, t->flushed, (size_t)(next - t->flushed));
+	t->flushed = next;
+}
+
+/* The columns become a block in the file.  encode_ns: what encoding them took, about. */
+static void flush_columns(struct tape *t, uint64_t encode_ns)
+{
+	const uint64_t now = record_clock_ns(), began = record_cpu_ns();
+	const bool look = now - t->looked_ns > LOOK_MS * UINT64_C(1000000);
+	const uint32_t events = trace_columns_events(t->columns);
+	struct trace_block_info info = info_of(t);
 	size_t len, count;
 
+	info.now_tick = record_ticks();
+	info.now_ns = now;
 	if (look) {
-		t->looked_ns = began;
+		info.anon_kib = anon_kib();
+		t->looked_ns = now;
 		flush_name(t);
 	}
 	struct press *const p = press_take(t);
-	const struct trace_block_head *const head =
-	    press_ready(p) ? trace_encode(p->coder, &info, from, n, &len) : NULL;
-	if (head != NULL) {
-		const uint64_t *const at = trace_coder_addresses(p->coder, &count);
-		t->last_tick = head->last_tick;
+	const void *const block = press_ready(p) ? trace_pack(p->coder, t->columns, &info, &len) : NULL;
+	if (block != NULL) {
+		const uint64_t *const at = trace_columns_addresses(t->columns, &count);
 		maps_cover(at, count);
-		output_block(head, len);
-		output_count(head->events, record_clock_ns() - began);
+		output_block(block, len);
+		output_count(events, encode_ns + record_cpu_ns() - began);
 	} else {
-		t->lost += n;
+		trace_columns_clear(t->columns);
+		t->lost += events;
 	}
 	lock_give(&p->lock);
 }
@@ -150,22 +166,55 @@ static void flush_events(struct tape *t, const struct trace_raw *from, size_t n)
 static void tape_flush(struct tape *t)
 {
 	lock_take(&t->lock);
-	struct trace_raw *const next = atomic_load_explicit(&t->next, memory_order_acquire);
-	if (next > t->flushed && output_open())
-		flush_events(t, t->flushed, (size_t)(next - t->flushed));
-	t->flushed = next;
+	if (output_open()) {
+		encode(t);
+		if (trace_columns_events(t->columns) != 0)
+			flush_columns(t, 0);
+	}
 	lock_give(&t->lock);
+}
+
+static void rewind_raw(struct tape *t)
+{
+	t->flushed = t->raw;
+	atomic_store_explicit(&t->next, t->raw, memory_order_release);
+}
+
+static void rewind_frames(struct tape *t)
+{
+	t->frames_len = 1;
+	if (t->frames_seen != NULL)
+		memset(t->frames_seen, 0, FRAMES_SEEN * sizeof *t->frames_seen);
 }
 
 static void tape_rewind(struct tape *t)
 {
 	lock_take(&t->lock);
-	t->flushed = t->raw;
-	atomic_store_explicit(&t->next, t->raw, memory_order_release);
-	t->frames_len = 1;
-	if (t->frames_seen != NULL)
-		memset(t->frames_seen, 0, 1024 * sizeof *t->frames_seen);
+	rewind_raw(t);
+	rewind_frames(t);
+	trace_columns_clear(t->columns);
 	lock_give(&t->lock);
+}
+
+/* The raw events into the columns, and these, if they might not take as many again, into the file.  The
+ * processor's time is read around one encoding in four, and holds for all. */
+static void tape_pass_on(struct tape *t)
+{
+	const uint32_t before = trace_columns_events(t->columns);
+	const bool full = before + 2 * TAPE_EVENTS > TRACE_EVENTS_MAX ||
+	    t->frames_len + FRAMES_DEPTH + 1 > FRAMES_CAP;
+	const uint64_t began = full ? record_cpu_ns() : 0;
+
+	encode(t);
+	rewind_raw(t);
+	if (!full)
+		return;
+	const uint64_t took = record_cpu_ns() - began;
+	const uint32_t events = trace_columns_events(t->columns);
+	if (events != 0 && output_is_ours() && output_open())
+		flush_columns(t, events > before ? took * events / (events - before) : took);
+	trace_columns_clear(t->columns);
+	rewind_frames(t);
 }
 
 void tape_full(struct tape *t)
@@ -175,9 +224,12 @@ void tape_full(struct tape *t)
 	if (t->busy) /* a signal handler, in the middle of this: its event has no place */
 		return;
 	t->busy = true;
-	if (output_is_ours())
-		tape_flush(t);
-	tape_rewind(t);
+	lock_take(&t->lock);
+	if (output_stopped())
+		rewind_raw(t);
+	else
+		tape_pass_on(t);
+	lock_give(&t->lock);
 	t->busy = false;
 	errno = saved;
 }
@@ -225,11 +277,15 @@ static void reap(void)
 
 static struct tape *tape_map(void)
 {
-	struct tape *const t = map(sizeof *t);
+	const size_t len = round_up(sizeof(struct tape), 4096);
+	struct tape *const t = map(len + trace_columns_size());
 
 	if (t == NULL)
 		return NULL;
-	t->end = &t->raw[TRACE_EVENTS_MAX - 1];
+	t->columns = (struct trace_columns *)((char *)t + len);
+	trace_columns_init(t->columns);
+	t->frames_len = 1;
+	t->end = &t->raw[TAPE_EVENTS - 1];
 	atomic_store(&t->next, t->raw);
 	t->flushed = t->raw;
 	t->gone = true;
@@ -253,7 +309,7 @@ static struct tape *tape_find(void)
 		t->gone = false;
 		t->tid = (int)syscall(SYS_gettid);
 		t->serial = ++tapes.serial;
-		t->last_tick = 0;
+		trace_columns_restart(t->columns);
 		t->looked_ns = 0;
 		t->name[0] = '\0';
 		t->busy = false;

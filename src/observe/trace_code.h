@@ -23,10 +23,7 @@ struct predict {
 	uint64_t last[PREDICT_SIZES], stride[PREDICT_SIZES];
 	uint64_t freed[PREDICT_SIZES][PREDICT_DEPTH]; /* rings */
 	uint8_t depth[PREDICT_SIZES], top[PREDICT_SIZES];
-	struct predict_recent {
-		uint64_t addr;
-		uint64_t bucket;
-	} recent[PREDICT_RECENT]; /* by address: what size a freed address had */
+	uint64_t recent[PREDICT_RECENT]; /* by address: addr << 6 | bucket, what size an address has */
 };
 
 static inline uint64_t zigzag(int64_t x)
@@ -44,7 +41,7 @@ static inline unsigned predict_bucket(uint64_t size)
 	return size < 16 * (PREDICT_SIZES - 1) - 8 ? (unsigned)((size + 23) >> 4) : PREDICT_SIZES - 1;
 }
 
-static inline struct predict_recent *predict_slot(struct predict *p, uint64_t addr)
+static inline uint64_t *predict_slot(struct predict *p, uint64_t addr)
 {
 	return &p->recent[(addr >> 4 ^ addr >> 14) % PREDICT_RECENT];
 }
@@ -85,20 +82,20 @@ static inline void predict_saw_alloc(struct predict *p, unsigned bucket, uint64_
 	p->last[bucket] = addr;
 	p->last_alloc = addr;
 	p->last_size = size;
-	*predict_slot(p, addr) = (struct predict_recent){addr, bucket};
+	*predict_slot(p, addr) = addr << 6 | bucket;
 }
 
 static inline void predict_saw_free(struct predict *p, uint64_t addr)
 {
-	const struct predict_recent *const r = predict_slot(p, addr);
+	const uint64_t bucket = *predict_slot(p, addr) ^ addr << 6;
 
 	p->last_free = addr;
-	if (r->addr != addr)
+	if (bucket >= PREDICT_SIZES)
 		return;
-	p->top[r->bucket] = (p->top[r->bucket] + 1) % PREDICT_DEPTH;
-	p->freed[r->bucket][p->top[r->bucket]] = addr;
-	if (p->depth[r->bucket] < PREDICT_DEPTH)
-		p->depth[r->bucket]++;
+	p->top[bucket] = (p->top[bucket] + 1) % PREDICT_DEPTH;
+	p->freed[bucket][p->top[bucket]] = addr;
+	if (p->depth[bucket] < PREDICT_DEPTH)
+		p->depth[bucket]++;
 }
 
 /* The difference as a number: bit 0 says that it is in bytes, not in units of 16. */

@@ -21,7 +21,7 @@ enum {
 	NODE_SLOTS = 2 * TRACE_NODES_MAX,
 	COLUMN_CAP = TRACE_RAW_MAX / 8, /* seven columns and their lengths fit the payload */
 	VARINT_MAX = 10,
-	LATELY = 1024,
+	LATELY = 256,
 	LEVEL_QUICK = 1, /* of zstd: at most this one, speed is what counts */
 	LEVEL_ENTROPY = -30,
 };
@@ -37,21 +37,26 @@ struct column {
 	unsigned char bytes[COLUMN_CAP + 8]; /* put() stores eight at a time */
 };
 
-struct trace_coder {
-	ZSTD_CCtx *zstd;
-	bool fast; /* varints */
-	int level; /* of zstd */
+struct trace_columns {
+	bool fast;      /* varints */
 	uint32_t block; /* serial number */
+	uint32_t events;
 	struct {
 		uint64_t stack;
 		uint32_t node, block;
 	} lately[LATELY]; /* stacks and their nodes */
 	uint32_t nodes, node_mask;
-	uint64_t last_node_addr, last_tick;
+	uint64_t last_node_addr, first_tick, last_tick;
 	struct predict predict;
 	struct column col[TRACE_COLUMNS];
 	uint64_t addresses[TRACE_NODES_MAX];
 	struct node node[NODE_SLOTS];
+};
+
+struct trace_coder {
+	ZSTD_CCtx *zstd;
+	int level; /* of zstd */
+	struct trace_columns own;
 	unsigned char raw[TRACE_RAW_MAX];
 	struct trace_block_head head; /* and its payload directly behind */
 	unsigned char packed[TRACE_PACKED_MAX];
@@ -80,8 +85,34 @@ struct trace_coder *trace_coder_init(void *mem, size_t len, int level)
 		return NULL;
 	ZSTD_CCtx_setParameter(c->zstd, ZSTD_c_literalCompressionMode, ZSTD_ps_enable);
 	c->level = level;
-	c->fast = varint_fast_here();
+	trace_columns_init(&c->own);
 	return c;
+}
+
+size_t trace_columns_size(void)
+{
+	return round_up(sizeof(struct trace_columns), 4096);
+}
+
+void trace_columns_init(struct trace_columns *c)
+{
+	c->fast = varint_fast_here();
+}
+
+uint32_t trace_columns_events(const struct trace_columns *c)
+{
+	return c->events;
+}
+
+void trace_columns_clear(struct trace_columns *c)
+{
+	c->events = 0;
+}
+
+void trace_columns_restart(struct trace_columns *c)
+{
+	c->events = 0;
+	c->last_tick = 0;
 }
 
 /* Eight bytes are stored, and as many count as are needed.  fast: as varint_fast_here() says. */
@@ -116,7 +147,7 @@ static bool has_room(const struct column *col)
 }
 
 /* The index of the node (parent, addr) in this block, 1 up; 0 when the table is full. */
-static uint32_t node_index(struct trace_coder *c, uint32_t parent, uint64_t addr)
+static uint32_t node_index(struct trace_columns *c, uint32_t parent, uint64_t addr)
 {
 	uint64_t h = (addr ^ (uint64_t)parent << 40) * 0x9e3779b97f4a7c15u >> 32;
 	struct node *at = &c->node[h & c->node_mask];
@@ -136,7 +167,7 @@ static uint32_t node_index(struct trace_coder *c, uint32_t parent, uint64_t addr
 	return c->nodes;
 }
 
-static uint32_t find_stack(struct trace_coder *c, const struct trace_block_info *info, uint64_t stack)
+static uint32_t find_stack(struct trace_columns *c, const struct trace_block_info *info, uint64_t stack)
 {
 	uint32_t node = 0;
 
@@ -148,10 +179,10 @@ static uint32_t find_stack(struct trace_coder *c, const struct trace_block_info 
 	return node;
 }
 
-static inline uint32_t stack_index(struct trace_coder *c, const struct trace_block_info *info,
+static inline uint32_t stack_index(struct trace_columns *c, const struct trace_block_info *info,
     uint64_t stack)
 {
-	const size_t i = (stack ^ stack >> 10) % LATELY;
+	const size_t i = (stack ^ stack >> 8) % LATELY;
 
 	if (stack == 0)
 		return 0;
@@ -185,7 +216,7 @@ static inline unsigned char *put_free(struct predict *p, unsigned char *at, uint
 }
 
 /* What the second raw event holds. */
-static unsigned char *put_extra(struct trace_coder *c, unsigned char *at, const struct trace_raw *r)
+static unsigned char *put_extra(struct trace_columns *c, unsigned char *at, const struct trace_raw *r)
 {
 	if ((trace_class[r->tick_op & 0xff] & TRACE_IS_REALLOC) == 0) {
 		*at = r[1].addr == 0 ? 0 : (unsigned char)__builtin_ctzll(r[1].addr);
@@ -200,7 +231,7 @@ static unsigned char *put_extra(struct trace_coder *c, unsigned char *at, const 
 
 /* One pass, the columns' ends in registers: an allocation or a free is mispredicted once an event, and
  * several passes would do so several times (13 ns an event in place of 19).  Returns the events. */
-static inline __attribute__((always_inline)) uint32_t put_events(struct trace_coder *c,
+static inline __attribute__((always_inline)) uint32_t put_events(struct trace_columns *c,
     const struct trace_block_info *info, const struct trace_raw *raw, size_t n, const bool fast)
 {
 	unsigned char *at[TRACE_COLUMNS];
@@ -232,20 +263,22 @@ static inline __attribute__((always_inline)) uint32_t put_events(struct trace_co
 	return events;
 }
 
-static uint32_t put_events_plain(struct trace_coder *c, const struct trace_block_info *info,
+static uint32_t put_events_plain(struct trace_columns *c, const struct trace_block_info *info,
     const struct trace_raw *raw, size_t n)
 {
 	return put_events(c, info, raw, n, false);
 }
 
-static uint32_t put_events_fast(struct trace_coder *c, const struct trace_block_info *info,
+static uint32_t put_events_fast(struct trace_columns *c, const struct trace_block_info *info,
     const struct trace_raw *raw, size_t n)
 {
 	return put_events(c, info, raw, n, true);
 }
 
-static void begin(struct trace_coder *c, const struct trace_block_info *info, uint64_t tick)
+static void begin(struct trace_columns *c, const struct trace_block_info *info, uint64_t tick)
 {
+	tick = max_size(tick, c->last_tick);
+	c->first_tick = tick;
 	c->block++;
 	c->nodes = 0;
 	c->node_mask = info->stacks == TRACE_CALLER ? 2 * TRACE_EVENTS_MAX - 1 : NODE_SLOTS - 1;
@@ -256,17 +289,27 @@ static void begin(struct trace_coder *c, const struct trace_block_info *info, ui
 		c->col[i].at = c->col[i].bytes;
 }
 
-static size_t concatenate(struct trace_coder *c)
+void trace_columns_add(struct trace_columns *c, const struct trace_block_info *info,
+    const struct trace_raw *raw, size_t n)
 {
-	unsigned char *at = c->raw + TRACE_COLUMNS * sizeof(uint32_t);
+	if (n == 0)
+		return;
+	if (c->events == 0)
+		begin(c, info, trace_raw_tick(raw));
+	c->events += c->fast ? put_events_fast(c, info, raw, n) : put_events_plain(c, info, raw, n);
+}
+
+static size_t concatenate(struct trace_coder *to, const struct trace_columns *c)
+{
+	unsigned char *at = to->raw + TRACE_COLUMNS * sizeof(uint32_t);
 
 	for (int i = 0; i < TRACE_COLUMNS; i++) {
 		const uint32_t len = (uint32_t)(c->col[i].at - c->col[i].bytes);
-		memcpy(c->raw + i * sizeof len, &len, sizeof len);
+		memcpy(to->raw + i * sizeof len, &len, sizeof len);
 		memcpy(at, c->col[i].bytes, len);
 		at += len;
 	}
-	return (size_t)(at - c->raw);
+	return (size_t)(at - to->raw);
 }
 
 static bool pack_frame(struct trace_coder *c, size_t from, size_t to, int level, size_t *packed)
@@ -299,31 +342,35 @@ static size_t pack(struct trace_coder *c, size_t raw_len)
 	return fits ? packed : 0;
 }
 
-const void *trace_encode(struct trace_coder *c, const struct trace_block_info *info,
-    const struct trace_raw *raw, size_t n, size_t *len)
+const void *trace_pack(struct trace_coder *c, struct trace_columns *columns,
+    const struct trace_block_info *info, size_t *len)
 {
-	const uint64_t first = n != 0 ? trace_raw_tick(raw) : 0;
-	const uint64_t tick = first > info->not_before ? first : info->not_before;
-
-	if (n == 0 || n > TRACE_EVENTS_MAX)
-		return NULL;
-	begin(c, info, tick);
-	const uint32_t events =
-	    c->fast ? put_events_fast(c, info, raw, n) : put_events_plain(c, info, raw, n);
-	const size_t raw_len = concatenate(c);
+	const size_t raw_len = concatenate(c, columns);
 	const size_t packed = pack(c, raw_len);
+
+	c->head = (struct trace_block_head){.kind = TRACE_EVENTS, .packed_len = (uint32_t)packed,
+	    .raw_len = (uint32_t)raw_len, .thread = info->thread, .events = columns->events,
+	    .first_tick = columns->first_tick, .last_tick = columns->last_tick,
+	    .now_tick = info->now_tick, .now_ns = info->now_ns, .anon_kib = info->anon_kib};
+	columns->events = 0;
 	if (packed == 0)
 		return NULL;
-	c->head = (struct trace_block_head){.kind = TRACE_EVENTS, .packed_len = (uint32_t)packed,
-	    .raw_len = (uint32_t)raw_len, .thread = info->thread, .events = events,
-	    .first_tick = tick, .last_tick = c->last_tick,
-	    .now_tick = info->now_tick, .now_ns = info->now_ns, .anon_kib = info->anon_kib};
 	trace_block_seal(&c->head, c->packed);
 	*len = sizeof c->head + packed;
 	return &c->head;
 }
 
-const uint64_t *trace_coder_addresses(const struct trace_coder *c, size_t *count)
+const void *trace_encode(struct trace_coder *c, const struct trace_block_info *info,
+    const struct trace_raw *raw, size_t n, size_t *len)
+{
+	if (n == 0 || n > TRACE_EVENTS_MAX)
+		return NULL;
+	trace_columns_restart(&c->own); /* threads share them */
+	trace_columns_add(&c->own, info, raw, n);
+	return trace_pack(c, &c->own, info, len);
+}
+
+const uint64_t *trace_columns_addresses(const struct trace_columns *c, size_t *count)
 {
 	*count = c->nodes;
 	return c->addresses;

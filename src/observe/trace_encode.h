@@ -1,5 +1,7 @@
 /* trace_encode.h - raw events of one thread in, one block of the format out.
  *
+ *   raw events, a few at a time --> columns, one set a thread --> coder: zstd, any thread's --> block
+ *
  * Runs inside the recorded program: it neither allocates nor locks nor calls the system.  The coder
  * lives in memory that the caller maps, trace_coder_size() bytes, and serves one caller at a time.
  */
@@ -35,7 +37,6 @@ struct trace_coder *trace_coder_init(void *mem, size_t len, int level);
 struct trace_block_info {
 	uint32_t thread;
 	enum trace_stacks stacks;
-	uint64_t not_before;    /* last tick of the thread's block before this one */
 	const uint64_t *frames; /* frames[i] = count, then count addresses, innermost first */
 	size_t frames_len;
 	uint64_t now_tick, now_ns;
@@ -47,8 +48,23 @@ struct trace_block_info {
 const void *trace_encode(struct trace_coder *c, const struct trace_block_info *info,
     const struct trace_raw *raw, size_t n, size_t *len);
 
+/* ---- the same in two steps, for a thread that encodes while its events are still in the cache ------- */
+
+struct trace_columns;
+
+size_t trace_columns_size(void);
+void trace_columns_init(struct trace_columns *c); /* in zeroed memory of that size */
+/* Append raw[0..n), whole events only; the caller keeps trace_columns_events() <= TRACE_EVENTS_MAX. */
+void trace_columns_add(struct trace_columns *c, const struct trace_block_info *info,
+    const struct trace_raw *raw, size_t n);
+uint32_t trace_columns_events(const struct trace_columns *c);
+/* The block of what is in the columns, as trace_encode() returns it; then they are empty. */
+const void *trace_pack(struct trace_coder *c, struct trace_columns *columns,
+    const struct trace_block_info *info, size_t *len);
+void trace_columns_clear(struct trace_columns *c);   /* forget what is in them; the thread's ticks go on */
+void trace_columns_restart(struct trace_columns *c); /* for another thread */
 /* The addresses whose stack nodes the last block introduced, for mapping look-ups. */
-const uint64_t *trace_coder_addresses(const struct trace_coder *c, size_t *count);
+const uint64_t *trace_columns_addresses(const struct trace_columns *c, size_t *count);
 
 /* Fill in magic and checksum of a head whose other fields are set. */
 void trace_block_seal(struct trace_block_head *head, const void *payload);
