@@ -78,8 +78,8 @@ int cmd_report(int argc, char **argv)
 		lab_die(EXIT_USAGE, "report on what?  dmm report T -o F.html");
 	if (q.output == NULL)
 		lab_die(EXIT_USAGE, "to where?  dmm report %s -o F.html", q.path);
-	report_make(&(struct report_order){.path = q.path, .output = q.output, .systems = q.systems,
+	const int status = report_make(&(struct report_order){.path = q.path, .output = q.output, .systems = q.systems,
 	    .limit_s = q.limit_s, .plan = q.plan});
 	lab_next(NULL, "xdg-open %s", q.output);
-	return EXIT_FINE;
+	return status;
 }

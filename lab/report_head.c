@@ -88,21 +88,29 @@ static void put_where(FILE *out, const struct report_design *d)
 	fputs(".</p>\n", out);
 }
 
-static void put_others(const struct report *r, FILE *out, const struct report_design *best)
+static void put_others(const struct report *r, FILE *out, const struct report_design *best, bool all)
 {
 	bool any = false;
 	char a[UNITS_LEN];
 
 	for (size_t i = 0; i < r->design_count; i++) {
 		const struct report_design *const d = &r->designs[i];
-		if ((d == best && r->scores == NULL) || !page_has_picture(d) || d->problem[0] != '\0')
+		if ((d == best && !all) || !page_has_picture(d) || d->problem[0] != '\0')
 			continue;
-		fputs(any ? ", " : r->scores == NULL ? "<p>The others: " : "<p>The heaps at their peaks: ", out);
+		fputs(any ? ", " : !all ? "<p>The others: " : "<p>The heaps at their peaks: ", out);
 		page_text(out, d->name);
 		fprintf(out, " <b>%s</b>", units_bytes(a, (double)d->peak.footprint));
 		any = true;
 	}
 	fputs(any ? ".</p>\n" : "", out);
+}
+
+static bool has_best(const struct report_scores *s)
+{
+	for (size_t i = 0; s != NULL && i < s->count; i++)
+		if (s->score[i].best)
+			return true;
+	return false;
 }
 
 /* The design that was best by the clock, if it is one whose heap is known. */
@@ -121,16 +129,22 @@ static void put_verdict(const struct report *r, FILE *out)
 	const struct report_design *const best = page_leanest(r);
 
 	fputs("<section id=\"verdict\" aria-label=\"Verdict\">\n", out);
-	if (r->scores != NULL && r->scores->verdict != NULL) {
+	const bool decided = has_best(r->scores);
+	if (decided || (best == NULL && r->scores != NULL)) {
 		fputs("<p class=\"answer\">", out);
 		page_text(out, r->scores->verdict);
 		fputs("</p>\n", out);
 	}
 	if (best != NULL) {
 		const struct report_design *const chosen = measured_best(r);
-		if (r->scores == NULL)
+		if (!decided)
 			put_space_answer(out, best);
-		put_others(r, out, best);
+		if (!decided && r->scores != NULL) {
+			fputs("<p>By the clock: ", out);
+			page_text(out, r->scores->verdict);
+			fputs("</p>\n", out);
+		}
+		put_others(r, out, best, decided);
 		put_where(out, chosen != NULL ? chosen : best);
 	} else if (r->scores == NULL) {
 		fputs("<p class=\"answer\">No design could replay this recording.</p>\n", out);
@@ -289,9 +303,10 @@ static void put_table(const struct report *r, FILE *out, const struct line *line
 		fputs("<th scope=\"col\">Heap at its peak</th><th scope=\"col\">times the live peak</th>"
 		      "<th scope=\"col\">Heap at the end</th>", out);
 	if (measured)
-		fputs("<th scope=\"col\">Time</th><th scope=\"col\">&#247; glibc <span class=\"range\">95 %</span></th>"
-		      "<th scope=\"col\">Peak memory</th><th scope=\"col\">&#247; glibc <span class=\"range\">95 %"
-		      "</span></th>", out);
+		fprintf(out, "<th scope=\"col\">Time</th><th scope=\"col\">&#247; glibc "
+			     "<span class=\"range\">%1$.0f %%</span></th><th scope=\"col\">Peak memory</th>"
+			     "<th scope=\"col\">&#247; glibc "
+			     "<span class=\"range\">%1$.0f %%</span></th>", r->scores->coverage * 100);
 	fputs("</tr></thead>\n<tbody>\n", out);
 	for (size_t i = 0; i < n; i++) {
 		fputs("<tr>", out);
@@ -305,19 +320,29 @@ static void put_table(const struct report *r, FILE *out, const struct line *line
 	fputs("</tbody></table></div>\n", out);
 }
 
+static void put_measured_note(const struct report_scores *s, FILE *out)
+{
+	fprintf(out, "<b>Time and peak memory</b>: medians of %s; a ratio is paired within a round", s->how);
+	if (s->coverage > 0)
+		fprintf(out, ", and its interval holds the true median with %.0f %%", s->coverage * 100);
+	fputs(".", out);
+	if (!isnan(s->noise))
+		fprintf(out, " glibc against itself came %.1f %% apart: no smaller difference counts.",
+		    s->noise * 100);
+}
+
 static void put_notes(const struct report *r, FILE *out)
 {
+	fputs("<p class=\"note\">", out);
 	if (r->design_count != 0)
-		fputs("<p class=\"note\"><b>Heap</b>: every call of the recording replayed on the design, on simulated "
-		      "memory: exact, and the same in every run. It is what the design obtained from the system, "
-		      "touched or not.", out);
-	if (r->scores == NULL && r->design_count != 0)
-		fputs(" Time is not in this page, as nothing was measured: <code>--runs=6</code> does.</p>\n", out);
-	else if (r->scores != NULL)
-		fprintf(out, "%s<b>Time and peak memory</b>: medians of %s; a ratio is paired within a round, and "
-			     "its interval holds the true median with 95 %%. glibc against itself came %.1f %% apart: "
-			     "no smaller difference counts.</p>\n", r->design_count != 0 ? " " : "<p class=\"note\">",
-		    r->scores->how, r->scores->noise * 100);
+		fputs("<b>Heap</b>: every call of the recording replayed on the design, on simulated memory: exact, "
+		      "and the same in every run. It is what the design obtained from the system, touched or "
+		      "not. ", out);
+	if (r->scores != NULL)
+		put_measured_note(r->scores, out);
+	else
+		fputs("Time is not in this page, as nothing was measured: <code>--runs=6</code> does.", out);
+	fputs("</p>\n", out);
 }
 
 void page_head(const struct report *r, FILE *out)

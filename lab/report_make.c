@@ -110,7 +110,7 @@ static void measure(struct report *r, const struct report_order *q)
 	r->scores = &scores;
 }
 
-void report_make(const struct report_order *q)
+int report_make(const struct report_order *q)
 {
 	static struct report_survey survey;
 	static struct subject subjects[SUBJECTS_MAX];
@@ -140,6 +140,8 @@ void report_make(const struct report_order *q)
 		lab_die(EXIT_OURS, "%s cannot be written: %s", q->output, why);
 	lab_say("%s: %s", q->output,
 	    stat(q->output, &st) == 0 ? units_bytes(bytes, (double)st.st_size) : "written");
+	const bool damaged = survey.file.damage.text[0] != '\0';
 	symbols_close(r.symbols);
 	report_survey_close(&survey);
+	return damaged ? EXIT_FAULT : EXIT_FINE;
 }

@@ -56,8 +56,9 @@ struct report_order {
 	const struct report_scores *scores; /* measured already; NULL: as the plan says */
 };
 
-/* The page of a recording; ends the program if there can be none. */
-void report_make(const struct report_order *q);
+/* The page of a recording; ends the program if there can be none.  Returns the exit status: a damaged
+ * recording is a fault, though what comes before the damage is on the page. */
+int report_make(const struct report_order *q);
 
 /* Write the page to `path`.  False: *why says what went wrong. */
 bool report_write(struct report *r, const char *path, char *why, size_t cap);

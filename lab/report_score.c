@@ -35,6 +35,9 @@ void scores_of_compare(struct report_scores *s, const struct compare *c, const c
 	*s = (struct report_scores){.how = how, .verdict = digest_verdict(c, off),
 	    .noise = digest_noise(c, &c->row[0]), .huge_pages_off = off};
 	for (size_t i = 0; i < c->rows; i++)
+		if (c->row[i].good == c->runs && c->row[i].time_ratio.coverage > s->coverage)
+			s->coverage = fmin(c->row[i].time_ratio.coverage, 0.95);
+	for (size_t i = 0; i < c->rows; i++)
 		if (c->row[i].no_huge_pages == off)
 			put_row(&s->score[s->count++], c, &c->row[i], best);
 }

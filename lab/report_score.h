@@ -16,6 +16,7 @@ struct report_score {
 struct report_scores {
 	const char *how;    /* "6 runs of the program", for people */
 	char *verdict;      /* a sentence or three */
+	double coverage;    /* of the intervals: 0.95, or what the few runs give */
 	double noise;       /* in time, between the baseline and itself */
 	bool huge_pages_off;
 	size_t count;

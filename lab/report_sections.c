@@ -43,7 +43,9 @@ static void put_over_time(const struct report *r, FILE *out)
 	fputs(".</p>\n<figure class=\"pic\" data-figure=\"series\">\n", out);
 	svg_series(r, out);
 	fputs("<figcaption>The filled area is live data, the least that any allocator could hold. Each line is "
-	      "what a design has obtained from the system.</figcaption>\n</figure>\n</section>\n", out);
+	      "what a design has obtained from the system", out);
+	fputs(r->native != NULL ? "; measured lines are what of it was resident" : "", out);
+	fputs(".</figcaption>\n</figure>\n</section>\n", out);
 }
 
 /* ---- by cause ----------------------------------------------------------------------------------- */

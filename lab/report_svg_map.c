@@ -228,6 +228,6 @@ void svg_scores(const struct report *r, FILE *out)
 	for (size_t i = 0; i < r->scores->count; i++)
 		if (can_be_placed(&r->scores->score[i]))
 			put_score(out, &r->scores->score[i], &x, &y, taken, n++);
-	fputs("</svg>\n<figcaption>Down and to the left is better; whiskers are 95 % intervals.</figcaption>\n"
-	      "</figure>\n", out);
+	fprintf(out, "</svg>\n<figcaption>Down and to the left is better; whiskers are %.0f %% intervals."
+		     "</figcaption>\n</figure>\n", r->scores->coverage * 100);
 }

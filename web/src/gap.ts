@@ -17,7 +17,7 @@ export function buildGap(s: State): void {
 	if (!f) return;
 	const part = livePart(f), shown = s.series.map((_, i) => i).filter((i) => s.series[i]);
 	const measured = s.resident, most = Math.max(1, ...measured.map((r) => r.rss.reduce((a, b) => Math.max(a, b), 0)), ...shown.map((i) => s.series[i]!.footprint.reduce((a, b) => Math.max(a, b), 0)));
-	const nameWidth = 18 + 9.2 * Math.max(...shown.map((i) => s.meta.designs[i]!.name.length), ...measured.map((r) => r.name.length)), width = 960, room = width - nameWidth - 96;
+	const nameWidth = 18 + 9.2 * Math.max(...shown.map((i) => s.meta.designs[i]!.name.length), ...measured.map((r) => r.name.length)), width = 960, room = width - nameWidth - (measured.length ? 190 : 96);
 	const box = el("div"), readout = el("p", { class: "readout", "aria-live": "polite" });
 	const used = partTitles.map((_, p) => p).filter((p) => shown.some((i) => s.series[i]!.parts[p]!.some((v) => v > 0)));
 
