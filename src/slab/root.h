@@ -41,6 +41,7 @@ enum {
 	ROOT_VERSION = 2,
 	UNIT_SHIFT = 4,        /* 16 bytes: every object begins on one */
 	WORD_SHIFT = 10,       /* 1 KiB: 64 units, a word of live and avail */
+	WORD_BYTES = 1 << WORD_SHIFT,
 	GRANULE = 1 << 14,     /* bytes; the unit of slabs and runs */
 	GRANULE_SHIFT = 14,
 	GRANULE_WORDS = 16,

@@ -10,8 +10,6 @@
 
 /* ---- words of a slab: one for each KiB, or, of larger objects, those in which one begins ------------ */
 
-enum { WORD_BYTES = 1 << WORD_SHIFT };
-
 static unsigned slab_words(const struct slab *s)
 {
 	return s->size < WORD_BYTES ? s->granules * (unsigned)GRANULE_WORDS : s->count;
