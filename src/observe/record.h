@@ -8,8 +8,8 @@
  *
  * Each tape belongs to one thread; only its owner appends.  The owner (when it is full) or the flusher
  * (when time has passed) encodes what is new, and makes blocks of it.  The tape is short so that it
- * stays in the cache: 4,096 raw events would push the program's own memory out.  The hot path takes no lock and makes no
- * system call; nothing here ever allocates from the heap that it watches.
+ * stays in the cache: 4,096 raw events would push the program's own memory out.  The hot path takes no
+ * lock and makes no system call; nothing here ever allocates from the heap that it watches.
  *
  * Who may touch what:
  *   tape.next, .end, .frames      the owner; others only read next (acquire)
