@@ -314,7 +314,7 @@ uint64_t hardened_detain(const struct slab *s, char *at, uint64_t avail)
 		return avail;
 	live_word_set(at, live & ~freed);
 	avail_clear(avail_word(at), freed);
-	char *const base = (char *)round_down((uintptr_t)at, (size_t)1 << WORD_SHIFT);
+	char *const base = (char *)round_down((uintptr_t)at, WORD_BYTES);
 	for (uint64_t x = freed; x != 0; x &= x - 1)
 		detain(h, base + ((size_t)__builtin_ctzll(x) << UNIT_SHIFT), s->cls);
 	return avail & ~freed;

@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/bits.h"
+#include "slab/reservation.h"
 
 typedef unsigned __int128 mask128; /* a bit a granule of one chunk */
 
@@ -127,104 +128,13 @@ static void chunk_update(uint32_t chunk, mask128 free, mask128 dirty)
 	}
 }
 
-/* ---- the reservation ----------------------------------------------------------------------- */
-
-struct layout {
-	size_t chunks, bins, heaps, stacks, slabs, tags, live, avail, base, end; /* byte offsets */
-	size_t heap_limit;
-};
-
-/* Bytes of live, or avail: a bit for 16 bytes. */
-static size_t bits_len(size_t granules)
-{
-	return granules * GRANULE_WORDS * sizeof(uint64_t);
-}
-
-static struct layout layout_of(size_t chunks)
-{
-	const size_t page = 4096, granules = chunks * CHUNK_GRANULES;
-	struct layout l = {.heap_limit = min_size(HEAPS_MAX, 64 + chunks / 16)};
-
-	l.bins = round_up(l.chunks + chunks * sizeof(struct chunk), page);
-	l.heaps = round_up(l.bins + (chunks + 63) / 64 * sizeof(struct bin_words), page);
-	l.stacks = round_up(l.heaps + l.heap_limit * sizeof(struct heap), page);
-	l.slabs = round_up(l.stacks + l.heap_limit * CLASS_MAX * STACK_BYTES, page) + page;
-	l.tags = round_up(l.slabs + granules * sizeof(struct slab), page);
-	l.live = round_up(l.tags + granules * sizeof(root.tags[0]), page);
-	l.avail = round_up(l.live + bits_len(granules), page);
-	l.base = round_up(l.avail + bits_len(granules) + page, HUGE_PAGE_SIZE);
-	l.end = l.base + granules * GRANULE;
-	return l;
-}
-
-static bool accessible(void *from, void *to)
-{
-	char *const first = (char *)round_down((uintptr_t)from, root.os->page);
-	char *const last = (char *)round_up((uintptr_t)to, root.os->page);
-	return root.os->protect(root.os->ctx, first, ptr_diff(last, first), DMM_PROTECT_RW) == 0;
-}
-
-/* What lies in live or avail for one granule and all behind it. */
-static void *bits_from(_Atomic uint64_t *biased, size_t granule)
-{
-	return &biased[(root.base >> WORD_SHIFT) + granule * GRANULE_WORDS];
-}
-
-/* Metadata for 64 chunks at a time: a page of struct chunk, 2.3 MiB of address space in all. */
-static bool meta_grow(void)
-{
-	const uint32_t from = root.meta_ready;
-	const uint32_t to = (uint32_t)min_size(from + 64, root.chunk_limit);
-
-	const size_t first = (size_t)from * CHUNK_GRANULES, end = (size_t)to * CHUNK_GRANULES;
-	if (!accessible(&root.chunks[from], &root.chunks[to]) ||
-	    !accessible(&root.bins[from / 64], &root.bins[(to + 63) / 64]) ||
-	    !accessible(&root.slabs[first], &root.slabs[end]) ||
-	    !accessible(&root.tags[first], &root.tags[end]) ||
-	    !accessible(bits_from(root.live, first), bits_from(root.live, end)) ||
-	    !accessible(bits_from(root.avail, first), bits_from(root.avail, end)))
-		return false;
-	root.meta_ready = to;
-	return true;
-}
-
-/* Where commitments are counted (strict overcommit), what was made accessible is paid for: so grow by
- * a quarter of what there is, at least a chunk, and by exactly what is needed where that is refused. */
-static bool payload_grow(uint32_t to)
-{
-	const size_t ahead = max_size(to, root.chunk_ready + root.chunk_ready / 4 + 4);
-	const uint32_t generous = (uint32_t)min_size(ahead, root.meta_ready);
-	uint32_t first = root.chunk_ready * CHUNK_GRANULES;
-
-	if (first == 0)
-		first = 1; /* granule 0 stays inaccessible */
-	if (accessible(granule_address(first), granule_address(generous * CHUNK_GRANULES)))
-		root.chunk_ready = generous;
-	else if (accessible(granule_address(first), granule_address(to * CHUNK_GRANULES)))
-		root.chunk_ready = to;
-	return root.chunk_ready >= to;
-}
-
-/* Huge pages only where the heap already fills them: a small program stays small. */
-static const uint32_t HUGE_FROM_CHUNK = 1;
+/* ---- open and grow -------------------------------------------------------------------------- */
 
 /* Add chunks until there are `count`; false: the system or the reservation has no more. */
 static bool chunks_grow(uint32_t count)
 {
-	if (count > root.chunk_limit)
+	if (!reservation_grow(count))
 		return false;
-	while (root.meta_ready < count)
-		if (!meta_grow())
-			return false;
-	if (root.chunk_ready < count) {
-		const uint32_t from = root.chunk_ready;
-		if (!payload_grow(count))
-			return false;
-		const uint32_t huge = (uint32_t)max_size(from, HUGE_FROM_CHUNK);
-		if (huge < root.chunk_ready)
-			root.os->advise(root.os->ctx, granule_address(huge * CHUNK_GRANULES),
-			    (size_t)(root.chunk_ready - huge) * HUGE_PAGE_SIZE, DMM_ADVICE_HUGE);
-	}
 	for (uint32_t chunk = root.chunk_count; chunk < count; chunk++) {
 		root.used += CHUNK_GRANULES; /* chunk_update takes them off again */
 		chunk_update(chunk, chunk == 0 ? ~(mask128)1 : ~(mask128)0, 0);
@@ -236,45 +146,19 @@ static bool chunks_grow(uint32_t count)
 
 int page_heap_open(const struct dmm_os *os)
 {
-	char *p = NULL;
-	size_t chunks = CHUNKS_MAX;
-	struct layout l;
+	const int error = reservation_open(os);
 
-	/* 512 GiB; under a limit, three quarters or a half of a power of two, as fits. */
-	for (;; chunks = is_pow2(chunks) ? chunks / 4 * 3 : chunks / 3 * 2) {
-		l = layout_of(chunks);
-		if ((p = os->reserve(os->ctx, l.end, HUGE_PAGE_SIZE)) != NULL)
-			break;
-		if (chunks <= 8)
-			return -ENOMEM;
-	}
-	root.os = os;
-	root.reservation = p;
-	root.reservation_len = l.end;
-	root.chunks = (struct chunk *)(p + l.chunks);
-	root.bins = (struct bin_words *)(p + l.bins);
-	root.heaps = (struct heap *)(p + l.heaps);
-	root.slabs = (struct slab *)(p + l.slabs);
-	root.tags = (_Atomic uint32_t *)(p + l.tags);
-	root.base = (uintptr_t)(p + l.base);
-	root.live = (_Atomic uint64_t *)(p + l.live) - (root.base >> WORD_SHIFT);
-	root.avail = (_Atomic uint64_t *)(p + l.avail) - (root.base >> WORD_SHIFT);
-	root.stacks = p + l.stacks;
-	root.heap_limit = (uint32_t)l.heap_limit;
-	root.chunk_limit = (uint32_t)chunks;
-	root.chunk_count = root.chunk_ready = root.meta_ready = 0;
-	if (!chunks_grow(1)) {
+	if (error == 0 && !chunks_grow(1)) {
 		page_heap_close();
 		return -ENOMEM;
 	}
-	return 0;
+	return error;
 }
 
 void page_heap_close(void)
 {
 	__atomic_store_n(&root.units, 0, __ATOMIC_RELEASE);
-	root.os->unmap(root.os->ctx, root.reservation, root.reservation_len);
-	root.base = 0;
+	reservation_close();
 }
 
 /* ---- take and give -------------------------------------------------------------------------- */

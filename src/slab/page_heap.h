@@ -36,7 +36,8 @@ bool run_extend(uint32_t end, uint32_t more, bool *clean);
 enum { PURGE_GROUP = 32 }; /* granules whose bits in live, and in avail, fill a page */
 
 /* Take all dirty granules of one chunk that nobody reused since epoch `before`, to purge them: whole
- * free chunks first; of others also what completes a group.  Returns the chunk, or UINT32_MAX: there is none.  mask: the granules. */
+ * free chunks first; of others also what completes a group.  Returns the chunk, or UINT32_MAX: there is
+ * none.  mask: the granules. */
 uint32_t purge_claim(uint32_t from, uint32_t before, bool whole, uint64_t mask[2]);
 void purge_return(uint32_t chunk, const uint64_t mask[2], bool clean);
 

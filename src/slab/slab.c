@@ -178,7 +178,8 @@ struct place place_of(const void *p)
 		return (struct place){0};
 	const uint32_t tag = tag_at(off >> GRANULE_SHIFT);
 	if (likely(tag_heap(tag) != 0 && off % MAX_ALIGN == 0 && object_live(p)))
-		return (struct place){.slab = slab_covering(off >> GRANULE_SHIFT), .size = class_usable(tag_class(tag))};
+		return (struct place){.slab = slab_covering(off >> GRANULE_SHIFT),
+		    .size = class_usable(tag_class(tag))};
 
 	struct slab *const s = slab_covering(off >> GRANULE_SHIFT);
 	const enum granule_kind kind = kind_of(s);

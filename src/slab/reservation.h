@@ -1,0 +1,22 @@
+/* reservation.h - the address space of the heap: laid out once, made accessible as the heap grows.
+ *
+ *   | chunks | bins | heaps | stacks | slabs | tags | live | avail |g|g| payload ............... |
+ *     \_________________ metadata: 64 chunks at a time _________/        \ a quarter ahead __/
+ *
+ * What each part is, root.h says.  All of it is inaccessible at first, and costs nothing.  Page_lock is
+ * held, or nobody else is there yet.
+ */
+#ifndef SLAB_RESERVATION_H
+#define SLAB_RESERVATION_H
+
+#include "slab/root.h"
+
+/* 0, or -ENOMEM and nothing changed.  Takes 512 GiB of payload, or as much as it gets. */
+int reservation_open(const struct dmm_os *os);
+void reservation_close(void);
+
+/* Metadata and payload of the first `count` chunks can be used; false: the system or the reservation has
+ * no more. */
+bool reservation_grow(uint32_t count);
+
+#endif
