@@ -14,6 +14,7 @@ endfunction()
 dmm_unit_test(unit_base unit/base_test.c unit/lock_test.c unit/conf_test.c)
 dmm_unit_test(unit_os unit/arena_test.c unit/os_test.c)
 dmm_unit_test(unit_heap unit/heap_test.c unit/aligned_test.c unit/policy_test.c)
+dmm_unit_test(unit_many unit/many_test.c fuzz/ram_os.c)
 
 # One entry a system, so that a failure names it.  `make torture` is the long form.
 function(dmm_torture_test name)
@@ -31,7 +32,7 @@ foreach(name ${dmm_systems})
 endforeach()
 
 add_executable(contract contract/contract.c contract/sizes.c contract/contents.c contract/walks.c
-	contract/refusals.c contract/company.c contract/misuse.c contract/overrun.c children.c)
+	contract/refusals.c contract/company.c contract/misuse.c contract/overrun.c contract/damage.c children.c)
 set_target_properties(contract PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
 target_include_directories(contract PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
 target_link_libraries(contract PRIVATE dmm_lab PkgConfig::CMOCKA)
