@@ -1,7 +1,7 @@
 /* interleave.c - frees across threads, threads that end, and heaps without a thread: src/slab itself, in
  * every order of its atomic operations within a bound.
  *
- *      interleave [--bound=2] [--most=N] [SCENARIO]
+ *      interleave [--bound=2] [--most=N] [--not=SCENARIO] [SCENARIO]
  *
  * One class is made small for it: slabs of three objects, stacks of two; the three in one word of the
  * masks, and again each in its own, over two granules.  In a scenario three threads (a
@@ -375,6 +375,12 @@ static void begins_anew(void)
 	give(a);
 }
 
+static void free_0_and_2(void)
+{
+	give(block[0]);
+	give(block[2]);
+}
+
 static void free_0_and_3(void)
 {
 	give(block[0]);
@@ -440,12 +446,13 @@ static const struct sched_scenario scenarios[] = {
         {NULL, free_0, another_takes_one, free_1_and_2}, settle},
     {"a new thread takes the heap while two free into it", begin_orphaned, {begins_anew, free_0, free_2}, settle},
     {"a new thread takes the heap from which another inherits", begin_orphaned,
-        {begins_anew, free_0, another_takes_one}, settle},
+        {begins_anew, free_0_and_2, another_takes_one}, settle},
     {"two allocate from a heap without a thread, and end", begin_orphaned,
         {NULL, another_needs, another_needs_and_ends, free_0}, settle},
     {"the purger empties an inbox while others free into it", begin_three, {owner_works, free_0, free_1, purger_looks},
         settle},
     {"the first free by a second thread", begin_alone, {owner_works, free_0, free_1}, settle},
+    {"the first free by a second thread while the owner ends", begin_alone, {owner_ends, free_0, free_1}, settle},
 };
 
 static void died(int signal)
@@ -478,13 +485,15 @@ int main(int argc, char **argv)
 {
 	unsigned bound = 2;
 	uint64_t most = UINT64_MAX;
-	const char *word = "";
+	const char *word = "", *not = NULL;
 
 	for (int i = 1; i < argc; i++) {
 		if (strncmp(argv[i], "--bound=", 8) == 0)
 			bound = (unsigned)atoi(argv[i] + 8);
 		else if (strncmp(argv[i], "--most=", 7) == 0)
 			most = strtoull(argv[i] + 7, NULL, 10);
+		else if (strncmp(argv[i], "--not=", 6) == 0)
+			not = argv[i] + 6;
 		else
 			word = argv[i];
 	}
@@ -493,7 +502,8 @@ int main(int argc, char **argv)
 	signal(SIGSEGV, died);
 	for (size_t i = 0; i < sizeof scenarios / sizeof *scenarios; i++)
 		for (enum shape shape = 0; shape < SHAPES; shape++)
-			if (strstr(scenarios[i].name, word) != NULL)
+			if (strstr(scenarios[i].name, word) != NULL &&
+			    (not == NULL || strstr(scenarios[i].name, not) == NULL))
 				run(&scenarios[i], shape, bound, most);
 	fflush(NULL);
 	_exit(0);
