@@ -46,6 +46,8 @@ CONTRACT(a_link_that_leads_out_of_the_heap_is_not_followed, DMM_INBAND | DMM_FRE
 {
 	char rule[64];
 
+	if (g->params != NULL && g->params->coalesce == DMM_COALESCE_DEFERRED)
+		return; /* what waits to be merged is in no list yet */
 	for (int i = 0; i < OBJECTS; i++)
 		SOUND(shadow_malloc(&g->shadow, 200));
 	uint64_t *const p = (uint64_t *)g->shadow.objects[OBJECTS / 2].p;

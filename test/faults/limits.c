@@ -158,7 +158,7 @@ static void at_the_limit(bool keeps)
 /* The limit is lifted: everything works. */
 static void beyond(void)
 {
-	for (int i = 0; i < 2000; i++)
+	for (int i = 0; i < 700; i++)
 		if (!more(draw_size()))
 			wrong("no memory although the limit is lifted");
 	while (count > 0)
