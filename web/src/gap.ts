@@ -1,5 +1,5 @@
 // gap.ts - each design's footprint at the chosen moment, by cause.
-import { el, figure, hideTip, livePart, showTip } from "./dom";
+import { el, figure, hideTip, livePart, onResize, showTip } from "./dom";
 import { bytes, escape, percent } from "./format";
 import { type State, whenSample } from "./state";
 
@@ -17,11 +17,12 @@ export function buildGap(s: State): void {
 	if (!f) return;
 	const part = livePart(f), shown = s.series.map((_, i) => i).filter((i) => s.series[i]);
 	const measured = s.resident, most = Math.max(1, ...measured.map((r) => r.rss.reduce((a, b) => Math.max(a, b), 0)), ...shown.map((i) => s.series[i]!.footprint.reduce((a, b) => Math.max(a, b), 0)));
-	const nameWidth = 18 + 9.2 * Math.max(...shown.map((i) => s.meta.designs[i]!.name.length), ...measured.map((r) => r.name.length)), width = 960, room = width - nameWidth - (measured.length ? 190 : 96);
+	const nameWidth = 18 + 9.2 * Math.max(...shown.map((i) => s.meta.designs[i]!.name.length), ...measured.map((r) => r.name.length));
 	const box = el("div"), readout = el("p", { class: "readout", "aria-live": "polite" });
 	const used = partTitles.map((_, p) => p).filter((p) => shown.some((i) => s.series[i]!.parts[p]!.some((v) => v > 0)));
 
 	const draw = () => {
+		const width = Math.max(340, Math.min(960, part.clientWidth)), room = width - nameWidth - (measured.length ? 190 : 96);
 		let y = 2, svg = "";
 		for (const i of shown) {
 			const d = s.series[i]!, k = Math.min(s.sample, d.events.length - 1);
@@ -36,7 +37,7 @@ export function buildGap(s: State): void {
 			y += 35;
 		}
 		if (measured.length) {
-			svg += `<text class="tick" x="0" y="${y + 20}">Measured on real memory: what was resident, of which the program asked for and could use</text>`;
+			svg += `<text class="tick" x="0" y="${y + 20}">Measured on real memory: resident, asked for, usable</text>`;
 			y += 32;
 		}
 		for (const r of measured) {
@@ -69,5 +70,6 @@ export function buildGap(s: State): void {
 	legend.innerHTML = used.map((p) => `<span title="${escape(meanings[p]!)}">${svgBox(p)}${partTitles[p]}</span>`).join("");
 	part.append(box, legend, readout);
 	draw();
+	onResize(part, draw);
 	whenSample(draw);
 }
