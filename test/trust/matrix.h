@@ -41,6 +41,8 @@ extern char *p, *q, *bad;
 extern size_t usable;
 /* Live neighbours of the object, of the same size, and of others. */
 void witnesses(size_t n);
+/* A slot behind p in which no witness lies: it was never given out. */
+char *never_issued(void);
 /* Run f in another thread, which has ended when this returns. */
 void elsewhere(void (*f)(void));
 /* Allocate and free much of other sizes. */
