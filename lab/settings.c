@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "slab/hardening.h"
+#include "slab/settings.h"
 
 static void add(struct settings *s, const char *key, const char *doc)
 {
@@ -19,8 +19,8 @@ static bool is_slab(const struct dmm_system *sys)
 void settings_begin(struct settings *s, const struct dmm_system *sys)
 {
 	*s = (struct settings){.sys = sys, .conf = {.params = sys->defaults}};
-	for (size_t i = 0; is_slab(sys) && i < HARDENING_KEYS; i++)
-		add(s, hardening_key(i), hardening_doc(i));
+	for (size_t i = 0; is_slab(sys) && i < SLAB_SETTINGS; i++)
+		add(s, slab_setting_key(i), slab_setting_doc(i));
 	for (size_t i = 0; i < params_key_count; i++)
 		if (params_has(sys, i))
 			add(s, params_keys[i], params_doc(i));
@@ -45,7 +45,7 @@ static void add_problem(struct settings *s, size_t word, bool ours, const char *
 	snprintf(p->text, sizeof p->text, "%s: %s", from, text);
 }
 
-/* item: who is set; NULL: nobody, or all of them by one word. */
+/* The key of one, or the word for several of slab's. */
 static void note(struct settings *s, const char *key, const char *file, size_t line, const char *problem)
 {
 	struct setting *const item = find(s, key);
@@ -57,7 +57,7 @@ static void note(struct settings *s, const char *key, const char *file, size_t l
 	if (problem != NULL)
 		add_problem(s, s->words, item != NULL, from, problem);
 	for (size_t i = 0; problem == NULL && i < s->count; i++)
-		if (&s->item[i] == item || strcmp(key, "hardened") == 0)
+		if (&s->item[i] == item || (strcmp(key, "hardened") == 0 && slab_setting_hardens(i)))
 			memcpy(s->item[i].from, from, sizeof from);
 }
 
@@ -66,7 +66,7 @@ static void hear(void *arg, const struct conf_heard *h)
 	note(arg, h->key, h->file, h->line, h->problem);
 }
 
-static void hear_slab(void *arg, const struct hardening_heard *h)
+static void hear_slab(void *arg, const struct slab_heard *h)
 {
 	note(arg, h->key, h->file, h->line, h->problem);
 }
@@ -74,7 +74,7 @@ static void hear_slab(void *arg, const struct hardening_heard *h)
 void settings_obey(struct settings *s, const char *text)
 {
 	if (is_slab(s->sys))
-		hardening_obey(text, hear_slab, s);
+		slab_settings_obey(text, hear_slab, s);
 	else
 		conf_obey(&s->conf, s->sys, text, hear, s);
 }
@@ -82,7 +82,7 @@ void settings_obey(struct settings *s, const char *text)
 void settings_obey_file(struct settings *s, const char *path)
 {
 	if (is_slab(s->sys))
-		hardening_obey_file(path, hear_slab, s);
+		slab_settings_obey_file(path, hear_slab, s);
 	else
 		conf_obey_file(&s->conf, s->sys, path, hear, s);
 }
@@ -97,10 +97,9 @@ static void drop_all(struct settings *s)
 
 static void fill_slab(struct settings *s)
 {
-	for (size_t i = 0; i < HARDENING_KEYS; i++) {
-		snprintf(s->item[i].value, sizeof s->item[i].value, "%zu", hardening_value(i));
-		snprintf(s->item[i].range, sizeof s->item[i].range, hardening_most(i) == 1 ? "0, 1" : "0 to %zu",
-		    hardening_most(i));
+	for (size_t i = 0; i < SLAB_SETTINGS; i++) {
+		slab_setting_value(i, s->item[i].value, sizeof s->item[i].value);
+		slab_setting_range(i, s->item[i].range, sizeof s->item[i].range);
 	}
 }
 

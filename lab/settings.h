@@ -3,7 +3,7 @@
  *   default  <  DMM_CONF, with the files that it names  <  a file of one's own    the last word counts
  *
  * The keys come from one table a kind of system: the techniques (policy/params.h) for the lecture's, the
- * hardening (slab/hardening.h) for slab.  Slab's is one for the process: only one struct settings at a
+ * constants and hardening (slab/settings.h) for slab.  Slab's is one for the process: only one struct settings at a
  * time may be of slab, and none where slab runs.
  */
 #ifndef LAB_SETTINGS_H

@@ -10,7 +10,7 @@
 #include "interpose/interpose.h"
 #include "slab/fast.h"
 #include "slab/fork.h"
-#include "slab/hardening.h"
+#include "slab/settings.h"
 #include "slab/system.h"
 
 static inline void *do_malloc(size_t n)

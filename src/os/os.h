@@ -16,6 +16,9 @@
  * between brk_get and brk_set somebody else may move it. */
 extern const struct dmm_os os_linux;
 
+/* Let any process of the same user read this one's memory, where Yama lets only its ancestors. */
+void os_allow_observers(void);
+
 /* ---- os_arena ---------------------------------------------------------------------------- */
 
 /*   base                 brk           heap_end          map_top                          end

@@ -16,7 +16,7 @@
 #include <string.h>
 
 #include "base/bits.h"
-#include "slab/hardening.h"
+#include "slab/settings.h"
 
 enum { SLACK_SHORT = 127, CANARY_MOST = 32, CANARY_WORD = 16, CANARY_TAIL = 5 };
 

@@ -2,6 +2,7 @@
 #include "slab/fork.h"
 
 #include "slab/purge.h"
+#include "slab/settings.h"
 #include "slab/thread_cache.h"
 
 void slab_before_fork(void)
@@ -46,6 +47,7 @@ void slab_after_fork_child(void)
 	lock_reset(&root.heaps_lock);
 	lock_reset(&late_lock);
 	purge_after_fork();
+	slab_settings_after_fork();
 	for (uint32_t i = HEAP_LATE; i < root.heap_count; i++)
 		lock_reset(&root.heaps[i].lock);
 	settle_flags();

@@ -1,4 +1,4 @@
-/* hardened.h - malloc and free when any of hardening.h is on: what fast.h and alloc.c are without.
+/* hardened.h - malloc and free when any hardening of settings.h is on: what fast.h and alloc.c are without.
  *
  *   malloc   slot out of the thread's stack, any of it --> still clear? --> canary --> live
  *   free     live? --> canary whole? --> clear --> not live --> quarantine (N frees, a ring) --> stack
@@ -18,7 +18,7 @@
 #ifndef SLAB_HARDENED_H
 #define SLAB_HARDENED_H
 
-#include "slab/hardening.h"
+#include "slab/settings.h"
 #include "slab/thread_cache.h"
 
 void *hardened_malloc(size_t n);

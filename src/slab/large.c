@@ -6,9 +6,7 @@
 
 #include "slab/page_heap.h"
 #include "slab/purge.h"
-
-/* From here on a move shifts page tables (mremap) instead of copying. */
-static const size_t MOVE_PAGES_FROM = 256 << 10;
+#include "slab/settings.h"
 
 static uint32_t granules_for(size_t n)
 {
@@ -52,7 +50,8 @@ void large_free(struct slab *run, const void *p)
 	purge_check();
 }
 
-/* Move to a place with room to grow once more, so that growing is linear in the end. */
+/* Move to a place with room to grow once more, so that growing is linear in the end.  Of what is not too
+ * small, page tables are shifted (mremap) instead of copying. */
 static void *move(struct slab *from, uint32_t granules)
 {
 	const size_t len = (size_t)from->run << GRANULE_SHIFT;
@@ -67,7 +66,7 @@ static void *move(struct slab *from, uint32_t granules)
 	}
 	const struct dmm_os *os = root.os;
 	char *const source = granule_address(granule_of(from)), *const target = granule_address(granule_of(to));
-	const bool moved = len >= MOVE_PAGES_FROM && os->move != NULL &&
+	const bool moved = len >= tuning.move_from_bytes && os->move != NULL &&
 	    os->move(os->ctx, source, target, len) == 0;
 	if (!moved)
 		memcpy(target, source, len);

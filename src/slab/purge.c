@@ -201,15 +201,16 @@ static bool too_dirty(void)
 
 static int helper(void *arg)
 {
+	const uint32_t age_ticks = (uint32_t)((tuning.purge_age_ms + tuning.purge_tick_ms - 1) / tuning.purge_tick_ms);
 	uint32_t cursor = 0;
 	unsigned quiet = 0;
 	(void)arg;
 
 	while (quiet < 10) {
-		helper_sleep_ms(PURGE_TICK_MS);
+		helper_sleep_ms((unsigned)tuning.purge_tick_ms);
 		if (!enabled)
 			break;
-		const uint32_t before = root.epoch++ - (PURGE_AGE_TICKS - 1);
+		const uint32_t before = root.epoch++ - (age_ticks - 1);
 		release_idle(false);
 		const bool changed = purge_slabs(&cursor);
 		if (too_dirty()) {

@@ -1,26 +1,23 @@
 /* purge.h - giving memory back: late, in bulk, and also when the program has gone to sleep.
  *
  *   dirty                          = resident pages without a live object
- *   promise, 1 s after the last call: dirty <= max(1 MiB, live / 8)
+ *   promise, 1 s after the last call: dirty <= max(1 MiB, live / 8)      dirty_floor_bytes, dirty_share_permille
  *
  * Whoever makes more dirty than that wakes a helper thread, which exists only while there is something
- * to do.  Ten times a second it gives back what the last four ticks did not touch: whole free chunks with
- * their metadata, then free runs, then pages of slabs in which no object is live.
+ * to do.  Ten times a second (purge_tick_ms) it gives back what nobody touched for 400 ms (purge_age_ms):
+ * whole free chunks with their metadata, then free runs, then pages of slabs in which no object is live.
  */
 #ifndef SLAB_PURGE_H
 #define SLAB_PURGE_H
 
 #include "slab/root.h"
-
-enum {
-	PURGE_TICK_MS = 100,
-	PURGE_AGE_TICKS = 4, /* what a run was taken from or given to more recently stays */
-};
+#include "slab/settings.h"
 
 /* Granules that may stay dirty. */
 static inline size_t purge_limit(void)
 {
-	const size_t floor = (1 << 20) / GRANULE, share = root.used / 8;
+	const size_t floor = tuning.dirty_floor_bytes / GRANULE;
+	const size_t share = root.used * tuning.dirty_share_permille / 1000;
 	return share > floor ? share : floor;
 }
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "base/bits.h"
+#include "slab/settings.h"
 
 struct layout {
 	size_t chunks, bins, heaps, stacks, slabs, tags, live, avail, base, end; /* byte offsets */
@@ -65,11 +66,12 @@ static bool meta_grow(void)
 }
 
 /* Where commitments are counted (strict overcommit), what was made accessible is paid for: so grow by
- * a quarter of what there is, at least a chunk, and by exactly what is needed where that is refused. */
+ * a share of what there is, and by exactly what is needed where that is refused. */
 static bool payload_grow(uint32_t to)
 {
-	const size_t ahead = max_size(to, root.chunk_ready + root.chunk_ready / 4 + 4);
-	const uint32_t generous = (uint32_t)min_size(ahead, root.meta_ready);
+	const size_t share = root.chunk_ready * tuning.grow_ahead_percent / 100;
+	const size_t ahead = root.chunk_ready + share + (tuning.grow_ahead_mib << 20) / HUGE_PAGE_SIZE;
+	const uint32_t generous = (uint32_t)min_size(max_size(to, ahead), root.meta_ready);
 	uint32_t first = root.chunk_ready * CHUNK_GRANULES;
 
 	if (first == 0)
@@ -81,8 +83,22 @@ static bool payload_grow(uint32_t to)
 	return root.chunk_ready >= to;
 }
 
+static void advise(uint32_t from, uint32_t to, enum dmm_advice advice)
+{
+	if (from < to)
+		root.os->advise(root.os->ctx, granule_address(from * CHUNK_GRANULES),
+		    (size_t)(to - from) * HUGE_PAGE_SIZE, advice);
+}
+
 /* Huge pages only where the heap already fills them: a small program stays small. */
-static const uint32_t HUGE_FROM_CHUNK = 1;
+static void advise_huge(uint32_t from, uint32_t to)
+{
+	if (tuning.huge_from_mib == SETTING_NEVER)
+		advise(from, to, DMM_ADVICE_NOHUGE); /* for kernels that use them everywhere */
+	else
+		advise((uint32_t)max_size(from, ((tuning.huge_from_mib << 20) + HUGE_PAGE_SIZE - 1) / HUGE_PAGE_SIZE),
+		    to, DMM_ADVICE_HUGE);
+}
 
 bool reservation_grow(uint32_t count)
 {
@@ -91,15 +107,12 @@ bool reservation_grow(uint32_t count)
 	while (root.meta_ready < count)
 		if (!meta_grow())
 			return false;
-	if (root.chunk_ready >= count)
-		return true;
 	const uint32_t from = root.chunk_ready;
+	if (from >= count)
+		return true;
 	if (!payload_grow(count))
 		return false;
-	const uint32_t huge = (uint32_t)max_size(from, HUGE_FROM_CHUNK);
-	if (huge < root.chunk_ready)
-		root.os->advise(root.os->ctx, granule_address(huge * CHUNK_GRANULES),
-		    (size_t)(root.chunk_ready - huge) * HUGE_PAGE_SIZE, DMM_ADVICE_HUGE);
+	advise_huge(from, root.chunk_ready);
 	return true;
 }
 

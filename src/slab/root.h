@@ -53,6 +53,7 @@ enum {
 	HEAP_FIRST = 2,        /* of the threads' heaps */
 	RUN_BINS = 14,
 	STACK_BYTES = 1024,    /* of one stack; it is empty where its top is a multiple of this */
+	STACK_OBJECTS_MAX = STACK_BYTES / 8 - 1,
 };
 static_assert(1 << GRANULE_SHIFT == GRANULE, "two names of one number");
 static_assert(1 << UNIT_SHIFT == MAX_ALIGN, "a bit for the smallest object");

@@ -3,17 +3,17 @@
 
 #include "base/bits.h"
 #include "slab/root.h"
+#include "slab/settings.h"
 
 struct size_class size_class[CLASS_MAX];
 uint16_t medium_place[MEDIUM_MAX / 64 + 1];
 unsigned class_count;
 
-enum { CACHED_BYTES = 64 << 10, CACHED_MIN = 4, CACHED_MAX = STACK_BYTES / sizeof(void *) - 1 };
-
 static void add(unsigned size, unsigned granules)
 {
 	const unsigned step = size == 0 ? ZERO_SLOT : size;
-	const size_t cached = min_size(max_size(CACHED_BYTES / step, CACHED_MIN), CACHED_MAX);
+	const size_t cached = min_size(max_size(tuning.stack_bytes / step, tuning.stack_least_objects),
+	    tuning.stack_most_objects);
 
 	size_class[class_count++] = (struct size_class){.size = step,
 	    .count = (uint16_t)(granules * GRANULE / step), .granules = (uint8_t)granules,

@@ -167,8 +167,8 @@ static bool start_locked(void)
 
 	if (__atomic_load_n(&root.units, __ATOMIC_ACQUIRE) != 0)
 		return true;
+	slab_settings_read();
 	size_class_init();
-	hardening_read();
 	root.version = ROOT_VERSION;
 	root.slab_bytes = sizeof(struct slab);
 	root.chunk_bytes = sizeof(struct chunk);
@@ -187,7 +187,7 @@ static bool start_locked(void)
 		ok = false;
 	}
 	if (ok)
-		hardening_settle();
+		slab_settings_settle();
 	errno = saved;
 	return ok;
 }
@@ -217,7 +217,7 @@ bool slab_start_on(const struct dmm_os *os)
 void slab_shut_down(void)
 {
 	purge_allow(false);
-	hardening_reset();
+	slab_settings_reset();
 	page_heap_close();
 	root = (struct slab_root){0};
 	thread_cache = (struct thread_cache){0};

@@ -1,0 +1,110 @@
+/* settings.h - the settings of slab: its constants, and what the hardened preset turns on.
+ *
+ *   DMM_CONF=key:value,...      the last word counts; a size may end in k, m or g
+ *
+ *   stack_bytes:64k             free objects of one class that a thread keeps at most, in bytes
+ *   stack_least_objects:4       but at least so many,
+ *   stack_most_objects:127      and at most so many, which counts more
+ *   dirty_floor_bytes:1m        memory without a live object that may stay: so much,
+ *   dirty_share_permille:125    or so much of what is in use, whichever is more
+ *   purge_age_ms:400            and what was touched more recently stays for now
+ *   purge_tick_ms:100           the purger looks so often
+ *   huge_from_mib:2             huge pages in what the heap grows beyond this; never: nowhere
+ *   grow_ahead_percent:25       of the heap is made accessible ahead of need,
+ *   grow_ahead_mib:8            and so much in any case
+ *   move_from_bytes:256k        a large object that moves keeps its pages from this size on; never: copied
+ *   observe:1                   dmm top and dmm show may look in where Yama forbids it: PR_SET_PTRACER
+ *
+ *   hardened                    canary, zero_on_free, check_on_reuse, quarantine:1024, random_order,
+ *                               guard_large, readonly_conf; later words change single ones
+ *   canary:1                    bytes behind an object's end, checked when it is freed
+ *   zero_on_free:1              what is freed is cleared
+ *   check_on_reuse:1            and must still be clear when it is given out again (turns it on)
+ *   quarantine:N                N more frees of the thread until an object is given out again
+ *   random_order:1              which free object is next cannot be foreseen
+ *   guard_large:1               inaccessible pages before and behind every large object
+ *   readonly_conf:1             these settings lie on a page that is read-only after the start
+ *
+ *   file:PATH                   and what this file says, in the same words
+ *
+ * They are read once, before the first object.  The hit path (fast.h) reads none of them.  With any of
+ * the hardening on, no thread has a stack of the hit path (thread_cache.h): every call misses and comes
+ * to hardened.c.  With none, nobody asks, but on the slow path.
+ */
+#ifndef SLAB_SETTINGS_H
+#define SLAB_SETTINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { QUARANTINE_MAX = 1 << 20, SETTINGS_PAGE = 4096 };
+#define SETTING_NEVER SIZE_MAX
+
+struct hardening {
+	bool on; /* any of these */
+	bool canary, zero_on_free, check_on_reuse, random_order, guard_large, readonly_conf;
+	bool guard_advice;     /* the kernel has MADV_GUARD_INSTALL */
+	size_t quarantine;     /* frees */
+	uint64_t secret;       /* of this process: what canaries are made of */
+	uint64_t canary_bytes; /* eight times the same, its top bit set */
+};
+
+struct tuning {
+	size_t stack_bytes, stack_least_objects, stack_most_objects;
+	size_t dirty_floor_bytes, dirty_share_permille;
+	size_t purge_age_ms, purge_tick_ms;
+	size_t huge_from_mib; /* or SETTING_NEVER */
+	size_t grow_ahead_percent, grow_ahead_mib;
+	size_t move_from_bytes; /* or SETTING_NEVER */
+	bool   observe;
+};
+
+/* Never written to where nothing is set. */
+union settings_page {
+	struct slab_settings {
+		struct hardening hard;
+		struct tuning tuned;
+	} is;
+	char page[SETTINGS_PAGE];
+};
+extern __attribute__((visibility("hidden"))) union settings_page settings_page;
+#define hardening (settings_page.is.hard)
+#define tuning    (settings_page.is.tuned)
+
+/* The text of the settings, NULL: none.  Defined where a program's settings are read; elsewhere (in the
+ * lab, which drives slab as one design of many) there is none. */
+extern __attribute__((weak)) const char *slab_settings_text(void);
+
+/* The i-th key, what it says in one line, and whether the word "hardened" sets it too; then its value now
+ * and what it may be, into a buffer of `cap` bytes. */
+enum { SLAB_SETTINGS = 19 };
+const char *slab_setting_key(size_t i);
+const char *slab_setting_doc(size_t i);
+bool slab_setting_hardens(size_t i);
+void slab_setting_value(size_t i, char *buf, size_t cap);
+void slab_setting_range(size_t i, char *buf, size_t cap);
+
+/* One word that was read, as it is told to who listens. */
+struct slab_heard {
+	const char *file; /* NULL: it came from the text itself */
+	size_t line;      /* in the file */
+	const char *key, *value; /* value: NULL for the word "hardened" alone */
+	const char *problem;     /* NULL: it was obeyed */
+};
+typedef void slab_listener(void *arg, const struct slab_heard *heard);
+
+/* Obey a text, or a file, on top of what is set.  listener: NULL for mistakes to stderr. */
+void slab_settings_obey(const char *text, slab_listener *listener, void *arg);
+void slab_settings_obey_file(const char *path, slab_listener *listener, void *arg);
+
+/* Read them, once, before the first object; says every mistake in a line. */
+void slab_settings_read(void);
+/* The heap is there: ask the kernel what it has, let observers in, and close the page. */
+void slab_settings_settle(void);
+/* In a child of fork(): what the kernel does not pass on. */
+void slab_settings_after_fork(void);
+/* As if nothing had been set. */
+void slab_settings_reset(void);
+
+#endif
