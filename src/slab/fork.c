@@ -1,6 +1,7 @@
 /* fork.c - see fork.h. */
 #include "slab/fork.h"
 
+#include "slab/hardened.h"
 #include "slab/purge.h"
 #include "slab/settings.h"
 #include "slab/thread_cache.h"
@@ -41,6 +42,32 @@ static void settle_flags(void)
 	}
 }
 
+/* Everything of a slab that is not in avail counts as live. */
+static void keep_all(struct slab *s)
+{
+	const char *p = slab_start(s);
+
+	slab_collect(s);
+	for (unsigned i = 0; i < s->count; i++, p += s->size)
+		if (((atomic_load_explicit(avail_word(p), memory_order_relaxed) | live_word(p)) & bit_of(p)) == 0)
+			live_set(p);
+}
+
+/* fork copies page after page while other threads go on: their stacks, live bits and the program's own
+ * tables need not be of one moment.  What is in their stacks now may be live for the program, and what it
+ * holds may have no live bit.  So of their slabs only avail is believed, which changes under the locks
+ * that we held: the rest, at most what their stacks hold, is never given out again in the child. */
+static void keep_what_others_had(void)
+{
+	for (uint32_t g = 1; g < root.chunk_count * CHUNK_GRANULES; g++) {
+		struct slab *const s = slab_at(g);
+		if (kind_of(s) != GRANULE_SLAB || tag_heap(tag_at(g)) < HEAP_FIRST)
+			continue;
+		if (heap_of(s)->owner != NULL && heap_of(s) != thread_cache.heap)
+			keep_all(s);
+	}
+}
+
 void slab_after_fork_child(void)
 {
 	lock_reset(&root.page_lock);
@@ -51,9 +78,14 @@ void slab_after_fork_child(void)
 	for (uint32_t i = HEAP_LATE; i < root.heap_count; i++)
 		lock_reset(&root.heaps[i].lock);
 	settle_flags();
+	keep_what_others_had();
 	for (uint32_t i = HEAP_FIRST; i < root.heap_count; i++) {
 		struct heap *const h = &root.heaps[i];
-		if (h->owner != NULL && h != thread_cache.heap)
-			heap_abandon(h);
+		if (h->owner == NULL || h == thread_cache.heap)
+			continue;
+		if (hardening.quarantine != 0)
+			hardened_forget(h->owner);
+		heap_lend(h, h->owner); /* its stacks are empty */
+		heap_abandon(h);
 	}
 }

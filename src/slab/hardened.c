@@ -332,6 +332,14 @@ void hardened_flush(struct heap *of, struct thread_cache *owner)
 	h->held = 0;
 }
 
+void hardened_forget(struct thread_cache *owner)
+{
+	struct hardened *const h = (struct hardened *)owner;
+
+	h->count = 0;
+	h->held = 0;
+}
+
 /* Whole, and then clear. */
 static inline void leave(void *p, unsigned cls)
 {
