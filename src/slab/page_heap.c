@@ -101,6 +101,28 @@ static uint32_t bin_first(bool dirty, unsigned bin)
 	return m * 64 + (uint32_t)__builtin_ctzll(root.bins[m].bin[dirty][bin]);
 }
 
+/* The next one in a bin, or UINT32_MAX. */
+static uint32_t bin_next(bool dirty, unsigned bin, uint32_t chunk)
+{
+	const uint64_t above = ~1ull; /* << n: what lies above bit n */
+	uint32_t m = chunk / 64, t = chunk / 4096;
+	uint64_t word = root.bins[m].bin[dirty][bin] & above << chunk % 64;
+
+	if (word == 0) {
+		uint64_t middle = root.middle[t].bin[dirty][bin] & above << m % 64;
+		if (middle == 0) {
+			const uint64_t top = root.top.bin[dirty][bin] & above << t;
+			if (top == 0)
+				return UINT32_MAX;
+			t = (uint32_t)__builtin_ctzll(top);
+			middle = root.middle[t].bin[dirty][bin];
+		}
+		m = t * 64 + (uint32_t)__builtin_ctzll(middle);
+		word = root.bins[m].bin[dirty][bin];
+	}
+	return m * 64 + (uint32_t)__builtin_ctzll(word);
+}
+
 /* Change a chunk's masks, and all that is derived from them. */
 static void chunk_update(uint32_t chunk, mask128 free, mask128 dirty)
 {
@@ -163,16 +185,20 @@ void page_heap_close(void)
 
 /* ---- take and give -------------------------------------------------------------------------- */
 
+enum { BIN_LOOKS = 32 }; /* chunks of one bin that one request looks at */
+
 /* The chunk that fits `count` granules (at an alignment) best, or UINT32_MAX. */
 static uint32_t find_chunk(bool dirty, uint32_t wide)
 {
 	const unsigned exact = bin_of(wide);
 
-	if (root.top.bin[dirty][exact] != 0) {
-		const uint32_t chunk = bin_first(dirty, exact);
+	/* Beyond 8 a bin has runs of several lengths: one that is too short must not hide the others. */
+	uint32_t chunk = root.top.bin[dirty][exact] != 0 ? bin_first(dirty, exact) : UINT32_MAX;
+	for (int looks = 0; chunk != UINT32_MAX && looks < BIN_LOOKS; looks++) {
 		const struct chunk *c = &root.chunks[chunk];
 		if (run_ends(join(dirty ? c->dirty : c->free), wide) != 0)
 			return chunk;
+		chunk = bin_next(dirty, exact, chunk);
 	}
 	for (unsigned bin = exact + 1; bin < RUN_BINS; bin++)
 		if (root.top.bin[dirty][bin] != 0)
