@@ -48,7 +48,7 @@ static const struct key {
         OR_NEVER},
     {"grow_ahead_percent", "of the heap is made accessible ahead of need", &tuning.grow_ahead_percent, 0, 1000,
         0},
-    {"grow_ahead_mib", "and so much in any case", &tuning.grow_ahead_mib, 0, 16 << 10, 0},
+    {"grow_ahead_mib", "and so much in any case", &tuning.grow_ahead_mib, 0, 128, 0},
     {"move_from_bytes", "a large object that moves keeps its pages from this size on",
         &tuning.move_from_bytes, 0, 1ul << 40, SIZE | OR_NEVER},
     {"observe", "dmm top and dmm show may look in where Yama forbids it", &tuning.observe, 0, 1, SWITCH},

@@ -11,7 +11,7 @@
  *   purge_tick_ms:100           the purger looks so often
  *   huge_from_mib:2             huge pages in what the heap grows beyond this; never: nowhere
  *   grow_ahead_percent:25       of the heap is made accessible ahead of need,
- *   grow_ahead_mib:8            and so much in any case
+ *   grow_ahead_mib:8            and so much in any case; both end where the metadata does, every 128 MiB
  *   move_from_bytes:256k        a large object that moves keeps its pages from this size on; never: copied
  *   observe:1                   dmm top and dmm show may look in where Yama forbids it: PR_SET_PTRACER
  *

@@ -54,5 +54,85 @@ class Settings(unittest.TestCase):
         self.assertGreater(len(orders), 6)
         self.assertEqual(len({run("canary:1", program).stdout for _ in range(8)}), 1)
 
+    def test_every_key_is_refused_out_of_its_range(self):
+        for key, bad, may in (
+                ("stack_bytes", "17m", "0 to 16m"), ("stack_bytes", "1t", "0 to 16m"),
+                ("stack_least_objects", "0", "1 to 127"), ("stack_most_objects", "128", "1 to 127"),
+                ("dirty_floor_bytes", "1025g", "0 to 1024g"), ("dirty_share_permille", "1001", "0 to 1000"),
+                ("dirty_share_permille", "1k", "0 to 1000"), ("dirty_share_permille", "never", "0 to 1000"),
+                ("purge_age_ms", "3600001", "0 to 3600000"), ("purge_tick_ms", "9", "10 to 60000"),
+                ("huge_from_mib", "1", "never, 2 to 524288"), ("grow_ahead_percent", "1001", "0 to 1000"),
+                ("grow_ahead_mib", "129", "0 to 128"), ("move_from_bytes", "1025g", "never, 0 to 1024g"),
+                ("observe", "2", "0 or 1"), ("observe", "01", "0 or 1"), ("zero_on_free", "on", "0 or 1")):
+            self.says(f"{key}:{bad}", f"dmm: DMM_CONF: {key}:{bad}: {may}")
+
+    def test_a_near_miss_names_the_key(self):
+        self.says("huge_from:never", "dmm: DMM_CONF: unknown key 'huge_from'; did you mean 'huge_from_mib'?")
+        self.says("purge_age:1", "dmm: DMM_CONF: unknown key 'purge_age'; did you mean 'purge_age_ms'?")
+
+
+def ask(conf, question, n=0):
+    done = run(conf, BUILD / "test/trust_effect", question, str(n))
+    assert (done.returncode, done.stderr) == (0, ""), (conf, done)
+    return [int(word) for word in done.stdout.split()]
+
+
+class Effects(unittest.TestCase):
+    """Each constant changes what it says, as a program sees it."""
+
+    def test_stacks_hold_what_they_are_allowed(self):
+        self.assertEqual(ask("", "kept", 64), [127])
+        self.assertEqual(ask("stack_bytes:640", "kept", 64), [10])
+        self.assertEqual(ask("stack_bytes:0,stack_least_objects:7", "kept", 64), [7])
+        self.assertEqual(ask("stack_most_objects:20", "kept", 64), [20])
+        self.assertEqual(ask("stack_least_objects:9,stack_most_objects:1", "kept", 64), [1])
+
+    def test_what_is_too_dirty_goes_after_its_age(self):
+        default, = ask("", "later", 1000)
+        self.assertLess(default, 30, "of 64 MiB, 16 are live")
+        for conf in ("purge_age_ms:60000", "purge_tick_ms:60000"):
+            self.assertGreater(ask(conf, "later", 1000)[0], 60, conf)
+        self.assertLess(ask("purge_age_ms:0,purge_tick_ms:10", "later", 250)[0], 30, "sooner")
+        self.assertGreater(ask("", "later", 250)[0], 60)
+
+    def test_what_may_stay_dirty_is_a_floor_and_a_share(self):
+        self.assertGreater(ask("dirty_floor_bytes:1g", "later", 1000)[0], 60)
+        self.assertGreater(ask("dirty_floor_bytes:49m", "later", 1000)[0], 60)
+        some, = ask("dirty_share_permille:1000,huge_from_mib:never", "later", 1000)
+        self.assertTrue(16 <= some < 60, f"as much again as the 16 MiB that are live at most: {some}")
+        self.assertLessEqual(ask("dirty_floor_bytes:0,dirty_share_permille:0", "later", 1500)[0], 20)
+
+    def test_huge_pages_begin_where_they_are_told_to(self):
+        self.assertEqual(ask("huge_from_mib:never", "huge", 40), [0])
+        mode = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+        if not mode.exists() or "[madvise]" not in mode.read_text():
+            self.skipTest("transparent huge pages are not by advice here")
+        self.assertEqual(ask("huge_from_mib:524288", "huge", 40), [0])
+        early, late = ask("", "huge", 40)[0], ask("huge_from_mib:30", "huge", 40)[0]
+        if early == 0:
+            self.skipTest("the kernel has no huge page to give")
+        self.assertTrue(0 < late < early, (late, early))
+
+    def test_growth_is_as_far_ahead_as_it_is_told(self):
+        none = ask("grow_ahead_percent:0,grow_ahead_mib:0", "ahead", 30)[0]
+        self.assertGreater(ask("grow_ahead_percent:0,grow_ahead_mib:64", "ahead", 30)[0], none + 25)
+        self.assertGreater(ask("grow_ahead_percent:1000,grow_ahead_mib:0", "ahead", 30)[0], none + 25)
+
+    def test_large_objects_of_one_size_lie_close(self):
+        """Chunks whose rest was a little too short once hid all others: 1 MiB objects took 2 MiB each."""
+        exact = "grow_ahead_percent:0,grow_ahead_mib:0"
+        self.assertLessEqual(ask(exact, "ahead", 40)[0] - ask(exact, "ahead", 0)[0], 44)
+
+    def test_a_large_object_moves_by_pages_or_by_copying(self):
+        small = "huge_from_mib:never,"
+        self.assertLess(ask(small, "moved")[0], 100)
+        self.assertGreater(ask(small + "move_from_bytes:never", "moved")[0], 8000)
+        self.assertGreater(ask(small + "move_from_bytes:64m", "moved")[0], 8000)
+
+    def test_observers_are_let_in_also_of_a_child(self):
+        self.assertEqual(ask("", "observed"), [0, 0])
+        self.assertEqual(ask("observe:0", "observed"), [0, 0])
+        self.assertEqual(ask("observe:1", "observed"), [1, 1])
+
 
 unittest.main()

@@ -1,0 +1,142 @@
+/* effect.c - what a program can see of slab's settings: one line a question, for settings.py.
+ *
+ *   LD_PRELOAD=libdmm.so DMM_CONF=... trust_effect QUESTION
+ */
+#include <dlfcn.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "slab/thread_cache.h"
+
+enum { MIB = 1 << 20 };
+
+/* The library finds this one before the C library's. */
+static volatile int allowed;
+__attribute__((visibility("default"))) int prctl(int option, ...)
+{
+	va_list args;
+
+	va_start(args, option);
+	allowed += option == PR_SET_PTRACER && va_arg(args, unsigned long) == PR_SET_PTRACER_ANY;
+	va_end(args);
+	return 0;
+}
+
+/* A line of a file in /proc/self that gives KiB: MiB. */
+static double proc_mib(const char *path, const char *key)
+{
+	char line[256];
+	double kib = 0;
+	FILE *const f = fopen(path, "r");
+
+	while (f != NULL && fgets(line, sizeof line, f) != NULL)
+		if (strncmp(line, key, strlen(key)) == 0)
+			kib = strtod(line + strlen(key), NULL);
+	if (f != NULL)
+		fclose(f);
+	return kib / 1024;
+}
+
+static void *blocks[64];
+
+static void take(int count)
+{
+	for (int i = 0; i < count; i++)
+		memset(blocks[i] = malloc(MIB), 1, MIB);
+}
+
+static void give(int from, int count)
+{
+	for (int i = from; i < from + count; i++)
+		free(blocks[i]);
+}
+
+/* Most free objects of n bytes that the thread was seen to keep. */
+static size_t kept(size_t n)
+{
+	enum { COUNT = 1000 };
+	static void *objects[COUNT];
+	const struct slab_root *const r = dlsym(RTLD_DEFAULT, "dmm_slab_root");
+	unsigned cls = 1;
+	size_t most = 0;
+
+	for (int i = 0; i < COUNT; i++)
+		objects[i] = malloc(n);
+	while (r->class_table[cls].size < n)
+		cls++;
+	for (int i = 0; i < COUNT; i++) {
+		free(objects[i]);
+		const struct heap *const h = &r->heaps[HEAP_FIRST];
+		void **const bottom =
+		    (void **)(r->stacks + ((size_t)HEAP_FIRST * CLASS_MAX + cls) * STACK_BYTES);
+		most = max_size(most, (size_t)(h->owner->stack[cls].top - bottom));
+	}
+	return most;
+}
+
+/* Page faults of a move of 32 MiB that has no room to grow where it is. */
+static long faults_of_a_move(void)
+{
+	struct rusage before, after;
+	char *p = malloc(32 * MIB);
+	void *const behind = malloc(32 * MIB);
+
+	memset(p, 1, 32 * MIB);
+	getrusage(RUSAGE_SELF, &before);
+	p = realloc(p, 64 * MIB);
+	getrusage(RUSAGE_SELF, &after);
+	free(behind);
+	if (p == NULL || p[32 * MIB - 1] != 1)
+		exit(1);
+	return after.ru_minflt - before.ru_minflt;
+}
+
+static int allowed_in_a_child(void)
+{
+	int status;
+
+	allowed = 0;
+	const pid_t child = fork();
+	if (child == 0)
+		_exit(allowed);
+	waitpid(child, &status, 0);
+	return WEXITSTATUS(status);
+}
+
+int main(int argc, char **argv)
+{
+	const char *const what = argc == 3 ? argv[1] : "";
+	const int n = argc == 3 ? atoi(argv[2]) : 0;
+
+	if (strcmp(what, "kept") == 0) { /* of n bytes */
+		printf("%zu\n", kept((size_t)n));
+	} else if (strcmp(what, "later") == 0) { /* RSS n ms after 48 of 64 MiB were freed */
+		take(64);
+		give(16, 48);
+		nanosleep(&(struct timespec){n / 1000, n % 1000 * 1000000L}, NULL);
+		printf("%.0f\n", proc_mib("/proc/self/status", "VmRSS:"));
+	} else if (strcmp(what, "huge") == 0) { /* of n MiB */
+		take(n);
+		printf("%.0f\n", proc_mib("/proc/self/smaps_rollup", "AnonHugePages:"));
+	} else if (strcmp(what, "ahead") == 0) { /* accessible, with n MiB in use */
+		take(n);
+		printf("%.0f\n", proc_mib("/proc/self/status", "VmData:"));
+	} else if (strcmp(what, "moved") == 0) {
+		printf("%ld\n", faults_of_a_move());
+	} else if (strcmp(what, "observed") == 0) {
+		free(malloc(1));
+		printf("%d ", allowed);
+		printf("%d\n", allowed_in_a_child());
+	} else {
+		return 2;
+	}
+	return 0;
+}
