@@ -189,8 +189,9 @@ static bool forbidden(struct memory_error *e, const char *title)
 	read_word("/proc/sys/kernel/yama/ptrace_scope", 0, scope, sizeof scope);
 	if (atoi(scope) > 0 && geteuid() != 0)
 		return memory_refuse(e, "%s may not be read: kernel.yama.ptrace_scope is %s here. "
-		                        "Run dmm as root, or let the program call prctl(PR_SET_PTRACER, "
-		                        "PR_SET_PTRACER_ANY), or set it to 0", title, scope);
+		                        "Run dmm as root, or start the program with DMM_CONF=observe:1, or let "
+		                        "it call prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY), or set it to 0",
+		    title, scope);
 	return memory_refuse(e, "%s may not be read: it is another user's, or protected. "
 	                        "Run dmm as that user or as root%s", title,
 	    geteuid() == 0 ? ", with CAP_SYS_PTRACE" : "");
