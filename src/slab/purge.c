@@ -3,6 +3,7 @@
 
 #include "base/bits.h"
 #include "os/helper.h"
+#include "slab/settings.h"
 #include "slab/page_heap.h"
 #include "slab/thread_cache.h"
 
@@ -154,15 +155,15 @@ static void release_emptied(struct heap *h)
 {
 	if (atomic_load_explicit(&h->inbox, memory_order_relaxed) == 0)
 		return;
+	if (hardening.quarantine != 0 && h->owner != NULL)
+		return; /* what others freed goes into the quarantine, which is the owner's */
 	uint32_t granule = atomic_exchange(&h->inbox, 0), keep = 0;
 	while (granule != 0) {
 		struct slab *s = slab_at(granule);
 		granule = s->inbox_next;
 		/* The owner may be changing live bits this moment, unless no object is left that it has. */
 		if (slab_count_avail(s) == s->count) {
-			atomic_fetch_and(&root.tags[granule_of(s)], ~TAG_REMOTE);
-			slab_collect(s);
-			heap_settle_slab(h, s);
+			heap_look_at(h, s);
 		} else {
 			s->inbox_next = keep;
 			keep = granule_of(s);

@@ -13,14 +13,14 @@ static void push(struct heap *h, struct slab *s)
 	    &h->inbox, &head, granule_of(s), memory_order_release, memory_order_relaxed));
 }
 
-/* Nobody will look into the inbox of a heap without a thread, so we do. */
-static void settle_for(struct heap *h)
+void remote_settle_for(struct heap *h)
 {
-	if (h->owner != NULL || !lock_try(&h->lock))
-		return;
-	if (h->owner == NULL)
-		heap_drain_inbox(h);
-	lock_give(&h->lock);
+	/* Again: somebody may have pushed after our look, and found the lock taken. */
+	while (atomic_load(&h->inbox) != 0 && h->owner == NULL && lock_try(&h->lock)) {
+		if (h->owner == NULL)
+			heap_drain_inbox(h);
+		lock_give(&h->lock);
+	}
 }
 
 /* Put the flag up; true: it was down, and the granule is of a slab, of *heap. */
@@ -39,17 +39,20 @@ void remote_free(const void *p, uint32_t tag)
 	const size_t granule = ((uintptr_t)p - root.base) >> GRANULE_SHIFT;
 	/* Found before the bit is set: from then on the slab may be another's. */
 	const size_t head = size_class[cls].granules == 1 ? granule : granule_of(slab_covering(granule));
-	unsigned heap;
+	unsigned heap, rest;
 
-	if (unlikely(!atomic_load_explicit(&root.shared, memory_order_relaxed)))
+	if (unlikely(atomic_load_explicit(&root.shared, memory_order_acquire) != SHARED_ALL))
 		heap_share();
+	if (granule != head)
+		flag(granule, &rest);
 	if (unlikely((atomic_fetch_or(avail_word(p), bit_of(p)) & bit_of(p)) != 0))
 		slab_misuse("double free", p, class_usable(cls));
-	if (granule != head)
-		flag(granule, &heap);
 	if (!flag(head, &heap))
 		return;
+	/* What begins there now stays until we have pushed it. */
+	if (granule != head && slab_covering(granule) == slab_at(head))
+		flag(granule, &rest);
 	push(&root.heaps[heap], slab_at(head));
-	settle_for(&root.heaps[heap]);
+	remote_settle_for(&root.heaps[heap]);
 	purge_check();
 }

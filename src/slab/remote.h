@@ -2,15 +2,17 @@
  *
  *   freeing thread                                   owner, at its next slow path
  *     avail[w] |= bit     (the object is free)         inbox, 0 = exchange
- *     tag |= REMOTE       (who set the head's, pushes) for each: tag &= ~REMOTE, live &= ~avail, count
+ *     tag |= REMOTE       (who set the first, pushes)  for each: tag &= ~REMOTE, live &= ~avail, count
  *     push the slab on its heap's inbox
  *
- * Setting the bit comes first: so the owner, who clears the flag before it looks, misses nothing.  While
- * the flag is up the owner's own frees leave the hit path, where they would not see the bit.
+ * Setting the bit comes before the first granule's flag: so the owner, who clears the flag before it looks,
+ * misses nothing.  While a granule's flag is up the owner's own frees there leave the hit path, where they
+ * would not see the bit.
  *
- * The flag may be put up on a slab that was meanwhile emptied, closed, even opened anew: it then only
- * asks the new owner to look.  A slab with the flag on its first granule is never released, hence its
- * heap is stable for the push.
+ * The first granule's flag may be put up on a slab that was meanwhile emptied, closed, even opened anew: it
+ * then only asks the new owner to look.  A slab with the flag there is never released, hence its heap is
+ * stable for the push.  A further granule may by then be where another slab begins, whose flag nobody would
+ * take down: its flag goes up while the slab cannot go, before the bit, and once more before the push.
  */
 #ifndef SLAB_REMOTE_H
 #define SLAB_REMOTE_H
@@ -20,5 +22,7 @@
 /* p is where an object begins of a slab that the calling thread does not own, with this tag.  It is not
  * in avail yet: else it is a double free. */
 void remote_free(const void *p, uint32_t tag);
+/* Nobody will look into the inbox of a heap without a thread, so we do.  No lock is held. */
+void remote_settle_for(struct heap *h);
 
 #endif

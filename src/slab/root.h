@@ -77,6 +77,15 @@ enum {
 	PLACE_NONE = (CLASS_MAX - 1) * TAG_STACK, /* of a class that does not exist */
 };
 
+/* Until a second thread is seen avail changes without atomic instructions.  Who sees NOT under its heap's
+ * lock does without until it gives the lock back; who is the first to free what another has puts up ABOUT,
+ * and nobody frees so before it has taken and given every such lock. */
+enum shared {
+	SHARED_NOT,
+	SHARED_ABOUT,
+	SHARED_ALL,
+};
+
 /* Is a slab in its heap's list of the class? */
 enum slab_listed {
 	LISTED_NOT,  /* no object in avail */
@@ -139,7 +148,7 @@ struct slab_root {
 	_Atomic uint64_t *live; /* [address >> WORD_SHIFT], the whole address: no subtraction */
 	_Atomic uint64_t *avail;
 	struct slab *slabs;     /* [granule] */
-	_Atomic bool shared;    /* a second thread was seen: avail changes by atomic instructions */
+	_Atomic uint8_t shared; /* enum shared: does avail change by atomic instructions? */
 
 	uint32_t version;    /* ROOT_VERSION */
 	uint32_t slab_bytes, chunk_bytes, heap_bytes; /* sizes of the structs, for outside readers */

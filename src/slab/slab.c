@@ -88,6 +88,7 @@ void slab_close(struct slab *s)
 		atomic_store_explicit(avail_word(word_address(s, w)), 0, memory_order_relaxed);
 		live_word_set(word_address(s, w), 0);
 	}
+	s->heap = 0; /* the purger, who holds the lock of the heap that it found here, looks again */
 	atomic_store_explicit(&s->kind, GRANULE_FREED, memory_order_relaxed);
 	for (uint32_t i = 1; i < s->granules; i++) {
 		atomic_store_explicit(&root.tags[first + i], 0, memory_order_relaxed);
@@ -98,7 +99,7 @@ void slab_close(struct slab *s)
 
 void avail_clear(_Atomic uint64_t *word, uint64_t bits)
 {
-	if (atomic_load_explicit(&root.shared, memory_order_relaxed))
+	if (atomic_load_explicit(&root.shared, memory_order_relaxed) != SHARED_NOT)
 		atomic_fetch_and_explicit(word, ~bits, memory_order_acq_rel);
 	else
 		atomic_store_explicit(word, atomic_load_explicit(word, memory_order_relaxed) & ~bits,
@@ -123,9 +124,9 @@ void **slab_take(struct slab *s, void **out, void **const stop)
 			rest &= rest - 1;
 		} while (rest != 0 && out > stop);
 		const uint64_t got = all & ~rest, live = live_word(p);
-		avail_clear(avail_word(p), got);
-		if ((live & got) != 0)
+		if ((live & got) != 0) /* first: at no moment does it look live */
 			live_word_set(p, live & ~got);
+		avail_clear(avail_word(p), got);
 	}
 	const size_t n = (size_t)(before - out);
 	s->avail = n < s->avail ? (uint16_t)(s->avail - n) : 0;

@@ -41,14 +41,15 @@ static struct heap *heap_new(void)
 
 void heap_share(void)
 {
-	if (atomic_load(&root.shared))
+	if (atomic_load(&root.shared) == SHARED_ALL)
 		return;
 	lock_take(&root.heaps_lock);
-	atomic_store(&root.shared, true);
+	atomic_store(&root.shared, SHARED_ABOUT);
 	for (uint32_t i = HEAP_LATE; i < root.heap_count; i++) { /* who still does without has finished then */
 		lock_take(&root.heaps[i].lock);
 		lock_give(&root.heaps[i].lock);
 	}
+	atomic_store(&root.shared, SHARED_ALL);
 	lock_give(&root.heaps_lock);
 }
 
@@ -87,6 +88,7 @@ void heap_abandon(struct heap *h)
 	h->next_unused = root.unused;
 	root.unused = (uint32_t)(h - root.heaps);
 	lock_give(&root.heaps_lock);
+	remote_settle_for(h); /* who pushed after our look found the lock taken */
 }
 
 /* A slab of `from`, which has no thread, changes its heap, unless others are about to free into it.  They

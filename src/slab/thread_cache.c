@@ -110,6 +110,16 @@ void heap_release_idle_kept(struct heap *h)
 	}
 }
 
+/* The flags first, then the look: whoever frees after it puts them up, and the slab in, again. */
+void heap_look_at(struct heap *h, struct slab *s)
+{
+	for (uint32_t i = 0; i < s->granules; i++)
+		if ((tag_at(granule_of(s) + i) & TAG_REMOTE) != 0)
+			atomic_fetch_and(&root.tags[granule_of(s) + i], ~TAG_REMOTE);
+	slab_collect(s);
+	heap_settle_slab(h, s);
+}
+
 void heap_drain_inbox(struct heap *h)
 {
 	uint32_t granule = atomic_exchange_explicit(&h->inbox, 0, memory_order_acquire);
@@ -117,12 +127,7 @@ void heap_drain_inbox(struct heap *h)
 	while (granule != 0) {
 		struct slab *s = slab_at(granule);
 		granule = s->inbox_next;
-		/* The flag first: whoever frees after our look puts it up, and the slab in, again. */
-		for (uint32_t i = 0; i < s->granules; i++)
-			if ((tag_at(granule_of(s) + i) & TAG_REMOTE) != 0)
-				atomic_fetch_and(&root.tags[granule_of(s) + i], ~TAG_REMOTE);
-		slab_collect(s);
-		heap_settle_slab(h, s);
+		heap_look_at(h, s);
 	}
 }
 
@@ -134,7 +139,7 @@ void heap_put_back(struct heap *h, const void *at, uint64_t bits, unsigned n)
 	_Atomic uint64_t *const word = avail_word(at);
 	struct slab *const s = slab_covering(((uintptr_t)at - root.base) >> GRANULE_SHIFT);
 
-	if (atomic_load_explicit(&root.shared, memory_order_relaxed))
+	if (atomic_load_explicit(&root.shared, memory_order_relaxed) != SHARED_NOT)
 		atomic_fetch_or_explicit(word, bits, memory_order_acq_rel);
 	else
 		atomic_store_explicit(word, atomic_load_explicit(word, memory_order_relaxed) | bits,
@@ -213,7 +218,9 @@ void cache_push(struct thread_cache *tc, void *p, unsigned cls)
 		sparse = h->partial_granules > purge_sparse_limit();
 		lock_give(&h->lock);
 	}
-	*k->top++ = p;
+	*k->top = p;
+	atomic_signal_fence(memory_order_release); /* as in fast.h: a child of fork() finds no gap */
+	k->top++;
 	if (sparse)
 		purge_wake();
 	else

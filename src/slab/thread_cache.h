@@ -77,6 +77,8 @@ void heap_release_all_kept(struct heap *h);
 void heap_release_idle_kept(struct heap *h);
 /* The caller is the heap's thread, or the heap has none. */
 void heap_drain_inbox(struct heap *h);
+/* The same for one slab that was in the inbox. */
+void heap_look_at(struct heap *h, struct slab *s);
 void heap_unlist_slab(struct heap *h, struct slab *s);
 /* All stacks into avail; as heap_drain_inbox. */
 void heap_flush(struct heap *h, struct thread_cache *tc);

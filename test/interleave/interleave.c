@@ -21,6 +21,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "ground.h"
 #include "scheduler.h"
 /* With its static functions: a thread's end is one. */
 #include "slab/thread.c"
@@ -30,80 +31,6 @@
 
 enum { CLASS_SIZE = 2048, BLOCKS = 6 };
 static unsigned cls;
-
-/* ---- what slab stands on */
-
-enum { RANGES = 64 };
-static const size_t SPACE = (size_t)2 << 30;
-static struct {
-	struct dmm_os os;
-	char *base;
-	struct {
-		char *p;
-		size_t len;
-	} dirty[RANGES];
-	size_t count;
-} ground;
-
-static void *ground_reserve(void *ctx, size_t len, size_t align)
-{
-	(void)ctx, (void)align;
-	return len <= SPACE ? ground.base : NULL;
-}
-
-static int ground_unmap(void *ctx, void *p, size_t len)
-{
-	(void)ctx, (void)p, (void)len;
-	for (size_t i = 0; i < ground.count; i++)
-		memset(ground.dirty[i].p, 0, ground.dirty[i].len);
-	ground.count = 0;
-	return 0;
-}
-
-/* Metadata that may be written to from now on; payload stays untouched here. */
-static int ground_protect(void *ctx, void *p, size_t len, enum dmm_protect how)
-{
-	(void)ctx;
-	if (how != DMM_PROTECT_RW || (root.base != 0 && (uintptr_t)p >= root.base))
-		return 0;
-	if (ground.count == RANGES)
-		abort();
-	ground.dirty[ground.count].p = p;
-	ground.dirty[ground.count++].len = len;
-	return 0;
-}
-
-static int ground_purge(void *ctx, void *p, size_t len)
-{
-	(void)ctx;
-	if ((uintptr_t)p < root.base)
-		memset(p, 0, len);
-	return 0;
-}
-
-static int ground_advise(void *ctx, void *p, size_t len, enum dmm_advice what)
-{
-	(void)ctx, (void)p, (void)len, (void)what;
-	return 0;
-}
-
-static uint64_t ground_now_ns(void *ctx)
-{
-	(void)ctx;
-	return 0;
-}
-
-static void ground_open(void)
-{
-	char *const p = mmap(NULL, 2 * SPACE, PROT_READ | PROT_WRITE,
-	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (p == MAP_FAILED)
-		abort();
-	ground.base = (char *)round_up((uintptr_t)p, HUGE_PAGE_SIZE);
-	ground.os = (struct dmm_os){.name = "ground", .page = 4096, .reserve = ground_reserve,
-	    .unmap = ground_unmap, .protect = ground_protect, .purge = ground_purge,
-	    .advise = ground_advise, .now_ns = ground_now_ns};
-}
 
 /* ---- for the scheduler */
 
@@ -273,7 +200,7 @@ static void begin(void)
 {
 	if (root.base != 0)
 		slab_shut_down();
-	if (!slab_start_on(&ground.os))
+	if (!slab_start_on(ground_os()))
 		abort();
 	held_count = 0;
 }
@@ -427,6 +354,16 @@ static void begin_alone(void)
 	sched_as(0, take_three);
 }
 
+/* Takes the slab over, empties it, ends; then slabs of one granule come to lie where it was. */
+static void others_come_there(void)
+{
+	give(block[0]);
+	give(block[1]);
+	another_needs_and_ends();
+	for (size_t n = 32; n <= 160; n += 16) /* more than free granules lie before it */
+		slab_malloc(n);
+}
+
 static void settle(void)
 {
 	check_all();
@@ -450,6 +387,8 @@ static const struct sched_scenario scenarios[] = {
     {"two allocate from a heap without a thread, and end", begin_orphaned,
         {NULL, another_needs, another_needs_and_ends, free_0}, settle},
     {"the purger empties an inbox while others free into it", begin_three, {owner_works, free_0, free_1, purger_looks},
+        settle},
+    {"slabs come to lie where one was into which another frees", begin_orphaned, {NULL, free_2, others_come_there},
         settle},
     {"the first free by a second thread", begin_alone, {owner_works, free_0, free_1}, settle},
     {"the first free by a second thread while the owner ends", begin_alone, {owner_ends, free_0, free_1}, settle},
