@@ -37,6 +37,7 @@ extern "C" {
 enum dmm_advice {
 	DMM_ADVICE_HUGE,     /* back [p, p+len) with huge pages where the kernel can */
 	DMM_ADVICE_NOHUGE,   /* and stop doing so */
+	DMM_ADVICE_COLLAPSE, /* and put what is there already into huge pages now */
 	DMM_ADVICE_POPULATE, /* fault the pages in now, for writing */
 	DMM_ADVICE_GUARD,    /* give the memory back; whoever touches [p, p+len) is stopped by SIGSEGV */
 	DMM_ADVICE_UNGUARD,  /* and no more: it reads as zero */

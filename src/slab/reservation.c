@@ -83,23 +83,6 @@ static bool payload_grow(uint32_t to)
 	return root.chunk_ready >= to;
 }
 
-static void advise(uint32_t from, uint32_t to, enum dmm_advice advice)
-{
-	if (from < to)
-		root.os->advise(root.os->ctx, granule_address(from * CHUNK_GRANULES),
-		    (size_t)(to - from) * HUGE_PAGE_SIZE, advice);
-}
-
-/* Huge pages only where the heap already fills them: a small program stays small. */
-static void advise_huge(uint32_t from, uint32_t to)
-{
-	if (tuning.huge_from_mib == SETTING_NEVER)
-		advise(from, to, DMM_ADVICE_NOHUGE); /* for kernels that use them everywhere */
-	else
-		advise((uint32_t)max_size(from, ((tuning.huge_from_mib << 20) + HUGE_PAGE_SIZE - 1) / HUGE_PAGE_SIZE),
-		    to, DMM_ADVICE_HUGE);
-}
-
 bool reservation_grow(uint32_t count)
 {
 	if (count > root.chunk_limit)
@@ -112,8 +95,55 @@ bool reservation_grow(uint32_t count)
 		return true;
 	if (!payload_grow(count))
 		return false;
-	advise_huge(from, root.chunk_ready);
+	if (tuning.huge_from_mib == SETTING_NEVER) /* for kernels that use them everywhere */
+		root.os->advise(root.os->ctx, granule_address(from * CHUNK_GRANULES),
+		    (size_t)(root.chunk_ready - from) * HUGE_PAGE_SIZE, DMM_ADVICE_NOHUGE);
 	return true;
+}
+
+/* ---- huge pages only where the heap fills them: a small program stays small ---------------------- */
+
+/* The first chunk that gets some. */
+static size_t huge_from(void)
+{
+	return tuning.huge_from_mib == SETTING_NEVER ? SETTING_NEVER :
+	    ((tuning.huge_from_mib << 20) + HUGE_PAGE_SIZE - 1) / HUGE_PAGE_SIZE;
+}
+
+static void advise_huge(uint32_t chunk, enum dmm_advice what)
+{
+	root.chunks[chunk].huge = true;
+	root.os->advise(root.os->ctx, granule_address(chunk * CHUNK_GRANULES), HUGE_PAGE_SIZE, what);
+}
+
+/* What was filled before there were huge pages. */
+static void collapse_below(uint32_t end)
+{
+	for (uint32_t chunk = 1; chunk < end; chunk++) /* 0 begins with a guard */
+		if (!root.chunks[chunk].huge) {
+			advise_huge(chunk, DMM_ADVICE_HUGE);
+			advise_huge(chunk, DMM_ADVICE_COLLAPSE);
+		}
+}
+
+void reservation_fill(uint32_t chunk)
+{
+	const size_t first = huge_from();
+
+	if (root.chunks[chunk].huge || chunk < first)
+		return;
+	advise_huge(chunk, DMM_ADVICE_HUGE);
+	if (chunk >= 2 * first)
+		collapse_below((uint32_t)first);
+}
+
+void reservation_fill_run(uint32_t first, uint32_t count)
+{
+	const uint32_t end = (first + count) / CHUNK_GRANULES;
+
+	for (uint32_t chunk = (first + CHUNK_GRANULES - 1) / CHUNK_GRANULES; chunk < end; chunk++)
+		if (chunk >= huge_from() && !root.chunks[chunk].huge)
+			advise_huge(chunk, DMM_ADVICE_HUGE);
 }
 
 int reservation_open(const struct dmm_os *os)

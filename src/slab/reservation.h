@@ -18,5 +18,8 @@ void reservation_close(void);
 /* Metadata and payload of the first `count` chunks can be used; false: the system or the reservation has
  * no more. */
 bool reservation_grow(uint32_t count);
+/* Something small was taken from a chunk, so that it fills up: back it with huge pages.  Large objects do not
+ * come here: of those often only a part is ever touched. */
+void reservation_fill(uint32_t chunk);
 
 #endif
