@@ -75,6 +75,9 @@ struct dmm_os {
 	/* Move the pages behind [from, from + len) to `to`, both mapped: what lay there is lost, and
 	 * `from` reads as zero afterwards.  -errno: nothing changed, the caller may copy.  May be NULL. */
 	int (*move)(void *ctx, void *from, void *to, size_t len);
+
+	/* Does the page at p hold memory?  May be NULL: nobody knows. */
+	bool (*resident)(void *ctx, const void *p);
 };
 
 /* ---- the techniques of the appendix ------------------------------------------------------- */

@@ -145,6 +145,16 @@ static int linux_advise(void *ctx, void *p, size_t len, enum dmm_advice what)
 	return result(madvise(p, len, advice[what]), saved);
 }
 
+static bool linux_resident(void *ctx, const void *p)
+{
+	(void)ctx;
+	const int saved = errno;
+	unsigned char there = 0;
+	const bool known = mincore((void *)((uintptr_t)p & ~(uintptr_t)(PAGE - 1)), PAGE, &there) == 0;
+	errno = saved;
+	return known && (there & 1) != 0;
+}
+
 static uint64_t linux_now_ns(void *ctx)
 {
 	(void)ctx;
@@ -172,6 +182,7 @@ const struct dmm_os os_linux = {
     .remap = linux_remap,
     .protect = linux_protect,
     .purge = linux_purge,
+    .resident = linux_resident,
     .advise = linux_advise,
     .now_ns = linux_now_ns,
     .move = linux_move,

@@ -13,9 +13,36 @@ static uint32_t granules_for(size_t n)
 	return (uint32_t)((n + GRANULE - 1) >> GRANULE_SHIFT);
 }
 
+/* Programs that allocate a large array either fill it or touch its beginning; which, the last one tells
+ * that was allocated or freed.  What is filled gets huge pages: they would make the other sort up to 2 MiB
+ * larger each. */
+static _Atomic uint32_t newest;
+static _Atomic bool filled;
+
+static void look_at(uint32_t first)
+{
+	const struct slab *const s = slab_at(first);
+
+	if (first == 0 || kind_of(s) != GRANULE_RUN || s->run < CHUNK_GRANULES || root.os->resident == NULL)
+		return;
+	const char *const late = granule_address(first + s->run / 4 * 3);
+	atomic_store_explicit(&filled, root.os->resident(root.os->ctx, late), memory_order_relaxed);
+}
+
+static uint32_t take_chunks(uint32_t granules, uint32_t align, bool *clean)
+{
+	look_at(atomic_load_explicit(&newest, memory_order_relaxed));
+	const uint32_t first = run_take(granules, align, clean);
+	if (first != 0 && atomic_load_explicit(&filled, memory_order_relaxed))
+		run_fill(first, granules);
+	atomic_store_explicit(&newest, first, memory_order_relaxed);
+	return first;
+}
+
 static struct slab *run_open(uint32_t granules, uint32_t align, bool *clean)
 {
-	const uint32_t first = run_take(granules, align, clean);
+	const uint32_t first = granules >= CHUNK_GRANULES ? take_chunks(granules, align, clean)
+	                                                  : run_take(granules, align, clean);
 
 	if (first == 0)
 		return NULL;
@@ -44,6 +71,7 @@ void large_free(struct slab *run, const void *p)
 {
 	uint8_t expect = GRANULE_RUN; /* two threads may free it at once: one is told */
 
+	look_at(granule_of(run));
 	if (!atomic_compare_exchange_strong(&run->kind, &expect, GRANULE_FREED))
 		slab_bad_pointer("free", p);
 	run_give(granule_of(run), run->run, false);

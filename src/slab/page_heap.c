@@ -298,6 +298,13 @@ uint32_t run_take(uint32_t count, uint32_t align, bool *clean)
 	return first;
 }
 
+void run_fill(uint32_t first, uint32_t count)
+{
+	lock_take(&root.page_lock);
+	reservation_fill_run(first, count);
+	lock_give(&root.page_lock);
+}
+
 void run_give(uint32_t first, uint32_t count, bool clean)
 {
 	lock_take(&root.page_lock);

@@ -28,6 +28,8 @@ void page_heap_close(void);
 /* `count` granules, the first a multiple of `align` (a power of two), or 0: no memory.
  * *clean: the bytes read as zero. */
 uint32_t run_take(uint32_t count, uint32_t align, bool *clean);
+/* All of a large run will be touched: huge pages.  Of what is smaller than a chunk that is assumed. */
+void run_fill(uint32_t first, uint32_t count);
 /* Give back; clean: nobody wrote to them since they were taken clean. */
 void run_give(uint32_t first, uint32_t count, bool clean);
 /* Take `more` granules directly behind a run that ends before `end`; false: they are not free. */

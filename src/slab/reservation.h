@@ -18,8 +18,9 @@ void reservation_close(void);
 /* Metadata and payload of the first `count` chunks can be used; false: the system or the reservation has
  * no more. */
 bool reservation_grow(uint32_t count);
-/* Something small was taken from a chunk, so that it fills up: back it with huge pages.  Large objects do not
- * come here: of those often only a part is ever touched. */
+/* Something small was taken from a chunk, so that it fills up: back it with huge pages. */
 void reservation_fill(uint32_t chunk);
+/* The same for the whole chunks in a run of a large object that is expected to be filled. */
+void reservation_fill_run(uint32_t first, uint32_t count);
 
 #endif
