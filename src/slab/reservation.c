@@ -146,15 +146,6 @@ void reservation_fill_run(uint32_t first, uint32_t count)
 			advise_huge(chunk, DMM_ADVICE_HUGE);
 }
 
-void reservation_fill_run(uint32_t first, uint32_t count)
-{
-	const uint32_t end = (first + count) / CHUNK_GRANULES;
-
-	for (uint32_t chunk = (first + CHUNK_GRANULES - 1) / CHUNK_GRANULES; chunk < end; chunk++)
-		if (chunk >= HUGE_FROM_CHUNK && !root.chunks[chunk].huge)
-			advise_huge(chunk, DMM_ADVICE_HUGE);
-}
-
 int reservation_open(const struct dmm_os *os)
 {
 	char *p = NULL;

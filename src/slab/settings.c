@@ -14,7 +14,7 @@
 #define TUNING_DEFAULTS                                                                                \
 	{.stack_bytes = 64 << 10, .stack_least_objects = 4, .stack_most_objects = STACK_OBJECTS_MAX,       \
 	    .dirty_floor_bytes = 1 << 20, .dirty_share_permille = 125, .purge_age_ms = 400,                \
-	    .purge_tick_ms = 100, .huge_from_mib = 2, .grow_ahead_percent = 25, .grow_ahead_mib = 8,       \
+	    .purge_tick_ms = 100, .huge_from_mib = 4, .grow_ahead_percent = 25, .grow_ahead_mib = 8,       \
 	    .move_from_bytes = 256 << 10}
 
 union settings_page settings_page __attribute__((aligned(SETTINGS_PAGE))) = {.is = {.tuned = TUNING_DEFAULTS}};
@@ -44,8 +44,8 @@ static const struct key {
         0},
     {"purge_tick_ms", "how often the purger looks while there is too much", &tuning.purge_tick_ms, 10, 60000,
         0},
-    {"huge_from_mib", "huge pages in what the heap grows beyond this", &tuning.huge_from_mib, 2, 512 << 10,
-        OR_NEVER},
+    {"huge_from_mib", "huge pages beyond this, and below once the heap is twice as large",
+        &tuning.huge_from_mib, 2, 512 << 10, OR_NEVER},
     {"grow_ahead_percent", "of the heap is made accessible ahead of need", &tuning.grow_ahead_percent, 0, 1000,
         0},
     {"grow_ahead_mib", "and so much in any case", &tuning.grow_ahead_mib, 0, 128, 0},
