@@ -254,7 +254,7 @@ def contents_cells():
         cell(f"write_past_large/page/{n}/same", "a write past a large object", fresh(n) + ["bad = p;"],
              ["((volatile char *)bad)[(malloc_usable_size(bad) + 4095) / 4096 * 4096] = 1;"], "silent", "stopped", n=n)
         cell(f"write_before_large/page/{n}/same", "a write past a large object", fresh(n) + ["bad = p;"],
-             ["((volatile char *)bad)[-1] = 1;"], "silent", "stopped", n=n)
+             ["((volatile char *)bad)[-1] = 1;"], "unseen", "stopped", n=n)
         cell(f"read_after_free_large/page/{n}/same", "a read after free",
              fresh(n) + [f"memset(p, 'S', {n});", "bad = p;", "free(p);"],
              [f"harm(bad[0] == 'S' || bad[{n} / 2] == 'S');"], "harmed", "refused", n=n)
