@@ -40,7 +40,7 @@ PROGRAMS = {
 SAYS_NO_MEMORY = re.compile(r"out of memory|memory exhausted|cannot allocate|MemoryError|no memory|"
                             r"bad_alloc|ENOMEM|not enough memory|failed to map|cannot map|cannot change|"
                             r"cannot create|cannot enable|cannot apply|panic: memory|errno=12|"
-                            r"out of simulated memory|the peaks of two runs differ|init_fs_encoding|failed to get the Python codec", re.I)
+                            r"out of simulated memory|no address space|the peaks of two runs differ|init_fs_encoding|failed to get the Python codec", re.I)
 LOST_ITS_WAY = re.compile(r"^dmm: (?!(record|replay|show|cannot|no |out of)).*(free|corrupt|CHECK|assert|invalid)|"
                           r"^dmm: .*\.c:\d+", re.M)
 # glibc's name services neither pass on nor name that memory ran out
