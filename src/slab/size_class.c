@@ -37,7 +37,7 @@ void size_class_init(void)
 	for (unsigned size = 576; size <= 1024; size += 64)
 		add(size, 1);
 	add_divisors(1, 15, 8);
-	for (unsigned n = 28; n > 14; n -= n > 22 ? 3 : 2)
+	for (unsigned n = 28; n > 14; n -= 2)
 		add(4 * GRANULE / n / 64 * 64, 4);
 	add_divisors(4, 14, 8);
 	add_divisors(8, 14, 8);

@@ -1,4 +1,4 @@
-/* size_class.h - from a size to one of about seventy object sizes.
+/* size_class.h - from a size to one of about eighty object sizes.
  *
  *   class      0   1   2  ...  32   33 ...   40   41 ...
  *   object     0  16  32  ... 512  576 ... 1024  1088, 1152, 1216, ... 32768 bytes
@@ -8,7 +8,7 @@
  * without a tail, rounded down to 64: n objects of floor64(slab / n).  Nothing above 128 bytes wastes
  * more than 1/8.  Class 0 is malloc(0): addresses without memory behind them.
  *
- * Invariants, checked exhaustively by test/unit/size_class_test.c:
+ * Invariants, checked exhaustively by test/slab/size_class_test.c:
  *   Z1 fits      class_size(class_of(n)) >= n
  *   Z2 tight     class_size(class_of(n) - 1) < n
  *   Z3 aligned   sizes up to LINEAR_MAX are 16 times their class, all others multiples of 64
