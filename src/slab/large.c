@@ -19,6 +19,12 @@ static uint32_t granules_for(size_t n)
 static _Atomic uint32_t newest;
 static _Atomic bool filled;
 
+void large_forget(void)
+{
+	atomic_store_explicit(&newest, 0, memory_order_relaxed);
+	atomic_store_explicit(&filled, false, memory_order_relaxed);
+}
+
 static void look_at(uint32_t first)
 {
 	const struct slab *const s = slab_at(first);

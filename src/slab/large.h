@@ -16,5 +16,7 @@ void *large_malloc(size_t n, size_t align, bool *clean);
 void large_free(struct slab *run, const void *p);
 /* Grow or shrink, in place or by moving pages, not bytes; NULL and errno: nothing changed. */
 void *large_resize(struct slab *run, size_t n);
+/* The heap has closed: what was seen of its large objects means nothing to the next. */
+void large_forget(void);
 
 #endif

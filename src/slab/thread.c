@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "slab/hardened.h"
+#include "slab/large.h"
 #include "slab/page_heap.h"
 #include "slab/purge.h"
 #include "slab/remote.h"
@@ -218,6 +219,7 @@ bool slab_start_on(const struct dmm_os *os)
 
 void slab_shut_down(void)
 {
+	large_forget();
 	purge_allow(false);
 	slab_settings_reset();
 	page_heap_close();
