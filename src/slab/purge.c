@@ -5,6 +5,7 @@
 #include "os/helper.h"
 #include "slab/settings.h"
 #include "slab/page_heap.h"
+#include "slab/remote.h"
 #include "slab/thread_cache.h"
 
 static _Atomic bool running;
@@ -150,41 +151,12 @@ static bool purge_slabs(uint32_t *cursor)
 
 /* ---- slabs that others have emptied while their owner sleeps --------------------------------- */
 
-/* h's lock is held. */
-static void release_emptied(struct heap *h)
-{
-	if (atomic_load_explicit(&h->inbox, memory_order_relaxed) == 0)
-		return;
-	if (hardening.quarantine != 0 && h->owner != NULL)
-		return; /* what others freed goes into the quarantine, which is the owner's */
-	uint32_t granule = atomic_exchange(&h->inbox, 0), keep = 0;
-	while (granule != 0) {
-		struct slab *s = slab_at(granule);
-		granule = s->inbox_next;
-		/* The owner may be changing live bits this moment, unless no object is left that it has. */
-		if (slab_count_avail(s) == s->count) {
-			heap_look_at(h, s);
-		} else {
-			s->inbox_next = keep;
-			keep = granule_of(s);
-		}
-	}
-	while (keep != 0) {
-		struct slab *s = slab_at(keep);
-		keep = s->inbox_next;
-		uint32_t head = atomic_load(&h->inbox);
-		do {
-			s->inbox_next = head;
-		} while (!atomic_compare_exchange_weak(&h->inbox, &head, granule_of(s)));
-	}
-}
-
 static void release_idle(bool all)
 {
 	for (uint32_t i = HEAP_LATE; i < root.heap_count; i++) {
 		struct heap *const h = &root.heaps[i];
 		lock_take(&h->lock);
-		release_emptied(h);
+		remote_release_emptied(h);
 		if (all)
 			heap_release_all_kept(h);
 		else

@@ -2,6 +2,7 @@
 #include "slab/remote.h"
 
 #include "slab/purge.h"
+#include "slab/settings.h"
 #include "slab/thread_cache.h"
 
 static void push(struct heap *h, struct slab *s)
@@ -21,6 +22,44 @@ void remote_settle_for(struct heap *h)
 			heap_drain_inbox(h);
 		lock_give(&h->lock);
 	}
+}
+
+void remote_release_emptied(struct heap *h)
+{
+	if (atomic_load_explicit(&h->inbox, memory_order_relaxed) == 0)
+		return;
+	if (hardening.quarantine != 0 && h->owner != NULL)
+		return; /* what others freed goes into the quarantine, which is the owner's */
+	uint32_t granule = atomic_exchange(&h->inbox, 0), keep = 0;
+	while (granule != 0) {
+		struct slab *s = slab_at(granule);
+		granule = s->inbox_next;
+		/* The owner may be changing live bits this moment, unless no object is left that it has. */
+		if (slab_count_avail(s) == s->count) {
+			heap_look_at(h, s);
+		} else {
+			s->inbox_next = keep;
+			keep = granule_of(s);
+		}
+	}
+	while (keep != 0) {
+		struct slab *s = slab_at(keep);
+		keep = s->inbox_next;
+		push(h, s);
+	}
+}
+
+/* An owner that sleeps, or waits for us, leaves what we freed to nobody: so look through its inbox for slabs
+ * without a live object now and then. */
+static void release_for(struct heap *h)
+{
+	enum { PUSHES = 64 };
+
+	if (atomic_fetch_add_explicit(&h->pushes, 1, memory_order_relaxed) % PUSHES != PUSHES - 1 ||
+	    !lock_try(&h->lock))
+		return;
+	remote_release_emptied(h);
+	lock_give(&h->lock);
 }
 
 /* Put the flag up; true: it was down, and the granule is of a slab, of *heap. */
@@ -54,5 +93,6 @@ void remote_free(const void *p, uint32_t tag)
 		flag(granule, &rest);
 	push(&root.heaps[heap], slab_at(head));
 	remote_settle_for(&root.heaps[heap]);
+	release_for(&root.heaps[heap]);
 	purge_check();
 }

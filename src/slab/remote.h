@@ -25,4 +25,7 @@ void remote_free(const void *p, uint32_t tag);
 /* Nobody will look into the inbox of a heap without a thread, so we do.  No lock is held. */
 void remote_settle_for(struct heap *h);
 
+/* Give back the slabs in h's inbox of which no object is live; h's lock is held, by whom does not matter. */
+void remote_release_emptied(struct heap *h);
+
 #endif

@@ -132,6 +132,7 @@ struct thread_cache;
 struct heap {
 	struct lock lock;
 	_Atomic uint32_t inbox;     /* slabs into which others have freed; 0: none */
+	_Atomic uint32_t pushes;    /* into the inbox, ever */
 	uint32_t next_unused;       /* in root.unused, a heap number; 0: none */
 	uint32_t partial_granules;
 	struct thread_cache *owner; /* the cache of its thread; NULL: it has none */
