@@ -8,7 +8,9 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
+
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "trace"))
+from runner import run_tests
 
 BUILD = os.path.abspath(sys.argv[1])
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -363,22 +365,4 @@ def test_a_replay_of_a_compiler_under_glibc_needs_the_heap_that_the_compiler_nee
     assert abs(replayed / recorded - 1) < 0.03, (recorded, replayed)
 
 
-def main():
-    word = sys.argv[2] if len(sys.argv) > 2 else ""
-    failed = 0
-    for name, test in sorted(globals().items()):
-        if not name.startswith("test_") or word not in name:
-            continue
-        with tempfile.TemporaryDirectory() as d:
-            os.chdir(d)
-            try:
-                test()
-                print("ok  ", name)
-            except Exception as e:  # the next test shall run all the same
-                failed += 1
-                print("FAIL", name, "-", type(e).__name__, str(e)[:2000])
-            os.chdir("/")
-    sys.exit(failed != 0)
-
-
-main()
+run_tests(globals(), sys.argv[2] if len(sys.argv) > 2 else "")

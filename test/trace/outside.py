@@ -8,7 +8,8 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
+
+from runner import run_tests
 
 BUILD, SOURCE = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
 DMM = BUILD + "/dmm"
@@ -51,18 +52,4 @@ def skip(why):
 
 
 def main(tests):
-    word = sys.argv[3] if len(sys.argv) > 3 else ""
-    failed = 0
-    for name, test in sorted(tests.items()):
-        if not name.startswith("test_") or word not in name:
-            continue
-        with tempfile.TemporaryDirectory() as d:
-            os.chdir(d)
-            try:
-                test()
-                print("ok  ", name)
-            except Exception as e:  # the next test shall run all the same
-                failed += 1
-                print("FAIL", name, "-", type(e).__name__, str(e)[:2000])
-            os.chdir("/")
-    sys.exit(failed != 0)
+    run_tests(tests, sys.argv[3] if len(sys.argv) > 3 else "")

@@ -10,9 +10,10 @@ import resource
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections import defaultdict
+
+from runner import run_tests
 
 BUILD = os.path.abspath(sys.argv[1])
 DMM = BUILD + "/dmm"
@@ -344,22 +345,4 @@ def test_a_model_replay_sums_to_the_footprint_and_is_the_same_every_time():
         assert row["peak"]["footprint_bytes"] >= result["lower_bound_bytes"], row["name"]
 
 
-def main():
-    word = sys.argv[2] if len(sys.argv) > 2 else ""
-    failed = 0
-    for name, test in sorted(globals().items()):
-        if not name.startswith("test_") or word not in name:
-            continue
-        with tempfile.TemporaryDirectory() as d:
-            os.chdir(d)
-            try:
-                test()
-                print("ok  ", name)
-            except Exception as e:  # the next test shall run all the same
-                failed += 1
-                print("FAIL", name, "-", type(e).__name__, str(e)[:2000])
-            os.chdir("/")
-    return failed != 0
-
-
-sys.exit(main())
+run_tests(globals(), sys.argv[2] if len(sys.argv) > 2 else "")
