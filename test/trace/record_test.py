@@ -146,17 +146,56 @@ def test_what_was_before_an_exec_is_kept():
     assert [e["size"] for e in events("T.exec1") if e["op"] == "malloc"] == ["333"]
 
 
-def test_a_killed_program_loses_at_most_a_second():
-    program = compile_c("sleeper", """
+# Allocates, tells its pid and the time, and goes on when it is told to.
+BUSY_THEN_IDLE = """
+        #include <stdio.h>
         #include <stdlib.h>
+        #include <time.h>
         #include <unistd.h>
         int main(void) {
+            char text[64];
+            struct timespec t;
             for (int i = 0; i < 1000; i++) { void *volatile p = malloc(10); (void)p; }
-            write(1, "x", 1); sleep(30); return 0; }""")
+            clock_gettime(CLOCK_REALTIME, &t);
+            const int n = snprintf(text, sizeof text, "%d %lld.%09ld\\n", getpid(), (long long)t.tv_sec, t.tv_nsec);
+            if (write(1, text, n) == n && read(0, text, 1) == 1) *(volatile int *)0 = 1;
+            return 0; }"""
+
+
+def waited_for_a_processor(pid):
+    """Seconds that the flusher, which is the task beside the first, was ready to run and did not."""
+    ns = 0
+    for task in os.listdir(f"/proc/{pid}/task"):
+        if task != str(pid):
+            with open(f"/proc/{pid}/task/{task}/schedstat") as f:
+                ns += int(f.read().split()[1])
+    return ns / 1e9
+
+
+def mallocs_in(trace):
+    """That are written so far: maybe there is no file yet, or an empty one."""
+    r = run(DMM, "info", "--format=json", trace)
+    return json.loads(r.stdout)["calls"].get("malloc", 0) if r.returncode == 0 else 0
+
+
+def until_it_is_written(program, trace):
+    """What the program did is in the file within a second in which the flusher could run.  Returns its pid."""
+    pid, done = program.stdout.readline().split()
+    trace = trace.replace("PID", pid)
+    give_up = time.monotonic() + 50
+    while mallocs_in(trace) < 1000:
+        assert time.monotonic() < give_up, run(DMM, "info", trace)
+        time.sleep(0.02)
+    took, waited = os.stat(trace).st_mtime - float(done), waited_for_a_processor(pid)
+    assert took - waited <= 1, f"written {took:.3f} s later, {waited:.3f} of them without a processor"
+    return int(pid)
+
+
+def test_a_killed_program_loses_at_most_a_second():
+    program = compile_c("sleeper", BUSY_THEN_IDLE)
     env = dict(os.environ, LD_PRELOAD=BUILD + "/libdmm-record.so", DMM_RECORD=os.path.abspath("K"))
-    p = subprocess.Popen([program], env=env, stdout=subprocess.PIPE)
-    p.stdout.read(1)
-    time.sleep(1)
+    p = subprocess.Popen([program], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    until_it_is_written(p, "K.PID")
     p.send_signal(signal.SIGKILL)
     p.wait()
     i = info(f"K.{p.pid}")
@@ -303,14 +342,12 @@ def test_a_full_file_system_is_one_line_and_the_program_goes_on():
 
 
 def test_a_crashed_program_leaves_what_it_did_a_second_before():
-    program = compile_c("crasher", """
-        #include <stdlib.h>
-        #include <unistd.h>
-        int main(void) {
-            for (int i = 0; i < 1000; i++) { void *volatile p = malloc(10); (void)p; }
-            usleep(900000); *(volatile int *)0 = 1; return 0; }""")
-    r = record("T", program)
-    assert r.returncode != 0 and "the program did not end in order" in r.stderr, r
+    program = compile_c("crasher", BUSY_THEN_IDLE)
+    p = subprocess.Popen([DMM, "record", "-o", "T", "--", program], stdin=subprocess.PIPE,
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    until_it_is_written(p, "T")
+    _, said = p.communicate("x", timeout=60)
+    assert p.returncode != 0 and "the program did not end in order" in said, said
     i = info("T")
     assert i["calls"]["malloc"] >= 1000 and not i["ended"], i
 
