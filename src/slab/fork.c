@@ -13,12 +13,14 @@ void slab_before_fork(void)
 	lock_take(&root.heaps_lock);
 	for (uint32_t i = HEAP_LATE; i < root.heap_count; i++)
 		lock_take(&root.heaps[i].lock);
+	lock_take(&purge_lock);
 	lock_take(&root.page_lock);
 }
 
 void slab_after_fork_parent(void)
 {
 	lock_give(&root.page_lock);
+	lock_give(&purge_lock);
 	for (uint32_t i = HEAP_LATE; i < root.heap_count; i++)
 		lock_give(&root.heaps[i].lock);
 	lock_give(&root.heaps_lock);

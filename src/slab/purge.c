@@ -8,6 +8,7 @@
 #include "slab/remote.h"
 #include "slab/thread_cache.h"
 
+struct lock purge_lock;
 static _Atomic bool running;
 static _Atomic bool enabled = true;
 
@@ -50,20 +51,32 @@ static void purge_groups(uint32_t chunk, const uint64_t mask[2])
 			purge_bits(chunk * CHUNK_GRANULES + at, PURGE_GROUP);
 }
 
-/* Purge chunks that no run was taken from or given to since epoch `before`, until at most `keep`
- * granules are dirty. */
-static void purge_runs(uint32_t before, bool whole, size_t keep)
+/* Claim, purge and return one chunk from `from` on; UINT32_MAX: there is none. */
+static uint32_t purge_chunk(uint32_t from, uint32_t before, bool whole)
 {
 	uint64_t mask[2];
-	uint32_t chunk = 0;
 
-	while (root.dirty > keep && (chunk = purge_claim(chunk, before, whole, mask)) != UINT32_MAX) {
+	lock_take(&purge_lock);
+	const uint32_t chunk = purge_claim(from, before, whole, mask);
+	if (chunk != UINT32_MAX) {
 		const bool ok = purge_mask(chunk, mask);
 		purge_groups(chunk, mask);
 		if (whole) /* no slab is left in it */
 			give_back(slab_at(chunk * CHUNK_GRANULES), CHUNK_GRANULES * sizeof(struct slab));
-		purge_return(chunk++, mask, ok);
+		purge_return(chunk, mask, ok);
 	}
+	lock_give(&purge_lock);
+	return chunk;
+}
+
+/* Purge chunks that no run was taken from or given to since epoch `before`, until at most `keep`
+ * granules are dirty. */
+static void purge_runs(uint32_t before, bool whole, size_t keep)
+{
+	uint32_t chunk = 0;
+
+	while (root.dirty > keep && (chunk = purge_chunk(chunk, before, whole)) != UINT32_MAX)
+		chunk++;
 }
 
 /* ---- pages of slabs ------------------------------------------------------------------------- */
@@ -233,5 +246,6 @@ size_t purge_now(size_t keep)
 void purge_after_fork(void)
 {
 	helper_forget();
+	lock_reset(&purge_lock);
 	atomic_store(&running, false);
 }

@@ -41,6 +41,8 @@ static inline void purge_check(void)
 }
 
 size_t purge_now(size_t keep); /* bytes kept; returns bytes given back */
+/* Held while what is being given back is in no list: a child of fork() would never get it. */
+extern struct lock purge_lock;
 void purge_after_fork(void);   /* in the child */
 
 /* Whether purge_wake may start the helper: on a simulated os nothing happens behind the caller's back.

@@ -26,7 +26,7 @@
  *   avail, slab   the heap's lock, but setting a bit of avail: everybody, atomically
  *   stacks        their thread; of a heap without a thread, who holds its lock
  *   struct heap   its lock, but inbox: everybody, atomically
- * Lock order: late_lock, heaps_lock, heaps' locks by number, page_lock.
+ * Lock order: late_lock, heaps_lock, heaps' locks by number, purge_lock, page_lock.
  */
 #ifndef SLAB_ROOT_H
 #define SLAB_ROOT_H

@@ -17,6 +17,7 @@
  *   S4 tagged      every granule of a slab has the tag of its heap and class
  *   S5 listed      listed iff the slab is in its heap's list of its class; never with avail == 0
  *   S6 stacked     what is in a stack is neither live nor avail, and of that heap and class
+ *   S7 kept        root.kept is the sum of the granules of slabs that are LISTED_KEPT
  */
 #ifndef SLAB_SLAB_H
 #define SLAB_SLAB_H

@@ -153,13 +153,20 @@ static bool check_granule(uint32_t granule, uint32_t *count, struct dmm_fault *w
 
 bool slab_check_all(struct dmm_fault *why)
 {
+	size_t kept = 0;
+
 	if (root.base == 0)
 		return true;
 	if (!page_heap_check(why))
 		return false;
-	for (uint32_t g = 1, n; g < root.chunk_count * CHUNK_GRANULES; g += n)
+	for (uint32_t g = 1, n; g < root.chunk_count * CHUNK_GRANULES; g += n) {
+		const struct slab *const s = slab_at(g);
 		if (!check_granule(g, &n, why))
 			return false;
+		kept += kind_of(s) == GRANULE_SLAB && s->listed == LISTED_KEPT ? n : 0;
+	}
+	if (kept != root.kept)
+		return fault(why, "S7 kept", &root, root.kept, kept);
 	for (uint32_t i = HEAP_LATE; i < root.heap_count; i++)
 		if (!check_lists(&root.heaps[i], why) || !check_stacks(&root.heaps[i], why))
 			return false;
