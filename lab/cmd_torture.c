@@ -120,12 +120,15 @@ static void complain(const struct job *j, const struct torture_result *r)
 static int torture_one(const struct job *j)
 {
 	const struct torture_result r = torture_run(&j->t);
+	char bytes[32] = "";
 
+	if (r.peak_usable != 0) /* below threads of its own nobody counts */
+		snprintf(bytes, sizeof bytes, ", %9zu bytes", r.peak_usable);
 	if (r.end == TORTURE_FINE)
 		printf("%-8s  %9" PRIu64 " operations  %2u threads  seed %-20" PRIu64 "  %7" PRIu64
-		       " checks  %7" PRIu64 " refused  peak %5zu live, %9zu bytes: sound%s%s\n",
-		    j->word, r.ops, j->t.threads, j->t.seed, r.checks, r.refused, r.peak_live,
-		    r.peak_owned, j->conf[0] != '\0' ? "  " : "", j->conf);
+		       " checks  %7" PRIu64 " refused  peak %5zu live%s: sound%s%s\n",
+		    j->word, r.ops, j->t.threads, j->t.seed, r.checks, r.refused, r.peak_live, bytes,
+		    j->conf[0] != '\0' ? "  " : "", j->conf);
 	else
 		complain(j, &r);
 	fflush(stdout);

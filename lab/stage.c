@@ -53,6 +53,13 @@ size_t stage_owned(const struct stage *s)
 	return s->arena.heap_bytes + s->arena.map_bytes - s->stranger_bytes;
 }
 
+size_t stage_usable(const struct stage *s)
+{
+	if (s->os == &os_linux)
+		return 0;
+	return s->fault.reserved_bytes != 0 ? s->fault.owned_bytes : stage_owned(s);
+}
+
 void stage_stranger(struct stage *s, size_t len)
 {
 	const struct dmm_os *const os = s->below;

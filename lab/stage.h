@@ -33,6 +33,8 @@ void stage_close(struct stage *s);
 /* Bytes that the heap holds now; SIZE_MAX: not known (bare, or on
  * os_linux with address space reserved). */
 size_t stage_owned(const struct stage *s);
+/* The same without address space that was reserved and cannot be touched; 0: not known. */
+size_t stage_usable(const struct stage *s);
 
 /* Somebody else takes `len` bytes at the break, if it moves and fewer than STAGE_STRANGERS came. */
 void stage_stranger(struct stage *s, size_t len);

@@ -139,7 +139,7 @@ void bench_note(struct bench *b, const struct shadow *s)
 	struct torture_result *const r = b->result;
 	r->checks++;
 	r->peak_live = max_size(r->peak_live, s->count);
-	r->peak_owned = max_size(r->peak_owned, bench_footprint(b));
+	r->peak_usable = max_size(r->peak_usable, stage_usable(&b->stage));
 }
 
 /* Everything that is checked now and then, or at once if chunks are few. */

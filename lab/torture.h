@@ -40,7 +40,7 @@ struct torture_result {
 	int signal;
 	uint64_t ops; /* done; the last one is the one to blame */
 	uint64_t checks, refused, epochs;
-	size_t peak_live, peak_owned; /* objects, bytes */
+	size_t peak_live, peak_usable; /* objects; bytes that could be touched, 0: not known */
 };
 
 /* Runs in a child process, so that a system may crash or hang. */
