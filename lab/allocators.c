@@ -91,8 +91,8 @@ static void set_settings(struct allocator *a, char *text)
 /* A piece "dirty_decay_ms:0" after "je=je.so?MALLOC_CONF=narenas:1" is the setting's, not a name. */
 static bool continues_setting(const char *item, const char *piece, size_t n)
 {
-	const char *const colon = memchr(piece, ':', n), *const equals = memchr(piece, '=', n);
-	return strchr(item, '?') != NULL && colon != NULL && (equals == NULL || colon < equals);
+	const size_t name = strcspn(piece, ":?=,");
+	return strchr(item, '?') != NULL && name < n && piece[name] == ':';
 }
 
 /* Cut the next item off *rest; false at the end. */
@@ -221,6 +221,25 @@ void allocators_add_baseline(struct allocators *list, const char *name)
 	/* The programs that run get the same libc as this one. */
 	if (dladdr((const void *)&getenv, &libc) != 0 && elf_read(libc.dli_fname, &facts))
 		memcpy(a->build_id, facts.build_id, sizeof a->build_id);
+}
+
+const char *allocators_add_linked(struct allocators *list, const char *library, const char *libc)
+{
+	char *const path = realpath(library, NULL);
+
+	for (size_t i = 0; i < list->count; i++)
+		if (list->item[i].kind == KIND_BASELINE && list->item[i].path == NULL)
+			list->item[i].path = strdup(libc);
+	for (size_t i = 0; path != NULL && i < list->count; i++)
+		if (list->item[i].path != NULL && list->item[i].settings[0] == NULL &&
+		    strcmp(list->item[i].path, path) == 0) {
+			free(path);
+			return list->item[i].name;
+		}
+	free(path);
+	struct allocator *const a = add(list, KIND_PEER, "linked");
+	set_library(a, library);
+	return a->name;
 }
 
 void allocators_add_systems(struct allocators *list, const char *names)

@@ -36,6 +36,9 @@ struct allocators {
 
 /* All of these end with exit(EXIT_USAGE) on an unknown name, which names the nearest. */
 void allocators_add_baseline(struct allocators *list, const char *name);
+/* A program that links another malloc gets glibc's by preloading libc, and a row for the other one, unless
+ * the list has that library already.  Returns the name of that row. */
+const char *allocators_add_linked(struct allocators *list, const char *library, const char *libc);
 /* `names`: comma-separated; "all" is every system whose library is there, "none" is none. */
 void allocators_add_systems(struct allocators *list, const char *names);
 /* `names`: comma-separated; "auto" is every peer that is installed, "none" is none. */

@@ -60,6 +60,21 @@ static void add_rows(struct compare *c, bool no_huge_pages)
 	}
 }
 
+/* A program that is linked with another malloc runs on that, and not on glibc, when nothing is preloaded. */
+static void look_for_linked(struct compare *c, int input)
+{
+	const struct launch l = {.argv = c->command, .allocator = &c->allocators.item[0], .input = input};
+	static struct linked linked;
+
+	if (!proof_linked(&l, &linked) || linked.libc[0] == '\0' ||
+	    strcmp(linked.malloc_from, linked.libc) == 0)
+		return;
+	c->linked = linked.malloc_from;
+	c->linked_row = allocators_add_linked(&c->allocators, linked.malloc_from, linked.libc);
+	lab_say("%s is linked with %s: that is row '%s'; glibc's rows preload %s", c->command[0], c->linked,
+	    c->linked_row, linked.libc);
+}
+
 /* ---- proof ------------------------------------------------------------------------------------ */
 
 static void prove_row(struct compare *c, struct row *row, int input)
@@ -258,11 +273,12 @@ void compare_run(struct compare *c)
 
 	c->input = input;
 	provenance_read(&c->provenance);
+	measure_begin();
+	look_for_linked(c, input);
 	if (c->huge_pages != HUGE_OFF)
 		add_rows(c, false);
 	if (c->huge_pages != HUGE_AS_IS)
 		add_rows(c, true);
-	measure_begin();
 	prove(c, input);
 	if (progress.shown)
 		fprintf(stderr, "\r\033[Krehearsal: %s", c->command[0]);

@@ -9,6 +9,7 @@ target_sources(dmm_lab PRIVATE
 	elf_file.c
 	json.c
 	launch.c
+	linked.c
 	measure.c
 	peers.c
 	proof.c

@@ -66,6 +66,8 @@ struct compare {
 	size_t rows;
 	int input; /* what every run read, reopened from its beginning; -1: nothing.  Made by compare_run */
 	struct provenance provenance;
+	/* The program is linked with a malloc other than libc's: the file, and the row that runs on it. */
+	const char *linked, *linked_row;
 
 	/* A program that measures itself (dmm replay): told what comes, asked what it was.  May be NULL. */
 	void (*before_run)(struct compare *c, const struct row *row);

@@ -178,6 +178,7 @@ void compare_json(const struct compare *c, FILE *out)
 		json_string(&j, NULL, *word);
 	json_end(&j);
 	json_string(&j, "drive", c->drive);
+	json_string(&j, "linked_malloc", c->linked); /* null: libc's */
 	json_integer(&j, "runs", (int64_t)c->runs);
 	json_number(&j, "timeout_s", c->timeout_s);
 	json_integer(&j, "warm_bytes", (int64_t)c->warm);

@@ -162,6 +162,8 @@ static void print_head(const struct compare *c, FILE *out)
 	print_command(c, out);
 	fprintf(out, "%zu run%s each in rotating order; %ld x %s, %s, %s\n", c->runs,
 	    c->runs == 1 ? "" : "s", p->cpus, p->cpu, p->kernel, p->libc);
+	if (c->linked != NULL)
+		fprintf(out, "by itself it runs on %s, row '%s'; glibc is preloaded\n", c->linked, c->linked_row);
 	fputs(table_escape(out, PAINT_PLAIN), out);
 }
 

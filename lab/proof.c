@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/config.h"
+#include "linked.h"
 #include "tree.h"
 
 enum { STEP_NS = 100000, STEPS = 100000, NAME_LEN = 64 }; /* at most 10 s */
@@ -55,23 +56,6 @@ static void read_complaint(int fd, char line[PROOF_WHY_LEN])
 	}
 }
 
-static bool auxiliary(pid_t pid, unsigned long type, unsigned long *value)
-{
-	char name[NAME_LEN];
-	Elf64_auxv_t entry;
-	bool found = false;
-
-	snprintf(name, sizeof name, "/proc/%d/auxv", pid);
-	FILE *const f = fopen(name, "re");
-	if (f == NULL)
-		return false;
-	while (!found && fread(&entry, sizeof entry, 1, f) == 1)
-		found = entry.a_type == type;
-	fclose(f);
-	*value = entry.a_un.a_val;
-	return found;
-}
-
 /* By the file too: the kernel may take the privilege away from a traced program. */
 static bool is_privileged(pid_t pid, const char *exe)
 {
@@ -79,7 +63,7 @@ static bool is_privileged(pid_t pid, const char *exe)
 	struct stat st;
 	char capability[64];
 
-	if (auxiliary(pid, AT_SECURE, &secure) && secure != 0)
+	if (linked_auxiliary(pid, AT_SECURE, &secure) && secure != 0)
 		return true;
 	if (stat(exe, &st) != 0)
 		return false;
@@ -120,7 +104,7 @@ static bool set_breakpoint(pid_t pid)
 {
 	unsigned long entry;
 
-	if (!auxiliary(pid, AT_ENTRY, &entry))
+	if (!linked_auxiliary(pid, AT_ENTRY, &entry))
 		return false;
 	errno = 0;
 	const unsigned long text = (unsigned long)ptrace(PTRACE_PEEKTEXT, pid, (void *)entry, NULL);
@@ -160,7 +144,7 @@ static bool run_to_entry(pid_t pid, int *status)
 	}
 }
 
-static void look(pid_t pid, const struct launch *l, struct proof *proof)
+static void look(pid_t pid, const struct launch *l, struct proof *proof, struct linked *linked)
 {
 	int status = 0;
 
@@ -171,6 +155,8 @@ static void look(pid_t pid, const struct launch *l, struct proof *proof)
 		return;
 	}
 	const bool there = run_to_entry(pid, &status);
+	if (there && linked != NULL && !linked_read(pid, linked))
+		*linked = (struct linked){.libc = ""};
 	char complaint[PROOF_WHY_LEN];
 	read_complaint(l->errors, complaint);
 	if (!there && WIFSIGNALED(status))
@@ -186,7 +172,7 @@ static void look(pid_t pid, const struct launch *l, struct proof *proof)
 		    complaint[0] != '\0' ? complaint : "the loader left it out");
 }
 
-void proof_make(const struct launch *launch, struct proof *proof)
+static void make(const struct launch *launch, struct proof *proof, struct linked *linked)
 {
 	struct launch l = *launch;
 	double started;
@@ -202,9 +188,23 @@ void proof_make(const struct launch *launch, struct proof *proof)
 		conclude(proof, PROOF_UNKNOWN, true, "this process may not trace");
 	} else {
 		ptrace(PTRACE_SETOPTIONS, pid, NULL, (void *)PTRACE_O_EXITKILL);
-		look(pid, &l, proof);
+		look(pid, &l, proof, linked);
 	}
 	if (pid > 0)
 		tree_kill();
 	close(l.errors);
+}
+
+void proof_make(const struct launch *l, struct proof *proof)
+{
+	make(l, proof, NULL);
+}
+
+bool proof_linked(const struct launch *l, struct linked *linked)
+{
+	struct proof proof;
+
+	*linked = (struct linked){.libc = ""};
+	make(l, &proof, linked);
+	return linked->malloc_from[0] != '\0';
 }

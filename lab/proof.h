@@ -8,6 +8,7 @@
 #define LAB_PROOF_H
 
 #include "launch.h"
+#include "linked.h"
 
 enum verdict {
 	PROOF_LOADED,
@@ -24,5 +25,7 @@ struct proof {
 };
 
 void proof_make(const struct launch *l, struct proof *proof);
+/* The same look at a program on which nothing is preloaded: whose malloc it gets.  False: nobody knows. */
+bool proof_linked(const struct launch *l, struct linked *linked);
 
 #endif

@@ -198,6 +198,35 @@ class Peers(unittest.TestCase):
         self.assertEqual((rows["je"]["exit"], rows["je"]["outcome"]), (1, "differs"))
         self.assertEqual((rows["plain"]["exit"], rows["plain"]["outcome"]), (0, "fine"))
 
+    def test_settings_of_one_system_end_where_the_next_begins(self):
+        names = ["slab?purge_age_ms:300", "slab?purge_age_ms:500,purge_tick_ms:50", "bins?fit:best"]
+        rows, r, _ = compare("--", "true", systems=",".join(names))
+        self.assertEqual(r.returncode, 0, r.stderr)
+        self.assertEqual(list(rows), ["glibc", "glibc-again", *names])
+        self.assertEqual([rows[n]["settings"] for n in names], [["DMM_CONF=" + n.split("?")[1]] for n in names])
+
+    def test_a_program_that_is_linked_with_another_malloc_is_not_shown_as_glibc(self):
+        own = os.path.join(WORK, "linked_with")
+        os.mkdir(own)
+        library = shutil.copy(os.path.join(BUILD, "libdmm-gnu.so"), own)
+        path = compiled("linked", """
+            #define _GNU_SOURCE
+            #include <dlfcn.h>
+            #include <stdlib.h>
+            #include <string.h>
+            int main(void) { Dl_info i; dladdr(dlsym(RTLD_DEFAULT, "malloc"), &i); free(malloc(1));
+                return strstr(i.dli_fname, "libc.so.6") ? 3 : strstr(i.dli_fname, "/linked_with/") ? 4 : 5; }""",
+                        "-fno-builtin", "-Wl,--no-as-needed", "-xnone", library, "-Wl,-rpath," + own)
+        rows, r, whole = compare("--", path)
+        self.assertEqual({n: row["exit"] for n, row in rows.items()},
+                         {"glibc": 3, "glibc-again": 3, "bins": 5, "linked": 4})
+        self.assertEqual(os.path.realpath(whole["linked_malloc"]), os.path.realpath(library))
+        self.assertIn("is linked with", r.stderr)
+        rows, _, _ = compare("--", path, peers="je=" + library)  # it has a row already
+        self.assertEqual(list(rows), ["glibc", "glibc-again", "bins", "je"])
+        _, _, whole = compare("--", "true")
+        self.assertIsNone(whole["linked_malloc"])
+
     def test_a_system_of_ones_own_is_taken_as_name_and_path(self):
         rows, _, _ = compare("--", "true", systems=f"mine={BUILD}/libdmm-gnu.so,gnu")
         self.assertEqual((rows["mine"]["kind"], rows["mine"]["loaded"]), ("system", True))
