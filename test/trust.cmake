@@ -70,9 +70,10 @@ foreach(alone canary:1=write_past_end/by canary:1=write_before_start zero_on_fre
 	string(REGEX REPLACE "[^a-z_]" "" cells_name ${cells})
 	dmm_hardened_test(${conf_name}_alone_catches_${cells_name} ${conf} trust_matrix hardened ${cells})
 endforeach()
-# Two of these set RLIMIT_AS in the running process, which slab, having reserved its addresses, never feels.
-dmm_hardened_test(hardened_keeps_the_contract hardened dropin_contract - !an_address_space_limit)
-dmm_hardened_test(hardened_keeps_the_operators hardened dropin_operators - !the_new_handler_can)
+foreach(program contract operators)
+	dmm_trust_test(slab_preloaded_keeps_the_${program} 300 dropin_${program} slab)
+	dmm_hardened_test(hardened_keeps_the_${program} hardened dropin_${program} slab)
+endforeach()
 add_executable(trust_effect trust/effect.c)
 set_target_properties(trust_effect PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test ENABLE_EXPORTS ON)
 target_compile_options(trust_effect PRIVATE -fno-builtin)

@@ -2,6 +2,7 @@
 #include "dropin.h"
 
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -46,6 +47,21 @@ int is_filled(const void *p, size_t n, unsigned seed)
 	return 1;
 }
 
+/* Kernels look at the second limit, when reserved addresses become writable, only while the first holds. */
+void limit_memory(size_t bytes)
+{
+	char text[64] = "";
+	const struct rlimit limit = {bytes, bytes};
+	const int fd = open("/proc/self/statm", O_RDONLY);
+
+	if (fd < 0 || read(fd, text, sizeof text - 1) <= 0)
+		_exit(1);
+	close(fd);
+	const bool reserved = strtoul(text, NULL, 10) * 4096 > bytes;
+	if (setrlimit(reserved ? RLIMIT_DATA : RLIMIT_AS, &limit) != 0)
+		_exit(1);
+}
+
 static int passes(size_t i)
 {
 	int status;
@@ -76,6 +92,8 @@ static int look_up(const char *name)
 	any_malloc = strcmp(name, "-") == 0;
 	is_vm = entry != NULL && strcmp(entry()->name, "vm") == 0;
 	traits = entry != NULL ? entry()->traits : DMM_FREES;
+	if (strcmp(name, "slab") == 0)
+		return dlsym(RTLD_DEFAULT, "dmm_slab_root") != NULL;
 	return any_malloc || (entry != NULL && strcmp(entry()->name, name) == 0);
 }
 

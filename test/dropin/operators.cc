@@ -8,13 +8,12 @@
 #include <thread>
 #include <vector>
 
-#include <sys/resource.h>
 
 namespace
 {
 
 constexpr std::align_val_t wide{256};
-constexpr struct rlimit limit = {400 << 20, 400 << 20};
+constexpr size_t limit_bytes = 400 << 20;
 constexpr size_t reserve_bytes = 200 << 20; // one fits below the limit, two do not
 volatile size_t too_large = PTRDIFF_MAX / 2; // volatile: the compiler must not know that it fails
 
@@ -112,7 +111,7 @@ TEST(the_new_handler_can_find_memory)
 {
 	if (!(traits & DMM_FREES))
 		return;
-	setrlimit(RLIMIT_AS, &limit);
+	limit_memory(limit_bytes);
 	reserve = malloc(reserve_bytes);
 	EXPECT(reserve != nullptr);
 	std::set_new_handler([] {
