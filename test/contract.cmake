@@ -12,7 +12,7 @@ function(dmm_unit_test name)
 endfunction()
 
 dmm_unit_test(unit_base unit/base_test.c unit/lock_test.c unit/conf_test.c)
-dmm_unit_test(unit_os unit/arena_test.c unit/os_test.c)
+dmm_unit_test(unit_os unit/arena_test.c unit/os_test.c unit/callers_test.c)
 dmm_unit_test(unit_heap unit/heap_test.c unit/aligned_test.c unit/policy_test.c)
 dmm_unit_test(unit_many unit/many_test.c fuzz/ram_os.c)
 

@@ -13,7 +13,7 @@
 
 __thread const void *where_called;
 
-enum { LINE = 512, BUFFER = 4096 };
+enum { LINE = 512, BUFFER = 1024 }; /* on the stack: of a signal handler too, which may be 8 KiB */
 
 struct lines {
 	int fd;

@@ -1,0 +1,29 @@
+/* segv.h - be told of the access that is about to end the program, without standing in anybody's way.
+ *
+ *   the program has a handler for SIGSEGV already      ours is not put in
+ *   it puts one in later                               ours is gone, or what it chains to
+ *   ours is called                                     `seen` is told; then the default action, and the
+ *                                                      access again: the end and the core are what they were
+ */
+#ifndef OS_SEGV_H
+#define OS_SEGV_H
+
+#include <stdbool.h>
+
+#include "os/callers.h"
+
+enum access { ACCESS, ACCESS_READ, ACCESS_WRITE }; /* the first: the processor does not tell */
+
+struct segv {
+	const void *address;
+	enum access access;
+	struct frame at; /* the instruction */
+};
+
+/* seen: async-signal-safe; called once for each access that the kernel refused.  False: not put in. */
+bool segv_watch(void (*seen)(const struct segv *));
+
+/* The number by which the kernel, ps and gdb know the calling thread. */
+unsigned thread_number(void);
+
+#endif
