@@ -62,7 +62,8 @@ list(FILTER slab_sources EXCLUDE REGEX "/(thread|fork)\\.c$") # interleave.c inc
 file(GLOB base_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/base/*.c)
 list(FILTER base_sources EXCLUDE REGEX "/lock\\.c$") # a lock is a choice of the scheduler
 add_executable(interleave interleave/interleave.c interleave/ground.c interleave/scheduler.c ${slab_sources}
-	${base_sources} ${CMAKE_SOURCE_DIR}/src/os/os_linux.c ${CMAKE_SOURCE_DIR}/src/os/helper.c)
+	${base_sources} ${CMAKE_SOURCE_DIR}/src/os/os_linux.c ${CMAKE_SOURCE_DIR}/src/os/helper.c
+	${CMAKE_SOURCE_DIR}/src/os/callers.c ${CMAKE_SOURCE_DIR}/src/os/frame_rules.c ${CMAKE_SOURCE_DIR}/src/os/segv.c)
 set_target_properties(interleave PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
 target_include_directories(interleave BEFORE PRIVATE interleave/shim interleave)
 target_compile_options(interleave PRIVATE -U_FORTIFY_SOURCE -Wno-unused-value -Wno-shadow)

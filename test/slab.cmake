@@ -1,5 +1,5 @@
 # slab's own: its classes, its hit path, slabs that go from heap to heap, kernels that lack a call, forks.
-dmm_unit_test(unit_slab slab/size_class_test.c slab/kernel_test.c slab/fork_test.c)
+dmm_unit_test(unit_slab slab/size_class_test.c slab/kernel_test.c slab/fork_test.c slab/sampled_test.c)
 target_link_libraries(unit_slab PRIVATE m)
 
 add_test(NAME a_hit_calls_nothing_and_takes_few_instructions COMMAND Python3::Interpreter

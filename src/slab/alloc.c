@@ -10,6 +10,7 @@
 #include "slab/large.h"
 #include "slab/purge.h"
 #include "slab/remote.h"
+#include "slab/sampled.h"
 
 void *slab_malloc_slow(size_t n)
 {
@@ -23,7 +24,12 @@ void *slab_malloc_slow(size_t n)
 		errno = ENOMEM;
 		return NULL;
 	}
-	return n <= MEDIUM_MAX ? cache_refill(class_of(n)) : large_malloc(n, 1, &clean);
+	if (n > MEDIUM_MAX)
+		return large_malloc(n, 1, &clean);
+	const unsigned cls = class_of(n);
+	void *const guarded = sampled_due((size_class[cls].cached + 1u) / 2) && n != 0
+	    ? sampled_malloc(n, __builtin_return_address(0)) : NULL;
+	return likely(guarded == NULL) ? cache_refill(cls) : guarded;
 }
 
 /* Of our own heap: its stack is full, or others have freed into the slab. */
@@ -44,6 +50,13 @@ static void free_run(void *p)
 	large_free(at.slab, p);
 }
 
+static void free_outside(void *p)
+{
+	if (!sampled_owns(p))
+		slab_bad_pointer("free", p);
+	sampled_free(p);
+}
+
 void slab_free_slow(void *p)
 {
 	const size_t off = (uintptr_t)p - root.base;
@@ -53,7 +66,7 @@ void slab_free_slow(void *p)
 	if (unlikely(hardening.on))
 		return hardened_free(p);
 	if (unlikely(off >> UNIT_SHIFT >= __atomic_load_n(&root.units, __ATOMIC_ACQUIRE) || off % MAX_ALIGN != 0))
-		slab_bad_pointer("free", p);
+		return free_outside(p);
 	const uint32_t tag = tag_at(off >> GRANULE_SHIFT);
 	if (tag_heap(tag) == 0)
 		return free_run(p);
@@ -71,9 +84,7 @@ static struct place live_place(const char *call, const void *p)
 {
 	const struct place at = place_of(p);
 
-	if (unlikely(at.slab == NULL))
-		slab_bad_pointer(call, p);
-	return at;
+	return likely(at.slab != NULL) ? at : sampled_place(call, p);
 }
 
 size_t slab_usable(const void *p)

@@ -3,6 +3,7 @@
 
 #include "slab/hardened.h"
 #include "slab/purge.h"
+#include "slab/sampled.h"
 #include "slab/settings.h"
 #include "slab/thread_cache.h"
 
@@ -15,10 +16,12 @@ void slab_before_fork(void)
 		lock_take(&root.heaps[i].lock);
 	lock_take(&purge_lock);
 	lock_take(&root.page_lock);
+	sampled_before_fork();
 }
 
 void slab_after_fork_parent(void)
 {
+	sampled_after_fork_parent();
 	lock_give(&root.page_lock);
 	lock_give(&purge_lock);
 	for (uint32_t i = HEAP_LATE; i < root.heap_count; i++)
@@ -75,6 +78,7 @@ void slab_after_fork_child(void)
 	lock_reset(&root.page_lock);
 	lock_reset(&root.heaps_lock);
 	lock_reset(&late_lock);
+	sampled_after_fork_child();
 	purge_after_fork();
 	slab_settings_after_fork();
 	for (uint32_t i = HEAP_LATE; i < root.heap_count; i++)

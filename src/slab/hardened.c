@@ -10,6 +10,7 @@
 #include "slab/canary.h"
 #include "slab/guarded.h"
 #include "slab/remote.h"
+#include "slab/sampled.h"
 
 /* Of how many objects the next is one.  All of a stack would cost programs that go through their objects
  * in the order of allocation (a collector of garbage) half of their caches. */
@@ -239,15 +240,26 @@ static size_t with_canary(size_t n)
 	return n + (hardening.canary && n != 0);
 }
 
+static __attribute__((noinline)) void *take_sampled(size_t n)
+{
+	return n - 1 < MEDIUM_MAX ? sampled_malloc(n, __builtin_return_address(0)) : NULL;
+}
+
 void *hardened_malloc(size_t n)
 {
 	bool clean;
+	void *const p = sampled_due(1) ? take_sampled(n) : NULL;
+	if (unlikely(p != NULL))
+		return p;
 	return likely(n < MEDIUM_MAX) ? take(class_of(with_canary(n)), n) : guarded_malloc(n, 1, &clean);
 }
 
 void *hardened_calloc(size_t n)
 {
 	bool clean = hardening.zero_on_free; /* H1 */
+	void *const sampled = sampled_due(1) ? take_sampled(n) : NULL;
+	if (unlikely(sampled != NULL))
+		return memset(sampled, 0, n);
 	void *const p = n < MEDIUM_MAX ? take(class_of(with_canary(n)), n) : guarded_malloc(n, 1, &clean);
 	return p != NULL && !clean ? memset(p, 0, n) : p;
 }
@@ -363,19 +375,19 @@ static inline void free_own(struct hardened *h, void *p, unsigned cls)
 	release_surplus(h);
 }
 
-/* A live object's class; ends the program when p is no such thing.  CLASS_RUN: see place_of. */
+/* A live object's class; ends the program when p is no such thing.  CLASS_RUN: see place_of; CLASS_SAMPLED. */
 static unsigned class_at(const char *call, const void *p)
 {
 	const struct place at = place_of(p);
 
-	if (unlikely(at.slab == NULL))
-		slab_bad_pointer(call, p);
-	return at.slab->cls;
+	return likely(at.slab != NULL) ? at.slab->cls : sampled_place(call, p).slab->cls;
 }
 
 /* Of another thread, or others have freed into its slab, or large; or nothing of ours. */
 static void free_other(void *p)
 {
+	if (sampled_owns(p))
+		return sampled_free(p);
 	const unsigned cls = class_at("free", p);
 	struct hardened *const h = state();
 
@@ -421,6 +433,8 @@ static size_t slot_usable(const void *p, unsigned cls)
 
 static size_t usable_of(const void *p, unsigned cls)
 {
+	if (unlikely(cls == CLASS_SAMPLED))
+		return sampled_place("free", p).size;
 	return cls == CLASS_RUN ? guarded_usable(p) : slot_usable(p, cls);
 }
 

@@ -2,6 +2,7 @@
 #include "slab/page_heap.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "base/assert.h"
 #include "base/bits.h"
@@ -181,6 +182,9 @@ void page_heap_close(void)
 {
 	__atomic_store_n(&root.units, 0, __ATOMIC_RELEASE);
 	reservation_close();
+	root.used = root.dirty = 0; /* a start that was refused half-way is tried again */
+	memset(root.middle, 0, sizeof root.middle);
+	root.top = (struct bin_words){0};
 }
 
 /* ---- take and give -------------------------------------------------------------------------- */

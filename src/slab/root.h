@@ -38,7 +38,7 @@
 #include "slab/size_class.h"
 
 enum {
-	ROOT_VERSION = 2,
+	ROOT_VERSION = 3,
 	UNIT_SHIFT = 4,        /* 16 bytes: every object begins on one */
 	WORD_SHIFT = 10,       /* 1 KiB: 64 units, a word of live and avail */
 	WORD_BYTES = 1 << WORD_SHIFT,
@@ -128,6 +128,7 @@ struct bin_words {
 };
 
 struct thread_cache;
+struct sampled;
 
 struct heap {
 	struct lock lock;
@@ -174,6 +175,10 @@ struct slab_root {
 	void    *reservation;
 	size_t   reservation_len;
 	const struct dmm_os *os;
+	/* Guarded objects, which lie elsewhere (sampled.h): a note for each slot, and the slots; 0: none yet. */
+	struct sampled *sampled_notes;
+	char    *sampled_slots;
+	uint32_t sampled_count, sampled_bytes; /* slots; of a note */
 };
 
 /* Hidden for us, exported as dmm_slab_root. */

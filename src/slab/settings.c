@@ -10,6 +10,7 @@
 #include "base/nearest.h"
 #include "os/os.h"
 #include "slab/root.h"
+#include "slab/sampled.h"
 
 #define TUNING_DEFAULTS                                                                                \
 	{.stack_bytes = 64 << 10, .stack_least_objects = 4, .stack_most_objects = STACK_OBJECTS_MAX,       \
@@ -17,7 +18,11 @@
 	    .purge_tick_ms = 100, .huge_from_mib = 4, .grow_ahead_percent = 25, .grow_ahead_mib = 8,       \
 	    .move_from_bytes = 256 << 10}
 
-union settings_page settings_page __attribute__((aligned(SETTINGS_PAGE))) = {.is = {.tuned = TUNING_DEFAULTS}};
+enum { EVERY = 5000, EVERY_HARDENED = 2000 };
+#define GUARDING_DEFAULTS {.on = false, .report = true, .every = EVERY, .slots = 64}
+
+union settings_page settings_page __attribute__((aligned(SETTINGS_PAGE))) = {
+    .is = {.tuned = TUNING_DEFAULTS, .guards = GUARDING_DEFAULTS}};
 
 /* ---- the keys -------------------------------------------------------------------------------- */
 
@@ -65,6 +70,12 @@ static const struct key {
         SWITCH | HARDENS},
     {"readonly_conf", "these settings are read-only after the start", &hardening.readonly_conf, 0, 1,
         SWITCH | HARDENS},
+    {"guarded", "one object of many stands alone between inaccessible pages", &guarding.on, 0, 1,
+        SWITCH | HARDENS},
+    {"guarded_every", "which one, is drawn: on average, one of so many", &guarding.every, 1, 1ul << 40, HARDENS},
+    {"guarded_slots", "so many at once", &guarding.slots, 1, 1 << 16, 0},
+    {"guarded_report", "who hits a guard is told of, unless the program handles SIGSEGV", &guarding.report, 0, 1,
+        SWITCH},
 };
 
 const char *slab_setting_key(size_t i)
@@ -165,6 +176,7 @@ static void harden(bool to)
 		if (slab_setting_hardens(i) && (keys[i].is & SWITCH) != 0)
 			*(bool *)keys[i].at = to;
 	hardening.quarantine = to ? QUARANTINE : 0;
+	guarding.every = to ? EVERY_HARDENED : EVERY;
 }
 
 static void explain_unknown(const char *key, char why[WHY])
@@ -289,11 +301,10 @@ void slab_settings_obey_file(const char *path, slab_listener *listener, void *ar
 	obey_file(&r, &w);
 }
 
-/* 16 bytes that the kernel gives every process. */
-static uint64_t secret(void)
+uint64_t settings_secret(void)
 {
 	uint64_t word[2] = {0x6b8b4567327b23c6, 0};
-	const void *const random = (const void *)getauxval(AT_RANDOM);
+	const void *const random = (const void *)getauxval(AT_RANDOM); /* 16 bytes */
 
 	if (random != NULL)
 		memcpy(word, random, sizeof word);
@@ -309,7 +320,7 @@ void slab_settings_read(void)
 	slab_settings_obey(text, NULL, NULL);
 	hardening.on = hardening.canary || hardening.zero_on_free || hardening.random_order ||
 	    hardening.guard_large || hardening.quarantine != 0;
-	hardening.secret = secret();
+	hardening.secret = settings_secret();
 	hardening.canary_bytes = ((hardening.secret & 0x7f) | 0x80) * 0x0101010101010101u;
 }
 
@@ -323,6 +334,7 @@ void slab_settings_settle(void)
 		char *const at = (char *)root.base;
 		hardening.guard_advice = os->advise(os->ctx, at, os->page, DMM_ADVICE_GUARD) == 0;
 	}
+	sampled_start();
 	if (hardening.readonly_conf)
 		os->protect(os->ctx, &settings_page, sizeof settings_page, DMM_PROTECT_READ);
 }
@@ -337,5 +349,5 @@ void slab_settings_reset(void)
 {
 	if (hardening.readonly_conf)
 		root.os->protect(root.os->ctx, &settings_page, sizeof settings_page, DMM_PROTECT_RW);
-	settings_page.is = (struct slab_settings){.tuned = TUNING_DEFAULTS};
+	settings_page.is = (struct slab_settings){.tuned = TUNING_DEFAULTS, .guards = GUARDING_DEFAULTS};
 }

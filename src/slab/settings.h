@@ -16,7 +16,7 @@
  *   observe:1                   dmm top and dmm show may look in where Yama forbids it: PR_SET_PTRACER
  *
  *   hardened                    canary, zero_on_free, check_on_reuse, quarantine:1024, random_order,
- *                               guard_large, readonly_conf; later words change single ones
+ *                               guard_large, readonly_conf, guarded; later words change single ones
  *   canary:1                    bytes behind an object's end, checked when it is freed
  *   zero_on_free:1              what is freed is cleared
  *   check_on_reuse:1            and must still be clear when it is given out again (turns it on)
@@ -24,6 +24,12 @@
  *   random_order:1              which free object is next cannot be foreseen
  *   guard_large:1               inaccessible pages before and behind every large object
  *   readonly_conf:1             these settings lie on a page that is read-only after the start
+ *
+ *   guarded:1                   one object of many stands alone between inaccessible pages (sampled.h); the
+ *                               hardened preset turns it on, with guarded_every:2000
+ *   guarded_every:5000          which one, is drawn: on average, one of so many
+ *   guarded_slots:64            so many at once, and 64 KiB of addresses for each
+ *   guarded_report:1            who hits a guard is told of in full, unless the program handles SIGSEGV
  *
  *   file:PATH                   and what this file says, in the same words
  *
@@ -50,6 +56,12 @@ struct hardening {
 	uint64_t canary_bytes; /* eight times the same, its top bit set */
 };
 
+/* Needs no other path than the slow one, so it is no part of hardening.on. */
+struct guarding {
+	bool on, report;
+	size_t every, slots;
+};
+
 struct tuning {
 	size_t stack_bytes, stack_least_objects, stack_most_objects;
 	size_t dirty_floor_bytes, dirty_share_permille;
@@ -65,12 +77,14 @@ union settings_page {
 	struct slab_settings {
 		struct hardening hard;
 		struct tuning tuned;
+		struct guarding guards;
 	} is;
 	char page[SETTINGS_PAGE];
 };
 extern __attribute__((visibility("hidden"))) union settings_page settings_page;
 #define hardening (settings_page.is.hard)
 #define tuning    (settings_page.is.tuned)
+#define guarding  (settings_page.is.guards)
 
 /* The text of the settings, NULL: none.  Defined where a program's settings are read; elsewhere (in the
  * lab, which drives slab as one design of many) there is none. */
@@ -78,7 +92,7 @@ extern __attribute__((weak)) const char *slab_settings_text(void);
 
 /* The i-th key, what it says in one line, and whether the word "hardened" sets it too; then its value now
  * and what it may be, into a buffer of `cap` bytes. */
-enum { SLAB_SETTINGS = 19 };
+enum { SLAB_SETTINGS = 23 };
 const char *slab_setting_key(size_t i);
 const char *slab_setting_doc(size_t i);
 bool slab_setting_hardens(size_t i);
@@ -104,6 +118,8 @@ void slab_settings_read(void);
 void slab_settings_settle(void);
 /* In a child of fork(): what the kernel does not pass on. */
 void slab_settings_after_fork(void);
+/* 8 bytes that the kernel gives every process: the same in children. */
+uint64_t settings_secret(void);
 /* As if nothing had been set. */
 void slab_settings_reset(void);
 

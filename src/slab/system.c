@@ -11,6 +11,7 @@
 #include "slab/fast.h"
 #include "slab/page_heap.h"
 #include "slab/purge.h"
+#include "slab/sampled.h"
 
 struct walk {
 	dmm_visit *visit;
@@ -76,14 +77,11 @@ static int walk_granule(struct walk *w, uint32_t granule, uint32_t *count)
 	return tell(w, p, GRANULE, DMM_PAD, "lost", -1); /* slab_close could not take it back */
 }
 
-int slab_walk(dmm_visit *visit, void *arg)
+/* The reservation, from its first byte to its last. */
+static int walk_reservation(dmm_visit *visit, void *arg)
 {
 	struct walk w = {.visit = visit, .arg = arg};
-	int r = 0;
-
-	if (root.base == 0)
-		return 0;
-	r = tell(&w, root.reservation, root.base - (uintptr_t)root.reservation, DMM_META, "tables", -1);
+	int r = tell(&w, root.reservation, root.base - (uintptr_t)root.reservation, DMM_META, "tables", -1);
 	for (uint32_t g = 0, n; r == 0 && g < root.chunk_count * CHUNK_GRANULES; g += n)
 		r = walk_granule(&w, g, &n);
 	char *const top = granule_address(root.chunk_count * CHUNK_GRANULES);
@@ -91,6 +89,18 @@ int slab_walk(dmm_visit *visit, void *arg)
 		r = tell(&w, top, (uintptr_t)root.reservation + root.reservation_len - (uintptr_t)top,
 		    DMM_FREE, "reserve", -1);
 	return r != 0 ? r : flush(&w);
+}
+
+int slab_walk(dmm_visit *visit, void *arg)
+{
+	const bool before = sampled_address() < (uintptr_t)root.reservation;
+
+	if (root.base == 0)
+		return 0;
+	int r = before ? sampled_walk(visit, arg) : 0;
+	if (r == 0)
+		r = walk_reservation(visit, arg);
+	return r != 0 || before ? r : sampled_walk(visit, arg);
 }
 
 static bool fault(struct dmm_fault *why, const char *rule, const void *at, uint64_t found, uint64_t wanted)
@@ -157,7 +167,7 @@ bool slab_check_all(struct dmm_fault *why)
 
 	if (root.base == 0)
 		return true;
-	if (!page_heap_check(why))
+	if (!page_heap_check(why) || !sampled_check(why))
 		return false;
 	for (uint32_t g = 1, n; g < root.chunk_count * CHUNK_GRANULES; g += n) {
 		const struct slab *const s = slab_at(g);

@@ -8,6 +8,7 @@
 #include "slab/page_heap.h"
 #include "slab/purge.h"
 #include "slab/remote.h"
+#include "slab/sampled.h"
 #include "slab/thread_cache.h"
 
 struct slab_root root;
@@ -221,6 +222,7 @@ void slab_shut_down(void)
 {
 	large_forget();
 	purge_allow(false);
+	sampled_close();
 	slab_settings_reset();
 	page_heap_close();
 	root = (struct slab_root){0};

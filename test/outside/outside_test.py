@@ -273,7 +273,7 @@ def used(pid):
 
 
 def a_hardened_heap_is_seen_as_well():
-    with Target("hold", conf="hardened") as t:
+    with Target("hold", conf="hardened,guarded:0") as t:
         view = look_at_rest(t.pid)
         live, small, others, large = map(int, t.line)
         check_sums(view)

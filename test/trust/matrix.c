@@ -325,8 +325,9 @@ static int fits(const char *said, const char *form, size_t len, int column)
 			line[n++] = form[i];
 	}
 	line[n++] = '\n';
-	line[n] = '\0';
-	return strcmp(said, line) == 0;
+	if (strncmp(said, line, n) != 0)
+		return 0;
+	return said[n] == '\0' || strncmp(said + n, "  ", 2) == 0; /* of a guarded object, its stacks */
 }
 
 /* want: an outcome's name, "unseen" for whatever a mistake that nobody sees does, or forms of its exact
@@ -365,14 +366,28 @@ static int judge(const struct cell *c, const struct result *r, int column)
 	return 1;
 }
 
+/* Where every object of up to 32 KiB is guarded: all that hardened catches is caught, by a guard's fault or a
+ * call's line; but which one, the drawn side decides.  1: it is not. */
+static int judge_guarded(const struct cell *c, const struct result *r)
+{
+	const int caught = strcmp(r->outcome, "named") == 0 || strcmp(r->outcome, "stopped") == 0 ||
+	    strcmp(r->outcome, "refused") == 0;
+
+	if (caught || strcmp(c->want[1], "unseen") == 0 || c->n > 32768 || strstr(c->name, "given_out_between") != NULL)
+		return 0;
+	printf("%s\n  wanted to be caught\n  found  %s\n", c->name, r->outcome);
+	return 1;
+}
+
 int main(int argc, char **argv)
 {
 	const char *const how = argc > 1 ? argv[1] : "", *const word = argc > 2 ? argv[2] : "";
 	const int column = strcmp(how, "slab") == 0 ? 0 : strcmp(how, "hardened") == 0 ? 1 : -1;
+	const int guarded = strcmp(how, "guarded") == 0;
 	size_t ran = 0, failed = 0, known = 0;
 
-	if (column < 0 && strcmp(how, "list") != 0) {
-		fprintf(stderr, "usage: LD_PRELOAD=LIBRARY %s slab|hardened|list [WORD]\n", argv[0]);
+	if (column < 0 && !guarded && strcmp(how, "list") != 0) {
+		fprintf(stderr, "usage: LD_PRELOAD=LIBRARY %s slab|hardened|guarded|list [WORD]\n", argv[0]);
 		return 2;
 	}
 	told = mmap(NULL, sizeof *told, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -384,6 +399,10 @@ int main(int argc, char **argv)
 			continue;
 		const struct result r = run(&cells[i]);
 		ran++;
+		if (guarded) {
+			failed += (size_t)judge_guarded(&cells[i], &r);
+			continue;
+		}
 		if (column < 0) {
 			printf("%s\t%s\t%s\n", cells[i].name, cells[i].group, r.outcome);
 			continue;
@@ -391,7 +410,7 @@ int main(int argc, char **argv)
 		failed += (size_t)judge(&cells[i], &r, column);
 		known += cells[i].known[column] != NULL;
 	}
-	if (column >= 0)
+	if (column >= 0 || guarded)
 		printf("%s: %zu cells, %zu failed, %zu known to fail\n", how, ran, failed, known);
 	return ran == 0 || failed != 0;
 }

@@ -1,0 +1,430 @@
+/* sampled.c - see sampled.h. */
+#include "slab/sampled.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "base/rng.h"
+#include "os/callers.h"
+#include "os/os.h"
+#include "os/segv.h"
+#include "slab/thread_cache.h"
+
+enum { ROOM = SAMPLED_ROOM, SLOT = SAMPLED_SLOT, TAIL = ROOM /* the guard behind the last */ };
+
+static struct {
+	struct lock lock;
+	char    *slots;       /* SLOT bytes each */
+	_Atomic size_t bytes; /* of them; 0: not open */
+	struct sampled *notes;
+	void    *map;
+	size_t   map_len;
+	uint32_t count, never; /* slots; those from `never` on were never used */
+	uint32_t live, oldest, newest; /* freed ones: slot + 1 */
+	bool     advice; /* guards are page-table entries */
+	_Atomic bool stopped;
+	uint8_t  pattern;
+} pool;
+
+/* What sampled_place() says that an object is in: no slab, and of no class. */
+static struct slab no_slab = {.cls = CLASS_SAMPLED};
+
+/* ---- which object --------------------------------------------------------------------------------- */
+
+__thread int64_t sampled_left;
+static __thread struct rng rng;
+
+static void seed(uint64_t more)
+{
+	rng.state = settings_secret() ^ (uintptr_t)__builtin_thread_pointer() ^ more << 48;
+	rng.state += rng.state == 0;
+}
+
+/* Uniform with a mean of `every`; the fuller the pool, the longer, so that what lives long does not take it
+ * all in the first second. */
+static int64_t distance(void)
+{
+	const size_t room = pool.count - pool.live;
+	const unsigned scarce = guarding.every == 1 || pool.count == 0 ? 0
+	    : room * 8 <= pool.count ? 3 : room * 4 <= pool.count ? 2 : room * 2 <= pool.count;
+	return (int64_t)(1 + rng_below(&rng, 2 * (uint64_t)guarding.every - 1)) << scarce;
+}
+
+/* The first time in a thread, the distance is yet to be drawn. */
+static bool drawn(void)
+{
+	if (rng.state == 0) {
+		const int64_t asked = -sampled_left;
+		seed(0);
+		sampled_left = distance() - asked;
+		if (sampled_left > 0)
+			return false;
+	}
+	sampled_left = distance();
+	return true;
+}
+
+/* ---- pages ---------------------------------------------------------------------------------------- */
+
+static int open_pages(char *p, size_t len)
+{
+	const struct dmm_os *const os = root.os;
+	return pool.advice ? os->advise(os->ctx, p, len, DMM_ADVICE_UNGUARD)
+	                   : os->protect(os->ctx, p, len, DMM_PROTECT_RW);
+}
+
+/* If it is refused, who comes here later is not stopped; that is all. */
+static void close_pages(char *p, size_t len)
+{
+	const struct dmm_os *const os = root.os;
+
+	if (pool.advice && os->advise(os->ctx, p, len, DMM_ADVICE_GUARD) == 0)
+		return;
+	if (!pool.advice)
+		os->protect(os->ctx, p, len, DMM_PROTECT_NONE);
+	os->purge(os->ctx, p, len);
+}
+
+/* The first and the last page of an object of n bytes at p, as an address and a length. */
+static char *pages_of(const char *p, size_t n, size_t *len)
+{
+	const uintptr_t start = round_down((uintptr_t)p, root.os->page);
+	*len = round_up((uintptr_t)p + n, root.os->page) - start;
+	return (char *)start;
+}
+
+static bool map_pool(size_t notes, size_t bytes)
+{
+	const struct dmm_os *const os = root.os;
+
+	pool.map_len = notes + bytes + TAIL;
+	pool.map = os->map(os->ctx, pool.map_len, SLOT);
+	pool.advice = pool.map != NULL &&
+	    os->advise(os->ctx, (char *)pool.map + notes, bytes + TAIL, DMM_ADVICE_GUARD) == 0;
+	if (pool.advice)
+		return true;
+	if (pool.map != NULL)
+		os->unmap(os->ctx, pool.map, pool.map_len);
+	pool.map = os->reserve(os->ctx, pool.map_len, SLOT);
+	if (pool.map == NULL)
+		return false;
+	if (os->protect(os->ctx, pool.map, notes, DMM_PROTECT_RW) == 0)
+		return true;
+	os->unmap(os->ctx, pool.map, pool.map_len);
+	return false;
+}
+
+/* The lock is held. */
+static bool open_pool(void)
+{
+	const uint32_t count = (uint32_t)guarding.slots;
+	const size_t notes = round_up(count * sizeof(struct sampled), SLOT), bytes = (size_t)count * SLOT;
+
+	if (pool.bytes != 0)
+		return true;
+	if (!map_pool(notes, bytes))
+		return false;
+	pool.count = count;
+	pool.never = pool.live = pool.oldest = pool.newest = 0;
+	pool.notes = pool.map;
+	pool.slots = (char *)pool.map + notes;
+	pool.pattern = (uint8_t)(0x80 | rng_next(&rng)); /* neither a NUL nor a letter */
+	root.sampled_notes = pool.notes;
+	root.sampled_slots = pool.slots;
+	root.sampled_count = count;
+	root.sampled_bytes = sizeof(struct sampled);
+	atomic_store_explicit(&pool.bytes, bytes, memory_order_release);
+	return true;
+}
+
+void sampled_close(void)
+{
+	if (pool.bytes != 0)
+		root.os->unmap(root.os->ctx, pool.map, pool.map_len);
+	memset(&pool, 0, sizeof pool);
+	sampled_left = 0;
+	rng.state = 0;
+}
+
+/* ---- slots ---------------------------------------------------------------------------------------- */
+
+bool sampled_owns(const void *p)
+{
+	const size_t bytes = atomic_load_explicit(&pool.bytes, memory_order_acquire);
+	return (uintptr_t)p - (uintptr_t)pool.slots < bytes;
+}
+
+static struct sampled *slot_of(const void *p)
+{
+	return &pool.notes[((uintptr_t)p - (uintptr_t)pool.slots) / SLOT];
+}
+
+static char *room_of(const struct sampled *s)
+{
+	return pool.slots + (size_t)(s - pool.notes) * SLOT + (SLOT - ROOM);
+}
+
+/* One never used, else who was freed first; the lock is held. */
+static struct sampled *next_slot(void)
+{
+	if (pool.never < pool.count)
+		return &pool.notes[pool.never];
+	return pool.oldest != 0 ? &pool.notes[pool.oldest - 1] : NULL;
+}
+
+static void leave_list(struct sampled *s)
+{
+	if (s->state == SAMPLED_NEVER) {
+		pool.never++;
+		return;
+	}
+	pool.oldest = s->next;
+	if (pool.oldest == 0)
+		pool.newest = 0;
+}
+
+static void enter_list(struct sampled *s)
+{
+	const uint32_t me = (uint32_t)(s - pool.notes) + 1;
+
+	s->next = 0;
+	if (pool.newest != 0)
+		pool.notes[pool.newest - 1].next = me;
+	else
+		pool.oldest = me;
+	pool.newest = me;
+}
+
+static __attribute__((noinline)) void note(struct sampled_stack *stack, const void *caller)
+{
+	stack->thread = thread_number();
+	stack->count = (uint32_t)callers_here(caller, stack->at, SAMPLED_FRAMES);
+}
+
+static void *take(size_t n, const struct sampled_stack *now, bool at_end)
+{
+	size_t len;
+
+	if (!open_pool() || pool.stopped)
+		return NULL;
+	struct sampled *const s = next_slot();
+	if (s == NULL)
+		return NULL;
+	char *const room = room_of(s), *const p = at_end ? room + ROOM - round_up(n, MAX_ALIGN) : room;
+	char *const pages = pages_of(p, n, &len);
+	if (open_pages(pages, len) != 0)
+		return NULL;
+	leave_list(s);
+	memset(pages, pool.pattern, ptr_diff(p, pages));
+	memset(p + n, pool.pattern, ptr_diff(pages + len, p + n));
+	s->p = p;
+	s->n = (uint32_t)n;
+	s->allocated = *now;
+	s->freed.count = 0;
+	s->state = SAMPLED_LIVE;
+	pool.live++;
+	return p;
+}
+
+void *sampled_malloc(size_t n, const void *caller)
+{
+	struct sampled_stack now;
+
+	if (!slab_start_up() || !drawn()) /* somebody may be about to start */
+		return NULL;
+	note(&now, caller);
+	const bool at_end = rng_next(&rng) >> 63;
+	lock_take(&pool.lock);
+	void *const p = take(n, &now, at_end);
+	lock_give(&pool.lock);
+	return p;
+}
+
+/* Is all of it the pattern?  By words: it is up to a page. */
+static bool whole(const char *from, const char *end)
+{
+	const uint64_t words = pool.pattern * 0x0101010101010101u;
+	uint64_t word, wrong = 0;
+
+	for (; ptr_diff(end, from) >= sizeof word; from += sizeof word) {
+		memcpy(&word, from, sizeof word);
+		wrong |= word ^ words;
+	}
+	for (; from < end; from++)
+		wrong |= (uint8_t)*from ^ pool.pattern;
+	return wrong == 0;
+}
+
+/* The byte nearest to the object that is not the pattern, or NULL. */
+static const void *changed(const struct sampled *s)
+{
+	size_t len;
+	const char *const pages = pages_of(s->p, s->n, &len), *const end = s->p + s->n;
+
+	if (whole(pages, s->p) && whole(end, pages + len))
+		return NULL;
+	for (const char *at = end; at < pages + len; at++)
+		if ((uint8_t)*at != pool.pattern)
+			return at;
+	for (const char *at = s->p; at-- > pages;)
+		if ((uint8_t)*at != pool.pattern)
+			return at;
+	return NULL;
+}
+
+void sampled_free(void *p)
+{
+	struct sampled_stack now;
+	size_t len;
+
+	note(&now, __builtin_return_address(0));
+	lock_take(&pool.lock);
+	struct sampled *const s = slot_of(p);
+	const bool good = s->state == SAMPLED_LIVE && s->p == p;
+	const void *const wrong = good ? changed(s) : NULL;
+	if (!good || wrong != NULL) {
+		lock_give(&pool.lock);
+		sampled_misuse("free", p, &now, wrong);
+	}
+	char *const pages = pages_of(p, s->n, &len);
+	s->freed = now;
+	s->state = SAMPLED_FREED;
+	close_pages(pages, len);
+	enter_list(s);
+	pool.live--;
+	lock_give(&pool.lock);
+}
+
+struct place sampled_place(const char *call, const void *p)
+{
+	struct sampled_stack now;
+
+	if (!sampled_owns(p))
+		slab_bad_pointer(call, p);
+	lock_take(&pool.lock);
+	const struct sampled *const s = slot_of(p);
+	const bool live = s->state == SAMPLED_LIVE && s->p == p;
+	const void *const wrong = live ? changed(s) : NULL;
+	const size_t n = s->n;
+	lock_give(&pool.lock);
+	if (live && wrong == NULL)
+		return (struct place){.slab = &no_slab, .size = n};
+	note(&now, __builtin_return_address(0));
+	sampled_misuse(call, p, &now, wrong);
+}
+
+/* ---- looks from outside ----------------------------------------------------------------------------- */
+
+void sampled_stop(void)
+{
+	atomic_store(&pool.stopped, true);
+}
+
+/* From the object to a byte that is not its own; 0: it is. */
+static size_t gap(const struct sampled *s, const char *at)
+{
+	return at < s->p ? ptr_diff(s->p, at) : at >= s->p + s->n ? ptr_diff(at, s->p + s->n) + 1 : 0;
+}
+
+const struct sampled *sampled_meant(const void *at)
+{
+	const size_t reach = pool.bytes != 0 ? pool.bytes + TAIL : 0, off = (uintptr_t)at - (uintptr_t)pool.slots;
+	const struct sampled *best = NULL;
+
+	if (off >= reach)
+		return NULL;
+	for (int back = 1; back >= 0; back--) { /* the object before a guard, and that behind it */
+		const size_t slot = (off / SLOT) - (size_t)back;
+		if (slot >= pool.count || pool.notes[slot].state == SAMPLED_NEVER)
+			continue;
+		if (best == NULL || gap(&pool.notes[slot], at) < gap(best, at))
+			best = &pool.notes[slot];
+	}
+	return best;
+}
+
+void sampled_start(void)
+{
+	if (guarding.on && guarding.report && root.os == &os_linux)
+		segv_watch(sampled_tell_access);
+}
+
+void sampled_before_fork(void)
+{
+	lock_take(&pool.lock);
+}
+
+void sampled_after_fork_parent(void)
+{
+	lock_give(&pool.lock);
+}
+
+/* Children of one parent shall not all draw the same. */
+void sampled_after_fork_child(void)
+{
+	lock_reset(&pool.lock);
+	if (rng.state != 0) {
+		seed((uint64_t)getpid());
+		sampled_left = distance();
+	}
+}
+
+uintptr_t sampled_address(void)
+{
+	return pool.bytes != 0 ? (uintptr_t)pool.map : 0;
+}
+
+static int tell(dmm_visit *visit, void *arg, const char *from, const char *to, enum dmm_kind kind, const char *what)
+{
+	const struct dmm_piece piece = {(uintptr_t)from, ptr_diff(to, from), kind, what, -1};
+	return piece.len != 0 ? visit(arg, &piece) : 0;
+}
+
+static int walk_slot(const struct sampled *s, dmm_visit *visit, void *arg)
+{
+	const char *const room = room_of(s), *const end = room + ROOM;
+	int r = tell(visit, arg, room - (SLOT - ROOM), room, DMM_META, "guard");
+
+	if (s->state != SAMPLED_LIVE)
+		return r != 0 ? r : tell(visit, arg, room, end, DMM_FREE, "guarded");
+	if (r == 0)
+		r = tell(visit, arg, room, s->p, DMM_PAD, "guard");
+	if (r == 0)
+		r = tell(visit, arg, s->p, s->p + s->n, DMM_LIVE, "guarded");
+	return r != 0 ? r : tell(visit, arg, s->p + s->n, end, DMM_PAD, "guard");
+}
+
+int sampled_walk(dmm_visit *visit, void *arg)
+{
+	int r = 0;
+
+	if (pool.bytes == 0)
+		return 0;
+	r = tell(visit, arg, pool.map, pool.slots, DMM_META, "guarded notes");
+	for (uint32_t i = 0; r == 0 && i < pool.count; i++)
+		r = walk_slot(&pool.notes[i], visit, arg);
+	const char *const end = pool.slots + pool.bytes;
+	return r != 0 ? r : tell(visit, arg, end, end + TAIL, DMM_META, "guard");
+}
+
+bool sampled_check(struct dmm_fault *why)
+{
+	uint32_t live = 0, freed = 0;
+
+	for (uint32_t i = 0; i < pool.count; i++) {
+		const struct sampled *const s = &pool.notes[i];
+		const char *const room = room_of(s);
+		live += s->state == SAMPLED_LIVE;
+		if (s->state == SAMPLED_LIVE && s->p != room && s->p != room + ROOM - round_up(s->n, MAX_ALIGN)) {
+			*why = (struct dmm_fault){"G2 housed", (uintptr_t)s->p, (uintptr_t)s->p, (uintptr_t)room};
+			return false;
+		}
+	}
+	for (uint32_t at = pool.oldest; at != 0 && freed <= pool.count; at = pool.notes[at - 1].next)
+		freed += pool.notes[at - 1].state == SAMPLED_FREED;
+	if (live == pool.live && live + freed == pool.never)
+		return true;
+	*why = (struct dmm_fault){"G1 counted", (uintptr_t)pool.notes, live + freed, pool.never};
+	return false;
+}

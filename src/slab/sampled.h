@@ -1,0 +1,100 @@
+/* sampled.h - one object of many stands alone between inaccessible pages, and who allocated and freed it is
+ * kept: what goes wrong with it is stopped at the access and told with stacks (after GWP-ASan, K. Serebryany
+ * et al. 2019; Electric Fence, B. Perens 1988).
+ *
+ *   pool    | notes: a struct sampled a slot | slot 0 | slot 1 | ...                   | guard |
+ *   slot    | guard: 32 KiB                  | room: 32 KiB, inaccessible but for the object's pages |
+ *   object   at the end:    | guard ..........  |####| n bytes |#| next slot's guard
+ *            at the start:  | guard | n bytes |####| guard ................. |
+ *                                              \ rest of its pages: a pattern, looked at when it is freed
+ *
+ * Which side, is drawn.  An object at the end is followed by a guard after 15 bytes at most; its alignment
+ * is that of its size, which is what aligned_alloc asks through a class of objects needs.
+ *
+ *   never used --> live --free: pages inaccessible, memory given back--> freed --last of all--> live
+ *
+ * The pool lies outside of the heap's range, so the hit path (fast.h) knows nothing of it: a slot is given
+ * out where a stack is empty anyway, and every other call misses and comes to ask here.  It is opened for
+ * the first object drawn.  Guards are page-table entries (MADV_GUARD_INSTALL, Linux 6.13) in one mapping;
+ * before that, each live object splits a mapping in three.
+ *
+ * Invariants, checked by sampled_check():
+ *   G1 counted   every slot is never used, live, or in the list of freed ones
+ *   G2 housed    a live object lies in its slot's room, against one end of it
+ */
+#ifndef SLAB_SAMPLED_H
+#define SLAB_SAMPLED_H
+
+#include "slab/settings.h"
+#include "slab/slab.h"
+
+enum {
+	CLASS_SAMPLED = 254, /* of what sampled_place() tells */
+	SAMPLED_ROOM = MEDIUM_MAX, /* bytes: the largest object */
+	SAMPLED_SLOT = 2 * SAMPLED_ROOM,
+};
+
+extern __thread int64_t sampled_left; /* objects of this thread until the next one; starts at 0 */
+
+/* `count` objects are about to be given out: is one of them to be guarded? */
+static inline bool sampled_due(unsigned count)
+{
+	return unlikely(guarding.on && (sampled_left -= count) <= 0);
+}
+
+/* It is due: 0 < n <= MEDIUM_MAX; caller: into the program, as callers_here() wants it.  NULL: not this time. */
+void *sampled_malloc(size_t n, const void *caller);
+
+/* May p be one?  Then the following may be called; they end the program if it is not a live one's start. */
+bool sampled_owns(const void *p);
+void sampled_free(void *p);
+/* As place_of(), whatever p is: the program ends unless it is live. */
+struct place sampled_place(const char *call, const void *p);
+
+/* Have accesses to guards told, unless the program has a handler. */
+void sampled_start(void);
+/* All goes back. */
+void sampled_close(void);
+void sampled_before_fork(void);
+void sampled_after_fork_parent(void);
+void sampled_after_fork_child(void);
+
+/* Where the pool is, for the walk; 0: it is not open. */
+uintptr_t sampled_address(void);
+int sampled_walk(dmm_visit *visit, void *arg);
+bool sampled_check(struct dmm_fault *why);
+
+/* ---- what is known of an object, for sampled_report.c ----------------------------------------- */
+
+enum { SAMPLED_FRAMES = 16 };
+
+struct sampled_stack {
+	uint32_t thread, count;
+	const void *at[SAMPLED_FRAMES]; /* return addresses, innermost first */
+};
+
+enum sampled_state { SAMPLED_NEVER, SAMPLED_LIVE, SAMPLED_FREED };
+
+struct sampled {
+	char    *p; /* the object */
+	uint32_t n; /* its bytes */
+	uint32_t next; /* in the list of freed ones: slot + 1, 0 ends it */
+	enum sampled_state state;
+	struct sampled_stack allocated, freed;
+};
+
+/* The object that an address in the pool means: which it lies in, or is nearest to; NULL: none. */
+const struct sampled *sampled_meant(const void *at);
+/* Somebody has hit a guard: from now on none is taken down. */
+void sampled_stop(void);
+
+/* End the program: a call ("free") with a pointer into the pool that is not a live object's start, or with one
+ * beside which a byte was changed; with the stacks of this call and of the object's. */
+_Noreturn void sampled_misuse(const char *call, const void *p, const struct sampled_stack *now,
+    const void *changed);
+
+struct segv;
+/* Tell what an access means, if it hit the pool; as segv_watch() wants it. */
+void sampled_tell_access(const struct segv *s);
+
+#endif

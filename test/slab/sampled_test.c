@@ -1,0 +1,191 @@
+/* sampled_test.c - guarded objects on kernels that refuse: each call once, then all that make guards. */
+#include <errno.h>
+#include <string.h>
+
+#include "base/bits.h"
+#include "base/rng.h"
+#include "os/os.h"
+#include "slab/fast.h"
+#include "slab/purge.h"
+#include "slab/sampled.h"
+#include "slab/system.h"
+#include "test.h"
+
+enum { OBJECTS = 400 };
+
+static void sound(void)
+{
+	struct dmm_fault why = {.rule = "(none)"};
+	if (!slab_check_all(&why))
+		fail_msg("broken rule '%s'", why.rule);
+}
+
+struct tally {
+	uintptr_t end;
+	size_t live, bytes;
+};
+
+static int count_piece(void *arg, const struct dmm_piece *piece)
+{
+	struct tally *const t = arg;
+
+	assert_true(piece->addr >= t->end); /* in order, none twice */
+	t->end = piece->addr + piece->len;
+	t->bytes += piece->len;
+	t->live += piece->kind == DMM_LIVE && strcmp(piece->what, "guarded") == 0;
+	return 0;
+}
+
+static size_t walk_guarded(void)
+{
+	struct tally t = {0};
+	assert_int_equal(slab_walk(count_piece, &t), 0);
+	return t.live;
+}
+
+static char *object[OBJECTS];
+static size_t size[OBJECTS];
+
+static void compare(size_t i)
+{
+	for (size_t at = 0; at < size[i]; at++)
+		assert_int_equal(object[i][at], (char)i);
+}
+
+/* What can be had is filled, resized and freed in another order; how many were guarded at most. */
+static size_t work(void)
+{
+	struct rng r = {5};
+	size_t guarded = 0;
+
+	for (size_t i = 0; i < OBJECTS; i++) {
+		const size_t align = i % 5 == 0 ? 16ul << rng_below(&r, 11) : 1;
+		size[i] = 1 + rng_below(&r, i % 7 == 0 ? 40000 : 300);
+		object[i] = align > 1 ? slab_aligned(align, size[i]) : i % 3 == 0 ? slab_calloc(1, size[i])
+		                                                                  : slab_malloc(size[i]);
+		if (object[i] == NULL)
+			continue;
+		assert_true(is_aligned(object[i], max_size(align, MAX_ALIGN)));
+		assert_true(slab_usable(object[i]) >= size[i]);
+		for (size_t at = 0; align == 1 && i % 3 == 0 && at < size[i]; at++)
+			assert_int_equal(object[i][at], 0);
+		memset(object[i], (char)i, size[i]);
+		guarded += sampled_owns(object[i]);
+	}
+	assert_int_equal(walk_guarded(), guarded);
+	sound();
+	for (size_t i = 0; i < OBJECTS; i += 3) {
+		char *const q = object[i] != NULL ? slab_realloc(object[i], size[i] / 2 + 1) : NULL;
+		if (q != NULL) {
+			object[i] = q;
+			size[i] = size[i] / 2 + 1;
+		}
+	}
+	for (size_t k = 0; k < OBJECTS; k++) {
+		const size_t i = k * 7 % OBJECTS;
+		if (object[i] == NULL)
+			continue;
+		compare(i);
+		slab_free(object[i]);
+	}
+	sound();
+	assert_int_equal(walk_guarded(), 0);
+	return guarded;
+}
+
+static size_t on(const struct dmm_os *os, const char *conf)
+{
+	size_t guarded = 0;
+
+	purge_allow(false);
+	if (root.base != 0)
+		slab_shut_down();
+	slab_settings_obey(conf, NULL, NULL);
+	if (slab_start_on(os)) {
+		guarded = work();
+		slab_shut_down();
+	} else {
+		slab_settings_reset();
+	}
+	return guarded;
+}
+
+static int no_advice(void *ctx, void *p, size_t len, enum dmm_advice what)
+{
+	(void)ctx, (void)p, (void)len, (void)what;
+	return -EINVAL;
+}
+
+static int no_purge(void *ctx, void *p, size_t len)
+{
+	(void)ctx, (void)p, (void)len;
+	return -EINVAL;
+}
+
+TEST(with_a_rate_of_1_objects_are_guarded_until_the_pool_is_full)
+{
+	assert_int_equal(on(&os_linux, "guarded:1,guarded_every:1"), 64);
+	assert_in_range(on(&os_linux, "guarded:1,guarded_every:1,guarded_slots:512"), 300, OBJECTS);
+	assert_int_equal(on(&os_linux, "guarded:1,guarded_every:1,guarded_slots:1"), 1);
+	assert_int_equal(on(&os_linux, "guarded:0,guarded_every:1"), 0);
+}
+
+TEST(without_guards_as_page_table_entries_mappings_are_split)
+{
+	struct dmm_os os = os_linux;
+	os.advise = no_advice;
+	assert_int_equal(on(&os, "guarded:1,guarded_every:1"), 64);
+	os.purge = no_purge;
+	assert_int_equal(on(&os, "guarded:1,guarded_every:1"), 64);
+}
+
+/* Every call refused once; then all from it on. */
+static void refuse(const struct dmm_os *below)
+{
+	struct os_fault f;
+	uint64_t at = 1;
+
+	for (bool done = false; !done; at++) {
+		os_fault_open(&f, below);
+		f.fail_at = at;
+		on(&f.os, "guarded:1,guarded_every:1,guarded_slots:32");
+		done = f.refused == 0;
+	}
+	assert_true(at > 80);
+	for (at = 1; at < 150; at += 3) {
+		os_fault_open(&f, below);
+		f.fail_from = at;
+		on(&f.os, "guarded:1,guarded_every:1,guarded_slots:32");
+	}
+	os_fault_open(&f, below);
+	on(&f.os, "guarded:1,guarded_every:1");
+	assert_int_equal(f.owned_bytes, 0);
+}
+
+TEST(whatever_is_refused_the_heap_stays_whole)
+{
+	struct dmm_os old = os_linux;
+	old.advise = no_advice;
+	refuse(&os_linux);
+	refuse(&old);
+}
+
+/* One of so many, give or take: 20 draws of threads that allocate nothing but what misses. */
+TEST(the_rate_is_about_what_was_asked_for)
+{
+	static char *kept[20000];
+	size_t guarded = 0;
+
+	purge_allow(false);
+	slab_settings_obey("guarded:1,guarded_every:500,guarded_slots:4096", NULL, NULL);
+	assert_true(slab_start_on(&os_linux));
+	for (size_t i = 0; i < 20000; i++) {
+		kept[i] = slab_malloc(64);
+		assert_non_null(kept[i]);
+		guarded += sampled_owns(kept[i]);
+	}
+	assert_in_range(guarded, 15, 100); /* 40 expected, of 20,000 that all come out of slabs */
+	for (size_t i = 0; i < 20000; i++)
+		slab_free(kept[i]);
+	slab_shut_down();
+}
