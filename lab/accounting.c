@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include "base/bits.h"
+#include "slab/system.h"
 
 const char *const part_names[PARTS] = {"payload", "padding", "headers", "bins", "caches", "tails",
     "retained"};
@@ -24,7 +25,8 @@ static const struct {
 
 struct sums {
 	uint64_t part[PARTS]; /* PART_PAYLOAD: what is live, with its padding */
-	uint64_t reserved, live_count;
+	uint64_t live_count;
+	uint64_t tables; /* headers that lie in reserved addresses */
 };
 
 static enum part free_part(const char *what)
@@ -53,36 +55,71 @@ static uint64_t resident(uintptr_t addr, size_t len)
 	return bytes;
 }
 
-static void add_meta(struct sums *s, const struct dmm_piece *p)
+static enum part part_of(const struct dmm_piece *p)
 {
-	const uint64_t bytes = strcmp(p->what, "tables") == 0 ? resident(p->addr, p->len) : p->len;
-
-	s->part[PART_HEADERS] += bytes;
-	s->reserved += p->len - bytes;
+	switch (p->kind) {
+	case DMM_LIVE:
+		return PART_PAYLOAD;
+	case DMM_META:
+		return PART_HEADERS;
+	case DMM_PAD:
+		return PART_TAILS;
+	case DMM_FREE:
+		return free_part(p->what);
+	}
+	return PART_RETAINED;
 }
 
-static int visit(void *arg, const struct dmm_piece *p)
+static int add_held(void *arg, const struct dmm_piece *p, uintptr_t addr, size_t len)
 {
 	struct sums *const s = arg;
 
-	switch (p->kind) {
-	case DMM_LIVE:
-		s->part[PART_PAYLOAD] += p->len;
-		s->live_count++;
-		break;
-	case DMM_META:
-		add_meta(s, p);
-		break;
-	case DMM_PAD:
-		s->part[PART_TAILS] += p->len;
-		break;
-	case DMM_FREE:
-		if (strcmp(p->what, "reserve") == 0)
-			s->reserved += p->len; /* addresses without memory */
-		else
-			s->part[free_part(p->what)] += p->len;
-	}
+	(void)addr;
+	s->part[part_of(p)] += len;
 	return 0;
+}
+
+struct held_walk {
+	const struct os_arena *arena;
+	held_visit *visit;
+	void *arg;
+	struct sums *sums; /* NULL: reserved tables are left out */
+};
+
+/* The stretches of a piece that have memory. */
+static int visit(void *arg, const struct dmm_piece *p)
+{
+	const struct held_walk *const w = arg;
+	const uintptr_t end = p->addr + p->len;
+	bool held;
+	int r = 0;
+
+	if (p->kind == DMM_META && os_arena_is_reserved(w->arena, (void *)p->addr)) {
+		if (w->sums != NULL)
+			w->sums->tables += resident(p->addr, p->len);
+		return 0;
+	}
+	if (w->sums != NULL)
+		w->sums->live_count += p->kind == DMM_LIVE;
+	for (uintptr_t at = p->addr; at < end && r == 0;) {
+		const size_t len = os_arena_stretch(w->arena, (void *)at, end - at, &held);
+		r = held ? w->visit(w->arg, p, at, len) : 0;
+		at += len;
+	}
+	return r;
+}
+
+int held_walk(struct heap *h, const struct os_arena *arena, held_visit *each, void *arg)
+{
+	struct held_walk w = {arena, each, arg, NULL};
+	return heap_walk(h, visit, &w);
+}
+
+void held_clock(struct heap *h, struct os_arena *arena, uint64_t ns)
+{
+	arena->clock_ns = ns;
+	if (h->sys == &system_slab)
+		slab_clock_moved();
 }
 
 bool accounting_take(struct accounting *a, struct heap *h, const struct os_arena *arena,
@@ -90,13 +127,14 @@ bool accounting_take(struct accounting *a, struct heap *h, const struct os_arena
 {
 	struct sums s = {0};
 
-	heap_walk(h, visit, &s);
+	struct held_walk w = {arena, add_held, &s, &s};
+	heap_walk(h, visit, &w);
 	memcpy(a->part, s.part, sizeof a->part);
 	a->live_count = s.live_count;
-	a->part[PART_HEADERS] += heap_own_bytes(h);
+	a->part[PART_HEADERS] += heap_own_bytes(h) + s.tables;
 	a->part[PART_PADDING] = s.part[PART_PAYLOAD] - payload;
 	a->part[PART_PAYLOAD] = payload;
-	a->footprint = arena->heap_bytes + arena->map_bytes - s.reserved;
+	a->footprint = os_arena_footprint(arena) + s.tables;
 
 	uint64_t sum = 0;
 	for (int i = 0; i < PARTS; i++)

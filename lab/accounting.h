@@ -4,6 +4,10 @@
  *
  * That sum is an equation, not a definition: the footprint is what the system obtained from its
  * struct dmm_os, the parts come from its walk, and the two are compared.
+ *
+ * A system that reserves addresses (slab) has obtained those pages that were put to use since they were last
+ * given back.  Nobody writes into payload here, so who plays the program says what it would touch
+ * (os_arena_touch): all of what it asked for.
  */
 #ifndef LAB_ACCOUNTING_H
 #define LAB_ACCOUNTING_H
@@ -27,7 +31,7 @@ extern const char *const part_names[PARTS];
 struct accounting {
 	uint64_t events;    /* how many had happened */
 	uint64_t ns;        /* of the recording's time */
-	uint64_t footprint; /* bytes obtained and not returned; reserved address space is none */
+	uint64_t footprint; /* bytes obtained and not returned; reserved and untouched is none */
 	uint64_t part[PARTS];
 	uint64_t live_count;
 };
@@ -36,5 +40,12 @@ struct accounting {
  * was found, which breaks an invariant of the system's walk. */
 bool accounting_take(struct accounting *a, struct heap *h, const struct os_arena *arena,
     uint64_t payload);
+
+/* A walk of what has memory: of each piece, the stretches with it; tables in reserved addresses not at all. */
+typedef int held_visit(void *arg, const struct dmm_piece *p, uintptr_t addr, size_t len);
+int held_walk(struct heap *h, const struct os_arena *arena, held_visit *each, void *arg);
+
+/* It is so late now: a heap that purges in the background does. */
+void held_clock(struct heap *h, struct os_arena *arena, uint64_t ns);
 
 #endif

@@ -27,6 +27,7 @@ struct model {
 	const struct replay_ops *ops;
 	struct model_result *r;
 	struct cell *cell;
+	bool touching;    /* tell the arena what the program would write to */
 	uint64_t payload;
 	uint64_t peak;    /* bytes of the arena, at most */
 	uint64_t peak_at; /* after so many ops, for the first time */
@@ -47,6 +48,8 @@ static void give(struct model *m, const struct replay_op *op, struct cell *c)
 	                          : heap_malloc(&m->heap, op->size);
 	c->size = op->size;
 	m->payload += op->size;
+	if (m->touching)
+		os_arena_touch(&m->arena, c->p, op->size);
 	if (__builtin_expect(c->p == NULL && op->size != 0, 0))
 		m->r->failed++;
 }
@@ -70,6 +73,8 @@ static void resize(struct model *m, const struct replay_op *op, struct cell *c)
 		m->r->failed++;
 		heap_free(&m->heap, c->p);
 	}
+	if (m->touching)
+		os_arena_touch(&m->arena, q, op->size);
 	m->payload += op->size - c->size;
 	*c = (struct cell){q, op->size};
 }
@@ -99,11 +104,6 @@ static inline void fetch_ahead(const struct model *m, const struct replay_op *op
 	}
 }
 
-static inline uint64_t owned(const struct model *m)
-{
-	return m->arena.heap_bytes + m->arena.map_bytes;
-}
-
 /* Ops [from, to), between two marks of time at most. */
 static inline void perform_some(struct model *m, size_t from, size_t to)
 {
@@ -115,8 +115,8 @@ static inline void perform_some(struct model *m, size_t from, size_t to)
 		if (i < ahead_end)
 			fetch_ahead(m, &op[i]);
 		perform(m, &op[i]);
-		if (__builtin_expect(owned(m) > peak, 0)) {
-			peak = owned(m);
+		if (__builtin_expect(os_arena_footprint(&m->arena) > peak, 0)) {
+			peak = os_arena_footprint(&m->arena);
 			m->peak_at = i + 1;
 		}
 	}
@@ -128,7 +128,7 @@ static void perform_range(struct model *m, size_t from, size_t to)
 {
 	while (from < to) {
 		const size_t mark = (from / OPS_A_MARK + 1) * OPS_A_MARK, end = mark < to ? mark : to;
-		m->arena.clock_ns = m->ops->mark[from / OPS_A_MARK].ns;
+		held_clock(&m->heap, &m->arena, m->ops->mark[from / OPS_A_MARK].ns);
 		replay_ops_pass(m->ops, from);
 		perform_some(m, from, end);
 		from = end;
@@ -237,8 +237,15 @@ static void run(struct model *m, size_t samples)
 
 	if (!open_heap(m))
 		return;
-	const uint64_t peak_at = run_plain(m, &peak);
+	uint64_t peak_at = run_plain(m, &peak);
+	m->touching = m->arena.reserved_bytes != 0;
 	close_heap(m);
+	if (m->touching && open_heap(m)) {
+		const double seconds = m->r->seconds;
+		peak_at = run_plain(m, &peak);
+		m->r->seconds = seconds; /* the system's alone */
+		close_heap(m);
+	}
 	if (!open_heap(m))
 		return;
 	run_looking(m, samples, peak_at);
@@ -287,6 +294,7 @@ bool model_peak(struct model_result *r, const struct replay_ops *ops, const stru
 
 	if (!open_model(&m, r, ops, subject))
 		return false;
+	m.touching = true;
 	if (open_heap(&m)) {
 		run_plain(&m, &peak);
 		r->peak.footprint = peak;

@@ -136,13 +136,6 @@ struct report_design {
 	struct report_pins pins[PIN_MOMENTS][PIN_SCALES];
 };
 
-/* Is it address space without memory: what slab reserves, and tables as far as untouched? */
-static inline bool report_is_bare(const struct dmm_piece *p)
-{
-	return p->len >= (size_t)1 << 20 && ((p->kind == DMM_FREE && strcmp(p->what, "reserve") == 0) ||
-	                                        (p->kind == DMM_META && strcmp(p->what, "tables") == 0));
-}
-
 /* Replay on one subject into d, in this process.  False: the recording is damaged, *e. */
 bool report_design(struct report_design *d, const struct report_survey *s,
     const struct subject *subject, struct trace_error *e);

@@ -39,7 +39,7 @@ uint64_t slot_size(unsigned slot)
 	return slot == 0 ? 1 : (uint64_t)(4 + slot % 4) << (slot / 4 + 2);
 }
 
-static void count_class(struct watch *w, const struct dmm_piece *p, bool live)
+static void count_class(struct watch *w, const struct dmm_piece *p, size_t len, bool live)
 {
 	struct report_design *const d = w->d;
 	const bool own = p->bin >= 0 && p->bin < REPORT_BINS;
@@ -50,23 +50,21 @@ static void count_class(struct watch *w, const struct dmm_piece *p, bool live)
 		d->class_size[slot] = slot_size(slot - REPORT_BINS);
 	else if (d->class_size[slot] == 0 || p->len < d->class_size[slot])
 		d->class_size[slot] = p->len; /* neighbours that are free may be told as one */
-	(live ? d->class_live : d->class_free)[w->column][slot] += (float)p->len;
+	(live ? d->class_live : d->class_free)[w->column][slot] += (float)len;
 }
 
 /* ---- the walk of one sample ------------------------------------------------------------------- */
 
-static int visit(void *arg, const struct dmm_piece *p)
+static int visit(void *arg, const struct dmm_piece *p, uintptr_t addr, size_t len)
 {
 	struct watch *const w = arg;
-
-	if (report_is_bare(p))
-		return 0;
 	const bool live = p->kind == DMM_LIVE && (w->frees || order_find(&w->order, p->addr, p->len) != NULL);
-	map_add(&w->map, p->addr, p->len, live);
+
+	map_add(&w->map, addr, len, live);
 	if (p->kind == DMM_FREE || p->kind == DMM_LIVE)
-		count_class(w, p, live);
-	if (p->kind == DMM_FREE && p->len > w->hole)
-		w->hole = p->len;
+		count_class(w, p, len, live);
+	if (p->kind == DMM_FREE && len > w->hole)
+		w->hole = len;
 	return 0;
 }
 
@@ -81,7 +79,7 @@ static void sampled(void *arg, const struct model_view *v, size_t sample)
 	w->hole = 0;
 	if (!w->frees)
 		order_open(&w->order, &v->stream->live);
-	heap_walk(v->heap, visit, w);
+	held_walk(v->heap, v->arena, visit, w);
 	order_close(&w->order);
 	w->order = (struct live_order){0};
 	map_end_column(&w->map);

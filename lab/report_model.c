@@ -39,6 +39,7 @@ static void *give(struct model *m, const struct trace_event *ev)
 {
 	void *const p = ev->align_log2 > 4 ? heap_aligned(&m->heap, (size_t)1 << ev->align_log2, ev->size)
 	                                   : heap_malloc(&m->heap, ev->size);
+	os_arena_touch(&m->arena, p, ev->size);
 	if (p == NULL && ev->size != 0)
 		m->r->failed++;
 	return p;
@@ -53,6 +54,7 @@ static void *resize(struct model *m, const struct step *s)
 		return give(m, &s->ev);
 	}
 	void *const q = heap_realloc(&m->heap, p, s->ev.size);
+	os_arena_touch(&m->arena, q, s->ev.size);
 	if (q != NULL)
 		return q;
 	m->r->failed++;
@@ -144,7 +146,7 @@ static void look_at_moment(struct model *m, uint64_t tick)
 
 static inline void note_peak(struct model *m)
 {
-	const size_t now = m->arena.heap_bytes + m->arena.map_bytes;
+	const size_t now = os_arena_footprint(&m->arena);
 
 	if (__builtin_expect(now > m->peak, 0)) {
 		m->peak = now;
@@ -159,7 +161,7 @@ static bool run_plain(struct model *m, struct trace_error *e)
 	int r;
 
 	while ((r = trace_stream_next(&m->stream, &step, e)) > 0) {
-		m->arena.clock_ns = trace_file_ns(&m->file, step.ev.tick);
+		held_clock(&m->heap, &m->arena, trace_file_ns(&m->file, step.ev.tick));
 		perform(m, &step, false);
 		note_peak(m);
 	}
@@ -180,7 +182,7 @@ static bool run_looking(struct model *m, struct trace_error *e)
 	m->peak = 0;
 	while ((r = trace_stream_next(&m->stream, &step, e)) > 0 && m->r->problem[0] == '\0') {
 		last = step.ev.tick;
-		m->arena.clock_ns = trace_file_ns(&m->file, last);
+		held_clock(&m->heap, &m->arena, trace_file_ns(&m->file, last));
 		perform(m, &step, true);
 		note_peak(m);
 		if (m->stream.events == peak_event && !step.ev.begin)

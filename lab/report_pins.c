@@ -142,16 +142,13 @@ static void add(struct pinning *p, enum pin_scale k, uint64_t addr, uint64_t len
 	}
 }
 
-static int visit(void *arg, const struct dmm_piece *piece)
+static int visit(void *arg, const struct dmm_piece *piece, uintptr_t addr, size_t len)
 {
 	struct pinning *const p = arg;
-
-	if (report_is_bare(piece))
-		return 0;
 	const struct live_object *const o =
 	    piece->kind == DMM_LIVE ? order_find(&p->order, piece->addr, piece->len) : NULL;
 	for (enum pin_scale k = 0; k < PIN_SCALES; k++)
-		add(p, k, piece->addr, piece->len, o);
+		add(p, k, addr, len, o);
 	return 0;
 }
 
@@ -184,7 +181,7 @@ void report_pins(struct report_pins pins[PIN_SCALES], const struct model_view *v
 		p.sites[k] = calloc(p.site_cap, sizeof *p.sites[k]);
 		CHECK(p.sites[k] != NULL);
 	}
-	heap_walk(v->heap, visit, &p);
+	held_walk(v->heap, v->arena, visit, &p);
 	for (enum pin_scale k = 0; k < PIN_SCALES; k++) {
 		finish_stretch(&p, k);
 		keep_largest(&pins[k], p.sites[k], p.site_cap);

@@ -26,9 +26,10 @@ void os_allow_observers(void);
  *
  * Arena number `slot` always lies at the same address, in every process and run, so that drawings
  * and replays are byte for byte the same.  What is unmapped is zeroed and reused by length
- * (at the top: by all).
+ * (at the top: by all).  Of what is reserved only those pages count that its owner says were touched, until
+ * they are purged: nobody writes into payload here.
  * Not thread-safe. */
-enum { OS_ARENA_SLOTS = 64 };
+enum { OS_ARENA_SLOTS = 64, OS_ARENA_RESERVATIONS = 4 };
 
 struct os_arena {
 	struct dmm_os os; /* .ctx is this arena */
@@ -38,6 +39,13 @@ struct os_arena {
 	size_t heap_bytes;    /* owned in the heap section */
 	size_t map_bytes;     /* owned in the mapping area */
 	size_t peak_bytes;    /* of both together */
+	struct {
+		char *from, *to;
+	} reserved[OS_ARENA_RESERVATIONS];
+	size_t reserved_bytes; /* of map_bytes */
+	size_t touched_bytes;  /* of these, in whole pages */
+	uint64_t *touched;     /* a bit a page of the mapping area; NULL: nothing was ever reserved */
+	char *touched_top;     /* no page is touched from here on */
 	uint64_t calls;
 	uint64_t clock_ns; /* what now_ns says: the owner moves it */
 };
@@ -48,6 +56,19 @@ enum { OS_ARENA_LENGTHS = 1 << 16 };
  * 0 or -errno (-EEXIST: that slot's addresses are taken). */
 int os_arena_open(struct os_arena *a, unsigned slot, size_t heap_len, size_t map_len);
 void os_arena_close(struct os_arena *a);
+
+/* These bytes are written to; of no effect outside of what is reserved. */
+void os_arena_touch(struct os_arena *a, const void *p, size_t len);
+bool os_arena_is_reserved(const struct os_arena *a, const void *p);
+/* Of len bytes, all reserved or none, how many at the beginning are alike: *held says whether they have
+ * memory, as all that was mapped or lies below the break has. */
+size_t os_arena_stretch(const struct os_arena *a, const void *p, size_t len, bool *held);
+
+/* Bytes obtained and not given back; of reserved addresses those that were touched. */
+static inline size_t os_arena_footprint(const struct os_arena *a)
+{
+	return a->heap_bytes + a->map_bytes - a->reserved_bytes + a->touched_bytes;
+}
 
 /* ---- os_fault ---------------------------------------------------------------------------- */
 

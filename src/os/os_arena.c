@@ -4,6 +4,7 @@
  *   A1 accessible   exactly the pages below brk, and those mapped, may be touched
  *   A2 zeroed       what is handed out again reads as zero
  *   A3 accounted    heap_bytes == brk - base; map_bytes is the sum of what is mapped
+ *   A4 touched      touched_bytes are those of the bits in touched; all of them lie in reserved ranges
  */
 #include "os/os.h"
 
@@ -94,9 +95,126 @@ static void *arena_map(void *ctx, size_t len, size_t align)
 	return map(ctx, len, align, PROT_READ | PROT_WRITE);
 }
 
+static void *reserve_at(uintptr_t at, size_t len, int prot)
+{
+	const int fixed = at != 0 ? MAP_FIXED_NOREPLACE : 0;
+	void *p = mmap((void *)at, len, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | fixed, -1, 0);
+	if (p == MAP_FAILED)
+		return NULL;
+	if (at != 0 && (uintptr_t)p != at) { /* kernels before 4.17 take the flag as a hint */
+		munmap(p, len);
+		errno = EEXIST;
+		return NULL;
+	}
+	return p;
+}
+
+/* ---- what is reserved ------------------------------------------------------------------------ */
+
+static size_t touched_len(const struct os_arena *a)
+{
+	return round_up(ptr_diff(a->end, a->heap_end) / PAGE / 8 + sizeof(uint64_t), PAGE);
+}
+
+static size_t page_number(const struct os_arena *a, const void *p)
+{
+	return ptr_diff(p, a->heap_end) / PAGE;
+}
+
+/* Sets or takes bits [from, to); returns how many have changed. */
+static size_t change_bits(uint64_t *bits, size_t from, size_t to, bool set)
+{
+	size_t changed = 0;
+
+	while (from < to) {
+		const size_t n = min_size(to - from, 64 - from % 64);
+		const uint64_t mask = (n == 64 ? ~UINT64_C(0) : (UINT64_C(1) << n) - 1) << from % 64;
+		uint64_t *const word = &bits[from / 64];
+		changed += popcount(set ? mask & ~*word : mask & *word);
+		*word = set ? *word | mask : *word & ~mask;
+		from += n;
+	}
+	return changed;
+}
+
+bool os_arena_is_reserved(const struct os_arena *a, const void *p)
+{
+	for (size_t i = 0; i < OS_ARENA_RESERVATIONS; i++)
+		if ((const char *)p >= a->reserved[i].from && (const char *)p < a->reserved[i].to)
+			return true;
+	return false;
+}
+
+void os_arena_touch(struct os_arena *a, const void *p, size_t len)
+{
+	char *const end = (char *)round_up((uintptr_t)p + len, PAGE);
+
+	if (len == 0 || !os_arena_is_reserved(a, p))
+		return;
+	a->touched_bytes += PAGE * change_bits(a->touched, page_number(a, p), page_number(a, end), true);
+	if (end > a->touched_top)
+		a->touched_top = end;
+}
+
+/* Whole pages, as purge and unmap have them. */
+static void untouch(struct os_arena *a, const void *p, size_t len)
+{
+	const char *const end = (const char *)p + len;
+
+	if (!os_arena_is_reserved(a, p))
+		return;
+	const size_t from = page_number(a, p), to = page_number(a, end < a->touched_top ? end : a->touched_top);
+	a->touched_bytes -= PAGE * change_bits(a->touched, from, to, false);
+}
+
+static bool is_touched(const struct os_arena *a, size_t page)
+{
+	return a->touched[page / 64] >> page % 64 & 1;
+}
+
+size_t os_arena_stretch(const struct os_arena *a, const void *p, size_t len, bool *held)
+{
+	const char *const end = (const char *)p + len;
+
+	*held = !os_arena_is_reserved(a, p);
+	if (*held || (const char *)p >= a->touched_top)
+		return len;
+	size_t page = page_number(a, p);
+	*held = is_touched(a, page);
+	const char *at = page_address(a, (uint32_t)page + 1);
+	do {
+		at += PAGE;
+	} while (at < end && at < a->touched_top && is_touched(a, ++page) == *held);
+	return at < end && (at < a->touched_top || *held) ? ptr_diff(at, p) : len;
+}
+
 static void *arena_reserve(void *ctx, size_t len, size_t align)
 {
-	return map(ctx, len, align, PROT_NONE);
+	struct os_arena *a = ctx;
+	size_t i = 0;
+
+	while (i < OS_ARENA_RESERVATIONS && a->reserved[i].from != NULL)
+		i++;
+	if (a->touched == NULL)
+		a->touched = reserve_at(0, touched_len(a), PROT_READ | PROT_WRITE);
+	char *const p = i < OS_ARENA_RESERVATIONS && a->touched != NULL ? map(a, len, align, PROT_NONE) : NULL;
+	if (p == NULL)
+		return NULL;
+	a->reserved[i].from = p;
+	a->reserved[i].to = p + len;
+	a->reserved_bytes += len;
+	return p;
+}
+
+/* All of one, or nothing of any. */
+static void forget_reserved(struct os_arena *a, const char *p, size_t len)
+{
+	untouch(a, p, len);
+	for (size_t i = 0; i < OS_ARENA_RESERVATIONS; i++)
+		if (a->reserved[i].from == p && p != NULL) {
+			a->reserved_bytes -= ptr_diff(a->reserved[i].to, p);
+			a->reserved[i].from = a->reserved[i].to = NULL;
+		}
 }
 
 static int arena_unmap(void *ctx, void *p, size_t len)
@@ -105,6 +223,7 @@ static int arena_unmap(void *ctx, void *p, size_t len)
 	const size_t pages = len / PAGE;
 
 	a->calls++;
+	forget_reserved(a, p, len);
 	madvise(p, len, MADV_DONTNEED);
 	mprotect(p, len, PROT_NONE);
 	if ((char *)p + len == a->map_top) {
@@ -146,6 +265,7 @@ static int arena_purge(void *ctx, void *p, size_t len)
 {
 	struct os_arena *a = ctx;
 	a->calls++;
+	untouch(a, p, len);
 	return madvise(p, len, MADV_DONTNEED) == 0 ? 0 : -ENOMEM;
 }
 
@@ -161,20 +281,6 @@ static uint64_t arena_now_ns(void *ctx)
 {
 	const struct os_arena *a = ctx;
 	return a->clock_ns;
-}
-
-static void *reserve_at(uintptr_t at, size_t len, int prot)
-{
-	const int fixed = at != 0 ? MAP_FIXED_NOREPLACE : 0;
-	void *p = mmap((void *)at, len, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | fixed, -1, 0);
-	if (p == MAP_FAILED)
-		return NULL;
-	if (at != 0 && (uintptr_t)p != at) { /* kernels before 4.17 take the flag as a hint */
-		munmap(p, len);
-		errno = EEXIST;
-		return NULL;
-	}
-	return p;
 }
 
 static size_t tables_len(size_t map_len)
@@ -202,7 +308,7 @@ int os_arena_open(struct os_arena *a, unsigned slot, size_t heap_len, size_t map
 	}
 	a->next_free = a->first_free + OS_ARENA_LENGTHS;
 	a->base = a->brk = base;
-	a->heap_end = a->map_top = base + heap_len;
+	a->heap_end = a->map_top = a->touched_top = base + heap_len;
 	a->end = a->heap_end + map_len;
 	return 0;
 }
@@ -210,6 +316,8 @@ int os_arena_open(struct os_arena *a, unsigned slot, size_t heap_len, size_t map
 void os_arena_close(struct os_arena *a)
 {
 	munmap(a->first_free, tables_len(ptr_diff(a->end, a->heap_end)));
+	if (a->touched != NULL)
+		munmap(a->touched, touched_len(a));
 	munmap(a->base, ptr_diff(a->end, a->base));
 	*a = (struct os_arena){0};
 }

@@ -185,40 +185,69 @@ static bool too_dirty(void)
 	return purge_dirty() > purge_limit();
 }
 
-static int helper(void *arg)
+/* What goes from tick to tick. */
+struct rounds {
+	uint32_t cursor;
+	unsigned quiet;
+};
+
+/* False: there has been nothing to do for a while, and nobody will come again until somebody wakes us. */
+static bool tick(struct rounds *r)
 {
 	const uint32_t age_ticks = (uint32_t)((tuning.purge_age_ms + tuning.purge_tick_ms - 1) / tuning.purge_tick_ms);
-	uint32_t cursor = 0;
-	unsigned quiet = 0;
+	const uint32_t before = root.epoch++ - (age_ticks - 1);
+
+	release_idle(false);
+	const bool changed = purge_slabs(&r->cursor);
+	if (too_dirty()) {
+		purge_runs(before, true, purge_limit() / 2);
+		purge_runs(before, false, purge_limit());
+	}
+	r->quiet = changed || too_dirty() ? 0 : r->quiet + 1;
+	if (r->quiet < 10)
+		return true;
+	atomic_store(&running, false);
+	r->quiet = 0;
+	return too_dirty() && !atomic_exchange(&running, true);
+}
+
+static int helper(void *arg)
+{
+	struct rounds r = {0};
 	(void)arg;
 
-	while (quiet < 10) {
+	do
 		helper_sleep_ms((unsigned)tuning.purge_tick_ms);
-		if (!enabled)
-			break;
-		const uint32_t before = root.epoch++ - (age_ticks - 1);
-		release_idle(false);
-		const bool changed = purge_slabs(&cursor);
-		if (too_dirty()) {
-			purge_runs(before, true, purge_limit() / 2);
-			purge_runs(before, false, purge_limit());
-		}
-		quiet = changed || too_dirty() ? 0 : quiet + 1;
-		if (quiet == 10) {
-			atomic_store(&running, false);
-			if (too_dirty() && !atomic_exchange(&running, true))
-				quiet = 0;
-		}
-	}
+	while (enabled && tick(&r));
 	return 0;
 }
 
 void purge_wake(void)
 {
-	if (!enabled || atomic_load_explicit(&running, memory_order_relaxed) || atomic_exchange(&running, true))
+	if (atomic_load_explicit(&running, memory_order_relaxed) || atomic_exchange(&running, true))
 		return;
-	if (!helper_start(helper))
+	if (enabled && !helper_start(helper))
 		atomic_store(&running, false);
+}
+
+/* ---- without a helper: by the clock of a simulated os ---------------------------------------- */
+
+static struct rounds rounds;
+static uint64_t due_ns; /* 0: at the first look after somebody called */
+
+void purge_by_clock(void)
+{
+	const uint64_t tick_ns = (uint64_t)tuning.purge_tick_ms * 1000000;
+
+	if (enabled || root.base == 0 || !atomic_load_explicit(&running, memory_order_relaxed))
+		return;
+	const uint64_t now = root.os->now_ns(root.os->ctx);
+	if (due_ns == 0)
+		due_ns = now + tick_ns;
+	for (bool more = true; more && now >= due_ns;) {
+		more = tick(&rounds);
+		due_ns = more ? due_ns + tick_ns : 0;
+	}
 }
 
 void purge_allow(bool allowed)
@@ -226,8 +255,10 @@ void purge_allow(bool allowed)
 	enabled = allowed;
 	while (!allowed && helper_running())
 		helper_sleep_ms(1);
-	if (!allowed)
+	if (!helper_running())
 		atomic_store(&running, false);
+	rounds = (struct rounds){0};
+	due_ns = 0;
 }
 
 size_t purge_now(size_t keep)

@@ -48,5 +48,7 @@ void purge_after_fork(void);   /* in the child */
 /* Whether purge_wake may start the helper: on a simulated os nothing happens behind the caller's back.
  * purge_allow(false) returns when it is gone. */
 void purge_allow(bool helper);
+/* What the helper would have done by now, were it allowed: call it when the os's clock has moved. */
+void purge_by_clock(void);
 
 #endif

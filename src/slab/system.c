@@ -183,6 +183,11 @@ bool slab_check_all(struct dmm_fault *why)
 	return true;
 }
 
+void slab_clock_moved(void)
+{
+	purge_by_clock();
+}
+
 /* ---- the table ------------------------------------------------------------------------------- */
 
 static int system_open(void *st, const struct dmm_params *params, const struct dmm_os *os)

@@ -68,7 +68,7 @@ def test_a_model_accounts_for_every_byte_of_every_design_at_every_step():
 
 
 def test_a_model_finds_the_same_peak_however_often_it_looks():
-    for conf in ("bins,gnu,segdata,segmeta,dlist,list", "gnu?reuse:links,split_min:64,bins?fit:best,coalesce:16"):
+    for conf in ("bins,gnu,segdata,segmeta,dlist,list,slab", "gnu?reuse:links,split_min:64,bins?fit:best,coalesce:16"):
         peaks = [{n: r["peak"] for n, r in model(SHIPPED + "/cc.dmm", f"--systems={conf}", f"--samples={k}").items()}
                  for k in (1, 7, 100)]
         assert peaks[0] == peaks[1] == peaks[2], conf
@@ -82,6 +82,31 @@ def test_a_model_tells_the_gap_over_time_in_text_and_csv():
     assert [x["at"] for x in rows] == 2 * (5 * ["sample"] + ["peak"]), rows
     for x in rows:
         assert sum(int(x[p]) for p in PARTS) == int(x["footprint_bytes"]), x
+
+
+def test_a_model_of_slab_has_what_slab_has_resident_without_huge_pages():
+    for name in ("cc", "redis", "sqlite3"):
+        trace = f"{SHIPPED}/{name}.dmm"
+        has = native(trace, "--systems=slab", "--no-latency", "--thp=off")["slab"]["peak_rss_bytes"]["median"]
+        says = model(trace, "--systems=slab")["slab"]["peak"]["footprint_bytes"]
+        assert abs(has - says) < has / 20 + (128 << 10), (name, has, says)
+
+
+def test_a_model_of_slab_gives_back_by_the_clock_what_the_helper_would():
+    program = compile_c("pause", """
+        #include <stdlib.h>
+        #include <unistd.h>
+        int main(void) {
+            static void *p[20000];
+            for (int i = 0; i < 20000; i++) p[i] = malloc(1000);
+            for (int i = 0; i < 20000; i++) free(p[i]);
+            usleep(1200000);
+            for (int i = 0; i < 200; i++) free(malloc(1000));
+            return 0; }""")
+    run(DMM, "record", "-o", "T", "--", program)
+    row = model("T", "--systems=slab")["slab"]
+    end = row["samples"][-1]
+    assert row["peak"]["footprint_bytes"] > 20e6 and end["footprint_bytes"] < 2 << 20, (row["peak"], end)
 
 
 # ---- really ----------------------------------------------------------------------------------------

@@ -235,6 +235,45 @@ TEST(reserved_space_is_usable_only_after_protect_and_purge_zeroes)
 	os_arena_close(&a);
 }
 
+/* Random touches and purges beside a flag a page. */
+TEST(of_what_is_reserved_the_pages_count_that_were_touched_since_they_were_purged)
+{
+	enum { PAGES = 1000, PAGE = 4096 };
+	struct os_arena a;
+	struct rng r = {11};
+	bool touched[PAGES] = {false}, held;
+
+	opened(0, &a);
+	char *const other = a.os.map(&a, PAGE, PAGE), *const p = a.os.reserve(&a, PAGES * PAGE, PAGE);
+	assert_int_equal(os_arena_footprint(&a), PAGE);
+	for (int i = 0; i < 3000; i++) {
+		const size_t from = rng_below(&r, PAGES), n = 1 + rng_below(&r, min_size(PAGES - from, 150));
+		const bool purge = rng_below(&r, 3) == 0;
+		if (purge)
+			assert_int_equal(a.os.purge(&a, p + from * PAGE, n * PAGE), 0);
+		else /* from the last byte of the first to the first byte of the last */
+			os_arena_touch(&a, p + from * PAGE + PAGE - 1, (n - 1) * PAGE - (n > 1 ? PAGE - 2 : -1));
+		for (size_t k = from; k < from + n; k++)
+			touched[k] = !purge;
+		size_t count = 0;
+		for (size_t k = 0; k < PAGES; k++)
+			count += touched[k];
+		assert_int_equal(os_arena_footprint(&a), (count + 1) * PAGE);
+	}
+	for (size_t at = 100, len; at < PAGES * PAGE - 100; at += len) { /* stretches are as long as they can be */
+		len = os_arena_stretch(&a, p + at, PAGES * PAGE - 100 - at, &held);
+		for (size_t k = at / PAGE; k <= (at + len - 1) / PAGE; k++)
+			assert_int_equal(touched[k], held);
+		assert_true(at + len == PAGES * PAGE - 100 || touched[(at + len) / PAGE] != held);
+	}
+	os_arena_touch(&a, other, 2 * PAGE); /* of no effect */
+	assert_int_equal(os_arena_stretch(&a, other, PAGE, &held), PAGE);
+	assert_true(held);
+	a.os.unmap(&a, p, PAGES * PAGE);
+	assert_int_equal(os_arena_footprint(&a), PAGE);
+	os_arena_close(&a);
+}
+
 TEST(the_clock_moves_only_by_hand)
 {
 	struct os_arena a;
