@@ -124,6 +124,20 @@ static const struct row *fastest_of(const struct compare *c, bool no_huge_pages)
 	return fastest;
 }
 
+/* Is it faster than glibc, as far as one can tell?  The fastest need not be: its runs may vary more. */
+static bool is_told_faster(const struct compare *c, const struct row *row)
+{
+	return row->time_ratio.median < 1 && digest_differs(&row->time_ratio, digest_noise(c, row));
+}
+
+static bool some_are_told_faster(const struct compare *c, bool no_huge_pages)
+{
+	for (size_t i = 0; i < c->rows; i++)
+		if (is_candidate(&c->row[i], no_huge_pages) && is_told_faster(c, &c->row[i]))
+			return true;
+	return false;
+}
+
 /* As fast as the fastest, as far as one can tell, and the leanest of those; but who has nothing to
  * gain shall not be told to change. */
 const struct row *digest_best(const struct compare *c, bool no_huge_pages)
@@ -133,14 +147,19 @@ const struct row *digest_best(const struct compare *c, bool no_huge_pages)
 
 	if (fastest == NULL || fastest->good < RUNS_LEAST)
 		return NULL;
+	const bool faster = some_are_told_faster(c, no_huge_pages);
+	if (faster && !is_told_faster(c, fastest))
+		best = NULL;
 	for (size_t i = 0; i < c->rows; i++) {
 		const struct row *const row = &c->row[i];
 		if (is_candidate(row, no_huge_pages) && digest_ties(c, row, fastest) &&
-		    row->rss.median < best->rss.median)
+		    (!faster || is_told_faster(c, row)) && (best == NULL || row->rss.median < best->rss.median))
 			best = row;
 	}
+	if (best == NULL) /* who is told to be faster is not as fast as that one */
+		best = fastest;
 	const struct row *const base = &c->row[best->base];
-	const bool gains = !is_candidate(base, no_huge_pages) || !digest_ties(c, base, fastest) ||
+	const bool gains = !is_candidate(base, no_huge_pages) || faster || !digest_ties(c, base, fastest) ||
 	    base->rss.median > worth_changing * best->rss.median;
 	return gains ? best : base;
 }

@@ -95,6 +95,24 @@ bool tree_has_mapped(pid_t pid, const char *path)
 	return found;
 }
 
+/* The loader maps what is preloaded before libc. */
+static bool still_loading(pid_t pid)
+{
+	char name[NAME_LEN], line[PATH_MAX + 128];
+	bool loader = false, libc = false;
+
+	snprintf(name, sizeof name, "/proc/%d/maps", pid);
+	FILE *const f = fopen(name, "re");
+	if (f == NULL)
+		return false;
+	while (fgets(line, sizeof line, f) != NULL) {
+		loader |= strstr(line, "/ld-") != NULL;
+		libc |= strstr(line, "/libc.so.") != NULL || strstr(line, "/libc-") != NULL;
+	}
+	fclose(f);
+	return loader && !libc;
+}
+
 static bool still_this_program(pid_t pid)
 {
 	char name[NAME_LEN];
@@ -113,8 +131,8 @@ static bool seen_before(struct tree_watch *w, pid_t pid)
 	return false;
 }
 
-/* At the first look a process may be between fork and exec, or still loading: judge at the second,
- * once, and mark it so by the negative of its id. */
+/* At the first look a process may be between fork and exec: judge at the second, or, if it is still loading,
+ * later; once, and mark it so by the negative of its id. */
 static void judge(struct tree_watch *w, pid_t pid)
 {
 	if (seen_before(w, -pid) || w->library == NULL)
@@ -124,6 +142,8 @@ static void judge(struct tree_watch *w, pid_t pid)
 			w->pid[w->known++] = pid;
 		return;
 	}
+	if (still_loading(pid))
+		return;
 	for (unsigned i = 0; i < w->known; i++)
 		if (w->pid[i] == pid)
 			w->pid[i] = -pid;
