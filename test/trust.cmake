@@ -90,7 +90,7 @@ target_compile_options(trust_guarded PRIVATE -w -fno-optimize-sibling-calls)
 add_executable(trust_guarded_static trust/guarded.c)
 set_target_properties(trust_guarded_static PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
 target_compile_options(trust_guarded_static PRIVATE -fno-builtin -w)
-target_link_libraries(trust_guarded_static PRIVATE dmm_flags dmm_static pthread -static)
+target_link_libraries(trust_guarded_static PRIVATE dmm_flags dmm_static pthread ${DMM_STATIC_LINK})
 add_library(trust_early SHARED trust/early.c)
 set_target_properties(trust_early PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
 add_test(NAME a_guarded_object_tells_who_did_what COMMAND Python3::Interpreter

@@ -3,6 +3,8 @@
 #ifndef TEST_INTERLEAVE_SHIM_STDATOMIC_H
 #define TEST_INTERLEAVE_SHIM_STDATOMIC_H
 
+#pragma GCC system_header /* one operation inside another's argument hides its names */
+
 #include_next <stdatomic.h>
 
 void sched_point(const volatile void *at);
