@@ -13,7 +13,7 @@
 #include "base/bits.h"
 #include "report.h"
 
-enum { SHIFT_MIN = 6 };
+enum { SHIFT_MIN = 6, GAP_MAX = 16 };
 
 bool map_open(struct report_map *m)
 {
@@ -90,7 +90,8 @@ void map_end_column(struct report_map *m)
 	m->work_count = 0;
 }
 
-/* All granules of all columns, rising, into rows[]; SIZE_MAX: more than REPORT_ROWS. */
+/* All granules of all columns, rising, into rows[], and short gaps between them: what is never touched at
+ * the end of a slab does not part a heap.  SIZE_MAX: more than REPORT_ROWS. */
 static size_t unite(const struct report_map *m, uint64_t rows[REPORT_ROWS])
 {
 	size_t at[REPORT_SAMPLES + 1] = {0}, n = 0;
@@ -102,8 +103,11 @@ static size_t unite(const struct report_map *m, uint64_t rows[REPORT_ROWS])
 				least = m->column[i].cell[at[i]].granule;
 		if (least == UINT64_MAX)
 			return n;
-		if (n == REPORT_ROWS)
+		const uint64_t gap = n != 0 ? least - rows[n - 1] - 1 : 0;
+		if (n + (gap <= GAP_MAX ? gap : 0) >= REPORT_ROWS)
 			return SIZE_MAX;
+		for (uint64_t i = 0; gap <= GAP_MAX && i < gap; i++, n++)
+			rows[n] = rows[n - 1] + 1;
 		rows[n++] = least;
 		for (size_t i = 0; i < m->columns; i++)
 			at[i] += at[i] < m->column[i].count && m->column[i].cell[at[i]].granule == least;
