@@ -87,7 +87,7 @@ static bool read_events(struct info *i, struct trace_error *e)
 	int r;
 
 	if (!trace_stream_open(&i->stream, &i->file))
-		return trace_fail(e, 0, "no memory");
+		return trace_fail(e, TRACE_NOWHERE, "no memory");
 	while ((r = trace_stream_next(&i->stream, &step, e)) > 0)
 		count(i, &step);
 	return r == 0;

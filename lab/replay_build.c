@@ -337,9 +337,9 @@ static bool read_all(struct build *b, struct trace_error *e)
 		if (step.ev.begin)
 			continue;
 		if (b->count >= NONE - 2)
-			return trace_fail(e, 0, "more than %u calls; cut the recording", NONE - 2);
+			return trace_fail(e, TRACE_NOWHERE, "more than %u calls; cut the recording", NONE - 2);
 		if (!add_step(b, &step))
-			return trace_fail(e, 0, "no room for the calls made ready: %s", strerror(errno));
+			return trace_fail(e, TRACE_NOWHERE, "no room for the calls made ready: %s", strerror(errno));
 		if (b->stream.payload > b->peak_payload) {
 			b->peak_payload = b->stream.payload;
 			b->peak_at = b->count - 1;
@@ -412,14 +412,14 @@ static bool finish(struct build *b, struct trace_error *e)
 	    .timeless = b->timeless};
 
 	if (!add_mark(b, b->stream.events))
-		return trace_fail(e, 0, "no room for the calls made ready: %s", strerror(errno));
+		return trace_fail(e, TRACE_NOWHERE, "no room for the calls made ready: %s", strerror(errno));
 	h.marks_at = b->ops.len;
 	bool fine = spill_copy(&b->ops, &b->marks);
 	h.index_at = b->ops.len;
 	fine = fine && add_index(b, &h);
 	h.len = b->ops.len;
 	if (!fine || ftruncate(b->ops.fd, (off_t)h.len) != 0)
-		return trace_fail(e, 0, "no room for the calls made ready: %s", strerror(errno));
+		return trace_fail(e, TRACE_NOWHERE, "no room for the calls made ready: %s", strerror(errno));
 	memcpy(b->ops.at, &h, sizeof h);
 	return true;
 }
@@ -432,7 +432,7 @@ static bool open_all(struct build *b, const char *path, struct trace_error *e)
 		return false;
 	if (!trace_stream_open(&b->stream, &b->file) || !spill_open(&b->ops) || !spill_open(&b->threads) ||
 	    !spill_open(&b->marks) || spill_add(&b->ops, sizeof(struct replay_head)) == NULL)
-		return trace_fail(e, 0, "no room for the calls made ready: %s", strerror(errno));
+		return trace_fail(e, TRACE_NOWHERE, "no room for the calls made ready: %s", strerror(errno));
 	trace_reader_want_stacks(b->stream.reader, false);
 	b->timeless = trace_file_value(&b->file, TRACE_META, "clock", clock, sizeof clock) &&
 	    strcmp(clock, "none") == 0;
@@ -445,13 +445,13 @@ bool replay_ops_build(struct replay_ops *o, const char *path, struct trace_error
 
 	*o = (struct replay_ops){.fd = -1};
 	if (b == NULL)
-		return trace_fail(e, 0, "no memory");
+		return trace_fail(e, TRACE_NOWHERE, "no memory");
 	b->file.fd = b->ops.fd = b->threads.fd = b->marks.fd = -1;
 	b->queue_head = NONE;
 	const bool fine = open_all(b, path, e) && read_all(b, e) && finish(b, e);
 	const int fd = fine ? dup(b->ops.fd) : -1; /* inherited by the programs that replay it */
 	if (fine && (fd < 0 || !replay_ops_map(o, fd)))
-		trace_fail(e, 0, "cannot map the calls made ready: %s", strerror(errno));
+		trace_fail(e, TRACE_NOWHERE, "cannot map the calls made ready: %s", strerror(errno));
 	trace_stream_close(&b->stream);
 	trace_file_close(&b->file);
 	spill_close(&b->ops);

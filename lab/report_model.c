@@ -224,7 +224,7 @@ static bool one_run(struct model *m, const struct subject *subject, bool looking
 	bool sound = true;
 
 	if (!trace_stream_open(&m->stream, &m->file))
-		return trace_fail(e, 0, "no memory");
+		return trace_fail(e, TRACE_NOWHERE, "no memory");
 	trace_reader_want_stacks(m->stream.reader, looking);
 	m->r->failed = 0;
 	if (open_heap(m, subject)) {
@@ -246,7 +246,7 @@ bool model_watch(struct model_run *r, const char *path, const struct subject *su
 	m = (struct model){.r = r, .observer = observer, .sample_cap = samples + 1};
 	r->samples = calloc(m.sample_cap, sizeof *r->samples);
 	if (r->samples == NULL)
-		return trace_fail(e, 0, "no memory for %zu samples", samples);
+		return trace_fail(e, TRACE_NOWHERE, "no memory for %zu samples", samples);
 	if (!trace_file_open(&m.file, path, e))
 		return false;
 	const bool sound = one_run(&m, subject, false, e) &&

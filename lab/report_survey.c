@@ -17,7 +17,7 @@ static bool first_reading(struct report_survey *s, struct trace_error *e)
 	int r;
 
 	if (!trace_stream_open(&s->stream, &s->file))
-		return trace_fail(e, 0, "no memory");
+		return trace_fail(e, TRACE_NOWHERE, "no memory");
 	trace_reader_want_stacks(s->stream.reader, false);
 	while ((r = trace_stream_next(&s->stream, &step, e)) > 0) {
 		last = step.ev.tick;
@@ -152,10 +152,10 @@ static bool second_reading(struct report_survey *s, struct trace_error *e)
 	int r;
 
 	if (!trace_stream_open(&s->stream, &s->file))
-		return trace_fail(e, 0, "no memory");
+		return trace_fail(e, TRACE_NOWHERE, "no memory");
 	while ((r = trace_stream_next(&s->stream, &step, e)) > 0) {
 		if (!count_step(s, &step))
-			return trace_fail(e, 0, "no memory for %zu call sites", s->site_cap);
+			return trace_fail(e, TRACE_NOWHERE, "no memory for %zu call sites", s->site_cap);
 		if (k < s->moment_count && s->stream.events == s->moment[k].event && !step.ev.begin)
 			take_moment(s, k++, step.ev.tick);
 	}
@@ -208,7 +208,7 @@ bool report_survey(struct report_survey *s, const char *path, struct trace_error
 	plan_moments(s);
 	s->samples = max_size(REPORT_SAMPLES_MIN, min_size(REPORT_SAMPLES, WALKED / (s->peak_count + 1)));
 	if (site_of(s, 0) == NULL)
-		return trace_fail(e, 0, "no memory");
+		return trace_fail(e, TRACE_NOWHERE, "no memory");
 	if (!second_reading(s, e))
 		return false;
 	sort_sites(s);

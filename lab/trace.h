@@ -25,6 +25,8 @@ struct trace_error {
 	char text[256];
 };
 
+/* What is wrong is not in the file's bytes: the text says no offset. */
+#define TRACE_NOWHERE UINT64_MAX
 __attribute__((format(printf, 3, 4))) bool trace_fail(struct trace_error *e, uint64_t offset,
     const char *format, ...); /* false, always */
 

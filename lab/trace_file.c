@@ -20,7 +20,10 @@ const char *const trace_op_name[TRACE_OPS] = {"none", "malloc", "calloc", "memal
 bool trace_fail(struct trace_error *e, uint64_t offset, const char *format, ...)
 {
 	va_list args;
-	const int n = snprintf(e->text, sizeof e->text, "offset %llu: ", (unsigned long long)offset);
+	int n = 0;
+
+	if (offset != TRACE_NOWHERE)
+		n = snprintf(e->text, sizeof e->text, "offset %llu: ", (unsigned long long)offset);
 
 	va_start(args, format);
 	vsnprintf(e->text + n, sizeof e->text - (size_t)n, format, args);
@@ -167,10 +170,10 @@ bool trace_file_open(struct trace_file *f, const char *path, struct trace_error 
 
 	*f = (struct trace_file){.fd = open(path, O_RDONLY | O_CLOEXEC), .path = path};
 	if (f->fd < 0 || fstat(f->fd, &st) != 0)
-		return trace_fail(e, 0, "%s", strerror(errno));
+		return trace_fail(e, TRACE_NOWHERE, "%s", strerror(errno));
 	f->len = (uint64_t)st.st_size;
 	if (!S_ISREG(st.st_mode))
-		trace_fail(e, 0, "not a regular file");
+		trace_fail(e, TRACE_NOWHERE, "not a regular file");
 	else if (check_head(f, e) && read_heads(f, e))
 		return true;
 	trace_file_close(f);

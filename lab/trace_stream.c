@@ -297,6 +297,6 @@ int trace_stream_next(struct trace_stream *s, struct step *step, struct trace_er
 	}
 	s->events += !step->ev.begin;
 	if (r < 0)
-		trace_fail(e, 0, "no memory for %zu live objects", s->live.count);
+		trace_fail(e, TRACE_NOWHERE, "no memory for %zu live objects", s->live.count);
 	return r < 0 ? -1 : 1;
 }

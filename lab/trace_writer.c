@@ -39,12 +39,12 @@ struct trace_writer *trace_writer_open(const char *path, const struct trace_file
 	void *const mem = w != NULL ? calloc(1, trace_coder_size()) : NULL;
 
 	if (mem == NULL || (w->coder = trace_coder_init(mem, trace_coder_size(), ZSTD_LEVEL)) == NULL) {
-		trace_fail(e, 0, "no memory for the encoder");
+		trace_fail(e, TRACE_NOWHERE, "no memory for the encoder");
 		goto fail;
 	}
 	w->out = fopen(path, "wbe");
 	if (w->out == NULL) {
-		trace_fail(e, 0, "%s", strerror(errno));
+		trace_fail(e, TRACE_NOWHERE, "%s", strerror(errno));
 		goto fail;
 	}
 	w->head = *head;
@@ -226,9 +226,9 @@ bool trace_writer_close(struct trace_writer *w, struct trace_error *e)
 	const bool unwritten = ferror(w->out) != 0;
 	const int failed = fclose(w->out) != 0 || unwritten ? errno : 0;
 	if (failed != 0)
-		trace_fail(e, 0, "cannot write: %s", strerror(failed));
+		trace_fail(e, TRACE_NOWHERE, "cannot write: %s", strerror(failed));
 	else if (w->fault != NULL)
-		trace_fail(e, 0, "%s", w->fault);
+		trace_fail(e, TRACE_NOWHERE, "%s", w->fault);
 	const bool fine = failed == 0 && w->fault == NULL;
 	free(w->coder);
 	free(w);

@@ -40,6 +40,12 @@ def test_info_needs_no_memory_for_events():
     assert long - short < 2048 + 8 * 40 * LONG / 4000 / 1024, (short, long)
 
 
+def test_a_recording_that_is_not_there_is_named_without_an_offset():
+    for command in ("info", "show", "advise", "replay"):
+        r = run(DMM, command, "nowhere.dmm")
+        assert r.returncode != 0 and r.stderr.startswith("dmm: nowhere.dmm: No such file or directory"), (command, r)
+
+
 def test_the_leak_list_is_by_call_site_with_the_largest_first():
     program = compile_c("leaky", """
         #include <stdlib.h>
