@@ -125,6 +125,12 @@ void draw_slab_split(FILE *out, const struct draw_style *s, const struct outside
 		    units_bytes(a, (double)v->bytes[OUTSIDE_PURGED]));
 		draw_text(out, s, MARGIN, text);
 	}
+	if (v->guarded_slots != 0) {
+		snprintf(text, sizeof text, "beside it, guarded objects: %s live (%s), %s freed, of %s",
+		    slab_count(b, v->guarded_live), units_bytes(a, (double)v->guarded_bytes),
+		    slab_count(c, v->guarded_freed), slab_count(d, v->guarded_slots));
+		draw_text(out, s, MARGIN, text);
+	}
 	put_resident(out, s, v);
 }
 

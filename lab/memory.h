@@ -44,6 +44,8 @@ struct memory {
 	size_t map_count, map_cap;
 	pid_t *threads;
 	size_t thread_count, thread_cap;
+	int signal; /* core: that ended it, 0: not known; and if SIGSEGV did, the address */
+	uint64_t fault;
 	uint64_t missing; /* core: bytes that its headers announce and that are not in the file */
 	int error;        /* errno of the last read that failed */
 	struct core *core;

@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <gelf.h>
 #include <stdio.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/procfs.h>
@@ -229,6 +230,11 @@ static void read_note(struct memory *m, const GElf_Nhdr *note, const char *owner
 		memcpy(&info, at, sizeof info);
 		m->pid = info.pr_pid;
 		snprintf(m->name, sizeof m->name, "%.*s", (int)sizeof info.pr_fname, info.pr_fname);
+	} else if (note->n_type == NT_SIGINFO && note->n_descsz >= sizeof(siginfo_t) && m->signal == 0) {
+		siginfo_t info;
+		memcpy(&info, at, sizeof info);
+		m->signal = info.si_signo;
+		m->fault = info.si_signo == SIGSEGV && info.si_code > 0 ? (uint64_t)(uintptr_t)info.si_addr : 0;
 	} else if (note->n_type == NT_FILE) {
 		read_files(m, at, note->n_descsz);
 	}

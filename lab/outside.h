@@ -85,6 +85,7 @@ struct outside_view {
 	size_t run_count, run_cap;
 	uint64_t *masks;
 	size_t mask_count, mask_cap;
+	uint64_t guarded_slots, guarded_live, guarded_freed, guarded_bytes; /* outside of these; of the live ones */
 	uint64_t torn_slabs, again; /* granules never read whole; chunks read more than once */
 	uint64_t moved;             /* bytes by which the books changed while they were read */
 	double   seconds;           /* that the reading took */

@@ -92,6 +92,12 @@ void outside_json_figures(struct json *j, const struct outside_view *v)
 	integer(j, "large_objects", v->large_objects);
 	put_classes(j, v);
 	put_threads(j, v);
+	json_object(j, "guarded");
+	integer(j, "slots", v->guarded_slots);
+	integer(j, "live_objects", v->guarded_live);
+	integer(j, "live_bytes", v->guarded_bytes);
+	integer(j, "freed_objects", v->guarded_freed);
+	json_end(j);
 	json_end(j);
 	put_resident(j, v);
 	json_object(j, "reading");

@@ -6,6 +6,7 @@
 
 #include "base/bits.h"
 #include "outside.h"
+#include "outside_guarded.h"
 
 static bool opened(struct outside *o, bool ok, struct memory_error *e)
 {
@@ -157,6 +158,7 @@ bool outside_look(struct outside *o, struct outside_view *v, struct memory_error
 	if (outside_view_check(v) != NULL)
 		return memory_refuse(e, "%s: the figures do not add up (%s): its records changed too fast, or are "
 		                        "damaged", o->memory.title, outside_view_check(v));
+	outside_count_guarded(o, v);
 	outside_name_threads(o, v);
 	outside_see_pages(o, v);
 	return true;

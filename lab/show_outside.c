@@ -4,6 +4,7 @@
 
 #include "draw_slab.h"
 #include "lab.h"
+#include "outside_guarded.h"
 #include "outside_json.h"
 #include "show.h"
 #include "units.h"
@@ -58,12 +59,14 @@ static int class_of_size(const struct outside_view *v, size_t size)
 	return best;
 }
 
-static void put_text(FILE *out, const struct draw_style *s, const struct outside *o, const struct outside_view *v,
+static void put_text(FILE *out, const struct draw_style *s, struct outside *o, const struct outside_view *v,
     size_t size)
 {
 	put_heading(out, s, o, v);
 	put_honesty(out, s, o, v);
 	fputc('\n', out);
+	if (outside_tell_guarded(out, o))
+		fputc('\n', out);
 	if (size != 0) {
 		const int cls = class_of_size(v, size);
 		if (cls < 0)

@@ -42,7 +42,7 @@ static bool readable(uintptr_t page)
 	return there;
 }
 
-static bool read_word(struct walk *w, uintptr_t at, uintptr_t *out)
+NO_SANITIZE static bool read_word(struct walk *w, uintptr_t at, uintptr_t *out)
 {
 	const uintptr_t page = round_down(at, PAGE);
 

@@ -2,8 +2,10 @@
 #include "os/segv.h"
 
 #include <errno.h>
+#include <link.h>
 #include <signal.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -53,18 +55,35 @@ static void on_segv(int number, siginfo_t *info, void *context)
 	errno = saved;
 }
 
+/* Java's machine calls a handler that it found when it started, takes its return for "handled", and writes no
+ * crash log then: where one is about to start, or has, it shall find none. */
+#pragma weak _r_debug
+static bool java_is_here(void)
+{
+	const struct link_map *const first = &_r_debug != NULL ? _r_debug.r_map : NULL;
+
+	for (const struct link_map *l = first; l != NULL; l = l->l_next) {
+		const char *const slash = l->l_name != NULL ? strrchr(l->l_name, '/') : NULL;
+		if (slash != NULL && (strcmp(slash, "/libjvm.so") == 0 || strcmp(slash, "/libjli.so") == 0))
+			return true;
+	}
+	return false;
+}
+
 bool segv_watch(void (*seen)(const struct segv *))
 {
 	struct sigaction ours = {.sa_sigaction = on_segv, .sa_flags = SA_SIGINFO | SA_ONSTACK}, old;
 	const int saved = errno;
 
+	if (&_r_debug != NULL && _r_debug.r_state != RT_CONSISTENT)
+		return false; /* the list of libraries is being changed */
 	told = seen;
 	sigfillset(&ours.sa_mask);
-	bool ok = sigaction(SIGSEGV, NULL, &old) == 0 && (old.sa_flags & SA_SIGINFO) == 0 &&
-	    old.sa_handler == SIG_DFL;
-	ok = ok && sigaction(SIGSEGV, &ours, NULL) == 0;
+	if (sigaction(SIGSEGV, NULL, &old) == 0 && (old.sa_flags & SA_SIGINFO) == 0 && old.sa_handler == SIG_DFL &&
+	    !java_is_here())
+		sigaction(SIGSEGV, &ours, NULL);
 	errno = saved;
-	return ok;
+	return true;
 }
 
 unsigned thread_number(void)

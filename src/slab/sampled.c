@@ -23,6 +23,7 @@ static struct {
 	uint32_t count, never; /* slots; those from `never` on were never used */
 	uint32_t live, oldest, newest; /* freed ones: slot + 1 */
 	bool     advice; /* guards are page-table entries */
+	bool     watched; /* there is a handler, or shall be none */
 	_Atomic bool stopped;
 	uint8_t  pattern;
 } pool;
@@ -41,13 +42,25 @@ static void seed(uint64_t more)
 	rng.state += rng.state == 0;
 }
 
-/* Uniform with a mean of `every`; the fuller the pool, the longer, so that what lives long does not take it
- * all in the first second. */
+enum { GRANULES_A_PAGE = 32 };
+
+/* How many may live at once: a page for each half MiB of the heap at most, so that a small program stays
+ * small; all, where every object was asked for. */
+static size_t allowed(void)
+{
+	const size_t share = 1 + __atomic_load_n(&root.used, __ATOMIC_RELAXED) / GRANULES_A_PAGE;
+	return guarding.every == 1 ? pool.count : min_size(pool.count, share);
+}
+
+/* Uniform with a mean of `every`; the fewer may be added, the longer, so that what lives long does not take
+ * it all in the first second. */
 static int64_t distance(void)
 {
-	const size_t room = pool.count - pool.live;
-	const unsigned scarce = guarding.every == 1 || pool.count == 0 ? 0
-	    : room * 8 <= pool.count ? 3 : room * 4 <= pool.count ? 2 : room * 2 <= pool.count;
+	const size_t most = allowed(), room = most - min_size(most, pool.live);
+	unsigned scarce = 0;
+
+	if (guarding.every != 1 && pool.count != 0)
+		scarce = (room * 2 <= most) + (room * 4 <= most) + (room * 8 <= most);
 	return (int64_t)(1 + rng_below(&rng, 2 * (uint64_t)guarding.every - 1)) << scarce;
 }
 
@@ -118,6 +131,7 @@ static bool map_pool(size_t notes, size_t bytes)
 /* The lock is held. */
 static bool open_pool(void)
 {
+	const struct dmm_os *const os = root.os;
 	const uint32_t count = (uint32_t)guarding.slots;
 	const size_t notes = round_up(count * sizeof(struct sampled), SLOT), bytes = (size_t)count * SLOT;
 
@@ -135,6 +149,7 @@ static bool open_pool(void)
 	root.sampled_count = count;
 	root.sampled_bytes = sizeof(struct sampled);
 	atomic_store_explicit(&pool.bytes, bytes, memory_order_release);
+	pool.watched = !guarding.report || os != &os_linux;
 	return true;
 }
 
@@ -208,8 +223,11 @@ static void *take(size_t n, const struct sampled_stack *now, bool at_end)
 
 	if (!open_pool() || pool.stopped)
 		return NULL;
+	/* Not when the heap opens: a runtime that puts in a handler when it starts shall find none to chain to. */
+	if (!pool.watched)
+		pool.watched = segv_watch(sampled_tell_access);
 	struct sampled *const s = next_slot();
-	if (s == NULL)
+	if (s == NULL || pool.live >= allowed())
 		return NULL;
 	char *const room = room_of(s), *const p = at_end ? room + ROOM - round_up(n, MAX_ALIGN) : room;
 	char *const pages = pages_of(p, n, &len);
@@ -321,33 +339,9 @@ void sampled_stop(void)
 	atomic_store(&pool.stopped, true);
 }
 
-/* From the object to a byte that is not its own; 0: it is. */
-static size_t gap(const struct sampled *s, const char *at)
-{
-	return at < s->p ? ptr_diff(s->p, at) : at >= s->p + s->n ? ptr_diff(at, s->p + s->n) + 1 : 0;
-}
-
 const struct sampled *sampled_meant(const void *at)
 {
-	const size_t reach = pool.bytes != 0 ? pool.bytes + TAIL : 0, off = (uintptr_t)at - (uintptr_t)pool.slots;
-	const struct sampled *best = NULL;
-
-	if (off >= reach)
-		return NULL;
-	for (int back = 1; back >= 0; back--) { /* the object before a guard, and that behind it */
-		const size_t slot = (off / SLOT) - (size_t)back;
-		if (slot >= pool.count || pool.notes[slot].state == SAMPLED_NEVER)
-			continue;
-		if (best == NULL || gap(&pool.notes[slot], at) < gap(best, at))
-			best = &pool.notes[slot];
-	}
-	return best;
-}
-
-void sampled_start(void)
-{
-	if (guarding.on && guarding.report && root.os == &os_linux)
-		segv_watch(sampled_tell_access);
+	return pool.bytes != 0 ? sampled_nearest(pool.notes, pool.count, (uintptr_t)pool.slots, (uintptr_t)at) : NULL;
 }
 
 void sampled_before_fork(void)

@@ -51,8 +51,6 @@ void sampled_free(void *p);
 /* As place_of(), whatever p is: the program ends unless it is live. */
 struct place sampled_place(const char *call, const void *p);
 
-/* Have accesses to guards told, unless the program has a handler. */
-void sampled_start(void);
 /* All goes back. */
 void sampled_close(void);
 void sampled_before_fork(void);
@@ -83,7 +81,32 @@ struct sampled {
 	struct sampled_stack allocated, freed;
 };
 
-/* The object that an address in the pool means: which it lies in, or is nearest to; NULL: none. */
+/* From an object to a byte that is not its own; 0: it is. */
+static inline size_t sampled_gap(const struct sampled *s, uintptr_t at)
+{
+	const uintptr_t start = (uintptr_t)s->p, end = start + s->n;
+	return at < start ? start - at : at >= end ? at - end + 1 : 0;
+}
+
+/* Of `count` notes, that of the object that an address means: in which it lies, or to which it is nearest,
+ * before or behind a guard; NULL: none. */
+static inline const struct sampled *sampled_nearest(const struct sampled *notes, size_t count, uintptr_t slots,
+    uintptr_t at)
+{
+	const struct sampled *best = NULL;
+
+	if (at - slots >= count * SAMPLED_SLOT + SAMPLED_ROOM)
+		return NULL;
+	for (size_t back = 2; back-- > 0;) {
+		const size_t slot = (at - slots) / SAMPLED_SLOT - back;
+		if (slot < count && notes[slot].state != SAMPLED_NEVER &&
+		    (best == NULL || sampled_gap(&notes[slot], at) < sampled_gap(best, at)))
+			best = &notes[slot];
+	}
+	return best;
+}
+
+/* The same in the pool. */
 const struct sampled *sampled_meant(const void *at);
 /* Somebody has hit a guard: from now on none is taken down. */
 void sampled_stop(void);

@@ -10,7 +10,6 @@
 #include "base/nearest.h"
 #include "os/os.h"
 #include "slab/root.h"
-#include "slab/sampled.h"
 
 #define TUNING_DEFAULTS                                                                                \
 	{.stack_bytes = 64 << 10, .stack_least_objects = 4, .stack_most_objects = STACK_OBJECTS_MAX,       \
@@ -334,7 +333,6 @@ void slab_settings_settle(void)
 		char *const at = (char *)root.base;
 		hardening.guard_advice = os->advise(os->ctx, at, os->page, DMM_ADVICE_GUARD) == 0;
 	}
-	sampled_start();
 	if (hardening.readonly_conf)
 		os->protect(os->ctx, &settings_page, sizeof settings_page, DMM_PROTECT_READ);
 }

@@ -170,22 +170,47 @@ TEST(whatever_is_refused_the_heap_stays_whole)
 	refuse(&old);
 }
 
-/* One of so many, give or take: 20 draws of threads that allocate nothing but what misses. */
-TEST(the_rate_is_about_what_was_asked_for)
+static char *kept[20000];
+
+/* Objects of 64 bytes that all come out of slabs; those guarded are kept, or freed at once.  How many. */
+static size_t allocate(const char *conf, bool keep)
 {
-	static char *kept[20000];
 	size_t guarded = 0;
 
 	purge_allow(false);
-	slab_settings_obey("guarded:1,guarded_every:500,guarded_slots:4096", NULL, NULL);
+	slab_settings_obey(conf, NULL, NULL);
 	assert_true(slab_start_on(&os_linux));
 	for (size_t i = 0; i < 20000; i++) {
 		kept[i] = slab_malloc(64);
 		assert_non_null(kept[i]);
-		guarded += sampled_owns(kept[i]);
+		if (!sampled_owns(kept[i]))
+			continue;
+		guarded++;
+		if (!keep)
+			slab_free(kept[i]);
+		kept[i] = keep ? kept[i] : NULL;
 	}
-	assert_in_range(guarded, 15, 100); /* 40 expected, of 20,000 that all come out of slabs */
+	return guarded;
+}
+
+static void end(void)
+{
 	for (size_t i = 0; i < 20000; i++)
 		slab_free(kept[i]);
+	sound();
 	slab_shut_down();
+}
+
+TEST(the_rate_is_about_what_was_asked_for)
+{
+	assert_in_range(allocate("guarded:1,guarded_every:500", false), 15, 100); /* 40 expected */
+	end();
+}
+
+TEST(what_lives_long_takes_a_page_for_each_half_MiB_of_the_heap_at_most)
+{
+	const size_t guarded = allocate("guarded:1,guarded_every:10", true);
+
+	assert_in_range(guarded, 2, 1 + root.used / 32);
+	end();
 }

@@ -212,21 +212,38 @@ static void in_child(void)
 		raise(WTERMSIG(status));
 }
 
+/* No mistake: five objects live, three freed, to be looked at until stdin ends. */
+static void holds(void)
+{
+	static char *volatile kept[8];
+
+	for (int i = 0; i < 8; i++)
+		kept[i] = malloc(n);
+	for (int i = 0; i < 3; i++)
+		free(kept[i]);
+	puts("holds");
+	while (getchar() != EOF)
+		;
+}
+
 /* ---- what is none of ours ------------------------------------------------------------------------ */
 
 static void null_pointer(void)
 {
+	allocates();
 	reads((const char *)8);
 }
 
 static void sent(void)
 {
+	allocates();
 	kill(getpid(), SIGSEGV);
 	_exit(3);
 }
 
 static void not_canonical(void)
 {
+	allocates();
 	reads((const char *)0x4141414141414141);
 }
 
@@ -252,16 +269,24 @@ static void handles_itself(void)
 	frees(); /* checks of calls go on */
 }
 
-static void *handler_found;
+static void handles_itself_later(void)
+{
+	allocates(); /* ours is in place */
+	handles_itself();
+}
 
-/* Before libdmm: with guarded_preloaded.so's constructor it would be; here, of main, the handler is ours. */
-static void tells_handler(void)
+static void tell(void)
 {
 	struct sigaction old;
-	allocates();
 	sigaction(SIGSEGV, NULL, &old);
-	handler_found = (void *)(uintptr_t)old.sa_sigaction;
-	printf("%s\n", handler_found == NULL ? "default" : "handled");
+	puts(old.sa_sigaction == NULL ? "default" : "handled");
+}
+
+static void tells_handler(void)
+{
+	tell();
+	allocates();
+	tell();
 }
 
 static struct sigaction chained;
@@ -277,6 +302,7 @@ static void chaining_handler(int number, siginfo_t *info, void *context)
 static void chains(void)
 {
 	const struct sigaction mine = {.sa_sigaction = chaining_handler, .sa_flags = SA_SIGINFO};
+	allocates();
 	sigaction(SIGSEGV, &mine, &chained);
 	read_after_free();
 }
@@ -299,7 +325,8 @@ static const struct {
     MISTAKE(slack_seen_by_realloc), MISTAKE(double_free), MISTAKE(free_inside), MISTAKE(free_a_guard),
     MISTAKE(realloc_after_free), MISTAKE(usable_after_free), MISTAKE(sized_free), MISTAKE(use_after_realloc),
     MISTAKE(across_threads), MISTAKE(in_child), MISTAKE(null_pointer), MISTAKE(sent), MISTAKE(not_canonical),
-    MISTAKE(handles_itself), MISTAKE(tells_handler), MISTAKE(chains), MISTAKE(small_stack),
+    MISTAKE(handles_itself), MISTAKE(handles_itself_later),
+    MISTAKE(tells_handler), MISTAKE(chains), MISTAKE(small_stack), MISTAKE(holds),
 };
 
 int main(int argc, char **argv)

@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
 """guarded.py BUILD: what goes wrong with a guarded object is stopped and told with its stacks, and programs
 that handle SIGSEGV themselves are left alone."""
+import json
 import re
+import resource
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import unittest
 from pathlib import Path
 
@@ -147,13 +150,19 @@ class Others(unittest.TestCase):
     def test_nothing_is_guarded_unless_asked_for(self):
         for conf in ("", "guarded:0", "hardened,guarded:0"):
             done = run(str(PROGRAM), "tells_handler", conf=conf)
-            self.assertEqual((done.stdout, done.stderr), ("default\n", ""), conf)
-        self.assertEqual(run(str(PROGRAM), "tells_handler").stdout, "handled\n")
+            self.assertEqual((done.stdout, done.stderr), ("default\ndefault\n", ""), conf)
+
+    def test_the_handler_comes_with_the_first_guarded_object(self):
+        # Not at the first of main: libraries have allocated before.
+        self.assertEqual(run(str(PROGRAM), "tells_handler").stdout.splitlines()[1:], ["handled"])
+        self.assertEqual(run(str(PROGRAM), "tells_handler", conf="guarded:1,guarded_every:1000000").stdout,
+                         "default\ndefault\n")
 
     def test_without_the_handler_a_fault_is_a_fault(self):
         done = run(str(PROGRAM), "read_after_free", conf=ALL + ",guarded_report:0")
         self.assertEqual((done.returncode, done.stderr), (-signal.SIGSEGV, ""))
-        self.assertEqual(run(str(PROGRAM), "tells_handler", conf=ALL + ",guarded_report:0").stdout, "default\n")
+        self.assertEqual(run(str(PROGRAM), "tells_handler", conf=ALL + ",guarded_report:0").stdout,
+                         "default\ndefault\n")
         done = run(str(PROGRAM), "double_free", conf=ALL + ",guarded_report:0")
         self.assertEqual(Text(self, done.stderr).head, "dmm: double free: @ (48 bytes)")
 
@@ -163,9 +172,10 @@ class Others(unittest.TestCase):
             self.assertEqual((done.returncode, done.stderr), (-signal.SIGSEGV, ""), fault)
 
     def test_a_handler_of_the_program_is_the_one_that_is_called(self):
-        done = run(str(PROGRAM), "handles_itself")
-        self.assertEqual((done.returncode, done.stdout), (-signal.SIGABRT, "own handler\n"))
-        self.assertEqual(Text(self, done.stderr).head, "dmm: double free: @ (48 bytes)", "calls are checked")
+        for when in ("handles_itself", "handles_itself_later"):
+            done = run(str(PROGRAM), when)
+            self.assertEqual((done.returncode, done.stdout), (-signal.SIGABRT, "own handler\n"))
+            self.assertEqual(Text(self, done.stderr).head, "dmm: double free: @ (48 bytes)", "calls are checked")
 
     def test_a_handler_that_chains_to_ours_gets_the_text(self):
         done = run(str(PROGRAM), "chains")
@@ -200,6 +210,63 @@ class Others(unittest.TestCase):
                   "{ if (k == 99) console.log(e.message); }")
         done = run(node, "-e", script, conf="guarded:1,guarded_every:50")
         self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "memory access out of bounds\n", ""))
+
+    def test_a_java_machine_writes_its_crash_log(self):
+        java = shutil.which("java")
+        if java is None or shutil.which("javac") is None:
+            self.skipTest("needs java and javac")
+        source = """public class Crash { public static void main(String[] a) throws Exception {
+            java.lang.reflect.Field f = Class.forName("sun.misc.Unsafe").getDeclaredField("theUnsafe");
+            f.setAccessible(true); Object u = f.get(null);
+            u.getClass().getMethod("putAddress", long.class, long.class).invoke(u, 8L, 1L); } }"""
+        with tempfile.TemporaryDirectory() as work:
+            Path(work, "Crash.java").write_text(source)
+            run(java, "-Xmx64m", "-XX:-CreateCoredumpOnCrash", "-XX:ErrorFile=log", "Crash.java", conf="guarded:1",
+                cwd=work)
+            log = Path(work, "log")
+            self.assertTrue(log.exists(), "a handler that the machine found would have taken its fault")
+            self.assertIn("SIGSEGV", log.read_text())
+
+
+class Outside(unittest.TestCase):
+    """dmm show sees them, and tells of a core what the program could not."""
+
+    def test_they_are_counted(self):
+        env = {"LD_PRELOAD": str(LIBRARY), "DMM_CONF": ALL}
+        with subprocess.Popen([PROGRAM, "holds"], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as held:
+            self.assertEqual(held.stdout.readline(), b"holds\n")
+            done = subprocess.run([BUILD / "dmm", "show", f"--pid={held.pid}", "--format=json"], capture_output=True,
+                                  text=True, check=True)
+            text = subprocess.run([BUILD / "dmm", "show", f"--pid={held.pid}"], capture_output=True, text=True,
+                                  check=True).stdout
+            held.stdin.close()
+        found = json.loads(done.stdout)["heap"]["guarded"]
+        self.assertEqual((found["slots"], found["freed_objects"]), (64, 3))
+        self.assertGreaterEqual(found["live_objects"], 5)
+        self.assertGreaterEqual(found["live_bytes"], 5 * 48)
+        self.assertRegex(text, rf"guarded objects: {found['live_objects']} live \(.*\), 3 freed, of 64")
+
+    def test_a_core_tells_who_allocated_and_who_freed(self):
+        pattern = Path("/proc/sys/kernel/core_pattern").read_text().strip()
+        if "/" in pattern or pattern.startswith("|"):
+            self.skipTest("core_pattern is " + pattern)
+        with tempfile.TemporaryDirectory() as work:
+            for mistake, words in (("read_after_free", "after free"), ("write_past_the_end", "past the end")):
+                run(str(PROGRAM), mistake, conf=ALL + ",guarded_report:0", cwd=work, preexec_fn=lambda: resource.setrlimit(
+                    resource.RLIMIT_CORE, (1 << 32, 1 << 32)))
+                cores = list(Path(work).glob("core*"))
+                if not cores:
+                    self.skipTest("the kernel wrote no core here")
+                done = subprocess.run([BUILD / "dmm", "show", f"--core={cores[0]}"], capture_output=True, text=True,
+                                      check=True)
+                cores[0].unlink()
+                self.assertRegex(done.stdout, rf"ended by an access {words}: 0x[0-9a-f]+ \(48 bytes\)\n  at 0x")
+                stacks = dict(re.findall(r"  (\w+) in thread \d+:\n((?:    .*\n)+)", done.stdout))
+                self.assertEqual(functions(stacks["allocated"].split())[:1], ["allocates"])
+                if words == "after free":
+                    self.assertEqual(functions(stacks["freed"].split())[:1], ["frees"])
+                else:
+                    self.assertNotIn("freed", stacks)
 
 
 unittest.main()
