@@ -23,9 +23,9 @@ NO_SANITIZE static inline void *slab_malloc(size_t n)
 {
 	struct stack OWN_SEG *const k = stack_at(place_for(n));
 	void **const top = k->top;
-	if (unlikely((uintptr_t)top % STACK_BYTES == 0))
-		return slab_malloc_slow(n);
 	void *const p = top[-1];
+	if (unlikely(p == NULL))
+		return slab_malloc_slow(n);
 	k->top = top - 1;
 	live_set(p);
 	return p;

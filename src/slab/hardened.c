@@ -44,6 +44,7 @@ struct thread_cache *hardened_cache(void)
 	struct hardened *const h = root.os->map(root.os->ctx, len, root.os->page);
 	if (h == NULL)
 		return NULL;
+	h->cache = (struct thread_cache){THREAD_CACHE_NONE};
 	h->len = len;
 	h->mask = slots - 1;
 	struct rng rng = {hardening.secret ^ (uintptr_t)h ^ (uintptr_t)__builtin_thread_pointer() << 20};
@@ -122,9 +123,9 @@ static size_t random_below(struct hardened *h, size_t bound)
 	return (h->random >> 32) * bound >> 32;
 }
 
-static size_t stacked(const struct stack *k)
+static size_t stacked(const struct hardened *h, unsigned cls)
 {
-	return (uintptr_t)k->top % STACK_BYTES / sizeof(void *);
+	return (size_t)(h->cache.stack[cls].top - stack_bottom(h->cache.heap, cls));
 }
 
 /* A stack in random order stays so: what is pushed takes any place, and who was there comes to the top.
@@ -139,7 +140,7 @@ static void push(struct hardened *h, void *p, unsigned cls)
 		*k->top++ = p;
 		return;
 	}
-	void **const any = k->top - random_below(h, min_size(stacked(k) + 1, ORDER_WINDOW));
+	void **const any = k->top - random_below(h, min_size(stacked(h, cls) + 1, ORDER_WINDOW));
 	void *const moved = any == k->top ? p : *any;
 	*any = p;
 	atomic_signal_fence(memory_order_seq_cst);
@@ -148,9 +149,10 @@ static void push(struct hardened *h, void *p, unsigned cls)
 	k->top++;
 }
 
-static void shuffle(struct hardened *h, struct stack *k)
+static void shuffle(struct hardened *h, unsigned cls)
 {
-	void **const top = k->top, **const bottom = top - stacked(k);
+	struct stack *const k = &h->cache.stack[cls];
+	void **const top = k->top, **const bottom = top - stacked(h, cls);
 
 	k->top = bottom; /* for a fork, as above */
 	atomic_signal_fence(memory_order_seq_cst);
@@ -169,7 +171,7 @@ static void *pop(struct stack *k)
 {
 	void **const top = k->top - 1;
 
-	if (hardening.check_on_reuse && (uintptr_t)top % STACK_BYTES != 0)
+	if (hardening.check_on_reuse)
 		__builtin_prefetch(top[-1], 1);
 	k->top = top;
 	return *top;
@@ -209,12 +211,12 @@ static void release_surplus(struct hardened *h);
 static bool fill(struct hardened *h, struct stack *k, unsigned cls)
 {
 	release_surplus(h); /* it may be of this class */
-	if (stacked(k) != 0)
+	if (!stack_empty(k))
 		return true;
 	if (h->cache.heap == NULL || !cache_fill(&h->cache, cls))
 		return false;
 	if (hardening.random_order)
-		shuffle(h, k);
+		shuffle(h, cls);
 	return true;
 }
 
@@ -225,7 +227,7 @@ static void *take(unsigned cls, size_t n)
 
 	if (likely(h != NULL)) {
 		struct stack *const k = &h->cache.stack[cls];
-		if (likely((uintptr_t)k->top % STACK_BYTES != 0) || fill(h, k, cls))
+		if (likely(!stack_empty(k)) || fill(h, k, cls))
 			return become_live(pop(k), cls, n);
 	} else {
 		p = take_late(cls, n);

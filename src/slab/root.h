@@ -52,8 +52,9 @@ enum {
 	HEAP_LATE = 1,         /* for what is asked of us before a thread's first or after its last heap */
 	HEAP_FIRST = 2,        /* of the threads' heaps */
 	RUN_BINS = 14,
-	STACK_BYTES = 1024,    /* of one stack; it is empty where its top is a multiple of this */
-	STACK_OBJECTS_MAX = STACK_BYTES / 8 - 1,
+	STACK_BYTES = 17 * 64, /* of one stack: an odd number of cache lines, so that the stacks of all
+	                        * classes, which are used at their lower ends, share no set of the cache */
+	STACK_OBJECTS_MAX = STACK_BYTES / 8 - 1, /* below them stands a NULL that is never written */
 };
 static_assert(1 << GRANULE_SHIFT == GRANULE, "two names of one number");
 static_assert(1 << UNIT_SHIFT == MAX_ALIGN, "a bit for the smallest object");

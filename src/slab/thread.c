@@ -142,7 +142,7 @@ static void thread_end(void *arg)
 	heap_abandon(h);
 	if (hardening.on)
 		hardened_end();
-	*tc = (struct thread_cache){.ended = true};
+	*tc = (struct thread_cache){THREAD_CACHE_NONE, .ended = true};
 	purge_check();
 }
 
@@ -226,7 +226,7 @@ void slab_shut_down(void)
 	slab_settings_reset();
 	page_heap_close();
 	root = (struct slab_root){0};
-	thread_cache = (struct thread_cache){0};
-	late_cache = (struct thread_cache){0};
+	thread_cache = (struct thread_cache){THREAD_CACHE_NONE};
+	late_cache = (struct thread_cache){THREAD_CACHE_NONE};
 	start_os = &os_linux;
 }

@@ -10,7 +10,8 @@
 #include "slab/purge.h"
 #include "slab/remote.h"
 
-__thread struct thread_cache thread_cache;
+void *const no_object[1] = {NULL};
+__thread struct thread_cache thread_cache = {THREAD_CACHE_NONE};
 
 /* ---- lists ---------------------------------------------------------------------------------- */
 
@@ -290,7 +291,7 @@ bool cache_fill(struct thread_cache *tc, unsigned cls)
 	struct stack *const k = &tc->stack[cls];
 
 	lock_take(&h->lock);
-	const bool ok = (uintptr_t)k->top % STACK_BYTES != 0 || refill(h, k, cls);
+	const bool ok = !stack_empty(k) || refill(h, k, cls);
 	lock_give(&h->lock);
 	return ok;
 }
@@ -309,7 +310,7 @@ static void *pop_refilled(struct thread_cache *tc, unsigned cls)
 /* ---- what is asked of us without a heap of the thread ----------------------------------------- */
 
 struct lock late_lock;
-struct thread_cache late_cache;
+struct thread_cache late_cache = {THREAD_CACHE_NONE};
 
 static void lend_late(void)
 {

@@ -24,9 +24,8 @@
 #include "os/os.h"
 #include "slab/slab.h"
 
-/* Zeroed thread-local storage is an empty stack that is also full: both hits go to the slow path. */
 struct stack {
-	void **top;   /* beyond the newest; a multiple of STACK_BYTES: empty */
+	void **top;   /* beyond the newest; NULL below it: empty */
 	void **limit; /* top == limit: full */
 };
 static_assert(sizeof(struct stack) == TAG_STACK, "a tag is the place of a stack");
@@ -39,6 +38,11 @@ struct thread_cache {
 	bool     ended;
 	struct heap *heap;
 };
+
+/* Empty and full at once: both hits go to the slow path. */
+extern void *const no_object[1];
+#define STACK_OF_NONE     {(void **)no_object + 1, (void **)no_object + 1}
+#define THREAD_CACHE_NONE .stack = {[0 ... CLASS_MAX - 1] = STACK_OF_NONE}
 
 extern __thread struct thread_cache thread_cache;
 
@@ -54,7 +58,12 @@ NO_SANITIZE static inline uint32_t own_tag(void)
 
 static inline void **stack_bottom(const struct heap *h, unsigned cls)
 {
-	return (void **)(root.stacks + ((size_t)(h - root.heaps) * CLASS_MAX + cls) * STACK_BYTES);
+	return (void **)(root.stacks + ((size_t)(h - root.heaps) * CLASS_MAX + cls) * STACK_BYTES) + 1;
+}
+
+static inline bool stack_empty(const struct stack *k)
+{
+	return k->top[-1] == NULL;
 }
 
 /* An object of a class, live already, from a refilled stack; NULL and errno: no memory. */

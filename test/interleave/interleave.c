@@ -44,6 +44,11 @@ size_t sched_tls_len(void)
 	return sizeof thread_cache;
 }
 
+void sched_tls_new(void *at)
+{
+	*(struct thread_cache *)at = (struct thread_cache){THREAD_CACHE_NONE};
+}
+
 static bool within(const volatile void *at, const volatile void *from, size_t len)
 {
 	return (uintptr_t)at - (uintptr_t)from < len;
@@ -104,7 +109,7 @@ static void give(void *p)
 static void thread_ends(void)
 {
 	thread_end(NULL);
-	thread_cache = (struct thread_cache){0}; /* the next thread on this place is a new one */
+	sched_tls_new(&thread_cache); /* the next thread on this place is a new one */
 }
 
 /* ---- I2, I3, I4: afterwards */

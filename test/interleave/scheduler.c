@@ -196,9 +196,9 @@ static void one_schedule(void)
 		f->exists = f->act != NULL;
 		f->started = f->done = false;
 		f->waits = NULL;
-		memset(f->tls, 0, sched_tls_len());
+		sched_tls_new(f->tls);
 	}
-	memset(sched_tls(), 0, sched_tls_len());
+	sched_tls_new(sched_tls());
 	s->begin();
 	if (setjmp(g.out) == 0) {
 		unsigned list[SCHED_THREADS];

@@ -47,5 +47,6 @@ _Noreturn void sched_fail(const char *what);
 bool sched_worth(const volatile void *at);
 void *sched_tls(void);
 size_t sched_tls_len(void);
+void sched_tls_new(void *at); /* as a new thread finds it */
 
 #endif

@@ -76,7 +76,7 @@ static size_t kept(size_t n)
 		free(objects[i]);
 		const struct heap *const h = &r->heaps[HEAP_FIRST];
 		void **const bottom =
-		    (void **)(r->stacks + ((size_t)HEAP_FIRST * CLASS_MAX + cls) * STACK_BYTES);
+		    (void **)(r->stacks + ((size_t)HEAP_FIRST * CLASS_MAX + cls) * STACK_BYTES) + 1;
 		most = max_size(most, (size_t)(h->owner->stack[cls].top - bottom));
 	}
 	return most;
