@@ -408,12 +408,16 @@ static bool read_rules(uintptr_t pc, struct frame_rules *out)
 
 /* ---- what was read before ----------------------------------------------------------------------------- */
 
+static bool fits_24_bits(int64_t x)
+{
+	return x >= -(1 << 23) && x < 1 << 23;
+}
+
 /* Rules in a word: from the lowest bit, base is fp (1), fp's and ra's rules (2 each), ra's offset (8), fp's
  * (24), the frame's (24).  0: they do not fit. */
 static uint64_t pack(const struct frame_rules *r)
 {
-	if (r->ra.offset != (int8_t)r->ra.offset || r->fp.offset != r->fp.offset << 40 >> 40 ||
-	    r->offset != r->offset << 40 >> 40)
+	if (r->ra.offset != (int8_t)r->ra.offset || !fits_24_bits(r->fp.offset) || !fits_24_bits(r->offset))
 		return 0;
 	return (r->base == REG_FP) | (uint64_t)r->fp.rule << 1 | (uint64_t)r->ra.rule << 3 |
 	    (uint64_t)(uint8_t)r->ra.offset << 5 | (uint64_t)(r->fp.offset & 0xffffff) << 13 |

@@ -24,10 +24,11 @@ __attribute__((noinline)) static void compare(void)
 	const size_t n = callers_here(NULL, ours, DEPTH);
 	const int wanted = backtrace(theirs, DEPTH);
 
+	const size_t own = (size_t)wanted - n; /* a sanitizer's backtrace() tells of itself first */
 	assert_true(wanted > 1);
-	assert_int_equal(n, wanted);
-	for (int i = 1; i < wanted; i++)
-		assert_ptr_equal(ours[i], theirs[i]);
+	assert_in_range(own, 0, 1);
+	for (size_t i = 1; i < n; i++)
+		assert_ptr_equal(ours[i], theirs[i + own]);
 	compared++;
 }
 
