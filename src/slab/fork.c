@@ -3,6 +3,7 @@
 
 #include "slab/hardened.h"
 #include "slab/purge.h"
+#include "slab/remote.h"
 #include "slab/sampled.h"
 #include "slab/settings.h"
 #include "slab/thread_cache.h"
@@ -28,6 +29,8 @@ void slab_after_fork_parent(void)
 		lock_give(&root.heaps[i].lock);
 	lock_give(&root.heaps_lock);
 	lock_give(&late_lock);
+	for (uint32_t i = HEAP_LATE; i < root.heap_count; i++)
+		remote_settle_for(&root.heaps[i]);
 }
 
 /* Whoever had raised a flag and not yet pushed the slab is gone: take all flags down, and list anew. */

@@ -140,6 +140,7 @@ static bool purge_slab(struct slab *s)
 	if (kind_of(s) == GRANULE_SLAB && s->heap == number)
 		changed = look_at(s);
 	lock_give(&h->lock);
+	remote_settle_for(h);
 	return changed;
 }
 
@@ -175,6 +176,7 @@ static void release_idle(bool all)
 		else
 			heap_release_idle_kept(h);
 		lock_give(&h->lock);
+		remote_settle_for(h);
 	}
 }
 

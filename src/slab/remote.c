@@ -60,6 +60,7 @@ static void release_for(struct heap *h)
 		return;
 	remote_release_emptied(h);
 	lock_give(&h->lock);
+	remote_settle_for(h);
 }
 
 /* Put the flag up; true: it was down, and the granule is of a slab, of *heap. */

@@ -22,7 +22,9 @@
 /* p is where an object begins of a slab that the calling thread does not own, with this tag.  It is not
  * in avail yet: else it is a double free. */
 void remote_free(const void *p, uint32_t tag);
-/* Nobody will look into the inbox of a heap without a thread, so we do.  No lock is held. */
+/* Nobody will look into the inbox of a heap without a thread, so we do: after a push, and, since who pushed
+ * may have found the lock taken, after each time that we gave back the lock of a heap that is not ours.  Neither
+ * page_lock nor h's lock is held. */
 void remote_settle_for(struct heap *h);
 
 /* Give back the slabs in h's inbox of which no object is live; h's lock is held, by whom does not matter. */

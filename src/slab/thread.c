@@ -46,12 +46,14 @@ void heap_share(void)
 	if (atomic_load(&root.shared) == SHARED_ALL)
 		return;
 	lock_take(&root.heaps_lock);
-	atomic_store(&root.shared, SHARED_ABOUT);
-	for (uint32_t i = HEAP_LATE; i < root.heap_count; i++) { /* who still does without has finished then */
-		lock_take(&root.heaps[i].lock);
-		lock_give(&root.heaps[i].lock);
+	if (atomic_load(&root.shared) == SHARED_NOT) {
+		atomic_store(&root.shared, SHARED_ABOUT);
+		for (uint32_t i = HEAP_LATE; i < root.heap_count; i++) { /* who still does without has finished then */
+			lock_take(&root.heaps[i].lock);
+			lock_give(&root.heaps[i].lock);
+		}
+		atomic_store(&root.shared, SHARED_ALL);
 	}
-	atomic_store(&root.shared, SHARED_ALL);
 	lock_give(&root.heaps_lock);
 }
 
@@ -126,6 +128,7 @@ bool heap_inherit(struct heap *h, unsigned cls)
 		if (from->owner == NULL && from->partial[cls] != 0)
 			found = move_slab(h, from, slab_at(from->partial[cls]));
 		lock_give(&from->lock);
+		remote_settle_for(from);
 	}
 	return found && h->partial[cls] != 0;
 }

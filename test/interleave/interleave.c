@@ -130,6 +130,8 @@ static void check_inbox(const struct heap *h)
 		if (kind_of(slab_at(g)) != GRANULE_SLAB || heap_of(slab_at(g)) != h ||
 		    (root.tags[g] & TAG_REMOTE) == 0 || ++n > BLOCKS)
 			sched_fail("I2 found: something in an inbox does not belong there");
+	if (h->inbox != 0 && h->owner == NULL)
+		sched_fail("I2 found: something is in the inbox of a heap without a thread, and nobody will look");
 }
 
 static void check_slab(const struct slab *s)
