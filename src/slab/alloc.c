@@ -218,7 +218,7 @@ void slab_free_aligned_sized(void *p, size_t align, size_t n)
 	const unsigned cls = n <= MEDIUM_MAX && align <= GRANULE ? aligned_class(align, n) : 0;
 	if (cls != 0)
 		return free_sized(p, n, size_class[cls].size);
-	free_sized(p, n, round_up(n, GRANULE));
+	free_sized(p, n, round_up(max_size(n, 1), GRANULE));
 }
 
 size_t slab_trim(size_t keep)
