@@ -52,7 +52,7 @@ faults: all
 mutate: all
 	@cmake --build $(BUILD) --target torture >/dev/null
 	@tools/mutate $(BUILD) --under=src/system --count=$(or $(COUNT),200)
-	@tools/mutate $(BUILD) --under=src/slab --count=$(or $(COUNT),100)
+	@tools/mutate $(BUILD) --under=src/slab --count=$(or $(COUNT),170)
 
 # src/slab under every schedule with three preemptions, then with faults planted.
 interleave: all
