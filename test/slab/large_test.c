@@ -209,6 +209,8 @@ TEST(a_free_that_names_an_alignment_is_held_to_it)
 	size_t align = 128;
 
 	paper_begin("guarded:0");
+	slab_free(slab_malloc(16));
+	const size_t used = root.used;
 	for (size_t a = 16; a <= 4 * MIB; a *= 2)
 		for (size_t n = 0; n <= 100000; n = n * 7 + 1) {
 			char *const p = slab_aligned(a, n);
@@ -217,7 +219,12 @@ TEST(a_free_that_names_an_alignment_is_held_to_it)
 			assert_true(slab_usable(p) >= n);
 			memset(p, 1, n);
 			slab_free_aligned_sized(p, a, n);
+			slab_free_aligned_sized(NULL, a, n);
 		}
+	slab_trim(0);
+	assert_true(root.used - used < 400); /* slabs that stacks keep */
+	slab_free_aligned_sized(slab_aligned(MIB, 8 * MIB), MIB, 8 * MIB);
+	assert_true(root.used - used < 400);
 	paper_sound();
 	victim = painted(640, 1);
 	if ((uintptr_t)victim % 128 != 0 || (victim = painted(640, 1)) == NULL || (uintptr_t)victim % 256 == 0)

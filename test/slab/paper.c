@@ -7,6 +7,7 @@
 
 #include "base/bits.h"
 #include "os/os.h"
+#include "slab/hardened.h"
 #include "slab/purge.h"
 #include "slab/system.h"
 #include "slab/thread_cache.h"
@@ -79,6 +80,7 @@ void paper_begin(const char *settings)
 	paper.os.now_ns = paper_now_ns;
 	paper.os.move = paper_move;
 	text = settings;
+	class_count = 0; /* as in a new process: what the settings say of stacks goes into the table of classes */
 	assert_true(slab_start_on(&paper.os));
 }
 
@@ -87,8 +89,11 @@ void paper_end(void)
 	paper.no_protect = false;
 	paper.most_usable = 0;
 	purge_allow(false);
-	if (root.base != 0)
-		slab_shut_down();
+	if (root.base == 0)
+		return;
+	if (hardening.on)
+		hardened_end();
+	slab_shut_down();
 }
 
 void paper_pass_ms(unsigned ms)
