@@ -153,6 +153,43 @@ TEST(a_hardened_child_as_well)
 	fork_with("hardened,guarded:0,quarantine:100", 5440);
 }
 
+static int frees_the_last(size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		slab_free(mine[i]);
+	slab_trim(0);
+	return sound() ? 0 : 30;
+}
+
+static int look_at_piece(void *arg, const struct dmm_piece *piece)
+{
+	*(size_t *)arg += piece->len;
+	return 0;
+}
+
+/* Where the heap ends, there accessible metadata ends as well, every 128 MiB. */
+TEST(a_heap_that_fills_its_metadata_is_looked_at_to_its_end_and_no_further)
+{
+	size_t n = 0, bytes = 0;
+
+	paper_begin("guarded:0");
+	while (root.chunk_count < root.meta_ready || n == 0)
+		mine[n++] = slab_malloc(HUGE_PAGE_SIZE);
+	assert_int_equal(root.chunk_count, root.meta_ready);
+	paper_sound();
+	assert_int_equal(slab_walk(look_at_piece, &bytes), 0);
+	assert_int_equal(bytes, root.reservation_len);
+	assert_int_equal(in_a_child(frees_the_last, n), 0);
+	for (size_t i = 0; i < 20; i++) {
+		memset(mine[n - 1 - i], 1, HUGE_PAGE_SIZE);
+		slab_free(mine[n - 1 - i]);
+	}
+	paper_pass_ms(2000);
+	assert_true(paper.purged_bytes > 12 * HUGE_PAGE_SIZE);
+	paper_sound();
+	paper_end();
+}
+
 static int begins_threads(size_t n)
 {
 	pthread_t thread;

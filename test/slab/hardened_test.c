@@ -113,6 +113,12 @@ TEST(one_byte_past_the_end_is_told_when_the_object_is_freed_resized_or_asked_for
 	paper_end();
 }
 
+static void free_one_more(void *arg)
+{
+	(void)arg;
+	slab_free_sized(victim, slab_usable(victim) + 1);
+}
+
 TEST(usable_size_is_exactly_what_was_asked_for_also_after_realloc)
 {
 	paper_begin(HARDENED);
@@ -144,6 +150,23 @@ TEST(usable_size_is_exactly_what_was_asked_for_also_after_realloc)
 	for (size_t a = 16; a <= 65536; a *= 8)
 		slab_free_aligned_sized(slab_aligned(a, 0), a, 0);
 	paper_sound();
+	paper_end();
+}
+
+TEST(without_canaries_a_sized_free_may_name_all_that_is_usable_and_no_more)
+{
+	char line[100];
+
+	paper_begin("zero_on_free:1,guarded:0");
+	for (past = 100; past <= 100000; past *= 10) {
+		victim = slab_malloc(past);
+		slab_free_sized(victim, slab_usable(victim));
+		victim = slab_malloc(past);
+		snprintf(line, sizeof line, "dmm: free of %zu bytes: %p (%zu bytes)\n", slab_usable(victim) + 1,
+		    (void *)victim, slab_usable(victim));
+		test_aborts_saying(free_one_more, NULL, line);
+		slab_free_sized(victim, past);
+	}
 	paper_end();
 }
 
@@ -291,13 +314,15 @@ TEST(a_guard_stands_on_both_sides_of_every_large_object)
 TEST(large_objects_keep_their_contents_their_end_and_clear_what_they_leave)
 {
 	paper_begin(HARDENED);
-	for (size_t n = 33000; n < 3000 * KIB; n += n / 2 + 777) {
+	for (size_t n = 34000; n < 3000 * KIB; n += n / 2 + 777) {
 		char *const p = slab_malloc(n);
 		memset(p, 3, n);
 		char *const less = slab_realloc(p, n - 500);
 		assert_true(all(less, n - 500, 3));
+		assert_ptr_equal(less, p);
 		assert_int_equal(slab_usable(less), n - 500);
 		char *const more = slab_realloc(less, n + 100);
+		assert_true(more == less || n % GRANULE > GRANULE - 4096 - 100);
 		assert_true(all(more, n - 500, 3));
 		assert_true(all(more + n - 500, 600, 0)); /* neither old bytes nor a canary */
 		memset(more, 3, n + 100);
