@@ -3,7 +3,6 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/bits.h"
@@ -79,7 +78,7 @@ static void keeps(const char *settings, size_t n, size_t most)
 
 TEST(a_thread_keeps_no_more_than_the_settings_say)
 {
-	keeps("guarded:0", 64, STACK_OBJECTS_MAX);
+	keeps("guarded:0", 64, 127); /* as settings.h says */
 	keeps("guarded:0", 1024, 64); /* 64 KiB */
 	keeps("guarded:0", 32768, 4);
 	keeps("guarded:0,stack_bytes:4k", 64, 64);
@@ -90,7 +89,7 @@ TEST(a_thread_keeps_no_more_than_the_settings_say)
 	paper_begin("guarded:0");
 	for (unsigned cls = 1; cls < class_count; cls++) {
 		const size_t bytes = (64 << 10) / size_class[cls].size;
-		assert_int_equal(size_class[cls].cached, bytes < 4 ? 4 : min_size(bytes, STACK_OBJECTS_MAX));
+		assert_int_equal(size_class[cls].cached, bytes < 4 ? 4 : min_size(bytes, 127));
 	}
 	paper_end();
 }
@@ -236,6 +235,17 @@ static void take_and_give_one(void)
 	slab_free(slab_malloc(size));
 }
 
+/* The granules in use before there were any. */
+static size_t begin_with_objects_of(struct actor *owner)
+{
+	paper_begin("guarded:0");
+	take_and_give_one();
+	const size_t before = root.used;
+	begins(owner);
+	does(owner, fill_all);
+	return before;
+}
+
 static void compare_all(void)
 {
 	for (size_t i = 0; i < OBJECTS; i++)
@@ -248,11 +258,7 @@ TEST(an_owner_who_sleeps_does_not_keep_what_others_freed_for_him)
 	struct actor owner;
 
 	for (size = 64; size <= 5440; size += 5376) {
-		paper_begin("guarded:0");
-		take_and_give_one();
-		const size_t before = root.used;
-		begins(&owner);
-		does(&owner, fill_all);
+		const size_t before = begin_with_objects_of(&owner);
 		const size_t full = root.used;
 		compare_all();
 		free_all();
@@ -347,11 +353,7 @@ TEST(frees_into_the_slabs_of_an_ended_thread_give_them_back)
 	struct actor owner;
 
 	for (size = 64; size <= 5440; size += 5376) {
-		paper_begin("guarded:0");
-		take_and_give_one();
-		const size_t before = root.used;
-		begins(&owner);
-		does(&owner, fill_all);
+		const size_t before = begin_with_objects_of(&owner);
 		ends(&owner);
 		compare_all();
 		free_all();
