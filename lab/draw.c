@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/assert.h"
 #include "base/bits.h"
 #include "draw_look.h"
+#include "lab.h"
 
 enum {
 	COLUMN_BYTES = 8,
@@ -38,7 +38,8 @@ static struct column *add(struct strip *t, const char *glyph, enum look look, en
 	if (t->count == t->cap) {
 		t->cap = max_size(256, t->cap * 2);
 		t->columns = realloc(t->columns, t->cap * sizeof *t->columns);
-		CHECK(t->columns != NULL);
+		if (t->columns == NULL)
+			lab_die(EXIT_OURS, "no memory to draw %zu columns", t->cap);
 	}
 	struct column *const c = &t->columns[t->count++];
 	*c = (struct column){.look = look, .edge = edge, .name = " "};

@@ -2,9 +2,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/assert.h"
 #include "base/bits.h"
 #include "draw_look.h"
+#include "lab.h"
 
 enum { MARGIN = 2, MAP_ROWS = 16, CELL_MIN = 16, LIST_MAX = 8, BINS_MAX = 16 };
 
@@ -140,17 +140,15 @@ void draw_around(FILE *out, const struct draw_style *s, const struct picture *p,
 		to = next != NULL ? next : to;
 	}
 	/* The same picture, but of these alone; it borrows the pieces. */
-	struct picture part = {.pieces = p->pieces + from->first, .piece_count = to->first + to->count - from->first,
-	    .chunk_count = (size_t)(to - from) + 1};
-	part.chunks = calloc(part.chunk_count, sizeof *part.chunks);
-	CHECK(part.chunks != NULL);
+	struct picture_chunk near[2 * NEIGHBOURS + 1];
+	struct picture part = {.chunks = near, .pieces = p->pieces + from->first,
+	    .piece_count = to->first + to->count - from->first, .chunk_count = (size_t)(to - from) + 1};
 	for (size_t i = 0; i < part.chunk_count; i++) {
-		part.chunks[i] = from[i];
-		part.chunks[i].first -= from->first;
+		near[i] = from[i];
+		near[i].first -= from->first;
 	}
 	fprintf(out, "%*s%sp and its neighbours%s\n", MARGIN, "", look_dim(s), look_off(s));
 	draw_boxes(out, s, &part, labels, label_count);
-	free(part.chunks);
 	fprintf(out, "%*s%sthe whole heap%s\n", MARGIN, "", look_dim(s), look_off(s));
 }
 
@@ -248,7 +246,8 @@ void draw_bins(FILE *out, const struct draw_style *s, const struct picture *p)
 	bool one_list = true;
 	size_t count = 0;
 
-	CHECK(listed != NULL);
+	if (listed == NULL)
+		lab_die(EXIT_OURS, "no memory to draw %zu chunks", p->chunk_count);
 	for (size_t i = 0; i < p->chunk_count; i++) {
 		if (p->chunks[i].live || p->chunks[i].bin < 0)
 			continue;

@@ -2,9 +2,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/assert.h"
 #include "base/bits.h"
 #include "draw_look.h"
+#include "lab.h"
 #include "draw_slab.h"
 #include "units.h"
 
@@ -284,7 +284,8 @@ void draw_slab_objects(FILE *out, const struct draw_style *s, const struct outsi
 	const struct outside_run **const chosen = calloc(v->run_count + 1, sizeof *chosen);
 	size_t count = 0;
 
-	CHECK(chosen != NULL);
+	if (chosen == NULL)
+		lab_die(EXIT_OURS, "no memory to draw %zu slabs", v->run_count);
 	for (size_t i = 0; i < v->run_count; i++)
 		if (v->runs[i].kind == OUTSIDE_IS_SLAB && (cls < 0 || v->runs[i].cls == cls))
 			chosen[count++] = &v->runs[i];
