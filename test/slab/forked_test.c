@@ -153,6 +153,42 @@ TEST(a_hardened_child_as_well)
 	fork_with("hardened,guarded:0,quarantine:100", 5440);
 }
 
+static void *only_fills(void *arg)
+{
+	fill(others);
+	sem_post(&done);
+	sem_wait(&go);
+	return arg;
+}
+
+static int needs_no_more(size_t n)
+{
+	const size_t used = root.used;
+
+	for (size_t i = 0; i < n; i++)
+		slab_malloc(size);
+	return root.used <= used + 4 && sound() ? 0 : 40;
+}
+
+TEST(a_child_uses_what_was_freed_into_slabs_that_were_full_and_whose_thread_did_not_come_along)
+{
+	pthread_t thread;
+
+	paper_begin("guarded:0");
+	size = 400;
+	sem_init(&go, 0, 0);
+	sem_init(&done, 0, 0);
+	assert_int_equal(pthread_create(&thread, NULL, only_fills, NULL), 0);
+	sem_wait(&done);
+	for (size_t i = 0; i < OBJECTS; i += 3)
+		slab_free(others[i]);
+	const int found = in_a_child(needs_no_more, OBJECTS / 3 - STACK_OBJECTS_MAX);
+	sem_post(&go);
+	pthread_join(thread, NULL);
+	assert_int_equal(found, 0);
+	paper_end();
+}
+
 static int frees_the_last(size_t n)
 {
 	for (size_t i = 0; i < n; i++)

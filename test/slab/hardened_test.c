@@ -341,3 +341,26 @@ TEST(large_objects_keep_their_contents_their_end_and_clear_what_they_leave)
 	assert_true(root.used < 200);
 	paper_end();
 }
+
+static size_t granules_of(const char *p)
+{
+	return slab_at(((uintptr_t)p - root.base) >> GRANULE_SHIFT)->run;
+}
+
+TEST(what_grows_has_room_to_grow_again_but_not_beyond_2_gib)
+{
+	static const size_t MIB = 1 << 20;
+
+	paper_begin("guard_large:1,guarded:0");
+	char *p = slab_realloc(slab_malloc(400 * MIB), 900 * MIB);
+	assert_in_range(granules_of(p), 1340 * MIB / GRANULE, 1360 * MIB / GRANULE);
+	slab_free(p);
+	p = slab_realloc(slab_malloc(400 * MIB), 1360 * MIB); /* half as much again is just less */
+	assert_in_range(granules_of(p), 2035 * MIB / GRANULE, 2047 * MIB / GRANULE);
+	slab_free(p);
+	p = slab_realloc(slab_malloc(400 * MIB), 1370 * MIB);
+	assert_in_range(granules_of(p), 1370 * MIB / GRANULE, 1371 * MIB / GRANULE);
+	slab_free(p);
+	paper_sound();
+	paper_end();
+}
