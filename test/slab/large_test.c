@@ -458,3 +458,16 @@ TEST(large_arrays_get_huge_pages_once_the_last_one_was_filled)
 	paper_sound();
 	paper_end();
 }
+
+TEST(a_filled_array_within_the_first_mib_gets_none)
+{
+	paper_begin("guarded:0,huge_from_mib:64");
+	painted(16 * MIB, 1);
+	char *const b = painted(16 * MIB, 1);
+	assert_false(paper_advised(b + 8 * MIB, DMM_ADVICE_HUGE));
+	char *const c = slab_malloc(48 * MIB); /* beyond 64 MiB with half of it */
+	for (char *at = c + 2 * MIB; at + 2 * MIB < c + 46 * MIB; at += 2 * MIB)
+		assert_int_equal(paper_advised(at, DMM_ADVICE_HUGE),
+		    (uintptr_t)at - root.base >= 64 * MIB);
+	paper_end();
+}

@@ -1,5 +1,6 @@
 /* sampled_test.c - guarded objects on kernels that refuse: each call once, then all that make guards. */
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "base/bits.h"
@@ -213,4 +214,66 @@ TEST(what_lives_long_takes_a_page_for_each_half_MiB_of_the_heap_at_most)
 
 	assert_in_range(guarded, 2, 1 + root.used / 32);
 	end();
+}
+
+static size_t slot_number(const char *p)
+{
+	assert_true(sampled_owns(p));
+	return (uintptr_t)p / SAMPLED_SLOT;
+}
+
+TEST(of_guarded_slots_that_are_free_who_was_freed_first_is_used_first)
+{
+	purge_allow(false);
+	slab_settings_obey("guarded:1,guarded_every:1,guarded_slots:3", NULL, NULL);
+	assert_true(slab_start_on(&os_linux));
+	char *p[3];
+	for (size_t i = 0; i < 3; i++)
+		p[i] = slab_malloc(100);
+	const size_t first = slot_number(p[0]);
+	static const size_t order[] = {0, 2, 1, 2, 0, 1};
+	for (size_t i = 0; i < 6; i += 3) {
+		for (size_t k = 0; k < 3; k++)
+			slab_free(p[order[i + k]]);
+		for (size_t k = 0; k < 3; k++) {
+			p[order[i + k]] = slab_malloc(100);
+			assert_int_equal(slot_number(p[order[i + k]]), first + order[i + k]);
+		}
+	}
+	sound();
+	slab_shut_down();
+}
+
+static void *look_beside(void *arg)
+{
+	unsigned char *const p = slab_malloc(1);
+
+	*(unsigned char *)arg = sampled_owns(p) ? p[1] : 0;
+	slab_free(p);
+	return NULL;
+}
+
+enum { THREADS = 16, STACK = 256 << 10 };
+
+TEST(what_stands_beside_a_guarded_object_is_neither_a_nul_nor_a_letter_nor_known_before)
+{
+	static char stack[THREADS][STACK] __attribute__((aligned(4096))); /* other threads draw otherwise */
+	unsigned char found[THREADS], differ = 0;
+	pthread_attr_t own;
+	pthread_t thread;
+
+	for (size_t i = 0; i < THREADS; i++) {
+		purge_allow(false);
+		slab_settings_obey("guarded:1,guarded_every:1", NULL, NULL);
+		assert_true(slab_start_on(&os_linux));
+		pthread_attr_init(&own);
+		assert_int_equal(pthread_attr_setstack(&own, stack[i], STACK), 0);
+		assert_int_equal(pthread_create(&thread, &own, look_beside, &found[i]), 0);
+		pthread_join(thread, NULL);
+		pthread_attr_destroy(&own);
+		slab_shut_down();
+		assert_true(found[i] & 0x80);
+		differ |= found[i] ^ found[0];
+	}
+	assert_int_not_equal(differ, 0);
 }

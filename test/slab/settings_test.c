@@ -248,6 +248,14 @@ TEST(the_start_says_each_mistake_once_and_knows_whether_anything_is_hardened)
 	starts("hardened", true, "");
 }
 
+TEST(canaries_are_made_of_a_secret_that_each_process_has_for_itself)
+{
+	paper_begin("canary:1,guarded:0");
+	assert_int_equal(hardening.secret, settings_secret());
+	assert_int_equal(hardening.canary_bytes, (hardening.secret % 128 + 128) * 0x0101010101010101);
+	paper_end();
+}
+
 static void write_settings(void *arg)
 {
 	*(volatile bool *)arg = false;
