@@ -13,9 +13,9 @@
 
 enum {
 	EXIT_FINE = 0,
-	EXIT_FAULT = 1,
+	EXIT_FAULT = 1, /* something is wrong with what dmm was asked to look at; also: a file is missing or damaged */
 	EXIT_USAGE = 2,
-	EXIT_OURS = 125, /* dmm itself failed */
+	EXIT_OURS = 125, /* dmm itself failed: no memory, no right to look, nowhere to write */
 	EXIT_NOT_EXECUTABLE = 126,
 	EXIT_NOT_FOUND = 127,
 };

@@ -94,7 +94,7 @@ void show_outside(const struct show_target *target, const struct draw_style *s)
 	                                         : outside_open_process(&o, target->pid, &e);
 
 	if (!opened || !outside_look(&o, &v, &e))
-		lab_die(EXIT_OURS, "%s", e.text);
+		lab_die(target->core != NULL ? EXIT_FAULT : EXIT_OURS, "%s", e.text);
 	if (target->format == FORMAT_JSON)
 		outside_json(stdout, &o, &v);
 	else if (target->format == FORMAT_CSV)

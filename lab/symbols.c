@@ -3,12 +3,14 @@
 
 #include <dlfcn.h>
 #include <elfutils/libdwfl.h>
+#include <errno.h>
 #include <gelf.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/bits.h"
+#include "lab.h"
 
 enum { ID_LEN = 48, PATH_LEN = 1024 };
 
@@ -31,6 +33,7 @@ struct symbols {
 	size_t map_count, map_cap;
 	struct known *known;
 	size_t known_count, known_cap;
+	bool said; /* that there is no memory for all of them */
 };
 
 static struct known *known_slot(const struct symbols *s, uint64_t addr)
@@ -240,10 +243,19 @@ static void describe(struct symbols *s, struct mapping *m, uint64_t addr, char *
 		    addr - m->start + m->offset);
 }
 
+/* libdw names what it can and goes on: whoever reads less than the whole place must know why. */
+static void say_if_short(struct symbols *s, uint64_t addr)
+{
+	if (errno == ENOMEM && !s->said)
+		lab_say("no memory to look up all call sites, as 0x%" PRIx64 ": they are told less exactly", addr);
+	s->said = s->said || errno == ENOMEM;
+}
+
 const char *symbols_name(struct symbols *s, uint64_t addr)
 {
 	char name[SYMBOLS_LEN];
 
+	errno = 0;
 	if (s->known_cap != 0 && known_slot(s, addr)->name != NULL)
 		return known_slot(s, addr)->name;
 	snprintf(name, sizeof name, "0x%" PRIx64, addr);
@@ -252,5 +264,7 @@ const char *symbols_name(struct symbols *s, uint64_t addr)
 			describe(s, &s->maps[i], addr - 1, name); /* a return address: the call is before it */
 			break;
 		}
-	return remember(s, addr, name);
+	const char *const kept = remember(s, addr, name);
+	say_if_short(s, addr);
+	return kept;
 }

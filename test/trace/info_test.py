@@ -40,10 +40,21 @@ def test_info_needs_no_memory_for_events():
     assert long - short < 2048 + 8 * 40 * LONG / 4000 / 1024, (short, long)
 
 
-def test_a_recording_that_is_not_there_is_named_without_an_offset():
-    for command in ("info", "show", "advise", "replay"):
-        r = run(DMM, command, "nowhere.dmm")
-        assert r.returncode != 0 and r.stderr.startswith("dmm: nowhere.dmm: No such file or directory"), (command, r)
+def test_a_recording_that_is_not_there_is_named_without_an_offset_and_every_command_exits_with_1():
+    for command in ("info", "show", "advise", "replay", "report -o p.html", "tune -o f.conf", "export --to=csv",
+                    "sweep --plan", "import --from=rep -o T"):
+        r = run(DMM, *command.split(), "nowhere.dmm")
+        assert (r.returncode, r.stderr) == (1, "dmm: nowhere.dmm: No such file or directory\n"), (command, r)
+    r = run(DMM, "show", "--core=nowhere")
+    assert r.returncode == 1 and r.stderr.startswith("dmm: nowhere: No such file or directory"), r
+
+
+def test_a_file_that_is_no_recording_ends_every_command_with_1():
+    with open("words", "w") as f:
+        f.write("no recording at all\n" * 100)
+    for command in ("info", "show", "advise", "replay", "report -o p.html", "tune -o f.conf", "export --to=csv"):
+        r = run(DMM, *command.split(), "words")
+        assert r.returncode == 1 and r.stderr.startswith("dmm: words: "), (command, r)
 
 
 def test_the_leak_list_is_by_call_site_with_the_largest_first():
