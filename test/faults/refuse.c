@@ -11,8 +11,10 @@
  *
  * --by: count only calls made by code in files whose name holds a WORD (the return address lies within
  * the first words of the stack).  Children and threads count as well.
- * FILE gets one line: "calls C refused R exit E signal S hung H null N": N = 1 if a signal was a read or
- * write through a null pointer by code that --by does not name: a program that did not look.
+ * FILE gets one line: "calls C refused R exit E signal S hung H null N deep D waits W".  N = 1 if a signal
+ * was a read or write through a null pointer by code that --by does not name: a program that did not look.
+ * D = 1 if it was for want of stack: a program that calls itself without an end.  W = 1 if the program that
+ * hung waited for a lock that such code does not hold.  With --nth, calls after the N-th are not counted.
  * Exit: the program's; 128 + its signal; 124 it was killed after S seconds; 2 usage; 127 it did not start.
  */
 #include <errno.h>
@@ -31,12 +33,17 @@
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/uio.h>
 #include <sys/user.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { STACK_WORDS = 12, RANGES_MAX = 256 };
+enum { STACK_WORDS = 12, LOCK_WORDS = 4, RANGES = 4 };
+
+struct range {
+	uint64_t from, to;
+};
 
 static struct {
 	unsigned long nth, from;
@@ -46,6 +53,10 @@ static struct {
 	pid_t first;
 	volatile sig_atomic_t late;
 	bool null; /* the last SIGSEGV was somebody else's null pointer */
+	bool deep, waits;
+	pid_t known_pid;
+	struct range known[RANGES]; /* code of named files in that process, found before: no need to look again */
+	size_t found;
 } r = {.seconds = 60};
 
 /* ---- the program's side */
@@ -94,22 +105,50 @@ static bool named(const char *path)
 	return false;
 }
 
+static bool any_within(struct range range, const uint64_t *words, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (words[i] >= range.from && words[i] < range.to)
+			return true;
+	return false;
+}
+
+static bool any_in_known_code(pid_t pid, const uint64_t *words, size_t count)
+{
+	for (size_t i = 0; pid == r.known_pid && i < RANGES; i++)
+		if (any_within(r.known[i], words, count))
+			return true;
+	return false;
+}
+
+static void know(pid_t pid, struct range range)
+{
+	if (pid != r.known_pid)
+		memset(r.known, 0, sizeof r.known);
+	r.known_pid = pid;
+	r.known[r.found++ % RANGES] = range;
+}
+
 /* Does one of the words lie in code of a file that --by names? */
 static bool any_in_named_code(pid_t pid, const uint64_t *words, size_t count)
 {
 	char path[64], line[512];
-	bool found = false;
+	bool found = any_in_known_code(pid, words, count);
 
+	if (found)
+		return true;
 	snprintf(path, sizeof path, "/proc/%d/maps", (int)pid);
 	FILE *const f = fopen(path, "re");
 	while (f != NULL && !found && fgets(line, sizeof line, f) != NULL) {
-		uint64_t from, to;
+		struct range range;
 		char mode[8];
 		int at = 0;
-		if (sscanf(line, "%lx-%lx %7s %*s %*s %*s %n", &from, &to, mode, &at) < 3 || mode[2] != 'x')
+		if (sscanf(line, "%lx-%lx %7s %*s %*s %*s %n", &range.from, &range.to, mode, &at) < 3 ||
+		    mode[2] != 'x')
 			continue;
-		for (size_t i = 0; i < count && !found; i++)
-			found = words[i] >= from && words[i] < to && named(line + at);
+		found = any_within(range, words, count) && named(line + at);
+		if (found)
+			know(pid, range);
 	}
 	if (f != NULL)
 		fclose(f);
@@ -152,6 +191,8 @@ static void at_call(pid_t pid)
 {
 	struct user_regs_struct regs;
 
+	if (r.nth != 0 && r.refused != 0) /* it is over: let all else pass */
+		return;
 	if (ptrace(PTRACE_GETREGS, pid, NULL, &regs) != 0 || !counts(pid, &regs))
 		return;
 	r.calls++;
@@ -173,6 +214,29 @@ static void on_alarm(int signal)
 {
 	(void)signal;
 	r.late = 1;
+}
+
+/* Is it asleep for a lock, and not in code that --by names?  Who asked is the caller of syscall(), or of libc's. */
+static bool waits_elsewhere(pid_t pid)
+{
+	uint64_t stack[LOCK_WORDS], sp;
+	char path[64];
+	unsigned long number;
+
+	snprintf(path, sizeof path, "/proc/%d/syscall", (int)pid);
+	FILE *const f = fopen(path, "re");
+	const bool read = f != NULL && fscanf(f, "%lu %*s %*s %*s %*s %*s %*s %lx", &number, &sp) == 2;
+	if (f != NULL)
+		fclose(f);
+	const struct iovec local = {stack, sizeof stack}, remote = {(void *)sp, sizeof stack};
+	return read && number == SYS_futex && r.by != NULL &&
+	    process_vm_readv(pid, &local, 1, &remote, 1, 0) == sizeof stack &&
+	    !any_in_named_code(pid, stack, LOCK_WORDS);
+}
+
+static void end_it(void)
+{
+	r.waits = r.waits || waits_elsewhere(r.first);
 	kill(r.first, SIGKILL);
 }
 
@@ -186,6 +250,7 @@ static void at_fault(pid_t pid)
 		return;
 	const uint64_t at = regs.rip;
 	r.null = (uintptr_t)why.si_addr < 65536 && r.by != NULL && !any_in_named_code(pid, &at, 1);
+	r.deep = (uintptr_t)why.si_addr - (regs.rsp - 65536) < 2 * 65536;
 }
 
 /* One stop of one thread; the signal to deliver when it goes on. */
@@ -195,6 +260,8 @@ static int stopped(pid_t pid, int status)
 
 	if (event == PTRACE_EVENT_SECCOMP)
 		at_call(pid);
+	if (event == PTRACE_EVENT_EXEC)
+		r.known_pid = 0; /* other files, at other addresses */
 	if (event == 0 && WSTOPSIG(status) == SIGSEGV)
 		at_fault(pid);
 	if (event != 0 || WSTOPSIG(status) == SIGTRAP)
@@ -209,6 +276,8 @@ static int follow(void)
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &status, __WALL)) > 0 || errno == EINTR) {
+		if (r.late)
+			end_it();
 		if (pid <= 0)
 			continue;
 		if (WIFSTOPPED(status))
@@ -225,9 +294,9 @@ static void tell(int status)
 
 	if (f == NULL)
 		return;
-	fprintf(f, "calls %lu refused %lu exit %d signal %d hung %d null %d\n", r.calls, r.refused,
+	fprintf(f, "calls %lu refused %lu exit %d signal %d hung %d null %d deep %d waits %d\n", r.calls, r.refused,
 	    WIFEXITED(status) ? WEXITSTATUS(status) : -1, WIFSIGNALED(status) ? WTERMSIG(status) : 0,
-	    r.late, r.null);
+	    r.late, r.null, r.deep, r.waits);
 	fclose(f);
 }
 
@@ -271,8 +340,9 @@ int main(int argc, char **argv)
 	}
 	ptrace(PTRACE_SETOPTIONS, r.first, NULL, PTRACE_O_TRACESECCOMP | PTRACE_O_TRACECLONE |
 	    PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL);
-	signal(SIGALRM, on_alarm);
-	alarm(r.seconds);
+	/* Again and again, and without SA_RESTART: the first may come just before waitpid. */
+	sigaction(SIGALRM, &(struct sigaction){.sa_handler = on_alarm}, NULL);
+	setitimer(ITIMER_REAL, &(struct itimerval){{1, 0}, {r.seconds, 0}}, NULL);
 	ptrace(PTRACE_CONT, r.first, NULL, 0);
 	status = follow();
 	tell(status);
