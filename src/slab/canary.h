@@ -39,7 +39,7 @@ static inline canary_word canary_pattern(size_t slack)
 }
 
 /* 16 bytes of zeros, 16 of ones */
-extern __attribute__((visibility("hidden"))) const uint8_t canary_ramp[2 * CANARY_WORD];
+extern HIDDEN const uint8_t canary_ramp[2 * CANARY_WORD];
 
 static inline canary_word canary_mask(size_t slack)
 {

@@ -11,17 +11,19 @@
 #include "slab/alloc.h"
 #include "slab/thread_cache.h"
 
-/* Where the stack for n bytes lies in a thread's cache; beyond MEDIUM_MAX one that is always empty. */
-static inline size_t place_for(size_t n)
+/* Where the stack for n bytes lies in a thread's cache; beyond MEDIUM_MAX one that is always empty.
+ * own: own_offset(thread_cache). */
+NO_SANITIZE static inline size_t place_for(uintptr_t own, size_t n)
 {
-	if (likely(n <= LINEAR_MAX))
-		return (n + 15) & ~(size_t)15; /* classes of 16 bytes, stacks of 16 bytes */
+	if (likely(n <= SMALL_MAX))
+		return ((struct thread_cache OWN_SEG *)own)->place[(n + 15) / 16];
 	return n <= MEDIUM_MAX ? medium_place[(n + 63) / 64] : PLACE_NONE;
 }
 
 NO_SANITIZE static inline void *slab_malloc(size_t n)
 {
-	struct stack OWN_SEG *const k = stack_at(place_for(n));
+	const uintptr_t own = own_offset(thread_cache);
+	struct stack OWN_SEG *const k = stack_at(own, place_for(own, n));
 	void **const top = k->top;
 	void *const p = top[-1];
 	if (unlikely(p == NULL))
@@ -43,7 +45,7 @@ NO_SANITIZE static inline bool free_hit(void *p, size_t wanted)
 	if (unlikely(wanted == ANY_PLACE ? place >= CLASS_MAX * sizeof(struct stack) : place != wanted))
 		return false;
 
-	struct stack OWN_SEG *const k = stack_at(place);
+	struct stack OWN_SEG *const k = stack_at(own_offset(thread_cache), place);
 	void **const top = k->top;
 	uint64_t live = live_word(p);
 	if (unlikely(top == k->limit || !bit_drop(&live, unit)))
@@ -63,7 +65,7 @@ static inline void slab_free(void *p)
 
 static inline void slab_free_sized(void *p, size_t n)
 {
-	if (unlikely(!free_hit(p, place_for(n))))
+	if (unlikely(!free_hit(p, place_for(own_offset(thread_cache), n))))
 		slab_free_sized_slow(p, n);
 }
 

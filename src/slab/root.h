@@ -183,7 +183,7 @@ struct slab_root {
 };
 
 /* Hidden for us, exported as dmm_slab_root. */
-extern struct slab_root root;
+extern HIDDEN struct slab_root root;
 
 static inline struct slab *slab_at(size_t granule)
 {

@@ -44,6 +44,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/config.h"
+
 enum { QUARANTINE_MAX = 1 << 20, SETTINGS_PAGE = 4096 };
 #define SETTING_NEVER SIZE_MAX
 
@@ -81,7 +83,7 @@ union settings_page {
 	} is;
 	char page[SETTINGS_PAGE];
 };
-extern __attribute__((visibility("hidden"))) union settings_page settings_page;
+extern HIDDEN union settings_page settings_page;
 #define hardening (settings_page.is.hard)
 #define tuning    (settings_page.is.tuned)
 #define guarding  (settings_page.is.guards)

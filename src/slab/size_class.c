@@ -6,6 +6,7 @@
 #include "slab/settings.h"
 
 struct size_class size_class[CLASS_MAX];
+small_places small_place;
 uint16_t medium_place[MEDIUM_MAX / 64 + 1];
 unsigned class_count;
 
@@ -27,6 +28,18 @@ static void add_divisors(unsigned granules, unsigned from, unsigned to)
 		add(granules * GRANULE / n / 64 * 64, granules);
 }
 
+/* place[i] is for (i - 1) * step + 1 to i * step bytes. */
+static void fill(uint16_t *place, size_t most, size_t step)
+{
+	unsigned cls = 1;
+
+	for (size_t i = 1; i <= most / step; i++) {
+		while (size_class[cls].size < i * step)
+			cls++;
+		place[i] = (uint16_t)(cls * TAG_STACK);
+	}
+}
+
 void size_class_init(void)
 {
 	if (class_count != 0)
@@ -43,10 +56,6 @@ void size_class_init(void)
 	add_divisors(8, 14, 8);
 	add_divisors(16, 14, 8);
 
-	unsigned c = 1;
-	for (size_t i = 1; i <= MEDIUM_MAX / 64; i++) {
-		while (size_class[c].size < i * 64)
-			c++;
-		medium_place[i] = (uint16_t)(c * TAG_STACK);
-	}
+	fill(small_place, SMALL_MAX, 16);
+	fill(medium_place, MEDIUM_MAX, 64);
 }

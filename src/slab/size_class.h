@@ -19,8 +19,9 @@
 #include "base/config.h"
 
 enum {
-	LINEAR_MAX = 512,   /* bytes: up to here the class is (n + 15) / 16 */
-	MEDIUM_MAX = 32768, /* bytes: one table entry for every 64; beyond lie runs of granules */
+	LINEAR_MAX = 512,   /* bytes: up to here a class for every 16 */
+	SMALL_MAX = 1024,   /* bytes: one table entry for every 16, */
+	MEDIUM_MAX = 32768, /* and from there for every 64; beyond lie runs of granules */
 	CLASS_MAX = 80,     /* room for classes; class_count says how many there are */
 	CLASS_ZERO = 0,
 	CLASS_RUN = 255,    /* no class: a large object */
@@ -34,16 +35,21 @@ struct size_class {
 	uint8_t  cached;   /* objects that a thread keeps in its stack at most */
 };
 
-extern struct size_class size_class[CLASS_MAX];
-extern uint16_t medium_place[MEDIUM_MAX / 64 + 1]; /* class times the bytes of a stack; 0 before the start */
-extern unsigned class_count;
+extern HIDDEN struct size_class size_class[CLASS_MAX];
+extern HIDDEN unsigned class_count;
+/* Class times the bytes of a stack; 0 before the start.  Programs ask for sizes below and above any bound by
+ * turns, and a branch there would be foreseen as seldom: so small sizes take no arithmetic of two kinds, but one
+ * table.  Each thread has a copy of it (thread_cache.h). */
+typedef uint16_t small_places[SMALL_MAX / 16 + 1];
+extern HIDDEN small_places small_place;
+extern HIDDEN uint16_t medium_place[MEDIUM_MAX / 64 + 1];
 
 /* Fill the tables; idempotent. */
 void size_class_init(void);
 
 static inline unsigned class_of(size_t n)
 {
-	return (unsigned)(likely(n <= LINEAR_MAX) ? (n + 15) / 16 : medium_place[(n + 63) / 64] / 16u);
+	return (likely(n <= SMALL_MAX) ? small_place[(n + 15) / 16] : medium_place[(n + 63) / 64]) / 16u;
 }
 
 #endif

@@ -184,6 +184,7 @@ void heap_lend(struct heap *h, struct thread_cache *tc)
 		k->top = stack_bottom(h, cls);
 		k->limit = k->top + size_class[cls].cached;
 	}
+	memcpy(tc->place, small_place, sizeof tc->place);
 	tc->tag = (uint32_t)(h - root.heaps) << TAG_HEAP_SHIFT;
 	tc->heap = h;
 	h->owner = tc;

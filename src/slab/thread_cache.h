@@ -29,7 +29,6 @@ struct stack {
 	void **limit; /* top == limit: full */
 };
 static_assert(sizeof(struct stack) == TAG_STACK, "a tag is the place of a stack");
-static_assert(sizeof(struct stack) == 16, "classes of 16 bytes, stacks of 16 bytes");
 
 struct thread_cache {
 	struct stack stack[CLASS_MAX];
@@ -37,6 +36,7 @@ struct thread_cache {
 	uint16_t flagged_frees; /* into own slabs that others have freed into */
 	bool     ended;
 	struct heap *heap;
+	small_places place; /* the stack for each small size: 0, which is empty, without a heap */
 };
 
 /* Empty and full at once: both hits go to the slow path. */
@@ -46,9 +46,9 @@ extern void *const no_object[1];
 
 extern __thread struct thread_cache thread_cache;
 
-static inline struct stack OWN_SEG *stack_at(size_t place)
+static inline struct stack OWN_SEG *stack_at(uintptr_t own, size_t place)
 {
-	return (struct stack OWN_SEG *)(own_offset(thread_cache) + place);
+	return (struct stack OWN_SEG *)(own + place);
 }
 
 NO_SANITIZE static inline uint32_t own_tag(void)

@@ -15,18 +15,24 @@ static void start(void)
 	assert_true(slab_start_up());
 }
 
+static size_t place_of_size(size_t n)
+{
+	return place_for(own_offset(thread_cache), n);
+}
+
 TEST(every_size_fits_its_class_and_no_smaller_one)
 {
-	size_class_init();
+	start();
+	slab_free(slab_malloc(1)); /* from here the thread has a heap, and the table */
 	for (size_t n = 0; n <= MEDIUM_MAX; n++) {
 		const unsigned cls = class_of(n);
 		assert_in_range(cls, 0, class_count - 1);
 		assert_true(class_usable(cls) >= n);                      /* Z1 */
 		assert_true(cls == 0 || class_usable(cls - 1) < n);       /* Z2 */
-		assert_int_equal(place_for(n), cls * sizeof(struct stack)); /* the hit path's way */
+		assert_int_equal(place_of_size(n), cls * sizeof(struct stack)); /* the hit path's way */
 	}
 	for (size_t n = MEDIUM_MAX + 1; n <= 1 << 20; n++)
-		assert_int_equal(place_for(n), PLACE_NONE);
+		assert_int_equal(place_of_size(n), PLACE_NONE);
 }
 
 TEST(every_class_is_aligned_and_its_objects_lie_within_the_slab)
