@@ -354,6 +354,14 @@ static void begin_orphaned(void)
 	sched_as(0, owner_ends_at_once);
 }
 
+/* The next push is the one in 64 after which who pushed releases what others emptied. */
+static void begin_orphaned_and_pushed_to(void)
+{
+	begin_orphaned();
+	for (uint32_t i = HEAP_LATE; i < root.heap_count; i++)
+		atomic_store(&root.heaps[i].pushes, 63);
+}
+
 /* Nobody else had been there when the blocks were taken: the way to atomic instructions is part of it. */
 static void begin_alone(void)
 {
@@ -395,6 +403,10 @@ static const struct sched_scenario scenarios[] = {
         {NULL, another_needs, another_needs_and_ends, free_0}, settle},
     {"the purger empties an inbox while others free into it", begin_three, {owner_works, free_0, free_1, purger_looks},
         settle},
+    {"the purger empties the inbox of a heap without a thread", begin_orphaned, {NULL, free_0, free_2, purger_looks},
+        settle},
+    {"who frees releases for a heap without a thread, another frees", begin_orphaned_and_pushed_to,
+        {NULL, free_0_and_2, free_1}, settle},
     {"slabs come to lie where one was into which another frees", begin_orphaned, {NULL, free_2, others_come_there},
         settle},
     {"the first free by a second thread", begin_alone, {owner_works, free_0, free_1}, settle},
