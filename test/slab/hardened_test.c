@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/bits.h"
+#include "os/os.h"
 #include "paper.h"
 #include "slab/alloc.h"
 #include "slab/canary.h"
@@ -362,5 +363,25 @@ TEST(what_grows_has_room_to_grow_again_but_not_beyond_2_gib)
 	assert_in_range(granules_of(p), 1370 * MIB / GRANULE, 1371 * MIB / GRANULE);
 	slab_free(p);
 	paper_sound();
+	paper_end();
+}
+
+static enum granule_kind kind_when_purged;
+
+static int purge_and_look(void *ctx, void *p, size_t len)
+{
+	kind_when_purged = kind_of(slab_at(((uintptr_t)p - root.base) >> GRANULE_SHIFT));
+	return os_linux.purge(ctx, p, len);
+}
+
+TEST(what_realloc_moved_away_from_is_free_before_its_memory_goes)
+{
+	paper_begin("zero_on_free:1,guarded:0");
+	paper.os.purge = purge_and_look;
+	paper.no_move = true;
+	char *const p = slab_malloc(1024 * KIB);
+	slab_malloc(100 * KIB);
+	assert_ptr_not_equal(slab_realloc(p, 4096 * KIB), p);
+	assert_int_equal(kind_when_purged, GRANULE_FREED); /* whoever frees p now is told */
 	paper_end();
 }

@@ -1,13 +1,17 @@
 /* purge_test.c - memory comes back: late, within a second, to what was promised, and never what somebody uses.  What is
  * resident, the kernel is asked. */
+#include <pthread.h>
+#include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/bits.h"
 #include "paper.h"
 #include "slab/alloc.h"
 #include "slab/fast.h"
 #include "slab/purge.h"
+#include "slab/thread_cache.h"
 #include "test.h"
 
 static const size_t MIB = 1 << 20;
@@ -307,6 +311,54 @@ TEST(a_kept_slab_goes_when_nobody_has_taken_from_it_for_two_looks)
 	assert_int_equal(root.kept, 0);
 	paper_pass_ms(1000);
 	assert_int_equal(root.dirty, 0);
+	paper_sound();
+	paper_end();
+}
+
+/* ---- the lock of a heap: who holds it sees nothing change */
+
+static sem_t filled, leave;
+
+static void *fills_a_slab_and_waits(void *arg)
+{
+	fill(0, 8, 8192);
+	sem_post(&filled);
+	sem_wait(&leave);
+	return arg;
+}
+
+static void *trims(void *arg)
+{
+	slab_trim(0);
+	return arg;
+}
+
+TEST(what_others_emptied_is_not_taken_from_a_heap_whose_lock_is_held)
+{
+	pthread_t owner, trimmer;
+
+	paper_begin("guarded:0");
+	slab_free(slab_malloc(64));
+	sem_init(&filled, 0, 0);
+	sem_init(&leave, 0, 0);
+	assert_int_equal(pthread_create(&owner, NULL, fills_a_slab_and_waits, NULL), 0);
+	sem_wait(&filled);
+	unfill(0, 8); /* all of it; the slab waits in its owner's inbox */
+	struct heap *const h = &root.heaps[HEAP_FIRST + 1];
+	const size_t used = root.used, kept = root.kept;
+	lock_take(&h->lock);
+	const bool waits = h->inbox != 0 && pthread_create(&trimmer, NULL, trims, NULL) == 0;
+	usleep(200000);
+	const size_t meanwhile = root.used, kept_meanwhile = root.kept;
+	lock_give(&h->lock);
+	assert_true(waits);
+	pthread_join(trimmer, NULL);
+	const size_t after = root.used;
+	sem_post(&leave);
+	pthread_join(owner, NULL);
+	assert_int_equal(meanwhile, used);
+	assert_in_range(kept_meanwhile, 0, kept); /* of heaps before it, those go */
+	assert_int_equal(after, used - 4); /* granules of that slab */
 	paper_sound();
 	paper_end();
 }
