@@ -1,11 +1,14 @@
 /* sampled_test.c - guarded objects on kernels that refuse: each call once, then all that make guards. */
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/bits.h"
 #include "base/rng.h"
 #include "os/os.h"
+#include "os/segv.h"
 #include "slab/fast.h"
 #include "slab/purge.h"
 #include "slab/sampled.h"
@@ -276,4 +279,46 @@ TEST(what_stands_beside_a_guarded_object_is_neither_a_nul_nor_a_letter_nor_known
 		differ |= found[i] ^ found[0];
 	}
 	assert_int_not_equal(differ, 0);
+}
+
+static char *guarded;
+
+static void tells_of_two_accesses(void *arg)
+{
+	(void)arg;
+	const struct segv past = {.address = guarded + 48, .access = ACCESS_WRITE};
+	sampled_tell_access(&past);
+	const struct segv before = {.address = guarded - 2, .access = ACCESS};
+	sampled_tell_access(&before);
+	_exit(0);
+}
+
+/* Where `what` stands in the text for the first time, and nowhere else. */
+static const char *once(const char *text, const char *what)
+{
+	const char *const at = strstr(text, what);
+	if (at == NULL || strstr(at + 1, what) != NULL)
+		fail_msg("not once '%s' in:\n%s", what, text);
+	return at;
+}
+
+TEST(each_access_to_a_guarded_object_is_told_once_if_the_process_goes_on)
+{
+	char said[8000], first[200], second[200];
+
+	purge_allow(false);
+	slab_settings_obey("guarded:1,guarded_every:1", NULL, NULL);
+	assert_true(slab_start_on(&os_linux));
+	guarded = slab_malloc(48);
+	assert_true(sampled_owns(guarded));
+	assert_int_equal(test_in_child(tells_of_two_accesses, NULL, said, sizeof said), 0);
+	snprintf(first, sizeof first, "dmm: write past the end: %p (48 bytes)\n  at %p, 1 byte past the end, in thread ",
+	    (void *)guarded, (void *)(guarded + 48));
+	snprintf(second, sizeof second,
+	    "dmm: access before the start: %p (48 bytes)\n  at %p, 2 bytes before the start, in thread ",
+	    (void *)guarded, (void *)(guarded - 2));
+	assert_ptr_equal(once(said, first), said);
+	assert_true(once(said, second) > said);
+	slab_free(guarded);
+	slab_shut_down();
 }
