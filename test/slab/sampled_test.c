@@ -312,7 +312,8 @@ TEST(each_access_to_a_guarded_object_is_told_once_if_the_process_goes_on)
 	guarded = slab_malloc(48);
 	assert_true(sampled_owns(guarded));
 	assert_int_equal(test_in_child(tells_of_two_accesses, NULL, said, sizeof said), 0);
-	snprintf(first, sizeof first, "dmm: write past the end: %p (48 bytes)\n  at %p, 1 byte past the end, in thread ",
+	snprintf(first, sizeof first,
+	    "dmm: write past the end: %p (48 bytes)\n  at %p, 1 byte past the end, in thread ",
 	    (void *)guarded, (void *)(guarded + 48));
 	snprintf(second, sizeof second,
 	    "dmm: access before the start: %p (48 bytes)\n  at %p, 2 bytes before the start, in thread ",
