@@ -389,6 +389,14 @@ void purge_return(uint32_t chunk, const uint64_t mask[2], bool clean)
 	const struct chunk *c = &root.chunks[chunk];
 	const mask128 run = join(mask), dirty = join(c->dirty);
 	chunk_update(chunk, join(c->free) | run, clean ? dirty : dirty | run);
+	reservation_revoke(chunk, 0);
+	lock_give(&root.page_lock);
+}
+
+void purge_left_holes(uint32_t chunk, size_t bytes)
+{
+	lock_take(&root.page_lock);
+	reservation_revoke(chunk, bytes);
 	lock_give(&root.page_lock);
 }
 

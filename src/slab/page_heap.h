@@ -42,6 +42,8 @@ enum { PURGE_GROUP = 32 }; /* granules whose bits in live, and in avail, fill a 
  * none.  mask: the granules. */
 uint32_t purge_claim(uint32_t from, uint32_t before, bool whole, uint64_t mask[2]);
 void purge_return(uint32_t chunk, const uint64_t mask[2], bool clean);
+/* So much was given back of slabs in a chunk. */
+void purge_left_holes(uint32_t chunk, size_t bytes);
 
 bool page_heap_check(struct dmm_fault *why);
 

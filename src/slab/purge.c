@@ -95,10 +95,15 @@ static bool range_avail(const struct slab *s, size_t from, size_t to)
 	return true;
 }
 
+static size_t purge_unit(const struct slab *s)
+{
+	return max_size(4096, ((size_t)s->granules << GRANULE_SHIFT) / 32);
+}
+
 /* Give back the pages of a slab on which all objects are in avail: nobody touches those unlocked. */
 static void purge_pages(struct slab *s)
 {
-	const size_t len = (size_t)s->granules << GRANULE_SHIFT, unit = max_size(4096, len / 32);
+	const size_t len = (size_t)s->granules << GRANULE_SHIFT, unit = purge_unit(s);
 	size_t from = 0;
 
 	for (size_t at = 0; at < len; at += unit) {
@@ -144,6 +149,24 @@ static bool purge_slab(struct slab *s)
 	return changed;
 }
 
+/* All slabs of one chunk; true: something has changed. */
+static bool purge_slabs_of(uint32_t chunk)
+{
+	bool changed = false;
+	size_t holes = 0;
+
+	for (uint32_t i = 0; i < CHUNK_GRANULES; i++) {
+		struct slab *const s = slab_at(chunk * CHUNK_GRANULES + i);
+		if (kind_of(s) != GRANULE_SLAB)
+			continue;
+		changed = purge_slab(s) || changed;
+		holes += popcount(s->purged) * purge_unit(s); /* about: its owner may be filling them */
+	}
+	if (holes > 0)
+		purge_left_holes(chunk, holes);
+	return changed;
+}
+
 /* Continue where the last tick ended; true: something has changed. */
 static bool purge_slabs(uint32_t *cursor)
 {
@@ -154,11 +177,7 @@ static bool purge_slabs(uint32_t *cursor)
 		const uint32_t chunk = (*cursor)++ % chunks;
 		if (root.chunks[chunk].free_bin == RUN_BINS - 1)
 			continue;
-		for (uint32_t i = 0; i < CHUNK_GRANULES; i++) {
-			struct slab *s = slab_at(chunk * CHUNK_GRANULES + i);
-			if (kind_of(s) == GRANULE_SLAB && purge_slab(s))
-				changed = true;
-		}
+		changed = purge_slabs_of(chunk) || changed;
 	}
 	return changed;
 }

@@ -35,7 +35,7 @@ void remote_release_emptied(struct heap *h)
 		struct slab *s = slab_at(granule);
 		granule = s->inbox_next;
 		/* The owner may be changing live bits this moment, unless no object is left that it has. */
-		if (slab_count_avail(s) == s->count) {
+		if (slab_all_avail(s)) {
 			heap_look_at(h, s);
 		} else {
 			s->inbox_next = keep;

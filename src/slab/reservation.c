@@ -20,7 +20,7 @@ static size_t bits_len(size_t granules)
 static struct layout layout_of(size_t chunks)
 {
 	const size_t page = 4096, granules = chunks * CHUNK_GRANULES;
-	struct layout l = {.heap_limit = min_size(HEAPS_MAX, 64 + chunks / 16)};
+	struct layout l = {.heap_limit = min_size(HEAPS_MAX, 32 + chunks / 8)};
 
 	l.bins = round_up(l.chunks + chunks * sizeof(struct chunk), page);
 	l.heaps = round_up(l.bins + (chunks + 63) / 64 * sizeof(struct bin_words), page);
@@ -110,9 +110,17 @@ static size_t huge_from(void)
 	    ((tuning.huge_from_mib << 20) + HUGE_PAGE_SIZE - 1) / HUGE_PAGE_SIZE;
 }
 
+static size_t free_bytes(const struct chunk *c)
+{
+	return (size_t)(popcount(c->free[0]) + popcount(c->free[1])) * GRANULE;
+}
+
 static void advise_huge(uint32_t chunk, enum dmm_advice what)
 {
-	root.chunks[chunk].huge = true;
+	struct chunk *const c = &root.chunks[chunk];
+
+	root.chunks_revoked -= c->huge == HUGE_REVOKED;
+	c->huge = HUGE_ADVISED;
 	root.os->advise(root.os->ctx, granule_address(chunk * CHUNK_GRANULES), HUGE_PAGE_SIZE, what);
 }
 
@@ -120,7 +128,7 @@ static void advise_huge(uint32_t chunk, enum dmm_advice what)
 static void collapse_below(uint32_t end)
 {
 	for (uint32_t chunk = 1; chunk < end; chunk++) /* 0 begins with a guard */
-		if (!root.chunks[chunk].huge) {
+		if (root.chunks[chunk].huge == HUGE_NOT) {
 			advise_huge(chunk, DMM_ADVICE_HUGE);
 			advise_huge(chunk, DMM_ADVICE_COLLAPSE);
 		}
@@ -128,13 +136,31 @@ static void collapse_below(uint32_t end)
 
 void reservation_fill(uint32_t chunk)
 {
+	const struct chunk *const c = &root.chunks[chunk];
 	const size_t first = huge_from();
+	const unsigned was = c->huge;
 
-	if (root.chunks[chunk].huge || chunk < first)
+	if (was == HUGE_ADVISED || (was == HUGE_NOT && chunk < first) ||
+	    (was == HUGE_REVOKED && free_bytes(c) > HUGE_PAGE_SIZE / 4))
 		return;
 	advise_huge(chunk, DMM_ADVICE_HUGE);
-	if (chunk >= 2 * first)
+	if (was == HUGE_NOT && chunk >= 2 * first)
 		collapse_below((uint32_t)first);
+}
+
+void reservation_revoke(uint32_t chunk, size_t holes)
+{
+	enum { MOST = 4096 }; /* each may split one mapping in three, and the program needs some */
+	struct chunk *const c = &root.chunks[chunk];
+	const size_t empty = free_bytes(c) + holes;
+
+	/* Of a chunk that is all free there is nothing left. */
+	if (c->huge != HUGE_ADVISED || empty <= HUGE_PAGE_SIZE / 4 || empty == HUGE_PAGE_SIZE ||
+	    root.chunks_revoked >= MOST)
+		return;
+	c->huge = HUGE_REVOKED;
+	root.chunks_revoked++;
+	root.os->advise(root.os->ctx, granule_address(chunk * CHUNK_GRANULES), HUGE_PAGE_SIZE, DMM_ADVICE_NOHUGE);
 }
 
 void reservation_fill_run(uint32_t first, uint32_t count)
@@ -142,7 +168,7 @@ void reservation_fill_run(uint32_t first, uint32_t count)
 	const uint32_t end = (first + count) / CHUNK_GRANULES;
 
 	for (uint32_t chunk = (first + CHUNK_GRANULES - 1) / CHUNK_GRANULES; chunk < end; chunk++)
-		if (chunk >= huge_from() && !root.chunks[chunk].huge)
+		if (chunk >= huge_from() && root.chunks[chunk].huge != HUGE_ADVISED)
 			advise_huge(chunk, DMM_ADVICE_HUGE);
 }
 
@@ -174,7 +200,7 @@ int reservation_open(const struct dmm_os *os)
 	root.stacks = p + l.stacks;
 	root.heap_limit = (uint32_t)l.heap_limit;
 	root.chunk_limit = (uint32_t)chunks;
-	root.chunk_count = root.chunk_ready = root.meta_ready = 0;
+	root.chunk_count = root.chunk_ready = root.meta_ready = root.chunks_revoked = 0;
 	return 0;
 }
 

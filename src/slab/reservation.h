@@ -22,5 +22,8 @@ bool reservation_grow(uint32_t count);
 void reservation_fill(uint32_t chunk);
 /* The same for the whole chunks in a run of a large object that is expected to be filled. */
 void reservation_fill_run(uint32_t first, uint32_t count);
+/* Parts of a chunk were given back, `holes` bytes of slabs among them: if a quarter of it is empty now, no huge
+ * page until less is.  khugepaged would make one of what is left within seconds. */
+void reservation_revoke(uint32_t chunk, size_t holes);
 
 #endif

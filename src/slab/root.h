@@ -38,7 +38,7 @@
 #include "slab/size_class.h"
 
 enum {
-	ROOT_VERSION = 3,
+	ROOT_VERSION = 4,
 	UNIT_SHIFT = 4,        /* 16 bytes: every object begins on one */
 	WORD_SHIFT = 10,       /* 1 KiB: 64 units, a word of live and avail */
 	WORD_BYTES = 1 << WORD_SHIFT,
@@ -52,7 +52,7 @@ enum {
 	HEAP_LATE = 1,         /* for what is asked of us before a thread's first or after its last heap */
 	HEAP_FIRST = 2,        /* of the threads' heaps */
 	RUN_BINS = 14,
-	STACK_BYTES = 17 * 64, /* of one stack: an odd number of cache lines, so that the stacks of all
+	STACK_BYTES = 33 * 64, /* of one stack: an odd number of cache lines, so that the stacks of all
 	                        * classes, which are used at their lower ends, share no set of the cache */
 	STACK_OBJECTS_MAX = STACK_BYTES / 8 - 1, /* below them stands a NULL that is never written */
 };
@@ -114,12 +114,19 @@ struct slab {
 };
 static_assert(sizeof(struct slab) == 32, "two to a cache line");
 
+/* Is the chunk advised to be backed by a huge page? */
+enum chunk_huge {
+	HUGE_NOT,
+	HUGE_ADVISED,
+	HUGE_REVOKED, /* no more: parts of it were given back, and the kernel would fill them again */
+};
+
 struct chunk {
 	uint64_t free[2];  /* a bit a granule: not part of a slab or run */
 	uint64_t dirty[2]; /* of them: may hold old data, and memory */
 	uint32_t epoch;    /* when a run was last given or taken */
 	uint8_t  free_bin, dirty_bin;
-	uint8_t  huge;     /* advised */
+	uint8_t  huge;     /* enum chunk_huge */
 	uint8_t  reserved;
 };
 
@@ -169,6 +176,7 @@ struct slab_root {
 	uint32_t chunk_count;        /* that the page heap may use */
 	uint32_t chunk_limit;        /* that the reservation holds */
 	uint32_t chunk_ready, meta_ready; /* chunks whose payload, whose metadata is accessible */
+	uint32_t chunks_revoked;     /* that are HUGE_REVOKED */
 	size_t   used;               /* granules in slabs and runs */
 	size_t   dirty;              /* granules free and dirty */
 	_Atomic size_t kept;         /* granules of slabs that are LISTED_KEPT */

@@ -4,7 +4,7 @@
  *
  *   stack_bytes:64k             free objects of one class that a thread keeps at most, in bytes
  *   stack_least_objects:4       but at least so many,
- *   stack_most_objects:127      and at most so many, which counts more
+ *   stack_most_objects:255      and at most so many, which counts more
  *   dirty_floor_bytes:1m        memory without a live object that may stay: so much,
  *   dirty_share_permille:125    or so much of what is in use, whichever is more
  *   purge_age_ms:400            and what was touched more recently stays for now

@@ -160,6 +160,19 @@ unsigned slab_count_avail(const struct slab *s)
 	return n;
 }
 
+bool slab_all_avail(const struct slab *s)
+{
+	unsigned left = s->count;
+
+	for (unsigned w = 0; w < slab_words(s) && left > 0; w++) { /* in each an object begins */
+		const unsigned n = popcount(atomic_load_explicit(avail_word(word_address(s, w)), memory_order_acquire));
+		if (n == 0)
+			return false;
+		left -= n;
+	}
+	return left == 0;
+}
+
 /* ---- what is at an address ---------------------------------------------------------------------- */
 
 static struct place run_place(struct slab *s, size_t off)

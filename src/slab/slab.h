@@ -40,6 +40,8 @@ void **slab_take(struct slab *s, void **out, void **stop);
  * down. */
 void slab_collect(struct slab *s);
 unsigned slab_count_avail(const struct slab *s);
+/* No object is live, nor in a stack.  Ends at the first KiB that tells otherwise. */
+bool slab_all_avail(const struct slab *s);
 /* Take bits out of a word of avail; the caller owns the slab, others may be setting more. */
 void avail_clear(_Atomic uint64_t *word, uint64_t bits);
 

@@ -196,7 +196,7 @@ void heap_lend(struct heap *h, struct thread_cache *tc)
  * resident. */
 static void make_room(struct heap *h, struct stack *k, unsigned cls)
 {
-	enum { FLUSHES = 2, LEAST = 16 };
+	enum { FLUSHES = 2, LEAST = 12 };
 	void **const bottom = stack_bottom(h, cls);
 	size_t room = (size_t)(k->limit - bottom);
 

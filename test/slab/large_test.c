@@ -358,7 +358,7 @@ TEST(no_table_reaches_into_another_and_guards_lie_around_the_payload)
 		assert_int_equal(root.base + granules * GRANULE, (uintptr_t)root.reservation + root.reservation_len);
 		assert_true(root.reservation_len <= paper_most_reserved);
 		assert_true(chunks == CHUNKS_MAX || root.reservation_len > paper_most_reserved / 100 * 55);
-		assert_in_range(root.heap_limit, 64, HEAPS_MAX);
+		assert_in_range(root.heap_limit, 32, HEAPS_MAX);
 		char *const p = painted(100, 1);
 		test_dies_by(read_at, (char *)root.base - 1, SIGSEGV);
 		test_dies_by(read_at, (char *)root.base + GRANULE - 1, SIGSEGV);

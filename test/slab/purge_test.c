@@ -216,6 +216,71 @@ TEST(no_page_of_an_object_that_is_in_a_threads_stack_is_given_back)
 
 /* ---- refusals, trim, metadata, kept slabs */
 
+/* The last advice that the kernel got for a chunk; none at all: NOHUGE. */
+static enum dmm_advice last_advice(uint32_t chunk)
+{
+	const uintptr_t at = (uintptr_t)granule_address(chunk * CHUNK_GRANULES);
+	enum dmm_advice last = DMM_ADVICE_NOHUGE;
+
+	for (size_t i = 0; i < paper.count; i++)
+		if (paper.call[i].at == at)
+			last = paper.call[i].what;
+	return last;
+}
+
+/* One object stays alive in every `every` bytes: chunks 4 to 9 are huge, and then so much of each is given back. */
+static void leave_one_in(size_t every)
+{
+	const size_t step = every / OBJECT;
+
+	fill(0, 10 * (2 << 20) / OBJECT, OBJECT);
+	for (uint32_t chunk = 5; chunk < 9; chunk++)
+		assert_int_equal(last_advice(chunk), DMM_ADVICE_HUGE);
+	for (size_t i = 0; i < 10 * (2 << 20) / OBJECT; i++)
+		if (step != 0 ? i % step != 0 : i % 16 < 2) {
+			slab_free(object[i]);
+			object[i] = NULL;
+		}
+	paper_pass_ms(3000);
+}
+
+TEST(what_is_sparse_is_no_huge_page_any_more_until_it_is_filled)
+{
+	paper_begin("guarded:0,huge_from_mib:8");
+	leave_one_in(64 << 10); /* whole granules come back */
+	for (uint32_t chunk = 5; chunk < 9; chunk++)
+		assert_int_equal(last_advice(chunk), DMM_ADVICE_NOHUGE);
+	assert_in_range(root.chunks_revoked, 4, 10);
+	const size_t calls = paper.count;
+	slab_free(slab_malloc(OBJECT)); /* a little changes nothing */
+	assert_int_equal(paper.count, calls);
+	for (size_t i = 0; i < 10 * (2 << 20) / OBJECT; i++)
+		if (object[i] == NULL)
+			fill(i, i + 1, OBJECT);
+	for (uint32_t chunk = 5; chunk < 9; chunk++)
+		assert_int_equal(last_advice(chunk), DMM_ADVICE_HUGE);
+	assert_true(root.chunks_revoked <= 2); /* the ends, which are not full */
+	for (size_t i = calls; i < paper.count; i++)
+		assert_int_not_equal(paper.call[i].what, DMM_ADVICE_COLLAPSE); /* that is for the start of a heap */
+	paper_sound();
+	paper_end();
+}
+
+TEST(pages_of_slabs_count_as_holes_in_a_huge_page_and_a_few_holes_do_not)
+{
+	paper_begin("guarded:0,huge_from_mib:8");
+	leave_one_in(16 << 10); /* an object in each granule: three pages of its four come back */
+	for (uint32_t chunk = 5; chunk < 9; chunk++)
+		assert_int_equal(last_advice(chunk), DMM_ADVICE_NOHUGE);
+	paper_end();
+	paper_begin("guarded:0,huge_from_mib:8");
+	leave_one_in(0); /* two of sixteen are freed: an eighth */
+	assert_true(paper.purged_bytes > 0);
+	for (uint32_t chunk = 5; chunk < 9; chunk++)
+		assert_int_equal(last_advice(chunk), DMM_ADVICE_HUGE);
+	paper_end();
+}
+
 TEST(a_kernel_that_refuses_is_asked_again_later)
 {
 	paper_begin("guarded:0");

@@ -19,9 +19,9 @@ static void fill(size_t n)
 		assert_non_null(object[i] = slab_malloc(n));
 }
 
-TEST(a_stack_that_is_full_for_the_third_time_without_a_refill_halves_down_to_16)
+TEST(a_stack_that_is_full_for_the_third_time_without_a_refill_halves_down_to_12)
 {
-	static const size_t rooms[] = {127, 127, 63, 31, 16, 16};
+	static const size_t rooms[] = {255, 255, 127, 63, 31, 15, 12, 12};
 	const unsigned cls = class_of(64);
 	size_t flushes = 0;
 
@@ -34,7 +34,7 @@ TEST(a_stack_that_is_full_for_the_third_time_without_a_refill_halves_down_to_16)
 			slab_free(object[i]);
 			if (k->top < before)
 				assert_int_equal(k->limit - stack_bottom(thread_cache.heap, cls),
-				    rooms[min_size(flushes++, 5)]);
+				    rooms[min_size(flushes++, 7)]);
 		}
 		assert_true(flushes > 20);
 	}
