@@ -302,14 +302,10 @@ static const char *once(const char *text, const char *what)
 	return at;
 }
 
-TEST(each_access_to_a_guarded_object_is_told_once_if_the_process_goes_on)
+static void tells(void)
 {
 	char said[8000], first[200], second[200];
 
-	purge_allow(false);
-	slab_settings_obey("guarded:1,guarded_every:1", NULL, NULL);
-	assert_true(slab_start_on(&os_linux));
-	guarded = slab_malloc(48);
 	assert_true(sampled_owns(guarded));
 	assert_int_equal(test_in_child(tells_of_two_accesses, NULL, said, sizeof said), 0);
 	snprintf(first, sizeof first,
@@ -320,6 +316,20 @@ TEST(each_access_to_a_guarded_object_is_told_once_if_the_process_goes_on)
 	    (void *)guarded, (void *)(guarded - 2));
 	assert_ptr_equal(once(said, first), said);
 	assert_true(once(said, second) > said);
-	slab_free(guarded);
+}
+
+TEST(each_access_to_a_guarded_object_is_told_once_if_the_process_goes_on)
+{
+	char *all[16];
+
+	purge_allow(false);
+	slab_settings_obey("guarded:1,guarded_every:1", NULL, NULL);
+	assert_true(slab_start_on(&os_linux));
+	for (size_t i = 0; i < 16; i++) { /* at either end of its room */
+		all[i] = guarded = slab_malloc(48);
+		tells();
+	}
+	for (size_t i = 0; i < 16; i++)
+		slab_free(all[i]);
 	slab_shut_down();
 }

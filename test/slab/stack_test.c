@@ -1,8 +1,10 @@
 /* stack_test.c - the stacks of a thread, step by step: when they become smaller, and that none is left behind. */
 #include <pthread.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/bits.h"
+#include "os/os.h"
 #include "paper.h"
 #include "slab/alloc.h"
 #include "slab/fast.h"
@@ -62,6 +64,65 @@ TEST(a_thread_that_ends_leaves_nothing_in_its_stack_of_any_class)
 		pthread_join(thread, NULL);
 		assert_int_equal(root.used, used);
 	}
+	paper_sound();
+	paper_end();
+}
+
+TEST(a_cache_without_a_quarantine_is_all_that_is_emptied)
+{
+	static struct {
+		struct thread_cache cache;
+		unsigned char behind[256];
+	} one;
+
+	paper_begin("guarded:0");
+	slab_free(slab_malloc(64));
+	struct heap *const h = thread_cache.heap;
+	lock_take(&h->lock);
+	heap_flush(h, &thread_cache);
+	one.cache = (struct thread_cache){THREAD_CACHE_NONE};
+	memset(one.behind, 0x55, sizeof one.behind);
+	heap_lend(h, &one.cache);
+	heap_flush(h, &one.cache);
+	heap_lend(h, &thread_cache);
+	lock_give(&h->lock);
+	for (size_t i = 0; i < sizeof one.behind; i++)
+		assert_int_equal(one.behind[i], 0x55);
+	paper_sound();
+	paper_end();
+}
+
+/* ---- two threads begin at once */
+
+static pthread_t second;
+static bool second_began, second_has_a_heap;
+
+static void *begins_as_well(void *arg)
+{
+	char *const p = slab_malloc(64);
+	second_has_a_heap = p != NULL && thread_cache.heap != NULL;
+	slab_free(p);
+	return arg;
+}
+
+static void *reserve_while_another_begins(void *ctx, size_t len, size_t align)
+{
+	if (!second_began)
+		second_began = pthread_create(&second, NULL, begins_as_well, NULL) == 0;
+	usleep(100000); /* until it waits for us */
+	return os_linux.reserve(ctx, len, align);
+}
+
+TEST(who_begins_while_another_is_at_it_waits_and_has_a_heap_of_its_own)
+{
+	struct dmm_os os = os_linux;
+
+	paper_end();
+	os.reserve = reserve_while_another_begins;
+	assert_true(slab_start_on(&os));
+	assert_true(second_began);
+	pthread_join(second, NULL);
+	assert_true(second_has_a_heap);
 	paper_sound();
 	paper_end();
 }
