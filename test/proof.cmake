@@ -80,4 +80,4 @@ add_test(NAME slabs_without_a_tag_and_unseen_inboxes_are_found COMMAND Python3::
 # The same protocol as a model, in all its states, and with faults planted.
 add_test(NAME spin_finds_no_lost_block COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/spin/run ${CMAKE_SOURCE_DIR}
 	${CMAKE_BINARY_DIR}/spin)
-set_tests_properties(spin_finds_no_lost_block PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300)
+set_tests_properties(spin_finds_no_lost_block PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 900)

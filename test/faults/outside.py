@@ -15,7 +15,8 @@ then with the n-th call refused, then with all from the n-th on.  Allowed is
                glibc's), frees what lies there (perl: half a scalar), calls itself until there is no stack
                (perl: to say that there is no memory takes memory), waits for a lock of its own (perl), or
                takes want of memory for damage (libdw, which then names less)
-    mute       perl, whose main() ends with 1 and no word at all if there is no memory for its interpreter
+    mute       perl, whose main() ends with 1 and no word at all if there is no memory for its interpreter, and
+               python, whose Py_RunMain() does if there is none for a copy of an argument
     otherwise  python, which ends with 1 and says that it cannot go on, but not that it is for memory
 
 and nothing else: no signal but the abort of a program that says so, no line of a malloc that lost its
@@ -50,7 +51,8 @@ SAYS_NO_MEMORY = re.compile(r"out of memory|memory exhausted|cannot allocate|Mem
                             r"cannot create|cannot enable|cannot apply|cannot reserve|panic: memory|errno=12|"
                             r"out of simulated memory|no address space|the peaks of two runs differ|memory allocation failed", re.I)
 SAYS_OTHERWISE = re.compile(r"^Fatal Python error: \w+: |^Fatal Python error: error |"
-                            r"^RuntimeError: can't allocate (read )?lock$", re.M)
+                            r"^RuntimeError: can't allocate (read )?lock$|"
+                            r"^SystemError: error return without exception set$", re.M)
 LOST_ITS_WAY = re.compile(r"^dmm: (?!(record|replay|show|cannot|no |out of)).*(free|corrupt|CHECK|assert|invalid)|"
                           r"^dmm: .*\.c:\d+", re.M)
 FREED_NEAR_NULL = re.compile(r"^dmm: invalid free: 0x[0-9a-f]{1,4} ", re.M)
@@ -99,7 +101,7 @@ def verdict(program, told, out, err, plain):
         return f"died by signal {told['signal']}"
     if told["signal"] == 0 and told["exit"] == plain_told["exit"] and out == plain_out:
         return "same"
-    if program == "perl" and (told["exit"], out, err) == (1, "", ""):
+    if program in ("perl", "python3") and (told["exit"], out, err) == (1, "", ""):
         return "mute"
     if program == "show" and told["exit"] == 0 and SITE.sub("", out) == SITE.sub("", plain_out):
         return "refused" if SAYS_NO_MEMORY.search(err) else "unlooked"

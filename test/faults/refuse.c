@@ -32,6 +32,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/uio.h>
@@ -39,7 +40,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { STACK_WORDS = 12, LOCK_WORDS = 4, RANGES = 4 };
+enum { STACK_WORDS = 12, LOCK_WORDS = 4, RANGES = 4, STACK_LEN = 1 << 20 };
 
 struct range {
 	uint64_t from, to;
@@ -84,7 +85,10 @@ static void filter(void)
 
 static _Noreturn void become(char **argv)
 {
+	const struct rlimit stack = {STACK_LEN, STACK_LEN};
+
 	ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+	setrlimit(RLIMIT_STACK, &stack); /* who calls itself without an end is soon told */
 	raise(SIGSTOP);
 	filter();
 	execvp(argv[0], argv);
