@@ -168,7 +168,7 @@ static bool all_produce(void)
 }
 
 /* Keeps the rings between half full and full: 140 to 280 MiB of live objects. */
-static void free_only(void)
+static int free_only(void)
 {
 	pthread_t threads[PRODUCERS];
 	double worst = 0, worst_rss = 0, worst_live = 0;
@@ -193,8 +193,13 @@ static void free_only(void)
 	}
 	for (size_t i = 0; i < PRODUCERS; i++)
 		pthread_join(threads[i], NULL);
+	if (worst == 0) {
+		puts("free-only: never seen while all produced: the machine had too little time for us; again, please");
+		return 1;
+	}
 	printf("free-only: while all produce, largest ratio of RSS (threads' stacks included) to the most bytes "
 	       "that lived so far %.2f (%.1f to %.1f MiB)\n", worst, worst_rss, worst_live);
+	return 0;
 }
 
 /* ---- threads that wait ------------------------------------------------------------------------------ */
@@ -271,7 +276,7 @@ int main(int argc, char **argv)
 	else if (strcmp(what, "free-90-64") == 0)
 		free_most(64);
 	else if (strcmp(what, "free-only") == 0)
-		free_only();
+		return free_only();
 	else if (strcmp(what, "idle-threads") == 0)
 		idle_threads();
 	else if (strcmp(what, "grow") == 0)
