@@ -1,5 +1,7 @@
 /* stack_test.c - the stacks of a thread, step by step: when they become smaller, and that none is left behind. */
 #include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -123,6 +125,53 @@ TEST(who_begins_while_another_is_at_it_waits_and_has_a_heap_of_its_own)
 	assert_true(second_began);
 	pthread_join(second, NULL);
 	assert_true(second_has_a_heap);
+	paper_sound();
+	paper_end();
+}
+
+/* ---- the lock of a heap: who holds it sees nothing change */
+
+static sem_t stack_is_full, go_on;
+static _Atomic bool flushed;
+
+static void *fills_its_stack(void *arg)
+{
+	const unsigned cls = class_of(64);
+
+	fill(64);
+	size_t i = 0;
+	do
+		slab_free(object[i++]);
+	while (thread_cache.stack[cls].top != thread_cache.stack[cls].limit);
+	sem_post(&stack_is_full);
+	sem_wait(&go_on);
+	slab_free(object[i++]);
+	atomic_store(&flushed, true);
+	while (i < OBJECTS)
+		slab_free(object[i++]);
+	return arg;
+}
+
+TEST(a_full_stack_is_not_flushed_while_another_holds_the_heaps_lock)
+{
+	pthread_t owner;
+
+	paper_begin("guarded:0");
+	slab_free(slab_malloc(64));
+	atomic_store(&flushed, false);
+	sem_init(&stack_is_full, 0, 0);
+	sem_init(&go_on, 0, 0);
+	assert_int_equal(pthread_create(&owner, NULL, fills_its_stack, NULL), 0);
+	sem_wait(&stack_is_full);
+	struct heap *const h = &root.heaps[HEAP_FIRST + 1];
+	lock_take(&h->lock);
+	sem_post(&go_on);
+	usleep(100000);
+	const bool meanwhile = atomic_load(&flushed);
+	lock_give(&h->lock);
+	pthread_join(owner, NULL);
+	assert_false(meanwhile);
+	assert_true(atomic_load(&flushed));
 	paper_sound();
 	paper_end();
 }
