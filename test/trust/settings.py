@@ -57,7 +57,7 @@ class Settings(unittest.TestCase):
     def test_every_key_is_refused_out_of_its_range(self):
         for key, bad, may in (
                 ("stack_bytes", "17m", "0 to 16m"), ("stack_bytes", "1t", "0 to 16m"),
-                ("stack_least_objects", "0", "1 to 263"), ("stack_most_objects", "136", "1 to 263"),
+                ("stack_least_objects", "0", "1 to 263"), ("stack_most_objects", "264", "1 to 263"),
                 ("dirty_floor_bytes", "1025g", "0 to 1024g"), ("dirty_share_permille", "1001", "0 to 1000"),
                 ("dirty_share_permille", "1k", "0 to 1000"), ("dirty_share_permille", "never", "0 to 1000"),
                 ("purge_age_ms", "3600001", "0 to 3600000"), ("purge_tick_ms", "9", "10 to 60000"),
