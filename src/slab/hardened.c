@@ -125,7 +125,7 @@ static size_t random_below(struct hardened *h, size_t bound)
 
 static size_t stacked(const struct hardened *h, unsigned cls)
 {
-	return (size_t)(h->cache.stack[cls].top - stack_bottom(h->cache.heap, cls));
+	return (size_t)(h->cache.stack[cls].top - stack_bottom(h->cache.heap, cls, &h->cache.stack[cls]));
 }
 
 /* A stack in random order stays so: what is pushed takes any place, and who was there comes to the top.

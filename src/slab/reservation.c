@@ -25,7 +25,7 @@ static struct layout layout_of(size_t chunks)
 	l.bins = round_up(l.chunks + chunks * sizeof(struct chunk), page);
 	l.heaps = round_up(l.bins + (chunks + 63) / 64 * sizeof(struct bin_words), page);
 	l.stacks = round_up(l.heaps + l.heap_limit * sizeof(struct heap), page);
-	l.slabs = round_up(l.stacks + l.heap_limit * CLASS_MAX * STACK_BYTES, page) + page;
+	l.slabs = round_up(l.stacks + l.heap_limit * HEAP_STACKS_BYTES, page) + page;
 	l.tags = round_up(l.slabs + granules * sizeof(struct slab), page);
 	l.live = round_up(l.tags + granules * sizeof(root.tags[0]), page);
 	l.avail = round_up(l.live + bits_len(granules), page);
@@ -134,17 +134,20 @@ static void collapse_below(uint32_t end)
 		}
 }
 
+/* The last chunk of a heap is filled by half on average, which is much of a small heap: there a chunk becomes a
+ * huge page when it is nearly full.  A large heap would pay for it with page faults and copies. */
 void reservation_fill(uint32_t chunk)
 {
 	const struct chunk *const c = &root.chunks[chunk];
 	const size_t first = huge_from();
-	const unsigned was = c->huge;
+	const bool full = free_bytes(c) <= HUGE_PAGE_SIZE / 4, late = c->huge == HUGE_NOT && chunk < 4 * first;
 
-	if (was == HUGE_ADVISED || (was == HUGE_NOT && chunk < first) ||
-	    (was == HUGE_REVOKED && free_bytes(c) > HUGE_PAGE_SIZE / 4))
+	if (c->huge == HUGE_ADVISED || chunk < first || (!full && (late || c->huge == HUGE_REVOKED)))
 		return;
 	advise_huge(chunk, DMM_ADVICE_HUGE);
-	if (was == HUGE_NOT && chunk >= 2 * first)
+	if (late)
+		advise_huge(chunk, DMM_ADVICE_COLLAPSE);
+	if (chunk >= 2 * first)
 		collapse_below((uint32_t)first);
 }
 
@@ -154,9 +157,12 @@ void reservation_revoke(uint32_t chunk, size_t holes)
 	struct chunk *const c = &root.chunks[chunk];
 	const size_t empty = free_bytes(c) + holes;
 
-	/* Of a chunk that is all free there is nothing left. */
-	if (c->huge != HUGE_ADVISED || empty <= HUGE_PAGE_SIZE / 4 || empty == HUGE_PAGE_SIZE ||
-	    root.chunks_revoked >= MOST)
+	if (empty == HUGE_PAGE_SIZE) { /* nothing is left of it */
+		if (c->huge == HUGE_REVOKED)
+			advise_huge(chunk, DMM_ADVICE_HUGE);
+		return;
+	}
+	if (c->huge != HUGE_ADVISED || empty <= HUGE_PAGE_SIZE / 4 || root.chunks_revoked >= MOST)
 		return;
 	c->huge = HUGE_REVOKED;
 	root.chunks_revoked++;

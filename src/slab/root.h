@@ -7,7 +7,7 @@
  *   chunks    struct chunk, one per 2 MiB of payload: which of its 128 granules are free, which dirty
  *   bins      where the page heap finds a chunk with a long enough free run
  *   heaps     struct heap, one per thread: the lists of its slabs
- *   stacks    of free objects, one per heap and class: what malloc pops and free pushes
+ *   stacks    of free objects, two per heap and class, small and large: what malloc pops and free pushes
  *   slabs     struct slab, one per granule: what the granule is
  *   tags      32 bits a granule: whose it is, and which class
  *   live      a bit for every 16 bytes of payload: a live object begins here; the owner's
@@ -38,7 +38,7 @@
 #include "slab/size_class.h"
 
 enum {
-	ROOT_VERSION = 4,
+	ROOT_VERSION = 5,
 	UNIT_SHIFT = 4,        /* 16 bytes: every object begins on one */
 	WORD_SHIFT = 10,       /* 1 KiB: 64 units, a word of live and avail */
 	WORD_BYTES = 1 << WORD_SHIFT,
@@ -52,9 +52,12 @@ enum {
 	HEAP_LATE = 1,         /* for what is asked of us before a thread's first or after its last heap */
 	HEAP_FIRST = 2,        /* of the threads' heaps */
 	RUN_BINS = 14,
-	STACK_BYTES = 33 * 64, /* of one stack: an odd number of cache lines, so that the stacks of all
+	STACK_SMALL_BYTES = 2 * 64, /* of the stack that a class begins with: those of all fill three pages */
+	STACK_BYTES = 33 * 64, /* of a large one: an odd number of cache lines, so that the stacks of all
 	                        * classes, which are used at their lower ends, share no set of the cache */
-	STACK_OBJECTS_MAX = STACK_BYTES / 8 - 1, /* below them stands a NULL that is never written */
+	STACK_SMALL_OBJECTS = STACK_SMALL_BYTES / 8 - 1, /* below them stands a NULL that is never written */
+	STACK_OBJECTS_MAX = STACK_BYTES / 8 - 1,
+	HEAP_STACKS_BYTES = (CLASS_MAX * (STACK_SMALL_BYTES + STACK_BYTES) + 4095) / 4096 * 4096,
 };
 static_assert(1 << GRANULE_SHIFT == GRANULE, "two names of one number");
 static_assert(1 << UNIT_SHIFT == MAX_ALIGN, "a bit for the smallest object");
@@ -147,6 +150,7 @@ struct heap {
 	struct thread_cache *owner; /* the cache of its thread; NULL: it has none */
 	uintptr_t thread;           /* that thread's pointer, for outside readers */
 	uint32_t partial[CLASS_MAX]; /* oldest slab with objects in avail */
+	uint16_t room[CLASS_MAX];   /* of the stack when it was last filled; 0: not yet */
 	uint8_t  flushes[CLASS_MAX]; /* of a full stack since it was empty */
 };
 
@@ -170,7 +174,7 @@ struct slab_root {
 	struct bin_words *bins;      /* [chunk / 64]: a bit per chunk */
 	struct bin_words middle[CHUNKS_MAX / 64 / 64], top; /* a bit per word of the level below */
 	struct heap *heaps;          /* [heap_count]; 0: none */
-	char    *stacks;             /* [heap][CLASS_MAX][STACK_BYTES] */
+	char    *stacks;             /* [heap][HEAP_STACKS_BYTES]: the small ones of all classes, the large ones */
 	uint32_t heap_count, unused; /* unused: first of the heaps without a thread */
 	uint32_t heap_limit;         /* that the reservation holds */
 	uint32_t chunk_count;        /* that the page heap may use */

@@ -18,15 +18,21 @@ static void add(unsigned size, unsigned granules)
 
 	size_class[class_count++] = (struct size_class){.size = step,
 	    .count = (uint16_t)(granules * GRANULE / step), .granules = (uint8_t)granules,
-	    .cached = (uint8_t)cached};
+	    .cached = (uint16_t)cached};
 }
 
-/* The sizes of a slab of `granules` that hold from, from - 1, ..., to objects. */
-static void add_divisors(unsigned granules, unsigned from, unsigned to)
+/* The largest size of which a slab holds n. */
+static void add_divisor(unsigned granules, unsigned n)
 {
-	for (unsigned n = from; n >= to; n--)
-		add(granules * GRANULE / n / 64 * 64, granules);
+	add(granules * GRANULE / n / 64 * 64, granules);
 }
+
+/* Above 2 KiB, up to MEDIUM_MAX: granules of a slab, and its objects. */
+static const struct {
+	uint8_t granules, count;
+} above_2k[] = {{1, 7}, {3, 19}, {3, 17}, {1, 5}, {2, 9}, {1, 4}, {2, 7}, {3, 10}, {2, 6}, {3, 8}, {2, 5},
+    {4, 9}, {2, 4}, {4, 7}, {3, 5}, {2, 3}, {3, 4}, {4, 5}, {7, 8}, {3, 3}, {8, 7}, {5, 4}, {4, 3}, {3, 2},
+    {5, 3}, {7, 4}, {4, 2}};
 
 /* place[i] is for (i - 1) * step + 1 to i * step bytes. */
 static void fill(uint16_t *place, size_t most, size_t step)
@@ -49,12 +55,10 @@ void size_class_init(void)
 		add(size, 1);
 	for (unsigned size = 576; size <= 1024; size += 64)
 		add(size, 1);
-	add_divisors(1, 15, 8);
-	for (unsigned n = 28; n > 14; n -= 2)
-		add(4 * GRANULE / n / 64 * 64, 4);
-	add_divisors(4, 14, 8);
-	add_divisors(8, 14, 8);
-	add_divisors(16, 14, 8);
+	for (unsigned n = 15; n >= 8; n--)
+		add_divisor(1, n);
+	for (size_t i = 0; i < sizeof above_2k / sizeof *above_2k; i++)
+		add_divisor(above_2k[i].granules, above_2k[i].count);
 
 	fill(small_place, SMALL_MAX, 16);
 	fill(medium_place, MEDIUM_MAX, 64);

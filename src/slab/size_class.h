@@ -2,11 +2,14 @@
  *
  *   class      0   1   2  ...  32   33 ...   40   41 ...
  *   object     0  16  32  ... 512  576 ... 1024  1088, 1152, 1216, ... 32768 bytes
- *   slab          one granule of 16 KiB for each, up to 2048 bytes; then 4, 8, 16 granules
+ *   slab          one granule of 16 KiB for each, up to 2304 bytes; then 1 to 8 granules
  *
  * The rule: steps of 16 up to 512, of 64 up to 1 KiB, and from there the sizes that divide a slab
  * without a tail, rounded down to 64: n objects of floor64(slab / n).  Nothing above 128 bytes wastes
  * more than 1/8.  Class 0 is malloc(0): addresses without memory behind them.
+ *
+ * Above 2 KiB the slabs are the smallest that allow this, with four objects or more up to 8 KiB, three up to
+ * 16 KiB, then two: a program uses every class a little, and under a huge page all of a slab is resident.
  *
  * Invariants, checked exhaustively by test/slab/size_class_test.c:
  *   Z1 fits      class_size(class_of(n)) >= n
@@ -29,11 +32,13 @@ enum {
 };
 
 struct size_class {
-	uint32_t size;     /* bytes from object to object; class 0: ZERO_SLOT, of which 0 are usable */
+	uint16_t size;     /* bytes from object to object; class 0: ZERO_SLOT, of which 0 are usable */
 	uint16_t count;    /* objects in a slab */
+	uint16_t cached;   /* objects that a thread keeps in its stack at most */
 	uint8_t  granules; /* in a slab */
-	uint8_t  cached;   /* objects that a thread keeps in its stack at most */
+	uint8_t  reserved;
 };
+static_assert(MEDIUM_MAX < UINT16_MAX, "a size fits");
 
 extern HIDDEN struct size_class size_class[CLASS_MAX];
 extern HIDDEN unsigned class_count;

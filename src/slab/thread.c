@@ -35,7 +35,7 @@ static struct heap *heap_new(void)
 	struct heap *const h = &root.heaps[number];
 
 	if (number >= root.heap_limit || !accessible(h, h + 1) ||
-	    !accessible(stack_bottom(h, 0), stack_bottom(h + 1, 0)))
+	    !accessible(heap_stacks(h), heap_stacks(h + 1)))
 		return NULL;
 	root.heap_count = number + 1;
 	return h;

@@ -152,7 +152,7 @@ void heap_put_back(struct heap *h, const void *at, uint64_t bits, unsigned n)
 /* The n oldest objects of a stack. */
 static void flush(struct heap *h, struct stack *k, unsigned cls, size_t n)
 {
-	void **const bottom = stack_bottom(h, cls);
+	void **const bottom = stack_bottom(h, cls, k);
 	const size_t have = (size_t)(k->top - bottom);
 
 	for (size_t i = 0; i < n;) {
@@ -171,7 +171,7 @@ void heap_flush(struct heap *h, struct thread_cache *tc)
 {
 	for (unsigned cls = 0; cls < class_count; cls++) {
 		struct stack *const k = &tc->stack[cls];
-		flush(h, k, cls, (size_t)(k->top - stack_bottom(h, cls)));
+		flush(h, k, cls, (size_t)(k->top - stack_bottom(h, cls, k)));
 	}
 	if (unlikely(hardening.quarantine != 0) && tc != &late_cache)
 		hardened_flush(h, tc);
@@ -181,8 +181,9 @@ void heap_lend(struct heap *h, struct thread_cache *tc)
 {
 	for (unsigned cls = 0; cls < class_count; cls++) {
 		struct stack *const k = &tc->stack[cls];
-		k->top = stack_bottom(h, cls);
-		k->limit = k->top + size_class[cls].cached;
+		k->top = small_stack(h, cls);
+		k->limit = k->top + min_size(size_class[cls].cached, STACK_SMALL_OBJECTS);
+		h->room[cls] = h->flushes[cls] = 0;
 	}
 	memcpy(tc->place, small_place, sizeof tc->place);
 	tc->tag = (uint32_t)(h - root.heaps) << TAG_HEAP_SHIFT;
@@ -197,7 +198,7 @@ void heap_lend(struct heap *h, struct thread_cache *tc)
 static void make_room(struct heap *h, struct stack *k, unsigned cls)
 {
 	enum { FLUSHES = 2, LEAST = 12 };
-	void **const bottom = stack_bottom(h, cls);
+	void **const bottom = stack_bottom(h, cls, k);
 	size_t room = (size_t)(k->limit - bottom);
 
 	if (h->flushes[cls] < FLUSHES)
@@ -262,11 +263,27 @@ static struct slab *find_new(struct heap *h, unsigned cls)
 	return s;
 }
 
+/* Of a stack at its next refill.  What a hardened thread gets in random order is random among many. */
+static size_t next_room(const struct heap *h, unsigned cls)
+{
+	const size_t most = size_class[cls].cached, room = h != NULL ? h->room[cls] : 0;
+
+	if (unlikely(hardening.on))
+		return most;
+	return min_size(most, room == 0 ? STACK_SMALL_OBJECTS : 2 * room + 1);
+}
+
+unsigned cache_batch(const struct heap *h, unsigned cls)
+{
+	return ((unsigned)next_room(h, cls) + 1) / 2;
+}
+
 /* A batch onto an empty stack, lowest address on top, where malloc takes first; false: no memory. */
 static bool refill(struct heap *h, struct stack *k, unsigned cls)
 {
-	void **const bottom = k->top, **const end = bottom + (size_class[cls].cached + 1u) / 2;
-	void **at = end;
+	const size_t room = next_room(h, cls);
+	void **const bottom = room > STACK_SMALL_OBJECTS ? large_stack(h, cls) : small_stack(h, cls);
+	void **const end = bottom + (room + 1) / 2, **at = end;
 
 	while (at > bottom) {
 		struct slab *s = find_partial(h, cls);
@@ -278,12 +295,15 @@ static bool refill(struct heap *h, struct stack *k, unsigned cls)
 		if (s->avail == 0)
 			heap_unlist_slab(h, s);
 	}
+	if (at == end)
+		return false;
 	if (at > bottom)
 		memmove(bottom, at, (size_t)(end - at) * sizeof *at);
 	k->top = bottom + (end - at);
-	k->limit = bottom + size_class[cls].cached;
+	k->limit = bottom + room;
+	h->room[cls] = (uint16_t)room;
 	h->flushes[cls] = 0;
-	return k->top > bottom;
+	return true;
 }
 
 bool cache_fill(struct thread_cache *tc, unsigned cls)

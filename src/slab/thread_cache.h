@@ -7,6 +7,9 @@
  *   malloc   <--pop--  stack[c]  --full: its older half-->  avail of the slabs
  *   free     --push->            <--empty: a batch--------
  *
+ * A stack begins small, with 15 objects, and doubles at each refill.  So who needs few objects of a size
+ * pays for few, in pages of stacks and in what a batch takes.
+ *
  * What was freed last is given out first, because it is in the caches, whatever slab it is of.  A slab
  * belongs to a heap, and a heap to a thread: only they touch its live bits and its stacks, without a
  * lock.  All else changes under the heap's lock, which the purger takes too.
@@ -56,9 +59,25 @@ NO_SANITIZE static inline uint32_t own_tag(void)
 	return ((struct thread_cache OWN_SEG *)own_offset(thread_cache))->tag;
 }
 
-static inline void **stack_bottom(const struct heap *h, unsigned cls)
+static inline char *heap_stacks(const struct heap *h)
 {
-	return (void **)(root.stacks + ((size_t)(h - root.heaps) * CLASS_MAX + cls) * STACK_BYTES) + 1;
+	return root.stacks + (size_t)(h - root.heaps) * HEAP_STACKS_BYTES;
+}
+
+static inline void **small_stack(const struct heap *h, unsigned cls)
+{
+	return (void **)(heap_stacks(h) + cls * STACK_SMALL_BYTES) + 1;
+}
+
+static inline void **large_stack(const struct heap *h, unsigned cls)
+{
+	return (void **)(heap_stacks(h) + CLASS_MAX * STACK_SMALL_BYTES + cls * STACK_BYTES) + 1;
+}
+
+/* Of the one of the two that is in use. */
+static inline void **stack_bottom(const struct heap *h, unsigned cls, const struct stack *k)
+{
+	return k->top < large_stack(h, 0) ? small_stack(h, cls) : large_stack(h, cls);
 }
 
 static inline bool stack_empty(const struct stack *k)
@@ -72,6 +91,8 @@ void *cache_refill(unsigned cls);
 void cache_push(struct thread_cache *tc, void *p, unsigned cls);
 /* Others freed into the slab of an object that we free: look into the inbox now and then. */
 void cache_look_around(struct thread_cache *tc);
+/* So many objects the next refill of the class takes at most; h: NULL if there is no heap yet. */
+unsigned cache_batch(const struct heap *h, unsigned cls);
 /* Fill a stack that is empty; false: no memory. */
 bool cache_fill(struct thread_cache *tc, unsigned cls);
 /* An object, not live yet, for a thread without a heap; late_lock is held.  NULL: no memory. */

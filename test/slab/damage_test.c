@@ -10,7 +10,7 @@
 #include "slab/system.h"
 #include "test.h"
 
-enum { OBJECTS = 600 };
+enum { OBJECTS = 300 }; /* they do not fill a chunk */
 static char *small[OBJECTS], *medium[OBJECTS], *large;
 
 static void begin(void)
@@ -119,7 +119,7 @@ TEST(damage_to_a_heaps_lists_and_stacks_is_named)
 	BREAK(root.kept, root.kept + 1, "S7 kept");
 	const struct stack *const k = &thread_cache.stack[class_of(64)];
 	assert_false(stack_empty(k));
-	char *const top = k->top[-1], *const bottom = *stack_bottom(h, class_of(64));
+	char *const top = k->top[-1], *const bottom = *stack_bottom(h, class_of(64), k);
 	BREAK(*live_word_at(top), *live_word_at(top) | bit_of(top), "S6 stacked");
 	BREAK(*live_word_at(bottom), *live_word_at(bottom) | bit_of(bottom), "S6 stacked");
 	BREAK(k->top[-1], small[1], "S6 stacked");     /* live */

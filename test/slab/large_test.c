@@ -349,7 +349,7 @@ TEST(no_table_reaches_into_another_and_guards_lie_around_the_payload)
 		ordered(root.chunks + chunks, root.bins);
 		ordered(root.bins + (chunks + 63) / 64, root.heaps);
 		ordered(root.heaps + root.heap_limit, root.stacks);
-		ordered(root.stacks + (size_t)root.heap_limit * CLASS_MAX * STACK_BYTES, (char *)root.slabs - 4096);
+		ordered(root.stacks + (size_t)root.heap_limit * HEAP_STACKS_BYTES, (char *)root.slabs - 4096);
 		ordered(root.slabs + granules, (void *)root.tags);
 		ordered((void *)(root.tags + granules), (void *)(root.live + bits));
 		ordered((void *)(root.live + bits + granules * GRANULE_WORDS), (void *)(root.avail + bits));
@@ -393,24 +393,41 @@ static char *chunk_start(size_t chunk)
 	return (char *)root.base + chunk * HUGE_PAGE_SIZE;
 }
 
-TEST(small_objects_get_huge_pages_beyond_a_size_and_below_once_the_heap_is_twice_as_large)
+static void grow_into(uint32_t chunk)
+{
+	while (root.chunk_count <= chunk)
+		painted(3000, 1);
+}
+
+TEST(a_small_heap_gets_huge_pages_beyond_a_size_where_it_fills_them_and_below_once_it_is_twice_as_large)
 {
 	paper_begin("guarded:0,huge_from_mib:8");
-	while (root.chunk_count <= 7)
-		painted(3000, 1);
-	for (size_t chunk = 0; chunk < 8; chunk++)
-		assert_int_equal(paper_advised(chunk_start(chunk), DMM_ADVICE_HUGE), chunk >= 4);
-	assert_false(paper_advised(chunk_start(1), DMM_ADVICE_COLLAPSE));
-	while (root.chunk_count <= 8)
-		painted(3000, 1);
-	for (size_t chunk = 0; chunk < 9; chunk++) {
-		assert_int_equal(paper_advised(chunk_start(chunk), DMM_ADVICE_HUGE), chunk >= 1);
-		assert_int_equal(paper_advised(chunk_start(chunk), DMM_ADVICE_COLLAPSE), chunk >= 1 && chunk < 4);
+	grow_into(7);
+	for (size_t chunk = 0; chunk < 8; chunk++) {
+		assert_int_equal(paper_advised(chunk_start(chunk), DMM_ADVICE_HUGE), chunk >= 4 && chunk < 7);
+		assert_int_equal(paper_advised(chunk_start(chunk), DMM_ADVICE_COLLAPSE), chunk >= 4 && chunk < 7);
+	}
+	grow_into(9);
+	for (size_t chunk = 0; chunk < 10; chunk++) {
+		assert_int_equal(paper_advised(chunk_start(chunk), DMM_ADVICE_HUGE), chunk >= 1 && chunk < 9);
+		assert_int_equal(paper_advised(chunk_start(chunk), DMM_ADVICE_COLLAPSE), chunk >= 1 && chunk < 9);
 	}
 	const size_t calls = paper.count;
 	slab_free(painted(3000, 1));
 	painted(100, 1);
 	assert_int_equal(paper.count, calls); /* once each */
+	paper_end();
+}
+
+TEST(a_large_heap_gets_huge_pages_at_once)
+{
+	paper_begin("guarded:0,huge_from_mib:8");
+	grow_into(17);
+	assert_true(paper_advised(chunk_start(15), DMM_ADVICE_COLLAPSE));
+	for (size_t chunk = 16; chunk < 18; chunk++) {
+		assert_true(paper_advised(chunk_start(chunk), DMM_ADVICE_HUGE));
+		assert_false(paper_advised(chunk_start(chunk), DMM_ADVICE_COLLAPSE));
+	}
 	paper_end();
 }
 

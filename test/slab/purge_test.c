@@ -246,7 +246,7 @@ static void leave_one_in(size_t every)
 
 TEST(what_is_sparse_is_no_huge_page_any_more_until_it_is_filled)
 {
-	paper_begin("guarded:0,huge_from_mib:8");
+	paper_begin("guarded:0,huge_from_mib:2");
 	leave_one_in(64 << 10); /* whole granules come back */
 	for (uint32_t chunk = 5; chunk < 9; chunk++)
 		assert_int_equal(last_advice(chunk), DMM_ADVICE_NOHUGE);
@@ -266,14 +266,31 @@ TEST(what_is_sparse_is_no_huge_page_any_more_until_it_is_filled)
 	paper_end();
 }
 
+TEST(what_was_sparse_and_becomes_empty_may_be_a_huge_page_again_at_once)
+{
+	paper_begin("guarded:0,huge_from_mib:2,dirty_floor_bytes:0,dirty_share_permille:0");
+	leave_one_in(64 << 10);
+	for (uint32_t chunk = 5; chunk < 9; chunk++)
+		assert_int_equal(last_advice(chunk), DMM_ADVICE_NOHUGE);
+	for (size_t i = 0; i < 10 * (2 << 20) / OBJECT; i++)
+		slab_free(object[i]);
+	paper_pass_ms(3000);
+	slab_trim(0);
+	for (uint32_t chunk = 5; chunk < 9; chunk++)
+		assert_int_equal(last_advice(chunk), DMM_ADVICE_HUGE);
+	assert_true(root.chunks_revoked <= 2);
+	paper_sound();
+	paper_end();
+}
+
 TEST(pages_of_slabs_count_as_holes_in_a_huge_page_and_a_few_holes_do_not)
 {
-	paper_begin("guarded:0,huge_from_mib:8");
+	paper_begin("guarded:0,huge_from_mib:2");
 	leave_one_in(16 << 10); /* an object in each granule: three pages of its four come back */
 	for (uint32_t chunk = 5; chunk < 9; chunk++)
 		assert_int_equal(last_advice(chunk), DMM_ADVICE_NOHUGE);
 	paper_end();
-	paper_begin("guarded:0,huge_from_mib:8");
+	paper_begin("guarded:0,huge_from_mib:2");
 	leave_one_in(0); /* two of sixteen are freed: an eighth */
 	assert_true(paper.purged_bytes > 0);
 	for (uint32_t chunk = 5; chunk < 9; chunk++)

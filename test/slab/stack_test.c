@@ -37,11 +37,48 @@ TEST(a_stack_that_is_full_for_the_third_time_without_a_refill_halves_down_to_12)
 			void **const before = k->top;
 			slab_free(object[i]);
 			if (k->top < before)
-				assert_int_equal(k->limit - stack_bottom(thread_cache.heap, cls),
+				assert_int_equal(k->limit - stack_bottom(thread_cache.heap, cls, k),
 				    rooms[min_size(flushes++, 7)]);
 		}
 		assert_true(flushes > 20);
 	}
+	paper_sound();
+	paper_end();
+}
+
+TEST(a_stack_begins_with_15_and_doubles_at_each_refill_up_to_255)
+{
+	static const size_t rooms[] = {15, 31, 63, 127, 255, 255, 255};
+	const unsigned cls = class_of(64);
+	const struct stack *const k = &thread_cache.stack[cls];
+	size_t refills = 0;
+
+	paper_begin("guarded:0");
+	for (int i = 0; refills < 7; i++) {
+		const bool empty = stack_empty(k);
+		assert_true(i < OBJECTS);
+		assert_non_null(object[i] = slab_malloc(64));
+		if (!empty)
+			continue;
+		void **const bottom = stack_bottom(thread_cache.heap, cls, k);
+		assert_int_equal(k->limit - bottom, rooms[refills]);
+		assert_ptr_equal(bottom, refills == 0 ? small_stack(thread_cache.heap, cls)
+		                                      : large_stack(thread_cache.heap, cls));
+		assert_in_range(k->top - bottom, 0, (rooms[refills] + 1) / 2 - 1); /* at most half, and one is ours */
+		refills++;
+	}
+	paper_sound();
+	paper_end();
+}
+
+TEST(who_takes_few_objects_of_every_size_touches_three_pages_of_stacks)
+{
+	paper_begin("guarded:0");
+	for (unsigned cls = 0; cls < class_count; cls++)
+		for (size_t i = 0; i < 4; i++)
+			assert_non_null(slab_malloc(class_usable(cls)));
+	const char *const stacks = heap_stacks(thread_cache.heap);
+	assert_true(paper_resident(stacks, HEAP_STACKS_BYTES) <= 3 * (size_t)4096);
 	paper_sound();
 	paper_end();
 }

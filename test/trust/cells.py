@@ -127,7 +127,7 @@ def foreign_cells():
 def never_cells():
     """A slot behind the last that was given out.  One bit an object cannot tell it from a freed one."""
     for op in OPERATIONS:
-        for n in [48, 200, 1000, 3000]:
+        for n in [48, 200, 1000, 2700]: # of whose slabs p and the witnesses leave some
             want = "|".join([line(op, "freed"), line(op, "foreign")])
             pointer_cell(op, "never_issued", n, "same", ["q = never_issued();"], "q", "never",
                          want, want + "|" + line(op, "inside")) # hardened: slots are larger than usable

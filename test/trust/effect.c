@@ -75,9 +75,11 @@ static size_t kept(size_t n)
 	for (int i = 0; i < COUNT; i++) {
 		free(objects[i]);
 		const struct heap *const h = &r->heaps[HEAP_FIRST];
-		void **const bottom =
-		    (void **)(r->stacks + ((size_t)HEAP_FIRST * CLASS_MAX + cls) * STACK_BYTES) + 1;
-		most = max_size(most, (size_t)(h->owner->stack[cls].top - bottom));
+		char *const stacks = r->stacks + (size_t)HEAP_FIRST * HEAP_STACKS_BYTES;
+		void **const top = h->owner->stack[cls].top;
+		void **const large = (void **)(stacks + CLASS_MAX * STACK_SMALL_BYTES + cls * STACK_BYTES) + 1;
+		void **const small = (void **)(stacks + cls * STACK_SMALL_BYTES) + 1;
+		most = max_size(most, (size_t)(top - (top < large ? small : large)));
 	}
 	return most;
 }
