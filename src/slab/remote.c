@@ -63,30 +63,26 @@ static void release_for(struct heap *h)
 	remote_settle_for(h);
 }
 
+static inline bool flagged(size_t granule)
+{
+	return (atomic_load(&root.tags[granule]) & TAG_REMOTE) != 0;
+}
+
 /* Put the flag up; true: it was down, and the granule is of a slab, of *heap. */
 static bool flag(size_t granule, unsigned *heap)
 {
-	if ((atomic_load(&root.tags[granule]) & TAG_REMOTE) != 0)
+	if (flagged(granule))
 		return false;
 	const uint32_t old = atomic_fetch_or(&root.tags[granule], TAG_REMOTE);
 	*heap = tag_heap(old);
 	return (old & TAG_REMOTE) == 0 && *heap != 0;
 }
 
-void remote_free(const void *p, uint32_t tag)
+/* The first to free into the slab since its owner looked: tell the owner.  granule: where p lies. */
+static __attribute__((noinline)) void tell(size_t head, size_t granule)
 {
-	const unsigned cls = tag_class(tag);
-	const size_t granule = ((uintptr_t)p - root.base) >> GRANULE_SHIFT;
-	/* Found before the bit is set: from then on the slab may be another's. */
-	const size_t head = size_class[cls].granules == 1 ? granule : granule_of(slab_covering(granule));
 	unsigned heap, rest;
 
-	if (unlikely(atomic_load_explicit(&root.shared, memory_order_acquire) != SHARED_ALL))
-		heap_share();
-	if (granule != head)
-		flag(granule, &rest);
-	if (unlikely((atomic_fetch_or(avail_word(p), bit_of(p)) & bit_of(p)) != 0))
-		slab_misuse("double free", p, class_usable(cls));
 	if (!flag(head, &heap))
 		return;
 	/* What begins there now stays until we have pushed it. */
@@ -96,4 +92,24 @@ void remote_free(const void *p, uint32_t tag)
 	remote_settle_for(&root.heaps[heap]);
 	release_for(&root.heaps[heap]);
 	purge_check();
+}
+
+void remote_free(const void *p, uint32_t tag)
+{
+	const size_t granule = ((uintptr_t)p - root.base) >> GRANULE_SHIFT;
+	size_t head = granule;
+	unsigned rest;
+
+	if (unlikely(atomic_load_explicit(&root.shared, memory_order_acquire) != SHARED_ALL))
+		heap_share();
+	if (size_class[tag_class(tag)].granules > 1) {
+		/* Found before the bit is set: from then on the slab may be another's. */
+		head = granule_of(slab_covering(granule));
+		if (granule != head)
+			flag(granule, &rest);
+	}
+	if (unlikely((atomic_fetch_or(avail_word(p), bit_of(p)) & bit_of(p)) != 0))
+		slab_misuse("double free", p, class_usable(tag_class(tag)));
+	if (!flagged(head))
+		tell(head, granule);
 }
