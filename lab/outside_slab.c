@@ -29,6 +29,7 @@ struct outside_tables {
 	size_t found_count;
 	uint64_t torn;
 	uint64_t busy_chunks; /* with records of slabs */
+	uint64_t stacks; /* bytes in use: of each class the small one, and the large one where it has grown */
 };
 
 /* ---- the view's arrays ------------------------------------------------------------------------- */
@@ -153,7 +154,7 @@ static uint64_t purged_bytes(const struct slab *s)
 
 	if (s->cls == CLASS_ZERO) /* addresses without memory */
 		return len;
-	return min_size((uint64_t)__builtin_popcount(s->purged) * max_size(4096, len / 32), len);
+	return min_size((uint64_t)__builtin_popcount(s->purged) * PURGE_UNIT, len);
 }
 
 static struct outside_run slab_run(const struct outside_tables *t, uint32_t granule)
@@ -310,12 +311,23 @@ static bool read_chunks(struct outside *o, struct outside_view *v)
 	return next == v->granules || count == 0;
 }
 
+static uint64_t stacks_of(const struct heap *h)
+{
+	uint64_t bytes = 0;
+
+	for (unsigned cls = 0; cls < CLASS_MAX; cls++)
+		bytes += (h->room[cls] > 0 ? STACK_SMALL_BYTES : 0u) +
+		         (h->room[cls] > STACK_SMALL_OBJECTS ? STACK_BYTES : 0u);
+	return bytes;
+}
+
 static void read_heaps(struct outside *o, struct outside_view *v)
 {
 	const struct slab_root *const r = &o->tables->root;
 	struct heap *const heaps = calloc(r->heap_count + 1, sizeof *heaps);
 
 	CHECK(heaps != NULL);
+	o->tables->stacks = 0;
 	if (!memory_read(&o->memory, (uintptr_t)r->heaps, heaps, r->heap_count * sizeof *heaps))
 		memset(heaps, 0, r->heap_count * sizeof *heaps);
 	for (uint32_t i = HEAP_LATE; i < r->heap_count; i++) {
@@ -325,6 +337,7 @@ static void read_heaps(struct outside *o, struct outside_view *v)
 		h->kind = i == HEAP_LATE           ? OUTSIDE_LATE
 		          : heaps[i].owner == NULL ? OUTSIDE_IDLE
 		                                   : OUTSIDE_THREAD;
+		o->tables->stacks += stacks_of(&heaps[i]);
 	}
 	free(heaps);
 }
@@ -335,25 +348,7 @@ struct outside_heap *outside_heap_of(struct outside_view *v, uint32_t number)
 	return number >= HEAP_LATE && i < v->heap_count ? &v->heaps[i] : NULL;
 }
 
-/* Pairs of a heap and a class of which it has a slab. */
-static uint64_t count_stacks(const struct outside_view *v)
-{
-	unsigned char (*const seen)[CLASS_MAX] = calloc(v->heap_count + HEAP_LATE + 1, sizeof *seen);
-	uint64_t count = 0;
-
-	CHECK(seen != NULL);
-	for (size_t i = 0; i < v->run_count; i++) {
-		const struct outside_run *const run = &v->runs[i];
-		if (run->kind != OUTSIDE_IS_SLAB || run->heap >= v->heap_count + HEAP_LATE || run->cls >= CLASS_MAX)
-			continue;
-		count += !seen[run->heap][run->cls];
-		seen[run->heap][run->cls] = 1;
-	}
-	free(seen);
-	return count;
-}
-
-/* Pages of the records and bits in use; stacks of the classes that a heap has slabs of. */
+/* Pages of the records and bits in use, and stacks. */
 static uint64_t table_bytes(const struct outside_tables *t, const struct outside_view *v)
 {
 	enum { PAGE = 4096, GRANULES = PAGE / (GRANULE_WORDS * 8) }; /* whose bits are in a page */
@@ -371,7 +366,7 @@ static uint64_t table_bytes(const struct outside_tables *t, const struct outside
 	return round_up(t->root.chunk_count * sizeof(struct chunk), PAGE) +
 	       round_up(t->root.heap_count * sizeof(struct heap), PAGE) + bits * PAGE +
 	       t->busy_chunks * CHUNK_GRANULES * (sizeof(struct slab) + sizeof *t->root.tags) +
-	       count_stacks(v) * STACK_BYTES;
+	       t->stacks;
 }
 
 size_t outside_table_ranges(const struct outside *o, struct outside_range ranges[8])
@@ -382,7 +377,7 @@ size_t outside_table_ranges(const struct outside *o, struct outside_range ranges
 	    {(uintptr_t)r->chunks, r->chunk_count * sizeof(struct chunk)},
 	    {(uintptr_t)r->bins, (r->chunk_count + 63) / 64 * sizeof(struct bin_words)},
 	    {(uintptr_t)r->heaps, r->heap_count * sizeof(struct heap)},
-	    {(uintptr_t)r->stacks, (uint64_t)r->heap_count * CLASS_MAX * STACK_BYTES},
+	    {(uintptr_t)r->stacks, (uint64_t)r->heap_count * HEAP_STACKS_BYTES},
 	    {(uintptr_t)r->slabs, granules * sizeof(struct slab)},
 	    {(uintptr_t)r->tags, granules * sizeof *r->tags},
 	    {(uintptr_t)&r->live[r->base >> WORD_SHIFT], granules * GRANULE_WORDS * sizeof(uint64_t)},

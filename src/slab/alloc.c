@@ -27,7 +27,7 @@ void *slab_malloc_slow(size_t n)
 	if (n > MEDIUM_MAX)
 		return large_malloc(n, 1, &clean);
 	const unsigned cls = class_of(n);
-	void *const guarded = sampled_due(cache_batch(thread_cache.heap, cls)) && n != 0
+	void *const guarded = unlikely(guarding.on) && sampled_due(cache_batch(cls)) && n != 0
 	    ? sampled_malloc(n, __builtin_return_address(0)) : NULL;
 	return likely(guarded == NULL) ? cache_refill(cls) : guarded;
 }

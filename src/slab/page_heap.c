@@ -377,6 +377,7 @@ uint32_t purge_claim(uint32_t from, uint32_t before, bool whole, uint64_t mask[2
 		const mask128 claimed = whole ? free : dirty | free_groups(free, dirty);
 		store(mask, claimed);
 		chunk_update(chunk, free & ~claimed, 0);
+		c->claimed = true;
 		found = chunk;
 	}
 	lock_give(&root.page_lock);
@@ -386,9 +387,10 @@ uint32_t purge_claim(uint32_t from, uint32_t before, bool whole, uint64_t mask[2
 void purge_return(uint32_t chunk, const uint64_t mask[2], bool clean)
 {
 	lock_take(&root.page_lock);
-	const struct chunk *c = &root.chunks[chunk];
+	struct chunk *c = &root.chunks[chunk];
 	const mask128 run = join(mask), dirty = join(c->dirty);
 	chunk_update(chunk, join(c->free) | run, clean ? dirty : dirty | run);
+	c->claimed = false;
 	reservation_revoke(chunk, 0);
 	lock_give(&root.page_lock);
 }

@@ -95,15 +95,10 @@ static bool range_avail(const struct slab *s, size_t from, size_t to)
 	return true;
 }
 
-static size_t purge_unit(const struct slab *s)
-{
-	return max_size(4096, ((size_t)s->granules << GRANULE_SHIFT) / 32);
-}
-
 /* Give back the pages of a slab on which all objects are in avail: nobody touches those unlocked. */
 static void purge_pages(struct slab *s)
 {
-	const size_t len = (size_t)s->granules << GRANULE_SHIFT, unit = purge_unit(s);
+	const size_t len = (size_t)s->granules << GRANULE_SHIFT, unit = PURGE_UNIT;
 	size_t from = 0;
 
 	for (size_t at = 0; at < len; at += unit) {
@@ -160,7 +155,7 @@ static bool purge_slabs_of(uint32_t chunk)
 		if (kind_of(s) != GRANULE_SLAB)
 			continue;
 		changed = purge_slab(s) || changed;
-		holes += popcount(s->purged) * purge_unit(s); /* about: its owner may be filling them */
+		holes += (size_t)popcount(s->purged) * PURGE_UNIT; /* about: its owner may be filling them */
 	}
 	if (holes > 0)
 		purge_left_holes(chunk, holes);

@@ -79,7 +79,7 @@ static bool flag(size_t granule, unsigned *heap)
 }
 
 /* The first to free into the slab since its owner looked: tell the owner.  granule: where p lies. */
-static __attribute__((noinline)) void tell(size_t head, size_t granule)
+static __attribute__((noinline)) void notify_owner(size_t head, size_t granule)
 {
 	unsigned heap, rest;
 
@@ -111,5 +111,5 @@ void remote_free(const void *p, uint32_t tag)
 	if (unlikely((atomic_fetch_or(avail_word(p), bit_of(p)) & bit_of(p)) != 0))
 		slab_misuse("double free", p, class_usable(tag_class(tag)));
 	if (!flagged(head))
-		tell(head, granule);
+		notify_owner(head, granule);
 }

@@ -134,18 +134,29 @@ static void collapse_below(uint32_t end)
 		}
 }
 
-/* The last chunk of a heap is filled by half on average, which is much of a small heap: there a chunk becomes a
- * huge page when it is nearly full.  A large heap would pay for it with page faults and copies. */
+/* The last chunk of a heap is filled by half on average, which is much of a small heap: up to here a chunk
+ * becomes a huge page when it is nearly full.  A large heap would pay for it with page faults and copies. */
+static size_t huge_at_once_from(void)
+{
+	enum { MOST = 64 }; /* chunks that are advised out of order: each may be a mapping of its own */
+	const size_t first = huge_from();
+
+	return first == SETTING_NEVER ? first : min_size(4 * first, first + MOST);
+}
+
 void reservation_fill(uint32_t chunk)
 {
 	const struct chunk *const c = &root.chunks[chunk];
 	const size_t first = huge_from();
-	const bool full = free_bytes(c) <= HUGE_PAGE_SIZE / 4, late = c->huge == HUGE_NOT && chunk < 4 * first;
+	const bool never_was = c->huge == HUGE_NOT, at_once = never_was && chunk >= huge_at_once_from();
+	const bool full = !c->claimed && free_bytes(c) <= HUGE_PAGE_SIZE / 4;
 
-	if (c->huge == HUGE_ADVISED || chunk < first || (!full && (late || c->huge == HUGE_REVOKED)))
+	if (c->huge == HUGE_ADVISED || (never_was && chunk < first) || !(full || at_once))
 		return;
 	advise_huge(chunk, DMM_ADVICE_HUGE);
-	if (late)
+	if (!never_was) /* parts of it were given back, which collapsing would fill: khugepaged has time */
+		return;
+	if (!at_once)
 		advise_huge(chunk, DMM_ADVICE_COLLAPSE);
 	if (chunk >= 2 * first)
 		collapse_below((uint32_t)first);
@@ -153,16 +164,20 @@ void reservation_fill(uint32_t chunk)
 
 void reservation_revoke(uint32_t chunk, size_t holes)
 {
+	enum { MANY = HUGE_PAGE_SIZE / 4 };
 	enum { MOST = 4096 }; /* each may split one mapping in three, and the program needs some */
 	struct chunk *const c = &root.chunks[chunk];
 	const size_t empty = free_bytes(c) + holes;
+	const bool advised = c->huge == HUGE_ADVISED;
 
-	if (empty == HUGE_PAGE_SIZE) { /* nothing is left of it */
+	if (empty == HUGE_PAGE_SIZE && chunk >= huge_at_once_from()) { /* nothing is left of it: it begins anew */
 		if (c->huge == HUGE_REVOKED)
 			advise_huge(chunk, DMM_ADVICE_HUGE);
 		return;
 	}
-	if (c->huge != HUGE_ADVISED || empty <= HUGE_PAGE_SIZE / 4 || root.chunks_revoked >= MOST)
+	/* One that was none yet need not be full: only holes in its slabs matter, which nobody will see when it is. */
+	if (c->huge == HUGE_REVOKED || (advised ? empty : holes) <= MANY || (!advised && chunk < huge_from()) ||
+	    root.chunks_revoked >= MOST)
 		return;
 	c->huge = HUGE_REVOKED;
 	root.chunks_revoked++;

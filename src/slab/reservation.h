@@ -18,12 +18,14 @@ void reservation_close(void);
 /* Metadata and payload of the first `count` chunks can be used; false: the system or the reservation has
  * no more. */
 bool reservation_grow(uint32_t count);
-/* Something small was taken from a chunk, so that it fills up: back it with huge pages. */
+/* Something small was taken from a chunk, so that it fills up: back it with a huge page; in a small heap only
+ * when three quarters of it are taken. */
 void reservation_fill(uint32_t chunk);
 /* The same for the whole chunks in a run of a large object that is expected to be filled. */
 void reservation_fill_run(uint32_t first, uint32_t count);
 /* Parts of a chunk were given back, `holes` bytes of slabs among them: if a quarter of it is empty now, no huge
- * page until less is.  khugepaged would make one of what is left within seconds. */
+ * page until less is.  khugepaged would make one of what is left within seconds.  One of a large heap that is all
+ * empty may be one again at once. */
 void reservation_revoke(uint32_t chunk, size_t holes);
 
 #endif

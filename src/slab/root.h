@@ -52,11 +52,12 @@ enum {
 	HEAP_LATE = 1,         /* for what is asked of us before a thread's first or after its last heap */
 	HEAP_FIRST = 2,        /* of the threads' heaps */
 	RUN_BINS = 14,
-	STACK_SMALL_BYTES = 2 * 64, /* of the stack that a class begins with: those of all fill three pages */
+	STACK_SMALL_BYTES = 2 * 64, /* of the stack that a class begins with: those of all classes lie in three pages */
 	STACK_BYTES = 33 * 64, /* of a large one: an odd number of cache lines, so that the stacks of all
 	                        * classes, which are used at their lower ends, share no set of the cache */
 	STACK_SMALL_OBJECTS = STACK_SMALL_BYTES / 8 - 1, /* below them stands a NULL that is never written */
 	STACK_OBJECTS_MAX = STACK_BYTES / 8 - 1,
+	PURGE_UNIT = 4096,     /* bytes: of slabs, whole pages are given back */
 	HEAP_STACKS_BYTES = (CLASS_MAX * (STACK_SMALL_BYTES + STACK_BYTES) + 4095) / 4096 * 4096,
 };
 static_assert(1 << GRANULE_SHIFT == GRANULE, "two names of one number");
@@ -69,6 +70,7 @@ enum granule_kind {
 	GRANULE_REST,     /* further granule of a slab: .head is the first */
 	GRANULE_RUN,      /* first granule of a run: one large object */
 	GRANULE_FREED,    /* was a slab's first, or a run's, and keeps its size for the message */
+	GRANULE_FREED_REST, /* was a further granule of a slab: .head was the first */
 };
 
 /* A tag: the number of the heap that owns the slab, and the class as the place of its stack in a
@@ -101,9 +103,9 @@ struct slab {
 	uint32_t next, prev;  /* partial list of the heap, a ring; granule numbers */
 	uint32_t inbox_next;  /* whoever set TAG_REMOTE; then who drains the inbox */
 	union {
-		uint32_t head;   /* GRANULE_REST */
+		uint32_t head;   /* GRANULE_REST, GRANULE_FREED_REST */
 		uint32_t run;    /* GRANULE_RUN: its granules */
-		uint32_t purged; /* GRANULE_SLAB: pages given back, a bit for each 4 KiB or larger share */
+		uint32_t purged; /* GRANULE_SLAB: pages given back, a bit for each PURGE_UNIT */
 	};
 	uint32_t size;        /* bytes from object to object */
 	uint16_t count;       /* objects */
@@ -116,6 +118,7 @@ struct slab {
 	uint16_t seen_avail;  /* purger: avail when it last looked */
 };
 static_assert(sizeof(struct slab) == 32, "two to a cache line");
+static_assert(SLAB_GRANULES_MAX * GRANULE / PURGE_UNIT == 32, "a bit each in purged");
 
 /* Is the chunk advised to be backed by a huge page? */
 enum chunk_huge {
@@ -130,7 +133,7 @@ struct chunk {
 	uint32_t epoch;    /* when a run was last given or taken */
 	uint8_t  free_bin, dirty_bin;
 	uint8_t  huge;     /* enum chunk_huge */
-	uint8_t  reserved;
+	bool     claimed;  /* the purger has taken what is dirty, and will give it back */
 };
 
 /* Bitmaps over chunks, one per kind and bin, interleaved so that a small heap touches one page. */
@@ -166,7 +169,7 @@ struct slab_root {
 
 	uint32_t version;    /* ROOT_VERSION */
 	uint32_t slab_bytes, chunk_bytes, heap_bytes; /* sizes of the structs, for outside readers */
-	uint32_t granule, chunk_granules, stack_bytes, classes;
+	uint32_t granule, chunk_granules, heap_stacks, classes; /* heap_stacks: HEAP_STACKS_BYTES */
 	const struct size_class *class_table;
 
 	__attribute__((aligned(CACHE_LINE))) struct lock page_lock, heaps_lock;

@@ -25,6 +25,7 @@ enum {
 	LINEAR_MAX = 512,   /* bytes: up to here a class for every 16 */
 	SMALL_MAX = 1024,   /* bytes: one table entry for every 16, */
 	MEDIUM_MAX = 32768, /* and from there for every 64; beyond lie runs of granules */
+	SLAB_GRANULES_MAX = 8,
 	CLASS_MAX = 80,     /* room for classes; class_count says how many there are */
 	CLASS_ZERO = 0,
 	CLASS_RUN = 255,    /* no class: a large object */

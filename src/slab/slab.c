@@ -92,7 +92,7 @@ void slab_close(struct slab *s)
 	atomic_store_explicit(&s->kind, GRANULE_FREED, memory_order_relaxed);
 	for (uint32_t i = 1; i < s->granules; i++) {
 		atomic_store_explicit(&root.tags[first + i], 0, memory_order_relaxed);
-		atomic_store_explicit(&slab_at(first + i)->kind, GRANULE_NONE, memory_order_relaxed);
+		atomic_store_explicit(&slab_at(first + i)->kind, GRANULE_FREED_REST, memory_order_relaxed);
 	}
 	run_give(first, s->granules, s->cls == CLASS_ZERO);
 }
@@ -185,6 +185,19 @@ static struct place run_place(struct slab *s, size_t off)
 	return starts ? (struct place){.slab = s, .size = size} : (struct place){.size = size};
 }
 
+/* The slab that covers a granule, or covered it, if its first granule tells of it still. */
+static struct slab *slab_or_what_it_was(size_t granule)
+{
+	struct slab *const s = slab_covering(granule);
+
+	if (kind_of(s) != GRANULE_FREED_REST)
+		return s;
+	struct slab *const head = slab_at(s->head);
+	const bool tells = kind_of(head) == GRANULE_FREED && head->cls != CLASS_RUN &&
+	    granule < s->head + head->granules;
+	return tells ? head : s;
+}
+
 struct place place_of(const void *p)
 {
 	const size_t off = (uintptr_t)p - root.base;
@@ -195,7 +208,7 @@ struct place place_of(const void *p)
 		return (struct place){.slab = slab_covering(off >> GRANULE_SHIFT),
 		    .size = class_usable(tag_class(tag))};
 
-	struct slab *const s = slab_covering(off >> GRANULE_SHIFT);
+	struct slab *const s = slab_or_what_it_was(off >> GRANULE_SHIFT);
 	const enum granule_kind kind = kind_of(s);
 	if (kind != GRANULE_SLAB && kind != GRANULE_RUN && kind != GRANULE_FREED)
 		return (struct place){0};

@@ -182,7 +182,7 @@ static bool start_locked(void)
 	root.heap_bytes = sizeof(struct heap);
 	root.granule = GRANULE;
 	root.chunk_granules = CHUNK_GRANULES;
-	root.stack_bytes = STACK_BYTES;
+	root.heap_stacks = HEAP_STACKS_BYTES;
 	root.classes = class_count;
 	root.class_table = size_class;
 	if (!have_key)

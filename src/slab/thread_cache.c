@@ -273,11 +273,6 @@ static size_t next_room(const struct heap *h, unsigned cls)
 	return min_size(most, room == 0 ? STACK_SMALL_OBJECTS : 2 * room + 1);
 }
 
-unsigned cache_batch(const struct heap *h, unsigned cls)
-{
-	return ((unsigned)next_room(h, cls) + 1) / 2;
-}
-
 /* A batch onto an empty stack, lowest address on top, where malloc takes first; false: no memory. */
 static bool refill(struct heap *h, struct stack *k, unsigned cls)
 {
@@ -357,6 +352,13 @@ static void *late_malloc(unsigned cls)
 	void *const p = pop_refilled(&late_cache, cls);
 	lock_give(&late_lock);
 	return p;
+}
+
+unsigned cache_batch(unsigned cls)
+{
+	const struct heap *const h = thread_cache.ended ? late_cache.heap : thread_cache.heap;
+
+	return ((unsigned)next_room(h, cls) + 1) / 2;
 }
 
 void *cache_refill(unsigned cls)

@@ -91,8 +91,8 @@ void *cache_refill(unsigned cls);
 void cache_push(struct thread_cache *tc, void *p, unsigned cls);
 /* Others freed into the slab of an object that we free: look into the inbox now and then. */
 void cache_look_around(struct thread_cache *tc);
-/* So many objects the next refill of the class takes at most; h: NULL if there is no heap yet. */
-unsigned cache_batch(const struct heap *h, unsigned cls);
+/* So many objects the calling thread's next refill of the class takes at most. */
+unsigned cache_batch(unsigned cls);
 /* Fill a stack that is empty; false: no memory. */
 bool cache_fill(struct thread_cache *tc, unsigned cls);
 /* An object, not live yet, for a thread without a heap; late_lock is held.  NULL: no memory. */

@@ -83,7 +83,7 @@ static void make_view(void)
 	for (unsigned i = 0; i < 12; i++)
 		add_slab(3, 48, 1, i % 5, i % 3 == 0 ? 20 : 0, i < 9 ? 2 : 3);
 	add_slab(40, 1856, 4, 3, 0, 4);
-	add_slab(60, 32768, 16, 7, 0, 5);
+	add_slab(60, 18688, 8, 6, 0, 5);
 	view.large_objects = 1;
 	view.bytes[OUTSIDE_LARGE] = (uint64_t)add(OUTSIDE_IS_LARGE, 20)->count * GRANULE;
 	view.bytes[OUTSIDE_DIRTY] = (uint64_t)add(OUTSIDE_IS_DIRTY, 9)->count * GRANULE;

@@ -196,8 +196,10 @@ TEST(pages_of_slabs_on_which_nothing_lives_come_back_and_what_lives_stays)
 {
 	sparse(512, 32, 27);     /* one object in each slab of four pages */
 	sparse(1360, 12, 40);    /* objects that lie across pages */
-	sparse(5440, 12, 17);    /* slabs of four granules; */
-	sparse(8192, 16, 17);    /* and of eight */
+	sparse(5440, 12, 17);    /* slabs of two granules, */
+	sparse(8192, 16, 17);
+	sparse(14336, 8, 17);    /* of seven, */
+	sparse(18688, 7, 17);    /* and of eight */
 }
 
 TEST(no_page_of_an_object_that_is_in_a_threads_stack_is_given_back)
@@ -215,88 +217,6 @@ TEST(no_page_of_an_object_that_is_in_a_threads_stack_is_given_back)
 }
 
 /* ---- refusals, trim, metadata, kept slabs */
-
-/* The last advice that the kernel got for a chunk; none at all: NOHUGE. */
-static enum dmm_advice last_advice(uint32_t chunk)
-{
-	const uintptr_t at = (uintptr_t)granule_address(chunk * CHUNK_GRANULES);
-	enum dmm_advice last = DMM_ADVICE_NOHUGE;
-
-	for (size_t i = 0; i < paper.count; i++)
-		if (paper.call[i].at == at)
-			last = paper.call[i].what;
-	return last;
-}
-
-/* One object stays alive in every `every` bytes: chunks 4 to 9 are huge, and then so much of each is given back. */
-static void leave_one_in(size_t every)
-{
-	const size_t step = every / OBJECT;
-
-	fill(0, 10 * (2 << 20) / OBJECT, OBJECT);
-	for (uint32_t chunk = 5; chunk < 9; chunk++)
-		assert_int_equal(last_advice(chunk), DMM_ADVICE_HUGE);
-	for (size_t i = 0; i < 10 * (2 << 20) / OBJECT; i++)
-		if (step != 0 ? i % step != 0 : i % 16 < 2) {
-			slab_free(object[i]);
-			object[i] = NULL;
-		}
-	paper_pass_ms(3000);
-}
-
-TEST(what_is_sparse_is_no_huge_page_any_more_until_it_is_filled)
-{
-	paper_begin("guarded:0,huge_from_mib:2");
-	leave_one_in(64 << 10); /* whole granules come back */
-	for (uint32_t chunk = 5; chunk < 9; chunk++)
-		assert_int_equal(last_advice(chunk), DMM_ADVICE_NOHUGE);
-	assert_in_range(root.chunks_revoked, 4, 10);
-	const size_t calls = paper.count;
-	slab_free(slab_malloc(OBJECT)); /* a little changes nothing */
-	assert_int_equal(paper.count, calls);
-	for (size_t i = 0; i < 10 * (2 << 20) / OBJECT; i++)
-		if (object[i] == NULL)
-			fill(i, i + 1, OBJECT);
-	for (uint32_t chunk = 5; chunk < 9; chunk++)
-		assert_int_equal(last_advice(chunk), DMM_ADVICE_HUGE);
-	assert_true(root.chunks_revoked <= 2); /* the ends, which are not full */
-	for (size_t i = calls; i < paper.count; i++)
-		assert_int_not_equal(paper.call[i].what, DMM_ADVICE_COLLAPSE); /* that is for the start of a heap */
-	paper_sound();
-	paper_end();
-}
-
-TEST(what_was_sparse_and_becomes_empty_may_be_a_huge_page_again_at_once)
-{
-	paper_begin("guarded:0,huge_from_mib:2,dirty_floor_bytes:0,dirty_share_permille:0");
-	leave_one_in(64 << 10);
-	for (uint32_t chunk = 5; chunk < 9; chunk++)
-		assert_int_equal(last_advice(chunk), DMM_ADVICE_NOHUGE);
-	for (size_t i = 0; i < 10 * (2 << 20) / OBJECT; i++)
-		slab_free(object[i]);
-	paper_pass_ms(3000);
-	slab_trim(0);
-	for (uint32_t chunk = 5; chunk < 9; chunk++)
-		assert_int_equal(last_advice(chunk), DMM_ADVICE_HUGE);
-	assert_true(root.chunks_revoked <= 2);
-	paper_sound();
-	paper_end();
-}
-
-TEST(pages_of_slabs_count_as_holes_in_a_huge_page_and_a_few_holes_do_not)
-{
-	paper_begin("guarded:0,huge_from_mib:2");
-	leave_one_in(16 << 10); /* an object in each granule: three pages of its four come back */
-	for (uint32_t chunk = 5; chunk < 9; chunk++)
-		assert_int_equal(last_advice(chunk), DMM_ADVICE_NOHUGE);
-	paper_end();
-	paper_begin("guarded:0,huge_from_mib:2");
-	leave_one_in(0); /* two of sixteen are freed: an eighth */
-	assert_true(paper.purged_bytes > 0);
-	for (uint32_t chunk = 5; chunk < 9; chunk++)
-		assert_int_equal(last_advice(chunk), DMM_ADVICE_HUGE);
-	paper_end();
-}
 
 TEST(a_kernel_that_refuses_is_asked_again_later)
 {
@@ -441,6 +361,37 @@ TEST(what_others_emptied_is_not_taken_from_a_heap_whose_lock_is_held)
 	assert_int_equal(meanwhile, used);
 	assert_in_range(kept_meanwhile, 0, kept); /* of heaps before it, those go */
 	assert_int_equal(after, used - 4); /* granules of that slab */
+	paper_sound();
+	paper_end();
+}
+
+TEST(an_object_of_a_slab_that_is_gone_is_known_as_freed_in_whichever_granule_it_lay)
+{
+	size_t gone = 0;
+
+	paper_begin("guarded:0,stack_bytes:0,stack_least_objects:1");
+	char *const stays = slab_malloc(64); /* the records of its chunk stay */
+	fill(0, 70, 18688);                  /* ten slabs of eight granules */
+	for (size_t i = 0; i < 70; i++)
+		slab_free(object[i]);
+	slab_trim(0);
+	for (size_t i = 0; i < 70; i++) {
+		const struct place at = place_of(object[i]);
+		assert_null(at.slab);
+		assert_true(at.freed);
+		assert_int_equal(at.size, 18688);
+		assert_false(place_of(object[i] + 64).freed);
+		gone += tag_at(((uintptr_t)object[i] - root.base) >> GRANULE_SHIFT) == 0;
+	}
+	assert_true(gone >= 63);
+	/* Where something else lies by now, nothing is said of the past. */
+	char *const large = slab_malloc(60 * 18688);
+	assert_true(large <= object[10] && object[10] < large + 60 * 18688);
+	for (size_t i = 0; i < 70; i++)
+		if (object[i] > large && object[i] < large + 60 * 18688)
+			assert_null(place_of(object[i]).slab);
+	slab_free(large);
+	slab_free(stays);
 	paper_sound();
 	paper_end();
 }
