@@ -198,8 +198,6 @@ static bool interpret(struct outside_tables *t, uint32_t chunk, uint32_t from, c
 			run.kind = OUTSIDE_IS_UNUSED;
 		else if (bit(c->free, at))
 			run.kind = bit(c->dirty, at) ? OUTSIDE_IS_DIRTY : OUTSIDE_IS_UNUSED;
-		else if (s->kind == GRANULE_FREED && s->cls == CLASS_ZERO)
-			run.kind = OUTSIDE_IS_UNUSED; /* addresses that slab_close() could not take back */
 		else if (fits(t, granule, c) && s->kind == GRANULE_SLAB)
 			run = slab_run(t, granule);
 		else if (fits(t, granule, c))

@@ -77,13 +77,13 @@ void slab_tag(struct slab *s, unsigned heap)
 	atomic_store_explicit(&root.tags[granule_of(s)], tag_of(heap, s->cls), memory_order_release);
 }
 
-void slab_close(struct slab *s)
+bool slab_close(struct slab *s)
 {
 	const uint32_t first = granule_of(s);
 
 	if (s->cls == CLASS_ZERO &&
 	    root.os->protect(root.os->ctx, slab_start(s), GRANULE, DMM_PROTECT_RW) != 0)
-		return; /* past vm.max_map_count: these 16 KiB of addresses are lost, no memory is */
+		return false; /* past vm.max_map_count */
 	for (unsigned w = 0; w < slab_words(s); w++) {
 		atomic_store_explicit(avail_word(word_address(s, w)), 0, memory_order_relaxed);
 		live_word_set(word_address(s, w), 0);
@@ -95,6 +95,7 @@ void slab_close(struct slab *s)
 		atomic_store_explicit(&slab_at(first + i)->kind, GRANULE_FREED_REST, memory_order_relaxed);
 	}
 	run_give(first, s->granules, s->cls == CLASS_ZERO);
+	return true;
 }
 
 void avail_clear(_Atomic uint64_t *word, uint64_t bits)

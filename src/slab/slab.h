@@ -27,8 +27,9 @@
 
 /* A new slab, all objects in avail, not owned yet; NULL: no memory. */
 struct slab *slab_open(unsigned cls);
-/* All objects are in avail, and the tag of its first granule is 0 already: the granules go back. */
-void slab_close(struct slab *s);
+/* All objects are in avail, and the tag of its first granule is 0 already: the granules go back.
+ * False: what malloc(0) gave out could not be made accessible again; nothing has changed. */
+bool slab_close(struct slab *s);
 /* From now on heap number `heap` owns it; the first granule's tag last, or by the caller. */
 void slab_tag(struct slab *s, unsigned heap);
 void slab_tag_rest(struct slab *s, unsigned heap);

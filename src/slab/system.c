@@ -74,7 +74,7 @@ static int walk_granule(struct walk *w, uint32_t granule, uint32_t *count)
 		*count = s->granules;
 		return walk_slab(w, s);
 	}
-	return tell(w, p, GRANULE, DMM_PAD, "lost", -1); /* slab_close could not take it back */
+	return tell(w, p, GRANULE, DMM_PAD, "lost", -1); /* neither free nor in use */
 }
 
 /* The reservation, from its first byte to its last. */

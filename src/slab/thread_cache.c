@@ -68,7 +68,10 @@ static void release(struct heap *h, struct slab *s)
 	        memory_order_acq_rel, memory_order_relaxed))
 		return;
 	heap_unlist_slab(h, s);
-	slab_close(s);
+	if (!slab_close(s)) { /* it stays, for the next malloc(0): that takes no memory */
+		slab_tag(s, s->heap);
+		list_slab(h, s);
+	}
 }
 
 void heap_settle_slab(struct heap *h, struct slab *s)

@@ -176,12 +176,12 @@ TEST(the_walk_tells_every_live_object_once_and_nothing_else_as_live)
 	end();
 }
 
-static size_t find_lost(void)
+static size_t slabs_of_no_bytes(void)
 {
-	size_t lost = 0;
+	size_t n = 0;
 	for (uint32_t g = 1; g < root.chunk_count * CHUNK_GRANULES; g++)
-		lost += kind_of(slab_at(g)) == GRANULE_SLAB && slab_at(g)->cls == CLASS_ZERO;
-	return lost;
+		n += kind_of(slab_at(g)) == GRANULE_SLAB && slab_at(g)->cls == CLASS_ZERO;
+	return n;
 }
 
 TEST(objects_of_no_bytes_are_addresses_of_their_own_without_memory)
@@ -199,10 +199,32 @@ TEST(objects_of_no_bytes_are_addresses_of_their_own_without_memory)
 	for (int i = 0; i < 3000; i++)
 		slab_free(none[i]);
 	slab_trim(0);
-	assert_true(find_lost() <= 1);
+	assert_true(slabs_of_no_bytes() <= 1);
 	/* What lay there can be written to again. */
 	for (int i = 0; i < 2000; i++)
 		memset(slab_malloc(1000), 1, 1000);
 	paper_sound();
+	paper_end();
+}
+
+TEST(a_slab_of_no_bytes_that_cannot_be_made_accessible_again_stays_for_the_next)
+{
+	enum { MANY = 3000 };
+	static char *none[MANY];
+
+	paper_begin("guarded:0");
+	for (int round = 0; round < 3; round++) {
+		for (int i = 0; i < MANY; i++)
+			assert_non_null(none[i] = slab_malloc(0));
+		const size_t had = slabs_of_no_bytes();
+		paper.no_protect = round < 2;
+		for (int i = 0; i < MANY; i++)
+			slab_free(none[i]);
+		slab_trim(0);
+		paper_sound();
+		assert_int_equal(had, 3);
+		assert_int_equal(slabs_of_no_bytes(), paper.no_protect ? had : 1);
+		paper.no_protect = false;
+	}
 	paper_end();
 }
