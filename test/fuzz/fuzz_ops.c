@@ -8,6 +8,7 @@
  * a time: so the input is the schedule, objects are freed by others than their owners, and threads end
  * and begin where the input says so.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -92,12 +93,19 @@ static struct hand {
 	bool runs, fine;
 } hands[HANDS];
 
+/* The fuzzer's timer interrupts us now and then. */
+static void wait_for(sem_t *s)
+{
+	while (sem_wait(s) != 0 && errno == EINTR)
+		;
+}
+
 static void *hand_run(void *arg)
 {
 	struct hand *const h = arg;
 
 	for (;;) {
-		sem_wait(&h->go);
+		wait_for(&h->go);
 		if (h->op == NULL)
 			return NULL;
 		h->fine = operate(h->stage, h->shadow, h->op);
@@ -136,7 +144,7 @@ static bool by_hand(struct stage *stage, struct shadow *s, const uint8_t op[3])
 	}
 	h->stage = stage, h->shadow = s, h->op = op;
 	sem_post(&h->go);
-	sem_wait(&h->done);
+	wait_for(&h->done);
 	return h->fine;
 }
 
@@ -148,8 +156,10 @@ static bool survives(struct stage *stage, struct shadow *s, const uint8_t *data,
 	stage->fault.fail_at = 0;
 	for (int i = 0; i < HANDS; i++)
 		hand_end(&hands[i]);
-	return shadow_contents(s) && shadow_free_all(s) && shadow_check(s, stage_owned(stage)) &&
-	    stage_strangers_hurt(stage) == NULL;
+	if (!shadow_contents(s) || !shadow_free_all(s) || !shadow_check(s, stage_owned(stage)))
+		return false;
+	s->why = (struct dmm_fault){.rule = "S9 strangers", .addr = (uintptr_t)stage_strangers_hurt(stage)};
+	return s->why.addr == 0;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
@@ -163,7 +173,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		abort();
 	if (!survives(&stage, &s, data, len)) {
 		fprintf(stderr, "fuzz: %s: broken rule '%s' at %#" PRIxPTR ": found %#" PRIx64 ", wanted %#" PRIx64
-			"\n", sys->name, s.why.rule != NULL ? s.why.rule : "S9 strangers", s.why.addr,
+			"\n", sys->name, s.why.rule != NULL ? s.why.rule : "of none", s.why.addr,
 		    s.why.found, s.why.wanted);
 		abort();
 	}
