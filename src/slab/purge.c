@@ -6,6 +6,7 @@
 #include "slab/settings.h"
 #include "slab/page_heap.h"
 #include "slab/remote.h"
+#include "slab/reservation.h"
 #include "slab/thread_cache.h"
 
 struct lock purge_lock;
@@ -148,15 +149,13 @@ static bool purge_slab(struct slab *s)
 static bool purge_slabs_of(uint32_t chunk)
 {
 	bool changed = false;
-	size_t holes = 0;
 
 	for (uint32_t i = 0; i < CHUNK_GRANULES; i++) {
 		struct slab *const s = slab_at(chunk * CHUNK_GRANULES + i);
-		if (kind_of(s) != GRANULE_SLAB)
-			continue;
-		changed = purge_slab(s) || changed;
-		holes += (size_t)popcount(s->purged) * PURGE_UNIT; /* about: its owner may be filling them */
+		if (kind_of(s) == GRANULE_SLAB)
+			changed = purge_slab(s) || changed;
 	}
+	const size_t holes = reservation_holes(chunk);
 	if (holes > 0)
 		purge_left_holes(chunk, holes);
 	return changed;

@@ -5,6 +5,7 @@
 
 #include "base/bits.h"
 #include "slab/settings.h"
+#include "slab/slab.h"
 
 struct layout {
 	size_t chunks, bins, heaps, stacks, slabs, tags, live, avail, base, end; /* byte offsets */
@@ -124,13 +125,34 @@ static void advise_huge(uint32_t chunk, enum dmm_advice what)
 	root.os->advise(root.os->ctx, granule_address(chunk * CHUNK_GRANULES), HUGE_PAGE_SIZE, what);
 }
 
-/* What was filled before there were huge pages. */
-static void collapse_below(uint32_t end)
+size_t reservation_holes(uint32_t chunk)
+{
+	size_t pages = 0;
+
+	for (uint32_t i = 0; i < CHUNK_GRANULES; i++) {
+		const struct slab *const s = slab_at(chunk * CHUNK_GRANULES + i);
+		if (kind_of(s) == GRANULE_SLAB)
+			pages += popcount(s->purged);
+	}
+	return pages * PURGE_UNIT;
+}
+
+static bool nearly_full(uint32_t chunk, size_t holes)
+{
+	const struct chunk *const c = &root.chunks[chunk];
+
+	return !c->claimed && free_bytes(c) + holes <= HUGE_PAGE_SIZE / 4;
+}
+
+/* One that was filled before there were huge pages; the next when the heap has grown again, since each takes a
+ * third of a millisecond, and ten times that where a host has to find the memory. */
+static void collapse_one_below(uint32_t end)
 {
 	for (uint32_t chunk = 1; chunk < end; chunk++) /* 0 begins with a guard */
-		if (root.chunks[chunk].huge == HUGE_NOT) {
+		if (root.chunks[chunk].huge == HUGE_NOT && nearly_full(chunk, reservation_holes(chunk))) {
 			advise_huge(chunk, DMM_ADVICE_HUGE);
 			advise_huge(chunk, DMM_ADVICE_COLLAPSE);
+			return;
 		}
 }
 
@@ -149,9 +171,8 @@ void reservation_fill(uint32_t chunk)
 	const struct chunk *const c = &root.chunks[chunk];
 	const size_t first = huge_from();
 	const bool never_was = c->huge == HUGE_NOT, at_once = never_was && chunk >= huge_at_once_from();
-	const bool full = !c->claimed && free_bytes(c) <= HUGE_PAGE_SIZE / 4;
 
-	if (c->huge == HUGE_ADVISED || (never_was && chunk < first) || !(full || at_once))
+	if (c->huge == HUGE_ADVISED || (never_was && chunk < first) || !(at_once || nearly_full(chunk, 0)))
 		return;
 	advise_huge(chunk, DMM_ADVICE_HUGE);
 	if (!never_was) /* parts of it were given back, which collapsing would fill: khugepaged has time */
@@ -159,7 +180,7 @@ void reservation_fill(uint32_t chunk)
 	if (!at_once)
 		advise_huge(chunk, DMM_ADVICE_COLLAPSE);
 	if (chunk >= 2 * first)
-		collapse_below((uint32_t)first);
+		collapse_one_below((uint32_t)first);
 }
 
 void reservation_revoke(uint32_t chunk, size_t holes)

@@ -18,6 +18,8 @@ void reservation_close(void);
 /* Metadata and payload of the first `count` chunks can be used; false: the system or the reservation has
  * no more. */
 bool reservation_grow(uint32_t count);
+/* Bytes of a chunk's slabs that were given back; about, since owners may be filling them. */
+size_t reservation_holes(uint32_t chunk);
 /* Something small was taken from a chunk, so that it fills up: back it with a huge page; in a small heap only
  * when three quarters of it are taken. */
 void reservation_fill(uint32_t chunk);

@@ -14,7 +14,7 @@
 #define TUNING_DEFAULTS                                                                                \
 	{.stack_bytes = 64 << 10, .stack_least_objects = 4, .stack_most_objects = 255,                     \
 	    .dirty_floor_bytes = 1 << 20, .dirty_share_permille = 125, .purge_age_ms = 400,                \
-	    .purge_tick_ms = 100, .huge_from_mib = 4, .grow_ahead_percent = 25, .grow_ahead_mib = 8,       \
+	    .purge_tick_ms = 100, .huge_from_mib = 16, .grow_ahead_percent = 25, .grow_ahead_mib = 8,       \
 	    .move_from_bytes = 256 << 10}
 
 enum { EVERY = 5000, EVERY_HARDENED = 2000 };

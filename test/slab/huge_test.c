@@ -7,6 +7,7 @@
 #include "slab/fast.h"
 #include "slab/page_heap.h"
 #include "slab/purge.h"
+#include "slab/reservation.h"
 #include "slab/thread_cache.h"
 #include "test.h"
 
@@ -144,6 +145,28 @@ TEST(a_chunk_with_holes_in_its_slabs_is_not_collapsed_which_would_fill_them)
 	assert_int_equal(root.chunks[1].huge, HUGE_ADVISED);
 	assert_false(paper_advised(at, DMM_ADVICE_COLLAPSE));
 	assert_true(paper_advised(at + HUGE_PAGE_SIZE, DMM_ADVICE_COLLAPSE)); /* chunk 2 had none */
+	paper_sound();
+	paper_end();
+}
+
+TEST(of_what_was_filled_before_there_were_huge_pages_what_has_holes_gets_none)
+{
+	size_t n = 0;
+
+	paper_begin("guarded:0,huge_from_mib:8");
+	const char *const at = granule_address(CHUNK_GRANULES);
+	while (root.chunk_count < 4)
+		fill(n, n + 1), n++;
+	for (size_t i = 0; i < n; i++)
+		if ((uintptr_t)(object[i] - at) < HUGE_PAGE_SIZE && i % (GRANULE / OBJECT) != 0)
+			slab_free(object[i]);
+	paper_pass_ms(3000);
+	assert_in_range(reservation_holes(1), HUGE_PAGE_SIZE / 2, HUGE_PAGE_SIZE);
+	while (root.chunk_count < 14)
+		memset(slab_malloc(1000), 1, 1000);
+	assert_false(paper_advised(at, DMM_ADVICE_HUGE));
+	assert_true(paper_advised(at + HUGE_PAGE_SIZE, DMM_ADVICE_COLLAPSE));
+	assert_true(paper_advised(at + 2 * HUGE_PAGE_SIZE, DMM_ADVICE_COLLAPSE));
 	paper_sound();
 	paper_end();
 }

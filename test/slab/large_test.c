@@ -407,10 +407,13 @@ TEST(a_small_heap_gets_huge_pages_beyond_a_size_where_it_fills_them_and_below_on
 		assert_int_equal(paper_advised(chunk_start(chunk), DMM_ADVICE_HUGE), chunk >= 4 && chunk < 7);
 		assert_int_equal(paper_advised(chunk_start(chunk), DMM_ADVICE_COLLAPSE), chunk >= 4 && chunk < 7);
 	}
-	grow_into(9);
-	for (size_t chunk = 0; chunk < 10; chunk++) {
-		assert_int_equal(paper_advised(chunk_start(chunk), DMM_ADVICE_HUGE), chunk >= 1 && chunk < 9);
-		assert_int_equal(paper_advised(chunk_start(chunk), DMM_ADVICE_COLLAPSE), chunk >= 1 && chunk < 9);
+	for (size_t k = 0; k < 4; k++) { /* of those below one with each that is added */
+		grow_into(9 + k);
+		for (size_t chunk = 0; chunk < 10 + k; chunk++) {
+			const bool huge = chunk >= 1 && chunk < 9 + k && (chunk < 2 + k || chunk >= 4);
+			assert_int_equal(paper_advised(chunk_start(chunk), DMM_ADVICE_HUGE), huge);
+			assert_int_equal(paper_advised(chunk_start(chunk), DMM_ADVICE_COLLAPSE), huge);
+		}
 	}
 	const size_t calls = paper.count;
 	slab_free(painted(3000, 1));
