@@ -114,7 +114,8 @@ void *guarded_malloc(size_t n, size_t align, bool *clean)
 	return granule_address(granule_of(s));
 }
 
-/* The granules go back; emptied: no page is behind them any more. */
+/* The granules go back; emptied: no page is behind the object's any more.  Only cleared ones are so all over:
+ * beside it may lie what lay there before. */
 static void give_back(struct slab *s, bool emptied)
 {
 	char *const p = granule_address(granule_of(s));
@@ -123,7 +124,7 @@ static void give_back(struct slab *s, bool emptied)
 
 	if (guard(p - lead, lead, false) != 0 || guard(p + pages, run_bytes(s) - pages, false) != 0)
 		return; /* past vm.max_map_count: these addresses are lost */
-	run_give(granule_of(s) - s->count, s->run + s->count, emptied);
+	run_give(granule_of(s) - s->count, s->run + s->count, emptied && hardening.zero_on_free);
 	purge_check();
 }
 

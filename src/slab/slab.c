@@ -94,7 +94,7 @@ bool slab_close(struct slab *s)
 		atomic_store_explicit(&root.tags[first + i], 0, memory_order_relaxed);
 		atomic_store_explicit(&slab_at(first + i)->kind, GRANULE_FREED_REST, memory_order_relaxed);
 	}
-	run_give(first, s->granules, s->cls == CLASS_ZERO);
+	run_give(first, s->granules, false); /* also of no bytes: what lay there before lies there still */
 	return true;
 }
 

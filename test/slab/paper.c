@@ -15,6 +15,7 @@
 
 struct paper paper;
 size_t paper_most_reserved;
+bool paper_no_guards;
 static const char *text = "";
 
 /* slab asks for its settings where it starts; a plain program of this library has none. */
@@ -49,6 +50,8 @@ static int paper_purge(void *ctx, void *p, size_t len)
 static int paper_advise(void *ctx, void *p, size_t len, enum dmm_advice what)
 {
 	(void)ctx;
+	if (paper_no_guards && (what == DMM_ADVICE_GUARD || what == DMM_ADVICE_UNGUARD))
+		return -EINVAL;
 	if (paper.count < PAPER_CALLS)
 		paper.call[paper.count++] = (struct paper_call){(uintptr_t)p, len, what};
 	return what == DMM_ADVICE_HUGE || what == DMM_ADVICE_COLLAPSE ? 0 : os_linux.advise(NULL, p, len, what);
@@ -65,6 +68,10 @@ static int paper_move(void *ctx, void *from, void *to, size_t len)
 	(void)ctx;
 	if (paper.no_move)
 		return -EINVAL;
+	if (paper.move_loses) {
+		munmap(to, len);
+		return -ENXIO;
+	}
 	paper.moved_bytes += len;
 	return os_linux.move(NULL, from, to, len);
 }

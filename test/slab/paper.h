@@ -11,7 +11,7 @@ struct paper {
 	struct dmm_os os;
 	uint64_t now_ns;
 	size_t most_usable;   /* nor does protect() make more accessible in one call; 0: no bound */
-	bool   no_purge, no_move, no_protect;
+	bool   no_purge, no_move, no_protect, move_loses;
 	size_t purged_bytes, moved_bytes; /* by calls that were granted */
 	size_t count;                     /* of what is written down, advice alone */
 	struct paper_call {
@@ -22,6 +22,7 @@ struct paper {
 };
 
 extern struct paper paper;
+extern bool paper_no_guards; /* nor has the next heap's kernel guards in page tables: before Linux 6.13 */
 extern size_t paper_most_reserved; /* the next heap's reserve() gives no more at once; 0: what is asked */
 
 /* A heap on it, with these settings ("" : none); ends the one that was there. */

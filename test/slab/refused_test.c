@@ -1,0 +1,91 @@
+/* refused_test.c - calls that the kernel refuses half-way, and what is believed of memory afterwards. */
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bits.h"
+#include "os/os.h"
+#include "paper.h"
+#include "slab/alloc.h"
+#include "slab/fast.h"
+#include "slab/page_heap.h"
+#include "slab/purge.h"
+#include "test.h"
+
+static const size_t KIB = 1 << 10, MIB = 1 << 20;
+
+static bool all(const char *p, size_t n, char what)
+{
+	for (size_t i = 0; i < n; i++)
+		if (p[i] != what)
+			return false;
+	return true;
+}
+
+static char *painted(size_t n, char with)
+{
+	char *const p = slab_malloc(n);
+	assert_non_null(p);
+	return memset(p, with, n);
+}
+
+/* ---- what is said to be clean */
+
+static void *three_slabs_of_no_bytes(void *arg)
+{
+	enum { MANY = 3 * GRANULE / 16 };
+	static void *none[MANY];
+
+	for (int i = 0; i < MANY; i++)
+		none[i] = slab_malloc(0);
+	for (int i = 0; i < MANY; i++)
+		slab_free(none[i]);
+	return arg;
+}
+
+TEST(where_objects_of_no_bytes_were_calloc_clears_what_lay_there_before_them)
+{
+	pthread_t t;
+
+	paper_begin("guarded:0");
+	char *const p = painted(3 * GRANULE, 7);
+	slab_free(p);
+	assert_int_equal(pthread_create(&t, NULL, three_slabs_of_no_bytes, NULL), 0);
+	assert_int_equal(pthread_join(t, NULL), 0);
+	char *const q = slab_calloc(1, 3 * GRANULE);
+	assert_ptr_equal(q, p);
+	assert_true(all(q, 3 * GRANULE, 0));
+	paper_sound();
+	paper_end();
+}
+
+/* The first fills its granules but for a page, the second all but three. */
+static void leaves_clean(const char *settings)
+{
+	const size_t n = 20 * GRANULE - 4096 - 1, less = 19 * GRANULE + 100;
+
+	paper_begin(settings);
+	char *const p = painted(n, 1);
+	slab_free(p);
+	assert_ptr_equal(painted(less, 2), p);
+	char *const wall = painted(40 * KIB, 3);
+	const size_t moved = paper.moved_bytes;
+	char *const q = slab_realloc(p, 3 * n);
+	assert_true(paper.moved_bytes > moved);
+	char *const c = slab_calloc(1, n);
+	assert_ptr_equal(c, p);
+	assert_true(all(c, n, 0));
+	slab_free(c), slab_free(q), slab_free(wall);
+	paper_sound();
+	paper_end();
+}
+
+TEST(where_a_hardened_object_moved_away_from_calloc_clears_what_lay_beside_it)
+{
+	leaves_clean("canary:1,guarded:0");
+	paper_no_guards = true;
+	leaves_clean("guard_large:1,guarded:0");
+	leaves_clean("canary:1,guard_large:1,guarded:0");
+	paper_no_guards = false;
+	leaves_clean("canary:1,guard_large:1,guarded:0");
+}
