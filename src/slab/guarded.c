@@ -8,8 +8,8 @@
 #include "slab/page_heap.h"
 #include "slab/purge.h"
 
-static const size_t MOVE_PAGES_FROM = 256 << 10; /* bytes, as in large.c */
 static const size_t PURGE_FROM = 256 << 10;      /* clearing less costs less than new pages */
+static const size_t MOVE_PAGES_FROM = 256 << 10; /* bytes, as in large.c */
 enum { LEAD_MAX = 64 }; /* granules: what is aligned to more has no guard before it */
 
 static struct slab *run_of(const void *p)
@@ -59,19 +59,21 @@ static size_t granules_for(size_t n)
 	return (pages_for(n) + (hardening.guard_large ? root.os->page : 0) + GRANULE - 1) >> GRANULE_SHIFT;
 }
 
-/* From now on the run holds n bytes, and `before` of its pages did so already. */
-static void finish(struct slab *s, size_t n, size_t before)
+/* From now on the run holds n bytes, and `before` bytes of its pages did so already.  False: the guard behind
+ * these cannot be taken away, and nothing has changed. */
+static bool finish(struct slab *s, size_t n, size_t before)
 {
 	char *const p = granule_address(granule_of(s));
 	const size_t pages = pages_for(n), all = run_bytes(s);
 
-	if (pages > before)
-		guard(p + before, pages - before, false);
-	else if (before > pages)
+	if (pages > before && guard(p + before, pages - before, false) != 0)
+		return false;
+	if (before > pages)
 		guard(p + pages, before - pages, true);
 	s->size = (uint32_t)(all - n);
 	if (hardening.canary)
 		canary_fill(p + n, pages - n);
+	return true;
 }
 
 /* ---- runs ---------------------------------------------------------------------------------------- */
@@ -118,12 +120,15 @@ void *guarded_malloc(size_t n, size_t align, bool *clean)
  * beside it may lie what lay there before. */
 static void give_back(struct slab *s, bool emptied)
 {
+	const struct dmm_os *const os = root.os;
 	char *const p = granule_address(granule_of(s));
 	const size_t lead = (size_t)s->count << GRANULE_SHIFT;
 	const size_t pages = pages_for(run_bytes(s) - s->size);
 
-	if (guard(p - lead, lead, false) != 0 || guard(p + pages, run_bytes(s) - pages, false) != 0)
-		return; /* past vm.max_map_count: these addresses are lost */
+	if (guard(p - lead, lead, false) != 0 || guard(p + pages, run_bytes(s) - pages, false) != 0) {
+		os->purge(os->ctx, p, pages); /* past vm.max_map_count: the addresses are lost, the memory is not */
+		return;
+	}
 	run_give(granule_of(s) - s->count, s->run + s->count, emptied && hardening.zero_on_free);
 	purge_check();
 }
@@ -196,8 +201,9 @@ void *guarded_resize(void *p, size_t n)
 		return move(s, had, n);
 	if (hardening.zero_on_free && n < had)
 		memset((char *)p + n, 0, pages_for(had) - n);
-	else if (n > had)
-		memset((char *)p + had, 0, pages_for(had) - had); /* the canary */
-	finish(s, n, pages_for(had));
+	if (!finish(s, n, pages_for(had)))
+		return move(s, had, n);
+	if (n > had)
+		memset((char *)p + had, 0, min_size(pages_for(had), n) - had); /* the canary */
 	return p;
 }

@@ -89,3 +89,44 @@ TEST(where_a_hardened_object_moved_away_from_calloc_clears_what_lay_beside_it)
 	paper_no_guards = false;
 	leaves_clean("canary:1,guard_large:1,guarded:0");
 }
+
+/* ---- guards that stay */
+
+static void grows_beside_a_guard_that_stays(const char *settings)
+{
+	paper_begin(settings);
+	char *const p = painted(40000, 1);
+	paper.no_protect = true;
+	char *const q = slab_realloc(p, 44000); /* two guards at its end, of which it would take one */
+	assert_non_null(q);
+	assert_ptr_not_equal(q, p);
+	assert_true(all(q, 40000, 1));
+	memset(q, 2, 44000);
+	paper.no_protect = false;
+	slab_free(q);
+	paper_sound();
+	paper_end();
+}
+
+TEST(an_object_moves_when_the_guard_behind_it_cannot_be_taken_away)
+{
+	paper_no_guards = true;
+	grows_beside_a_guard_that_stays("guard_large:1,guarded:0");
+	grows_beside_a_guard_that_stays("canary:1,guard_large:1,guarded:0");
+	grows_beside_a_guard_that_stays("hardened,guarded:0,readonly_conf:0");
+	paper_no_guards = false;
+}
+
+TEST(of_an_object_whose_guards_cannot_be_taken_away_the_addresses_are_lost_and_not_the_memory)
+{
+	paper_no_guards = true;
+	paper_begin("guard_large:1,guarded:0");
+	char *const p = painted(MIB, 1);
+	paper.no_protect = true;
+	slab_free(p);
+	assert_int_equal(paper_resident(p, MIB), 0);
+	paper.no_protect = false;
+	paper_sound();
+	paper_end();
+	paper_no_guards = false;
+}
