@@ -213,7 +213,7 @@ static bool fill(struct hardened *h, struct stack *k, unsigned cls)
 	release_surplus(h); /* it may be of this class */
 	if (!stack_empty(k))
 		return true;
-	if (h->cache.heap == NULL || !cache_fill(&h->cache, cls))
+	if (!cache_fill(&h->cache, cls))
 		return false;
 	if (hardening.random_order)
 		shuffle(h, cls);
@@ -222,7 +222,7 @@ static bool fill(struct hardened *h, struct stack *k, unsigned cls)
 
 static void *take(unsigned cls, size_t n)
 {
-	struct hardened *const h = likely(mine != NULL) ? mine : state();
+	struct hardened *const h = state();
 	void *p = NULL;
 
 	if (likely(h != NULL)) {

@@ -130,3 +130,40 @@ TEST(of_an_object_whose_guards_cannot_be_taken_away_the_addresses_are_lost_and_n
 	paper_end();
 	paper_no_guards = false;
 }
+
+/* ---- a thread whose heap is refused */
+
+static void *work_without_a_heap(void *arg)
+{
+	char *object[100];
+
+	paper.no_protect = true;
+	for (size_t i = 0; i < 100; i++) {
+		object[i] = slab_malloc(10 * i + 1);
+		assert_non_null(object[i]);
+		memset(object[i], 1, 10 * i + 1);
+	}
+	paper.no_protect = false;
+	for (size_t i = 0; i < 100; i++)
+		slab_free(object[i]);
+	return arg;
+}
+
+static void lives_without_a_heap(const char *settings)
+{
+	pthread_t t;
+
+	paper_begin(settings);
+	painted(100, 1);
+	assert_int_equal(pthread_create(&t, NULL, work_without_a_heap, NULL), 0);
+	assert_int_equal(pthread_join(t, NULL), 0);
+	paper_sound();
+	paper_end();
+}
+
+TEST(a_thread_for_which_there_is_no_heap_shares_one)
+{
+	lives_without_a_heap("guarded:0");
+	lives_without_a_heap("zero_on_free:1,guarded:0");
+	lives_without_a_heap("hardened,guarded:0,readonly_conf:0");
+}
