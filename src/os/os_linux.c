@@ -99,13 +99,36 @@ static void *linux_remap(void *ctx, void *p, size_t old_len, size_t len)
 	return q == MAP_FAILED ? NULL : q;
 }
 
+static bool is_mapped(char *p, size_t len)
+{
+	unsigned char there[256];
+
+	for (size_t at = 0; at < len; at += sizeof there * PAGE)
+		if (mincore(p + at, min_size(len - at, sizeof there * PAGE), there) != 0)
+			return false;
+	return true;
+}
+
+/* mremap() unmaps its target first, and looks only then whether it may move there: not beyond RLIMIT_AS, nor,
+ * before Linux 6.17, out of two mappings.  So map it again, unless somebody else was faster. */
+static int left_in_place(void *to, size_t len, int error)
+{
+	const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE;
+
+	if (mmap(to, len, PROT_READ | PROT_WRITE, flags, -1, 0) != MAP_FAILED || is_mapped(to, len))
+		return error;
+	return -ENXIO;
+}
+
 static int linux_move(void *ctx, void *from, void *to, size_t len)
 {
 	(void)ctx;
 	enum { DONT_UNMAP = 4 }; /* Linux 5.7; before that, EINVAL */
 	const int saved = errno;
-	void *q = mremap(from, len, len, MREMAP_MAYMOVE | MREMAP_FIXED | DONT_UNMAP, to);
-	return result(q == MAP_FAILED ? -1 : 0, saved);
+	void *const q = mremap(from, len, len, MREMAP_MAYMOVE | MREMAP_FIXED | DONT_UNMAP, to);
+	const int r = q != MAP_FAILED ? 0 : left_in_place(to, len, -errno);
+	errno = saved;
+	return r;
 }
 
 static int linux_protect(void *ctx, void *p, size_t len, enum dmm_protect how)

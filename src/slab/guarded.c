@@ -5,11 +5,11 @@
 #include <string.h>
 
 #include "slab/canary.h"
+#include "slab/large.h"
 #include "slab/page_heap.h"
 #include "slab/purge.h"
 
 static const size_t PURGE_FROM = 256 << 10;      /* clearing less costs less than new pages */
-static const size_t MOVE_PAGES_FROM = 256 << 10; /* bytes, as in large.c */
 enum { LEAD_MAX = 64 }; /* granules: what is aligned to more has no guard before it */
 
 static struct slab *run_of(const void *p)
@@ -175,16 +175,19 @@ static void *move(struct slab *from, size_t had, size_t n)
 		return NULL;
 	}
 	char *const source = granule_address(granule_of(from)), *const target = granule_address(granule_of(to));
-	const bool moved = len >= MOVE_PAGES_FROM && os->move != NULL &&
-	    os->move(os->ctx, source, target, len) == 0;
-	if (!moved) {
+	const enum moved moved = large_move_pages(source, target, len);
+	if (moved == MOVED_AND_LOST) {
+		atomic_store_explicit(&to->kind, GRANULE_FREED, memory_order_relaxed);
+		return move(from, had, n);
+	}
+	if (moved == MOVED_NOT) {
 		memcpy(target, source, min_size(had, n));
 	} else if (hardening.canary) { /* the old one came along, the new one was moved upon */
 		memset(target + min_size(had, n), 0, len - min_size(had, n));
 		canary_fill(target + n, pages_for(n) - n);
 	}
 	atomic_store_explicit(&from->kind, GRANULE_FREED, memory_order_relaxed);
-	give_cleared(from, moved ? len : 0);
+	give_cleared(from, moved == MOVED ? len : 0);
 	return target;
 }
 

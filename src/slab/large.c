@@ -18,11 +18,15 @@ static uint32_t granules_for(size_t n)
  * larger each. */
 static _Atomic uint32_t newest;
 static _Atomic bool filled;
+static _Atomic uint32_t moves; /* of pages, so far */
+static _Atomic bool lost; /* a run, to a move that was refused: that is enough */
 
 void large_forget(void)
 {
 	atomic_store_explicit(&newest, 0, memory_order_relaxed);
 	atomic_store_explicit(&filled, false, memory_order_relaxed);
+	atomic_store_explicit(&moves, 0, memory_order_relaxed);
+	atomic_store_explicit(&lost, false, memory_order_relaxed);
 }
 
 static void look_at(uint32_t first)
@@ -84,6 +88,30 @@ void large_free(struct slab *run, const void *p)
 	purge_check();
 }
 
+/* What was moved is a mapping of its own from then on, and what is beside it another.  So that they stay few, since
+ * vm.max_map_count is the program's as well, after some thousand moves only what is not too small a part of the
+ * heap is moved. */
+static bool worth_moving(size_t len)
+{
+	enum { MANY = 4096, PART = 4096 };
+	const size_t part = __atomic_load_n(&root.units, __ATOMIC_RELAXED) / PART << UNIT_SHIFT;
+	return len >= tuning.move_from_bytes &&
+	    (len >= part || atomic_load_explicit(&moves, memory_order_relaxed) < MANY);
+}
+
+enum moved large_move_pages(char *from, char *to, size_t len)
+{
+	const struct dmm_os *const os = root.os;
+
+	if (os->move == NULL || !worth_moving(len) || atomic_load_explicit(&lost, memory_order_relaxed))
+		return MOVED_NOT;
+	atomic_fetch_add_explicit(&moves, 1, memory_order_relaxed);
+	const int r = os->move(os->ctx, from, to, len);
+	if (r == -ENXIO)
+		atomic_store_explicit(&lost, true, memory_order_relaxed);
+	return r == 0 ? MOVED : r == -ENXIO ? MOVED_AND_LOST : MOVED_NOT;
+}
+
 /* Move to a place with room to grow once more, so that growing is linear in the end.  Of what is not too
  * small, page tables are shifted (mremap) instead of copying. */
 static void *move(struct slab *from, uint32_t granules)
@@ -98,14 +126,16 @@ static void *move(struct slab *from, uint32_t granules)
 		errno = ENOMEM;
 		return NULL;
 	}
-	const struct dmm_os *os = root.os;
 	char *const source = granule_address(granule_of(from)), *const target = granule_address(granule_of(to));
-	const bool moved = len >= tuning.move_from_bytes && os->move != NULL &&
-	    os->move(os->ctx, source, target, len) == 0;
-	if (!moved)
+	const enum moved moved = large_move_pages(source, target, len);
+	if (moved == MOVED_AND_LOST) {
+		atomic_store_explicit(&to->kind, GRANULE_FREED, memory_order_relaxed);
+		return move(from, granules);
+	}
+	if (moved == MOVED_NOT)
 		memcpy(target, source, len);
 	atomic_store_explicit(&from->kind, GRANULE_FREED, memory_order_relaxed);
-	run_give(granule_of(from), from->run, moved);
+	run_give(granule_of(from), from->run, moved == MOVED);
 	purge_check();
 	return target;
 }

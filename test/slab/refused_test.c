@@ -1,9 +1,14 @@
 /* refused_test.c - calls that the kernel refuses half-way, and what is believed of memory afterwards. */
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/bits.h"
+#include "base/rng.h"
 #include "os/os.h"
 #include "paper.h"
 #include "slab/alloc.h"
@@ -166,4 +171,105 @@ TEST(a_thread_for_which_there_is_no_heap_shares_one)
 	lives_without_a_heap("guarded:0");
 	lives_without_a_heap("zero_on_free:1,guarded:0");
 	lives_without_a_heap("hardened,guarded:0,readonly_conf:0");
+}
+
+/* ---- moves of pages */
+
+static char *grows_by_a_move(size_t n)
+{
+	char *const p = painted(n, 4), *const wall = painted(40 * KIB, 5);
+	char *const q = slab_realloc(p, 4 * n);
+
+	assert_non_null(q);
+	assert_ptr_not_equal(q, p);
+	assert_true(all(q, n, 4));
+	memset(q, 4, 4 * n);
+	assert_true(all(wall, 40 * KIB, 5));
+	slab_free(wall);
+	return q;
+}
+
+static void survives_a_lost_target(const char *settings)
+{
+	paper_begin(settings);
+	paper.move_loses = true;
+	char *p[6];
+	for (int i = 0; i < 6; i++)
+		p[i] = grows_by_a_move(300 * KIB);
+	for (int i = 0; i < 6; i++)
+		slab_free(p[i]);
+	const size_t used = root.used;
+	assert_in_range(used, 0, 300); /* one is lost, and not one each time */
+	slab_trim(0);
+	memset(painted(8 * MIB, 1), 2, 8 * MIB);
+	paper_sound();
+	paper_end();
+}
+
+TEST(where_the_kernel_took_the_target_of_a_move_away_it_is_never_used_again)
+{
+	survives_a_lost_target("guarded:0");
+	survives_a_lost_target("canary:1,guarded:0");
+	survives_a_lost_target("hardened,guarded:0,readonly_conf:0");
+}
+
+static void grow_under_a_limit(void *settings)
+{
+	const struct rlimit less = {(rlim_t)1 << 32, RLIM_INFINITY};
+
+	paper_begin(settings);
+	if (setrlimit(RLIMIT_AS, &less) != 0) /* 512 GiB are reserved already */
+		abort();
+	for (int i = 0; i < 4; i++)
+		grows_by_a_move(700 * KIB);
+	paper_sound();
+	_exit(0);
+}
+
+TEST(a_program_that_limits_its_address_space_may_still_grow_what_it_has)
+{
+	char out[2000];
+
+	assert_int_equal(test_in_child(grow_under_a_limit, "guarded:0", out, sizeof out), 0);
+	assert_int_equal(test_in_child(grow_under_a_limit, "hardened,guarded:0,readonly_conf:0", out, sizeof out), 0);
+}
+
+static size_t mappings(void)
+{
+	FILE *const f = fopen("/proc/self/maps", "r");
+	size_t n = 0;
+
+	for (int c; (c = getc(f)) != EOF;)
+		n += c == '\n';
+	fclose(f);
+	return n;
+}
+
+/* Of a heap of some GiB, growing for long: each move leaves up to two mappings more. */
+TEST(pages_that_were_moved_leave_the_program_most_of_its_mappings)
+{
+	enum { OBJECTS = 4000, STEPS = 25000 };
+	static char *p[OBJECTS];
+	static size_t n[OBJECTS];
+	struct rng r = {5};
+
+	paper_begin("guarded:0");
+	const size_t before = mappings();
+	for (int step = 0; step < STEPS; step++) {
+		const size_t i = rng_below(&r, OBJECTS);
+		if (p[i] != NULL && n[i] > 3 * MIB) {
+			slab_free(p[i]);
+			p[i] = NULL;
+		} else {
+			n[i] = p[i] == NULL ? (16 + rng_below(&r, 16)) * GRANULE : n[i] + n[i] / 2;
+			assert_non_null(p[i] = slab_realloc(p[i], n[i]));
+			p[i][n[i] / 2] = 1;
+		}
+	}
+	const size_t more = mappings() - before;
+	if (more > 13000)
+		fail_msg("%zu mappings more", more);
+	assert_true(paper.moved_bytes > 0);
+	paper_sound();
+	paper_end();
 }
