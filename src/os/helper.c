@@ -2,6 +2,7 @@
 #include "os/helper.h"
 
 #include <errno.h>
+#include <linux/futex.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -32,6 +33,17 @@ static int begin(void *arg)
 	return task(arg);
 }
 
+/* It may be about to: whoever found it gone to sleep for good would else wait in vain for another. */
+static bool last_has_ended(void)
+{
+	const struct timespec most = {0, 100000000};
+	const int last = atomic_load(&tid);
+
+	if (last != 0)
+		syscall(SYS_futex, &tid, FUTEX_WAIT, last, &most, NULL, 0);
+	return atomic_load(&tid) == 0;
+}
+
 bool helper_start(int (*run)(void *))
 {
 	const int flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
@@ -40,7 +52,7 @@ bool helper_start(int (*run)(void *))
 	const uint64_t all = ~(uint64_t)0;
 	uint64_t before;
 
-	if (atomic_load(&tid) != 0)
+	if (!last_has_ended())
 		return false;
 	/* The first words of a thread control block: itself, its vector of modules, itself again; and
 	 * the stack protector's canary. */

@@ -9,7 +9,7 @@
 
 #include <stdbool.h>
 
-/* Start `run` unless the last one is still there; false: it is, or the system refused. */
+/* Start `run` when the last one has ended, which it must be about to; false: it is not, or the system refused. */
 bool helper_start(int (*run)(void *));
 bool helper_running(void);
 /* In a child of fork(), where it does not exist. */

@@ -9,6 +9,7 @@
 
 #include "base/bits.h"
 #include "base/rng.h"
+#include "os/helper.h"
 #include "os/os.h"
 #include "paper.h"
 #include "slab/alloc.h"
@@ -272,4 +273,27 @@ TEST(pages_that_were_moved_leave_the_program_most_of_its_mappings)
 	assert_true(paper.moved_bytes > 0);
 	paper_sound();
 	paper_end();
+}
+
+/* ---- the helper */
+
+static _Atomic bool ended;
+
+static int end_at_once(void *arg)
+{
+	(void)arg;
+	ended = true;
+	return 0;
+}
+
+TEST(who_wants_a_helper_while_the_last_one_ends_gets_one)
+{
+	for (int i = 0; i < 1000; i++) {
+		ended = false;
+		assert_true(helper_start(end_at_once));
+		while (!ended)
+			;
+	}
+	while (helper_running())
+		helper_sleep_ms(1);
 }
