@@ -4,6 +4,8 @@
  * and the walk run after every operation, so that the input which breaks a rule ends with the operation
  * that broke it.
  *
+ * An operation may be told to meet one refused call; slab has more of the kind (fuzz_slab.h).
+ *
  * On a system with DMM_THREADS two bits of an operation say by which of three threads it is done, one at
  * a time: so the input is the schedule, objects are freed by others than their owners, and threads end
  * and begin where the input says so.
@@ -14,8 +16,10 @@
 #include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
+#include "fuzz_slab.h"
 #include "registry.h"
 #include "shadow.h"
 #include "stage.h"
@@ -26,6 +30,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
 static const struct dmm_system *sys;
+static bool is_slab;
 static uint64_t operations;
 
 /* AFL++ ends its targets by a signal: the file that DMM_FUZZ_COUNT names is then all that is left. */
@@ -54,6 +59,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	const char *const word = getenv("DMM_FUZZ_SYSTEM");
 	(void)argc, (void)argv;
 	sys = registry_choose(word != NULL ? word : "list");
+	is_slab = strcmp(sys->name, "slab") == 0;
 	atexit(report);
 	return 0;
 }
@@ -76,7 +82,7 @@ static bool operate(struct stage *stage, struct shadow *s, const uint8_t op[3])
 	case 5:
 		if (op[1] < 16)
 			stage_stranger(stage, 16 * (1 + (size_t)op[2]));
-		return true;
+		return !is_slab || op[1] % 64 < 16 || fuzz_slab_operate(stage, s, op[1] % 64, op[2]);
 	default:
 		return s->count == 0 || shadow_free(s, i);
 	}
@@ -148,15 +154,20 @@ static bool by_hand(struct stage *stage, struct shadow *s, const uint8_t op[3])
 	return h->fine;
 }
 
+static size_t owned(const struct stage *stage)
+{
+	return is_slab ? fuzz_slab_owned(stage) : stage_owned(stage);
+}
+
 static bool survives(struct stage *stage, struct shadow *s, const uint8_t *data, size_t len)
 {
 	for (size_t at = 0; at + 3 <= len && at < 3 * OPERATIONS_MAX; at += 3, operations++)
-		if (!by_hand(stage, s, data + at) || !shadow_check(s, stage_owned(stage)))
+		if (!by_hand(stage, s, data + at) || !shadow_check(s, owned(stage)))
 			return false;
-	stage->fault.fail_at = 0;
+	fuzz_slab_calm(stage);
 	for (int i = 0; i < HANDS; i++)
 		hand_end(&hands[i]);
-	if (!shadow_contents(s) || !shadow_free_all(s) || !shadow_check(s, stage_owned(stage)))
+	if (!shadow_contents(s) || !shadow_free_all(s) || !shadow_check(s, owned(stage)))
 		return false;
 	s->why = (struct dmm_fault){.rule = "S9 strangers", .addr = (uintptr_t)stage_strangers_hurt(stage)};
 	return s->why.addr == 0;
@@ -168,8 +179,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	struct heap heap;
 	struct shadow s;
 
-	if (stage_open_arena(&stage, 0) != 0 || heap_open(&heap, sys, NULL, stage.os) != 0 ||
-	    !shadow_open(&s, &heap, LIVE_MAX))
+	if (stage_open_arena(&stage, 0) != 0)
+		abort();
+	if (is_slab)
+		fuzz_slab_begin(&stage, data, len);
+	if (heap_open(&heap, sys, NULL, stage.os) != 0 || !shadow_open(&s, &heap, LIVE_MAX))
 		abort();
 	if (!survives(&stage, &s, data, len)) {
 		fprintf(stderr, "fuzz: %s: broken rule '%s' at %#" PRIxPTR ": found %#" PRIx64 ", wanted %#" PRIx64
@@ -177,6 +191,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		    s.why.found, s.why.wanted);
 		abort();
 	}
+	if (is_slab)
+		fuzz_slab_end();
 	heap_close(&heap);
 	shadow_close(&s);
 	stage_close(&stage);
