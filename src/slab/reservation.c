@@ -163,7 +163,7 @@ static size_t huge_at_once_from(void)
 	enum { MOST = 64 }; /* chunks that are advised out of order: each may be a mapping of its own */
 	const size_t first = huge_from();
 
-	return first == SETTING_NEVER ? first : min_size(4 * first, first + MOST);
+	return first == SETTING_NEVER ? first : min_size(2 * first, first + MOST);
 }
 
 void reservation_fill(uint32_t chunk)

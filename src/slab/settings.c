@@ -48,7 +48,7 @@ static const struct key {
         0},
     {"purge_tick_ms", "how often the purger looks while there is too much", &tuning.purge_tick_ms, 10, 60000,
         0},
-    {"huge_from_mib", "huge pages beyond this, up to four times this where nearly full",
+    {"huge_from_mib", "huge pages beyond this, up to twice this where nearly full",
         &tuning.huge_from_mib, 2, 512 << 10, OR_NEVER},
     {"grow_ahead_percent", "of the heap is made accessible ahead of need", &tuning.grow_ahead_percent, 0, 1000,
         0},

@@ -75,7 +75,7 @@ TEST(what_is_sparse_is_no_huge_page_any_more_until_it_is_filled)
 
 TEST(what_was_sparse_and_becomes_empty_begins_anew)
 {
-	paper_begin("guarded:0,huge_from_mib:2,dirty_floor_bytes:0,dirty_share_permille:0");
+	paper_begin("guarded:0,huge_from_mib:4,dirty_floor_bytes:0,dirty_share_permille:0");
 	leave_one_in(64 << 10);
 	for (size_t i = 0; i < 10 * (2 << 20) / OBJECT; i++) {
 		slab_free(object[i]);
@@ -128,9 +128,9 @@ TEST(a_chunk_with_holes_in_its_slabs_is_not_collapsed_which_would_fill_them)
 {
 	size_t n = 0;
 
-	paper_begin("guarded:0,huge_from_mib:2");
-	const char *const at = granule_address(CHUNK_GRANULES);
-	while (root.used < CHUNK_GRANULES + 70) /* more than half of chunk 1 */
+	paper_begin("guarded:0,huge_from_mib:4");
+	const char *const at = granule_address(2 * CHUNK_GRANULES);
+	while (root.used < 2 * CHUNK_GRANULES + 70) /* more than half of chunk 2 */
 		fill(n, n + 1), n++;
 	for (size_t i = 0; i < n; i++)
 		if (i % (GRANULE / OBJECT) != 0) { /* one in each granule stays */
@@ -138,13 +138,13 @@ TEST(a_chunk_with_holes_in_its_slabs_is_not_collapsed_which_would_fill_them)
 			object[i] = NULL;
 		}
 	paper_pass_ms(3000);
-	assert_int_equal(root.chunks[1].huge, HUGE_REVOKED);
-	for (size_t i = 0; root.chunk_count < 4; i++)
+	assert_int_equal(root.chunks[2].huge, HUGE_REVOKED);
+	for (size_t i = 0; root.chunk_count < 5; i++)
 		if (object[i] == NULL)
 			fill(i, i + 1);
-	assert_int_equal(root.chunks[1].huge, HUGE_ADVISED);
+	assert_int_equal(root.chunks[2].huge, HUGE_ADVISED);
 	assert_false(paper_advised(at, DMM_ADVICE_COLLAPSE));
-	assert_true(paper_advised(at + HUGE_PAGE_SIZE, DMM_ADVICE_COLLAPSE)); /* chunk 2 had none */
+	assert_true(paper_advised(at + HUGE_PAGE_SIZE, DMM_ADVICE_COLLAPSE)); /* chunk 3 had none */
 	paper_sound();
 	paper_end();
 }

@@ -408,11 +408,12 @@ TEST(a_small_heap_gets_huge_pages_beyond_a_size_where_it_fills_them_and_below_on
 		assert_int_equal(paper_advised(chunk_start(chunk), DMM_ADVICE_COLLAPSE), chunk >= 4 && chunk < 7);
 	}
 	for (size_t k = 0; k < 4; k++) { /* of those below one with each that is added */
-		grow_into(9 + k);
-		for (size_t chunk = 0; chunk < 10 + k; chunk++) {
-			const bool huge = chunk >= 1 && chunk < 9 + k && (chunk < 2 + k || chunk >= 4);
-			assert_int_equal(paper_advised(chunk_start(chunk), DMM_ADVICE_HUGE), huge);
-			assert_int_equal(paper_advised(chunk_start(chunk), DMM_ADVICE_COLLAPSE), huge);
+		grow_into(8 + k);
+		for (size_t chunk = 0; chunk <= 8 + k; chunk++) {
+			const bool below = chunk >= 1 && chunk < 4 && chunk <= 1 + k;
+			assert_int_equal(paper_advised(chunk_start(chunk), DMM_ADVICE_HUGE), below || chunk >= 4);
+			assert_int_equal(paper_advised(chunk_start(chunk), DMM_ADVICE_COLLAPSE),
+			    below || (chunk >= 4 && chunk < 8));
 		}
 	}
 	const size_t calls = paper.count;
@@ -425,9 +426,9 @@ TEST(a_small_heap_gets_huge_pages_beyond_a_size_where_it_fills_them_and_below_on
 TEST(a_large_heap_gets_huge_pages_at_once)
 {
 	paper_begin("guarded:0,huge_from_mib:8");
-	grow_into(17);
-	assert_true(paper_advised(chunk_start(15), DMM_ADVICE_COLLAPSE));
-	for (size_t chunk = 16; chunk < 18; chunk++) {
+	grow_into(9);
+	assert_true(paper_advised(chunk_start(7), DMM_ADVICE_COLLAPSE));
+	for (size_t chunk = 8; chunk < 10; chunk++) {
 		assert_true(paper_advised(chunk_start(chunk), DMM_ADVICE_HUGE));
 		assert_false(paper_advised(chunk_start(chunk), DMM_ADVICE_COLLAPSE));
 	}
