@@ -56,7 +56,8 @@ static int guard(char *p, size_t len, bool up)
 
 static size_t granules_for(size_t n)
 {
-	return (pages_for(n) + (hardening.guard_large ? root.os->page : 0) + GRANULE - 1) >> GRANULE_SHIFT;
+	const size_t bytes = pages_for(n) + (hardening.guard_large ? root.os->page : 0);
+	return (max_size(bytes, 1) + GRANULE - 1) >> GRANULE_SHIFT; /* no bytes have an address of their own, too */
 }
 
 /* From now on the run holds n bytes, and `before` bytes of its pages did so already.  False: the guard behind

@@ -96,6 +96,28 @@ TEST(where_a_hardened_object_moved_away_from_calloc_clears_what_lay_beside_it)
 	leaves_clean("canary:1,guard_large:1,guarded:0");
 }
 
+TEST(hardened_objects_of_no_bytes_have_granules_of_their_own_at_every_alignment)
+{
+	static const char *const settings[] = {"zero_on_free:1,guarded:0", "canary:1,guarded:0",
+	    "guard_large:1,guarded:0", "hardened,guarded:0,readonly_conf:0"};
+
+	for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
+		paper_begin(settings[i]);
+		for (size_t align = 16; align <= MIB; align *= 4) {
+			char *const p = slab_aligned(align, 0), *const q = slab_aligned(align, 0);
+			assert_non_null(p);
+			assert_ptr_not_equal(p, q);
+			assert_int_equal((uintptr_t)p % align, 0);
+			memset(painted(100 * KIB, 1), 2, 100 * KIB);
+			paper_sound();
+			slab_free(p);
+			slab_free(q);
+		}
+		paper_sound();
+		paper_end();
+	}
+}
+
 /* ---- guards that stay */
 
 static void grows_beside_a_guard_that_stays(const char *settings)
