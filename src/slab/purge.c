@@ -102,17 +102,13 @@ static void purge_pages(struct slab *s)
 	const size_t len = (size_t)s->granules << GRANULE_SHIFT, unit = PURGE_UNIT;
 	size_t from = 0;
 
-	for (size_t at = 0; at < len; at += unit) {
-		const bool empty = (s->purged >> at / unit & 1) == 0 && range_avail(s, at, at + unit);
-		if (empty)
-			s->purged |= 1u << at / unit;
-		if (!empty && from < at)
-			give_back(slab_start(s) + from, at - from);
-		if (!empty)
-			from = at + unit;
+	for (size_t at = 0; at <= len; at += unit) {
+		if (at < len && (s->purged >> at / unit & 1) == 0 && range_avail(s, at, at + unit))
+			continue;
+		if (from < at && give_back(slab_start(s) + from, at - from))
+			s->purged |= (uint32_t)(((1ull << (at - from) / unit) - 1) << from / unit);
+		from = at + unit;
 	}
-	if (from < len)
-		give_back(slab_start(s) + from, len - from);
 }
 
 /* True: it has changed since we looked last, so look again. */

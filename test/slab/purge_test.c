@@ -218,6 +218,25 @@ TEST(no_page_of_an_object_that_is_in_a_threads_stack_is_given_back)
 
 /* ---- refusals, trim, metadata, kept slabs */
 
+TEST(pages_of_slabs_that_a_kernel_refuses_to_take_are_offered_again)
+{
+	paper_begin("guarded:0");
+	fill(0, OBJECTS, 512);
+	const size_t full = paper_resident_payload();
+	paper.no_purge = true;
+	empty_but_one_of(32);
+	paper_pass_ms(2500);
+	assert_true(paper_resident_payload() >= full);
+	paper.no_purge = false;
+	char *const large = slab_malloc(8 * MIB); /* the purger comes once more */
+	slab_free(large);
+	paper_pass_ms(2500);
+	assert_true(paper_resident_payload() <= full / 100 * 27 + 2 * MIB);
+	unfill(0, OBJECTS);
+	paper_sound();
+	paper_end();
+}
+
 TEST(a_kernel_that_refuses_is_asked_again_later)
 {
 	paper_begin("guarded:0");
