@@ -76,6 +76,19 @@ static void keep_what_others_had(void)
 	}
 }
 
+/* Who was about to take a heap that nobody had, or to give up his own, had it in no list. */
+static void list_all_unused(void)
+{
+	root.unused = 0;
+	for (uint32_t i = root.heap_count; i-- > HEAP_FIRST;) {
+		struct heap *const h = &root.heaps[i];
+		if (h->owner != NULL)
+			continue;
+		h->next_unused = root.unused;
+		root.unused = i;
+	}
+}
+
 void slab_after_fork_child(void)
 {
 	lock_reset(&root.page_lock);
@@ -97,4 +110,5 @@ void slab_after_fork_child(void)
 		heap_lend(h, h->owner); /* its stacks are empty */
 		heap_abandon(h);
 	}
+	list_all_unused();
 }

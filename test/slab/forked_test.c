@@ -255,3 +255,37 @@ TEST(a_child_begins_threads_of_its_own_which_use_the_heaps_of_those_who_are_gone
 	pthread_join(thread, NULL);
 	paper_end();
 }
+
+static size_t unused_heaps(void)
+{
+	size_t n = 0;
+
+	for (uint32_t i = root.unused; i != 0; i = root.heaps[i].next_unused)
+		n++;
+	return n;
+}
+
+static int finds_the_heap(size_t wanted)
+{
+	return unused_heaps() == wanted && sound() ? 0 : 30;
+}
+
+TEST(a_heap_that_was_between_two_threads_is_the_childs)
+{
+	pthread_t thread;
+
+	paper_begin("guarded:0");
+	size = 64;
+	sem_init(&go, 0, 0);
+	sem_init(&done, 0, 0);
+	sem_post(&go);
+	assert_int_equal(pthread_create(&thread, NULL, other, NULL), 0);
+	pthread_join(thread, NULL);
+	assert_int_equal(unused_heaps(), 1);
+	const uint32_t had = root.unused;
+	root.unused = root.heaps[had].next_unused; /* as by a thread that begins, and has not come further yet */
+	assert_int_equal(in_a_child(finds_the_heap, 1), 0);
+	root.unused = had;
+	assert_int_equal(in_a_child(finds_the_heap, 1), 0);
+	paper_end();
+}
