@@ -73,8 +73,9 @@ struct dmm_os {
 	uint64_t (*now_ns)(void *ctx); /* monotonic clock */
 
 	/* Move the pages behind [from, from + len) to `to`, both mapped: what lay there is lost, and
-	 * `from` reads as zero afterwards.  -errno: nothing changed at `from`, the caller may copy; but
-	 * -ENXIO: nothing is mapped at `to` any more, or not by us.  May be NULL. */
+	 * `from` reads as zero afterwards.  -errno: nothing changed at `from`, the caller may copy;
+	 * -EFAULT: it may work in parts; but -ENXIO: nothing is mapped at `to` any more, or not by us.  May
+	 * be NULL. */
 	int (*move)(void *ctx, void *from, void *to, size_t len);
 
 	/* Does the page at p hold memory?  May be NULL: nobody knows. */

@@ -109,8 +109,18 @@ static bool is_mapped(char *p, size_t len)
 	return true;
 }
 
-/* mremap() unmaps its target first, and looks only then whether it may move there: not beyond RLIMIT_AS, nor,
- * before Linux 6.17, out of two mappings.  So map it again, unless somebody else was faster. */
+/* Out of two mappings Linux moves nothing before 6.17 (EFAULT); from then on the one, and may then refuse the other.
+ * A page more, which is not to be had, since behind lies something: EFAULT tells that there are two. */
+static bool is_one_mapping(char *p, size_t len)
+{
+	if (mremap(p, len, len + PAGE, 0) == MAP_FAILED)
+		return errno != EFAULT;
+	munmap(p + len, PAGE);
+	return true;
+}
+
+/* mremap() unmaps its target first, and looks only then whether it may move there: not beyond RLIMIT_AS.  So map it
+ * again, unless somebody else was faster. */
 static int left_in_place(void *to, size_t len, int error)
 {
 	const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE;
@@ -125,8 +135,12 @@ static int linux_move(void *ctx, void *from, void *to, size_t len)
 	(void)ctx;
 	enum { DONT_UNMAP = 4 }; /* Linux 5.7; before that, EINVAL */
 	const int saved = errno;
-	void *const q = mremap(from, len, len, MREMAP_MAYMOVE | MREMAP_FIXED | DONT_UNMAP, to);
-	const int r = q != MAP_FAILED ? 0 : left_in_place(to, len, -errno);
+	int r = -EFAULT;
+
+	if (is_one_mapping(from, len)) {
+		void *const q = mremap(from, len, len, MREMAP_MAYMOVE | MREMAP_FIXED | DONT_UNMAP, to);
+		r = q != MAP_FAILED ? 0 : left_in_place(to, len, -errno);
+	}
 	errno = saved;
 	return r;
 }

@@ -99,17 +99,48 @@ static bool worth_moving(size_t len)
 	    (len >= part || atomic_load_explicit(&moves, memory_order_relaxed) < MANY);
 }
 
+/* Under the lock nobody advises the kernel of anything, by which one mapping would become two. */
+static int move_locked(char *from, char *to, size_t len)
+{
+	atomic_fetch_add_explicit(&moves, 1, memory_order_relaxed);
+	lock_take(&root.page_lock);
+	const int r = root.os->move(root.os->ctx, from, to, len);
+	lock_give(&root.page_lock);
+	return r;
+}
+
+/* Chunks differ in what was advised, so that a run of several may lie in several mappings. */
+static enum moved move_by_chunks(char *from, char *to, size_t len)
+{
+	enum moved moved = MOVED;
+
+	for (size_t at = 0, n; at < len; at += n) {
+		n = min_size(len - at, HUGE_PAGE_SIZE - (uintptr_t)(from + at) % HUGE_PAGE_SIZE);
+		const int r = n < tuning.move_from_bytes ? -EFAULT : move_locked(from + at, to + at, n);
+		if (r == -ENXIO) {
+			memcpy(from, to, at);
+			return MOVED_AND_LOST;
+		}
+		if (r != 0) {
+			memcpy(to + at, from + at, n);
+			moved = MOVED_PARTLY;
+		}
+	}
+	return moved;
+}
+
 enum moved large_move_pages(char *from, char *to, size_t len)
 {
-	const struct dmm_os *const os = root.os;
-
-	if (os->move == NULL || !worth_moving(len) || atomic_load_explicit(&lost, memory_order_relaxed))
+	if (root.os->move == NULL || !worth_moving(len) || atomic_load_explicit(&lost, memory_order_relaxed))
 		return MOVED_NOT;
-	atomic_fetch_add_explicit(&moves, 1, memory_order_relaxed);
-	const int r = os->move(os->ctx, from, to, len);
-	if (r == -ENXIO)
+	const int r = move_locked(from, to, len);
+	const enum moved moved = r == 0      ? MOVED
+	    : r == -ENXIO                    ? MOVED_AND_LOST
+	    : r == -EFAULT && len > HUGE_PAGE_SIZE ? move_by_chunks(from, to, len)
+	                                     : MOVED_NOT;
+	if (moved == MOVED_AND_LOST)
 		atomic_store_explicit(&lost, true, memory_order_relaxed);
-	return r == 0 ? MOVED : r == -ENXIO ? MOVED_AND_LOST : MOVED_NOT;
+	return moved;
 }
 
 /* Move to a place with room to grow once more, so that growing is linear in the end.  Of what is not too

@@ -16,9 +16,13 @@ void *large_malloc(size_t n, size_t align, bool *clean);
 void large_free(struct slab *run, const void *p);
 /* Grow or shrink, in place or by moving pages, not bytes; NULL and errno: nothing changed. */
 void *large_resize(struct slab *run, size_t n);
-/* Move the pages behind len bytes, of one run to another, if there are so many that it pays.  MOVED_AND_LOST: they
- * are where they were, but the target is not accessible any more, and never will be. */
-enum moved { MOVED_NOT, MOVED, MOVED_AND_LOST };
+/* Move the pages behind len bytes, of one run to another, if there are so many that it pays. */
+enum moved {
+	MOVED_NOT,
+	MOVED,
+	MOVED_PARTLY,  /* and the rest was copied */
+	MOVED_AND_LOST /* they are where they were, and the target will never be accessible any more */
+};
 enum moved large_move_pages(char *from, char *to, size_t len);
 /* The heap has closed: what was seen of its large objects means nothing to the next. */
 void large_forget(void);

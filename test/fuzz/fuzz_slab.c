@@ -38,7 +38,7 @@ const char *slab_settings_text(void)
 
 /* ---- refused by kind ----------------------------------------------------------------------------- */
 
-enum { PROTECT = 1, PURGE = 2, ADVISE = 4, MOVE = 8, MAP = 16, OPEN_UP = 32, MOVE_LOSES = 64 };
+enum { PROTECT = 1, PURGE = 2, ADVISE = 4, MOVE = 8, MAP = 16, OPEN_UP = 32, MOVE_LOSES = 64, IN_CHUNK = 128 };
 static unsigned refused;
 static struct dmm_os below;
 
@@ -72,6 +72,9 @@ static int some_move(void *ctx, void *from, void *to, size_t len)
 {
 	if ((refused & MOVE) != 0)
 		return -ENOMEM;
+	if ((refused & IN_CHUNK) != 0 &&
+	    (uintptr_t)from / HUGE_PAGE_SIZE != ((uintptr_t)from + len - 1) / HUGE_PAGE_SIZE)
+		return -EFAULT;
 	if ((refused & MOVE_LOSES) != 0)
 		return mprotect(to, len, PROT_NONE) == 0 ? -ENXIO : -ENOMEM;
 	memcpy(to, from, len);

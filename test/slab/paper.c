@@ -68,7 +68,11 @@ static int paper_move(void *ctx, void *from, void *to, size_t len)
 	(void)ctx;
 	if (paper.no_move)
 		return -EINVAL;
-	if (paper.move_loses) {
+	if (paper.moves_in_chunk && (uintptr_t)from / HUGE_PAGE_SIZE != ((uintptr_t)from + len - 1) / HUGE_PAGE_SIZE)
+		return -EFAULT;
+	if (paper.moves_every != 0 && ++paper.moves_asked % paper.moves_every == 0)
+		return -ENOMEM;
+	if (paper.move_loses && paper.moves_before_loss-- == 0) {
 		munmap(to, len);
 		return -ENXIO;
 	}

@@ -12,6 +12,9 @@ struct paper {
 	uint64_t now_ns;
 	size_t most_usable;   /* nor does protect() make more accessible in one call; 0: no bound */
 	bool   no_purge, no_move, no_protect, move_loses;
+	bool   moves_in_chunk;    /* alone; across its end -EFAULT */
+	size_t moves_before_loss; /* move_loses: so many are granted before */
+	size_t moves_every, moves_asked; /* every so-manieth is refused; 0: none */
 	size_t purged_bytes, moved_bytes; /* by calls that were granted */
 	size_t count;                     /* of what is written down, advice alone */
 	struct paper_call {
