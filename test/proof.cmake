@@ -52,6 +52,8 @@ endforeach()
 foreach(name vm gnu segmeta slab) # who maps
 	dmm_limits_test(${name} maps)
 endforeach()
+dmm_limits_test(slab threads)
+set_tests_properties(limits_slab_threads PROPERTIES SKIP_RETURN_CODE 77)
 add_test(NAME a_recording_fills_the_disk COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/faults/full_disk
 	${CMAKE_BINARY_DIR})
 set_tests_properties(a_recording_fills_the_disk PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300)

@@ -233,31 +233,49 @@ static int helper(void *arg)
 	return 0;
 }
 
-void purge_wake(void)
-{
-	if (atomic_load_explicit(&running, memory_order_relaxed) || atomic_exchange(&running, true))
-		return;
-	if (enabled && !helper_start(helper))
-		atomic_store(&running, false);
-}
-
-/* ---- without a helper: by the clock of a simulated os ---------------------------------------- */
+/* ---- or without it ---------------------------------------------------------------------------- */
 
 static struct rounds rounds;
-static uint64_t due_ns; /* 0: at the first look after somebody called */
+static uint64_t due_ns; /* of the next tick; 0: at the first look after somebody called */
+
+static uint64_t tick_ns(void)
+{
+	return (uint64_t)tuning.purge_tick_ms * 1000000;
+}
+
+/* Without a thread from the system (RLIMIT_NPROC, a container's limit, seccomp) who would wake it does its work, once
+ * in a tick, and asks again then.  What a program leaves that calls no more stays. */
+static void start_or_tick(void)
+{
+	const uint64_t now = root.os->now_ns(root.os->ctx);
+
+	if (now >= due_ns) {
+		due_ns = 0;
+		if (helper_start(helper))
+			return;
+		due_ns = now + tick_ns();
+		rounds.quiet = 0;
+		tick(&rounds);
+	}
+	atomic_store(&running, false);
+}
+
+void purge_wake(void)
+{
+	if (!atomic_load_explicit(&running, memory_order_relaxed) && !atomic_exchange(&running, true) && enabled)
+		start_or_tick();
+}
 
 void purge_by_clock(void)
 {
-	const uint64_t tick_ns = (uint64_t)tuning.purge_tick_ms * 1000000;
-
 	if (enabled || root.base == 0 || !atomic_load_explicit(&running, memory_order_relaxed))
 		return;
 	const uint64_t now = root.os->now_ns(root.os->ctx);
 	if (due_ns == 0)
-		due_ns = now + tick_ns;
+		due_ns = now + tick_ns();
 	for (bool more = true; more && now >= due_ns;) {
 		more = tick(&rounds);
-		due_ns = more ? due_ns + tick_ns : 0;
+		due_ns = more ? due_ns + tick_ns() : 0;
 	}
 }
 

@@ -6,6 +6,7 @@
  * Whoever makes more dirty than that wakes a helper thread, which exists only while there is something
  * to do.  Ten times a second (purge_tick_ms) it gives back what nobody touched for 400 ms (purge_age_ms):
  * whole free chunks with their metadata, then free runs, then pages of slabs in which no object is live.
+ * Where the system gives no thread, whoever would have woken it does the same as often.
  */
 #ifndef SLAB_PURGE_H
 #define SLAB_PURGE_H

@@ -1,10 +1,11 @@
 /* limits.c - a program that runs into a limit of the kernel, on whatever malloc it has.
  *
- *      limits as|data|maps [--keeps]
+ *      limits as|data|maps|threads [--keeps]
  *
  *   as      RLIMIT_AS, from before the program began  data   RLIMIT_DATA: no more private writable memory,
  *   maps    vm.max_map_count: every mapping there             which is what strict overcommit refuses, too
  *           can be is in use, so nothing can be split
+ *   threads no further thread: a malloc whose helper gives memory back has to do so otherwise
  *
  * At the limit, malloc answers with NULL and ENOMEM, and what was given keeps its bytes; free, realloc and
  * calloc go on; when half of it has been freed, there is room again; when the limit is lifted, all works.
@@ -12,13 +13,18 @@
  * Exit 0: so it was.  1: what was not.
  */
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { OBJECTS = 200000, PAGE = 4096, SPLITS = 200000 };
@@ -231,6 +237,41 @@ static void maps(bool keeps)
 	beyond();
 }
 
+/* clone() fails as it does at RLIMIT_NPROC, which does not hold for root. */
+static void refuse_threads(void)
+{
+	struct sock_filter calls[] = {
+	    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+	    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 0, 1),
+	    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAGAIN),
+	    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = {sizeof calls / sizeof *calls, calls};
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+		exit(77);
+}
+
+/* It frees 64 MiB, and goes on with little. */
+static void threads(void)
+{
+	refuse_threads();
+	const size_t before = statm(1);
+	for (int k = 0; k < 64; k++)
+		more((size_t)1 << 20);
+	if (statm(1) < before + ((size_t)60 << 20))
+		wrong("64 MiB were written to, and are not there");
+	while (count > 0)
+		drop(count - 1);
+	for (int k = 0; k < 200; k++) {
+		usleep(10000);
+		more((size_t)100 << 10);
+		drop(0);
+	}
+	if (statm(1) > before + ((size_t)8 << 20))
+		wrong("without a thread to do it nothing is given back");
+}
+
 int main(int argc, char **argv)
 {
 	const char *const word = argc > 1 ? argv[1] : "";
@@ -245,10 +286,13 @@ int main(int argc, char **argv)
 		limit(RLIMIT_DATA, statm(5), keeps);
 	else if (strcmp(word, "maps") == 0)
 		maps(keeps);
+	else if (strcmp(word, "threads") == 0)
+		threads();
 	else {
-		fprintf(stderr, "usage: limits as|data|maps [--keeps]\n");
+		fprintf(stderr, "usage: limits as|data|maps|threads [--keeps]\n");
 		return 2;
 	}
-	printf("limits: %s: NULL with ENOMEM at the limit, and memory again behind it\n", word);
+	printf("limits: %s: %s\n", word, strcmp(word, "threads") == 0 ? "memory goes back all the same" :
+	    "NULL with ENOMEM at the limit, and memory again behind it");
 	return 0;
 }
