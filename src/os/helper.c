@@ -37,10 +37,11 @@ static int begin(void *arg)
 static bool last_has_ended(void)
 {
 	const struct timespec most = {0, 100000000};
-	const int last = atomic_load(&tid);
+	const int last = atomic_load(&tid), saved = errno;
 
 	if (last != 0)
 		syscall(SYS_futex, &tid, FUTEX_WAIT, last, &most, NULL, 0);
+	errno = saved;
 	return atomic_load(&tid) == 0;
 }
 

@@ -1,4 +1,5 @@
 /* refused_test.c - calls that the kernel refuses half-way, and what is believed of memory afterwards. */
+#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -379,6 +380,23 @@ TEST(who_wants_a_helper_while_the_last_one_ends_gets_one)
 		while (!ended)
 			;
 	}
+	while (helper_running())
+		helper_sleep_ms(1);
+}
+
+static int linger(void *arg)
+{
+	(void)arg;
+	helper_sleep_ms(300);
+	return 0;
+}
+
+TEST(who_waits_for_a_helper_in_vain_has_the_errno_that_he_had)
+{
+	assert_true(helper_start(linger));
+	errno = EDOM;
+	assert_false(helper_start(linger));
+	assert_int_equal(errno, EDOM); /* free() may have been who asked */
 	while (helper_running())
 		helper_sleep_ms(1);
 }
