@@ -117,8 +117,7 @@ void *guarded_malloc(size_t n, size_t align, bool *clean)
 	return granule_address(granule_of(s));
 }
 
-/* The granules go back; emptied: no page is behind the object's any more.  Only cleared ones are so all over:
- * beside it may lie what lay there before. */
+/* The granules go back; emptied: no page is behind any of them. */
 static void give_back(struct slab *s, bool emptied)
 {
 	const struct dmm_os *const os = root.os;
@@ -127,27 +126,26 @@ static void give_back(struct slab *s, bool emptied)
 	const size_t pages = pages_for(run_bytes(s) - s->size);
 
 	if (guard(p - lead, lead, false) != 0 || guard(p + pages, run_bytes(s) - pages, false) != 0) {
-		os->purge(os->ctx, p, pages); /* past vm.max_map_count: the addresses are lost, the memory is not */
+		os->purge(os->ctx, p, run_bytes(s)); /* past vm.max_map_count: addresses are lost, no memory is */
 		return;
 	}
-	run_give(granule_of(s) - s->count, s->run + s->count, emptied && hardening.zero_on_free);
+	run_give(granule_of(s) - s->count, s->run + s->count, emptied);
 	purge_check();
 }
 
-/* Its first `clear` bytes have no page behind them already. */
+/* Its first `clear` bytes have no page behind them already.  Beside it may lie what lay there before: an object was
+ * larger, or a guard is only a protection; so what is emptied is all of the run. */
 static void give_cleared(struct slab *s, size_t clear)
 {
 	const struct dmm_os *const os = root.os;
 	char *const p = granule_address(granule_of(s));
-	const size_t pages = pages_for(run_bytes(s) - s->size), left = pages - clear;
+	const size_t lead = (size_t)s->count << GRANULE_SHIFT, pages = pages_for(run_bytes(s) - s->size);
+	const bool emptied = hardening.zero_on_free && pages >= PURGE_FROM &&
+	    os->purge(os->ctx, p - lead, lead + run_bytes(s)) == 0;
 
-	if (hardening.zero_on_free && left != 0) {
-		if (left >= PURGE_FROM && os->purge(os->ctx, p + clear, left) == 0)
-			clear = pages;
-		else
-			memset(p + clear, 0, left);
-	}
-	give_back(s, clear == pages);
+	if (hardening.zero_on_free && !emptied)
+		memset(p + clear, 0, pages - clear);
+	give_back(s, emptied);
 }
 
 void guarded_free(void *p)

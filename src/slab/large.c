@@ -119,6 +119,7 @@ static enum moved move_by_chunks(char *from, char *to, size_t len)
 		const int r = n < tuning.move_from_bytes ? -EFAULT : move_locked(from + at, to + at, n);
 		if (r == -ENXIO) {
 			memcpy(from, to, at);
+			root.os->purge(root.os->ctx, to, at); /* and no more: what lies there now may be another's */
 			return MOVED_AND_LOST;
 		}
 		if (r != 0) {

@@ -160,6 +160,45 @@ TEST(of_an_object_whose_guards_cannot_be_taken_away_the_addresses_are_lost_and_n
 	paper_no_guards = false;
 }
 
+/* Of what was shrunk in place the end is behind a guard, with all its memory. */
+TEST(nor_is_the_memory_behind_them)
+{
+	paper_no_guards = true;
+	paper_begin("guard_large:1,guarded:0");
+	char *const p = painted(4 * MIB, 1);
+	assert_ptr_equal(slab_realloc(p, 3 * MIB), p);
+	paper.no_protect = true;
+	slab_free(p);
+	assert_int_equal(paper_resident(p, 4 * MIB), 0);
+	paper.no_protect = false;
+	paper_sound();
+	paper_end();
+	paper_no_guards = false;
+}
+
+static void gives_back_all_of_what_shrank(const char *settings)
+{
+	paper_begin(settings);
+	char *const p = painted(8 * MIB, 1);
+	assert_ptr_equal(slab_realloc(p, 5 * MIB), p);
+	slab_free(p);
+	slab_trim(0);
+	assert_in_range(paper_resident(p, 8 * MIB), 0, 64 * KIB);
+	paper_sound();
+	paper_end();
+}
+
+TEST(what_a_hardened_object_held_before_it_shrank_goes_back_with_it)
+{
+	gives_back_all_of_what_shrank("guarded:0");
+	gives_back_all_of_what_shrank("zero_on_free:1,guarded:0");
+	gives_back_all_of_what_shrank("hardened,guarded:0,readonly_conf:0");
+	paper_no_guards = true;
+	gives_back_all_of_what_shrank("guard_large:1,guarded:0");
+	gives_back_all_of_what_shrank("hardened,guarded:0,readonly_conf:0");
+	paper_no_guards = false;
+}
+
 /* ---- a thread whose heap is refused */
 
 static void *work_without_a_heap(void *arg)
@@ -213,6 +252,20 @@ static char *grows_by_a_move(size_t n)
 	return q;
 }
 
+/* There is a hole in the payload, where mincore() ends. */
+static size_t mapped_resident_payload(void)
+{
+	size_t bytes = 0;
+
+	for (size_t g = 0; g < (size_t)root.chunk_count * CHUNK_GRANULES; g++)
+		for (size_t at = 0; at < GRANULE; at += 4096) {
+			unsigned char there = 0;
+			if (mincore(granule_address((uint32_t)g) + at, 4096, &there) == 0)
+				bytes += (there & 1) * 4096u;
+		}
+	return bytes;
+}
+
 static void survives_a_lost_target(const char *settings, bool in_chunk, size_t before)
 {
 	paper_begin(settings);
@@ -240,6 +293,22 @@ TEST(where_the_kernel_took_the_target_of_a_move_away_it_is_never_used_again)
 		survives_a_lost_target("canary:1,guarded:0", before > 0, before);
 		survives_a_lost_target("hardened,guarded:0,readonly_conf:0", before > 0, before);
 	}
+}
+
+TEST(what_had_been_moved_to_a_lost_target_before_leaves_no_memory_there)
+{
+	paper_begin("guarded:0");
+	paper.move_loses = paper.moves_in_chunk = true;
+	paper.moves_before_loss = 3;
+	char *const p = painted(10 * MIB, 4), *const wall = painted(3 * MIB, 5);
+	char *const q = slab_realloc(p, 12 * MIB);
+	assert_true(all(q, 10 * MIB, 4));
+	assert_int_equal(paper.moved_bytes, 6 * MIB);
+	slab_free(q), slab_free(wall);
+	slab_trim(0);
+	assert_in_range(mapped_resident_payload(), 0, 256 * KIB);
+	paper_sound();
+	paper_end();
 }
 
 static void moves_in_parts(const char *settings, size_t every)
