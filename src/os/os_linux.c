@@ -124,10 +124,13 @@ static bool is_one_mapping(char *p, size_t len)
 static int left_in_place(void *to, size_t len, int error)
 {
 	const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE;
+	void *const p = mmap(to, len, PROT_READ | PROT_WRITE, flags, -1, 0);
 
-	if (mmap(to, len, PROT_READ | PROT_WRITE, flags, -1, 0) != MAP_FAILED || is_mapped(to, len))
+	if (p == to)
 		return error;
-	return -ENXIO;
+	if (p != MAP_FAILED) /* before Linux 4.17 an address is only a wish */
+		munmap(p, len);
+	return is_mapped(to, len) ? error : -ENXIO;
 }
 
 static int linux_move(void *ctx, void *from, void *to, size_t len)
