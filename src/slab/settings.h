@@ -9,8 +9,8 @@
  *   dirty_share_permille:125    or so much of what is in use, whichever is more
  *   purge_age_ms:400            and what was touched more recently stays for now
  *   purge_tick_ms:100           the purger looks so often
- *   huge_from_mib:16            huge pages beyond this, up to twice this where a chunk is nearly full,
- *                               and below it once the heap is twice as large; never: none
+ *   huge_from_mib:16            huge pages beyond this, up to twice this (or 128 MiB more) where a chunk is
+ *                               nearly full, and so below it once the heap is twice as large; never: none
  *   grow_ahead_percent:25       of the heap is made accessible ahead of need,
  *   grow_ahead_mib:8            and so much in any case; both end where the metadata does, every 128 MiB
  *   move_from_bytes:256k        a large object that moves keeps its pages from this size on; never: copied
