@@ -144,12 +144,27 @@ static bool nearly_full(uint32_t chunk, size_t holes)
 	return !c->claimed && free_bytes(c) + holes <= HUGE_PAGE_SIZE / 4;
 }
 
+/* Of a large object perhaps only the beginning was touched: a collapse would make memory of the rest. */
+static bool mostly_resident(uint32_t chunk)
+{
+	enum { SAMPLES = 8, MISSING = SAMPLES / 4 };
+	unsigned there = 0;
+
+	if (root.os->resident == NULL)
+		return true;
+	for (uint32_t i = 0; i < SAMPLES; i++)
+		there += root.os->resident(root.os->ctx,
+		    granule_address(chunk * CHUNK_GRANULES + (2 * i + 1) * CHUNK_GRANULES / SAMPLES / 2));
+	return there >= SAMPLES - MISSING;
+}
+
 /* One that was filled before there were huge pages; the next when the heap has grown again, since each takes a
  * third of a millisecond, and ten times that where a host has to find the memory. */
 static void collapse_one_below(uint32_t end)
 {
 	for (uint32_t chunk = 1; chunk < end; chunk++) /* 0 begins with a guard */
-		if (root.chunks[chunk].huge == HUGE_NOT && nearly_full(chunk, reservation_holes(chunk))) {
+		if (root.chunks[chunk].huge == HUGE_NOT && nearly_full(chunk, reservation_holes(chunk)) &&
+		    mostly_resident(chunk)) {
 			advise_huge(chunk, DMM_ADVICE_HUGE);
 			advise_huge(chunk, DMM_ADVICE_COLLAPSE);
 			return;

@@ -171,6 +171,24 @@ TEST(of_what_was_filled_before_there_were_huge_pages_what_has_holes_gets_none)
 	paper_end();
 }
 
+TEST(nor_does_a_large_object_of_which_only_the_beginning_was_touched)
+{
+	char *large[3];
+
+	paper_begin("guarded:0,huge_from_mib:8");
+	for (int i = 0; i < 3; i++) {
+		large[i] = slab_malloc(HUGE_PAGE_SIZE);
+		memset(large[i], 1, i == 1 ? HUGE_PAGE_SIZE : HUGE_PAGE_SIZE / 4);
+	}
+	while (root.chunk_count < 14)
+		memset(slab_malloc(1000), 1, 1000);
+	assert_false(paper_advised(large[0], DMM_ADVICE_HUGE));
+	assert_true(paper_advised(large[1], DMM_ADVICE_COLLAPSE));
+	assert_false(paper_advised(large[2], DMM_ADVICE_HUGE));
+	paper_sound();
+	paper_end();
+}
+
 TEST(pages_of_slabs_count_as_holes_in_a_huge_page_and_a_few_holes_do_not)
 {
 	paper_begin("guarded:0,huge_from_mib:2");
