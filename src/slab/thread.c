@@ -159,8 +159,14 @@ struct heap *heap_mine(void)
 		return NULL;
 	/* Hardened: the stacks of the hit path stay empty and full, and every call misses. */
 	struct thread_cache *const lent = unlikely(hardening.on) ? hardened_cache() : tc;
-	if (lent == NULL || (tc->heap = heap_take(lent)) == NULL)
+	if (lent == NULL)
 		return NULL;
+	tc->heap = heap_take(lent);
+	if (tc->heap == NULL) {
+		if (lent != tc) /* no destructor would end that of a thread without a heap */
+			hardened_end();
+		return NULL;
+	}
 	if (have_key)
 		pthread_setspecific(end_key, tc); /* may call calloc, which works by now */
 	return tc->heap;

@@ -201,7 +201,8 @@ TEST(what_a_hardened_object_held_before_it_shrank_goes_back_with_it)
 
 /* ---- a thread whose heap is refused */
 
-static void *work_without_a_heap(void *arg)
+/* To its end, or it gets one when it frees. */
+static void *work_without_a_heap(void *to_its_end)
 {
 	char *object[100];
 
@@ -211,10 +212,24 @@ static void *work_without_a_heap(void *arg)
 		assert_non_null(object[i]);
 		memset(object[i], 1, 10 * i + 1);
 	}
-	paper.no_protect = false;
+	paper.no_protect = to_its_end != NULL;
 	for (size_t i = 0; i < 100; i++)
 		slab_free(object[i]);
-	return arg;
+	return NULL;
+}
+
+static size_t mapped_bytes;
+
+static void *count_map(void *ctx, size_t len, size_t align)
+{
+	mapped_bytes += len;
+	return os_linux.map(ctx, len, align);
+}
+
+static int count_unmap(void *ctx, void *p, size_t len)
+{
+	mapped_bytes -= len;
+	return os_linux.unmap(ctx, p, len);
 }
 
 static void lives_without_a_heap(const char *settings)
@@ -223,8 +238,15 @@ static void lives_without_a_heap(const char *settings)
 
 	paper_begin(settings);
 	painted(100, 1);
-	assert_int_equal(pthread_create(&t, NULL, work_without_a_heap, NULL), 0);
-	assert_int_equal(pthread_join(t, NULL), 0);
+	paper.os.map = count_map;
+	paper.os.unmap = count_unmap;
+	mapped_bytes = 0;
+	for (int k = 0; k < 2; k++) {
+		assert_int_equal(pthread_create(&t, NULL, work_without_a_heap, k == 0 ? &t : NULL), 0);
+		assert_int_equal(pthread_join(t, NULL), 0);
+		paper.no_protect = false;
+		assert_int_equal(mapped_bytes, 0); /* nothing is left of it */
+	}
 	paper_sound();
 	paper_end();
 }
