@@ -66,7 +66,7 @@ static void *alloc_inside(struct heap *h, size_t n, size_t align)
 {
 	const struct dmm_system *const sys = h->sys;
 
-	if (n > DMM_SIZE_MAX - align)
+	if (align > DMM_SIZE_MAX || n > DMM_SIZE_MAX - align)
 		return NULL;
 	void *const base = sys->alloc(h->state, max_size(n, 1) + align - DMM_ALIGN_MIN, DMM_ALIGN_MIN);
 	if (base == NULL)

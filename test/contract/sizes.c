@@ -103,6 +103,20 @@ CONTRACT(a_bad_alignment_is_einval_and_changes_nothing, 0)
 	ALL_SOUND();
 }
 
+CONTRACT(an_alignment_that_no_address_has_is_refused_with_enomem, 0)
+{
+	static const size_t sizes[] = {1, 4096, DMM_SIZE_MAX, DMM_SIZE_MAX - 1, DMM_SIZE_MAX - 15, DMM_SIZE_MAX - 16,
+	    DMM_SIZE_MAX - 32, DMM_SIZE_MAX - 4096, (size_t)1 << 62};
+
+	for (size_t align = (size_t)1 << 61; align != 0; align *= 2)
+		for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+			errno = 0;
+			assert_null(heap_aligned(g->heap, align, sizes[i]));
+			assert_int_equal(errno, ENOMEM);
+		}
+	ALL_SOUND();
+}
+
 CONTRACT(an_aligned_object_can_be_resized, 0)
 {
 	for (size_t align = 32; align <= 65536; align *= 2) {
