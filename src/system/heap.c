@@ -131,12 +131,14 @@ static void *resize_locked(struct heap *h, void *p, size_t n)
 	return h->sys->resize(h->state, p, n);
 }
 
+/* Who shortens what he has need not be refused: it stays where it is. */
 static void *move_locked(struct heap *h, void *p, size_t n)
 {
+	const size_t have = usable_locked(h, p);
 	void *const q = alloc_locked(h, n, DMM_ALIGN_MIN);
 	if (q == NULL)
-		return NULL;
-	memcpy(q, p, min_size(n, usable_locked(h, p)));
+		return n <= have ? p : NULL;
+	memcpy(q, p, min_size(n, have));
 	free_locked(h, p);
 	return q;
 }

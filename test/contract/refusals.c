@@ -140,3 +140,22 @@ CONTRACT(realloc_that_is_refused_keeps_the_object, 0)
 	f->fail_from = 0;
 	ALL_SOUND();
 }
+
+/* Programs shorten without looking: what they have would do. */
+CONTRACT(realloc_to_fewer_bytes_is_never_refused, 0)
+{
+	struct os_fault *const f = &g->stage.fault;
+
+	for (size_t n = 10; n < 4000000; n *= 4)
+		for (int k = 0; k < 3; k++)
+			SOUND(shadow_malloc(&g->shadow, n));
+	SOUND(shadow_aligned(&g->shadow, 65536, 100000));
+	SOUND(shadow_aligned(&g->shadow, 4096, 100));
+	f->fail_from = f->calls + 1;
+	for (size_t part = 2; part <= 64; part *= 2)
+		for (size_t i = 0; i < g->shadow.count; i++)
+			SOUND(shadow_realloc(&g->shadow, i, max_size(g->shadow.objects[i].n / part, 1)));
+	assert_int_equal(g->shadow.refused, 0);
+	f->fail_from = 0;
+	ALL_SOUND();
+}

@@ -263,6 +263,25 @@ TEST(realloc_prefers_the_systems_way_and_else_copies)
 	heap_close(&h);
 }
 
+TEST(realloc_to_fewer_bytes_needs_no_memory)
+{
+	struct heap h;
+	struct toy *const t = toy_heap(&h);
+	char *const p = heap_malloc(&h, 1000);
+	char *q = heap_aligned(&h, 4096, 1000);
+	if (aligned_find(&h.aligned, q) == q) /* aligned by chance: the next is not */
+		q = heap_aligned(&h, 4096, 1000);
+	t->refuse = true;
+	errno = EBADF;
+	assert_ptr_equal(heap_realloc(&h, p, 10), p);
+	assert_ptr_equal(heap_realloc(&h, q, 10), q);
+	assert_int_equal(errno, EBADF);
+	assert_int_equal(t->frees, 0);
+	assert_null(heap_realloc(&h, p, 5000));
+	assert_int_equal(errno, ENOMEM);
+	heap_close(&h);
+}
+
 TEST(realloc_of_null_allocates_and_to_zero_frees)
 {
 	struct heap h;
