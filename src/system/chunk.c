@@ -47,8 +47,9 @@ static struct chunk *fence(struct chunk_heap *h, void *p)
 	return c;
 }
 
-struct chunk *chunk_grow(struct chunk_heap *h, size_t size)
+struct chunk *chunk_grow(struct chunk_heap *h, size_t least)
 {
+	const size_t size = max_size(least, reuse_chunk_min(h->reuse)); /* it is in a list for a moment, if no longer */
 	const size_t header = reuse_header(h->reuse);
 	char *const old_end = h->section.end;
 	const size_t extra = 2 * header + (h->first == NULL ? MAX_ALIGN : 0);

@@ -147,9 +147,9 @@ static inline void chunk_set_size(const struct chunk_heap *h, struct chunk *c, s
 int chunk_open(struct chunk_heap *h, const struct dmm_params *params, const struct dmm_os *os);
 void chunk_close(struct chunk_heap *h);
 
-/* A new free chunk of `size` bytes at the end of the heap, not yet in a list nor merged.
- * NULL: no memory. */
-struct chunk *chunk_grow(struct chunk_heap *h, size_t size);
+/* A new free chunk of `least` bytes, or of the smallest chunk's, at the end of the heap, not yet in a list
+ * nor merged.  NULL: no memory. */
+struct chunk *chunk_grow(struct chunk_heap *h, size_t least);
 
 /* Cut the free chunk c, the last one, down to `keep` bytes or a little more, and give the rest back.
  * Bytes given back; c stands smaller. */

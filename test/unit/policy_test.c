@@ -206,3 +206,29 @@ TEST(segmeta_has_at_most_2_percent_of_metadata_for_objects_of_64_bytes_and_more)
 		end(&f);
 	}
 }
+
+/* The heap may grow by less than a chunk needs for its links. */
+TEST(the_last_object_grows_in_place_by_the_least_there_is)
+{
+	static const struct dmm_system *const systems[] = {&system_dlist, &system_bins, &system_gnu};
+	static const char *const confs[] = {"grow_min:16,reuse:none", "grow_min:16,reuse:links",
+	    "grow_min:16,reuse:footer", "grow_min:32,reuse:none", "grow_min:16,reuse:none,fit:address",
+	    "grow_min:16,reuse:links,fit:next", "grow_min:16,reuse:none,footer:check"};
+	struct dmm_fault why;
+	struct fixture f;
+	void *some[CHUNKS];
+
+	for (size_t s = 0; s < sizeof systems / sizeof *systems; s++)
+		for (size_t c = 0; c < sizeof confs / sizeof *confs; c++) {
+			begin(&f, systems[s], confs[c]);
+			make_free(&f, (const size_t[CHUNKS]){48, 64, 32, 80, 96, 32, 160, 16}, some);
+			char *p = heap_malloc(&f.heap, 1000);
+			for (size_t n = 1016; n < 1300; n += 16) {
+				memset(p, 0x33, n - 16);
+				p = heap_realloc(&f.heap, p, n);
+				assert_non_null(p);
+				assert_true(heap_check(&f.heap, &why));
+			}
+			end(&f);
+		}
+}
