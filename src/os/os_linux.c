@@ -24,11 +24,14 @@ static void *linux_brk_get(void *ctx)
 	return sbrk(0); /* with 0 it only asks; moving by sbrk overflows badly */
 }
 
+/* The kernel answers with where the break is, and brk(3) takes what is not below `to` for success: also a lower
+ * break that was refused (beyond RLIMIT_DATA any is), and the error of a seccomp filter. */
 static int linux_brk_set(void *ctx, void *to)
 {
 	(void)ctx;
 	const int saved = errno;
-	return result(brk(to), saved);
+	const int r = result(brk(to), saved);
+	return r == 0 && sbrk(0) != to ? -ENOMEM : r;
 }
 
 static void *map_anywhere(size_t len, int prot, int flags)
@@ -42,15 +45,16 @@ static void *map_anywhere(size_t len, int prot, int flags)
 /* The kernel aligns to pages only: ask for more, cut off both ends. */
 static void *map_aligned(size_t len, size_t align, int prot, int flags)
 {
+	const int saved = errno;
 	char *p = map_anywhere(len, prot, flags);
 	if (p == NULL || is_aligned(p, align))
 		return p;
 	munmap(p, len);
+	errno = saved;
 
 	const size_t wide = len + align - PAGE;
 	if (wide < len || (p = map_anywhere(wide, prot, flags)) == NULL)
 		return NULL;
-	const int saved = errno;
 	const size_t front = round_up((uintptr_t)p, align) - (uintptr_t)p;
 	if (front != 0)
 		munmap(p, front);

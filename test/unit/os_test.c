@@ -1,6 +1,14 @@
 /* os_test.c - the real system, the failing one, and a heap section shared with strangers. */
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/bits.h"
@@ -48,6 +56,102 @@ TEST(linux_remap_and_purge_do_what_they_say)
 	assert_int_equal(os_linux.unmap(NULL, p, MIB), 0);
 	const uint64_t then = os_linux.now_ns(NULL);
 	assert_true(os_linux.now_ns(NULL) >= then);
+}
+
+/* ---- os_linux, when the kernel refuses: each in a child, whose exit says what was wrong ---- */
+
+enum { CANNOT_REFUSE = 77 };
+
+static void expect(bool it, int exit)
+{
+	if (!it)
+		_exit(exit);
+}
+
+static void end_well(void (*act)(void *arg))
+{
+	char said[1024];
+	const int status = test_in_child(act, NULL, said, sizeof said);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == CANNOT_REFUSE)
+		skip();
+	assert_string_equal(said, "");
+	assert_int_equal(status, 0);
+}
+
+static void refuse(long call, int error)
+{
+	struct sock_filter calls[] = {
+	    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+	    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)call, 0, 1),
+	    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)error),
+	    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = {sizeof calls / sizeof *calls, calls};
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+		_exit(CANNOT_REFUSE);
+}
+
+/* The kernel looks at the limit before it looks which way the break shall go, and answers with where it is:
+ * which is above what was asked for, and brk(3) takes it for success. */
+static void lower_beyond_a_limit(void *arg)
+{
+	(void)arg;
+	struct section s = {.os = &os_linux};
+	char *const p = section_grow(&s, 8 * MIB, 0);
+	expect(p != NULL, 2);
+	memset(p, 1, 8 * MIB);
+	struct rlimit most;
+	getrlimit(RLIMIT_DATA, &most);
+	most.rlim_cur = MIB;
+	setrlimit(RLIMIT_DATA, &most);
+	expect(!section_shrink(&s, MIB), 3); /* 7 MiB are still too much */
+	expect(s.end == p + 8 * MIB && s.owned_bytes == 8 * MIB, 4);
+	expect(os_linux.brk_get(NULL) == s.end, 5);
+	most.rlim_cur = most.rlim_max;
+	setrlimit(RLIMIT_DATA, &most);
+	expect(section_grow(&s, 16, 4096) == p + 8 * MIB, 6); /* and no hole begins here */
+}
+
+TEST(a_lower_break_that_is_refused_changes_nothing)
+{
+	end_well(lower_beyond_a_limit);
+}
+
+static void grow_without_brk(void *arg)
+{
+	(void)arg;
+	struct section s = {.os = &os_linux};
+	expect(section_grow(&s, 8192, 0) != NULL, 2);
+	const struct section before = s;
+	refuse(SYS_brk, EPERM);
+	expect(section_grow(&s, 8192, 16) == NULL, 3);
+	expect(section_grow(&s, 8192, 16) == NULL, 4);
+	expect(!section_shrink(&s, 4096), 5);
+	expect(memcmp(&before, &s, sizeof s) == 0, 6);
+}
+
+TEST(a_break_that_a_filter_refuses_changes_nothing)
+{
+	end_well(grow_without_brk);
+}
+
+static void map_without_unmap(void *arg)
+{
+	(void)arg;
+	refuse(SYS_munmap, ENOMEM);
+	errno = EBADF;
+	for (size_t align = 4096; align <= 64 * MIB; align *= 4) {
+		char *const p = os_linux.map(NULL, 8192, align);
+		expect(p != NULL && is_aligned(p, align) && p[0] == 0 && p[8191] == 0, 2);
+		expect(errno == EBADF, 3);
+	}
+}
+
+TEST(aligned_pages_need_no_munmap_and_keep_errno)
+{
+	end_well(map_without_unmap);
 }
 
 /* ---- os_fault over an arena */
