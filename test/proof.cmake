@@ -31,6 +31,22 @@ foreach(name record replay show)
 	set_tests_properties(faults_in_dmm_${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300)
 endforeach()
 
+# All of them from the first on: a program whose malloc never has a heap.
+add_executable(no_heap faults/no_heap.c)
+set_target_properties(no_heap PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
+target_compile_options(no_heap PRIVATE -fno-builtin)
+target_link_libraries(no_heap PRIVATE dmm_flags)
+foreach(name ${dmm_systems})
+	set(lib dmm-${name})
+	if(name STREQUAL slab)
+		set(lib dmm_shared)
+	endif()
+	add_test(NAME ${name}_without_a_heap COMMAND sh -c
+		"\"$0\" -- true 2>/dev/null || exit 77; exec \"$0\" --from=1 --by=libdmm -- env LD_PRELOAD=\"$1\" \"$2\""
+		$<TARGET_FILE:refuse> $<TARGET_FILE:${lib}> $<TARGET_FILE:no_heap>)
+	set_tests_properties(${name}_without_a_heap PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 60)
+endforeach()
+
 # Limits of the kernel, and a disk that fills up.
 add_executable(limits faults/limits.c)
 set_target_properties(limits PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
@@ -49,7 +65,7 @@ foreach(name ${dmm_systems})
 	dmm_limits_test(${name} as)
 	dmm_limits_test(${name} data)
 endforeach()
-foreach(name vm gnu segmeta slab) # who maps
+foreach(name vm gnu segdata segmeta slab) # who maps
 	dmm_limits_test(${name} maps)
 endforeach()
 dmm_limits_test(slab threads)

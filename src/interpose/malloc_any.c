@@ -144,10 +144,9 @@ static int add_piece(void *arg, const struct dmm_piece *piece)
 
 void interpose_measure(struct usage *u)
 {
-	*u = (struct usage){0};
+	*u = (struct usage){.system = dmm_system_entry()->name};
 	if (!is_open())
 		return;
-	u->system = heap.sys->name;
 	for (int i = 0; i < 5; i++)
 		u->calls[i] = atomic_load_explicit(&calls[i], memory_order_relaxed);
 	heap_walk(&heap, add_piece, u);
