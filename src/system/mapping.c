@@ -97,25 +97,6 @@ static struct mapping *take_kept(struct mappings *ms, size_t size)
 	return NULL;
 }
 
-struct mapping *mapping_new(struct mappings *ms, size_t n)
-{
-	const size_t size = round_up(n + sizeof(struct mapping), ms->os->page);
-
-	struct mapping *m = take_kept(ms, size);
-	if (m != NULL) {
-		list_remove(&m->link);
-		ms->kept_count--;
-		set_live(ms, m, m->size);
-		return m;
-	}
-	m = ms->os->map(ms->os->ctx, size, ms->os->page);
-	if (m == NULL)
-		return NULL;
-	ms->bytes += size;
-	set_live(ms, m, size);
-	return m;
-}
-
 /* The page with the header stays; what is behind it is emptied. */
 static void keep(struct mappings *ms, struct mapping *m)
 {
@@ -136,6 +117,45 @@ static void unmap_or_keep(struct mappings *ms, struct mapping *m)
 	}
 	ms->bytes -= size;
 	remember_gone(ms, m, size);
+}
+
+/* Unmap kept ones until `enough` bytes went back; those that did. */
+static size_t give_back(struct mappings *ms, size_t enough)
+{
+	const size_t before = ms->bytes;
+
+	for (size_t i = 0; i < MAPPINGS_KEPT_BY_PAGES; i++) {
+		for (struct list *at = ms->kept[i].next, *next; at != &ms->kept[i]; at = next) {
+			if (before - ms->bytes >= enough)
+				break;
+			next = at->next;
+			list_remove(at);
+			ms->kept_count--;
+			unmap_or_keep(ms, list_entry(at, struct mapping, link));
+		}
+	}
+	return before - ms->bytes;
+}
+
+struct mapping *mapping_new(struct mappings *ms, size_t n)
+{
+	const size_t size = round_up(n + sizeof(struct mapping), ms->os->page);
+
+	struct mapping *m = take_kept(ms, size);
+	if (m != NULL) {
+		list_remove(&m->link);
+		ms->kept_count--;
+		set_live(ms, m, m->size);
+		return m;
+	}
+	m = ms->os->map(ms->os->ctx, size, ms->os->page);
+	if (m == NULL && give_back(ms, size) != 0)
+		m = ms->os->map(ms->os->ctx, size, ms->os->page);
+	if (m == NULL)
+		return NULL;
+	ms->bytes += size;
+	set_live(ms, m, size);
+	return m;
 }
 
 void mapping_delete(struct mappings *ms, struct mapping *m)
@@ -172,17 +192,7 @@ struct mapping *mapping_resize(struct mappings *ms, struct mapping *m, size_t n)
 
 size_t mappings_trim(struct mappings *ms)
 {
-	const size_t before = ms->bytes;
-
-	for (size_t i = 0; i < MAPPINGS_KEPT_BY_PAGES; i++) {
-		for (struct list *at = ms->kept[i].next, *next; at != &ms->kept[i]; at = next) {
-			next = at->next;
-			list_remove(at);
-			ms->kept_count--;
-			unmap_or_keep(ms, list_entry(at, struct mapping, link));
-		}
-	}
-	return before - ms->bytes;
+	return give_back(ms, SIZE_MAX);
 }
 
 /* ---- looking inside */

@@ -11,7 +11,8 @@
  * that touch: it is the holes between them that count.  At the bound munmap fails where it would cut
  * one in two, and then mmap and mprotect fail for everybody: node's compiler ends the program.  So
  * while more than MAPPINGS_MANY live, what is freed makes no hole but is kept, emptied, and taken
- * again first; likewise what munmap refuses.  Below half of that the kept ones are unmapped.
+ * again first; likewise what munmap refuses.  Below half of that the kept ones are unmapped, and before a
+ * mapping is refused, as many as make room for it.
  *
  * Invariants, checked under these names by mappings_check():
  *   V1 aligned   a mapping begins on a page and has whole pages
