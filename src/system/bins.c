@@ -107,8 +107,10 @@ bool bins_merge_waiting(struct bins *b)
 
 	if (b->waiting.count == 0)
 		return false;
-	while ((c = waiting_any(&b->waiting, &from)) != NULL)
+	while ((c = waiting_any(&b->waiting, &from)) != NULL) {
+		footer_verify_before(&b->heap, c);
 		give(b, c);
+	}
 	return true;
 }
 
@@ -130,6 +132,7 @@ static bool grow(struct bins *b, size_t need)
 
 	if (c == NULL)
 		return false;
+	footer_verify_before(&b->heap, c);
 	bins_insert(b, c);
 	merge_with_neighbours(b, c);
 	return true;

@@ -99,8 +99,10 @@ static bool merge_waiting(struct dlist *d)
 
 	if (d->waiting.count == 0)
 		return false;
-	while ((c = waiting_any(&d->waiting, &from)) != NULL)
+	while ((c = waiting_any(&d->waiting, &from)) != NULL) {
+		footer_verify_before(&d->heap, c);
 		give(d, c);
+	}
 	return true;
 }
 
@@ -111,6 +113,7 @@ static bool grow(struct dlist *d, size_t need)
 
 	if (c == NULL)
 		return false;
+	footer_verify_before(&d->heap, c);
 	insert(d, c);
 	merge_with_neighbours(d, c);
 	return true;

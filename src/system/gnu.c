@@ -27,6 +27,7 @@
 
 #include "system/bins.h"
 #include "system/mapping.h"
+#include "system/policy/footer.h"
 
 enum {
 	GROW_MIN = 128 << 10,      /* bytes, the least growth, as glibc's M_TOP_PAD */
@@ -90,7 +91,10 @@ static size_t trim_top(struct gnu *g, size_t from, size_t keep)
 {
 	struct chunk_heap *const h = &g->bins.heap;
 
-	if (h->last == NULL || !chunk_before_free(h, h->last))
+	if (h->last == NULL)
+		return 0;
+	footer_verify_before(h, h->last);
+	if (!chunk_before_free(h, h->last))
 		return 0;
 	struct chunk *const top = chunk_before(h, h->last);
 	if (chunk_size(top) < from)

@@ -1,6 +1,7 @@
 /* policy_test.c - the techniques of the appendix, each by what it is there for. */
 #include <string.h>
 
+#include "base/crash.h"
 #include "os/os.h"
 #include "system/heap.h"
 #include "system/policy/params.h"
@@ -231,4 +232,80 @@ TEST(the_last_object_grows_in_place_by_the_least_there_is)
 			}
 			end(&f);
 		}
+}
+
+/* ---- footer:check, where another object's turn comes first */
+
+struct overrun {
+	struct fixture *f;
+	char *s, *other;
+};
+
+static void spoil(const struct overrun *o)
+{
+	memset(o->s + heap_usable(&o->f->heap, o->s), 'A', sizeof(size_t));
+}
+
+static void grow_over(void *arg)
+{
+	const struct overrun *const o = arg;
+	spoil(o);
+	heap_malloc(&o->f->heap, 10000);
+}
+
+static void free_other(void *arg)
+{
+	const struct overrun *const o = arg;
+	spoil(o);
+	heap_free(&o->f->heap, o->other);
+}
+
+static void found_before(struct overrun *o, void (*act)(void *arg), const void *behind)
+{
+	char said[200];
+
+	crash_format(said, sizeof said, "dmm: overflow: the block before %p was written beyond its end\n", behind);
+	test_aborts_saying(act, o, said);
+}
+
+static const char *const reuses[] = {"footer:check,grow_min:16,reuse:none", "footer:check,grow_min:16,reuse:links"};
+
+/* The chunk of the new bytes, or one that waited, would merge with a neighbour whose size is no size. */
+TEST(an_overrun_is_named_before_the_heap_grows_or_what_waited_merges)
+{
+	static const struct dmm_system *const systems[] = {&system_dlist, &system_bins, &system_gnu};
+	char conf[100];
+	struct fixture f;
+
+	for (size_t i = 0; i < 6; i++) {
+		const size_t overhead = i % 2 == 0 ? 32 : 16;
+		crash_format(conf, sizeof conf, "%s,coalesce:now", reuses[i % 2]);
+		begin(&f, systems[i / 2], conf);
+		struct overrun o = {.f = &f, .s = heap_malloc(&f.heap, 1008 - overhead)};
+		found_before(&o, grow_over, o.s + 1008);
+		end(&f);
+		crash_format(conf, sizeof conf, "%s,coalesce:deferred", reuses[i % 2]);
+		begin(&f, systems[i / 2], conf);
+		o.s = heap_malloc(&f.heap, 208 - overhead);
+		o.other = heap_malloc(&f.heap, 208 - overhead);
+		assert_ptr_equal(o.other, o.s + 208);
+		heap_malloc(&f.heap, 16);
+		heap_free(&f.heap, o.other);
+		found_before(&o, grow_over, o.other);
+		end(&f);
+	}
+}
+
+/* Who frees does not only look at his own neighbours: what is free at the top goes back. */
+TEST(an_overrun_of_the_last_object_is_named_when_another_is_freed)
+{
+	struct fixture f;
+
+	for (size_t i = 0; i < 2; i++) {
+		begin(&f, &system_gnu, reuses[i]);
+		struct overrun o = {.f = &f, .other = heap_malloc(&f.heap, 2000)};
+		o.s = heap_malloc(&f.heap, 1008 - (i == 0 ? 32 : 16));
+		found_before(&o, free_other, o.s + 1008);
+		end(&f);
+	}
 }

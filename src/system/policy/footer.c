@@ -23,7 +23,7 @@ size_t footer_overrun(const struct chunk_heap *h, const struct chunk *c)
 }
 
 /* The chunk before c cannot be found through a footer that was overwritten: only that can be said. */
-static void verify_before(const struct chunk_heap *h, const struct chunk *c)
+void footer_look_before(const struct chunk_heap *h, const struct chunk *c)
 {
 	const struct chunk *const before = chunk_before(h, c);
 	char found[WHERE];
@@ -42,7 +42,7 @@ void footer_verify(const struct chunk_heap *h, const struct chunk *c)
 		return;
 	const size_t beyond = footer_overrun(h, c);
 	if (beyond == 0) {
-		verify_before(h, c);
+		footer_look_before(h, c);
 		return;
 	}
 	where_found(found, sizeof found);

@@ -35,4 +35,13 @@ size_t footer_overrun(const struct chunk_heap *h, const struct chunk *c);
 /* Ends the program if c, or the chunk before it, was overrun. */
 void footer_verify(const struct chunk_heap *h, const struct chunk *c);
 
+void footer_look_before(const struct chunk_heap *h, const struct chunk *c);
+
+/* Of the chunk before c alone: before chunk_before() where nobody freed or resized c just now. */
+static inline void footer_verify_before(const struct chunk_heap *h, const struct chunk *c)
+{
+	if (unlikely(h->footer))
+		footer_look_before(h, c);
+}
+
 #endif
