@@ -18,24 +18,26 @@ struct reading {
 	const char *file; /* NULL: the text itself */
 };
 
-static bool set_stats(struct conf *c, const char *value, struct params_error *e)
+static bool set_switch(bool *at, const char *key, const char *value, struct params_error *e)
 {
 	if (strcmp(value, "1") == 0 || strcmp(value, "0") == 0) {
-		c->stats = value[0] == '1';
+		*at = value[0] == '1';
 		return true;
 	}
-	crash_format(e->text, sizeof e->text, "stats:%s: 0 or 1", value);
+	crash_format(e->text, sizeof e->text, "%s:%s: 0 or 1", key, value);
 	return false;
 }
 
-/* A technique, or one of the two keys that are no system's. */
+/* A technique, or one of the keys that every system has. */
 static bool set(struct reading *r, const char *key, const char *value, struct params_error *e)
 {
-	static const char *const ours[] = {"stats", "file"};
+	static const char *const ours[] = {"stats", "deepbind", "file"};
 	enum { OURS = sizeof ours / sizeof *ours };
 
 	if (strcmp(key, ours[0]) == 0)
-		return set_stats(r->conf, value, e);
+		return set_switch(&r->conf->stats, key, value, e);
+	if (strcmp(key, ours[1]) == 0)
+		return set_switch(&r->conf->deepbind, key, value, e);
 	const char *const nearest = nearest_name(key, ours, OURS);
 	if (nearest == NULL || nearest_name(key, params_keys, params_key_count) != NULL)
 		return params_set(&r->conf->params, r->sys, key, value, e);

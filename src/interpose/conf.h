@@ -2,6 +2,7 @@
  *
  *   fit split_min coalesce ...   the techniques, by their names: policy/params.h
  *   stats:1                      print calls and bytes when the program ends
+ *   deepbind:1                   dlopen keeps RTLD_DEEPBIND (os/dlopen.h); otherwise it drops that flag
  *   file:PATH                    and what this file says, in the same words (base/conf_text.h)
  *
  * The last word counts.  A key that nobody knows, a value that does not fit, and a key that the system
@@ -17,7 +18,7 @@
 
 struct conf {
 	struct dmm_params params;
-	bool stats;
+	bool stats, deepbind;
 };
 
 /* One word that was read, as it is told to who listens. */

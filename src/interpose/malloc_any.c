@@ -16,6 +16,7 @@
 #include "base/where.h"
 #include "interpose/conf.h"
 #include "interpose/interpose.h"
+#include "os/dlopen.h"
 #include "os/os.h"
 #include "system/heap.h"
 
@@ -128,6 +129,11 @@ static inline size_t do_usable(const void *p)
 }
 
 #include "interpose/names.h"
+
+bool dlopen_keeps_deepbind(void)
+{
+	return is_open() && conf.deepbind;
+}
 
 void *interpose_aligned(size_t align, size_t n)
 {

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "interpose/interpose.h"
+#include "os/dlopen.h"
 #include "slab/fast.h"
 #include "slab/fork.h"
 #include "slab/settings.h"
@@ -56,6 +57,11 @@ static inline size_t do_usable(const void *p)
 const char *slab_settings_text(void)
 {
 	return secure_getenv("DMM_CONF"); /* NULL while there is no environment yet */
+}
+
+bool dlopen_keeps_deepbind(void)
+{
+	return slab_start_up() && surface.deepbind;
 }
 
 void *interpose_aligned(size_t align, size_t n)

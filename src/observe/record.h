@@ -89,6 +89,7 @@ uint64_t tapes_lost(void);
 struct record_config {
 	enum trace_stacks stacks;
 	bool scrub;
+	bool deepbind; /* dlopen keeps RTLD_DEEPBIND, and calls of such libraries are not recorded */
 	bool deep;     /* stacks > TRACE_CALLER */
 	bool by_clock; /* the cheap ticks are not steady here */
 	int level;     /* of zstd */

@@ -83,6 +83,7 @@ void record_configure(void)
 		if (strcmp(stacks, stacks_name(i)) == 0)
 			record_config.stacks = (enum trace_stacks)i;
 	record_config.scrub = getenv("DMM_RECORD_SCRUB") != NULL;
+	record_config.deepbind = getenv("DMM_RECORD_DEEPBIND") != NULL;
 	if (record_config.stacks == TRACE_DWARF && !stack_find_unwinder()) {
 		crash_say("record: no libunwind.so.8; recording callers only");
 		record_config.stacks = TRACE_CALLER;

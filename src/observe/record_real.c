@@ -10,6 +10,7 @@
 #include "base/bits.h"
 #include "base/crash.h"
 #include "observe/record.h"
+#include "os/dlopen.h"
 
 enum { BOOT_LEN = 64 << 10 };
 
@@ -96,4 +97,10 @@ void real_find(void)
 	FIND(pvalloc);
 	FIND(free);
 	real = found; /* all at once: what the new ones gave must not meet the old ones */
+}
+
+bool dlopen_keeps_deepbind(void)
+{
+	record_configure();
+	return record_config.deepbind;
 }

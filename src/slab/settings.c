@@ -56,6 +56,8 @@ static const struct key {
     {"move_from_bytes", "a large object that moves keeps its pages from this size on",
         &tuning.move_from_bytes, 0, 1ul << 40, SIZE | OR_NEVER},
     {"observe", "dmm top and dmm show may look in where Yama forbids it", &tuning.observe, 0, 1, SWITCH},
+    {"deepbind", "dlopen keeps RTLD_DEEPBIND, with which a library's free is not ours", &surface.deepbind, 0, 1,
+        SWITCH},
     {"canary", "bytes behind an object's end, checked when it is freed", &hardening.canary, 0, 1,
         SWITCH | HARDENS},
     {"zero_on_free", "what is freed is cleared", &hardening.zero_on_free, 0, 1, SWITCH | HARDENS},

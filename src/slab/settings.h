@@ -15,6 +15,7 @@
  *   grow_ahead_mib:8            and so much in any case; both end where the metadata does, every 128 MiB
  *   move_from_bytes:256k        a large object that moves keeps its pages from this size on; never: copied
  *   observe:1                   dmm top and dmm show may look in where Yama forbids it: PR_SET_PTRACER
+ *   deepbind:1                  dlopen keeps RTLD_DEEPBIND (os/dlopen.h); otherwise it drops that flag
  *
  *   hardened                    canary, zero_on_free, check_on_reuse, quarantine:1024, random_order,
  *                               guard_large, readonly_conf, guarded; later words change single ones
@@ -75,12 +76,18 @@ struct tuning {
 	bool   observe;
 };
 
+/* What only the library that takes malloc's place looks at. */
+struct surface {
+	bool deepbind;
+};
+
 /* Never written to where nothing is set. */
 union settings_page {
 	struct slab_settings {
 		struct hardening hard;
 		struct tuning tuned;
 		struct guarding guards;
+		struct surface shown;
 	} is;
 	char page[SETTINGS_PAGE];
 };
@@ -88,6 +95,7 @@ extern HIDDEN union settings_page settings_page;
 #define hardening (settings_page.is.hard)
 #define tuning    (settings_page.is.tuned)
 #define guarding  (settings_page.is.guards)
+#define surface   (settings_page.is.shown)
 
 /* The text of the settings, NULL: none.  Defined where a program's settings are read; elsewhere (in the
  * lab, which drives slab as one design of many) there is none. */
@@ -95,7 +103,7 @@ extern __attribute__((weak)) const char *slab_settings_text(void);
 
 /* The i-th key, what it says in one line, and whether the word "hardened" sets it too; then its value now
  * and what it may be, into a buffer of `cap` bytes. */
-enum { SLAB_SETTINGS = 23 };
+enum { SLAB_SETTINGS = 24 };
 const char *slab_setting_key(size_t i);
 const char *slab_setting_doc(size_t i);
 bool slab_setting_hardens(size_t i);

@@ -5,7 +5,7 @@ add_library(dmm_slab OBJECT ${CMAKE_CURRENT_LIST_DIR}/size_class.c ${CMAKE_CURRE
 	${CMAKE_CURRENT_LIST_DIR}/sampled.c ${CMAKE_CURRENT_LIST_DIR}/sampled_report.c)
 target_link_libraries(dmm_slab PRIVATE dmm_malloc_flags)
 set(DMM_OBJECTS $<TARGET_OBJECTS:dmm_slab> $<TARGET_OBJECTS:dmm_base> $<TARGET_OBJECTS:dmm_interpose>)
-add_library(dmm_shared SHARED interpose/malloc_fast.c ${DMM_OBJECTS})
+add_library(dmm_shared SHARED interpose/malloc_fast.c ${DMM_OBJECTS} $<TARGET_OBJECTS:dmm_dlopen>)
 add_library(dmm_static STATIC interpose/malloc_fast.c ${DMM_OBJECTS})
 target_link_libraries(dmm_shared PRIVATE dmm_malloc_flags)
 target_link_libraries(dmm_static PRIVATE dmm_malloc_flags)
