@@ -71,7 +71,7 @@ foreach(name ${dmm_systems})
 	endif()
 endforeach()
 
-add_executable(torture EXCLUDE_FROM_ALL torture_main.c ${CMAKE_SOURCE_DIR}/lab/cmd_torture.c)
+add_executable(torture EXCLUDE_FROM_ALL torture_main.c ${CMAKE_SOURCE_DIR}/lab/cmd/torture.c)
 set_target_properties(torture PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
 target_link_libraries(torture PRIVATE dmm_lab)
 

@@ -10,8 +10,8 @@ if(NOT DMM_SANITIZE AND NOT DMM_COVERAGE)
 	add_test(NAME top_keys COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/outside/top_keys ${CMAKE_BINARY_DIR})
 	set_tests_properties(top_keys PROPERTIES TIMEOUT 100 SKIP_RETURN_CODE 77)
 endif()
-add_executable(slab_drawing outside/slab_drawing.c ${CMAKE_SOURCE_DIR}/lab/draw_slab.c
-	${CMAKE_SOURCE_DIR}/lab/draw_slab_map.c ${CMAKE_SOURCE_DIR}/lab/draw_look.c ${CMAKE_SOURCE_DIR}/lab/picture.c)
+add_executable(slab_drawing outside/slab_drawing.c ${CMAKE_SOURCE_DIR}/lab/show/draw_slab.c
+	${CMAKE_SOURCE_DIR}/lab/show/draw_slab_map.c ${CMAKE_SOURCE_DIR}/lab/draw/look.c ${CMAKE_SOURCE_DIR}/lab/draw/snapshot.c)
 set_target_properties(slab_drawing PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
 target_link_libraries(slab_drawing PRIVATE dmm_lab)
 add_test(NAME slab_is_drawn_as_before COMMAND sh -c

@@ -1,5 +1,5 @@
 /* torture_main.c - dmm torture alone: quick to build under a sanitizer, or with a seeded bug. */
-#include "commands.h"
+#include "cmd/commands.h"
 
 int main(int argc, char **argv)
 {

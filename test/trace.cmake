@@ -1,7 +1,7 @@
 # Recordings: the format, the recorder, importers and replays.
 dmm_unit_test(trace_format trace/trace_test.c)
 target_include_directories(trace_format PRIVATE ${CMAKE_SOURCE_DIR})
-target_link_libraries(trace_format PRIVATE dmm_trace)
+target_link_libraries(trace_format PRIVATE dmm_lab)
 
 add_executable(known trace/known.c)
 set_target_properties(known PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
@@ -10,7 +10,7 @@ target_link_libraries(known PRIVATE dmm_flags Threads::Threads)
 add_executable(generate trace/generate.c)
 set_target_properties(generate PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
 target_include_directories(generate PRIVATE ${CMAKE_SOURCE_DIR} ${CMAKE_CURRENT_SOURCE_DIR})
-target_link_libraries(generate PRIVATE dmm_flags dmm_instrument dmm_trace)
+target_link_libraries(generate PRIVATE dmm_lab)
 if(NOT DMM_SANITIZE) # a sanitizer brings its own malloc
 	add_test(NAME trace_record COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/trace/record_test.py ${CMAKE_BINARY_DIR})
 	set_tests_properties(trace_record PROPERTIES TIMEOUT 120)

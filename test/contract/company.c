@@ -6,7 +6,7 @@
 #include "base/bits.h"
 #include "base/rng.h"
 #include "contract.h"
-#include "registry.h"
+#include "allocators/registry.h"
 #include "test.h"
 
 enum { HEAPS = 8 };

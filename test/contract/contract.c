@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lab.h"
-#include "pairwise.h"
-#include "registry.h"
+#include "cli/lab.h"
+#include "allocators/pairwise.h"
+#include "allocators/registry.h"
 #include "system/policy/params.h"
 #include "test.h"
 

@@ -10,8 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "shadow.h"
-#include "stage.h"
+#include "torture/shadow.h"
+#include "torture/test_os.h"
 
 enum ground_kind { ON_ARENA, ON_LINUX, GROUNDS };
 

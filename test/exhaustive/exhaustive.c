@@ -15,9 +15,9 @@
 
 #include "base/bits.h"
 #include "flat_os.h"
-#include "lab.h"
-#include "registry.h"
-#include "shadow.h"
+#include "cli/lab.h"
+#include "allocators/registry.h"
+#include "torture/shadow.h"
 #include "system/policy/params.h"
 
 enum { SIZES = 4, LIVE_MAX = 4, DEPTH_MAX = 12, SMALL_HEAP = 4096 };

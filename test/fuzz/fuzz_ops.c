@@ -20,9 +20,9 @@
 #include <unistd.h>
 
 #include "fuzz_slab.h"
-#include "registry.h"
-#include "shadow.h"
-#include "stage.h"
+#include "allocators/registry.h"
+#include "torture/shadow.h"
+#include "torture/test_os.h"
 
 enum { OPERATIONS_MAX = 300, LIVE_MAX = 256, HANDS = 3, REPORT_EVERY = 4096 };
 

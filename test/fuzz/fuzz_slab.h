@@ -3,8 +3,8 @@
 #ifndef TEST_FUZZ_FUZZ_SLAB_H
 #define TEST_FUZZ_FUZZ_SLAB_H
 
-#include "shadow.h"
-#include "stage.h"
+#include "torture/shadow.h"
+#include "torture/test_os.h"
 
 /* The stage is open, the heap is not yet; an input that begins with FUZZ_SETTINGS names settings. */
 enum { FUZZ_SETTINGS = 0xfe };

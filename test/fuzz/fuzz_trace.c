@@ -18,9 +18,9 @@
 #include <unistd.h>
 #include <zstd.h>
 
-#include "import.h"
+#include "import/import.h"
 #include "observe/xxh64.h"
-#include "trace_stream.h"
+#include "trace/stream.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);

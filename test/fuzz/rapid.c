@@ -26,9 +26,9 @@
 #include <unistd.h>
 
 #include "base/bits.h"
-#include "lab.h"
+#include "cli/lab.h"
 #include "os/os.h"
-#include "registry.h"
+#include "allocators/registry.h"
 
 struct run run;
 

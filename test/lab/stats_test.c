@@ -2,9 +2,9 @@
 #include <math.h>
 #include <string.h>
 
-#include "stats.h"
+#include "compare/stats.h"
 #include "test.h"
-#include "units.h"
+#include "cli/units.h"
 
 #define NEAR(a, b) assert_true(fabs((a) - (b)) < 1e-9)
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "draw_slab.h"
+#include "show/draw_slab.h"
 
 enum { GRANULE = 16384, WORDS = 16, GRANULES = 256, ALL = 100 };
 

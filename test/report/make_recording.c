@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "base/rng.h"
-#include "lab/trace.h"
+#include "trace/trace.h"
 
 enum { LIVE = 40000, SITES = 300, DEPTH = 6, WAVE = 200000 };
 

@@ -3,7 +3,7 @@
 #define TEST_TRACE_MAKE_H
 
 #include "base/rng.h"
-#include "lab/trace.h"
+#include "trace/trace.h"
 
 enum { MAKE_LIVE = 1000 };
 

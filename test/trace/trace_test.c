@@ -8,7 +8,7 @@
 
 #include "test.h"
 #include "trace/trace_make.h"
-#include "lab/trace_stream.h"
+#include "trace/stream.h"
 
 static char path[] = "/tmp/dmm-trace-test-XXXXXX";
 

@@ -1,0 +1,133 @@
+/* config_keys.c - reading settings and remembering who said what. */
+#include "allocators/config_keys.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "slab/settings.h"
+
+static void add(struct settings *s, const char *key, const char *doc)
+{
+	s->item[s->count++] = (struct setting){.key = key, .doc = doc, .from = "default"};
+}
+
+static bool is_slab(const struct dmm_system *sys)
+{
+	return strcmp(sys->name, "slab") == 0;
+}
+
+void settings_begin(struct settings *s, const struct dmm_system *sys)
+{
+	*s = (struct settings){.sys = sys, .conf = {.params = sys->defaults}};
+	for (size_t i = 0; is_slab(sys) && i < SLAB_SETTINGS; i++)
+		add(s, slab_setting_key(i), slab_setting_doc(i));
+	for (size_t i = 0; i < params_key_count; i++)
+		if (params_has(sys, i))
+			add(s, params_keys[i], params_doc(i));
+	if (!is_slab(sys))
+		add(s, "stats", "tell calls and bytes on stderr when the program ends");
+}
+
+static struct setting *find(struct settings *s, const char *key)
+{
+	for (size_t i = 0; i < s->count; i++)
+		if (strcmp(s->item[i].key, key) == 0)
+			return &s->item[i];
+	return NULL;
+}
+
+static void add_problem(struct settings *s, size_t word, bool ours, const char *from, const char *text)
+{
+	if (s->problems == SETTINGS_PROBLEMS)
+		return;
+	struct setting_problem *const p = &s->problem[s->problems++];
+	*p = (struct setting_problem){.word = word, .ours = ours};
+	snprintf(p->text, sizeof p->text, "%s: %s", from, text);
+}
+
+/* The key of one, or the word for several of slab's. */
+static void note(struct settings *s, const char *key, const char *file, size_t line, const char *problem)
+{
+	struct setting *const item = find(s, key);
+	char from[SETTINGS_TEXT] = "DMM_CONF";
+
+	if (file != NULL)
+		snprintf(from, sizeof from, "%s:%zu", file, line);
+	s->words++;
+	if (problem != NULL)
+		add_problem(s, s->words, item != NULL, from, problem);
+	for (size_t i = 0; problem == NULL && i < s->count; i++)
+		if (&s->item[i] == item || (strcmp(key, "hardened") == 0 && slab_setting_hardens(i)))
+			memcpy(s->item[i].from, from, sizeof from);
+}
+
+static void hear(void *arg, const struct conf_heard *h)
+{
+	note(arg, h->key, h->file, h->line, h->problem);
+}
+
+static void hear_slab(void *arg, const struct slab_heard *h)
+{
+	note(arg, h->key, h->file, h->line, h->problem);
+}
+
+void settings_obey(struct settings *s, const char *text)
+{
+	if (is_slab(s->sys))
+		slab_settings_obey(text, hear_slab, s);
+	else
+		conf_obey(&s->conf, s->sys, text, hear, s);
+}
+
+void settings_obey_file(struct settings *s, const char *path)
+{
+	if (is_slab(s->sys))
+		slab_settings_obey_file(path, hear_slab, s);
+	else
+		conf_obey_file(&s->conf, s->sys, path, hear, s);
+}
+
+static void drop_all(struct settings *s)
+{
+	s->conf.params = s->sys->defaults;
+	for (size_t i = 0; i < s->count; i++)
+		if (strcmp(s->item[i].key, "stats") != 0)
+			strcpy(s->item[i].from, "default");
+}
+
+static void fill_slab(struct settings *s)
+{
+	for (size_t i = 0; i < SLAB_SETTINGS; i++) {
+		slab_setting_value(i, s->item[i].value, sizeof s->item[i].value);
+		slab_setting_range(i, s->item[i].range, sizeof s->item[i].range);
+	}
+}
+
+static void fill_techniques(struct settings *s)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < params_key_count; i++) {
+		if (!params_has(s->sys, i))
+			continue;
+		params_value(&s->conf.params, i, s->item[at].value, sizeof s->item[at].value);
+		params_range(i, s->item[at].range, sizeof s->item[at].range);
+		at++;
+	}
+	strcpy(s->item[at].value, s->conf.stats ? "1" : "0");
+	strcpy(s->item[at].range, "0, 1");
+}
+
+void settings_end(struct settings *s)
+{
+	struct params_error e;
+
+	if (!params_valid(&s->conf.params, s->sys, &e)) {
+		add_problem(s, 0, true, "these settings cannot be together", e.text);
+		drop_all(s);
+	}
+	if (is_slab(s->sys))
+		fill_slab(s);
+	else
+		fill_techniques(s);
+}

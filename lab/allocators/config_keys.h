@@ -1,0 +1,46 @@
+/* config_keys.h - every key of a system with its value and where that came from.
+ *
+ *   default  <  DMM_CONF, with the files that it names  <  a file of one's own    the last word counts
+ *
+ * The keys come from one table a kind of system: the techniques (policy/params.h) for the lecture's, the
+ * constants and hardening (slab/settings.h) for slab.  Slab's is one for the process: only one struct settings at a
+ * time may be of slab, and none where slab runs.
+ */
+#ifndef LAB_ALLOCATORS_CONFIG_KEYS_H
+#define LAB_ALLOCATORS_CONFIG_KEYS_H
+
+#include "interpose/conf.h"
+
+enum { SETTINGS_KEYS = 32, SETTINGS_PROBLEMS = 32, SETTINGS_TEXT = 256 };
+
+struct setting {
+	const char *key, *doc;
+	char value[32], range[96];
+	char from[SETTINGS_TEXT]; /* "default", "DMM_CONF", "FILE:LINE" */
+};
+
+/* What was wrong with one word. */
+struct setting_problem {
+	size_t word;    /* the how many-th of all that were read */
+	bool ours;      /* the system has that key: it is the value */
+	char text[SETTINGS_TEXT];
+};
+
+struct settings {
+	const struct dmm_system *sys;
+	struct conf conf;
+	struct setting item[SETTINGS_KEYS];
+	size_t count, words;
+	struct setting_problem problem[SETTINGS_PROBLEMS];
+	size_t problems;
+};
+
+void settings_begin(struct settings *s, const struct dmm_system *sys);
+void settings_obey(struct settings *s, const char *text);
+void settings_obey_file(struct settings *s, const char *path);
+
+/* When all is read: fills in the values.  Settings that cannot be together are one more problem, and
+ * the system is as it comes. */
+void settings_end(struct settings *s);
+
+#endif

@@ -1,0 +1,72 @@
+/* subject.c - a list of systems, some with settings; the keys are those of DMM_CONF. */
+#include "allocators/subject.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/lab.h"
+#include "allocators/registry.h"
+#include "system/policy/params.h"
+
+static void set_item(struct subject *s, char *item)
+{
+	char *const colon = strchr(item, ':');
+	struct params_error e;
+
+	if (colon == NULL)
+		lab_die(EXIT_USAGE, "%s: '%s': a setting is key:value", s->name, item);
+	*colon = '\0';
+	if (!params_set(&s->params, s->sys, item, colon + 1, &e))
+		lab_die(EXIT_USAGE, "%s: %s", s->name, e.text);
+	*colon = ':';
+}
+
+static void begin(struct subject *s, char *word)
+{
+	char *const question = strchr(word, '?');
+
+	snprintf(s->name, sizeof s->name, "%s", word);
+	if (question != NULL)
+		*question = '\0';
+	s->sys = registry_choose(word);
+	s->params = s->sys->defaults;
+	if (question != NULL)
+		set_item(s, question + 1);
+}
+
+size_t subjects_choose(struct subject *subjects, const char *names)
+{
+	char text[4096];
+	size_t n = 0;
+
+	if (names == NULL) {
+		for (const struct dmm_system *const *s = registry_systems(); *s != NULL; s++) {
+			snprintf(subjects[n].name, sizeof subjects[n].name, "%s", (*s)->name);
+			subjects[n].sys = *s;
+			subjects[n++].params = (*s)->defaults;
+		}
+		return n;
+	}
+	snprintf(text, sizeof text, "%s", names);
+	for (char *word = strtok(text, ","); word != NULL; word = strtok(NULL, ",")) {
+		const bool more = n != 0 && strchr(word, ':') != NULL && strchr(word, '?') == NULL &&
+		    strchr(word, '=') == NULL;
+		if (more) {
+			struct subject *const s = &subjects[n - 1];
+			const size_t len = strlen(s->name);
+			snprintf(s->name + len, sizeof s->name - len, ",%s", word);
+			set_item(s, word);
+		} else if (n == SUBJECTS_MAX) {
+			lab_die(EXIT_USAGE, "more than %d systems", SUBJECTS_MAX);
+		} else {
+			begin(&subjects[n++], word);
+		}
+	}
+	for (size_t i = 0; i < n; i++) {
+		struct params_error e;
+		if (!params_valid(&subjects[i].params, subjects[i].sys, &e))
+			lab_die(EXIT_USAGE, "%s: %s", subjects[i].name, e.text);
+	}
+	return n;
+}

@@ -1,0 +1,28 @@
+/* techniques.c - what of each technique is tried. */
+#include "allocators/techniques.h"
+
+#include "dmm_system.h"
+
+const struct technique techniques[TECHNIQUES] = {
+    {"fit", DMM_OPT_FIT, {"first", "next", "best", "address"}},
+    {"split_min", DMM_OPT_SPLIT_MIN, {"0", "64", "512"}},
+    {"coalesce", DMM_OPT_COALESCE, {"now", "deferred", "8"}},
+    {"footer", DMM_OPT_FOOTER, {"off", "check"}},
+    {"reuse", DMM_OPT_REUSE, {"none", "links", "footer"}},
+    {"bin_spacing", DMM_OPT_BIN_SPACING, {"exact", "geometric"}},
+    {"mmap_threshold", DMM_OPT_MMAP_THRESHOLD, {"adaptive", "never", "4096"}},
+    {"trim_threshold", DMM_OPT_TRIM_THRESHOLD, {"never", "4096"}},
+    {"grow_min", DMM_OPT_GROW_MIN, {"4096", "262144"}},
+};
+
+const struct technique tunables[TUNABLES] = {
+    {"reuse", DMM_OPT_REUSE, {"none", "links", "footer"}},
+    {"fit", DMM_OPT_FIT, {"first", "next", "best", "address"}},
+    {"coalesce", DMM_OPT_COALESCE, {"now", "8", "64", "512", "4k", "16k"}},
+    {"split_min", DMM_OPT_SPLIT_MIN, {"0", "64", "128", "256", "512", "1k"}},
+    {"bin_spacing", DMM_OPT_BIN_SPACING, {"exact", "geometric"}},
+    {"mmap_threshold", DMM_OPT_MMAP_THRESHOLD,
+        {"adaptive", "never", "16k", "32k", "64k", "128k", "256k", "1m"}},
+    {"trim_threshold", DMM_OPT_TRIM_THRESHOLD, {"never", "4k", "32k", "128k", "512k", "2m"}},
+    {"grow_min", DMM_OPT_GROW_MIN, {"4k", "16k", "32k", "64k", "128k", "256k", "1m"}},
+};

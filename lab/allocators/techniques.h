@@ -1,0 +1,24 @@
+/* techniques.h - the techniques of the appendix with the values that tests and measurements try. */
+#ifndef LAB_ALLOCATORS_TECHNIQUES_H
+#define LAB_ALLOCATORS_TECHNIQUES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { TECHNIQUE_VALUES = 10 };
+
+/* What is allowed at its extremes, and what systems have by default. */
+struct technique {
+	const char *key;
+	uint32_t option; /* enum dmm_option */
+	const char *values[TECHNIQUE_VALUES]; /* NULL ends them */
+};
+
+enum { TECHNIQUES = 9 };
+extern const struct technique techniques[TECHNIQUES];
+
+/* What a search tries: more values of what is a number, and nothing that only finds mistakes. */
+enum { TUNABLES = 8 };
+extern const struct technique tunables[TUNABLES];
+
+#endif

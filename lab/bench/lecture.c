@@ -1,0 +1,276 @@
+/* lecture.c - dmm bench --suite=lecture: runs the experiments and prints what they found. */
+#include "bench/lecture.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "draw/draw.h"
+#include "cli/json.h"
+#include "cli/table.h"
+
+/* ---- findings --------------------------------------------------------------------------------- */
+
+void find_text(struct finding *f, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	if (f->text_len != 0)
+		f->text_len += (size_t)snprintf(f->text + f->text_len, FIGURE_TEXT - f->text_len, "; ");
+	if (f->text_len < FIGURE_TEXT)
+		f->text_len +=
+		    (size_t)vsnprintf(f->text + f->text_len, FIGURE_TEXT - f->text_len, format, args);
+	va_end(args);
+	CHECK(f->text_len < FIGURE_TEXT);
+}
+
+void find_figure(struct finding *f, const char *name, double value)
+{
+	CHECK(f->count < FIGURES_MAX);
+	snprintf(f->figure[f->count].name, sizeof f->figure[0].name, "%s", name);
+	f->figure[f->count++].value = value;
+}
+
+void find_verdict(struct finding *f, bool agrees, const char *because, ...)
+{
+	va_list args;
+
+	if (agrees || !f->agrees)
+		return;
+	f->agrees = false;
+	va_start(args, because);
+	vsnprintf(f->because, sizeof f->because, because, args);
+	va_end(args);
+}
+
+const char *order_name(const struct growth *g)
+{
+	if (g->high < 0.15 && g->low > -0.15)
+		return "O(1)";
+	if (g->low > 0.8 && g->high < 1.2)
+		return "O(n)";
+	return "between";
+}
+
+/* "0.00", where printf would say "-0.00". */
+static double no_minus_zero(double x)
+{
+	return fabs(x) < 0.005 ? 0 : x;
+}
+
+void find_growth(struct finding *f, const char *what, const struct growth *g, enum order told)
+{
+	const char *const found = order_name(g), *const want = told == ORDER_LINEAR ? "O(n)" : "O(1)";
+
+	find_text(f, "%s ~ n^%.2f [%.2f, %.2f]: %.0f to %.0f %s for n = %.0f to %.0f", what,
+	    no_minus_zero(g->exponent), no_minus_zero(g->low), no_minus_zero(g->high), g->first, g->last,
+	    g->unit, g->n_first, g->n_last);
+	find_figure(f, "exponent", g->exponent);
+	find_figure(f, "exponent_low", g->low);
+	find_figure(f, "exponent_high", g->high);
+	find_verdict(f, strcmp(found, want) == 0, "%s grows as n^%.2f, not %s", what, g->exponent, want);
+}
+
+/* ---- the suite -------------------------------------------------------------------------------- */
+
+static const struct experiment *const chapters[] = {lecture_heap, lecture_tags, lecture_vm,
+    lecture_appendix, lecture_segregated};
+
+enum { CHAPTERS = sizeof chapters / sizeof chapters[0], EXPERIMENTS_MAX = 80, RESULT_ROOM = 4096, INDENT = 9 };
+
+static const struct experiment summary = {"summary-table", "DMM system Impl Summary (so far)",
+    "The table: space, time of malloc and free, of the five heap implementations", lecture_summary};
+
+static size_t collect(const struct experiment *all[EXPERIMENTS_MAX])
+{
+	size_t count = 0;
+
+	for (int c = 0; c < CHAPTERS; c++)
+		for (const struct experiment *e = chapters[c]; e->name != NULL; e++)
+			all[count++] = e;
+	all[count++] = &summary;
+	CHECK(count < EXPERIMENTS_MAX);
+	all[count] = NULL;
+	return count;
+}
+
+static struct finding *current; /* in the process of one experiment */
+
+void find_missing(const char *system)
+{
+	CHECK(current != NULL);
+	*current = (struct finding){0};
+	snprintf(current->missing, sizeof current->missing, "%s", system);
+	_exit(EXIT_FINE);
+}
+
+static const char *verdict(const struct finding *f)
+{
+	return f->missing[0] != '\0' ? "not built" : f->agrees ? "agrees" : "differs";
+}
+
+static void work(void *arg, void *result)
+{
+	const struct experiment *const e = arg;
+	struct finding *const f = result;
+
+	current = f;
+	f->agrees = true;
+	e->run(f);
+}
+
+/* In a process of its own: what one leaves behind does not disturb the next. */
+static struct finding run_one(const struct experiment *e)
+{
+	enum { TIMEOUT_S = 120 };
+	static_assert(sizeof(struct finding) <= RESULT_ROOM, "a finding comes back through one page");
+	struct finding f = {0};
+	const enum cell_status status = cell_run(work, (void *)(uintptr_t)e, &f, sizeof f, TIMEOUT_S);
+
+	if (status == CELL_FINE)
+		return f;
+	f.agrees = false;
+	snprintf(f.because, sizeof f.because, "%s",
+	    status == CELL_TIMEOUT ? "the experiment did not end in time" : "the experiment crashed");
+	return f;
+}
+
+static void put_text(const struct draw_style *s, const struct experiment *e, const struct finding *f)
+{
+	char line[FIGURE_TEXT + 64];
+
+	printf("%s%-7s%s  %s - %s\n", table_escape(stdout, f->agrees ? PAINT_GOOD : PAINT_BAD), verdict(f),
+	    table_escape(stdout, PAINT_PLAIN), e->name, e->slide);
+	snprintf(line, sizeof line, "\"%s\"", e->claim);
+	draw_text(stdout, s, INDENT, line);
+	if (f->text_len != 0)
+		draw_text(stdout, s, INDENT, f->text);
+	if (f->missing[0] != '\0')
+		snprintf(line, sizeof line, "this build has no system %s", f->missing);
+	else
+		snprintf(line, sizeof line, "differs because %s", f->because);
+	if (!f->agrees)
+		draw_text(stdout, s, INDENT, line);
+	fflush(stdout);
+}
+
+static void put_json(struct json *j, const struct experiment *e, const struct finding *f)
+{
+	json_object(j, NULL);
+	json_string(j, "experiment", e->name);
+	json_string(j, "slide", e->slide);
+	json_string(j, "claim", e->claim);
+	json_string(j, "verdict", verdict(f));
+	json_bool(j, "timed", f->timed);
+	json_string(j, "because", f->agrees ? NULL : f->missing[0] != '\0' ? f->missing : f->because);
+	json_string(j, "text", f->text);
+	json_array(j, "figures");
+	for (size_t i = 0; i < f->count; i++) {
+		json_object(j, NULL);
+		json_string(j, "name", f->figure[i].name);
+		json_number(j, "value", f->figure[i].value);
+		json_end(j);
+	}
+	json_end(j);
+	json_end(j);
+}
+
+static void put_csv(const struct experiment *e, const struct finding *f)
+{
+	for (size_t i = 0; i < f->count; i++)
+		printf("%s,%s,%s,%.9g\n", e->name, verdict(f), f->figure[i].name,
+		    f->figure[i].value);
+	if (f->count == 0)
+		printf("%s,%s,,\n", e->name, verdict(f));
+}
+
+static bool chosen(const struct experiment *e, char *const *words)
+{
+	for (int i = 0; words[i] != NULL; i++)
+		if (strcmp(words[i], e->name) == 0)
+			return true;
+	return words[0] == NULL;
+}
+
+static void check_words(const struct experiment *const *all, char *const *words)
+{
+	const char *names[EXPERIMENTS_MAX] = {0};
+
+	for (size_t i = 0; all[i] != NULL; i++)
+		names[i] = all[i]->name;
+	for (int i = 0; words[i] != NULL; i++) {
+		bool known = false;
+		for (size_t k = 0; names[k] != NULL; k++)
+			known |= strcmp(names[k], words[i]) == 0;
+		if (!known)
+			lab_unknown("experiment", words[i], names);
+	}
+}
+
+static void list_all(const struct experiment *const *all)
+{
+	for (size_t i = 0; all[i] != NULL; i++)
+		printf("%-22s %s: %s\n", all[i]->name, all[i]->slide, all[i]->claim);
+}
+
+static void begin(enum format format, struct json *j)
+{
+	if (format == FORMAT_CSV)
+		puts("experiment,verdict,figure,value");
+	if (format != FORMAT_JSON)
+		return;
+	json_begin(j, stdout);
+	json_string(j, "format", "dmm-bench-lecture-1");
+	json_array(j, "experiments");
+}
+
+static void end(enum format format, struct json *j, size_t agree, size_t run, bool all)
+{
+	if (format == FORMAT_JSON) {
+		json_end(j);
+		json_end(j);
+	} else if (format == FORMAT_TEXT) {
+		if (all)
+			lecture_summary_print();
+		printf("\n%zu of %zu claims agree with what was measured; docs/CLAIMS.md explains the others.\n",
+		    agree, run);
+	}
+}
+
+int bench_lecture(const struct bench_options *o)
+{
+	const struct experiment *all[EXPERIMENTS_MAX];
+	const struct draw_style s = draw_style(stdout, false, 0);
+	size_t run = 0, agree = 0;
+	struct json j;
+
+	collect(all);
+	check_words(all, o->words);
+	if (o->list) {
+		list_all(all);
+		return EXIT_FINE;
+	}
+	begin(o->format, &j);
+	for (size_t i = 0; all[i] != NULL; i++) {
+		if (!chosen(all[i], o->words))
+			continue;
+		if (isatty(STDERR_FILENO) && o->format != FORMAT_TEXT)
+			lab_say("%s", all[i]->name);
+		const struct finding f = run_one(all[i]);
+		run += f.missing[0] == '\0';
+		agree += f.agrees;
+		if (o->format == FORMAT_TEXT)
+			put_text(&s, all[i], &f);
+		else if (o->format == FORMAT_CSV)
+			put_csv(all[i], &f);
+		else
+			put_json(&j, all[i], &f);
+	}
+	end(o->format, &j, agree, run, o->words[0] == NULL);
+	lab_next(NULL, "dmm show --demo");
+	return EXIT_FINE;
+}

@@ -1,0 +1,81 @@
+/* talk.c - what goes to stderr: one line an event, and what to run next. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/nearest.h"
+#include "cli/lab.h"
+
+static void say(const char *format, va_list args)
+{
+	fflush(stdout);
+	fputs("dmm: ", stderr);
+	vfprintf(stderr, format, args);
+	fputc('\n', stderr);
+}
+
+void lab_say(const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	say(format, args);
+	va_end(args);
+}
+
+void lab_die(int status, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	say(format, args);
+	va_end(args);
+	exit(status);
+}
+
+void lab_unknown(const char *what, const char *word, const char *const *names)
+{
+	size_t count = 0;
+	while (names[count] != NULL)
+		count++;
+
+	const char *const nearest = nearest_name(word, names, count);
+	if (nearest != NULL)
+		lab_die(EXIT_USAGE, "unknown %s '%s'; did you mean '%s'?", what, word, nearest);
+	lab_die(EXIT_USAGE, "unknown %s '%s'", what, word);
+}
+
+/* As a shell would need it: plain words stay plain. */
+static void put_quoted(const char *word)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+	                            "_-+=.,:/@%";
+
+	if (word[0] != '\0' && word[strspn(word, plain)] == '\0') {
+		fputs(word, stderr);
+		return;
+	}
+	fputc('\'', stderr);
+	for (; *word != '\0'; word++) {
+		if (*word == '\'')
+			fputs("'\\''", stderr);
+		else
+			fputc(*word, stderr);
+	}
+	fputc('\'', stderr);
+}
+
+void lab_next(char *const *argv, const char *format, ...)
+{
+	va_list args;
+
+	fflush(stdout);
+	fputs("next: ", stderr);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	for (; argv != NULL && *argv != NULL; argv++) {
+		fputc(' ', stderr);
+		put_quoted(*argv);
+	}
+	fputc('\n', stderr);
+}

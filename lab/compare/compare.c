@@ -1,0 +1,293 @@
+/* compare.c - prove that every allocator is loaded, then run them in turn. */
+#include "compare/compare.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "cli/lab.h"
+#include "run/prefault.h"
+
+static const double timeout_least_s = 10;
+enum { TIMEOUT_TIMES = 20 }; /* glibc's time, unless the user says so */
+
+__attribute__((format(printf, 3, 4))) static void conclude(struct row *row, enum outcome outcome,
+    const char *format, ...)
+{
+	va_list args;
+
+	row->outcome = outcome;
+	va_start(args, format);
+	vsnprintf(row->why, sizeof row->why, format, args);
+	va_end(args);
+}
+
+static bool is_out(const struct row *row)
+{
+	return row->outcome <= OUTCOME_NOT_SERVED || row->outcome == OUTCOME_TOO_SLOW;
+}
+
+static struct measure measure_of(const struct compare *c, const struct row *row, int input)
+{
+	return (struct measure){
+	    .program = {.argv = c->command,
+	        .allocator = row->allocator,
+	        .no_huge_pages = row->no_huge_pages,
+	        .input = input},
+	    .drive = c->drive,
+	    .timeout_s = c->timeout_s,
+	    .check_output = c->check_output};
+}
+
+/* ---- rows ------------------------------------------------------------------------------------- */
+
+static void add_rows(struct compare *c, bool no_huge_pages)
+{
+	const size_t base = c->rows;
+
+	for (size_t i = 0; i < c->allocators.count; i++) {
+		if (c->rows == ROWS_MAX)
+			lab_die(EXIT_USAGE, "more than %d rows to compare", ROWS_MAX);
+		struct row *const row = &c->row[c->rows++];
+		*row = (struct row){.allocator = &c->allocators.item[i],
+		    .no_huge_pages = no_huge_pages,
+		    .base = base,
+		    .run = calloc(c->runs, sizeof *row->run),
+		    .outcome = OUTCOME_FINE};
+		CHECK(row->run != NULL);
+	}
+}
+
+/* A program that is linked with another malloc runs on that, and not on glibc, when nothing is preloaded. */
+static void look_for_linked(struct compare *c, int input)
+{
+	const struct launch l = {.argv = c->command, .allocator = &c->allocators.item[0], .input = input};
+	static struct linked linked;
+
+	if (!proof_linked(&l, &linked) || linked.libc[0] == '\0' ||
+	    strcmp(linked.malloc_from, linked.libc) == 0)
+		return;
+	c->linked = linked.malloc_from;
+	c->linked_row = allocators_add_linked(&c->allocators, linked.malloc_from, linked.libc);
+	lab_say("%s is linked with %s: that is row '%s'; glibc's rows preload %s", c->command[0], c->linked,
+	    c->linked_row, linked.libc);
+}
+
+/* ---- proof ------------------------------------------------------------------------------------ */
+
+static void prove_row(struct compare *c, struct row *row, int input)
+{
+	const struct measure m = measure_of(c, row, input);
+	const struct allocator *const a = row->allocator;
+
+	if (a->problem[0] != '\0') {
+		conclude(row, OUTCOME_NOT_LOADED, "%s", a->problem);
+		row->proof.verdict = PROOF_NOT_LOADED;
+		return;
+	}
+	proof_make(&m.program, &row->proof);
+	if (row->proof.verdict == PROOF_NOT_LOADED && a->kind != KIND_BASELINE)
+		conclude(row, OUTCOME_NOT_LOADED, "%s", row->proof.why);
+}
+
+/* One line for each allocator that is not there, or one for all when the program is the reason. */
+static void prove(struct compare *c, int input)
+{
+	bool said = false;
+
+	for (size_t i = 0; i < c->rows && !measure_interrupted(); i++) {
+		struct row *const row = &c->row[i];
+		prove_row(c, row, input);
+		if (row->proof.verdict == PROOF_LOADED)
+			continue;
+		if (row->proof.whole_program && !said)
+			lab_say("%s", row->proof.why);
+		else if (!row->proof.whole_program && i < c->allocators.count)
+			lab_say("%s: not loaded: %s", row->allocator->name, row->why);
+		said |= row->proof.whole_program;
+	}
+}
+
+/* ---- runs ------------------------------------------------------------------------------------- */
+
+static const struct run *reference(const struct compare *c, const struct row *row)
+{
+	return &c->row[row->base].run[0];
+}
+
+/* glibc against itself decides whether output can be compared at all. */
+static bool output_is_stable(const struct compare *c, const struct row *row)
+{
+	const struct row *const twin = &c->row[row->base + 1];
+	return twin->rounds == 0 || reference(c, row)->output == twin->run[0].output;
+}
+
+static void judge_good_end(struct compare *c, struct row *row, const struct run *run)
+{
+	const struct run *const wanted = reference(c, row);
+
+	if (row->allocator->path != NULL && run->with == 0 && run->without > 0 &&
+	    row->proof.verdict != PROOF_LOADED)
+		conclude(row, OUTCOME_NOT_LOADED, "no process of the program had it mapped");
+	else if (c->drive != NULL && run->drive_code != 0)
+		conclude(row, OUTCOME_NOT_SERVED, "the driver's exit status is %d", run->drive_code);
+	else if (run == wanted || c->row[row->base].rounds == 0)
+		return;
+	else if (run->code != wanted->code)
+		conclude(row, OUTCOME_DIFFERS, "exit status %d, glibc's is %d%s%s", run->code, wanted->code,
+		    run->last_words[0] != '\0' ? ": " : "", run->last_words);
+	else if (run->output != wanted->output && output_is_stable(c, row))
+		conclude(row, OUTCOME_DIFFERS, "its output differs from glibc's");
+}
+
+static void judge(struct compare *c, struct row *row, const struct run *run)
+{
+	const char *const words = run->last_words;
+
+	switch (run->ending) {
+	case ENDING_EXIT:
+		judge_good_end(c, row, run);
+		break;
+	case ENDING_SIGNAL:
+		conclude(row, OUTCOME_CRASHED, "SIG%s%s%s", sigabbrev_np(run->code),
+		    words[0] != '\0' ? ": " : "", words);
+		break;
+	case ENDING_TIMEOUT:
+		conclude(row, OUTCOME_TOO_SLOW, "stopped after %g s", c->timeout_s);
+		break;
+	case ENDING_NOT_STARTED:
+		conclude(row, OUTCOME_NOT_SERVED, "not started: %s", strerror(run->code));
+		break;
+	case ENDING_NO_SERVER:
+		conclude(row, OUTCOME_NOT_SERVED, "does not listen%s%s", words[0] != '\0' ? ": " : "",
+		    words);
+		break;
+	case ENDING_INTERRUPTED:
+		break;
+	}
+}
+
+static void measure(struct compare *c, const struct row *row, const struct measure *m, struct run *run)
+{
+	do {
+		if (c->before_run != NULL)
+			c->before_run(c, row);
+		measure_run(m, run);
+		if (c->after_run != NULL)
+			c->after_run(c, row, run);
+	} while (c->again != NULL && !measure_interrupted() && c->again(c, run));
+}
+
+static void run_row(struct compare *c, struct row *row, int input)
+{
+	const struct measure m = measure_of(c, row, input);
+	struct run *const run = &row->run[row->rounds];
+
+	warm_memory(warm_bound(c->warm));
+	measure(c, row, &m, run);
+	if (measure_interrupted())
+		return;
+	row->rounds++;
+	judge(c, row, run);
+}
+
+void compare_run_extra(struct compare *c, struct row *row, struct run *run)
+{
+	const struct measure m = measure_of(c, row, -1);
+
+	warm_memory(warm_bound(c->warm));
+	measure(c, row, &m, run);
+	if (!measure_interrupted())
+		judge(c, row, run);
+}
+
+/* ---- progress --------------------------------------------------------------------------------- */
+
+struct progress {
+	bool shown;
+	double begun;
+	size_t done, all;
+};
+
+static void progress_show(struct progress *p, size_t round, size_t rounds, const char *name)
+{
+	if (!p->shown)
+		return;
+	fprintf(stderr, "\r\033[Kround %zu of %zu: %s", round + 1, rounds, name);
+	if (p->done > 0)
+		fprintf(stderr, "  (about %.0f s left)",
+		    (launch_now() - p->begun) / (double)p->done * (double)(p->all - p->done));
+	fflush(stderr);
+}
+
+static void progress_clear(const struct progress *p)
+{
+	if (p->shown)
+		fputs("\r\033[K", stderr);
+}
+
+static size_t rows_in(const struct compare *c)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < c->rows; i++)
+		n += !is_out(&c->row[i]);
+	return n;
+}
+
+static void run_round(struct compare *c, size_t round, int input, struct progress *p)
+{
+	for (size_t k = 0; k < c->rows && !measure_interrupted(); k++) {
+		struct row *const row = &c->row[(round + k) % c->rows];
+		if (is_out(row))
+			continue;
+		progress_show(p, round, c->runs, row->allocator->name);
+		run_row(c, row, input);
+		p->done++;
+		p->all = p->done + rows_in(c) * (c->runs - round - 1);
+		for (size_t i = k + 1; i < c->rows; i++)
+			p->all += !is_out(&c->row[(round + i) % c->rows]);
+	}
+}
+
+/* One run that does not count: files come into the page cache, and it tells what slow means. */
+static void rehearse(struct compare *c, int input)
+{
+	struct measure m = measure_of(c, &c->row[0], input);
+	struct run run;
+
+	m.check_output = false;
+	measure(c, &c->row[0], &m, &run);
+	if (c->timeout_s == 0) {
+		c->timeout_s = TIMEOUT_TIMES * run.wall_s;
+		if (c->timeout_s < timeout_least_s)
+			c->timeout_s = timeout_least_s;
+	}
+}
+
+void compare_run(struct compare *c)
+{
+	struct progress progress = {.shown = isatty(STDERR_FILENO)};
+	const int input = launch_input();
+
+	c->input = input;
+	provenance_read(&c->provenance);
+	measure_begin();
+	look_for_linked(c, input);
+	if (c->huge_pages != HUGE_OFF)
+		add_rows(c, false);
+	if (c->huge_pages != HUGE_AS_IS)
+		add_rows(c, true);
+	prove(c, input);
+	if (progress.shown)
+		fprintf(stderr, "\r\033[Krehearsal: %s", c->command[0]);
+	rehearse(c, input);
+	progress.begun = launch_now();
+	for (size_t round = 0; round < c->runs && !measure_interrupted(); round++)
+		run_round(c, round, input, &progress);
+	progress_clear(&progress);
+	if (measure_interrupted())
+		lab_say("interrupted; the figures are from the runs before");
+	digest(c);
+}

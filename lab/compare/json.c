@@ -1,0 +1,191 @@
+/* json.c - dmm compare for programs.  A field may be added; what one means changes only with
+ * the version. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "compare/compare.h"
+#include "cli/json.h"
+
+static void put_summary(struct json *j, const char *key, const struct summary *s, bool any)
+{
+	if (!any) {
+		json_null(j, key);
+		return;
+	}
+	json_object(j, key);
+	json_number(j, "min", s->min);
+	json_number(j, "median", s->median);
+	json_number(j, "max", s->max);
+	json_end(j);
+}
+
+static void put_interval(struct json *j, const char *key, const struct interval *i)
+{
+	json_object(j, key);
+	json_number(j, "median", i->median);
+	json_number(j, "low", i->low);
+	json_number(j, "high", i->high);
+	json_number(j, "coverage", i->coverage);
+	json_end(j);
+}
+
+static void put_ratio(struct json *j, const struct compare *c, const struct row *row)
+{
+	if (isnan(row->wall_ratio.median)) {
+		json_null(j, "ratio");
+		return;
+	}
+	json_object(j, "ratio");
+	put_interval(j, "wall_s", &row->wall_ratio);
+	put_interval(j, "cpu_s", &row->cpu_ratio);
+	put_interval(j, "peak_rss_bytes", &row->rss_ratio);
+	json_bool(j, "differs", digest_differs(&row->time_ratio, digest_noise(c, row)));
+	json_end(j);
+}
+
+static void put_ending(struct json *j, const struct row *row)
+{
+	static const char *const ending[] = {"exit", "signal", "timeout", "not-started", "no-server",
+	    "interrupted"};
+	const struct run *const last = row->rounds > 0 ? &row->run[row->rounds - 1] : NULL;
+
+	json_string(j, "ending", last != NULL ? ending[last->ending] : NULL);
+	if (last != NULL && (last->ending == ENDING_EXIT || last->ending == ENDING_SIGNAL))
+		json_integer(j, "exit", last->code + (last->ending == ENDING_SIGNAL ? 128 : 0));
+	else
+		json_null(j, "exit");
+	if (last != NULL && last->ending == ENDING_SIGNAL)
+		json_integer(j, "signal", last->code);
+	else
+		json_null(j, "signal");
+}
+
+static void put_loaded(struct json *j, const struct row *row)
+{
+	const bool seen = row->rounds > 0 && row->run[0].with > 0;
+
+	if (row->outcome == OUTCOME_NOT_LOADED)
+		json_bool(j, "loaded", false);
+	else if (row->proof.verdict == PROOF_LOADED || seen || row->allocator->path == NULL)
+		json_bool(j, "loaded", true);
+	else
+		json_null(j, "loaded"); /* nobody could look */
+}
+
+static void put_allocator(struct json *j, const struct allocator *a)
+{
+	json_string(j, "path", a->path);
+	json_string(j, "build_id", a->build_id[0] != '\0' ? a->build_id : NULL);
+	json_array(j, "settings");
+	for (char *const *s = a->settings; *s != NULL; s++)
+		json_string(j, NULL, *s);
+	json_end(j);
+}
+
+static void put_runs(struct json *j, const struct row *row)
+{
+	json_array(j, "runs");
+	for (size_t i = 0; i < row->rounds; i++) {
+		const struct run *const run = &row->run[i];
+		json_object(j, NULL);
+		json_number(j, "wall_s", run->wall_s);
+		json_number(j, "cpu_s", run->cpu_s);
+		json_integer(j, "peak_rss_bytes", (int64_t)run->peak_rss);
+		json_integer(j, "faults", (int64_t)run->faults);
+		json_integer(j, "processes_with", run->with);
+		json_integer(j, "processes_without", run->without);
+		json_end(j);
+	}
+	json_end(j);
+}
+
+static void put_row(struct json *j, const struct compare *c, const struct row *row)
+{
+	static const char *const outcome[] = {"not-loaded", "crashed", "not-served", "differs",
+	    "timeout", "fine", "not-run"};
+	const bool any = row->good > 0;
+
+	json_object(j, NULL);
+	json_string(j, "name", row->allocator->name);
+	json_string(j, "kind", allocator_kind(row->allocator));
+	json_string(j, "thp", row->no_huge_pages ? "off" : "as-is");
+	put_loaded(j, row);
+	json_string(j, "outcome", outcome[row->outcome]);
+	json_string(j, "why", row->why[0] != '\0' ? row->why : NULL);
+	put_ending(j, row);
+	put_summary(j, "wall_s", &row->wall, any);
+	put_summary(j, "cpu_s", &row->cpu, any);
+	put_summary(j, "peak_rss_bytes", &row->rss, any);
+	put_summary(j, "tree_rss_bytes", &row->tree, any);
+	put_summary(j, "faults", &row->faults, any);
+	put_ratio(j, c, row);
+	put_allocator(j, row->allocator);
+	put_runs(j, row);
+	if (c->more_json != NULL)
+		c->more_json(c, row, j);
+	json_end(j);
+}
+
+static void put_verdict(struct json *j, const struct compare *c, bool no_huge_pages)
+{
+	const struct row *const best = digest_best(c, no_huge_pages);
+	char *const sentence = digest_verdict(c, no_huge_pages);
+	const size_t base = no_huge_pages && c->huge_pages == HUGE_BOTH ? c->rows / 2 : 0;
+
+	json_object(j, NULL);
+	json_string(j, "thp", no_huge_pages ? "off" : "as-is");
+	json_string(j, "best", best != NULL ? best->allocator->name : NULL);
+	json_number(j, "noise", digest_noise(c, &c->row[base]));
+	json_array(j, "ties");
+	for (size_t i = 0; i < c->rows && best != NULL; i++)
+		if (c->row[i].no_huge_pages == no_huge_pages && &c->row[i] != best &&
+		    c->row[i].outcome == OUTCOME_FINE && digest_ties(c, &c->row[i], best))
+			json_string(j, NULL, c->row[i].allocator->name);
+	json_end(j);
+	json_string(j, "sentence", sentence);
+	json_end(j);
+	free(sentence);
+}
+
+void compare_json_rows(const struct compare *c, struct json *j)
+{
+	json_array(j, "rows");
+	for (size_t i = 0; i < c->rows; i++)
+		put_row(j, c, &c->row[i]);
+	json_end(j);
+}
+
+void compare_json_verdicts(const struct compare *c, struct json *j)
+{
+	json_array(j, "verdicts");
+	if (c->huge_pages != HUGE_OFF)
+		put_verdict(j, c, false);
+	if (c->huge_pages != HUGE_AS_IS)
+		put_verdict(j, c, true);
+	json_end(j);
+}
+
+void compare_json(const struct compare *c, FILE *out)
+{
+	static const char *const modes[] = {"as-is", "off", "both"};
+	struct json j;
+
+	json_begin(&j, out);
+	json_string(&j, "schema", "dmm-compare");
+	json_integer(&j, "version", 1);
+	json_array(&j, "command");
+	for (char *const *word = c->command; *word != NULL; word++)
+		json_string(&j, NULL, *word);
+	json_end(&j);
+	json_string(&j, "drive", c->drive);
+	json_string(&j, "linked_malloc", c->linked); /* null: libc's */
+	json_integer(&j, "runs", (int64_t)c->runs);
+	json_number(&j, "timeout_s", c->timeout_s);
+	json_integer(&j, "warm_bytes", (int64_t)c->warm);
+	json_string(&j, "thp", modes[c->huge_pages]);
+	json_string(&j, "verdict_by", c->by_cpu ? "cpu_s" : "wall_s");
+	provenance_json(&c->provenance, &j, "provenance");
+	compare_json_rows(c, &j);
+	compare_json_verdicts(c, &j);
+	json_end(&j);
+}

@@ -1,0 +1,162 @@
+/* look.c - glyphs, colours, and text that fits the terminal. */
+#include "draw/look.h"
+
+#include <langinfo.h>
+#include <locale.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "base/bits.h"
+
+/* Each kind has a glyph of its own, so that no colour is needed to tell them apart; the colours
+ * keep their distance for those who see fewer of them. */
+static const struct {
+	const char *name, *glyph, *ascii, *colour;
+} looks[LOOK_COUNT] = {
+    [LOOK_HEADER] = {"header", "h", "h", "\033[1;34m"},
+    [LOOK_PAYLOAD] = {"payload", "▒", "#", "\033[32m"},
+    [LOOK_WASTE] = {"internal waste", "x", "x", "\033[31m"},
+    [LOOK_FREE] = {"free", "·", ".", "\033[37m"},
+    [LOOK_LINKS] = {"link", "→", ">", "\033[33m"},
+    [LOOK_FOOTER] = {"footer", "f", "f", "\033[1;36m"},
+    [LOOK_FENCE] = {"fence", "¦", "!", "\033[90m"},
+    [LOOK_TABLE] = {"table", "≡", "=", "\033[35m"},
+    [LOOK_PAD] = {"pad", "╱", "/", "\033[90m"},
+};
+
+enum look look_of(const struct dmm_piece *piece)
+{
+	if (piece->kind == DMM_LIVE)
+		return LOOK_PAYLOAD;
+	if (piece->kind == DMM_PAD)
+		return LOOK_PAD;
+	if (strcmp(piece->what, "footer") == 0)
+		return LOOK_FOOTER;
+	if (strcmp(piece->what, "links") == 0)
+		return LOOK_LINKS;
+	if (piece->kind == DMM_FREE)
+		return LOOK_FREE;
+	return strcmp(piece->what, "header") == 0 ? LOOK_HEADER
+	     : strcmp(piece->what, "fence") == 0  ? LOOK_FENCE
+	                                          : LOOK_TABLE;
+}
+
+enum look look_in(const struct picture *p, const struct dmm_piece *piece)
+{
+	const enum look look = look_of(piece);
+	return look == LOOK_HEADER && picture_find(p, piece->addr) == NULL ? LOOK_FENCE : look;
+}
+
+const char *look_glyph(const struct draw_style *s, enum look look)
+{
+	return s->ascii ? looks[look].ascii : looks[look].glyph;
+}
+
+const char *look_name(enum look look)
+{
+	return looks[look].name;
+}
+
+const char *look_on(const struct draw_style *s, enum look look)
+{
+	return s->colour ? looks[look].colour : "";
+}
+
+const char *look_off(const struct draw_style *s)
+{
+	return s->colour ? "\033[0m" : "";
+}
+
+const char *look_dim(const struct draw_style *s)
+{
+	return s->colour ? "\033[2m" : "";
+}
+
+const char *look_arrow(const struct draw_style *s, bool back)
+{
+	return s->ascii ? (back ? "<" : ">") : back ? "←" : "→";
+}
+
+const char *look_dots(const struct draw_style *s)
+{
+	return s->ascii ? "~" : "⋯";
+}
+
+static size_t terminal_width(FILE *out)
+{
+	struct winsize size;
+	const char *const columns = getenv("COLUMNS");
+
+	if (isatty(fileno(out)) && ioctl(fileno(out), TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+		return size.ws_col;
+	return columns != NULL && atoi(columns) > 0 ? (size_t)atoi(columns) : 80;
+}
+
+/* A terminal that does not speak UTF-8 gets ASCII; a file gets what was asked for. */
+static bool speaks_utf8(FILE *out)
+{
+	if (!isatty(fileno(out)))
+		return true;
+	setlocale(LC_CTYPE, "");
+	return strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+}
+
+struct draw_style draw_style(FILE *out, bool ascii, size_t width)
+{
+	const char *const no_color = getenv("NO_COLOR");
+
+	return (struct draw_style){
+	    .colour = isatty(fileno(out)) && (no_color == NULL || no_color[0] == '\0'),
+	    .fixed = width != 0,
+	    .ascii = ascii || !speaks_utf8(out),
+	    .width = max_size(width != 0 ? width : terminal_width(out), DRAW_WIDTH_MIN),
+	};
+}
+
+const char *draw_size(char buf[DRAW_SIZE_TEXT], const struct draw_style *s, size_t bytes)
+{
+	if (s->unit == 0)
+		snprintf(buf, DRAW_SIZE_TEXT, "%zu byte%s", bytes, bytes == 1 ? "" : "s");
+	else
+		snprintf(buf, DRAW_SIZE_TEXT, "%.6g", (double)bytes / (double)s->unit);
+	return buf;
+}
+
+const char *draw_address(char buf[DRAW_SIZE_TEXT], const struct draw_style *s, uintptr_t addr)
+{
+	snprintf(buf, DRAW_SIZE_TEXT, "%s%05zx", s->ascii ? ".." : "…", (size_t)(addr & 0xfffff));
+	return buf;
+}
+
+/* Columns of n bytes of UTF-8 text: every glyph used here is one column wide. */
+static size_t columns_of(const char *text, size_t n)
+{
+	size_t columns = 0;
+	for (size_t i = 0; i < n; i++)
+		columns += ((unsigned char)text[i] & 0xc0) != 0x80;
+	return columns;
+}
+
+void draw_text(FILE *out, const struct draw_style *s, size_t indent, const char *text)
+{
+	size_t at = 0;
+
+	while (*text != '\0') {
+		const size_t n = strcspn(text, " ");
+		const size_t columns = columns_of(text, n);
+		if (at == 0 || at + 1 + columns > s->width) {
+			fprintf(out, "%s%*s", at == 0 ? "" : "\n", (int)indent, "");
+			at = indent;
+		} else {
+			fputc(' ', out);
+			at++;
+		}
+		for (size_t i = 0; i < n; i++)
+			fputc(text[i] == DRAW_HARD_SPACE[0] ? ' ' : text[i], out);
+		at += columns;
+		text += n + strspn(text + n, " ");
+	}
+	fputc('\n', out);
+}

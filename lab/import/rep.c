@@ -1,0 +1,168 @@
+/* rep.c - the .rep files of malloc labs (Bryant and O'Hallaron's mdriver).
+ *
+ *   four numbers      suggested heap size, ids, operations, weight; or weight first and something last:
+ *                     ids and operations are second and third in both
+ *   a ID SIZE         malloc
+ *   c ID SIZE         calloc (some courses)
+ *   r ID SIZE         realloc
+ *   f ID              free; -1: free(NULL)
+ *   w ...             a write into an object (some courses): no event
+ *
+ * A line without its size stands for 0 bytes.  Addresses are made up; an object keeps its own when it
+ * shrinks.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "import/import.h"
+#include "trace/live.h"
+
+#define ID_LIMIT ((uint64_t)1 << 40)
+
+static bool is_rep(const char *line)
+{
+	return line[strspn(line, " \t")] != '\0' && line[strspn(line, "0123456789 \t")] == '\0';
+}
+
+struct rep {
+	struct import *im;
+	struct live ids; /* by id; user: the address now, 0 after realloc(p, 0) */
+	uint64_t header[4], operations, sizeless;
+};
+
+/* Entries of a struct live are 16 apart for its hash, and 0 is none. */
+static uint64_t key_of(uint64_t id)
+{
+	return (id + 1) << 4;
+}
+
+static bool read_header(struct rep *r)
+{
+	char *word[4];
+
+	for (size_t have = 0; have < 4;) {
+		if (!import_line(r->im))
+			return import_fail(r->im, "truncated: the header has four numbers, there are %zu", have);
+		const size_t count = import_words(r->im, word, 4 - have);
+		if (count > 4 - have)
+			return import_fail(r->im, "more than four numbers in the header");
+		for (size_t i = 0; i < count; i++)
+			if (!import_number(r->im, word[i], 10, UINT64_MAX, &r->header[have++]))
+				return false;
+	}
+	return true;
+}
+
+static bool allocate(struct rep *r, enum trace_op op, uint64_t id, uint64_t size)
+{
+	const size_t before = r->ids.count;
+	struct live_object *const o = live_add(&r->ids, key_of(id));
+	struct trace_event ev = {.op = (uint8_t)op, .thread = 1, .size = size,
+	    .addr = import_place(r->im, size), .tick = import_tick(r->im, 0)};
+
+	if (o == NULL)
+		return import_fail(r->im, "no memory for %zu live objects", r->ids.count);
+	if (r->ids.count == before)
+		return import_fail(r->im, "id %" PRIu64 " is given out while it is live", id);
+	o->user = ev.addr;
+	o->size = size;
+	if (ev.addr != 0)
+		import_event(r->im, &ev, NULL, 0);
+	return ev.addr != 0;
+}
+
+static bool resize(struct rep *r, uint64_t id, uint64_t size)
+{
+	struct live_object *const o = live_slot(&r->ids, key_of(id));
+	struct trace_event ev = {.op = TRACE_OP_REALLOC, .thread = 1, .size = size, .old = o->user};
+
+	if (o->addr == 0)
+		return allocate(r, TRACE_OP_REALLOC, id, size); /* realloc(NULL, size) */
+	if (size != 0 || ev.old == 0) {
+		ev.addr = ev.old != 0 && size <= o->size ? ev.old : import_place(r->im, size);
+		if (ev.addr == 0)
+			return false;
+	}
+	ev.tick = import_tick(r->im, 0);
+	o->user = ev.addr;
+	o->size = size;
+	import_event(r->im, &ev, NULL, 0);
+	return true;
+}
+
+static bool release(struct rep *r, uint64_t id)
+{
+	struct live_object *const o = live_slot(&r->ids, key_of(id));
+	struct trace_event ev = {.op = TRACE_OP_FREE, .thread = 1, .addr = o->user,
+	    .tick = import_tick(r->im, 0)};
+
+	if (o->addr == 0)
+		return import_fail(r->im, "id %" PRIu64 " is freed, but not live", id);
+	live_remove(&r->ids, o);
+	import_event(r->im, &ev, NULL, 0);
+	return true;
+}
+
+static bool release_null(struct rep *r)
+{
+	struct trace_event ev = {.op = TRACE_OP_FREE, .thread = 1, .tick = import_tick(r->im, 0)};
+	import_event(r->im, &ev, NULL, 0);
+	return true;
+}
+
+static bool operate(struct rep *r, char **word, size_t count)
+{
+	const char op = word[0][0];
+	uint64_t id, size = 0;
+
+	if (word[0][1] != '\0' || strchr("acrf", op) == NULL)
+		return import_fail(r->im, "'%.20s' is none of a, c, r, f, w", word[0]);
+	if (count < 2 || count > 3 || (op == 'f' && count != 2))
+		return import_fail(r->im, "'%c' has an id%s", op, op == 'f' ? " alone" : " and a size");
+	if (op == 'f' && strcmp(word[1], "-1") == 0)
+		return release_null(r);
+	if (!import_number(r->im, word[1], 10, ID_LIMIT, &id))
+		return false;
+	if (count == 3 && !import_number(r->im, word[2], 10, UINT64_MAX, &size))
+		return false;
+	r->sizeless += op != 'f' && count == 2;
+	if (op == 'f')
+		return release(r, id);
+	return op == 'r' ? resize(r, id, size)
+	                 : allocate(r, op == 'c' ? TRACE_OP_CALLOC : TRACE_OP_MALLOC, id, size);
+}
+
+static bool read_operations(struct rep *r)
+{
+	char *word[3];
+
+	while (import_line(r->im)) {
+		const size_t count = import_words(r->im, word, 3);
+		if (count == 0)
+			continue;
+		r->operations++;
+		if (word[0][0] != 'w' && !operate(r, word, count))
+			return false;
+	}
+	return r->im->error[0] == '\0';
+}
+
+static bool run_rep(struct import *im)
+{
+	struct rep r = {.im = im};
+	bool fine = live_open(&r.ids) && read_header(&r) && read_operations(&r);
+
+	if (fine && r.operations < r.header[2])
+		fine = import_fail(im, "truncated: the header promises %" PRIu64 " operations, there are %" PRIu64,
+		    r.header[2], r.operations);
+	if (r.operations > r.header[2])
+		import_note(im, "%" PRIu64 " operations, though the header says %" PRIu64, r.operations,
+		    r.header[2]);
+	if (r.sizeless != 0)
+		import_note(im, "%" PRIu64 " lines without a size were taken as 0 bytes", r.sizeless);
+	live_close(&r.ids);
+	return fine;
+}
+
+const struct import_format import_rep = {"rep", "a malloc lab's .rep trace",
+    "threads, times, addresses, call sites", TRACE_NONE, is_rep, run_rep};

@@ -1,0 +1,428 @@
+/* slab.c - slab's records into a view.  With root.c the only one in
+ * the lab that knows their layout.
+ *
+ *   root --> chunks[]   which granules of 2 MiB are free, which dirty      read, and read again after
+ *            slabs[]    a record a granule: slab, run, or the rest of one  the chunk's records
+ *            live[], avail[]   a bit for 16 bytes: an object begins here; it is free after all
+ *            heaps[]    whose the slabs are
+ *
+ * A record is believed if it fits its place and its neighbours; a chunk in which one does not fit, or
+ * whose masks changed meanwhile, is read again, up to AGAIN times.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/bits.h"
+#include "inspect/inspect.h"
+#include "slab/root.h"
+
+enum { AGAIN = 4 };
+
+struct outside_tables {
+	struct slab_root root;
+	struct chunk *chunks;
+	size_t chunk_cap;
+	struct slab slabs[CHUNK_GRANULES]; /* of the chunk that is being read */
+	uint64_t live[CHUNK_GRANULES * GRANULE_WORDS], avail[CHUNK_GRANULES * GRANULE_WORDS];
+	struct outside_run found[CHUNK_GRANULES]; /* what was made of them */
+	size_t found_count;
+	uint64_t torn;
+	uint64_t busy_chunks; /* with records of slabs */
+	uint64_t stacks; /* bytes in use: of each class the small one, and the large one where it has grown */
+};
+
+/* ---- the view's arrays ------------------------------------------------------------------------- */
+
+static void *grown(void *array, size_t *cap, size_t count, size_t size)
+{
+	if (count <= *cap)
+		return array;
+	*cap = max_size(count, max_size(64, *cap * 2));
+	array = realloc(array, *cap * size);
+	CHECK(array != NULL);
+	return array;
+}
+
+static void add_run(struct outside_view *v, const struct outside_run *run)
+{
+	struct outside_run *const last = v->run_count != 0 ? &v->runs[v->run_count - 1] : NULL;
+	const bool joins = run->kind == OUTSIDE_IS_UNUSED || run->kind == OUTSIDE_IS_DIRTY;
+
+	if (joins && last != NULL && last->kind == run->kind) {
+		last->count += run->count;
+		return;
+	}
+	v->runs = grown(v->runs, &v->run_cap, v->run_count + 1, sizeof *v->runs);
+	v->runs[v->run_count++] = *run;
+}
+
+static struct outside_heap *add_heap(struct outside_view *v)
+{
+	v->heaps = grown(v->heaps, &v->heap_cap, v->heap_count + 1, sizeof *v->heaps);
+	v->heaps[v->heap_count] = (struct outside_heap){0};
+	return &v->heaps[v->heap_count++];
+}
+
+/* ---- one chunk --------------------------------------------------------------------------------- */
+
+static bool bit(const uint64_t mask[2], uint32_t granule)
+{
+	return mask[granule % CHUNK_GRANULES / 64] >> granule % 64 & 1;
+}
+
+/* The bits of the slab that begins at a granule of the chunk. */
+static const uint64_t *bits_of(const uint64_t *bits, uint32_t granule)
+{
+	return bits + (size_t)(granule % CHUNK_GRANULES) * GRANULE_WORDS;
+}
+
+struct object_counts {
+	unsigned live, remote, cached, known; /* known: with a bit in either */
+};
+
+/* Bits stand only where objects begin, so that counting them counts objects. */
+static struct object_counts count_objects(const struct outside_tables *t, uint32_t granule)
+{
+	const struct slab *const s = &t->slabs[granule % CHUNK_GRANULES];
+	const uint64_t *const live = bits_of(t->live, granule), *const avail = bits_of(t->avail, granule);
+	struct object_counts n = {0};
+
+	for (unsigned w = 0; w < s->granules * (unsigned)GRANULE_WORDS; w++) {
+		n.live += (unsigned)__builtin_popcountll(live[w] & ~avail[w]);
+		n.remote += (unsigned)__builtin_popcountll(live[w] & avail[w]);
+		n.known += (unsigned)__builtin_popcountll(live[w] | avail[w]);
+	}
+	n.cached = s->count - (unsigned)min_size(n.known, s->count);
+	return n;
+}
+
+/* Does the record fit its place, and those that it covers it? */
+static bool fits(const struct outside_tables *t, uint32_t granule, const struct chunk *c)
+{
+	const uint32_t at = granule % CHUNK_GRANULES;
+	const struct slab *const s = &t->slabs[at];
+
+	if (s->kind == GRANULE_RUN)
+		return s->cls == CLASS_RUN && s->run != 0 &&
+		       (uint64_t)granule + s->run <= (uint64_t)t->root.chunk_count * CHUNK_GRANULES;
+	if (s->kind != GRANULE_SLAB || s->granules == 0 || at + s->granules > CHUNK_GRANULES || s->count == 0 ||
+	    s->count > GRANULE_WORDS * 64 || s->size == 0 || s->cls == CLASS_RUN || s->avail > s->count ||
+	    (uint64_t)s->size * s->count > (uint64_t)s->granules * GRANULE)
+		return false;
+	for (uint32_t i = 1; i < s->granules; i++)
+		if (bit(c->free, at + i) || t->slabs[at + i].kind != GRANULE_REST ||
+		    t->slabs[at + i].head != granule)
+			return false;
+	return count_objects(t, granule).known <= s->count;
+}
+
+/* A part of live or avail, whose pointers in the root count from address 0. */
+static bool read_bits(struct outside *o, const _Atomic uint64_t *biased, uint32_t first, uint32_t count,
+    uint64_t *bits)
+{
+	const uint64_t word = (o->tables->root.base >> WORD_SHIFT) + (uint64_t)first * GRANULE_WORDS;
+
+	return memory_read(&o->memory, (uintptr_t)biased + word * sizeof *bits,
+	    bits + first % CHUNK_GRANULES * GRANULE_WORDS, count * GRANULE_WORDS * sizeof *bits);
+}
+
+/* The records of a chunk that are in use, from the first such granule to the last; then the bits, but not
+ * those of large objects, which nobody ever touched: nor shall we. */
+static bool read_records(struct outside *o, uint32_t first, uint32_t count)
+{
+	struct outside_tables *const t = o->tables;
+	struct slab *const s = &t->slabs[first % CHUNK_GRANULES];
+	uint32_t from = 0, end = count;
+
+	if (!memory_read(&o->memory, (uintptr_t)t->root.slabs + (uint64_t)first * sizeof *s, s, count * sizeof *s))
+		return false;
+	while (from < count && s[from].kind != GRANULE_SLAB)
+		from++;
+	while (end > from && s[end - 1].kind != GRANULE_SLAB && s[end - 1].kind != GRANULE_REST)
+		end--;
+	if (from == end)
+		return true;
+	return read_bits(o, t->root.live, first + from, end - from, t->live) &&
+	       read_bits(o, t->root.avail, first + from, end - from, t->avail);
+}
+
+/* Pages that purge.c has given back; they hold free objects only, and perhaps the tail. */
+static uint64_t purged_bytes(const struct slab *s)
+{
+	const uint64_t len = (uint64_t)s->granules * GRANULE;
+
+	if (s->cls == CLASS_ZERO) /* addresses without memory */
+		return len;
+	return min_size((uint64_t)__builtin_popcount(s->purged) * PURGE_UNIT, len);
+}
+
+static struct outside_run slab_run(const struct outside_tables *t, uint32_t granule)
+{
+	const struct slab *const s = &t->slabs[granule % CHUNK_GRANULES];
+	const struct object_counts n = count_objects(t, granule);
+
+	return (struct outside_run){.granule = granule, .count = s->granules, .kind = OUTSIDE_IS_SLAB, .cls = s->cls,
+	    .listed = s->listed, .objects = s->count, .live = (uint16_t)n.live, .remote = (uint16_t)n.remote,
+	    .cached = (uint16_t)n.cached, .heap = s->heap, .size = s->cls == CLASS_ZERO ? 0 : s->size,
+	    .step = s->size >> UNIT_SHIFT, .purged = (uint32_t)purged_bytes(s)};
+}
+
+/* Hardened: guard granules before a large object, which its record counts (slab/guarded.h); 0: none. */
+static uint32_t guards_before_run(const struct outside_tables *t, uint32_t at, const struct chunk *c)
+{
+	enum { AT_MOST = 64 };
+
+	for (uint32_t n = 1; n <= AT_MOST && at + n < CHUNK_GRANULES && !bit(c->free, at + n); n++) {
+		const struct slab *const s = &t->slabs[at + n];
+		if (s->kind == GRANULE_RUN)
+			return s->cls == CLASS_RUN && s->count == n ? n : 0;
+		if (s->kind == GRANULE_SLAB)
+			return 0;
+	}
+	return 0;
+}
+
+/* What each granule of the chunk is.  False: something does not fit. */
+static bool interpret(struct outside_tables *t, uint32_t chunk, uint32_t from, const struct chunk *c)
+{
+	bool whole = true;
+	uint32_t guards;
+
+	t->found_count = 0;
+	for (uint32_t at = from; at < CHUNK_GRANULES;) {
+		const uint32_t granule = chunk * CHUNK_GRANULES + at;
+		const struct slab *const s = &t->slabs[at];
+		struct outside_run run = {.granule = granule, .count = 1, .kind = OUTSIDE_IS_TORN};
+		if (granule == 0)
+			run.kind = OUTSIDE_IS_UNUSED;
+		else if (bit(c->free, at))
+			run.kind = bit(c->dirty, at) ? OUTSIDE_IS_DIRTY : OUTSIDE_IS_UNUSED;
+		else if (fits(t, granule, c) && s->kind == GRANULE_SLAB)
+			run = slab_run(t, granule);
+		else if (fits(t, granule, c))
+			run.kind = OUTSIDE_IS_LARGE, run.count = s->run;
+		else if ((guards = guards_before_run(t, at, c)) != 0)
+			run.kind = OUTSIDE_IS_UNUSED, run.count = guards;
+		whole &= run.kind != OUTSIDE_IS_TORN;
+		t->found[t->found_count++] = run;
+		at += run.count;
+	}
+	return whole;
+}
+
+/* Granules in use: the lowest, and how many up to the highest. */
+static uint32_t used_range(const struct chunk *c, uint32_t from, uint32_t *count)
+{
+	uint32_t first = from, end = CHUNK_GRANULES;
+
+	while (first < CHUNK_GRANULES && bit(c->free, first))
+		first++;
+	while (end > first && bit(c->free, end - 1))
+		end--;
+	*count = end - first;
+	return first;
+}
+
+static void keep_masks(struct outside_view *v, const struct outside_tables *t, struct outside_run *run)
+{
+	const uint64_t *const live = bits_of(t->live, run->granule), *const avail = bits_of(t->avail, run->granule);
+	const size_t words = (size_t)run->count * GRANULE_WORDS;
+
+	v->masks = grown(v->masks, &v->mask_cap, v->mask_count + 2 * words, sizeof *v->masks);
+	run->mask = v->mask_count;
+	run->mask_words = (uint32_t)words;
+	for (size_t w = 0; w < words; w++) {
+		v->masks[run->mask + w] = live[w] & ~avail[w];
+		v->masks[run->mask + words + w] = avail[w];
+	}
+	v->mask_count += 2 * words;
+}
+
+/* Returns the granule where the next chunk's reading begins: a large object may reach far. */
+static uint64_t keep_chunk(struct outside_view *v, struct outside_tables *t, uint64_t next)
+{
+	for (size_t i = 0; i < t->found_count; i++) {
+		struct outside_run *const run = &t->found[i];
+		if (run->kind == OUTSIDE_IS_SLAB)
+			keep_masks(v, t, run);
+		v->torn_slabs += run->kind == OUTSIDE_IS_TORN;
+		add_run(v, run);
+		next = (uint64_t)run->granule + run->count;
+	}
+	return next;
+}
+
+static void forget_records(struct outside_tables *t)
+{
+	memset(t->slabs, 0, sizeof t->slabs);
+	memset(t->live, 0, sizeof t->live);
+	memset(t->avail, 0, sizeof t->avail);
+}
+
+static uint64_t read_chunk(struct outside *o, struct outside_view *v, uint32_t chunk, uint64_t begin)
+{
+	struct outside_tables *const t = o->tables;
+	struct chunk *const c = &t->chunks[chunk], after;
+	const uint32_t from = (uint32_t)(begin - (uint64_t)chunk * CHUNK_GRANULES);
+	const uint64_t where = (uintptr_t)t->root.chunks + chunk * sizeof *c;
+	uint32_t count;
+
+	for (int n = 0; n < AGAIN; n++) {
+		const uint32_t first = used_range(c, from, &count);
+		forget_records(t);
+		t->busy_chunks += n == 0 && count != 0;
+		if (count != 0 && !read_records(o, chunk * CHUNK_GRANULES + first, count))
+			forget_records(t);
+		const bool whole = interpret(t, chunk, from, c);
+		if (count == 0 || !memory_read(&o->memory, where, &after, sizeof after))
+			break;
+		const bool same = memcmp(after.free, c->free, sizeof after.free) == 0 &&
+		                  memcmp(after.dirty, c->dirty, sizeof after.dirty) == 0;
+		if (whole && same)
+			break;
+		if (!o->memory.live)
+			break; /* it will never be otherwise */
+		v->again += n == 0;
+		*c = after;
+	}
+	return keep_chunk(v, t, begin);
+}
+
+/* ---- the whole --------------------------------------------------------------------------------- */
+
+static bool read_chunks(struct outside *o, struct outside_view *v)
+{
+	struct outside_tables *const t = o->tables;
+	const uint32_t count = t->root.chunk_count;
+	uint64_t next = 0;
+
+	t->chunks = grown(t->chunks, &t->chunk_cap, count, sizeof *t->chunks);
+	if (!memory_read(&o->memory, (uintptr_t)t->root.chunks, t->chunks, count * sizeof *t->chunks))
+		return false;
+	t->busy_chunks = 0;
+	for (uint32_t chunk = 0; chunk < count; chunk++)
+		if (next < (uint64_t)(chunk + 1) * CHUNK_GRANULES)
+			next = read_chunk(o, v, chunk, max_size(next, (uint64_t)chunk * CHUNK_GRANULES));
+	/* A large object that was torn may claim more than there is. */
+	v->granules = (uint64_t)count * CHUNK_GRANULES;
+	return next == v->granules || count == 0;
+}
+
+static uint64_t stacks_of(const struct heap *h)
+{
+	uint64_t bytes = 0;
+
+	for (unsigned cls = 0; cls < CLASS_MAX; cls++)
+		bytes += (h->room[cls] > 0 ? STACK_SMALL_BYTES : 0u) +
+		         (h->room[cls] > STACK_SMALL_OBJECTS ? STACK_BYTES : 0u);
+	return bytes;
+}
+
+static void read_heaps(struct outside *o, struct outside_view *v)
+{
+	const struct slab_root *const r = &o->tables->root;
+	struct heap *const heaps = calloc(r->heap_count + 1, sizeof *heaps);
+
+	CHECK(heaps != NULL);
+	o->tables->stacks = 0;
+	if (!memory_read(&o->memory, (uintptr_t)r->heaps, heaps, r->heap_count * sizeof *heaps))
+		memset(heaps, 0, r->heap_count * sizeof *heaps);
+	for (uint32_t i = HEAP_LATE; i < r->heap_count; i++) {
+		struct outside_heap *const h = add_heap(v);
+		h->number = i;
+		h->pointer = heaps[i].thread;
+		h->kind = i == HEAP_LATE           ? OUTSIDE_LATE
+		          : heaps[i].owner == NULL ? OUTSIDE_IDLE
+		                                   : OUTSIDE_THREAD;
+		o->tables->stacks += stacks_of(&heaps[i]);
+	}
+	free(heaps);
+}
+
+struct outside_heap *outside_heap_of(struct outside_view *v, uint32_t number)
+{
+	const uint32_t i = number - HEAP_LATE;
+	return number >= HEAP_LATE && i < v->heap_count ? &v->heaps[i] : NULL;
+}
+
+/* Pages of the records and bits in use, and stacks. */
+static uint64_t table_bytes(const struct outside_tables *t, const struct outside_view *v)
+{
+	enum { PAGE = 4096, GRANULES = PAGE / (GRANULE_WORDS * 8) }; /* whose bits are in a page */
+	uint64_t bits = 0, last = UINT64_MAX;
+
+	for (size_t i = 0; i < v->run_count; i++) {
+		const struct outside_run *const run = &v->runs[i];
+		const uint64_t page = (run->granule + run->count - 1) / GRANULES;
+		if (run->kind != OUTSIDE_IS_SLAB || page == last)
+			continue;
+		bits += 2 * (page - (last != UINT64_MAX ? max_size(last + 1, run->granule / GRANULES)
+		                                        : run->granule / GRANULES) + 1);
+		last = page;
+	}
+	return round_up(t->root.chunk_count * sizeof(struct chunk), PAGE) +
+	       round_up(t->root.heap_count * sizeof(struct heap), PAGE) + bits * PAGE +
+	       t->busy_chunks * CHUNK_GRANULES * (sizeof(struct slab) + sizeof *t->root.tags) +
+	       t->stacks;
+}
+
+size_t outside_table_ranges(const struct outside *o, struct outside_range ranges[8])
+{
+	const struct slab_root *const r = &o->tables->root;
+	const uint64_t granules = (uint64_t)r->chunk_count * CHUNK_GRANULES;
+	const struct outside_range all[] = {
+	    {(uintptr_t)r->chunks, r->chunk_count * sizeof(struct chunk)},
+	    {(uintptr_t)r->bins, (r->chunk_count + 63) / 64 * sizeof(struct bin_words)},
+	    {(uintptr_t)r->heaps, r->heap_count * sizeof(struct heap)},
+	    {(uintptr_t)r->stacks, (uint64_t)r->heap_count * HEAP_STACKS_BYTES},
+	    {(uintptr_t)r->slabs, granules * sizeof(struct slab)},
+	    {(uintptr_t)r->tags, granules * sizeof *r->tags},
+	    {(uintptr_t)&r->live[r->base >> WORD_SHIFT], granules * GRANULE_WORDS * sizeof(uint64_t)},
+	    {(uintptr_t)&r->avail[r->base >> WORD_SHIFT], granules * GRANULE_WORDS * sizeof(uint64_t)},
+	};
+
+	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+		ranges[i] = (struct outside_range){all[i].start, all[i].start + all[i].end};
+	return sizeof all / sizeof all[0];
+}
+
+static uint64_t distance(uint64_t a, uint64_t b)
+{
+	return a < b ? b - a : a - b;
+}
+
+bool outside_read_slab(struct outside *o, struct outside_view *v, struct memory_error *e)
+{
+	if (o->tables == NULL)
+		o->tables = calloc(1, sizeof *o->tables);
+	CHECK(o->tables != NULL);
+	struct outside_tables *const t = o->tables;
+	struct slab_root *const r = &t->root;
+
+	if (outside_root_at(&o->memory, o->root, e) < 0)
+		return false;
+	memory_read(&o->memory, o->root, r, sizeof *r);
+	v->version = r->version;
+	v->root = o->root;
+	v->base = r->base;
+	v->granule = GRANULE;
+	v->reserved = r->reservation_len;
+	read_heaps(o, v);
+	if (!read_chunks(o, v))
+		return memory_refuse(e, "%s: slab's records cannot be read%s", o->memory.title,
+		    o->memory.live ? ": the process has ended, or overwrote them" : ": the core was cut short");
+	v->bytes[OUTSIDE_TABLES] = table_bytes(t, v);
+	const struct slab_root before = *r;
+	if (memory_read(&o->memory, o->root, r, sizeof *r))
+		v->moved = (distance(before.used, r->used) + distance(before.dirty, r->dirty)) * GRANULE;
+	return true;
+}
+
+void outside_tables_drop(struct outside *o)
+{
+	if (o->tables != NULL)
+		free(o->tables->chunks);
+	free(o->tables);
+	o->tables = NULL;
+}

@@ -1,0 +1,143 @@
+/* accounting.c - a walk, sorted into parts. */
+#include "replay/accounting.h"
+
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/bits.h"
+#include "slab/system.h"
+
+const char *const part_names[PARTS] = {"payload", "padding", "headers", "bins", "caches", "tails",
+    "retained"};
+
+/* Free memory that is in no bin, by the word that walks have for it; everything else free is. */
+static const struct {
+	const char *what;
+	enum part part;
+} free_words[] = {
+    {"waiting", PART_CACHES},
+    {"cache", PART_CACHES},
+    {"pad", PART_RETAINED},
+    {"kept", PART_RETAINED},
+    {"top", PART_RETAINED},
+    {"run", PART_RETAINED},
+};
+
+struct sums {
+	uint64_t part[PARTS]; /* PART_PAYLOAD: what is live, with its padding */
+	uint64_t live_count;
+	uint64_t tables; /* headers that lie in reserved addresses */
+};
+
+static enum part free_part(const char *what)
+{
+	for (size_t i = 0; i < sizeof free_words / sizeof *free_words; i++)
+		if (strcmp(what, free_words[i].what) == 0)
+			return free_words[i].part;
+	return PART_BINS;
+}
+
+/* Bytes of [addr, addr + len) that have memory behind them: slab reserves tables for the largest heap
+ * there can be, and touches what the present one needs. */
+static uint64_t resident(uintptr_t addr, size_t len)
+{
+	enum { PAGE = 4096, STEP = 1 << 14 };
+	unsigned char page[STEP];
+	uint64_t bytes = 0;
+
+	for (size_t at = 0; at < len; at += (size_t)STEP * PAGE) {
+		const size_t part = min_size(len - at, (size_t)STEP * PAGE);
+		if (mincore((void *)(addr + at), part, page) != 0)
+			return len;
+		for (size_t i = 0; i * PAGE < part; i++)
+			bytes += (page[i] & 1) != 0 ? min_size(PAGE, part - i * PAGE) : 0;
+	}
+	return bytes;
+}
+
+static enum part part_of(const struct dmm_piece *p)
+{
+	switch (p->kind) {
+	case DMM_LIVE:
+		return PART_PAYLOAD;
+	case DMM_META:
+		return PART_HEADERS;
+	case DMM_PAD:
+		return PART_TAILS;
+	case DMM_FREE:
+		return free_part(p->what);
+	}
+	return PART_RETAINED;
+}
+
+static int add_held(void *arg, const struct dmm_piece *p, uintptr_t addr, size_t len)
+{
+	struct sums *const s = arg;
+
+	(void)addr;
+	s->part[part_of(p)] += len;
+	return 0;
+}
+
+struct held_walk {
+	const struct os_arena *arena;
+	held_visit *visit;
+	void *arg;
+	struct sums *sums; /* NULL: reserved tables are left out */
+};
+
+/* The stretches of a piece that have memory. */
+static int visit(void *arg, const struct dmm_piece *p)
+{
+	const struct held_walk *const w = arg;
+	const uintptr_t end = p->addr + p->len;
+	bool held;
+	int r = 0;
+
+	if (p->kind == DMM_META && os_arena_is_reserved(w->arena, (void *)p->addr)) {
+		if (w->sums != NULL)
+			w->sums->tables += resident(p->addr, p->len);
+		return 0;
+	}
+	if (w->sums != NULL)
+		w->sums->live_count += p->kind == DMM_LIVE;
+	for (uintptr_t at = p->addr; at < end && r == 0;) {
+		const size_t len = os_arena_stretch(w->arena, (void *)at, end - at, &held);
+		r = held ? w->visit(w->arg, p, at, len) : 0;
+		at += len;
+	}
+	return r;
+}
+
+int held_walk(struct heap *h, const struct os_arena *arena, held_visit *each, void *arg)
+{
+	struct held_walk w = {arena, each, arg, NULL};
+	return heap_walk(h, visit, &w);
+}
+
+void held_clock(struct heap *h, struct os_arena *arena, uint64_t ns)
+{
+	arena->clock_ns = ns;
+	if (h->sys == &system_slab)
+		slab_clock_moved();
+}
+
+bool accounting_take(struct accounting *a, struct heap *h, const struct os_arena *arena,
+    uint64_t payload)
+{
+	struct sums s = {0};
+
+	struct held_walk w = {arena, add_held, &s, &s};
+	heap_walk(h, visit, &w);
+	memcpy(a->part, s.part, sizeof a->part);
+	a->live_count = s.live_count;
+	a->part[PART_HEADERS] += heap_own_bytes(h) + s.tables;
+	a->part[PART_PADDING] = s.part[PART_PAYLOAD] - payload;
+	a->part[PART_PAYLOAD] = payload;
+	a->footprint = os_arena_footprint(arena) + s.tables;
+
+	uint64_t sum = 0;
+	for (int i = 0; i < PARTS; i++)
+		sum += a->part[i];
+	return sum == a->footprint && payload <= s.part[PART_PAYLOAD];
+}

@@ -1,0 +1,51 @@
+/* accounting.h - where a heap's memory is, to the last byte.
+ *
+ *   footprint = payload + padding + headers + bins + caches + tails + retained
+ *
+ * That sum is an equation, not a definition: the footprint is what the system obtained from its
+ * struct dmm_os, the parts come from its walk, and the two are compared.
+ *
+ * A system that reserves addresses (slab) has obtained those pages that were put to use since they were last
+ * given back.  Nobody writes into payload here, so who plays the program says what it would touch
+ * (os_arena_touch): all of what it asked for.
+ */
+#ifndef LAB_REPLAY_ACCOUNTING_H
+#define LAB_REPLAY_ACCOUNTING_H
+
+#include "os/os.h"
+#include "system/heap.h"
+
+enum part {
+	PART_PAYLOAD,  /* what the program asked for and has */
+	PART_PADDING,  /* given beyond that: rounding to classes, alignment inside an object */
+	PART_HEADERS,  /* headers, footers, links, tables: the system's own */
+	PART_BINS,     /* free, in bins, lists or slabs, for the next request of that size */
+	PART_CACHES,   /* freed, waiting to be merged or sorted in */
+	PART_TAILS,    /* ends of pages and slabs that no request can get, gaps for alignment */
+	PART_RETAINED, /* free beyond the bins: the heap's top, whole runs, kept mappings; dead for ever */
+	PARTS,
+};
+
+extern const char *const part_names[PARTS];
+
+struct accounting {
+	uint64_t events;    /* how many had happened */
+	uint64_t ns;        /* of the recording's time */
+	uint64_t footprint; /* bytes obtained and not returned; reserved and untouched is none */
+	uint64_t part[PARTS];
+	uint64_t live_count;
+};
+
+/* payload: bytes asked for and live.  False: the parts do not sum to what arena gave; *a says what
+ * was found, which breaks an invariant of the system's walk. */
+bool accounting_take(struct accounting *a, struct heap *h, const struct os_arena *arena,
+    uint64_t payload);
+
+/* A walk of what has memory: of each piece, the stretches with it; tables in reserved addresses not at all. */
+typedef int held_visit(void *arg, const struct dmm_piece *p, uintptr_t addr, size_t len);
+int held_walk(struct heap *h, const struct os_arena *arena, held_visit *each, void *arg);
+
+/* It is so late now: a heap that purges in the background does. */
+void held_clock(struct heap *h, struct os_arena *arena, uint64_t ns);
+
+#endif

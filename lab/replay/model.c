@@ -1,0 +1,313 @@
+/* model.c - every call of a recording as a call to one heap, on simulated memory.
+ *
+ * Payloads are not touched, so that only what the system itself writes costs memory and time.  What a
+ * call will need is fetched a few calls ahead: the time that is left is the system's.
+ */
+#include "replay/model.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#define HEAP_LEN ((size_t)256 << 30)
+#define MAP_LEN  ((size_t)512 << 30)
+
+enum { AHEAD_SLOT = 16, AHEAD_CHUNK = 6 };
+
+struct cell { /* an object */
+	void *p;
+	uint64_t size;
+};
+
+struct model {
+	struct os_arena arena;
+	struct heap heap;
+	const struct replay_ops *ops;
+	struct model_result *r;
+	struct cell *cell;
+	bool touching;    /* tell the arena what the program would write to */
+	uint64_t payload;
+	uint64_t peak;    /* bytes of the arena, at most */
+	uint64_t peak_at; /* after so many ops, for the first time */
+};
+
+static void stop(struct model *m, const char *why, size_t at)
+{
+	if (m->r->problem[0] == '\0')
+		snprintf(m->r->problem, sizeof m->r->problem, "%s after %llu calls", why,
+		    (unsigned long long)replay_ops_calls(m->ops, at));
+}
+
+/* ---- one call --------------------------------------------------------------------------------- */
+
+static void give(struct model *m, const struct replay_op *op, struct cell *c)
+{
+	c->p = op->align_log2 > 4 ? heap_aligned(&m->heap, (size_t)1 << op->align_log2, op->size)
+	                          : heap_malloc(&m->heap, op->size);
+	c->size = op->size;
+	m->payload += op->size;
+	if (m->touching)
+		os_arena_touch(&m->arena, c->p, op->size);
+	if (__builtin_expect(c->p == NULL && op->size != 0, 0))
+		m->r->failed++;
+}
+
+static void take(struct model *m, struct cell *c)
+{
+	heap_free(&m->heap, c->p);
+	m->payload -= c->size;
+	*c = (struct cell){0};
+}
+
+static void resize(struct model *m, const struct replay_op *op, struct cell *c)
+{
+	if (c->p == NULL || op->size == 0) {
+		take(m, c);
+		give(m, op, c);
+		return;
+	}
+	void *const q = heap_realloc(&m->heap, c->p, op->size);
+	if (q == NULL) {
+		m->r->failed++;
+		heap_free(&m->heap, c->p);
+	}
+	if (m->touching)
+		os_arena_touch(&m->arena, q, op->size);
+	m->payload += op->size - c->size;
+	*c = (struct cell){q, op->size};
+}
+
+static inline void perform(struct model *m, const struct replay_op *op)
+{
+	struct cell *const c = &m->cell[op->slot];
+	const unsigned class = trace_class[op->op];
+
+	if ((class & TRACE_IS_ALLOC) != 0)
+		give(m, op, c);
+	else if ((class & TRACE_IS_FREE) != 0)
+		take(m, c);
+	else if ((class & TRACE_IS_REALLOC) != 0)
+		resize(m, op, c);
+}
+
+/* What stands before an object and what follows it: headers and footers, its own and its neighbours'. */
+static inline void fetch_ahead(const struct model *m, const struct replay_op *op)
+{
+	const struct cell *const next = &m->cell[op[AHEAD_CHUNK].slot];
+
+	__builtin_prefetch(&m->cell[op[AHEAD_SLOT].slot], 1);
+	if (next->p != NULL) {
+		__builtin_prefetch((const char *)next->p - 16, 1);
+		__builtin_prefetch((const char *)next->p + next->size, 1);
+	}
+}
+
+/* Ops [from, to), between two marks of time at most. */
+static inline void perform_some(struct model *m, size_t from, size_t to)
+{
+	const struct replay_op *const op = m->ops->op;
+	const size_t ahead_end = m->ops->head->count > AHEAD_SLOT ? m->ops->head->count - AHEAD_SLOT : 0;
+	uint64_t peak = m->peak;
+
+	for (size_t i = from; i < to; i++) {
+		if (i < ahead_end)
+			fetch_ahead(m, &op[i]);
+		perform(m, &op[i]);
+		if (__builtin_expect(os_arena_footprint(&m->arena) > peak, 0)) {
+			peak = os_arena_footprint(&m->arena);
+			m->peak_at = i + 1;
+		}
+	}
+	m->peak = peak;
+}
+
+/* Ops [from, to), moving the simulated clock at every mark. */
+static void perform_range(struct model *m, size_t from, size_t to)
+{
+	while (from < to) {
+		const size_t mark = (from / OPS_A_MARK + 1) * OPS_A_MARK, end = mark < to ? mark : to;
+		held_clock(&m->heap, &m->arena, m->ops->mark[from / OPS_A_MARK].ns);
+		replay_ops_pass(m->ops, from);
+		perform_some(m, from, end);
+		from = end;
+	}
+}
+
+/* ---- a run ------------------------------------------------------------------------------------ */
+
+static bool open_heap(struct model *m)
+{
+	const struct subject *const s = m->r->subject;
+	int error = os_arena_open(&m->arena, 0, HEAP_LEN, MAP_LEN);
+
+	m->payload = m->peak = m->peak_at = m->r->failed = 0;
+	if (error != 0) {
+		snprintf(m->r->problem, sizeof m->r->problem, "no address space for a model: %s",
+		    strerror(-error));
+		return false;
+	}
+	error = heap_open(&m->heap, s->sys, &s->params, &m->arena.os);
+	if (error == 0)
+		return true;
+	snprintf(m->r->problem, sizeof m->r->problem, "cannot be opened: %s", strerror(-error));
+	os_arena_close(&m->arena);
+	return false;
+}
+
+static void close_heap(struct model *m)
+{
+	heap_close(&m->heap);
+	os_arena_close(&m->arena);
+	memset(m->cell, 0, m->ops->head->slots * sizeof *m->cell);
+}
+
+/* Seconds of this thread: what else runs on the machine is no matter. */
+static double cpu_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* Nothing but the calls.  Returns when the arena was largest. */
+static uint64_t run_plain(struct model *m, uint64_t *peak)
+{
+	const double began = cpu_now();
+
+	perform_range(m, 0, m->ops->head->count);
+	m->r->seconds = cpu_now() - began;
+	m->r->os_calls = m->arena.calls;
+	*peak = m->peak;
+	return m->peak_at;
+}
+
+/* A design that frees nothing walks what is dead as live: what the objects that are left can use tells
+ * the two apart. */
+static void tell_dead(const struct model *m, struct accounting *a)
+{
+	struct heap *const h = (struct heap *)&m->heap;
+	uint64_t usable = 0, live = a->part[PART_PAYLOAD] + a->part[PART_PADDING];
+
+	for (size_t i = 0; i < m->ops->head->slots; i++)
+		usable += heap_usable(h, m->cell[i].p);
+	a->part[PART_PADDING] = usable - a->part[PART_PAYLOAD];
+	a->part[PART_RETAINED] += live - usable;
+}
+
+static void look(struct model *m, struct accounting *a, size_t at)
+{
+	a->events = replay_ops_calls(m->ops, at);
+	a->ns = replay_ops_ns(m->ops, at);
+	if (!accounting_take(a, &m->heap, &m->arena, m->payload) && m->r->failed == 0)
+		stop(m, "the walk does not sum to the footprint", at);
+	if ((m->heap.sys->traits & DMM_FREES) == 0)
+		tell_dead(m, a);
+	if (a->footprint > m->r->peak.footprint)
+		m->r->peak = *a;
+}
+
+/* Where the heap is walked: at even steps, and at the two peaks. */
+static void run_looking(struct model *m, size_t samples, uint64_t peak_at)
+{
+	const size_t count = m->ops->head->count;
+	const uint64_t payload_at = m->ops->head->peak_at + (count != 0);
+	struct accounting a;
+
+	for (size_t at = 0, k = 0; k <= samples && m->r->problem[0] == '\0';) {
+		const size_t even = k == samples ? count : (size_t)((double)count * (double)k / (double)samples);
+		size_t next = even;
+		if (peak_at > at && peak_at < next)
+			next = peak_at;
+		if (payload_at > at && payload_at < next)
+			next = payload_at;
+		perform_range(m, at, next);
+		at = next;
+		look(m, next == even ? &m->r->samples[k] : &a, at);
+		k += next == even;
+		m->r->sample_count = k;
+	}
+}
+
+static void run(struct model *m, size_t samples)
+{
+	uint64_t peak;
+
+	if (!open_heap(m))
+		return;
+	uint64_t peak_at = run_plain(m, &peak);
+	m->touching = m->arena.reserved_bytes != 0;
+	close_heap(m);
+	if (m->touching && open_heap(m)) {
+		const double seconds = m->r->seconds;
+		peak_at = run_plain(m, &peak);
+		m->r->seconds = seconds; /* the system's alone */
+		close_heap(m);
+	}
+	if (!open_heap(m))
+		return;
+	run_looking(m, samples, peak_at);
+	if (m->r->failed != 0)
+		stop(m, "out of simulated memory or mappings", m->ops->head->count);
+	else if (m->peak != peak || m->peak_at != peak_at)
+		stop(m, "looking at the heap changed it: the peaks of two runs differ", peak_at);
+	close_heap(m);
+}
+
+static bool open_model(struct model *m, struct model_result *r, const struct replay_ops *ops,
+    const struct subject *subject)
+{
+	const size_t len = (ops->head->slots + 1) * sizeof *m->cell;
+
+	*r = (struct model_result){.subject = subject, .calls = ops->head->calls,
+	    .peak_payload = ops->head->peak_payload};
+	*m = (struct model){.ops = ops, .r = r};
+	m->cell = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	return m->cell != MAP_FAILED;
+}
+
+static void close_model(struct model *m)
+{
+	munmap(m->cell, (m->ops->head->slots + 1) * sizeof *m->cell);
+}
+
+bool model_replay(struct model_result *r, const struct replay_ops *ops, const struct subject *subject,
+    size_t samples)
+{
+	static struct model m;
+
+	if (!open_model(&m, r, ops, subject))
+		return false;
+	r->samples = calloc(samples + 1, sizeof *r->samples);
+	if (r->samples != NULL)
+		run(&m, samples);
+	close_model(&m);
+	return r->samples != NULL;
+}
+
+bool model_peak(struct model_result *r, const struct replay_ops *ops, const struct subject *subject)
+{
+	static struct model m;
+	uint64_t peak = 0;
+
+	if (!open_model(&m, r, ops, subject))
+		return false;
+	m.touching = true;
+	if (open_heap(&m)) {
+		run_plain(&m, &peak);
+		r->peak.footprint = peak;
+		if (r->failed != 0)
+			stop(&m, "out of simulated memory or mappings", ops->head->count);
+		close_heap(&m);
+	}
+	close_model(&m);
+	return true;
+}
+
+void model_free(struct model_result *r)
+{
+	free(r->samples);
+	r->samples = NULL;
+}

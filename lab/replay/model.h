@@ -1,0 +1,34 @@
+/* model.h - a recording on a system over os_arena: exact, and the same in every run.
+ *
+ * It runs twice.  The first time nothing is looked at but the footprint after every call, which finds
+ * the peak to the byte and shows how fast the system is; the second time the heap is walked at even
+ * steps and at that peak.  That both agree is checked.  Of a system that reserves addresses the footprint
+ * is what was touched, and a run between the two keeps that book.
+ */
+#ifndef LAB_REPLAY_MODEL_H
+#define LAB_REPLAY_MODEL_H
+
+#include "replay/accounting.h"
+#include "replay/ops.h"
+#include "allocators/subject.h"
+
+struct model_result {
+	const struct subject *subject;
+	char problem[160]; /* "" or why it ended early */
+	uint64_t calls, failed; /* replayed; of them refused */
+	uint64_t peak_payload; /* the lower bound of any allocator's footprint */
+	struct accounting peak; /* where the footprint was largest, for the first time */
+	struct accounting *samples; /* at even steps of calls; the first is the start, the last the end */
+	size_t sample_count;
+	uint64_t os_calls; /* to the simulated system, in the first run; there they cost nothing */
+	double seconds; /* of CPU, of the first run: the only thing that is not the same again */
+};
+
+/* samples: how many steps, at least 1; there is one sample more.  False: no memory. */
+bool model_replay(struct model_result *r, const struct replay_ops *ops, const struct subject *subject,
+    size_t samples);
+/* The first run alone: r->peak has the footprint and no parts, and there are no samples. */
+bool model_peak(struct model_result *r, const struct replay_ops *ops, const struct subject *subject);
+void model_free(struct model_result *r);
+
+#endif

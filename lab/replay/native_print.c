@@ -1,0 +1,356 @@
+/* native_print.c - a native replay for people, as CSV and as JSON. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "replay/native.h"
+#include "cli/table.h"
+#include "cli/units.h"
+
+static const char *const touch_words[] = {"all", "first", "none"};
+static const char *const outcomes[] = {"not-loaded", "crashed", "not-served", "differs", "timeout",
+    "fine", "not-run"};
+
+/* ---- text ------------------------------------------------------------------------------------- */
+
+static void put_ns(struct table *t, double ns)
+{
+	if (isnan(ns))
+		table_cell(t, "%s", "");
+	else if (ns < 9995)
+		table_cell(t, "%.0f ns", ns);
+	else if (ns < 9.995e6)
+		table_cell(t, "%.*f us", ns < 99950 ? 1 : 0, ns * 1e-3);
+	else
+		table_cell(t, "%.1f ms", ns * 1e-6);
+}
+
+static void put_ratio(struct table *t, const struct interval *ratio, double noise)
+{
+	const bool differs = digest_differs(ratio, noise);
+
+	if (isnan(ratio->median))
+		table_cell(t, "%s", "");
+	else
+		table_paint(t, !differs ? PAINT_PLAIN : ratio->median < 1 ? PAINT_GOOD : PAINT_BAD, "%.2f",
+		    ratio->median);
+}
+
+static void put_interval(struct table *t, const struct interval *ratio)
+{
+	if (isnan(ratio->median) || ratio->coverage == 0)
+		table_cell(t, "%s", "");
+	else
+		table_paint(t, PAINT_DIM, "%.2f-%.2f", ratio->low, ratio->high);
+}
+
+static void put_remark(struct table *t, const struct native *n, const struct row *row)
+{
+	const struct compare *const c = &n->compare;
+	const double noise = digest_noise(c, row);
+	const struct row *const best = digest_best(c, row->no_huge_pages);
+	const size_t at = (size_t)(row - c->row);
+
+	if (n->row[at].failed != 0)
+		table_paint(t, PAINT_BAD, "%" PRIu64 " calls refused", n->row[at].failed);
+	else if (at == row->base + 1 && !isnan(noise))
+		table_paint(t, PAINT_DIM, "noise: %.1f %%", noise * 100);
+	else if (best == NULL || at == row->base)
+		table_paint(t, PAINT_GOOD, "%s", best == row ? "best" : "");
+	else if (!digest_differs(&row->time_ratio, noise))
+		table_paint(t, best == row ? PAINT_GOOD : PAINT_DIM, "no difference%s", best == row ? ", best" : "");
+	else
+		table_paint(t, row->time_ratio.median < 1 ? PAINT_GOOD : PAINT_BAD, "%s%s",
+		    row->time_ratio.median < 1 ? "faster" : "slower", best == row ? ", best" : "");
+}
+
+static void put_row(struct table *t, const struct native *n, const struct row *row)
+{
+	static const char *const word[] = {"not loaded", "crashed", "no service", "differs", "too slow", "",
+	    "not run"};
+	const struct native_row *const mine = &n->row[row - n->compare.row];
+	char text[UNITS_LEN];
+
+	table_cell(t, "%s", row->allocator->name);
+	if (row->good > 0) {
+		table_cell(t, "%s", units_count(text, native_ops_per_s(n, row)));
+		put_ratio(t, &row->time_ratio, digest_noise(&n->compare, row));
+		put_interval(t, &row->time_ratio);
+		for (int i = 0; i < NATIVE_QUANTILES && n->latency; i++)
+			if (native_quantiles[i].q != 0.9)
+				put_ns(t, native_latency(mine, REPLAY_KINDS, native_quantiles[i].q));
+		if (n->latency)
+			put_ns(t, native_longest(mine, REPLAY_KINDS));
+		table_cell(t, "%s", units_bytes(text, row->rss.median));
+		put_ratio(t, &row->rss_ratio, 0.01);
+	}
+	while (t->cells % t->columns != t->columns - 1)
+		table_cell(t, "%s", "");
+	if (row->outcome != OUTCOME_FINE)
+		table_paint(t, PAINT_BAD, "%s", word[row->outcome]);
+	else
+		put_remark(t, n, row);
+}
+
+static double coverage_of(const struct native *n)
+{
+	for (size_t i = n->merged ? 2 : 0; i < n->compare.rows; i++) /* glibc is in every cell */
+		if (n->compare.row[i].good == n->compare.runs)
+			return n->compare.row[i].time_ratio.coverage;
+	return 0;
+}
+
+static void print_part(const struct native *n, bool no_huge_pages, FILE *out)
+{
+	const struct column timed[] = {{"allocator", false}, {"calls/s", true}, {"time/glibc", true},
+	    {"", true}, {"p50", true}, {"p99", true}, {"p99.9", true}, {"p99.99", true}, {"longest", true},
+	    {"memory", true}, {"/glibc", true}, {"", false}};
+	struct column columns[sizeof timed / sizeof *timed];
+	const size_t cut = n->latency ? 0 : NATIVE_QUANTILES; /* no columns of latency */
+	char title[16];
+	struct table t;
+
+	memcpy(columns, timed, 4 * sizeof *timed);
+	memcpy(columns + 4, timed + 4 + cut, sizeof timed - (4 + cut) * sizeof *timed);
+	snprintf(title, sizeof title, "%.0f %%", fmin(round(coverage_of(n) * 100), 95));
+	columns[3].title = title;
+	table_begin(&t, columns, sizeof timed / sizeof *timed - cut);
+	for (size_t i = 0; i < n->compare.rows; i++)
+		if (n->compare.row[i].no_huge_pages == no_huge_pages)
+			put_row(&t, n, &n->compare.row[i]);
+	fprintf(out, "\n%shuge pages: %s%s%s\n\n", table_escape(out, PAINT_DIM),
+	    no_huge_pages ? "off for all" : "as they are, ",
+	    no_huge_pages ? "" : n->compare.provenance.huge_pages, table_escape(out, PAINT_PLAIN));
+	table_text(&t, out);
+	table_end(&t);
+	fputc('\n', out);
+	for (size_t i = 0; i < n->compare.rows; i++) {
+		const struct row *const row = &n->compare.row[i];
+		if (row->no_huge_pages == no_huge_pages && row->why[0] != '\0')
+			fprintf(out, "%s: %s\n", row->allocator->name, row->why);
+	}
+	char *const verdict = digest_verdict(&n->compare, no_huge_pages);
+	const char *const runs = n->merged ? strstr(verdict, "--runs=") : NULL;
+	if (runs != NULL) /* more of them are more cells */
+		fprintf(out, "%.*sdmm sweep --repeat=%s\n", (int)(runs - verdict), verdict, runs + strlen("--runs="));
+	else
+		fprintf(out, "%s\n", verdict);
+	free(verdict);
+}
+
+void native_text(const struct native *n, FILE *out)
+{
+	const struct replay_head *const h = n->ops->head;
+	const struct provenance *const p = &n->compare.provenance;
+	char calls[UNITS_LEN], payload[UNITS_LEN];
+
+	fprintf(out, "%s%s: %s calls of %" PRIu64 " thread%s, peak payload %s; touched: %s\n",
+	    table_escape(out, PAINT_DIM), n->path, units_count(calls, (double)h->calls), h->threads,
+	    h->threads == 1 ? "" : "s", units_bytes(payload, (double)h->peak_payload), touch_words[n->touch]);
+	fprintf(out, n->merged ? "%zu cell%s each, glibc in each; %ld x %s, %s, %s%s\n"
+	                       : "%zu run%s each in rotating order; %ld x %s, %s, %s%s\n",
+	    n->compare.runs, n->compare.runs == 1 ? "" : "s", p->cpus, p->cpu, p->kernel, p->libc,
+	    table_escape(out, PAINT_PLAIN));
+	if (n->compare.huge_pages != HUGE_OFF)
+		print_part(n, false, out);
+	if (n->compare.huge_pages != HUGE_AS_IS)
+		print_part(n, true, out);
+}
+
+/* ---- CSV -------------------------------------------------------------------------------------- */
+
+static void put_number(struct table *t, double x)
+{
+	if (isfinite(x))
+		table_cell(t, "%.9g", x);
+	else
+		table_cell(t, "%s", "");
+}
+
+void native_csv_begin(struct table *t)
+{
+	static const struct column columns[] = {{"recording", 0}, {"name", 0}, {"kind", 0}, {"thp", 0},
+	    {"outcome", 0}, {"runs", 0}, {"calls_per_s", 0}, {"wall_median_s", 0}, {"wall_ratio", 0},
+	    {"wall_ratio_low", 0}, {"wall_ratio_high", 0}, {"cpu_median_s", 0}, {"p50_ns", 0}, {"p90_ns", 0},
+	    {"p99_ns", 0}, {"p99.9_ns", 0}, {"p99.99_ns", 0}, {"longest_ns", 0},
+	    {"peak_rss_median_bytes", 0}, {"peak_rss_ratio", 0}, {"failed_calls", 0}, {"why", 0}};
+
+	table_begin(t, columns, sizeof columns / sizeof *columns);
+}
+
+void native_csv_rows(const struct native *n, struct table *t)
+{
+	for (size_t i = 0; i < n->compare.rows; i++) {
+		const struct row *const row = &n->compare.row[i];
+		table_cell(t, "%s", n->path);
+		table_cell(t, "%s", row->allocator->name);
+		table_cell(t, "%s", allocator_kind(row->allocator));
+		table_cell(t, "%s", row->no_huge_pages ? "off" : "as-is");
+		table_cell(t, "%s", outcomes[row->outcome]);
+		table_cell(t, "%zu", row->good);
+		put_number(t, native_ops_per_s(n, row));
+		put_number(t, row->wall.median);
+		put_number(t, row->wall_ratio.median);
+		put_number(t, row->wall_ratio.low);
+		put_number(t, row->wall_ratio.high);
+		put_number(t, row->cpu.median);
+		for (int k = 0; k < NATIVE_QUANTILES; k++)
+			put_number(t, native_latency(&n->row[i], REPLAY_KINDS, native_quantiles[k].q));
+		put_number(t, native_longest(&n->row[i], REPLAY_KINDS));
+		put_number(t, row->rss.median);
+		put_number(t, row->rss_ratio.median);
+		table_cell(t, "%" PRIu64, n->row[i].failed);
+		table_cell(t, "%s", row->why);
+	}
+}
+
+void native_over_time_csv(const struct native *n, FILE *out)
+{
+	static const struct column columns[] = {{"name", 0}, {"thp", 0}, {"calls", 0}, {"ns", 0},
+	    {"payload_bytes", 0}, {"usable_bytes", 0}, {"rss_bytes", 0}};
+	struct table t;
+
+	table_begin(&t, columns, sizeof columns / sizeof *columns);
+	for (size_t i = 0; i < n->compare.rows; i++)
+		for (size_t k = 0; k < n->row[i].samples; k++) {
+			const struct replay_sample *const s = &n->row[i].sample[k];
+			table_cell(&t, "%s", n->compare.row[i].allocator->name);
+			table_cell(&t, "%s", n->compare.row[i].no_huge_pages ? "off" : "as-is");
+			table_cell(&t, "%" PRIu64, replay_ops_calls(n->ops, s->at));
+			table_cell(&t, "%" PRIu64, replay_ops_ns(n->ops, s->at));
+			table_cell(&t, "%" PRIu64, s->payload);
+			table_cell(&t, "%" PRIu64, s->usable);
+			table_cell(&t, "%" PRIu64, s->rss);
+		}
+	table_csv(&t, out);
+	table_end(&t);
+}
+
+/* ---- over time -------------------------------------------------------------------------------- */
+
+/* The row's last sample at or before op `at`; NULL: none. */
+static const struct replay_sample *sample_at(const struct native_row *row, uint64_t at)
+{
+	const struct replay_sample *found = NULL;
+
+	for (size_t k = 0; k < row->samples && row->sample[k].at <= at; k++)
+		found = &row->sample[k];
+	return found;
+}
+
+void native_over_time_text(const struct native *n, size_t steps, FILE *out)
+{
+	static struct column columns[ROWS_MAX + 3] = {{"calls", true}, {"at", true}, {"payload", true}};
+	size_t which[ROWS_MAX], count = 0;
+	char text[UNITS_LEN];
+	struct table t;
+
+	for (size_t i = 0; i < n->compare.rows; i++)
+		if (n->row[i].samples != 0 && i != n->compare.row[i].base + 1) {
+			columns[3 + count] = (struct column){n->compare.row[i].allocator->name, true};
+			which[count++] = i;
+		}
+	if (count == 0)
+		return;
+	table_begin(&t, columns, 3 + count);
+	for (size_t k = 0; k <= steps; k++) {
+		const uint64_t at = (uint64_t)((double)n->ops->head->count * (double)k / (double)steps);
+		const struct replay_sample *const first = sample_at(&n->row[which[0]], at);
+		table_cell(&t, "%s", units_count(text, (double)replay_ops_calls(n->ops, at)));
+		if (n->ops->head->timeless)
+			table_cell(&t, "%s", "-");
+		else
+			table_cell(&t, "%s", units_seconds(text, (double)replay_ops_ns(n->ops, at) * 1e-9));
+		table_cell(&t, "%s", first != NULL ? units_bytes(text, (double)first->payload) : "");
+		for (size_t i = 0; i < count; i++) {
+			const struct replay_sample *const s = sample_at(&n->row[which[i]], at);
+			table_cell(&t, "%s", s != NULL ? units_bytes(text, (double)s->rss) : "");
+		}
+	}
+	fputs("\nresident bytes over time\n\n", out);
+	table_text(&t, out);
+	table_end(&t);
+}
+
+/* ---- JSON ------------------------------------------------------------------------------------- */
+
+static void put_latency(struct json *j, const struct native_row *row, unsigned kind, const char *name)
+{
+	if (native_count(row, kind) == 0 && !(row->merged && kind == REPLAY_KINDS)) {
+		json_null(j, name);
+		return;
+	}
+	json_object(j, name);
+	if (!row->merged)
+		json_integer(j, "calls", (int64_t)native_count(row, kind));
+	for (int i = 0; i < NATIVE_QUANTILES; i++)
+		json_number(j, native_quantiles[i].key, native_latency(row, kind, native_quantiles[i].q));
+	json_number(j, "max", native_longest(row, kind));
+	json_end(j);
+}
+
+static void put_samples(struct json *j, const struct native *n, const struct native_row *row)
+{
+	json_array(j, "samples");
+	for (size_t k = 0; k < row->samples; k++) {
+		const struct replay_sample *const s = &row->sample[k];
+		json_object(j, NULL);
+		json_integer(j, "calls", (int64_t)replay_ops_calls(n->ops, s->at));
+		json_integer(j, "ns", (int64_t)replay_ops_ns(n->ops, s->at));
+		json_integer(j, "payload_bytes", (int64_t)s->payload);
+		json_integer(j, "usable_bytes", (int64_t)s->usable);
+		json_integer(j, "rss_bytes", (int64_t)s->rss);
+		json_end(j);
+	}
+	json_end(j);
+}
+
+static void more_json(const struct compare *c, const struct row *row, struct json *j)
+{
+	const struct native *const n = (const struct native *)c;
+	const struct native_row *const mine = &n->row[row - c->row];
+
+	json_number(j, "calls_per_s", native_ops_per_s(n, row));
+	json_string(j, "malloc_from", mine->provider[0] != '\0' ? mine->provider : NULL);
+	json_integer(j, "skipped_calls", (int64_t)n->ops->head->without_effect);
+	json_integer(j, "failed_calls", (int64_t)mine->failed);
+	if (mine->glibc_heap_max != 0) {
+		json_integer(j, "glibc_heap_max_bytes", (int64_t)mine->glibc_heap_max);
+		json_integer(j, "glibc_mmap_max_bytes", (int64_t)mine->glibc_mmap_max);
+	}
+	json_object(j, "latency_ns");
+	put_latency(j, mine, REPLAY_KINDS, "all");
+	put_latency(j, mine, KIND_MALLOC, "malloc");
+	put_latency(j, mine, KIND_FREE, "free");
+	put_latency(j, mine, KIND_REALLOC, "realloc");
+	json_end(j);
+	put_samples(j, n, mine);
+}
+
+void native_json(const struct native *n, struct json *j)
+{
+	static const char *const modes[] = {"as-is", "off", "both"};
+	const struct compare *const c = &n->compare;
+	const struct replay_head *const h = n->ops->head;
+
+	json_string(j, "schema", "dmm-replay");
+	json_integer(j, "version", 1);
+	if (n->cell != NULL)
+		cell_json(n->cell, j);
+	json_string(j, "recording", n->path);
+	json_integer(j, "calls", (int64_t)h->calls);
+	json_integer(j, "threads", (int64_t)h->threads);
+	json_integer(j, "lower_bound_bytes", (int64_t)h->peak_payload);
+	json_string(j, "touch", touch_words[n->touch]);
+	json_integer(j, "runs", (int64_t)c->runs);
+	json_number(j, "timeout_s", c->timeout_s);
+	json_integer(j, "warm_bytes", (int64_t)c->warm);
+	json_string(j, "thp", modes[c->huge_pages]);
+	json_string(j, "verdict_by", c->by_cpu ? "cpu_s" : "wall_s");
+	json_integer(j, "own_bytes", (int64_t)n->own_bytes);
+	provenance_json(&c->provenance, j, "provenance");
+	((struct native *)n)->compare.more_json = more_json;
+	compare_json_rows(c, j);
+	compare_json_verdicts(c, j);
+}

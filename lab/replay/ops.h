@@ -1,0 +1,93 @@
+/* ops.h - a recording made ready to be replayed: objects instead of addresses, 16 bytes a call.
+ *
+ *   +------+-----+-----+-- ... --+-------------+-----------------+------------+
+ *   | head | op  | op  |      op | marks       | index by thread | threads    |   one file, mapped
+ *   +------+-----+-----+-- ... --+-------------+-----------------+------------+
+ *
+ * ops stand in the valid global order of trace/stream.h.  An object has a slot from its first call to
+ * its last; slots are used again, so that a replayer's table is as large as what is live.  A mark says
+ * what time it was, every OPS_A_MARK ops.  The index has, thread after thread, the numbers of its ops;
+ * a recording of one thread needs none.
+ *
+ * Threads keep the recorded order as far as the program could have relied on it:
+ *   objects   when the next call on a slot is another thread's, the op has OP_HANDS, and that next
+ *             one OP_WAITS; `turn` is how often the slot has been handed on before it
+ *   epochs    an op of epoch e (of OPS_AN_EPOCH ops) begins when all of epoch e - 2 are done, so that
+ *             no thread runs away from the others; a slot is given to another thread only when
+ *             that alone makes it free
+ */
+#ifndef LAB_REPLAY_OPS_H
+#define LAB_REPLAY_OPS_H
+
+#include "trace/stream.h"
+
+enum { OPS_A_MARK = 64, OPS_AN_EPOCH = 4096, OPS_A_WINDOW = 1 << 19, OPS_VERSION = 1 };
+#define OPS_MAGIC 0x73706f6d6d64u /* "dmmops" */
+
+enum op_flag {
+	OP_WAITS = 1,   /* the slot's last op was another thread's */
+	OP_HANDS = 2,   /* its next op is */
+	OP_IMPLIED = 4, /* no call of the program: a free that the recording missed */
+};
+
+struct replay_op {
+	uint32_t slot, turn;
+	uint64_t size : 48; /* bytes asked for; of a free: what the object had */
+	uint64_t op : 5;    /* enum trace_op; TRACE_OP_NONE: a call without effect */
+	uint64_t align_log2 : 6;
+	uint64_t flags : 5;
+};
+static_assert(sizeof(struct replay_op) == 16, "ops are streamed: they are small");
+
+struct replay_mark {
+	uint64_t ns, calls; /* before the op that it stands at */
+};
+
+struct replay_thread {
+	uint64_t first;  /* its first entry in the index */
+	uint32_t count;  /* entries */
+	uint32_t serial; /* as in the recording */
+};
+
+struct replay_head { /* of the file; offsets in bytes */
+	uint64_t magic, version;
+	uint64_t count, slots; /* ops; slots in use at one time, at most */
+	uint64_t marks_at, index_at, threads_at, len;
+	uint64_t threads; /* in the order of their first op */
+	uint64_t calls, peak_payload, peak_count;
+	uint64_t peak_at; /* the op that made the payload largest */
+	uint64_t timeless; /* 1: an import that knew no times; all ns are 0 */
+	uint64_t foreign, overlaid;
+	uint64_t without_effect; /* calls that are TRACE_OP_NONE: free(NULL), what failed, what is foreign */
+};
+
+struct replay_ops {
+	int fd;
+	const struct replay_head *head;
+	const struct replay_op *op;
+	const struct replay_mark *mark;
+	const uint32_t *index; /* NULL for a single thread */
+	const struct replay_thread *thread;
+};
+
+/* Read the whole recording at `path` into a file without a name, and map it.  False: *e. */
+bool replay_ops_build(struct replay_ops *o, const char *path, struct trace_error *e);
+/* Map what an inherited descriptor has; false: it is none. */
+bool replay_ops_map(struct replay_ops *o, int fd);
+void replay_ops_close(struct replay_ops *o);
+/* Op i is reached for the first time: what is OPS_A_WINDOW and more before it need not stay mapped in, so
+ * that memory does not grow with the recording.  It may be read again all the same. */
+void replay_ops_pass(const struct replay_ops *o, size_t i);
+
+/* Nanoseconds of the recording before op i (as of its mark), and calls. */
+static inline uint64_t replay_ops_ns(const struct replay_ops *o, size_t i)
+{
+	return o->mark[i == o->head->count ? (i + OPS_A_MARK - 1) / OPS_A_MARK : i / OPS_A_MARK].ns;
+}
+
+static inline uint64_t replay_ops_calls(const struct replay_ops *o, size_t i)
+{
+	return i == o->head->count ? o->head->calls : o->mark[i / OPS_A_MARK].calls + i % OPS_A_MARK;
+}
+
+#endif

@@ -1,0 +1,58 @@
+/* private.h - between the pieces of dmm-replayer, which runs under the allocator measured. */
+#ifndef LAB_REPLAY_REPLAYER_PRIVATE_H
+#define LAB_REPLAY_REPLAYER_PRIVATE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "replay/ops.h"
+#include "replay/replayer/replayer.h"
+
+/* An object. */
+struct object {
+	void *p;
+	uint64_t size;
+	_Atomic uint32_t turn;    /* how often it went from thread to thread */
+	_Atomic uint32_t waiting; /* somebody sleeps until the next time */
+};
+
+struct replay {
+	struct replay_ops ops;
+	struct replay_result *result;
+	enum replay_mode mode;
+	enum replay_touch touch;
+	struct object *object;
+	uint64_t own_bytes;
+	uint64_t clock_cost; /* ticks between two readings of the clock */
+};
+extern struct replay replay;
+
+/* ---- calls (replayer/call.c) ----------------------------------------------------------------- */
+
+/* Find the names that an allocator may or may not have: C++ operators, sized frees. */
+void calls_find(void);
+/* Returns the object's new address.  Only op->op of allocations and reallocs. */
+void *call_alloc(const struct replay_op *op, void *old);
+void call_free(const struct replay_op *op, void *p, size_t size);
+
+/* ---- the run (replayer/run.c) ---------------------------------------------------------------- */
+
+void run_prepare(void);
+void run_all(void);
+/* Bytes asked for and given that are live now, by all threads. */
+void run_live(uint64_t *payload, uint64_t *usable);
+
+/* ---- this process (replayer/self.c) ---------------------------------------------------------- */
+
+/* Zeroed and touched, or the end. */
+void *self_map(size_t len);
+__attribute__((noreturn)) void self_die(const char *what);
+/* Resident bytes that are not a file's; exact, by walking the page tables. */
+uint64_t self_private_bytes(void);
+void self_start(void); /* begin to measure */
+void self_stop(void);
+void self_sample(uint64_t at);
+/* What glibc obtained at most, if it is glibc's malloc. */
+void self_ask_glibc(void);
+
+#endif

@@ -1,0 +1,263 @@
+/* model.c - every event of a recording as a call to one heap, on simulated memory.
+ *
+ * Payloads are not touched, so that only what the system itself writes costs memory and time.
+ * It runs twice: the first time only to find when the design holds most, the second time with looks.
+ * An object's `user` is its address in the model's heap.
+ */
+#include "report/model.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "run/launch.h"
+
+#define HEAP_LEN ((size_t)256 << 30)
+#define MAP_LEN  ((size_t)512 << 30)
+
+struct model {
+	struct os_arena arena;
+	struct heap heap;
+	struct trace_file file;
+	struct trace_stream stream;
+	struct model_run *r;
+	const struct model_observer *observer;
+	uint64_t every, next_sample; /* in events */
+	size_t sample_cap;
+	size_t peak, first_peak; /* bytes of the arena, at most; in the first run */
+	uint64_t peak_event;     /* after which calls, for the first time */
+};
+
+static void stop(struct model *m, const char *why)
+{
+	if (m->r->problem[0] == '\0')
+		snprintf(m->r->problem, sizeof m->r->problem, "%s after %llu events", why,
+		    (unsigned long long)m->stream.events);
+}
+
+static void *give(struct model *m, const struct trace_event *ev)
+{
+	void *const p = ev->align_log2 > 4 ? heap_aligned(&m->heap, (size_t)1 << ev->align_log2, ev->size)
+	                                   : heap_malloc(&m->heap, ev->size);
+	os_arena_touch(&m->arena, p, ev->size);
+	if (p == NULL && ev->size != 0)
+		m->r->failed++;
+	return p;
+}
+
+static void *resize(struct model *m, const struct step *s)
+{
+	void *const p = (void *)(uintptr_t)s->was.user;
+
+	if (p == NULL || s->ev.size == 0) {
+		heap_free(&m->heap, p);
+		return give(m, &s->ev);
+	}
+	void *const q = heap_realloc(&m->heap, p, s->ev.size);
+	os_arena_touch(&m->arena, q, s->ev.size);
+	if (q != NULL)
+		return q;
+	m->r->failed++;
+	heap_free(&m->heap, p);
+	return NULL;
+}
+
+static void tell_gone(const struct model *m, const struct live_object *o, bool watched)
+{
+	if (watched)
+		m->observer->gone(m->observer->arg, o, m->stream.events);
+}
+
+static void perform(struct model *m, const struct step *s, bool watched)
+{
+	if (s->overlaid) {
+		tell_gone(m, &s->dropped, watched);
+		heap_free(&m->heap, (void *)(uintptr_t)s->dropped.user);
+	}
+	if (s->kind == STEP_FREE || s->kind == STEP_RESIZE)
+		tell_gone(m, &s->was, watched);
+	switch (s->kind) {
+	case STEP_ALLOC:
+		s->object->user = (uintptr_t)give(m, &s->ev);
+		break;
+	case STEP_FREE:
+		heap_free(&m->heap, (void *)(uintptr_t)s->was.user);
+		break;
+	case STEP_RESIZE:
+		s->object->user = (uintptr_t)resize(m, s);
+		break;
+	case STEP_NONE:
+	case STEP_FOREIGN:
+		break;
+	}
+	if (watched && (s->kind == STEP_ALLOC || s->kind == STEP_RESIZE))
+		m->observer->placed(m->observer->arg, s->object, m->stream.events);
+}
+
+/* A design that frees nothing walks what is dead as live: what the objects that are left can use tells
+ * the two apart. */
+static void tell_dead(struct model *m, struct accounting *a)
+{
+	const struct live *const live = &m->stream.live;
+	const uint64_t all = a->part[PART_PAYLOAD] + a->part[PART_PADDING];
+	uint64_t usable = 0;
+
+	for (size_t i = 0; i < live->cap; i++)
+		if (live->at[i].addr != 0)
+			usable += heap_usable(&m->heap, (void *)(uintptr_t)live->at[i].user);
+	a->part[PART_PADDING] = usable - a->part[PART_PAYLOAD];
+	a->part[PART_RETAINED] += all - usable;
+}
+
+static void take(struct model *m, struct accounting *a, uint64_t tick)
+{
+	a->events = m->stream.events;
+	a->ns = trace_file_ns(&m->file, tick);
+	if (!accounting_take(a, &m->heap, &m->arena, m->stream.payload) && m->r->failed == 0)
+		stop(m, "the walk does not sum to the footprint");
+	if ((m->heap.sys->traits & DMM_FREES) == 0)
+		tell_dead(m, a);
+	if (a->footprint > m->r->peak.footprint)
+		m->r->peak = *a;
+}
+
+static void sample(struct model *m, uint64_t tick)
+{
+	struct accounting *const a = &m->r->samples[m->r->sample_count];
+	const struct model_view view = {&m->heap, &m->arena, &m->stream, a};
+
+	m->next_sample += m->every;
+	if (m->r->sample_count == m->sample_cap)
+		return;
+	take(m, a, tick);
+	m->observer->sampled(m->observer->arg, &view, m->r->sample_count);
+	m->r->sample_count++;
+}
+
+/* The one event that the observer asked for. */
+static void look_at_moment(struct model *m, uint64_t tick)
+{
+	struct accounting a;
+	const struct model_view view = {&m->heap, &m->arena, &m->stream, &a};
+
+	take(m, &a, tick);
+	m->observer->moment(m->observer->arg, &view);
+}
+
+static inline void note_peak(struct model *m)
+{
+	const size_t now = os_arena_footprint(&m->arena);
+
+	if (__builtin_expect(now > m->peak, 0)) {
+		m->peak = now;
+		m->peak_event = m->stream.events;
+	}
+}
+
+/* Every call, without a look at the heap: finds the peak to the byte. */
+static bool run_plain(struct model *m, struct trace_error *e)
+{
+	struct step step;
+	int r;
+
+	while ((r = trace_stream_next(&m->stream, &step, e)) > 0) {
+		held_clock(&m->heap, &m->arena, trace_file_ns(&m->file, step.ev.tick));
+		perform(m, &step, false);
+		note_peak(m);
+	}
+	return r >= 0;
+}
+
+static bool run_looking(struct model *m, struct trace_error *e)
+{
+	const uint64_t payload_event = m->observer->moment_event, peak_event = m->peak_event;
+	struct step step;
+	uint64_t last = m->file.head.start_tick;
+	struct accounting a;
+	int r;
+
+	m->every = m->file.events / (m->sample_cap - 1) + 1;
+	m->next_sample = m->every;
+	m->first_peak = m->peak;
+	m->peak = 0;
+	while ((r = trace_stream_next(&m->stream, &step, e)) > 0 && m->r->problem[0] == '\0') {
+		last = step.ev.tick;
+		held_clock(&m->heap, &m->arena, trace_file_ns(&m->file, last));
+		perform(m, &step, true);
+		note_peak(m);
+		if (m->stream.events == peak_event && !step.ev.begin)
+			take(m, &a, last);
+		if (m->stream.events == payload_event && !step.ev.begin)
+			look_at_moment(m, last);
+		if (m->stream.events >= m->next_sample)
+			sample(m, last);
+	}
+	if (m->r->failed != 0)
+		stop(m, "out of simulated memory or mappings");
+	else if (r == 0 && m->r->problem[0] == '\0' && m->peak != m->first_peak)
+		stop(m, "looking at the heap changed it: the peaks of two runs differ");
+	sample(m, last); /* the end */
+	m->r->events = m->stream.events;
+	m->r->peak_payload = m->stream.peak_payload;
+	return r >= 0;
+}
+
+static bool open_heap(struct model *m, const struct subject *s)
+{
+	int error = os_arena_open(&m->arena, 0, HEAP_LEN, MAP_LEN);
+
+	if (error != 0) {
+		snprintf(m->r->problem, sizeof m->r->problem, "no address space for a model: %s",
+		    strerror(-error));
+		return false;
+	}
+	error = heap_open(&m->heap, s->sys, &s->params, &m->arena.os);
+	if (error == 0)
+		return true;
+	snprintf(m->r->problem, sizeof m->r->problem, "cannot be opened: %s", strerror(-error));
+	os_arena_close(&m->arena);
+	return false;
+}
+
+static bool one_run(struct model *m, const struct subject *subject, bool looking, struct trace_error *e)
+{
+	bool sound = true;
+
+	if (!trace_stream_open(&m->stream, &m->file))
+		return trace_fail(e, TRACE_NOWHERE, "no memory");
+	trace_reader_want_stacks(m->stream.reader, looking);
+	m->r->failed = 0;
+	if (open_heap(m, subject)) {
+		sound = looking ? run_looking(m, e) : run_plain(m, e);
+		heap_close(&m->heap);
+		os_arena_close(&m->arena);
+	}
+	trace_stream_close(&m->stream);
+	return sound;
+}
+
+bool model_watch(struct model_run *r, const char *path, const struct subject *subject, size_t samples,
+    const struct model_observer *observer, struct trace_error *e)
+{
+	static struct model m;
+	const double began = launch_now();
+
+	*r = (struct model_run){.subject = subject};
+	m = (struct model){.r = r, .observer = observer, .sample_cap = samples + 1};
+	r->samples = calloc(m.sample_cap, sizeof *r->samples);
+	if (r->samples == NULL)
+		return trace_fail(e, TRACE_NOWHERE, "no memory for %zu samples", samples);
+	if (!trace_file_open(&m.file, path, e))
+		return false;
+	const bool sound = one_run(&m, subject, false, e) &&
+	    (r->problem[0] != '\0' || one_run(&m, subject, true, e));
+	r->seconds = launch_now() - began;
+	trace_file_close(&m.file);
+	return sound;
+}
+
+void model_run_free(struct model_run *r)
+{
+	free(r->samples);
+	r->samples = NULL;
+}

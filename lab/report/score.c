@@ -1,0 +1,43 @@
+/* score.c - what `dmm compare` measured, as the page wants it. */
+#include "report/score.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static void put_row(struct report_score *to, const struct compare *c, const struct row *row,
+    const struct row *best)
+{
+	*to = (struct report_score){.kind = allocator_kind(row->allocator), .seconds = NAN, .bytes = NAN,
+	    .time = {.median = NAN}, .memory = {.median = NAN}};
+	snprintf(to->name, sizeof to->name, "%.127s", row->allocator->name);
+	memcpy(to->build_id, row->allocator->build_id, sizeof to->build_id);
+	if (row->outcome != OUTCOME_FINE)
+		snprintf(to->why, sizeof to->why, "%s", row->why[0] != '\0' ? row->why : "not run");
+	if (row->good == 0)
+		return;
+	to->seconds = row->time.median;
+	to->bytes = row->rss.median;
+	to->time = row->time_ratio;
+	to->memory = row->rss_ratio;
+	to->best = row == best;
+	to->ties = best != NULL && row != best && row->outcome == OUTCOME_FINE && digest_ties(c, row, best);
+}
+
+void scores_of_compare(struct report_scores *s, const struct compare *c, const char *each)
+{
+	static char how[160];
+	const bool off = c->huge_pages == HUGE_OFF;
+	const struct row *const best = digest_best(c, off);
+
+	snprintf(how, sizeof how, "%zu %s on each%s", c->runs, each,
+	    off ? ", without huge pages" : "");
+	*s = (struct report_scores){.how = how, .verdict = digest_verdict(c, off),
+	    .noise = digest_noise(c, &c->row[0]), .huge_pages_off = off};
+	for (size_t i = 0; i < c->rows; i++)
+		if (c->row[i].good == c->runs && c->row[i].time_ratio.coverage > s->coverage)
+			s->coverage = fmin(c->row[i].time_ratio.coverage, 0.95);
+	for (size_t i = 0; i < c->rows; i++)
+		if (c->row[i].no_huge_pages == off)
+			put_row(&s->score[s->count++], c, &c->row[i], best);
+}

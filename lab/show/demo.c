@@ -1,0 +1,197 @@
+/* demo.c - the lecture's examples, drawn one after the other or walked by keys. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "draw/demo.h"
+#include "cli/lab.h"
+#include "show/show.h"
+#include "show/slab.h"
+
+static void open_example(struct demo_stage *stage, const struct demo *demo,
+    const struct dmm_system *sys)
+{
+	const int r = demo_open(stage, demo, sys);
+	if (r != 0)
+		lab_die(EXIT_OURS, "cannot open a heap of %s: %s", sys->name, strerror(-r));
+}
+
+/* What differs from the system's own settings. */
+static void put_settings(FILE *out, const struct draw_style *s, const struct dmm_system *sys)
+{
+	const struct dmm_params params = demo_params(sys);
+	char text[120];
+
+	if (params.grow_min == sys->defaults.grow_min && params.coalesce == sys->defaults.coalesce)
+		return;
+	snprintf(text, sizeof text, "As on the slides, the heap grows by what is asked%s.",
+	    params.coalesce != sys->defaults.coalesce ? ", and coalesces at once (coalesce:now)" : "");
+	draw_text(out, s, 2, text);
+}
+
+static void put_title(FILE *out, const struct draw_style *s, const struct demo *demo,
+    const struct dmm_system *sys)
+{
+	char text[160];
+
+	fprintf(out, "%s: %s\n", sys->name, demo->title);
+	snprintf(text, sizeof text, "%s One unit is %zu bytes.", demo->lesson, demo->unit);
+	draw_text(out, s, 2, text);
+	put_settings(out, s, sys);
+}
+
+/* The step performed last.  Slab is told from its own records: its heap has no chunks with headers. */
+static void put_step(FILE *out, const struct draw_style *s, const struct demo_stage *stage,
+    const struct slab_scene *scene)
+{
+	if (!slab_scene_serves(stage->heap.sys)) {
+		demo_show(out, s, stage);
+		return;
+	}
+	demo_show_call(out, s, stage);
+	slab_scene_tell(out, s, scene, &stage->told.call);
+	slab_scene_draw_small(out, s, scene, stage->labels, stage->label_count);
+}
+
+/* What the glyphs mean; kinds: of pictures. */
+static void put_legend(FILE *out, const struct draw_style *s, const struct demo_stage *stage,
+    const struct slab_scene *scene, unsigned kinds)
+{
+	if (!slab_scene_serves(stage->heap.sys)) {
+		draw_legend(out, s, kinds);
+		return;
+	}
+	draw_slab_object_legend(out, s);
+	draw_slab_legend(out, s, &scene->now);
+}
+
+static void advance(struct demo_stage *stage, struct slab_scene *scene)
+{
+	demo_advance(stage);
+	if (slab_scene_serves(stage->heap.sys))
+		slab_scene_look(scene);
+}
+
+static void put_example(FILE *out, const struct draw_style *s, const struct demo *demo,
+    const struct dmm_system *sys)
+{
+	struct demo_stage stage;
+	struct slab_scene scene = {0};
+	unsigned kinds = 0;
+
+	open_example(&stage, demo, sys);
+	if (slab_scene_serves(sys))
+		slab_scene_look(&scene);
+	fputc('\n', out);
+	put_title(out, s, demo, sys);
+	while (stage.done < demo->step_count) {
+		fputc('\n', out);
+		advance(&stage, &scene);
+		kinds |= draw_kinds(&stage.now, stage.labels, stage.label_count);
+		put_step(out, s, &stage, &scene);
+	}
+	fputc('\n', out);
+	put_legend(out, s, &stage, &scene, kinds);
+	if (slab_scene_serves(sys))
+		slab_scene_drop(&scene);
+	demo_close(&stage);
+}
+
+void show_demo_all(FILE *out, const struct draw_style *style, const struct dmm_system *sys)
+{
+	struct draw_style s = *style;
+	char text[200];
+
+	snprintf(text, sizeof text, "%s - %s", sys->name, sys->doc);
+	draw_text(out, &s, 0, text);
+	for (size_t i = 0; i < DEMO_EXAMPLES; i++) {
+		s.unit = demo_examples[i].unit;
+		put_example(out, &s, &demo_examples[i], sys);
+	}
+}
+
+/* ---- by keys ------------------------------------------------------------------------------------ */
+
+struct walk {
+	const struct dmm_system *sys;
+	struct demo_stage stage;
+	struct slab_scene scene;
+	size_t example; /* now open */
+};
+
+/* Which example step number `step` of all belongs to; *within counts from 1. */
+static size_t example_of(size_t step, size_t *within)
+{
+	size_t i = 0;
+	for (; step > demo_examples[i].step_count; i++)
+		step -= demo_examples[i].step_count;
+	*within = step;
+	return i;
+}
+
+/* Backward is forward from the beginning: a heap cannot undo. */
+static void seek(void *arg, size_t step)
+{
+	struct walk *const w = arg;
+	size_t within;
+	const size_t example = example_of(step, &within);
+
+	if (example != w->example || within < w->stage.done) {
+		demo_close(&w->stage);
+		open_example(&w->stage, &demo_examples[example], w->sys);
+		w->example = example;
+		if (slab_scene_serves(w->sys))
+			slab_scene_look(&w->scene);
+	}
+	while (w->stage.done < within)
+		advance(&w->stage, &w->scene);
+}
+
+/* The program as on the slides, with an arrow at the call just made. */
+static void put_program(FILE *out, const struct draw_style *s, const struct demo_stage *stage)
+{
+	char line[DEMO_LINE];
+
+	for (size_t i = 0; i < stage->demo->step_count; i++)
+		fprintf(out, "  %s %s\n", i + 1 != stage->done ? " " : s->ascii ? ">" : "→",
+		    demo_line(line, &stage->demo->step[i]));
+	fputc('\n', out);
+}
+
+static void put(void *arg, FILE *out, const struct draw_style *style)
+{
+	const struct walk *const w = arg;
+	struct draw_style s = *style;
+
+	s.unit = w->stage.demo->unit;
+	put_title(out, &s, w->stage.demo, w->sys);
+	fputc('\n', out);
+	put_program(out, &s, &w->stage);
+	put_step(out, &s, &w->stage, &w->scene);
+	put_legend(out, &s, &w->stage, &w->scene, draw_kinds(&w->stage.now, w->stage.labels, w->stage.label_count));
+}
+
+struct show_source show_demo_open(const struct dmm_system *sys)
+{
+	struct walk *const w = calloc(1, sizeof *w);
+	size_t steps = 0;
+
+	CHECK(w != NULL);
+	w->sys = sys;
+	open_example(&w->stage, &demo_examples[0], sys);
+	if (slab_scene_serves(sys))
+		slab_scene_look(&w->scene);
+	for (size_t i = 0; i < DEMO_EXAMPLES; i++)
+		steps += demo_examples[i].step_count;
+	return (struct show_source){w, steps, seek, put};
+}
+
+void show_demo_close(struct show_source *source)
+{
+	struct walk *const w = source->arg;
+
+	if (slab_scene_serves(w->sys))
+		slab_scene_drop(&w->scene);
+	demo_close(&w->stage);
+	free(w);
+}

@@ -1,0 +1,43 @@
+/* show.h - a heap that can be shown after any of its calls: a demo's, or a recording's. */
+#ifndef LAB_SHOW_SHOW_H
+#define LAB_SHOW_SHOW_H
+
+#include <sys/types.h>
+
+#include "draw/draw.h"
+#include "cli/lab.h"
+
+struct show_source {
+	void *arg;
+	size_t steps;
+	/* Put the heap into the state after `step` calls, 1 <= step <= steps. */
+	void (*seek)(void *arg, size_t step);
+	/* Tell that call and draw the heap. */
+	void (*put)(void *arg, FILE *out, const struct draw_style *s);
+};
+
+/* The lecture's examples, one after the other, on one system. */
+struct show_source show_demo_open(const struct dmm_system *sys);
+void show_demo_close(struct show_source *source);
+/* The same without a terminal: every step of every example. */
+void show_demo_all(FILE *out, const struct draw_style *s, const struct dmm_system *sys);
+
+/* A recording, replayed on a heap of a system on os_arena. *peak is the step with the most live
+ * bytes.  Ends the program if the recording cannot be read. */
+struct show_source show_recording_open(const char *path, const struct dmm_system *sys, size_t *peak);
+/* False: the simulated heap had not had memory for all calls, and said so. */
+bool show_recording_close(struct show_source *source);
+
+/* Walk by keys from `step` on, until q.  Needs a terminal on both sides. */
+void show_walk(struct show_source *source, const struct draw_style *s, size_t step);
+
+/* Slab's heap of another process or of a core, once.  Ends the program if it cannot be seen. */
+struct show_target {
+	pid_t pid;
+	const char *core;   /* NULL: the process */
+	enum format format;
+	size_t size;        /* draw the slabs of objects of so many bytes; 0: the whole heap */
+};
+void show_outside(const struct show_target *target, const struct draw_style *s);
+
+#endif

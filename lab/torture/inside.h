@@ -1,0 +1,52 @@
+/* inside.h - what torture.c (one thread) and threads.c (many) share. */
+#ifndef LAB_TORTURE_INSIDE_H
+#define LAB_TORTURE_INSIDE_H
+
+#include "base/rng.h"
+#include "torture/shadow.h"
+#include "torture/test_os.h"
+#include "torture/torture.h"
+
+enum { SHADOW_CAP = 8000 };
+
+enum sizes {
+	SIZES_MIXED,
+	SIZES_TINY,
+	SIZES_SMALL,
+	SIZES_FEW,
+	SIZES_POWERS,
+	SIZES_PAGES,
+	SIZES_LARGE,
+	SIZES_KINDS
+};
+enum order { ORDER_RANDOM, ORDER_HIGHEST, ORDER_LOWEST, ORDER_NEIGHBOURS, ORDERS };
+
+struct phase {
+	enum sizes sizes;
+	enum order order;
+	size_t few[4];
+	size_t target, left; /* live objects to hover around; operations to come */
+	bool strangers, refusals;
+};
+
+/* A heap with all that is around it. */
+struct bench {
+	const struct torture *t;
+	struct torture_result *result;
+	struct stage stage;
+	struct heap heap;
+};
+
+void phase_draw(struct phase *p, struct rng *r, bool strangers, size_t live_max);
+bool phase_operation(const struct phase *p, struct rng *r, struct shadow *s);
+
+int bench_open(struct bench *b); /* 0, or errno */
+size_t bench_footprint(const struct bench *b);
+bool bench_full(const struct bench *b);
+void bench_note(struct bench *b, const struct shadow *s); /* one more check */
+bool bench_strangers(struct bench *b, struct shadow *s);
+bool bench_finish(struct bench *b, struct shadow *s);
+void bench_blame(struct bench *b, const struct dmm_fault *why);
+void bench_run_threads(struct bench *b);
+
+#endif

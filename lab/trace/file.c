@@ -1,0 +1,269 @@
+/* file.c - the heads of a recording's blocks: checked, and indexed by time. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "observe/xxh64.h"
+#include "trace/trace.h"
+#include "trace/private.h"
+
+const char *const trace_op_name[TRACE_OPS] = {"none", "malloc", "calloc", "memalign", "aligned_alloc",
+    "posix_memalign", "valloc", "pvalloc", "new", "new[]", "new aligned", "new[] aligned", "realloc",
+    "reallocarray", "free", "free_sized", "free_aligned_sized", "delete", "delete[]", "delete sized",
+    "delete[] sized", "delete aligned", "delete[] aligned", "delete aligned sized",
+    "delete[] aligned sized"};
+
+bool trace_fail(struct trace_error *e, uint64_t offset, const char *format, ...)
+{
+	va_list args;
+	int n = 0;
+
+	if (offset != TRACE_NOWHERE)
+		n = snprintf(e->text, sizeof e->text, "offset %llu: ", (unsigned long long)offset);
+
+	va_start(args, format);
+	vsnprintf(e->text + n, sizeof e->text - (size_t)n, format, args);
+	va_end(args);
+	return false;
+}
+
+bool trace_file_read(const struct trace_file *f, void *buf, size_t n, uint64_t at)
+{
+	for (size_t done = 0; done < n;) {
+		const ssize_t r = pread(f->fd, (char *)buf + done, n - done, (off_t)(at + done));
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r <= 0)
+			return false;
+		done += (size_t)r;
+	}
+	return true;
+}
+
+static bool check_head(struct trace_file *f, struct trace_error *e)
+{
+	const struct trace_file_head *const h = &f->head;
+
+	if (f->len < sizeof *h || !trace_file_read(f, &f->head, sizeof *h, 0))
+		return trace_fail(e, 0, "not a recording: shorter than a file head (%zu bytes)", sizeof *h);
+	if (h->magic != TRACE_FILE_MAGIC)
+		return trace_fail(e, 0, "not a recording: it does not begin with \"dmmtrace\"");
+	if (h->version != TRACE_VERSION)
+		return trace_fail(e, 8, "version %u of the format; this dmm reads version %u", h->version,
+		    TRACE_VERSION);
+	if (h->head_len != sizeof *h)
+		return trace_fail(e, 12, "file head of %u bytes, not %zu", h->head_len, sizeof *h);
+	if (h->checksum != (uint32_t)xxh64(h, sizeof *h - sizeof h->checksum, 0))
+		return trace_fail(e, 60, "T1 checksum: the file head is damaged");
+	if (h->stacks > TRACE_DWARF)
+		return trace_fail(e, 24, "T2 bounds: kind of stacks %u", h->stacks);
+	return true;
+}
+
+static bool check_block(const struct trace_file *f, const struct trace_block_head *h, uint64_t at,
+    struct trace_error *e)
+{
+	if (h->magic != TRACE_BLOCK_MAGIC)
+		return trace_fail(e, at, "no block begins here");
+	if (h->packed_len > TRACE_PACKED_MAX || h->raw_len > TRACE_RAW_MAX ||
+	    h->events > TRACE_EVENTS_MAX || h->kind < TRACE_META || h->kind > TRACE_SYMBOLS)
+		return trace_fail(e, at, "T2 bounds: kind %u, %u events, %u bytes of %u", h->kind, h->events,
+		    h->packed_len, h->raw_len);
+	if (h->packed_len > f->len - at - sizeof *h)
+		return trace_fail(e, at, "truncated: a block of %u bytes, %llu left in the file",
+		    h->packed_len, (unsigned long long)(f->len - at - sizeof *h));
+	if (h->first_tick > h->last_tick)
+		return trace_fail(e, at, "T3 order: ends at tick %llu, before it begins at %llu",
+		    (unsigned long long)h->last_tick, (unsigned long long)h->first_tick);
+	return true;
+}
+
+bool trace_file_block(const struct trace_file *f, uint64_t at, struct trace_block_head *h,
+    struct trace_error *e)
+{
+	if (f->len - at < sizeof *h || !trace_file_read(f, h, sizeof *h, at))
+		return trace_fail(e, at, "truncated: %llu bytes are left, a block head has %zu",
+		    (unsigned long long)(f->len - at), sizeof *h);
+	return check_block(f, h, at, e);
+}
+
+static bool remember(struct trace_file *f, const struct trace_block_head *h, uint64_t at)
+{
+	if (f->count == f->cap) {
+		const size_t cap = f->cap == 0 ? 256 : f->cap * 2;
+		struct trace_index *const more = realloc(f->blocks, cap * sizeof *more);
+		if (more == NULL)
+			return false;
+		f->blocks = more;
+		f->cap = cap;
+	}
+	f->blocks[f->count++] = (struct trace_index){at, h->first_tick, h->last_tick, h->thread,
+	    h->events, h->packed_len, h->raw_len};
+	f->events += h->events;
+	return true;
+}
+
+static int by_thread(const void *a, const void *b)
+{
+	const struct trace_index *const x = a, *const y = b;
+
+	if (x->thread != y->thread)
+		return x->thread < y->thread ? -1 : 1;
+	return x->offset < y->offset ? -1 : x->offset > y->offset;
+}
+
+static int by_time(const void *a, const void *b)
+{
+	const struct trace_index *const x = a, *const y = b;
+
+	if (x->first_tick != y->first_tick)
+		return x->first_tick < y->first_tick ? -1 : 1;
+	return x->offset < y->offset ? -1 : x->offset > y->offset;
+}
+
+/* T3, and the index in the order in which blocks are opened. */
+static bool sort_blocks(struct trace_file *f, struct trace_error *e)
+{
+	if (f->count == 0)
+		return true;
+	qsort(f->blocks, f->count, sizeof *f->blocks, by_thread);
+	for (size_t i = 1; i < f->count; i++) {
+		const struct trace_index *const b = &f->blocks[i];
+		if (b[-1].thread == b->thread && b->first_tick < b[-1].last_tick)
+			return trace_fail(e, b->offset, "T3 order: thread %u goes back in time", b->thread);
+	}
+	qsort(f->blocks, f->count, sizeof *f->blocks, by_time);
+	return true;
+}
+
+static bool read_heads(struct trace_file *f, struct trace_error *e)
+{
+	struct trace_block_head h;
+	uint64_t at = sizeof f->head, tick = f->head.start_tick, ns = f->head.start_ns;
+
+	for (; at < f->len; at += sizeof h + h.packed_len) {
+		if (!trace_file_block(f, at, &h, &f->damage))
+			break;
+		if (h.kind == TRACE_EVENTS && h.events > 0 && !remember(f, &h, at))
+			return trace_fail(e, at, "no memory for an index of %zu blocks", f->count);
+		f->ended |= h.kind == TRACE_END;
+		if (h.now_tick > tick && h.now_ns > ns) {
+			tick = h.now_tick;
+			ns = h.now_ns;
+		}
+		if (h.anon_kib > f->peak_anon_kib)
+			f->peak_anon_kib = h.anon_kib;
+	}
+	f->sound_len = at;
+	f->ns_per_tick = f->head.tick_is_ns || tick == f->head.start_tick
+	    ? 1.0 : (double)(ns - f->head.start_ns) / (double)(tick - f->head.start_tick);
+	return sort_blocks(f, e);
+}
+
+bool trace_file_open(struct trace_file *f, const char *path, struct trace_error *e)
+{
+	struct stat st;
+
+	*f = (struct trace_file){.fd = open(path, O_RDONLY | O_CLOEXEC), .path = path};
+	if (f->fd < 0 || fstat(f->fd, &st) != 0)
+		return trace_fail(e, TRACE_NOWHERE, "%s", strerror(errno));
+	f->len = (uint64_t)st.st_size;
+	if (!S_ISREG(st.st_mode))
+		trace_fail(e, TRACE_NOWHERE, "not a regular file");
+	else if (check_head(f, e) && read_heads(f, e))
+		return true;
+	trace_file_close(f);
+	return false;
+}
+
+void trace_file_close(struct trace_file *f)
+{
+	if (f->fd >= 0)
+		close(f->fd);
+	free(f->blocks);
+	f->blocks = NULL;
+	f->fd = -1;
+}
+
+uint64_t trace_file_ns(const struct trace_file *f, uint64_t tick)
+{
+	const uint64_t since = tick > f->head.start_tick ? tick - f->head.start_tick : 0;
+	return f->head.tick_is_ns ? since : (uint64_t)((double)since * f->ns_per_tick);
+}
+
+bool trace_file_texts(const struct trace_file *f, enum trace_kind kind, trace_visit_text *visit,
+    void *arg, struct trace_error *e)
+{
+	struct trace_block_head h;
+
+	for (uint64_t at = sizeof f->head; at < f->sound_len; at += sizeof h + h.packed_len) {
+		if (!trace_file_block(f, at, &h, e))
+			return false;
+		if (h.kind != kind || kind == TRACE_EVENTS)
+			continue;
+		char *const text = trace_file_payload(f, at, &h, e);
+		if (text == NULL)
+			return false;
+		visit(arg, text, h.packed_len);
+		free(text);
+	}
+	return true;
+}
+
+char *trace_file_payload(const struct trace_file *f, uint64_t at, const struct trace_block_head *h,
+    struct trace_error *e)
+{
+	char *const payload = malloc((size_t)h->packed_len + 1);
+
+	if (payload == NULL) {
+		trace_fail(e, at, "no memory for a block of %u bytes", h->packed_len);
+		return NULL;
+	}
+	payload[h->packed_len] = '\0';
+	const uint64_t of_head = xxh64(h, sizeof *h - sizeof h->checksum, 0);
+	if (!trace_file_read(f, payload, h->packed_len, at + sizeof *h))
+		trace_fail(e, at, "truncated: a block of %u bytes", h->packed_len);
+	else if ((uint32_t)xxh64(payload, h->packed_len, of_head) != h->checksum)
+		trace_fail(e, at, "T1 checksum: the block is damaged");
+	else
+		return payload;
+	free(payload);
+	return NULL;
+}
+
+struct wanted {
+	const char *key;
+	char *buf;
+	size_t cap;
+	bool found;
+};
+
+static void look_for(void *arg, const char *text, size_t len)
+{
+	struct wanted *const w = arg;
+	const size_t n = strlen(w->key);
+
+	(void)len;
+	for (const char *line = text; line != NULL && *line != '\0'; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (strncmp(line, w->key, n) != 0 || line[n] != '=')
+			continue;
+		snprintf(w->buf, w->cap, "%.*s", (int)strcspn(line + n + 1, "\n"), line + n + 1);
+		w->found = true;
+		return;
+	}
+}
+
+bool trace_file_value(const struct trace_file *f, enum trace_kind kind, const char *key, char *buf,
+    size_t cap)
+{
+	struct wanted w = {key, buf, cap, false};
+	struct trace_error ignored;
+
+	trace_file_texts(f, kind, look_for, &w, &ignored);
+	return w.found;
+}

@@ -1,0 +1,11 @@
+/* no_events.h - why a recording has no events. */
+#ifndef LAB_TRACE_NO_EVENTS_H
+#define LAB_TRACE_NO_EVENTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* What is known about the program in this file, as one sentence. */
+void explain_silence(const char *program, bool recorder_was_loaded, char *why, size_t cap);
+
+#endif

@@ -1,0 +1,164 @@
+/* advise.c - every design on the recording, and the order of what they need. */
+#include "tune/advise.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/lab.h"
+#include "allocators/registry.h"
+#include "system/policy/params.h"
+
+static const double WORTH = 0.97; /* of the usual's cost: less of a gain is no reason to change */
+static const double SLOW_NS = 500; /* a call; no need to know it better */
+
+static const double RUN_LEAST = 0.01; /* seconds: a process takes that much to start and end */
+static const double TIMED_MOST = 0.8; /* of the run in malloc and free: more is no real clock */
+
+enum { REPEAT = 3, BESIDE_LEAST = 2 << 20, SAVES_LEAST = 256 << 10 }; /* bytes */
+
+/* Designs that no program should get, and why. */
+static const struct {
+	const char *name, *why;
+} for_study[] = {
+    {"list", "for study: malloc and free walk one list"},
+    {"dlist", "for study: malloc searches one list"},
+};
+
+static struct choice *add(struct advice *a, const struct dmm_system *sys, const char *conf)
+{
+	struct choice *const c = &a->choice[a->count++];
+
+	*c = (struct choice){.sys = sys};
+	snprintf(c->conf, sizeof c->conf, "%s", conf);
+	return c;
+}
+
+static void replay(struct choice *c, const struct replay_ops *ops)
+{
+	struct subject subject = {.sys = c->sys, .params = c->sys->defaults};
+	struct params_error e;
+	struct model_result r;
+
+	snprintf(subject.name, sizeof subject.name, "%s", c->sys->name);
+	if (!params_parse(&subject.params, c->sys, c->conf, &e))
+		lab_die(EXIT_OURS, "%s: %s", c->sys->name, e.text);
+	if (!model_replay(&r, ops, &subject, 1))
+		lab_die(EXIT_OURS, "no memory to replay");
+	c->ns = tune_ns(&r);
+	c->peak = r.peak;
+	c->end_footprint = r.sample_count != 0 ? r.samples[r.sample_count - 1].footprint : 0;
+	snprintf(c->problem, sizeof c->problem, "%s", r.problem);
+	model_free(&r);
+	for (int i = 1; i < REPEAT && c->ns < SLOW_NS; i++) /* was it the machine? */
+		if (model_peak(&r, ops, &subject) && tune_ns(&r) < c->ns)
+			c->ns = tune_ns(&r);
+}
+
+static void judge(const struct advice *a, struct choice *c)
+{
+	if ((c->sys->traits & DMM_FREES) == 0)
+		snprintf(c->problem, sizeof c->problem, "for study: never frees");
+	for (size_t i = 0; i < sizeof for_study / sizeof *for_study; i++)
+		if (strcmp(for_study[i].name, c->sys->name) == 0)
+			snprintf(c->problem, sizeof c->problem, "%s", for_study[i].why);
+	if (a->facts.busy_threads > 1 && (c->sys->traits & DMM_THREADS) == 0)
+		snprintf(c->problem, sizeof c->problem, "one lock around every call, and %llu busy threads",
+		    (unsigned long long)a->facts.busy_threads);
+}
+
+/* The run with this design's calls in place of the usual's. */
+static void weigh(struct advice *a, struct choice *c, double usual_ns)
+{
+	const double calls = usual_ns * 1e-9 * (double)a->facts.calls, guess = calls / ADVISE_SHARE;
+	const double all = a->timed ? a->facts.seconds : guess > RUN_LEAST ? guess : RUN_LEAST;
+	const double share = calls / all;
+
+	c->run = 1 + share * (c->ns / usual_ns - 1);
+	c->process = a->beside_heap + (double)c->peak.footprint;
+	c->cost = c->process * c->run;
+	if (c->problem[0] == '\0')
+		judge(a, c);
+}
+
+static int by_cost(const void *x, const void *y)
+{
+	const struct choice *const a = x, *const b = y;
+	const int bad_a = a->problem[0] != '\0', bad_b = b->problem[0] != '\0';
+
+	if (bad_a != bad_b)
+		return bad_a - bad_b;
+	return a->cost < b->cost ? -1 : a->cost > b->cost;
+}
+
+static void add_tuned(struct advice *a, const char *name)
+{
+	struct tuned tuned;
+
+	tune_search(&tuned, registry_find(name), a->rec, 1, 0.25);
+	if (tuned.found.conf[0] != '\0')
+		replay(add(a, tuned.sys, tuned.found.conf), &a->rec->ops);
+}
+
+static const struct choice *find(const struct advice *a, const char *name)
+{
+	for (size_t i = 0; i < a->count; i++)
+		if (strcmp(a->choice[i].sys->name, name) == 0 && a->choice[i].conf[0] == '\0')
+			return &a->choice[i];
+	return NULL;
+}
+
+/* The recording says how much anonymous memory the process had at most, its heap with it. */
+static double beside_heap(const struct advice *a, const struct choice *usual)
+{
+	struct trace_file file;
+	struct trace_error e;
+	double all = 0;
+
+	if (trace_file_open(&file, a->rec->path, &e)) {
+		all = (double)file.peak_anon_kib * 1024;
+		trace_file_close(&file);
+	}
+	all -= (double)usual->peak.footprint;
+	return all > BESIDE_LEAST ? all : BESIDE_LEAST;
+}
+
+/* Enough of a gain, and not only a few pages of a process that hardly has a heap. */
+static bool worth_it(const struct advice *a)
+{
+	return a->best->cost <= WORTH * a->usual->cost &&
+	    (a->usual->process - a->best->process >= SAVES_LEAST || a->best->run <= WORTH);
+}
+
+void advise(struct advice *a, const struct tune_recording *rec, bool tuned)
+{
+	*a = (struct advice){.rec = rec};
+	if (!facts_count(&a->facts, &rec->ops))
+		lab_die(EXIT_OURS, "%s: no memory", rec->path);
+	for (const struct dmm_system *const *s = registry_systems(); *s != NULL; s++)
+		replay(add(a, *s, ""), &rec->ops);
+	if (tuned && a->facts.busy_threads == 1) {
+		add_tuned(a, "bins");
+		add_tuned(a, "gnu");
+	}
+	const double usual_ns = find(a, "gnu")->ns;
+	a->beside_heap = beside_heap(a, find(a, "gnu"));
+	a->timed = usual_ns * 1e-9 * (double)a->facts.calls < TIMED_MOST * a->facts.seconds;
+	for (size_t i = 0; i < a->count; i++)
+		weigh(a, &a->choice[i], usual_ns);
+	qsort(a->choice, a->count, sizeof *a->choice, by_cost);
+	a->best = &a->choice[0];
+	a->usual = find(a, "gnu");
+	a->none_needed = a->usual->problem[0] == '\0' && !worth_it(a);
+}
+
+enum part advise_gap(const struct accounting *peak, double *share)
+{
+	enum part most = PART_PADDING;
+
+	for (int i = PART_PADDING; i < PARTS; i++)
+		if (peak->part[i] > peak->part[most])
+			most = (enum part)i;
+	*share = peak->footprint != 0 ? (double)peak->part[most] / (double)peak->footprint : 0;
+	return most;
+}

@@ -1,0 +1,114 @@
+/* ascent.c - the climb, and a memory of what was scored. */
+#include "tune/ascent.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/lab.h"
+#include "system/policy/params.h"
+
+enum { TECHNIQUES_MAX = 16 };
+
+struct tried {
+	char conf[ASCENT_CONF];
+	double score;
+	bool had;
+};
+
+struct climb {
+	const struct ascent *a;
+	const char *value[TECHNIQUES_MAX]; /* NULL: the design's own */
+	struct tried *tried;
+	size_t count;
+};
+
+static void print_conf(const struct climb *c, char conf[ASCENT_CONF])
+{
+	size_t len = 0;
+
+	conf[0] = '\0';
+	for (size_t i = 0; i < c->a->count; i++)
+		if (c->value[i] != NULL)
+			len += (size_t)snprintf(conf + len, ASCENT_CONF - len, "%s%s:%s", len != 0 ? "," : "",
+			    c->a->technique[i].key, c->value[i]);
+}
+
+static bool score(struct climb *c, const char *conf, double *out)
+{
+	for (size_t i = 0; i < c->count; i++)
+		if (strcmp(c->tried[i].conf, conf) == 0) {
+			*out = c->tried[i].score;
+			return c->tried[i].had;
+		}
+	struct tried t = {.had = false};
+	snprintf(t.conf, sizeof t.conf, "%s", conf);
+	t.had = c->a->score(c->a->arg, conf, &t.score);
+	if (c->count < ASCENT_TRIED)
+		c->tried[c->count++] = t;
+	*out = t.score;
+	return t.had;
+}
+
+bool ascent_changes_nothing(const struct dmm_system *sys, const char *conf)
+{
+	struct dmm_params params = sys->defaults;
+	struct params_error e;
+	char set[512], own[512];
+
+	if (!params_parse(&params, sys, conf, &e))
+		return false;
+	params_print(&params, sys, set, sizeof set);
+	params_print(&sys->defaults, sys, own, sizeof own);
+	return strcmp(set, own) == 0;
+}
+
+/* The value as `value` would have it: NULL where that is the design's own. */
+static const char *value_or_own(const struct dmm_system *sys, const struct technique *t, const char *value)
+{
+	char conf[64];
+
+	snprintf(conf, sizeof conf, "%s:%s", t->key, value);
+	return ascent_changes_nothing(sys, conf) ? NULL : value;
+}
+
+/* The value of one technique that gains most, all others as they are.  False: none gains. */
+static bool improve(struct climb *c, size_t i, struct ascent_result *best)
+{
+	const struct technique *const t = &c->a->technique[i];
+	const char *const was = c->value[i], *found = NULL;
+	char conf[ASCENT_CONF];
+	bool gained = false;
+	double x;
+
+	for (size_t v = 0; t->values[v] != NULL; v++) {
+		c->value[i] = value_or_own(c->a->sys, t, t->values[v]);
+		print_conf(c, conf);
+		if (!score(c, conf, &x) || x <= best->score * (gained ? 1 : c->a->gain))
+			continue;
+		best->score = x;
+		memcpy(best->conf, conf, sizeof conf);
+		found = c->value[i];
+		gained = true;
+	}
+	c->value[i] = gained ? found : was;
+	return gained;
+}
+
+void ascent_climb(const struct ascent *a, struct ascent_result *r)
+{
+	struct climb c = {.a = a, .tried = calloc(ASCENT_TRIED, sizeof *c.tried)};
+	bool gained = true;
+
+	*r = (struct ascent_result){{0}, 0, 0};
+	if (c.tried == NULL || a->count > TECHNIQUES_MAX || !score(&c, "", &r->score))
+		lab_die(EXIT_OURS, "%s cannot be searched as it comes", a->sys->name);
+	while (gained) {
+		gained = false;
+		for (size_t i = 0; i < a->count; i++)
+			if (a->sys->options & a->technique[i].option)
+				gained |= improve(&c, i, r);
+	}
+	r->tried = c.count;
+	free(c.tried);
+}
