@@ -14,7 +14,7 @@ void slab_before_fork(void)
 	lock_take(&late_lock);
 	lock_take(&root.heaps_lock);
 	for (uint32_t i = HEAP_LATE; i < root.heap_count; i++)
-		lock_take(&root.heaps[i].lock);
+		lock_take(&heap_at(i)->lock);
 	lock_take(&purge_lock);
 	lock_take(&root.page_lock);
 	sampled_before_fork();
@@ -26,18 +26,18 @@ void slab_after_fork_parent(void)
 	lock_give(&root.page_lock);
 	lock_give(&purge_lock);
 	for (uint32_t i = HEAP_LATE; i < root.heap_count; i++)
-		lock_give(&root.heaps[i].lock);
+		lock_give(&heap_at(i)->lock);
 	lock_give(&root.heaps_lock);
 	lock_give(&late_lock);
 	for (uint32_t i = HEAP_LATE; i < root.heap_count; i++)
-		remote_settle_for(&root.heaps[i]);
+		remote_settle_for(heap_at(i));
 }
 
 /* Whoever had raised a flag and not yet pushed the slab is gone: take all flags down, and list anew. */
 static void settle_flags(void)
 {
 	for (uint32_t i = HEAP_LATE; i < root.heap_count; i++)
-		atomic_store(&root.heaps[i].inbox, 0);
+		atomic_store(&heap_at(i)->inbox, 0);
 	for (uint32_t g = 1; g < root.chunk_count * CHUNK_GRANULES; g++) {
 		if ((tag_at(g) & TAG_REMOTE) == 0)
 			continue;
@@ -81,7 +81,7 @@ static void list_all_unused(void)
 {
 	root.unused = 0;
 	for (uint32_t i = root.heap_count; i-- > HEAP_FIRST;) {
-		struct heap *const h = &root.heaps[i];
+		struct heap *const h = heap_at(i);
 		if (h->owner != NULL)
 			continue;
 		h->next_unused = root.unused;
@@ -98,11 +98,11 @@ void slab_after_fork_child(void)
 	purge_after_fork();
 	slab_settings_after_fork();
 	for (uint32_t i = HEAP_LATE; i < root.heap_count; i++)
-		lock_reset(&root.heaps[i].lock);
+		lock_reset(&heap_at(i)->lock);
 	settle_flags();
 	keep_what_others_had();
 	for (uint32_t i = HEAP_FIRST; i < root.heap_count; i++) {
-		struct heap *const h = &root.heaps[i];
+		struct heap *const h = heap_at(i);
 		if (h->owner == NULL || h == thread_cache.heap)
 			continue;
 		if (hardening.quarantine != 0)

@@ -80,14 +80,14 @@ static unsigned bin_of(unsigned len)
 
 static void bin_set(uint32_t chunk, bool dirty, unsigned bin)
 {
-	root.bins[chunk / 64].bin[dirty][bin] |= 1ull << chunk % 64;
+	bins_at(chunk / 64)->bin[dirty][bin] |= 1ull << chunk % 64;
 	root.middle[chunk / 4096].bin[dirty][bin] |= 1ull << chunk / 64 % 64;
 	root.top.bin[dirty][bin] |= 1ull << chunk / 4096;
 }
 
 static void bin_clear(uint32_t chunk, bool dirty, unsigned bin)
 {
-	if ((root.bins[chunk / 64].bin[dirty][bin] &= ~(1ull << chunk % 64)) != 0)
+	if ((bins_at(chunk / 64)->bin[dirty][bin] &= ~(1ull << chunk % 64)) != 0)
 		return;
 	if ((root.middle[chunk / 4096].bin[dirty][bin] &= ~(1ull << chunk / 64 % 64)) != 0)
 		return;
@@ -99,7 +99,7 @@ static uint32_t bin_first(bool dirty, unsigned bin)
 {
 	const uint32_t t = (uint32_t)__builtin_ctzll(root.top.bin[dirty][bin]);
 	const uint32_t m = t * 64 + (uint32_t)__builtin_ctzll(root.middle[t].bin[dirty][bin]);
-	return m * 64 + (uint32_t)__builtin_ctzll(root.bins[m].bin[dirty][bin]);
+	return m * 64 + (uint32_t)__builtin_ctzll(bins_at(m)->bin[dirty][bin]);
 }
 
 /* The next one in a bin, or UINT32_MAX. */
@@ -107,7 +107,7 @@ static uint32_t bin_next(bool dirty, unsigned bin, uint32_t chunk)
 {
 	const uint64_t above = ~1ull; /* << n: what lies above bit n */
 	uint32_t m = chunk / 64, t = chunk / 4096;
-	uint64_t word = root.bins[m].bin[dirty][bin] & above << chunk % 64;
+	uint64_t word = bins_at(m)->bin[dirty][bin] & above << chunk % 64;
 
 	if (word == 0) {
 		uint64_t middle = root.middle[t].bin[dirty][bin] & above << m % 64;
@@ -119,7 +119,7 @@ static uint32_t bin_next(bool dirty, unsigned bin, uint32_t chunk)
 			middle = root.middle[t].bin[dirty][bin];
 		}
 		m = t * 64 + (uint32_t)__builtin_ctzll(middle);
-		word = root.bins[m].bin[dirty][bin];
+		word = bins_at(m)->bin[dirty][bin];
 	}
 	return m * 64 + (uint32_t)__builtin_ctzll(word);
 }
@@ -127,7 +127,7 @@ static uint32_t bin_next(bool dirty, unsigned bin, uint32_t chunk)
 /* Change a chunk's masks, and all that is derived from them. */
 static void chunk_update(uint32_t chunk, mask128 free, mask128 dirty)
 {
-	struct chunk *c = &root.chunks[chunk];
+	struct chunk *c = chunk_at(chunk);
 
 	root.used -= population(free) - (size_t)population(join(c->free));
 	root.dirty += population(dirty) - (size_t)population(join(c->dirty));
@@ -199,7 +199,7 @@ static uint32_t find_chunk(bool dirty, uint32_t wide)
 	/* Beyond 8 a bin has runs of several lengths: one that is too short must not hide the others. */
 	uint32_t chunk = root.top.bin[dirty][exact] != 0 ? bin_first(dirty, exact) : UINT32_MAX;
 	for (int looks = 0; chunk != UINT32_MAX && looks < BIN_LOOKS; looks++) {
-		const struct chunk *c = &root.chunks[chunk];
+		const struct chunk *c = chunk_at(chunk);
 		if (run_ends(join(dirty ? c->dirty : c->free), wide) != 0)
 			return chunk;
 		chunk = bin_next(dirty, exact, chunk);
@@ -212,7 +212,7 @@ static uint32_t find_chunk(bool dirty, uint32_t wide)
 
 static uint32_t take_in_chunk(uint32_t chunk, bool dirty, uint32_t count, uint32_t align, bool *clean)
 {
-	struct chunk *c = &root.chunks[chunk];
+	struct chunk *c = chunk_at(chunk);
 	const mask128 free = join(c->free), old_dirty = join(c->dirty);
 	mask128 starts = run_ends(dirty ? old_dirty : free, count) >> (count - 1);
 
@@ -240,7 +240,7 @@ static uint32_t find_chunks(uint32_t count, uint32_t align)
 	for (uint32_t chunk = 0; chunk < root.chunk_count; chunk++) {
 		if (have == 0 && (base + chunk) % align != 0)
 			continue;
-		have = root.chunks[chunk].free_bin == RUN_BINS - 1 ? have + 1 : 0;
+		have = chunk_at(chunk)->free_bin == RUN_BINS - 1 ? have + 1 : 0;
 		if (have == count)
 			return chunk + 1 - count;
 	}
@@ -258,7 +258,7 @@ static bool take_range(uint32_t first, uint32_t count)
 	for (uint32_t at = first, end = first + count; at < end;) {
 		const uint32_t chunk = at / CHUNK_GRANULES, from = at % CHUNK_GRANULES;
 		const uint32_t n = (uint32_t)min_size(end - at, CHUNK_GRANULES - from);
-		struct chunk *c = &root.chunks[chunk];
+		struct chunk *c = chunk_at(chunk);
 		const mask128 run = ones(from, n), dirty = join(c->dirty);
 		clean = clean && (dirty & run) == 0;
 		c->epoch = root.epoch;
@@ -315,7 +315,7 @@ void run_give(uint32_t first, uint32_t count, bool clean)
 	for (uint32_t at = first, end = first + count; at < end;) {
 		const uint32_t chunk = at / CHUNK_GRANULES, from = at % CHUNK_GRANULES;
 		const uint32_t n = (uint32_t)min_size(end - at, CHUNK_GRANULES - from);
-		struct chunk *c = &root.chunks[chunk];
+		struct chunk *c = chunk_at(chunk);
 		const mask128 run = ones(from, n), free = join(c->free), dirty = join(c->dirty);
 		CHECK((free & run) == 0);
 		c->epoch = root.epoch;
@@ -338,7 +338,7 @@ bool run_extend(uint32_t end, uint32_t more, bool *clean)
 		const uint32_t from = at % CHUNK_GRANULES;
 		const uint32_t n = (uint32_t)min_size(last - at, CHUNK_GRANULES - from);
 		const mask128 run = ones(from, n);
-		ok = (join(root.chunks[at / CHUNK_GRANULES].free) & run) == run;
+		ok = (join(chunk_at(at / CHUNK_GRANULES)->free) & run) == run;
 		at += n;
 	}
 	if (ok)
@@ -368,7 +368,7 @@ uint32_t purge_claim(uint32_t from, uint32_t before, bool whole, uint64_t mask[2
 
 	lock_take(&root.page_lock);
 	for (uint32_t chunk = from; chunk < root.chunk_count && found == UINT32_MAX; chunk++) {
-		struct chunk *c = &root.chunks[chunk];
+		struct chunk *c = chunk_at(chunk);
 		if (c->dirty_bin == 0 || (int32_t)(c->epoch - before) >= 0)
 			continue;
 		const mask128 free = join(c->free), dirty = join(c->dirty);
@@ -387,7 +387,7 @@ uint32_t purge_claim(uint32_t from, uint32_t before, bool whole, uint64_t mask[2
 void purge_return(uint32_t chunk, const uint64_t mask[2], bool clean)
 {
 	lock_take(&root.page_lock);
-	struct chunk *c = &root.chunks[chunk];
+	struct chunk *c = chunk_at(chunk);
 	const mask128 run = join(mask), dirty = join(c->dirty);
 	chunk_update(chunk, join(c->free) | run, clean ? dirty : dirty | run);
 	c->claimed = false;
@@ -410,7 +410,7 @@ static bool fault(struct dmm_fault *why, const char *rule, const void *at, uint6
 
 static bool chunk_check(uint32_t chunk, struct dmm_fault *why)
 {
-	const struct chunk *c = &root.chunks[chunk];
+	const struct chunk *c = chunk_at(chunk);
 	const mask128 free = join(c->free), dirty = join(c->dirty);
 
 	if ((dirty & ~free) != 0)
@@ -420,7 +420,7 @@ static bool chunk_check(uint32_t chunk, struct dmm_fault *why)
 		return fault(why, "P2 filed", c, c->free_bin, free_bin);
 	for (unsigned bin = 1; bin < RUN_BINS; bin++)
 		for (int d = 0; d < 2; d++)
-			if ((root.bins[chunk / 64].bin[d][bin] >> chunk % 64 & 1) !=
+			if ((bins_at(chunk / 64)->bin[d][bin] >> chunk % 64 & 1) !=
 			    (bin == (d ? dirty_bin : free_bin)))
 				return fault(why, "P2 filed", c, bin, d ? dirty_bin : free_bin);
 	return true;
@@ -434,8 +434,8 @@ bool page_heap_check(struct dmm_fault *why)
 	lock_take(&root.page_lock);
 	for (uint32_t chunk = 0; ok && chunk < root.chunk_count; chunk++) {
 		ok = chunk_check(chunk, why);
-		used += CHUNK_GRANULES - population(join(root.chunks[chunk].free));
-		dirty += population(join(root.chunks[chunk].dirty));
+		used += CHUNK_GRANULES - population(join(chunk_at(chunk)->free));
+		dirty += population(join(chunk_at(chunk)->dirty));
 	}
 	if (ok && (used != root.used || dirty != root.dirty))
 		ok = fault(why, "P3 counted", &root, root.used, used);

@@ -128,7 +128,7 @@ static bool look_at(struct slab *s)
 static bool purge_slab(struct slab *s)
 {
 	const unsigned number = s->heap;
-	struct heap *h = &root.heaps[number];
+	struct heap *h = heap_at(number);
 	bool changed = false;
 
 	if (number == 0)
@@ -165,7 +165,7 @@ static bool purge_slabs(uint32_t *cursor)
 
 	for (uint32_t n = 0; n < chunks && n < quarter; n++) {
 		const uint32_t chunk = (*cursor)++ % chunks;
-		if (root.chunks[chunk].free_bin == RUN_BINS - 1)
+		if (chunk_at(chunk)->free_bin == RUN_BINS - 1)
 			continue;
 		changed = purge_slabs_of(chunk) || changed;
 	}
@@ -177,7 +177,7 @@ static bool purge_slabs(uint32_t *cursor)
 static void release_idle(bool all)
 {
 	for (uint32_t i = HEAP_LATE; i < root.heap_count; i++) {
-		struct heap *const h = &root.heaps[i];
+		struct heap *const h = heap_at(i);
 		lock_take(&h->lock);
 		remote_release_emptied(h);
 		if (all)

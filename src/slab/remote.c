@@ -88,9 +88,9 @@ static __attribute__((noinline)) void notify_owner(size_t head, size_t granule)
 	/* What begins there now stays until we have pushed it. */
 	if (granule != head && slab_covering(granule) == slab_at(head))
 		flag(granule, &rest);
-	push(&root.heaps[heap], slab_at(head));
-	remote_settle_for(&root.heaps[heap]);
-	release_for(&root.heaps[heap]);
+	push(heap_at(heap), slab_at(head));
+	remote_settle_for(heap_at(heap));
+	release_for(heap_at(heap));
 	purge_check();
 }
 

@@ -118,7 +118,7 @@ static size_t free_bytes(const struct chunk *c)
 
 static void advise_huge(uint32_t chunk, enum dmm_advice what)
 {
-	struct chunk *const c = &root.chunks[chunk];
+	struct chunk *const c = chunk_at(chunk);
 
 	root.chunks_revoked -= c->huge == HUGE_REVOKED;
 	c->huge = HUGE_ADVISED;
@@ -139,7 +139,7 @@ size_t reservation_holes(uint32_t chunk)
 
 static bool nearly_full(uint32_t chunk, size_t holes)
 {
-	const struct chunk *const c = &root.chunks[chunk];
+	const struct chunk *const c = chunk_at(chunk);
 
 	return !c->claimed && free_bytes(c) + holes <= HUGE_PAGE_SIZE / 4;
 }
@@ -163,7 +163,7 @@ static bool mostly_resident(uint32_t chunk)
 static void collapse_one_below(uint32_t end)
 {
 	for (uint32_t chunk = 1; chunk < end; chunk++) /* 0 begins with a guard */
-		if (root.chunks[chunk].huge == HUGE_NOT && nearly_full(chunk, reservation_holes(chunk)) &&
+		if (chunk_at(chunk)->huge == HUGE_NOT && nearly_full(chunk, reservation_holes(chunk)) &&
 		    mostly_resident(chunk)) {
 			advise_huge(chunk, DMM_ADVICE_HUGE);
 			advise_huge(chunk, DMM_ADVICE_COLLAPSE);
@@ -183,7 +183,7 @@ static size_t huge_at_once_from(void)
 
 void reservation_fill(uint32_t chunk)
 {
-	const struct chunk *const c = &root.chunks[chunk];
+	const struct chunk *const c = chunk_at(chunk);
 	const size_t first = huge_from();
 	const bool never_was = c->huge == HUGE_NOT, at_once = never_was && chunk >= huge_at_once_from();
 
@@ -202,7 +202,7 @@ void reservation_revoke(uint32_t chunk, size_t holes)
 {
 	enum { MANY = HUGE_PAGE_SIZE / 4 };
 	enum { MOST = 4096 }; /* each may split one mapping in three, and the program needs some */
-	struct chunk *const c = &root.chunks[chunk];
+	struct chunk *const c = chunk_at(chunk);
 	const size_t empty = free_bytes(c) + holes;
 	const bool advised = c->huge == HUGE_ADVISED;
 
@@ -225,7 +225,7 @@ void reservation_fill_run(uint32_t first, uint32_t count)
 	const uint32_t end = (first + count) / CHUNK_GRANULES;
 
 	for (uint32_t chunk = (first + CHUNK_GRANULES - 1) / CHUNK_GRANULES; chunk < end; chunk++)
-		if (chunk >= huge_from() && root.chunks[chunk].huge != HUGE_ADVISED)
+		if (chunk >= huge_from() && chunk_at(chunk)->huge != HUGE_ADVISED)
 			advise_huge(chunk, DMM_ADVICE_HUGE);
 }
 

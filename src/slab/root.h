@@ -210,6 +210,27 @@ static inline uint32_t granule_of(const struct slab *s)
 	return (uint32_t)(s - root.slabs);
 }
 
+static inline struct chunk *chunk_at(uint32_t chunk)
+{
+	return &root.chunks[chunk];
+}
+
+/* Of 64 chunks. */
+static inline struct bin_words *bins_at(uint32_t word)
+{
+	return &root.bins[word];
+}
+
+static inline struct heap *heap_at(uint32_t number)
+{
+	return &root.heaps[number];
+}
+
+static inline uint32_t heap_number(const struct heap *h)
+{
+	return (uint32_t)(h - root.heaps);
+}
+
 static inline char *granule_address(uint32_t granule)
 {
 	return (char *)(root.base + ((size_t)granule << GRANULE_SHIFT));

@@ -114,7 +114,7 @@ static inline size_t slab_usable_size(const struct slab *s)
 
 static inline struct heap *heap_of(const struct slab *s)
 {
-	return &root.heaps[s->heap];
+	return heap_at(s->heap);
 }
 
 /* The slab that covers a granule. */

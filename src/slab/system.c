@@ -57,7 +57,7 @@ static int walk_slab(struct walk *w, const struct slab *s)
 /* What begins at a granule, and how many granules it is. */
 static int walk_granule(struct walk *w, uint32_t granule, uint32_t *count)
 {
-	const struct chunk *c = &root.chunks[granule / CHUNK_GRANULES];
+	const struct chunk *c = chunk_at(granule / CHUNK_GRANULES);
 	const struct slab *s = slab_at(granule);
 	char *const p = granule_address(granule);
 
@@ -117,7 +117,7 @@ static bool check_lists(const struct heap *h, struct dmm_fault *why)
 		for (uint32_t first = h->partial[cls], g = first; g != 0;) {
 			const struct slab *s = slab_at(g);
 			if (heap_of(s) != h || !s->listed || s->cls != cls)
-				return fault(why, "S5 listed", s, s->heap, (uint64_t)(h - root.heaps));
+				return fault(why, "S5 listed", s, s->heap, heap_number(h));
 			granules += s->granules;
 			g = s->next == first ? 0 : s->next;
 		}
@@ -136,15 +136,15 @@ static bool check_stacks(const struct heap *h, struct dmm_fault *why)
 			const uint32_t tag = tag_at(((uintptr_t)*at - root.base) >> GRANULE_SHIFT);
 			if ((bits & bit_of(*at)) != 0)
 				return fault(why, "S6 stacked", *at, bits & bit_of(*at), 0);
-			if ((tag & ~TAG_REMOTE) != tag_of((unsigned)(h - root.heaps), cls))
-				return fault(why, "S6 stacked", *at, tag, tag_of((unsigned)(h - root.heaps), cls));
+			if ((tag & ~TAG_REMOTE) != tag_of(heap_number(h), cls))
+				return fault(why, "S6 stacked", *at, tag, tag_of(heap_number(h), cls));
 		}
 	return true;
 }
 
 static bool check_granule(uint32_t granule, uint32_t *count, struct dmm_fault *why)
 {
-	const struct chunk *c = &root.chunks[granule / CHUNK_GRANULES];
+	const struct chunk *c = chunk_at(granule / CHUNK_GRANULES);
 	const bool free = c->free[granule % CHUNK_GRANULES / 64] >> granule % 64 & 1;
 	struct slab *s = slab_at(granule);
 	const enum granule_kind kind = kind_of(s);
@@ -156,7 +156,7 @@ static bool check_granule(uint32_t granule, uint32_t *count, struct dmm_fault *w
 		return true;
 	*count = kind == GRANULE_RUN ? s->run : s->granules;
 	for (uint32_t g = granule; g < granule + *count; g++)
-		if (root.chunks[g / CHUNK_GRANULES].free[g % CHUNK_GRANULES / 64] >> g % 64 & 1)
+		if (chunk_at(g / CHUNK_GRANULES)->free[g % CHUNK_GRANULES / 64] >> g % 64 & 1)
 			return fault(why, "L1 alone", slab_at(g), 1, 0);
 	return kind == GRANULE_RUN || slab_check(s, why);
 }
@@ -178,7 +178,7 @@ bool slab_check_all(struct dmm_fault *why)
 	if (kept != root.kept)
 		return fault(why, "S7 kept", &root, root.kept, kept);
 	for (uint32_t i = HEAP_LATE; i < root.heap_count; i++)
-		if (!check_lists(&root.heaps[i], why) || !check_stacks(&root.heaps[i], why))
+		if (!check_lists(heap_at(i), why) || !check_stacks(heap_at(i), why))
 			return false;
 	return true;
 }

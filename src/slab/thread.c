@@ -32,7 +32,7 @@ static bool accessible(void *from, void *to)
 static struct heap *heap_new(void)
 {
 	const uint32_t number = root.heap_count;
-	struct heap *const h = &root.heaps[number];
+	struct heap *const h = heap_at(number);
 
 	if (number >= root.heap_limit || !accessible(h, h + 1) ||
 	    !accessible(heap_stacks(h), heap_stacks(h + 1)))
@@ -49,8 +49,8 @@ void heap_share(void)
 	if (atomic_load(&root.shared) == SHARED_NOT) {
 		atomic_store(&root.shared, SHARED_ABOUT);
 		for (uint32_t i = HEAP_LATE; i < root.heap_count; i++) { /* who still does without has finished then */
-			lock_take(&root.heaps[i].lock);
-			lock_give(&root.heaps[i].lock);
+			lock_take(&heap_at(i)->lock);
+			lock_give(&heap_at(i)->lock);
 		}
 		atomic_store(&root.shared, SHARED_ALL);
 	}
@@ -65,7 +65,7 @@ static struct heap *heap_take(struct thread_cache *tc)
 		heap_share();
 	lock_take(&root.heaps_lock);
 	if (root.unused != 0) {
-		h = &root.heaps[root.unused];
+		h = heap_at(root.unused);
 		root.unused = h->next_unused;
 	} else {
 		h = heap_new();
@@ -90,7 +90,7 @@ void heap_abandon(struct heap *h)
 
 	lock_take(&root.heaps_lock);
 	h->next_unused = root.unused;
-	root.unused = (uint32_t)(h - root.heaps);
+	root.unused = heap_number(h);
 	lock_give(&root.heaps_lock);
 	remote_settle_for(h); /* who pushed after our look found the lock taken */
 }
@@ -99,7 +99,7 @@ void heap_abandon(struct heap *h)
  * may do so at any moment: its first granule has at every moment the tag of one of the two. */
 static bool move_slab(struct heap *h, struct heap *from, struct slab *s)
 {
-	const unsigned heap = (unsigned)(h - root.heaps);
+	const unsigned heap = heap_number(h);
 	uint32_t tag = tag_of(s->heap, s->cls);
 
 	if (!atomic_compare_exchange_strong(&root.tags[granule_of(s)], &tag, tag_of(heap, s->cls)))
@@ -121,7 +121,7 @@ bool heap_inherit(struct heap *h, unsigned cls)
 		return false;
 	uint32_t number = root.unused;
 	for (int looks = 0; !found && number != 0 && looks < INHERIT_LOOKS; looks++) {
-		struct heap *const from = &root.heaps[number];
+		struct heap *const from = heap_at(number);
 		number = from->next_unused;
 		if (from == h || from->partial[cls] == 0 || !lock_try(&from->lock))
 			continue;

@@ -189,7 +189,7 @@ void heap_lend(struct heap *h, struct thread_cache *tc)
 		h->room[cls] = h->flushes[cls] = 0;
 	}
 	memcpy(tc->place, small_place, sizeof tc->place);
-	tc->tag = (uint32_t)(h - root.heaps) << TAG_HEAP_SHIFT;
+	tc->tag = heap_number(h) << TAG_HEAP_SHIFT;
 	tc->heap = h;
 	h->owner = tc;
 	h->thread = tc == &thread_cache ? (uintptr_t)__builtin_thread_pointer() : 0;
@@ -260,7 +260,7 @@ static struct slab *find_new(struct heap *h, unsigned cls)
 	struct slab *const s = slab_open(cls);
 
 	if (s != NULL) {
-		slab_tag(s, (unsigned)(h - root.heaps));
+		slab_tag(s, heap_number(h));
 		list_slab(h, s);
 	}
 	return s;
@@ -334,7 +334,7 @@ struct thread_cache late_cache = {THREAD_CACHE_NONE};
 static void lend_late(void)
 {
 	if (late_cache.heap == NULL)
-		heap_lend(&root.heaps[HEAP_LATE], &late_cache);
+		heap_lend(heap_at(HEAP_LATE), &late_cache);
 }
 
 void *cache_pop_late(unsigned cls)

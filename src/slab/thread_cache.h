@@ -61,7 +61,7 @@ NO_SANITIZE static inline uint32_t own_tag(void)
 
 static inline char *heap_stacks(const struct heap *h)
 {
-	return root.stacks + (size_t)(h - root.heaps) * HEAP_STACKS_BYTES;
+	return root.stacks + heap_number(h) * HEAP_STACKS_BYTES;
 }
 
 static inline void **small_stack(const struct heap *h, unsigned cls)

@@ -156,10 +156,10 @@ static void check_slab(const struct slab *s)
 static void find_owners(void)
 {
 	for (uint32_t i = HEAP_FIRST; i < root.heap_count; i++)
-		for (unsigned t = 0; t < SCHED_THREADS && root.heaps[i].owner != NULL; t++) {
+		for (unsigned t = 0; t < SCHED_THREADS && heap_at(i)->owner != NULL; t++) {
 			struct thread_cache *const tc = sched_tls_of(t);
-			if (tc->heap == &root.heaps[i])
-				root.heaps[i].owner = tc;
+			if (tc->heap == heap_at(i))
+				heap_at(i)->owner = tc;
 		}
 }
 
@@ -195,7 +195,7 @@ static void check_all(void)
 	if (lock_is_held(&root.page_lock) || lock_is_held(&root.heaps_lock))
 		sched_fail("I4 sound: a lock is held for ever");
 	for (uint32_t i = HEAP_LATE; i < root.heap_count; i++)
-		check_inbox(&root.heaps[i]);
+		check_inbox(heap_at(i));
 	check_slabs();
 	if (!slab_check_all(&why)) {
 		snprintf(text, sizeof text, "I4 sound: broken rule '%s'", why.rule);
@@ -359,7 +359,7 @@ static void begin_orphaned_and_pushed_to(void)
 {
 	begin_orphaned();
 	for (uint32_t i = HEAP_LATE; i < root.heap_count; i++)
-		atomic_store(&root.heaps[i].pushes, 63);
+		atomic_store(&heap_at(i)->pushes, 63);
 }
 
 /* Nobody else had been there when the blocks were taken: the way to atomic instructions is part of it. */

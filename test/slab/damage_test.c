@@ -68,16 +68,16 @@ static struct slab *listed(size_t n)
 TEST(damage_to_the_page_heap_is_named)
 {
 	begin();
-	struct chunk *const c = &root.chunks[0];
+	struct chunk *const c = chunk_at(0);
 	const unsigned g = granule_of(slab_of(large));
 	assert_true(g < 64);
 	BREAK(c->dirty[0], c->dirty[0] | 1ull << g, "P1 dirty");
 	BREAK(c->dirty[1], c->dirty[1] | ~c->free[1], "P1 dirty");
 	BREAK(c->free_bin, c->free_bin + 1, "P2 filed");
 	BREAK(c->dirty_bin, c->dirty_bin - 1, "P2 filed");
-	BREAK(root.bins[0].bin[0][c->free_bin], root.bins[0].bin[0][c->free_bin] & ~1ull, "P2 filed");
-	BREAK(root.bins[0].bin[1][1], root.bins[0].bin[1][1] ^ 1, "P2 filed");
-	BREAK(root.bins[0].bin[0][RUN_BINS - 1], root.bins[0].bin[0][RUN_BINS - 1] ^ 1, "P2 filed");
+	BREAK(bins_at(0)->bin[0][c->free_bin], bins_at(0)->bin[0][c->free_bin] & ~1ull, "P2 filed");
+	BREAK(bins_at(0)->bin[1][1], bins_at(0)->bin[1][1] ^ 1, "P2 filed");
+	BREAK(bins_at(0)->bin[0][RUN_BINS - 1], bins_at(0)->bin[0][RUN_BINS - 1] ^ 1, "P2 filed");
 	BREAK(root.used, root.used + 1, "P3 counted");
 	BREAK(root.dirty, root.dirty - 1, "P3 counted");
 	end();
@@ -133,7 +133,7 @@ TEST(damage_to_large_objects_is_named)
 	begin();
 	struct slab *const run = slab_of(large);
 	uint32_t free_granule = granule_of(run) + run->run;
-	while (!(root.chunks[0].free[free_granule / 64] >> free_granule % 64 & 1))
+	while (!(chunk_at(0)->free[free_granule / 64] >> free_granule % 64 & 1))
 		free_granule++;
 	BREAK(slab_at(free_granule)->kind, GRANULE_RUN, "L1 alone");
 	BREAK(slab_at(free_granule)->kind, GRANULE_SLAB, "L1 alone");

@@ -57,7 +57,7 @@ static int flags_are_up(void)
 		if ((tag_at(g) & TAG_REMOTE) != 0)
 			return 2;
 	for (uint32_t i = HEAP_LATE; i < root.heap_count; i++)
-		if (root.heaps[i].inbox != 0)
+		if (heap_at(i)->inbox != 0)
 			return 3;
 	return 0;
 }
@@ -260,7 +260,7 @@ static size_t unused_heaps(void)
 {
 	size_t n = 0;
 
-	for (uint32_t i = root.unused; i != 0; i = root.heaps[i].next_unused)
+	for (uint32_t i = root.unused; i != 0; i = heap_at(i)->next_unused)
 		n++;
 	return n;
 }
@@ -283,7 +283,7 @@ TEST(a_heap_that_was_between_two_threads_is_the_childs)
 	pthread_join(thread, NULL);
 	assert_int_equal(unused_heaps(), 1);
 	const uint32_t had = root.unused;
-	root.unused = root.heaps[had].next_unused; /* as by a thread that begins, and has not come further yet */
+	root.unused = heap_at(had)->next_unused; /* as by a thread that begins, and has not come further yet */
 	assert_int_equal(in_a_child(finds_the_heap, 1), 0);
 	root.unused = had;
 	assert_int_equal(in_a_child(finds_the_heap, 1), 0);

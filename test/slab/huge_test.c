@@ -138,11 +138,11 @@ TEST(a_chunk_with_holes_in_its_slabs_is_not_collapsed_which_would_fill_them)
 			object[i] = NULL;
 		}
 	paper_pass_ms(3000);
-	assert_int_equal(root.chunks[2].huge, HUGE_REVOKED);
+	assert_int_equal(chunk_at(2)->huge, HUGE_REVOKED);
 	for (size_t i = 0; root.chunk_count < 5; i++)
 		if (object[i] == NULL)
 			fill(i, i + 1);
-	assert_int_equal(root.chunks[2].huge, HUGE_ADVISED);
+	assert_int_equal(chunk_at(2)->huge, HUGE_ADVISED);
 	assert_false(paper_advised(at, DMM_ADVICE_COLLAPSE));
 	assert_true(paper_advised(at + HUGE_PAGE_SIZE, DMM_ADVICE_COLLAPSE)); /* chunk 3 had none */
 	paper_sound();

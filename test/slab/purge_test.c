@@ -365,7 +365,7 @@ TEST(what_others_emptied_is_not_taken_from_a_heap_whose_lock_is_held)
 	assert_int_equal(pthread_create(&owner, NULL, fills_a_slab_and_waits, NULL), 0);
 	sem_wait(&filled);
 	unfill(0, 8); /* all of it; the slab waits in its owner's inbox */
-	struct heap *const h = &root.heaps[HEAP_FIRST + 1];
+	struct heap *const h = heap_at(HEAP_FIRST + 1);
 	const size_t used = root.used, kept = root.kept;
 	lock_take(&h->lock);
 	const bool waits = h->inbox != 0 && pthread_create(&trimmer, NULL, trims, NULL) == 0;

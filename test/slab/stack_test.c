@@ -200,7 +200,7 @@ TEST(a_full_stack_is_not_flushed_while_another_holds_the_heaps_lock)
 	sem_init(&go_on, 0, 0);
 	assert_int_equal(pthread_create(&owner, NULL, fills_its_stack, NULL), 0);
 	sem_wait(&stack_is_full);
-	struct heap *const h = &root.heaps[HEAP_FIRST + 1];
+	struct heap *const h = heap_at(HEAP_FIRST + 1);
 	lock_take(&h->lock);
 	sem_post(&go_on);
 	usleep(100000);
