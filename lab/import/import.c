@@ -14,9 +14,6 @@ enum { TEXT_LEN = 64 << 10, TEXT_LINE = 8 << 10, SHOWN = 60, KINDS = TRACE_SYMBO
 #define PLACE_SIZE_MAX ((uint64_t)1 << 47)
 #define TICK_MAX ((uint64_t)1 << 56)
 
-const struct import_format *const import_formats[] = {&import_rep, &import_android, &import_mtrace,
-    &import_heaptrack, NULL};
-
 struct import_text { /* lines that wait to become a block */
 	char bytes[KINDS][TEXT_LEN];
 	size_t len[KINDS];
@@ -150,34 +147,6 @@ bool import_number(struct import *im, const char *word, unsigned base, uint64_t 
 		over |= __builtin_add_overflow(*x, (uint64_t)d, x);
 	}
 	return (!over && *x < limit) || import_fail(im, "%.*s is too large", SHOWN, word);
-}
-
-/* ---- choosing ------------------------------------------------------------------------------ */
-
-static bool cannot_begin(struct import *im)
-{
-	if (im->error[0] == '\0')
-		return import_fail(im, "there is nothing in it");
-	if (im->line != NULL && strncmp(im->line, "dmmtrace", 8) == 0)
-		snprintf(im->error, sizeof im->error, "it is a recording of dmm already");
-	return false;
-}
-
-bool import_choose(struct import *im)
-{
-	do
-		if (!import_line(im))
-			return cannot_begin(im);
-	while (im->line[strspn(im->line, " \t")] == '\0');
-	im->again = true;
-	if (im->format != NULL)
-		return true;
-	for (const struct import_format *const *f = import_formats; *f != NULL; f++)
-		if ((*f)->is(im->line)) {
-			im->format = *f;
-			return true;
-		}
-	return import_fail(im, "no format begins like '%.*s'; --from=F says which it is", SHOWN, im->line);
 }
 
 /* ---- what goes out ------------------------------------------------------------------------- */
