@@ -15,7 +15,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum { MEMORY_ERROR_LEN = 512, MEMORY_NAME_LEN = 64, MEMORY_TITLE_LEN = 128 };
+enum { MEMORY_ERROR_LEN = 512, MEMORY_NAME_LEN = 64, MEMORY_TITLE_LEN = 128, MEMORY_BATCH = 256 };
 
 struct memory_error {
 	char text[MEMORY_ERROR_LEN]; /* a sentence without its full stop */
@@ -48,8 +48,15 @@ struct memory {
 	uint64_t fault;
 	uint64_t missing; /* core: bytes that its headers announce and that are not in the file */
 	int error;        /* errno of the last read that failed */
-	struct core *core;
+	struct core *core;                  /* memory_core.c's own; else NULL */
+	const struct memory_source *source; /* NULL: nothing was opened */
+};
+
+/* Where the bytes come from: each source is a file, memory_NAME.c. */
+struct memory_source {
+	/* Sets .got of the pieces that were read whole, and m->error if one was not; count <= MEMORY_BATCH. */
 	void (*read)(struct memory *m, struct memory_piece *pieces, size_t count);
+	void (*close)(struct memory *m); /* NULL: there is nothing to close */
 };
 
 /* False: *e says why, and what to do. */
@@ -75,6 +82,5 @@ const struct mapping *memory_mapping(const struct memory *m, uint64_t addr);
 void memory_add_mapping(struct memory *m, const struct mapping *map); /* copies .path */
 void memory_add_thread(struct memory *m, pid_t tid);
 __attribute__((format(printf, 2, 3))) bool memory_refuse(struct memory_error *e, const char *format, ...);
-void core_close(struct core *c);
 
 #endif

@@ -42,8 +42,12 @@ struct core {
 	size_t backing_count;
 };
 
-void core_close(struct core *c)
+static void close_core(struct memory *m)
 {
+	struct core *const c = m->core;
+
+	if (c == NULL) /* the file could not be opened */
+		return;
 	for (size_t i = 0; i < c->backing_count; i++)
 		if (c->backings[i].fd >= 0)
 			close(c->backings[i].fd);
@@ -107,6 +111,8 @@ static int backing_of(struct memory *m, const char *path)
 {
 	struct core *const c = m->core;
 
+	if (c == NULL) /* the file could not be opened */
+		return;
 	for (size_t i = 0; i < c->backing_count; i++)
 		if (strcmp(c->backings[i].path, path) == 0)
 			return c->backings[i].fd;
@@ -155,6 +161,8 @@ static void read_core(struct memory *m, struct memory_piece *pieces, size_t coun
 			m->error = EFAULT;
 	}
 }
+
+static const struct memory_source source = {.read = read_core, .close = close_core};
 
 /* ---- opening ---------------------------------------------------------------------------------- */
 
@@ -299,7 +307,7 @@ bool memory_open_core(struct memory *m, const char *path, struct memory_error *e
 {
 	struct stat st;
 
-	*m = (struct memory){.read = read_core};
+	*m = (struct memory){.source = &source};
 	const int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) != 0) {
 		memory_refuse(e, "%s: %s", path, strerror(errno));
