@@ -43,6 +43,8 @@ void draw_heap(FILE *out, const struct draw_style *s, const struct picture *p,
     const struct draw_label *labels, size_t label_count);
 void draw_boxes(FILE *out, const struct draw_style *s, const struct picture *p,
     const struct draw_label *labels, size_t label_count);
+/* How many boxes draw_boxes() would draw; a run of equal chunks counts as two. */
+size_t draw_boxes_wanted(const struct picture *p, const struct draw_label *labels, size_t label_count);
 /* The cell of the address `marked` shows p; 0: none does. */
 void draw_map(FILE *out, const struct draw_style *s, const struct picture *p, uintptr_t marked);
 

@@ -124,34 +124,6 @@ void draw_map(FILE *out, const struct draw_style *s, const struct picture *p, ui
 	fputs(look_off(s), out);
 }
 
-/* ---- close-up ------------------------------------------------------------------------------ */
-
-void draw_around(FILE *out, const struct draw_style *s, const struct picture *p, uintptr_t addr,
-    const struct draw_label *labels, size_t label_count)
-{
-	enum { NEIGHBOURS = 2 };
-	const struct picture_chunk *const c = picture_find(p, addr), *from = c, *to = c;
-
-	if (c == NULL)
-		return;
-	for (int n = 0; n < NEIGHBOURS; n++) {
-		const struct picture_chunk *const prev = picture_prev(p, from), *const next = picture_next(p, to);
-		from = prev != NULL ? prev : from;
-		to = next != NULL ? next : to;
-	}
-	/* The same picture, but of these alone; it borrows the pieces. */
-	struct picture_chunk near[2 * NEIGHBOURS + 1];
-	struct picture part = {.chunks = near, .pieces = p->pieces + from->first,
-	    .piece_count = to->first + to->count - from->first, .chunk_count = (size_t)(to - from) + 1};
-	for (size_t i = 0; i < part.chunk_count; i++) {
-		near[i] = from[i];
-		near[i].first -= from->first;
-	}
-	fprintf(out, "%*s%sp and its neighbours%s\n", MARGIN, "", look_dim(s), look_off(s));
-	draw_boxes(out, s, &part, labels, label_count);
-	fprintf(out, "%*s%sthe whole heap%s\n", MARGIN, "", look_dim(s), look_off(s));
-}
-
 /* ---- legend ------------------------------------------------------------------------------- */
 
 static bool wasted(const struct picture *p, const struct draw_label *labels, size_t count)

@@ -1,4 +1,4 @@
-/* draw.c - boxes: a region becomes one long strip of columns, which is then cut to the width.
+/* boxes.c - boxes: a region becomes one long strip of columns, which is then cut to the width.
  *
  * A strip has four rows: names, upper line, content, lower line.  A column is one glyph in each.
  */
@@ -351,9 +351,7 @@ void draw_boxes(FILE *out, const struct draw_style *s, const struct picture *p,
 	free(t.columns);
 }
 
-/* Chunks that boxes would draw: runs count as two. */
-static size_t boxes_wanted(const struct picture *p, const struct draw_label *labels,
-    size_t label_count)
+size_t draw_boxes_wanted(const struct picture *p, const struct draw_label *labels, size_t label_count)
 {
 	size_t boxes = 0;
 	for (size_t i = 0; i < p->chunk_count; boxes++) {
@@ -362,19 +360,4 @@ static size_t boxes_wanted(const struct picture *p, const struct draw_label *lab
 		i += run > RUN ? run : 1;
 	}
 	return boxes;
-}
-
-void draw_heap(FILE *out, const struct draw_style *s, const struct picture *p,
-    const struct draw_label *labels, size_t label_count)
-{
-	enum { MANY = 60 };
-	const uintptr_t first = label_count != 0 ? labels[0].mem : 0;
-
-	if (boxes_wanted(p, labels, label_count) <= MANY) {
-		draw_boxes(out, s, p, labels, label_count);
-		return;
-	}
-	if (first != 0)
-		draw_around(out, s, p, first, labels, label_count);
-	draw_map(out, s, p, first);
 }
