@@ -34,6 +34,8 @@ extern const struct experiment lecture_heap[], lecture_tags[], lecture_vm[], lec
 
 /* ---- what experiments say ---------------------------------------------------------------------- */
 
+/* An experiment begins in this process; `f` is zeroed and becomes what it says. */
+void find_begin(struct finding *f);
 /* Add to the text; "; " comes between. */
 __attribute__((format(printf, 2, 3))) void find_text(struct finding *f, const char *format, ...);
 void find_figure(struct finding *f, const char *name, double value);
