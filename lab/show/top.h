@@ -33,6 +33,11 @@ static inline const struct outside_view *top_view(const struct top *t)
 	return &t->views[t->now];
 }
 
+/* A process's first look; ends the program, with the reason, if it cannot be read. */
+struct top *top_open(pid_t pid);
+void top_close(struct top *t);
+/* Names the processes that run slab on stderr, then exits with EXIT_USAGE. */
+_Noreturn void top_ask_for_pid(void);
 /* Look, and compare with the look before; false: *e says why not. */
 bool top_look(struct top *t, struct memory_error *e);
 
