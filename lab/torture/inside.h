@@ -19,18 +19,18 @@ enum sizes {
 	SIZES_LARGE,
 	SIZES_KINDS
 };
-enum order { ORDER_RANDOM, ORDER_HIGHEST, ORDER_LOWEST, ORDER_NEIGHBOURS, ORDERS };
+enum free_order { ORDER_RANDOM, ORDER_HIGHEST, ORDER_LOWEST, ORDER_NEIGHBOURS, ORDERS };
 
 struct phase {
 	enum sizes sizes;
-	enum order order;
+	enum free_order order;
 	size_t few[4];
 	size_t target, left; /* live objects to hover around; operations to come */
 	bool strangers, refusals;
 };
 
 /* A heap with all that is around it. */
-struct bench {
+struct rig {
 	const struct torture *t;
 	struct torture_result *result;
 	struct stage stage;
@@ -40,13 +40,13 @@ struct bench {
 void phase_draw(struct phase *p, struct rng *r, bool strangers, size_t live_max);
 bool phase_operation(const struct phase *p, struct rng *r, struct shadow *s);
 
-int bench_open(struct bench *b); /* 0, or errno */
-size_t bench_footprint(const struct bench *b);
-bool bench_full(const struct bench *b);
-void bench_note(struct bench *b, const struct shadow *s); /* one more check */
-bool bench_strangers(struct bench *b, struct shadow *s);
-bool bench_finish(struct bench *b, struct shadow *s);
-void bench_blame(struct bench *b, const struct dmm_fault *why);
-void bench_run_threads(struct bench *b);
+int rig_open(struct rig *b); /* 0, or errno */
+size_t rig_footprint(const struct rig *b);
+bool rig_full(const struct rig *b);
+void rig_note(struct rig *b, const struct shadow *s); /* one more check */
+bool rig_strangers(struct rig *b, struct shadow *s);
+bool rig_finish(struct rig *b, struct shadow *s);
+void rig_blame(struct rig *b, const struct dmm_fault *why);
+void threads_run(struct rig *b);
 
 #endif

@@ -24,7 +24,7 @@ struct worker {
 };
 
 struct crew {
-	struct bench *bench;
+	struct rig *bench;
 	struct worker workers[TORTURE_THREADS_MAX];
 	struct shadow all; /* filled between rounds */
 	pthread_barrier_t barrier;
@@ -88,7 +88,7 @@ static bool compare(struct crew *c)
 		if (c->post[i].p != NULL && !shadow_put(all, c->post[i]))
 			return false;
 
-	bench_note(c->bench, all);
+	rig_note(c->bench, all);
 	return shadow_check(all, stage_owned(&c->bench->stage)) && shadow_contents(all);
 }
 
@@ -103,7 +103,7 @@ static void *worker_run(void *arg)
 		if (w == &c->workers[0]) {
 			c->broke = !compare(c);
 			c->stop = c->broke || c->bench->result->ops >= c->bench->t->ops ||
-			    bench_full(c->bench);
+			    rig_full(c->bench);
 		}
 		pthread_barrier_wait(&c->barrier);
 	}
@@ -142,11 +142,11 @@ static bool run_crew(struct crew *c)
 	return true;
 }
 
-void bench_run_threads(struct bench *b)
+void threads_run(struct rig *b)
 {
 	static struct crew c;
 	c.bench = b;
-	const int e = bench_open(b);
+	const int e = rig_open(b);
 
 	if (e != 0 || !open_crew(&c) || !run_crew(&c)) {
 		b->result->end = TORTURE_CANNOT;
@@ -156,10 +156,10 @@ void bench_run_threads(struct bench *b)
 	b->result->epochs = 1;
 	for (unsigned i = 0; i < b->t->threads; i++)
 		b->result->refused += c.workers[i].shadow.refused;
-	if (!c.broke && bench_finish(b, &c.all)) {
+	if (!c.broke && rig_finish(b, &c.all)) {
 		b->result->end = TORTURE_FINE;
 		return;
 	}
 	b->result->end = TORTURE_BROKE;
-	bench_blame(b, &c.all.why);
+	rig_blame(b, &c.all.why);
 }
