@@ -15,8 +15,6 @@
 #include "os/ticks.h"
 #include "replay/replayer/private.h"
 
-struct replay replay;
-
 enum { POPULATE_MAX = 1 << 30 };
 
 static void map_input(char **argv)
@@ -107,7 +105,7 @@ int main(int argc, char **argv)
 	run_all();
 	self_stop();
 	if (replay.mode == REPLAY_MEMORY)
-		self_sample(replay.ops.head->count);
+		run_sample(replay.ops.head->count);
 	self_ask_glibc();
 	replay.result->done = 1;
 	_exit(0);

@@ -25,7 +25,7 @@ struct replay {
 	uint64_t own_bytes;
 	uint64_t clock_cost; /* ticks between two readings of the clock */
 };
-extern struct replay replay;
+extern struct replay replay; /* in self.c */
 
 /* ---- calls (replayer/call.c) ----------------------------------------------------------------- */
 
@@ -39,8 +39,8 @@ void call_free(const struct replay_op *op, void *p, size_t size);
 
 void run_prepare(void);
 void run_all(void);
-/* Bytes asked for and given that are live now, by all threads. */
-void run_live(uint64_t *payload, uint64_t *usable);
+/* Note what is live and what is resident after `at` calls. */
+void run_sample(uint64_t at);
 
 /* ---- this process (replayer/self.c) ---------------------------------------------------------- */
 
@@ -51,7 +51,8 @@ __attribute__((noreturn)) void self_die(const char *what);
 uint64_t self_private_bytes(void);
 void self_start(void); /* begin to measure */
 void self_stop(void);
-void self_sample(uint64_t at);
+/* payload, usable: bytes asked for and given that are live now, by all threads. */
+void self_sample(uint64_t at, uint64_t payload, uint64_t usable);
 /* What glibc obtained at most, if it is glibc's malloc. */
 void self_ask_glibc(void);
 

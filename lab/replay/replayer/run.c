@@ -146,7 +146,7 @@ static void advance(void)
 			futex_wake(&epochs.done);
 		const uint64_t ops = (uint64_t)done * OPS_AN_EPOCH;
 		if (replay.mode == REPLAY_MEMORY && ops >= epochs.next_sample && done < all) {
-			self_sample(ops);
+			run_sample(ops);
 			epochs.next_sample = ops + replay.ops.head->count / REPLAY_SAMPLES_MAX;
 		}
 		spawn(done);
@@ -275,7 +275,7 @@ static inline __attribute__((always_inline)) void run_alone(struct worker *w, co
 
 	for (uint64_t i = 0; i < n; i++) {
 		if (mode == REPLAY_MEMORY && i % step == 0)
-			self_sample(i);
+			run_sample(i);
 		if (i + AHEAD < n)
 			__builtin_prefetch(&replay.object[o->op[i + AHEAD].slot], 1);
 		if (o->op[i].op != TRACE_OP_NONE)
@@ -358,7 +358,7 @@ void run_all(void)
 		return;
 	if (threads > 1) {
 		if (replay.mode == REPLAY_MEMORY)
-			self_sample(0);
+			run_sample(0);
 		pthread_mutex_lock(&epochs.lock);
 		epochs.spawned = 1; /* this one */
 		spawn(0);
@@ -369,11 +369,13 @@ void run_all(void)
 		futex_wait(&left, n);
 }
 
-void run_live(uint64_t *payload, uint64_t *usable)
+void run_sample(uint64_t at)
 {
-	*payload = *usable = 0;
+	uint64_t payload = 0, usable = 0;
+
 	for (size_t i = 0; i < replay.ops.head->threads; i++) {
-		*payload += atomic_load_explicit(&workers[i].payload, memory_order_relaxed);
-		*usable += atomic_load_explicit(&workers[i].usable, memory_order_relaxed);
+		payload += atomic_load_explicit(&workers[i].payload, memory_order_relaxed);
+		usable += atomic_load_explicit(&workers[i].usable, memory_order_relaxed);
 	}
+	self_sample(at, payload, usable);
 }

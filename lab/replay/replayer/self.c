@@ -15,6 +15,8 @@
 
 enum { PROC_LEN = 4096 };
 
+struct replay replay;
+
 static uint64_t wall_began, cpu_began, faults_began;
 
 static void say(const char *text)
@@ -131,7 +133,7 @@ void self_stop(void)
 		r->peak_rss = less(value_of(text, "\nVmHWM:"), value_of(text, "\nRssFile:") + replay.own_bytes);
 }
 
-void self_sample(uint64_t at)
+void self_sample(uint64_t at, uint64_t payload, uint64_t usable)
 {
 	struct replay_result *const r = replay.result;
 
@@ -139,7 +141,8 @@ void self_sample(uint64_t at)
 		return;
 	struct replay_sample *const s = &r->sample[r->sample_count++];
 	s->at = at;
-	run_live(&s->payload, &s->usable);
+	s->payload = payload;
+	s->usable = usable;
 	s->rss = less(self_private_bytes(), replay.own_bytes);
 }
 
