@@ -9,6 +9,7 @@
 #include "cli/lab.h"
 #include "replay/model_print.h"
 #include "replay/native.h"
+#include "sweep/merge.h"
 #include "run/prefault.h"
 
 enum {
@@ -200,7 +201,7 @@ static bool enter_cell(struct request *q)
 	if (strcmp(q->cell.hash, q->hash) != 0)
 		lab_die(EXIT_FAULT, "cell %s: the recording, the allocator, dmm or an option is not what it was "
 		    "planned with (now it is %s); make a new plan", q->hash, q->cell.hash);
-	if (!cell_is_done(&q->cell, q->output))
+	if (!merge_is_done(q->output, q->cell.hash))
 		return false;
 	lab_say("%s is done already", q->output);
 	return true;

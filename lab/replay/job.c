@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "cli/lab.h"
-#include "sweep/merge.h"
 #include "observe/xxh64.h"
 
 enum { SEED = 1 }; /* another one when the meaning of a result changes */
@@ -79,12 +78,6 @@ void cell_hash(struct sweep_cell *c)
 	fclose(out);
 	snprintf(c->hash, sizeof c->hash, "%016" PRIx64, xxh64(text, len, SEED));
 	free(text);
-}
-
-bool cell_is_done(const struct sweep_cell *c, const char *path)
-{
-	char hash[CELL_HASH_LEN] = "";
-	return merge_peek(path, hash, sizeof hash) && strcmp(hash, c->hash) == 0;
 }
 
 void cell_json(const struct sweep_cell *c, struct json *j)

@@ -32,8 +32,6 @@ struct sweep_cell {
 
 /* Exits with EXIT_FAULT where the recording cannot be read. */
 void cell_hash(struct sweep_cell *c);
-/* Is the result at `path` that of this cell, whole? */
-bool cell_is_done(const struct sweep_cell *c, const char *path);
 /* Its fields, in an open object. */
 void cell_json(const struct sweep_cell *c, struct json *j);
 

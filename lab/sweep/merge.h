@@ -33,8 +33,8 @@ struct merge_cell {
 	size_t rows;
 };
 
-/* The cell's hash in a result file that is whole; false: it is none. */
-bool merge_peek(const char *path, char *hash, size_t cap);
+/* Is there a whole result at `path`, of the cell with this hash? */
+bool merge_is_done(const char *path, const char *hash);
 /* Read a result.  False: `why` says what is wrong with it. */
 bool merge_read(const char *path, struct merge_cell *c, char why[MERGE_WHY]);
 

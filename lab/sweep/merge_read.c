@@ -192,14 +192,12 @@ bool merge_read(const char *path, struct merge_cell *c, char why[MERGE_WHY])
 	return fine;
 }
 
-bool merge_peek(const char *path, char *hash, size_t cap)
+bool merge_is_done(const char *path, const char *hash)
 {
 	char why[MERGE_WHY];
 	struct merge_cell *const c = malloc(sizeof *c);
-	const bool fine = c != NULL && merge_read(path, c, why);
+	const bool done = c != NULL && merge_read(path, c, why) && strcmp(c->hash, hash) == 0;
 
-	if (fine)
-		snprintf(hash, cap, "%s", c->hash);
 	free(c);
-	return fine;
+	return done;
 }
