@@ -6,7 +6,7 @@ if(NOT DMM_SANITIZE AND NOT DMM_COVERAGE) # programs of others do not link our i
 	add_test(NAME lab_install COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/lab/install_test.py ${CMAKE_BINARY_DIR})
 	set_tests_properties(lab_install PROPERTIES TIMEOUT 300)
 endif()
-dmm_unit_test(lab_stats lab/stats_test.c lab/digest_test.c)
+dmm_unit_test(lab_stats lab/stats_test.c lab/verdict_test.c)
 target_link_libraries(lab_stats PRIVATE dmm_lab)
 add_test(NAME lab_config COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/lab/config_test.py $<TARGET_FILE:dmm>)
 add_test(NAME lab_tune COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/lab/tune_test.py $<TARGET_FILE:dmm>

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-enum { UNITS_LEN = 32 };
+enum { UNITS_LEN = 48 };
 
 char *units_bytes(char buf[UNITS_LEN], double bytes);     /* 45.1 MiB */
 char *units_seconds(char buf[UNITS_LEN], double seconds); /* 85.3 ms */

@@ -46,9 +46,10 @@ static const struct argp_option options[] = {
     {"thp", KEY_THP, "as-is|off|both", 0, "Transparent huge pages (as-is)", 0},
     {"warm", KEY_WARM, "BYTES", 0, "Memory to touch and free before each run (1G; 0: none)", 0},
     {"check-output", KEY_CHECK_OUTPUT, NULL, 0, "Standard output must be the same as under glibc", 0},
-    {"by", KEY_BY, "time|cpu", 0,
-        "What the verdict is by: time on the clock, or user + system, which a busy machine disturbs "
-        "less (time)",
+    {"by", KEY_BY, "trade|time|cpu|peak|mean|end", 0,
+        "The figure that decides: trade, time on the clock times average memory; time alone; user + system "
+        "time, which a busy machine disturbs less; or resident memory at its peak, on average, or just "
+        "before the end (trade)",
         0},
     {"server", KEY_SERVER, NULL, 0, "PROGRAM is a server: start it, drive it, stop it", 0},
     {"drive", KEY_DRIVE, "CMD", 0, "The shell command that drives the server", 0},
@@ -68,7 +69,7 @@ static void add_list(const char **lists, size_t *count, const char *arg)
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	static const char *const modes[] = {"as-is", "off", "both", NULL};
-	static const char *const clocks[] = {"time", "cpu", NULL};
+	static const char *const figures[] = {"trade", "time", "cpu", "peak", "mean", "end", NULL};
 	struct request *const r = state->input;
 
 	switch (key) {
@@ -96,7 +97,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		r->c.check_output = true;
 		break;
 	case KEY_BY:
-		r->c.by_cpu = option_choice("by", arg, clocks) == 1;
+		r->c.by = (enum compare_by)option_choice("by", arg, figures);
 		break;
 	case KEY_SERVER:
 		r->server = true;
@@ -189,7 +190,7 @@ static void tell_again(const struct compare *c, const char *options_text)
 /* What one would do with the answer: run on the best, or see for oneself what went wrong. */
 static void tell_next(const struct compare *c)
 {
-	const struct row *const best = digest_best(c, c->huge_pages == HUGE_OFF);
+	const struct row *const best = verdict_best(c, c->huge_pages == HUGE_OFF);
 
 	for (size_t i = 0; i < c->rows; i++) {
 		const struct row *const row = &c->row[i];
@@ -248,5 +249,5 @@ int cmd_compare(int argc, char **argv)
 	if (r.report != NULL)
 		report_compare(&r.c, r.report);
 	tell_next(&r.c);
-	return digest_has_fault(&r.c) ? EXIT_FAULT : EXIT_FINE;
+	return verdict_has_fault(&r.c) ? EXIT_FAULT : EXIT_FINE;
 }

@@ -184,7 +184,7 @@ static bool merge_group_time(struct sink *s, const struct merge_cell *const *cel
 	put_time(s, &n);
 	for (size_t i = 0; i < n.compare.rows; i++)
 		fault |= n.row[i].failed != 0;
-	return fault || digest_has_fault(&n.compare);
+	return fault || verdict_has_fault(&n.compare);
 }
 
 static bool merge_group_model(struct sink *s, const struct merge_cell *const *cells, size_t count)

@@ -46,7 +46,7 @@ static const struct argp_option options[] = {
         "Memory to touch and free before each run (128M and 4 times the peak payload, at most 1G; 0: "
         "none)",
         0},
-    {"by", KEY_BY, "time|cpu", 0, "What the verdict is by (time)", 0},
+    {"by", KEY_BY, "trade|time|cpu", 0, "The figure that decides; trade: time times peak memory (trade)", 0},
     {"no-latency", KEY_NO_LATENCY, NULL, 0, "Leave out the runs that time every call", 0},
     {"over-time", KEY_OVER_TIME, "N", OPTION_ARG_OPTIONAL,
         "Show memory at N even steps of calls (20): with --model every part of the footprint, else what "
@@ -66,7 +66,7 @@ static const struct argp_option options[] = {
 static error_t parse_native(int key, char *arg, struct compare *c, struct native *n)
 {
 	static const char *const modes[] = {"as-is", "off", "both", NULL};
-	static const char *const clocks[] = {"time", "cpu", NULL};
+	static const char *const figures[] = {"trade", "time", "cpu", NULL};
 	static const char *const touches[] = {"all", "first", "none", NULL};
 
 	switch (key) {
@@ -85,7 +85,7 @@ static error_t parse_native(int key, char *arg, struct compare *c, struct native
 		c->warm = option_bytes("warm", arg);
 		break;
 	case KEY_BY:
-		c->by_cpu = option_choice("by", arg, clocks) == 1;
+		c->by = (enum compare_by)option_choice("by", arg, figures);
 		break;
 	case KEY_TOUCH:
 		n->touch = (enum replay_touch)option_choice("touch", arg, touches);
@@ -321,7 +321,7 @@ static int replay_native(struct request *q, const struct replay_ops *ops)
 		failed |= n->row[i].failed != 0;
 	if (q->hash == NULL)
 		lab_next(NULL, "dmm replay --model --over-time %s", q->path);
-	return failed || digest_has_fault(&n->compare) ? EXIT_FAULT : EXIT_FINE;
+	return failed || verdict_has_fault(&n->compare) ? EXIT_FAULT : EXIT_FINE;
 }
 
 int cmd_replay(int argc, char **argv)

@@ -289,5 +289,5 @@ void compare_run(struct compare *c)
 	progress_clear(&progress);
 	if (measure_interrupted())
 		lab_say("interrupted; the figures are from the runs before");
-	digest(c);
+	verdict_digest(c);
 }

@@ -15,10 +15,27 @@
 #include "allocators/allocators.h"
 #include "run/measure.h"
 #include "run/preload_check.h"
+#include "cli/table.h"
 #include "run/provenance.h"
 #include "compare/stats.h"
 
 enum huge_pages { HUGE_AS_IS, HUGE_OFF, HUGE_BOTH };
+
+/* What a run is measured by.  Memory is resident memory in bytes. */
+enum figure {
+	FIGURE_WALL,   /* seconds on the clock */
+	FIGURE_CPU,    /* seconds of user + system */
+	FIGURE_PEAK,   /* of the largest process, at most */
+	FIGURE_MEAN,   /* of all processes, averaged over the run; NaN: too short to be looked at */
+	FIGURE_END,    /* of all processes, just before the end; NaN likewise */
+	FIGURE_TREE,   /* of all processes at once, at most */
+	FIGURE_FAULTS, /* page faults */
+	FIGURE_TRADE,  /* FIGURE_WALL x FIGURE_MEAN (x FIGURE_PEAK where no mean was measured) */
+	FIGURES,
+};
+
+/* What --by names: the figure that decides.  A trade: time and memory count alike. */
+enum compare_by { BY_TRADE, BY_TIME, BY_CPU, BY_PEAK, BY_MEAN, BY_END };
 
 /* What happened to a row, worst first. */
 enum outcome {
@@ -43,12 +60,10 @@ struct row {
 	enum outcome outcome;
 	char why[WHY_LEN];
 
-	/* ---- made by digest() ---- */
+	/* ---- made by verdict_digest() ---- */
 	size_t good; /* runs that the figures are from */
-	struct summary wall, cpu, rss, tree, faults;
-	struct interval wall_ratio, cpu_ratio, rss_ratio;
-	struct summary time; /* wall or cpu, as asked for: what the verdict is by */
-	struct interval time_ratio;
+	struct summary is[FIGURES];
+	struct interval ratio[FIGURES]; /* to the row that it is compared with, round by round */
 };
 
 struct compare {
@@ -59,7 +74,7 @@ struct compare {
 	enum huge_pages huge_pages;
 	size_t warm; /* bytes */
 	bool check_output;
-	bool by_cpu; /* "time" is user + system, not wall-clock */
+	enum compare_by by;
 
 	struct allocators allocators; /* glibc, glibc-again, then the others */
 	struct row row[ROWS_MAX];
@@ -84,20 +99,34 @@ void compare_run_extra(struct compare *c, struct row *row, struct run *run);
 
 /* ---- what it means (verdict.c) ---------------------------------------------------------------- */
 
-void digest(struct compare *c);
-/* How far apart glibc and glibc came in time, e.g. 0.02: the noise floor beside `row`. */
-double digest_noise(const struct compare *c, const struct row *row);
-/* Is the ratio more than noise? */
-bool digest_differs(const struct interval *ratio, double noise);
-/* The row to recommend among those with the same huge pages; NULL when none is fit to be, or when
- * the runs are too few. */
-const struct row *digest_best(const struct compare *c, bool no_huge_pages);
-/* Cannot its time be told from best's? */
-bool digest_ties(const struct compare *c, const struct row *row, const struct row *best);
+/* Fill every row's figures and ratios from its runs. */
+void verdict_digest(struct compare *c);
+/* The figure that stands for time: FIGURE_CPU if the user asked for it, else FIGURE_WALL. */
+enum figure verdict_time(const struct compare *c);
+/* The figure that --by asks for. */
+enum figure verdict_asked(const struct compare *c);
+/* How far apart glibc and glibc came in a figure, e.g. 0.02: the noise floor beside `row`.  NaN: the
+ * figure was not measured. */
+double verdict_noise(const struct compare *c, const struct row *row, enum figure figure);
+/* Is the noise so small, and are the runs so many, that rows can be told apart by this figure? */
+bool verdict_can_judge(const struct compare *c, bool no_huge_pages, enum figure figure);
+/* Is the ratio further from 1 than noise can explain? */
+bool verdict_differs(const struct interval *ratio, double noise);
+/* The row to take among those with the same huge pages; NULL when none ran to its end or nothing can be
+ * judged. */
+const struct row *verdict_best(const struct compare *c, bool no_huge_pages);
+/* The figure that decides first: the one that was asked for, or, where that cannot be judged, the first
+ * that can be. */
+enum figure verdict_lead(const struct compare *c, bool no_huge_pages);
+/* Is the row as good as `best` in the leading figure, as far as one can tell?  Never true of a row that
+ * is told to be worse than glibc where `best` is not. */
+bool verdict_ties(const struct compare *c, const struct row *row, const struct row *best);
+/* The row against glibc, in time, as a table's last column: "faster", "slower, take", "noise: 3.1 %", ... */
+void verdict_remark(const struct compare *c, const struct row *row, struct table *t);
 /* The verdict in a sentence or three; the caller frees it. */
-char *digest_verdict(const struct compare *c, bool no_huge_pages);
+char *verdict_text(const struct compare *c, bool no_huge_pages);
 /* A fault or a difference was found. */
-bool digest_has_fault(const struct compare *c);
+bool verdict_has_fault(const struct compare *c);
 
 /* ---- what is printed --------------------------------------------------------------------------- */
 

@@ -8,7 +8,7 @@
 
 static void put_summary(struct json *j, const char *key, const struct summary *s, bool any)
 {
-	if (!any) {
+	if (!any || isnan(s->median)) {
 		json_null(j, key);
 		return;
 	}
@@ -19,8 +19,13 @@ static void put_summary(struct json *j, const char *key, const struct summary *s
 	json_end(j);
 }
 
+/* null: not measured. */
 static void put_interval(struct json *j, const char *key, const struct interval *i)
 {
+	if (isnan(i->median)) {
+		json_null(j, key);
+		return;
+	}
 	json_object(j, key);
 	json_number(j, "median", i->median);
 	json_number(j, "low", i->low);
@@ -31,15 +36,18 @@ static void put_interval(struct json *j, const char *key, const struct interval 
 
 static void put_ratio(struct json *j, const struct compare *c, const struct row *row)
 {
-	if (isnan(row->wall_ratio.median)) {
+	if (isnan(row->ratio[FIGURE_WALL].median)) {
 		json_null(j, "ratio");
 		return;
 	}
 	json_object(j, "ratio");
-	put_interval(j, "wall_s", &row->wall_ratio);
-	put_interval(j, "cpu_s", &row->cpu_ratio);
-	put_interval(j, "peak_rss_bytes", &row->rss_ratio);
-	json_bool(j, "differs", digest_differs(&row->time_ratio, digest_noise(c, row)));
+	put_interval(j, "wall_s", &row->ratio[FIGURE_WALL]);
+	put_interval(j, "cpu_s", &row->ratio[FIGURE_CPU]);
+	put_interval(j, "peak_rss_bytes", &row->ratio[FIGURE_PEAK]);
+	put_interval(j, "mean_rss_bytes", &row->ratio[FIGURE_MEAN]);
+	put_interval(j, "end_rss_bytes", &row->ratio[FIGURE_END]);
+	json_bool(j, "differs", verdict_differs(&row->ratio[verdict_time(c)],
+	    verdict_noise(c, row, verdict_time(c))));
 	json_end(j);
 }
 
@@ -91,6 +99,8 @@ static void put_runs(struct json *j, const struct row *row)
 		json_number(j, "wall_s", run->wall_s);
 		json_number(j, "cpu_s", run->cpu_s);
 		json_integer(j, "peak_rss_bytes", (int64_t)run->peak_rss);
+		json_integer(j, "mean_rss_bytes", (int64_t)run->mean_rss);
+		json_integer(j, "end_rss_bytes", (int64_t)run->end_rss);
 		json_integer(j, "faults", (int64_t)run->faults);
 		json_integer(j, "processes_with", run->with);
 		json_integer(j, "processes_without", run->without);
@@ -113,11 +123,13 @@ static void put_row(struct json *j, const struct compare *c, const struct row *r
 	json_string(j, "outcome", outcome[row->outcome]);
 	json_string(j, "why", row->why[0] != '\0' ? row->why : NULL);
 	put_ending(j, row);
-	put_summary(j, "wall_s", &row->wall, any);
-	put_summary(j, "cpu_s", &row->cpu, any);
-	put_summary(j, "peak_rss_bytes", &row->rss, any);
-	put_summary(j, "tree_rss_bytes", &row->tree, any);
-	put_summary(j, "faults", &row->faults, any);
+	put_summary(j, "wall_s", &row->is[FIGURE_WALL], any);
+	put_summary(j, "cpu_s", &row->is[FIGURE_CPU], any);
+	put_summary(j, "peak_rss_bytes", &row->is[FIGURE_PEAK], any);
+	put_summary(j, "mean_rss_bytes", &row->is[FIGURE_MEAN], any);
+	put_summary(j, "end_rss_bytes", &row->is[FIGURE_END], any);
+	put_summary(j, "tree_rss_bytes", &row->is[FIGURE_TREE], any);
+	put_summary(j, "faults", &row->is[FIGURE_FAULTS], any);
 	put_ratio(j, c, row);
 	put_allocator(j, row->allocator);
 	put_runs(j, row);
@@ -128,18 +140,23 @@ static void put_row(struct json *j, const struct compare *c, const struct row *r
 
 static void put_verdict(struct json *j, const struct compare *c, bool no_huge_pages)
 {
-	const struct row *const best = digest_best(c, no_huge_pages);
-	char *const sentence = digest_verdict(c, no_huge_pages);
+	const struct row *const best = verdict_best(c, no_huge_pages);
+	char *const sentence = verdict_text(c, no_huge_pages);
 	const size_t base = no_huge_pages && c->huge_pages == HUGE_BOTH ? c->rows / 2 : 0;
 
 	json_object(j, NULL);
 	json_string(j, "thp", no_huge_pages ? "off" : "as-is");
 	json_string(j, "best", best != NULL ? best->allocator->name : NULL);
-	json_number(j, "noise", digest_noise(c, &c->row[base]));
+	json_number(j, "noise", verdict_noise(c, &c->row[base], verdict_time(c)));
+	json_object(j, "noise_of");
+	json_number(j, "peak_rss_bytes", verdict_noise(c, &c->row[base], FIGURE_PEAK));
+	json_number(j, "mean_rss_bytes", verdict_noise(c, &c->row[base], FIGURE_MEAN));
+	json_number(j, "end_rss_bytes", verdict_noise(c, &c->row[base], FIGURE_END));
+	json_end(j);
 	json_array(j, "ties");
 	for (size_t i = 0; i < c->rows && best != NULL; i++)
 		if (c->row[i].no_huge_pages == no_huge_pages && &c->row[i] != best &&
-		    c->row[i].outcome == OUTCOME_FINE && digest_ties(c, &c->row[i], best))
+		    c->row[i].outcome == OUTCOME_FINE && verdict_ties(c, &c->row[i], best))
 			json_string(j, NULL, c->row[i].allocator->name);
 	json_end(j);
 	json_string(j, "sentence", sentence);
@@ -168,6 +185,9 @@ void compare_json_verdicts(const struct compare *c, struct json *j)
 void compare_json(const struct compare *c, FILE *out)
 {
 	static const char *const modes[] = {"as-is", "off", "both"};
+	static const char *const key[FIGURES] = {[FIGURE_WALL] = "wall_s", [FIGURE_CPU] = "cpu_s",
+	    [FIGURE_PEAK] = "peak_rss_bytes", [FIGURE_MEAN] = "mean_rss_bytes",
+	    [FIGURE_END] = "end_rss_bytes", [FIGURE_TRADE] = "wall_s_x_mean_rss_bytes"};
 	struct json j;
 
 	json_begin(&j, out);
@@ -183,7 +203,7 @@ void compare_json(const struct compare *c, FILE *out)
 	json_number(&j, "timeout_s", c->timeout_s);
 	json_integer(&j, "warm_bytes", (int64_t)c->warm);
 	json_string(&j, "thp", modes[c->huge_pages]);
-	json_string(&j, "verdict_by", c->by_cpu ? "cpu_s" : "wall_s");
+	json_string(&j, "verdict_by", key[verdict_asked(c)]);
 	provenance_json(&c->provenance, &j, "provenance");
 	compare_json_rows(c, &j);
 	compare_json_verdicts(c, &j);

@@ -10,16 +10,11 @@
 
 enum { PROSE_WIDTH = 90 };
 
-static bool is_twin(const struct compare *c, const struct row *row)
-{
-	return row == &c->row[row->base + 1];
-}
-
 /* ---- the table -------------------------------------------------------------------------------- */
 
 static void put_ratio(struct table *t, const struct interval *ratio, double noise)
 {
-	const bool differs = digest_differs(ratio, noise);
+	const bool differs = verdict_differs(ratio, noise);
 
 	if (isnan(ratio->median))
 		table_cell(t, "%s", "");
@@ -37,37 +32,38 @@ static void put_interval(struct table *t, const struct interval *ratio)
 		    ratio->high);
 }
 
-/* What the time says, and nothing that noise might have said. */
-static void put_remark(struct table *t, const struct compare *c, const struct row *row)
+static bool has(const struct compare *c, bool no_huge_pages, enum figure figure)
 {
-	const double noise = digest_noise(c, row);
-	const bool best = row == digest_best(c, row->no_huge_pages);
+	for (size_t i = 0; i < c->rows; i++)
+		if (c->row[i].no_huge_pages == no_huge_pages && !isnan(c->row[i].is[figure].median))
+			return true;
+	return false;
+}
 
-	if (row->base == (size_t)(row - c->row))
-		table_paint(t, best ? PAINT_GOOD : PAINT_DIM, "%s", best ? "best" : "");
-	else if (is_twin(c, row) && !isnan(noise))
-		table_paint(t, PAINT_DIM, "noise: %.1f %%", noise * 100);
-	else if (digest_best(c, row->no_huge_pages) == NULL)
+static void put_memory(struct table *t, const struct compare *c, const struct row *row, enum figure figure)
+{
+	char text[UNITS_LEN];
+
+	if (!has(c, row->no_huge_pages, figure))
+		return;
+	if (isnan(row->is[figure].median))
 		table_cell(t, "%s", "");
-	else if (!digest_differs(&row->time_ratio, noise))
-		table_paint(t, best ? PAINT_GOOD : PAINT_DIM, "no difference%s", best ? ", best" : "");
 	else
-		table_paint(t, row->time_ratio.median < 1 ? PAINT_GOOD : PAINT_BAD, "%s%s",
-		    row->time_ratio.median < 1 ? "faster" : "slower", best ? ", best" : "");
+		table_cell(t, "%s", units_bytes(text, row->is[figure].median));
+	put_ratio(t, &row->ratio[figure], verdict_noise(c, row, figure));
 }
 
 static void put_figures(struct table *t, const struct compare *c, const struct row *row)
 {
+	const enum figure time = verdict_time(c);
 	char text[UNITS_LEN];
-	const double noise = digest_noise(c, row);
 
-	table_cell(t, "%s", units_seconds(text, row->time.median));
-	put_ratio(t, &row->time_ratio, noise);
-	put_interval(t, &row->time_ratio);
-	table_cell(t, "%s", units_seconds(text, c->by_cpu ? row->wall.median : row->cpu.median));
-	table_cell(t, "%s", units_bytes(text, row->rss.median));
-	put_ratio(t, &row->rss_ratio, 0.01);
-	table_cell(t, "%s", units_count(text, row->faults.median));
+	table_cell(t, "%s", units_seconds(text, row->is[time].median));
+	put_ratio(t, &row->ratio[time], verdict_noise(c, row, time));
+	put_interval(t, &row->ratio[time]);
+	put_memory(t, c, row, FIGURE_PEAK);
+	put_memory(t, c, row, FIGURE_MEAN);
+	put_memory(t, c, row, FIGURE_END);
 }
 
 static void put_row(struct table *t, const struct compare *c, const struct row *row)
@@ -88,7 +84,7 @@ static void put_row(struct table *t, const struct compare *c, const struct row *
 	else if (row->outcome == OUTCOME_NOT_RUN)
 		table_paint(t, PAINT_DIM, "%s", "not run");
 	else
-		put_remark(t, c, row);
+		verdict_remark(c, row, t);
 }
 
 /* The chance that an interval of so many runs holds the true median. */
@@ -96,7 +92,7 @@ static double coverage_of(const struct compare *c)
 {
 	for (size_t i = 0; i < c->rows; i++)
 		if (c->row[i].good == c->runs)
-			return c->row[i].time_ratio.coverage;
+			return c->row[i].ratio[verdict_time(c)].coverage;
 	return 0;
 }
 
@@ -104,13 +100,19 @@ static void print_table(const struct compare *c, bool no_huge_pages, FILE *out)
 {
 	const double coverage = coverage_of(c);
 	char title[16];
-	const struct column columns[] = {{"allocator", false}, {c->by_cpu ? "cpu" : "time", true},
-	    {"/glibc", true}, {title, true}, {c->by_cpu ? "time" : "cpu", true}, {"memory", true},
-	    {"/glibc", true}, {"faults", true}, {"", false}};
+	struct column columns[12] = {{"allocator", false}, {c->by == BY_CPU ? "cpu" : "time", true},
+	    {"/glibc", true}, {title, true}, {"peak", true}, {"/glibc", true}};
+	size_t count = 6;
 	struct table t;
 
 	snprintf(title, sizeof title, coverage > 0 ? "%.0f %%" : "", fmin(round(coverage * 100), 95));
-	table_begin(&t, columns, sizeof columns / sizeof *columns);
+	for (enum figure f = FIGURE_MEAN; f <= FIGURE_END; f++)
+		if (has(c, no_huge_pages, f)) {
+			columns[count++] = (struct column){f == FIGURE_MEAN ? "mean" : "end", true};
+			columns[count++] = (struct column){"/glibc", true};
+		}
+	columns[count++] = (struct column){"", false};
+	table_begin(&t, columns, count);
 	for (size_t i = 0; i < c->rows; i++)
 		if (c->row[i].no_huge_pages == no_huge_pages)
 			put_row(&t, c, &c->row[i]);
@@ -198,7 +200,7 @@ static void print_strays(const struct compare *c, bool no_huge_pages, FILE *out)
 
 static void print_part(const struct compare *c, bool no_huge_pages, FILE *out)
 {
-	char *const verdict = digest_verdict(c, no_huge_pages);
+	char *const verdict = verdict_text(c, no_huge_pages);
 
 	fprintf(out, "%shuge pages: %s%s%s\n\n", table_escape(out, PAINT_DIM),
 	    no_huge_pages ? "off for all" : "as they are, ",
@@ -249,15 +251,19 @@ static void csv_row(struct table *t, const struct row *row)
 	table_cell(t, "%s", row->no_huge_pages ? "off" : "as-is");
 	table_cell(t, "%s", outcome[row->outcome]);
 	table_cell(t, "%zu", row->good);
-	numbers(t, &row->wall);
-	numbers(t, &row->cpu);
-	numbers(t, &row->rss);
-	number(t, row->faults.median);
-	number(t, row->wall_ratio.median);
-	number(t, row->wall_ratio.low);
-	number(t, row->wall_ratio.high);
-	number(t, row->cpu_ratio.median);
-	number(t, row->rss_ratio.median);
+	numbers(t, &row->is[FIGURE_WALL]);
+	numbers(t, &row->is[FIGURE_CPU]);
+	numbers(t, &row->is[FIGURE_PEAK]);
+	number(t, row->is[FIGURE_FAULTS].median);
+	number(t, row->ratio[FIGURE_WALL].median);
+	number(t, row->ratio[FIGURE_WALL].low);
+	number(t, row->ratio[FIGURE_WALL].high);
+	number(t, row->ratio[FIGURE_CPU].median);
+	number(t, row->ratio[FIGURE_PEAK].median);
+	number(t, row->is[FIGURE_MEAN].median);
+	number(t, row->ratio[FIGURE_MEAN].median);
+	number(t, row->is[FIGURE_END].median);
+	number(t, row->ratio[FIGURE_END].median);
 	table_cell(t, "%s", row->why);
 }
 
@@ -268,7 +274,8 @@ void compare_csv(const struct compare *c, FILE *out)
 	    {"cpu_median_s", 0}, {"cpu_max_s", 0}, {"peak_rss_min_bytes", 0},
 	    {"peak_rss_median_bytes", 0}, {"peak_rss_max_bytes", 0}, {"faults_median", 0},
 	    {"wall_ratio", 0}, {"wall_ratio_low", 0}, {"wall_ratio_high", 0}, {"cpu_ratio", 0},
-	    {"peak_rss_ratio", 0}, {"why", 0}};
+	    {"peak_rss_ratio", 0}, {"mean_rss_median_bytes", 0}, {"mean_rss_ratio", 0},
+	    {"end_rss_median_bytes", 0}, {"end_rss_ratio", 0}, {"why", 0}};
 	struct table t;
 
 	table_begin(&t, columns, sizeof columns / sizeof *columns);

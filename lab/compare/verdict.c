@@ -1,4 +1,12 @@
-/* verdict.c - from runs to figures, and from figures to a verdict. */
+/* verdict.c - from runs to figures, and from figures to what to take and what it costs.
+ *
+ * Rules that every sentence obeys:
+ *   V1 noise      a figure in which glibc differs from itself by more than 25 % gets no verdict
+ *   V2 told       a row is better or worse than another only if the interval of their ratios excludes 1
+ *                 and the median lies beyond the noise
+ *   V3 ties       whoever cannot be told from the best in a figure is named beside it
+ *   V4 one word   no row is told to be slower than glibc and as good as the best, unless the best is slower too
+ */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,22 +17,28 @@
 
 /* With less, an interval is no evidence: 5 runs give 0.94, 4 give 0.88. */
 static const double coverage_least = 0.9;
-enum { RUNS_LEAST = 5 };
-static const double worth_changing = 1.03; /* memory, where time is the same */
-
-enum figure { WALL, CPU, RSS, TREE, FAULTS };
+static const double noise_most = 0.25;
+static const double memory_noise_least = 0.01; /* page tables and stacks differ by that much */
+static const double worth_changing = 1.03; /* in the second figure, where the first is the same */
+enum { RUNS_LEAST = 5, NAMES_MOST = 3 };
 
 static double figure_of(const struct run *run, enum figure figure)
 {
 	switch (figure) {
-	case WALL:
+	case FIGURE_WALL:
 		return run->wall_s;
-	case CPU:
+	case FIGURE_CPU:
 		return run->cpu_s;
-	case RSS:
+	case FIGURE_PEAK:
 		return (double)run->peak_rss;
-	case TREE:
+	case FIGURE_MEAN:
+		return run->mean_rss != 0 ? (double)run->mean_rss : NAN;
+	case FIGURE_END:
+		return run->end_rss != 0 ? (double)run->end_rss : NAN;
+	case FIGURE_TREE:
 		return (double)run->tree_rss;
+	case FIGURE_TRADE:
+		return run->wall_s * (double)(run->mean_rss != 0 ? run->mean_rss : run->peak_rss);
 	default:
 		return (double)run->faults;
 	}
@@ -41,8 +55,8 @@ static struct summary summary_of(const struct row *row, enum figure figure)
 	size_t n = 0;
 
 	for (size_t i = 0; i < row->rounds; i++)
-		if (is_good(row, i))
-			value[n++] = figure_of(&row->run[i], figure);
+		if (is_good(row, i) && !isnan(value[n] = figure_of(&row->run[i], figure)))
+			n++;
 	return stats_summary(value, n);
 }
 
@@ -55,51 +69,101 @@ static struct interval ratio_of(const struct row *row, const struct row *base, e
 		if (!is_good(row, i) || !is_good(base, i))
 			continue;
 		value[n] = figure_of(&row->run[i], figure);
-		against[n++] = figure_of(&base->run[i], figure);
+		against[n] = figure_of(&base->run[i], figure);
+		n += !isnan(value[n]) && !isnan(against[n]);
 	}
 	return stats_ratio(value, against, n);
 }
 
 static void digest_row(const struct compare *c, struct row *row)
 {
-	const struct row *const base = &c->row[row->base];
-
 	row->good = 0;
 	for (size_t i = 0; i < row->rounds; i++)
 		row->good += is_good(row, i);
 	if (row->good == 0 && row->outcome == OUTCOME_FINE)
 		row->outcome = OUTCOME_NOT_RUN;
-	row->wall = summary_of(row, WALL);
-	row->cpu = summary_of(row, CPU);
-	row->rss = summary_of(row, RSS);
-	row->tree = summary_of(row, TREE);
-	row->faults = summary_of(row, FAULTS);
-	row->wall_ratio = ratio_of(row, base, WALL);
-	row->cpu_ratio = ratio_of(row, base, CPU);
-	row->rss_ratio = ratio_of(row, base, RSS);
-	row->time = c->by_cpu ? row->cpu : row->wall;
-	row->time_ratio = c->by_cpu ? row->cpu_ratio : row->wall_ratio;
+	for (enum figure f = 0; f < FIGURES; f++) {
+		row->is[f] = summary_of(row, f);
+		row->ratio[f] = ratio_of(row, &c->row[row->base], f);
+	}
 }
 
-void digest(struct compare *c)
+void verdict_digest(struct compare *c)
 {
 	for (size_t i = 0; i < c->rows; i++)
 		digest_row(c, &c->row[i]);
 }
 
-double digest_noise(const struct compare *c, const struct row *row)
+enum figure verdict_time(const struct compare *c)
 {
-	const struct interval *const twin = &c->row[row->base + 1].time_ratio;
-	return fmax(fabs(twin->high - 1), fabs(1 - twin->low));
+	return c->by == BY_CPU ? FIGURE_CPU : FIGURE_WALL;
 }
 
-bool digest_differs(const struct interval *ratio, double noise)
+/* ---- what can be told -------------------------------------------------------------------------- */
+
+static bool is_memory(enum figure figure)
+{
+	return figure == FIGURE_PEAK || figure == FIGURE_MEAN || figure == FIGURE_END || figure == FIGURE_TREE;
+}
+
+static double noise_of(const struct compare *c, size_t base, enum figure figure)
+{
+	const struct interval *const twin = &c->row[base + 1].ratio[figure];
+	const double noise = fmax(fabs(twin->high - 1), fabs(1 - twin->low));
+
+	return isnan(twin->median) ? NAN : is_memory(figure) ? fmax(noise, memory_noise_least) : noise;
+}
+
+double verdict_noise(const struct compare *c, const struct row *row, enum figure figure)
+{
+	return noise_of(c, row->base, figure);
+}
+
+/* The first row of a world is glibc's. */
+static size_t base_of(const struct compare *c, bool no_huge_pages)
+{
+	for (size_t i = 0; i < c->rows; i++)
+		if (c->row[i].no_huge_pages == no_huge_pages)
+			return c->row[i].base;
+	return 0;
+}
+
+bool verdict_can_judge(const struct compare *c, bool no_huge_pages, enum figure figure)
+{
+	const size_t base = base_of(c, no_huge_pages);
+
+	return c->rows > base + 1 && c->row[base].good >= RUNS_LEAST &&
+	    c->row[base + 1].ratio[figure].coverage >= coverage_least && noise_of(c, base, figure) <= noise_most;
+}
+
+bool verdict_differs(const struct interval *ratio, double noise)
 {
 	return ratio->coverage >= coverage_least && (ratio->low > 1 || ratio->high < 1) &&
 	    fabs(ratio->median - 1) > noise;
 }
 
-/* ---- the verdict ------------------------------------------------------------------------------ */
+/* -1: better than glibc, 1: worse, 0: nobody can tell. */
+static int against_base(const struct compare *c, const struct row *row, enum figure figure)
+{
+	const struct interval *const ratio = &row->ratio[figure];
+
+	if (!verdict_differs(ratio, noise_of(c, row->base, figure)))
+		return 0;
+	return ratio->median < 1 ? -1 : 1;
+}
+
+static bool ties_in(const struct compare *c, const struct row *row, const struct row *best, enum figure figure)
+{
+	const struct interval ratio = ratio_of(row, best, figure);
+
+	if (row == best)
+		return true;
+	if (isnan(ratio.median) || verdict_differs(&ratio, noise_of(c, row->base, figure)))
+		return false;
+	return against_base(c, row, figure) <= 0 || against_base(c, best, figure) > 0;
+}
+
+/* ---- what to take ------------------------------------------------------------------------------ */
 
 static bool is_candidate(const struct row *row, bool no_huge_pages)
 {
@@ -107,101 +171,243 @@ static bool is_candidate(const struct row *row, bool no_huge_pages)
 	    strcmp(row->allocator->name, "glibc-again") != 0;
 }
 
-bool digest_ties(const struct compare *c, const struct row *row, const struct row *best)
+static const struct row *least_of(const struct compare *c, bool no_huge_pages, enum figure figure)
 {
-	const struct interval ratio = ratio_of(row, best, c->by_cpu ? CPU : WALL);
-	return row == best || !digest_differs(&ratio, digest_noise(c, row));
-}
-
-static const struct row *fastest_of(const struct compare *c, bool no_huge_pages)
-{
-	const struct row *fastest = NULL;
+	const struct row *least = NULL;
 
 	for (size_t i = 0; i < c->rows; i++)
-		if (is_candidate(&c->row[i], no_huge_pages) &&
-		    (fastest == NULL || c->row[i].time.median < fastest->time.median))
-			fastest = &c->row[i];
-	return fastest;
+		if (is_candidate(&c->row[i], no_huge_pages) && !isnan(c->row[i].is[figure].median) &&
+		    (least == NULL || c->row[i].is[figure].median < least->is[figure].median))
+			least = &c->row[i];
+	return least;
 }
 
-/* Is it faster than glibc, as far as one can tell?  The fastest need not be: its runs may vary more. */
-static bool is_told_faster(const struct compare *c, const struct row *row)
+enum figure verdict_asked(const struct compare *c)
 {
-	return row->time_ratio.median < 1 && digest_differs(&row->time_ratio, digest_noise(c, row));
+	static const enum figure asked[] = {FIGURE_TRADE, FIGURE_WALL, FIGURE_CPU, FIGURE_PEAK, FIGURE_MEAN,
+	    FIGURE_END};
+	return asked[c->by];
 }
 
-static bool some_are_told_faster(const struct compare *c, bool no_huge_pages)
+enum figure verdict_lead(const struct compare *c, bool no_huge_pages)
+{
+	const enum figure order[] = {verdict_asked(c), verdict_time(c), FIGURE_MEAN, FIGURE_PEAK};
+
+	for (size_t i = 0; i < sizeof order / sizeof *order; i++)
+		if (verdict_can_judge(c, no_huge_pages, order[i]))
+			return order[i];
+	return FIGURES;
+}
+
+/* What decides between rows that the leading figure cannot tell apart: memory after time, and time
+ * after memory. */
+static enum figure second_of(const struct compare *c, bool no_huge_pages, enum figure lead)
+{
+	const enum figure order[] = {is_memory(lead) ? verdict_time(c) : FIGURE_MEAN, FIGURE_PEAK};
+
+	for (size_t i = 0; i < sizeof order / sizeof *order; i++)
+		if (order[i] != lead && verdict_can_judge(c, no_huge_pages, order[i]))
+			return order[i];
+	return FIGURES;
+}
+
+static bool some_are_better(const struct compare *c, bool no_huge_pages, enum figure figure)
 {
 	for (size_t i = 0; i < c->rows; i++)
-		if (is_candidate(&c->row[i], no_huge_pages) && is_told_faster(c, &c->row[i]))
+		if (is_candidate(&c->row[i], no_huge_pages) && against_base(c, &c->row[i], figure) < 0)
 			return true;
 	return false;
 }
 
-/* As fast as the fastest, as far as one can tell, and the leanest of those; but who has nothing to
- * gain shall not be told to change. */
-const struct row *digest_best(const struct compare *c, bool no_huge_pages)
+/* Of the rows that nothing tells from the first in the leading figure, the least in the second.  Where
+ * some are told to be better than glibc, only those count: the first itself may vary too much for that. */
+static const struct row *pick(const struct compare *c, const struct row *first, enum figure lead,
+    enum figure second, bool better)
 {
-	const struct row *const fastest = fastest_of(c, no_huge_pages);
-	const struct row *best = fastest;
+	const struct row *best = better && against_base(c, first, lead) >= 0 ? NULL : first;
 
-	if (fastest == NULL || fastest->good < RUNS_LEAST)
-		return NULL;
-	const bool faster = some_are_told_faster(c, no_huge_pages);
-	if (faster && !is_told_faster(c, fastest))
-		best = NULL;
-	for (size_t i = 0; i < c->rows; i++) {
+	for (size_t i = 0; i < c->rows && second != FIGURES; i++) {
 		const struct row *const row = &c->row[i];
-		if (is_candidate(row, no_huge_pages) && digest_ties(c, row, fastest) &&
-		    (!faster || is_told_faster(c, row)) && (best == NULL || row->rss.median < best->rss.median))
+		if (is_candidate(row, first->no_huge_pages) && ties_in(c, row, first, lead) &&
+		    (!better || against_base(c, row, lead) < 0) &&
+		    (best == NULL || row->is[second].median < best->is[second].median))
 			best = row;
 	}
-	if (best == NULL) /* who is told to be faster is not as fast as that one */
-		best = fastest;
-	const struct row *const base = &c->row[best->base];
-	const bool gains = !is_candidate(base, no_huge_pages) || faster || !digest_ties(c, base, fastest) ||
-	    base->rss.median > worth_changing * best->rss.median;
-	return gains ? best : base;
+	return best != NULL ? best : first;
 }
 
-static const struct row *leanest_of(const struct compare *c, bool no_huge_pages)
+const struct row *verdict_best(const struct compare *c, bool no_huge_pages)
 {
-	const struct row *leanest = NULL;
+	const enum figure lead = verdict_lead(c, no_huge_pages);
+	const enum figure second = second_of(c, no_huge_pages, lead);
+	const struct row *const first = lead != FIGURES ? least_of(c, no_huge_pages, lead) : NULL;
 
-	for (size_t i = 0; i < c->rows; i++)
-		if (is_candidate(&c->row[i], no_huge_pages) &&
-		    (leanest == NULL || c->row[i].rss.median < leanest->rss.median))
-			leanest = &c->row[i];
-	return leanest;
+	if (first == NULL)
+		return NULL;
+	const bool better = some_are_better(c, no_huge_pages, lead);
+	const struct row *const best = pick(c, first, lead, second, better);
+	const struct row *const base = &c->row[best->base];
+	const bool gains = !is_candidate(base, no_huge_pages) || better || !ties_in(c, base, first, lead) ||
+	    (second != FIGURES && against_base(c, best, second) < 0 &&
+	        best->ratio[second].median * worth_changing < 1);
+	return gains ? best : base; /* a person with nothing to gain is not told to change */
 }
 
-static void add_names(const struct compare *c, const struct row *best, FILE *out)
+bool verdict_ties(const struct compare *c, const struct row *row, const struct row *best)
+{
+	const enum figure lead = verdict_lead(c, row->no_huge_pages);
+	return lead != FIGURES && ties_in(c, row, best, lead);
+}
+
+void verdict_remark(const struct compare *c, const struct row *row, struct table *t)
+{
+	static const char *const words[] = {"faster", "no difference", "slower"};
+	static const enum paint paints[] = {PAINT_GOOD, PAINT_DIM, PAINT_BAD};
+	const enum figure time = verdict_time(c);
+	const bool best = row == verdict_best(c, row->no_huge_pages);
+	const size_t at = (size_t)(row - c->row);
+	const int against = against_base(c, row, time);
+
+	if (at == row->base + 1 && !isnan(row->ratio[time].median))
+		table_paint(t, PAINT_DIM, "noise: %.1f %%", 100 * verdict_noise(c, row, time));
+	else if (at == row->base || !verdict_can_judge(c, row->no_huge_pages, time))
+		table_paint(t, PAINT_GOOD, "%s", best ? "take" : "");
+	else
+		table_paint(t, best ? PAINT_GOOD : paints[1 + against], "%s%s", words[1 + against],
+		    best ? ", take" : "");
+}
+
+/* ---- in words ------------------------------------------------------------------------------------ */
+
+static const struct {
+	enum figure figure;
+	const char *least, *noun, *where;
+} told[] = {
+    {FIGURE_WALL, "fastest", "time", "time"},
+    {FIGURE_CPU, "fastest", "CPU time", "CPU time"},
+    {FIGURE_PEAK, "leanest at the peak", "memory at the peak", "peak memory"},
+    {FIGURE_MEAN, "leanest on average", "memory on average", "average memory"},
+    {FIGURE_END, "leanest at the end", "memory at the end", "memory at the end"},
+};
+enum { TOLD = sizeof told / sizeof *told };
+
+/* Wall-clock or CPU time, as the user chose, and the three memories. */
+static bool is_told(const struct compare *c, bool no_huge_pages, size_t i)
+{
+	return (is_memory(told[i].figure) || told[i].figure == verdict_time(c)) &&
+	    verdict_can_judge(c, no_huge_pages, told[i].figure) &&
+	    least_of(c, no_huge_pages, told[i].figure) != NULL;
+}
+
+/* "against glibc 6 % less time, 40 % less memory on average": only what can be told. */
+static void add_changes(const struct compare *c, const struct row *row, FILE *out)
+{
+	char text[UNITS_LEN];
+	bool any = false;
+
+	for (size_t i = 0; i < TOLD; i++) {
+		if (!is_told(c, row->no_huge_pages, i) || against_base(c, row, told[i].figure) == 0)
+			continue;
+		fprintf(out, "%s%s", any ? ", " : "against glibc ",
+		    units_change(text, row->ratio[told[i].figure].median, told[i].noun));
+		any = true;
+	}
+}
+
+static void add_take(const struct compare *c, const struct row *best, enum figure lead, FILE *out)
+{
+	const struct row *const base = &c->row[best->base];
+
+	if (best == base) {
+		fprintf(out, "stay with %s: no allocator ", best->allocator->name);
+		if (lead == FIGURE_TRADE)
+			fputs("takes less time and memory together.", out);
+		else
+			fprintf(out, "as %s takes less %s.", is_memory(lead) ? "lean" : "fast",
+			    is_memory(lead) ? "time" : "memory on average");
+		return;
+	}
+	fprintf(out, "take %s: ", best->allocator->name);
+	if (base->good == 0)
+		fputs("glibc did not run the program to its end", out);
+	else
+		add_changes(c, best, out);
+	fputc('.', out);
+}
+
+/* "Fastest: A and B; leanest on average: C." */
+static void add_least(const struct compare *c, bool no_huge_pages, enum figure figure, FILE *out)
+{
+	const struct row *const least = least_of(c, no_huge_pages, figure);
+	size_t more = 0, said = 1;
+
+	fputs(least->allocator->name, out);
+	for (size_t i = 0; i < c->rows; i++) {
+		const struct row *const row = &c->row[i];
+		if (row == least || !is_candidate(row, no_huge_pages) || !ties_in(c, row, least, figure))
+			continue;
+		if (said++ < NAMES_MOST)
+			fprintf(out, ", %s", row->allocator->name);
+		else
+			more++;
+	}
+	if (more != 0)
+		fprintf(out, " and %zu more within noise", more);
+	else if (said > 1)
+		fputs(" within noise", out);
+}
+
+static void add_all_least(const struct compare *c, bool no_huge_pages, FILE *out)
 {
 	bool any = false;
 
-	for (size_t i = 0; i < c->rows; i++) {
-		const struct row *const row = &c->row[i];
-		if (!is_candidate(row, best->no_huge_pages) || row == best || !digest_ties(c, row, best))
+	for (size_t i = 0; i < TOLD; i++) {
+		if (!is_told(c, no_huge_pages, i))
 			continue;
-		fprintf(out, "%s%s", any ? ", " : " Within noise of it in time: ",
-		    row->allocator->name);
+		fprintf(out, "%s%c%s: ", any ? "; " : " ",
+		    any ? told[i].least[0] : (char)(told[i].least[0] - 'a' + 'A'), told[i].least + 1);
+		add_least(c, no_huge_pages, told[i].figure, out);
 		any = true;
 	}
 	if (any)
 		fputc('.', out);
 }
 
-static void add_leanest(const struct compare *c, const struct row *best, FILE *out)
+/* "Its price: against mimalloc 6 % more time." */
+static void add_price(const struct compare *c, const struct row *best, FILE *out)
 {
-	const struct row *const leanest = leanest_of(c, best->no_huge_pages);
-	char memory[UNITS_LEN], time[UNITS_LEN];
+	char text[UNITS_LEN];
+	bool any = false;
 
-	if (leanest == best || leanest->rss.median > 0.98 * best->rss.median)
-		return;
-	fprintf(out, " The leanest is %s: against %s %s, %s.", leanest->allocator->name,
-	    best->allocator->name,
-	    units_change(memory, leanest->rss.median / best->rss.median, "memory"),
-	    units_change(time, leanest->time.median / best->time.median, "time"));
+	for (size_t i = 0; i < TOLD; i++) {
+		if (!is_told(c, best->no_huge_pages, i))
+			continue;
+		const struct row *const least = least_of(c, best->no_huge_pages, told[i].figure);
+		if (ties_in(c, best, least, told[i].figure))
+			continue;
+		const struct interval ratio = ratio_of(best, least, told[i].figure);
+		fprintf(out, "%s against %s %s", any ? "," : " Its price:", least->allocator->name,
+		    units_change(text, ratio.median, told[i].noun));
+		any = true;
+	}
+	if (any)
+		fputc('.', out);
+}
+
+/* Figures that glibc cannot reproduce itself, and what to do about it. */
+static void add_unjudged(const struct compare *c, bool no_huge_pages, FILE *out)
+{
+	const size_t base = base_of(c, no_huge_pages);
+
+	for (size_t i = 0; i < TOLD; i++) {
+		const enum figure f = told[i].figure;
+		if ((!is_memory(f) && f != verdict_time(c)) || verdict_can_judge(c, no_huge_pages, f) ||
+		    isnan(noise_of(c, base, f)) || noise_of(c, base, f) <= noise_most)
+			continue;
+		fprintf(out, " No verdict on %s: glibc differs from itself by up to %.0f %%; take more --runs, an "
+		             "idle machine%s.",
+		    told[i].where, 100 * noise_of(c, base, f), f == FIGURE_WALL ? ", or --by=cpu" : "");
+	}
 }
 
 static void add_excluded(const struct compare *c, bool no_huge_pages, FILE *out)
@@ -219,27 +425,25 @@ static void add_excluded(const struct compare *c, bool no_huge_pages, FILE *out)
 		fputc('.', out);
 }
 
-static void add_best(const struct compare *c, const struct row *best, FILE *out)
+static void add_no_verdict(const struct compare *c, bool no_huge_pages, FILE *out)
 {
-	const struct row *const base = &c->row[best->base];
-	char time[UNITS_LEN], memory[UNITS_LEN], wall[UNITS_LEN], rss[UNITS_LEN];
+	const struct row *const first = least_of(c, no_huge_pages, verdict_time(c));
+	const struct row *const base = &c->row[base_of(c, no_huge_pages)];
 
-	fprintf(out, best == base ? "for this program nothing beats %s: %s, %s"
-	                          : "for this program %s is best: %s, %s",
-	    best->allocator->name, units_seconds(wall, best->time.median),
-	    units_bytes(rss, best->rss.median));
-	if (best != base && base->good > 0)
-		fprintf(out, "; against glibc %s, %s",
-		    digest_ties(c, base, best) ? "no difference in time"
-		                               : units_change(time, best->time_ratio.median, "time"),
-		    units_change(memory, best->rss_ratio.median, "memory"));
-	fputc('.', out);
+	if (first == NULL)
+		fputs("no verdict: not one allocator ran the program to its end.", out);
+	else if (base->good != 0 && base->good < RUNS_LEAST)
+		fprintf(out, "no verdict: %zu %s too few to tell a difference from noise; take --runs=%d.",
+		    base->good, base->good == 1 ? "run is" : "runs are", STATS_RUNS_FOR_95);
+	else if (base->good == 0)
+		fputs("no verdict: glibc did not run the program to its end, so the noise is not known.", out);
+	else
+		fputs("no verdict: the noise is too large.", out);
 }
 
-char *digest_verdict(const struct compare *c, bool no_huge_pages)
+char *verdict_text(const struct compare *c, bool no_huge_pages)
 {
-	const struct row *const fastest = fastest_of(c, no_huge_pages);
-	const struct row *const best = digest_best(c, no_huge_pages);
+	const struct row *const best = verdict_best(c, no_huge_pages);
 	char *text = NULL;
 	size_t len = 0;
 	FILE *const out = open_memstream(&text, &len);
@@ -247,16 +451,14 @@ char *digest_verdict(const struct compare *c, bool no_huge_pages)
 	CHECK(out != NULL);
 	if (c->huge_pages == HUGE_BOTH)
 		fputs(no_huge_pages ? "Without huge pages, " : "With huge pages as they are, ", out);
-	if (fastest == NULL) {
-		fputs("no verdict: not one allocator ran the program to its end.", out);
-	} else if (best == NULL) {
-		fprintf(out, "no verdict: %zu %s too few to tell a difference from noise; --runs=%d.",
-		    fastest->good, fastest->good == 1 ? "run is" : "runs are", STATS_RUNS_FOR_95);
+	if (best == NULL) {
+		add_no_verdict(c, no_huge_pages, out);
 	} else {
-		add_best(c, best, out);
-		add_names(c, best, out);
-		add_leanest(c, best, out);
+		add_take(c, best, verdict_lead(c, no_huge_pages), out);
+		add_all_least(c, no_huge_pages, out);
+		add_price(c, best, out);
 	}
+	add_unjudged(c, no_huge_pages, out);
 	add_excluded(c, no_huge_pages, out);
 	fclose(out);
 	if (text[0] >= 'a' && text[0] <= 'z')
@@ -264,7 +466,7 @@ char *digest_verdict(const struct compare *c, bool no_huge_pages)
 	return text;
 }
 
-bool digest_has_fault(const struct compare *c)
+bool verdict_has_fault(const struct compare *c)
 {
 	for (size_t i = 0; i < c->rows; i++)
 		if (c->row[i].outcome < OUTCOME_TOO_SLOW)

@@ -155,7 +155,24 @@ static void judge(struct tree_watch *w, pid_t pid)
 		w->without++;
 }
 
-void tree_look(struct tree_watch *w)
+/* Between two looks resident memory is taken to change evenly; it begins at nothing. */
+static void add_area(struct tree_watch *w, size_t rss, double now)
+{
+	const double since = w->last_rss != 0 ? w->last_at : w->began;
+
+	w->byte_seconds += (now - since) * ((double)w->last_rss + (double)rss) / 2;
+	w->last_rss = rss;
+	w->last_at = now;
+}
+
+size_t tree_mean_rss(const struct tree_watch *w)
+{
+	const double seconds = w->last_at - w->began;
+
+	return w->last_rss != 0 && seconds > 0 ? (size_t)(w->byte_seconds / seconds) : 0;
+}
+
+void tree_look(struct tree_watch *w, double now)
 {
 	pid_t below[TREE_MAX];
 	const size_t count = tree_below(w->root, below, TREE_MAX);
@@ -166,6 +183,9 @@ void tree_look(struct tree_watch *w)
 		sum += resident(below[i]);
 		judge(w, below[i]);
 	}
+	if (sum == 0) /* the program has just ended */
+		return;
+	add_area(w, sum, now);
 	if (sum > w->peak_rss)
 		w->peak_rss = sum;
 }

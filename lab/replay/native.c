@@ -104,6 +104,7 @@ static void after_run(struct compare *c, const struct row *row, struct run *run)
 	run->wall_s = (double)r->wall_ns * 1e-9;
 	run->cpu_s = (double)r->cpu_ns * 1e-9;
 	run->peak_rss = run->tree_rss = r->peak_rss;
+	run->mean_rss = run->end_rss = 0; /* of the replayer's own memory too: no figures of the recording */
 	run->faults = r->faults;
 	mine->failed = r->failed;
 	mine->glibc_heap_max = r->glibc_heap_max;
@@ -233,5 +234,5 @@ double native_latency(const struct native_row *row, unsigned kind, double q)
 
 double native_ops_per_s(const struct native *n, const struct row *row)
 {
-	return row->good > 0 ? (double)n->ops->head->calls / row->wall.median : NAN;
+	return row->good > 0 ? (double)n->ops->head->calls / row->is[FIGURE_WALL].median : NAN;
 }

@@ -28,7 +28,7 @@ static void put_ns(struct table *t, double ns)
 
 static void put_ratio(struct table *t, const struct interval *ratio, double noise)
 {
-	const bool differs = digest_differs(ratio, noise);
+	const bool differs = verdict_differs(ratio, noise);
 
 	if (isnan(ratio->median))
 		table_cell(t, "%s", "");
@@ -45,59 +45,42 @@ static void put_interval(struct table *t, const struct interval *ratio)
 		table_paint(t, PAINT_DIM, "%.2f-%.2f", ratio->low, ratio->high);
 }
 
-static void put_remark(struct table *t, const struct native *n, const struct row *row)
-{
-	const struct compare *const c = &n->compare;
-	const double noise = digest_noise(c, row);
-	const struct row *const best = digest_best(c, row->no_huge_pages);
-	const size_t at = (size_t)(row - c->row);
-
-	if (n->row[at].failed != 0)
-		table_paint(t, PAINT_BAD, "%" PRIu64 " calls refused", n->row[at].failed);
-	else if (at == row->base + 1 && !isnan(noise))
-		table_paint(t, PAINT_DIM, "noise: %.1f %%", noise * 100);
-	else if (best == NULL || at == row->base)
-		table_paint(t, PAINT_GOOD, "%s", best == row ? "best" : "");
-	else if (!digest_differs(&row->time_ratio, noise))
-		table_paint(t, best == row ? PAINT_GOOD : PAINT_DIM, "no difference%s", best == row ? ", best" : "");
-	else
-		table_paint(t, row->time_ratio.median < 1 ? PAINT_GOOD : PAINT_BAD, "%s%s",
-		    row->time_ratio.median < 1 ? "faster" : "slower", best == row ? ", best" : "");
-}
-
 static void put_row(struct table *t, const struct native *n, const struct row *row)
 {
 	static const char *const word[] = {"not loaded", "crashed", "no service", "differs", "too slow", "",
 	    "not run"};
 	const struct native_row *const mine = &n->row[row - n->compare.row];
+	const enum figure time = verdict_time(&n->compare);
 	char text[UNITS_LEN];
 
 	table_cell(t, "%s", row->allocator->name);
 	if (row->good > 0) {
 		table_cell(t, "%s", units_count(text, native_ops_per_s(n, row)));
-		put_ratio(t, &row->time_ratio, digest_noise(&n->compare, row));
-		put_interval(t, &row->time_ratio);
+		put_ratio(t, &row->ratio[time], verdict_noise(&n->compare, row, time));
+		put_interval(t, &row->ratio[time]);
 		for (int i = 0; i < NATIVE_QUANTILES && n->latency; i++)
 			if (native_quantiles[i].q != 0.9)
 				put_ns(t, native_latency(mine, REPLAY_KINDS, native_quantiles[i].q));
 		if (n->latency)
 			put_ns(t, native_longest(mine, REPLAY_KINDS));
-		table_cell(t, "%s", units_bytes(text, row->rss.median));
-		put_ratio(t, &row->rss_ratio, 0.01);
+		table_cell(t, "%s", units_bytes(text, row->is[FIGURE_PEAK].median));
+		put_ratio(t, &row->ratio[FIGURE_PEAK], 0.01);
 	}
 	while (t->cells % t->columns != t->columns - 1)
 		table_cell(t, "%s", "");
 	if (row->outcome != OUTCOME_FINE)
 		table_paint(t, PAINT_BAD, "%s", word[row->outcome]);
+	else if (mine->failed != 0)
+		table_paint(t, PAINT_BAD, "%" PRIu64 " calls refused", mine->failed);
 	else
-		put_remark(t, n, row);
+		verdict_remark(&n->compare, row, t);
 }
 
 static double coverage_of(const struct native *n)
 {
 	for (size_t i = n->merged ? 2 : 0; i < n->compare.rows; i++) /* glibc is in every cell */
 		if (n->compare.row[i].good == n->compare.runs)
-			return n->compare.row[i].time_ratio.coverage;
+			return n->compare.row[i].ratio[verdict_time(&n->compare)].coverage;
 	return 0;
 }
 
@@ -130,7 +113,7 @@ static void print_part(const struct native *n, bool no_huge_pages, FILE *out)
 		if (row->no_huge_pages == no_huge_pages && row->why[0] != '\0')
 			fprintf(out, "%s: %s\n", row->allocator->name, row->why);
 	}
-	char *const verdict = digest_verdict(&n->compare, no_huge_pages);
+	char *const verdict = verdict_text(&n->compare, no_huge_pages);
 	const char *const runs = n->merged ? strstr(verdict, "--runs=") : NULL;
 	if (runs != NULL) /* more of them are more cells */
 		fprintf(out, "%.*sdmm sweep --repeat=%s\n", (int)(runs - verdict), verdict, runs + strlen("--runs="));
@@ -190,16 +173,16 @@ void native_csv_rows(const struct native *n, struct table *t)
 		table_cell(t, "%s", outcomes[row->outcome]);
 		table_cell(t, "%zu", row->good);
 		put_number(t, native_ops_per_s(n, row));
-		put_number(t, row->wall.median);
-		put_number(t, row->wall_ratio.median);
-		put_number(t, row->wall_ratio.low);
-		put_number(t, row->wall_ratio.high);
-		put_number(t, row->cpu.median);
+		put_number(t, row->is[FIGURE_WALL].median);
+		put_number(t, row->ratio[FIGURE_WALL].median);
+		put_number(t, row->ratio[FIGURE_WALL].low);
+		put_number(t, row->ratio[FIGURE_WALL].high);
+		put_number(t, row->is[FIGURE_CPU].median);
 		for (int k = 0; k < NATIVE_QUANTILES; k++)
 			put_number(t, native_latency(&n->row[i], REPLAY_KINDS, native_quantiles[k].q));
 		put_number(t, native_longest(&n->row[i], REPLAY_KINDS));
-		put_number(t, row->rss.median);
-		put_number(t, row->rss_ratio.median);
+		put_number(t, row->is[FIGURE_PEAK].median);
+		put_number(t, row->ratio[FIGURE_PEAK].median);
 		table_cell(t, "%" PRIu64, n->row[i].failed);
 		table_cell(t, "%s", row->why);
 	}
@@ -347,7 +330,7 @@ void native_json(const struct native *n, struct json *j)
 	json_number(j, "timeout_s", c->timeout_s);
 	json_integer(j, "warm_bytes", (int64_t)c->warm);
 	json_string(j, "thp", modes[c->huge_pages]);
-	json_string(j, "verdict_by", c->by_cpu ? "cpu_s" : "wall_s");
+	json_string(j, "verdict_by", c->by == BY_CPU ? "cpu_s" : "wall_s");
 	json_integer(j, "own_bytes", (int64_t)n->own_bytes);
 	provenance_json(&c->provenance, j, "provenance");
 	((struct native *)n)->compare.more_json = more_json;

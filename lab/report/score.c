@@ -16,27 +16,27 @@ static void put_row(struct report_score *to, const struct compare *c, const stru
 		snprintf(to->why, sizeof to->why, "%s", row->why[0] != '\0' ? row->why : "not run");
 	if (row->good == 0)
 		return;
-	to->seconds = row->time.median;
-	to->bytes = row->rss.median;
-	to->time = row->time_ratio;
-	to->memory = row->rss_ratio;
+	to->seconds = row->is[verdict_time(c)].median;
+	to->bytes = row->is[FIGURE_PEAK].median;
+	to->time = row->ratio[verdict_time(c)];
+	to->memory = row->ratio[FIGURE_PEAK];
 	to->best = row == best;
-	to->ties = best != NULL && row != best && row->outcome == OUTCOME_FINE && digest_ties(c, row, best);
+	to->ties = best != NULL && row != best && row->outcome == OUTCOME_FINE && verdict_ties(c, row, best);
 }
 
 void scores_of_compare(struct report_scores *s, const struct compare *c, const char *each)
 {
 	static char how[160];
 	const bool off = c->huge_pages == HUGE_OFF;
-	const struct row *const best = digest_best(c, off);
+	const struct row *const best = verdict_best(c, off);
 
 	snprintf(how, sizeof how, "%zu %s on each%s", c->runs, each,
 	    off ? ", without huge pages" : "");
-	*s = (struct report_scores){.how = how, .verdict = digest_verdict(c, off),
-	    .noise = digest_noise(c, &c->row[0]), .huge_pages_off = off};
+	*s = (struct report_scores){.how = how, .verdict = verdict_text(c, off),
+	    .noise = verdict_noise(c, &c->row[0], verdict_time(c)), .huge_pages_off = off};
 	for (size_t i = 0; i < c->rows; i++)
-		if (c->row[i].good == c->runs && c->row[i].time_ratio.coverage > s->coverage)
-			s->coverage = fmin(c->row[i].time_ratio.coverage, 0.95);
+		if (c->row[i].good == c->runs && c->row[i].ratio[verdict_time(c)].coverage > s->coverage)
+			s->coverage = fmin(c->row[i].ratio[verdict_time(c)].coverage, 0.95);
 	for (size_t i = 0; i < c->rows; i++)
 		if (c->row[i].no_huge_pages == off)
 			put_row(&s->score[s->count++], c, &c->row[i], best);

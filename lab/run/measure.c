@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <math.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -19,6 +20,7 @@
 #include "process/tree.h"
 
 static const double look_least_s = 0.005, look_most_s = 0.05; /* between looks at the tree */
+static const double look_share = 0.01; /* of the time, at most, goes into looks */
 static const double grace_s = 0.1;        /* for what outlives the first process */
 static const double listen_patience_s = 10, goodbye_patience_s = 5;
 
@@ -95,18 +97,20 @@ static bool wait_until(pid_t pid, double deadline, struct tree_watch *watch)
 	const double begun = launch_now();
 	struct pollfd end = {.fd = pidfd_open(pid, 0), .events = POLLIN};
 	bool ended = false;
+	double look_s = 0; /* that the last look took */
 
 	while (!ended && !interrupted) {
 		const double now = launch_now();
-		double pause = (now - begun) / 20;
-		pause = pause < look_least_s ? look_least_s : pause > look_most_s ? look_most_s : pause;
+		double pause = fmin(fmax((now - begun) / 20, look_least_s), look_most_s);
 		if (now >= deadline)
 			break;
-		if (now + pause > deadline)
-			pause = deadline - now;
+		pause = fmin(fmax(pause, look_s / look_share), deadline - now);
 		ended = poll(&end, 1, (int)(pause * 1e3) + 1) > 0;
-		if (!ended && watch != NULL)
-			tree_look(watch);
+		if (ended || watch == NULL)
+			continue;
+		const double looked = launch_now();
+		tree_look(watch, looked);
+		look_s = launch_now() - looked;
 	}
 	close(end.fd);
 	return ended;
@@ -200,9 +204,9 @@ static void end_server(pid_t server, struct tree_watch *watch, struct run *run)
 		set_end(run, reap(server, run));
 		return;
 	}
-	tree_look(watch);
+	tree_look(watch, launch_now());
 	kill(server, SIGTERM);
-	if (!wait_until(server, launch_now() + goodbye_patience_s, watch))
+	if (!wait_until(server, launch_now() + goodbye_patience_s, NULL))
 		kill(server, SIGKILL);
 	reap(server, run);
 	run->ending = ENDING_EXIT;
@@ -224,6 +228,9 @@ static void run_server(const struct measure *m, pid_t server, struct tree_watch 
 		run->code = -driver;
 		return;
 	}
+	watch->began = started; /* the average is over the time in which the server is driven */
+	watch->byte_seconds = 0;
+	watch->last_rss = 0;
 	const double deadline = m->timeout_s > 0 ? started + m->timeout_s : 1e18;
 	if (!wait_until(driver, deadline, watch)) {
 		end_early(run, m);
@@ -286,6 +293,7 @@ void measure_run(const struct measure *m, struct run *run)
 		run->code = -pid;
 	} else {
 		watch.root = pid;
+		watch.began = started;
 		if (m->drive != NULL)
 			run_server(m, pid, &watch, run);
 		else
@@ -294,6 +302,8 @@ void measure_run(const struct measure *m, struct run *run)
 		read_last_words(l.errors, run->last_words);
 	}
 	run->tree_rss = watch.peak_rss > run->peak_rss ? watch.peak_rss : run->peak_rss;
+	run->mean_rss = tree_mean_rss(&watch);
+	run->end_rss = watch.last_rss;
 	run->with = watch.with;
 	run->without = watch.without;
 	if (l.output >= 0) {

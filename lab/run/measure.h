@@ -2,8 +2,11 @@
  *
  *   wall       from exec to the end of the first process (for a server: of the driver)
  *   cpu        user + system of all processes that were waited for, by the kernel's accounting
- *   peak_rss   of the largest process, exact; tree_rss, of all at once, is looked at every 10-50 ms
- *              and so a lower bound
+ *   peak_rss   of the largest process, exact
+ *   tree_rss   of all processes at once, at most; mean_rss, averaged over the run; end_rss, just before
+ *              the end (for a server: when the driver has ended).  These three come from looks at the
+ *              tree every 5 to 50 ms, so a run of a few milliseconds has none, and tree_rss is a lower
+ *              bound
  *
  * Needs to be the only user of child processes, and the subreaper of its orphans.
  */
@@ -33,6 +36,7 @@ struct run {
 	int drive_code; /* the driver's exit status (128 + signal) */
 	double wall_s, cpu_s;
 	size_t peak_rss, tree_rss; /* bytes */
+	size_t mean_rss, end_rss;  /* bytes; 0: the run was too short for a look */
 	uint64_t faults;
 	unsigned with, without; /* processes seen with and without the library */
 	unsigned left;          /* processes that outlived the first and were killed */

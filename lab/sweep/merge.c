@@ -172,7 +172,7 @@ bool merge_time(struct native *n, struct replay_ops *ops, struct replay_head *he
 		if (i >= 2 && c->row[i].rounds > c->runs)
 			c->runs = c->row[i].rounds;
 	}
-	digest(c);
+	verdict_digest(c);
 	c->row[0].good = c->runs; /* it ran in every cell, and is no better known to a verdict for it */
 	n->merged = true;
 	return true;

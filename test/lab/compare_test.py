@@ -340,6 +340,43 @@ while True:
 CLIENT = "import socket,sys; s=socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); assert s.recv(9)==b'hello'"
 
 
+class Memories(unittest.TestCase):
+    def test_memory_that_comes_back_before_a_pause_is_seen_on_average_and_at_the_end(self):
+        burst = compiled("burst", """
+            #include <stdlib.h>
+            #include <string.h>
+            #include <unistd.h>
+            enum { COUNT = 150000 };
+            static char *p[COUNT];
+            int main(void)
+            {
+                for (int i = 0; i < COUNT; i++)
+                    memset(p[i] = malloc(200 + i % 150), 1, 200);
+                for (int i = 0; i < COUNT; i++)
+                    if (i % 64)
+                        free(p[i]);
+                usleep(1500000);
+            }
+        """)
+        rows, r, whole = compare("--", burst, systems="slab,bins")
+        for name, row in rows.items():
+            for key in ("peak_rss_bytes", "mean_rss_bytes", "end_rss_bytes"):
+                self.assertGreater(row[key]["median"], 1 << 20, (name, key))
+            self.assertLessEqual(row["mean_rss_bytes"]["median"], row["tree_rss_bytes"]["median"], name)
+        self.assertGreater(rows["bins"]["end_rss_bytes"]["median"], 30 << 20)
+        self.assertLess(rows["slab"]["ratio"]["end_rss_bytes"]["median"], 0.6)
+
+    def test_a_run_too_short_for_a_look_has_no_mean(self):
+        rows, r, whole = compare("--", compiled("short", "int main(void) { return 0; }"))
+        self.assertIsNone(rows["bins"]["mean_rss_bytes"])
+        self.assertIsNotNone(rows["bins"]["peak_rss_bytes"])
+
+    def test_the_figure_that_decides_can_be_chosen(self):
+        for by, key in (("trade", "wall_s_x_mean_rss_bytes"), ("mean", "mean_rss_bytes"), ("cpu", "cpu_s")):
+            rows, r, whole = compare(f"--by={by}", "--", "true")
+            self.assertEqual(whole["verdict_by"], key)
+
+
 class Server(unittest.TestCase):
     def serve(self, *extra):
         for name, text in (("server.py", SERVER), ("client.py", CLIENT)):
