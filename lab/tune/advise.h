@@ -12,6 +12,7 @@
 #ifndef LAB_TUNE_ADVISE_H
 #define LAB_TUNE_ADVISE_H
 
+#include "cli/lab.h"
 #include "tune/workload.h"
 #include "tune/tune.h"
 
@@ -43,6 +44,9 @@ struct advice {
 
 /* tuned: also the best settings that a search finds. */
 void advise(struct advice *a, const struct tune_recording *rec, bool tuned);
+
+/* On stdout, and on stderr the command to run next. */
+void advice_print(const struct advice *a, enum format format);
 
 /* The largest part of a footprint beside the payload; its share in *share, of 1. */
 enum part advise_gap(const struct accounting *peak, double *share);

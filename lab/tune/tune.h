@@ -8,8 +8,9 @@
 #ifndef LAB_TUNE_TUNE_H
 #define LAB_TUNE_TUNE_H
 
-#include "tune/ascent.h"
+#include "cli/lab.h"
 #include "replay/model.h"
+#include "tune/ascent.h"
 
 enum { TUNE_RECORDINGS = 8 };
 
@@ -48,5 +49,20 @@ bool tune_measure(struct tune_figure *f, const struct dmm_system *sys, const cha
 
 /* Can anything of this system be tuned? */
 bool tune_can(const struct dmm_system *sys);
+
+/* What the searches of several systems found. */
+struct tune_result {
+	const struct tune_recording *rec; /* `paths` of them; the first was searched */
+	size_t paths;
+	const struct tuned *tuned; /* `systems` of them */
+	size_t systems;
+	const struct tuned *best;
+	const char *out; /* the settings file */
+};
+
+const struct tuned *tune_best(const struct tuned *all, size_t count);
+/* Write the settings file, print the figures, say what they mean.  False: on some recording that was
+ * not searched, the settings cost memory. */
+bool tune_report(const struct tune_result *x, enum format format);
 
 #endif
