@@ -1,0 +1,17 @@
+/* convert.h - what another tool recorded, as a recording. */
+#ifndef LAB_IMPORT_CONVERT_H
+#define LAB_IMPORT_CONVERT_H
+
+#include "import/import.h"
+
+struct import_order {
+	const char *path, *output;          /* path "-": stdin */
+	const struct import_format *format; /* NULL: the first line tells */
+	bool scrub;                         /* leave command lines and paths out */
+};
+
+/* Returns the exit status: EXIT_FAULT if the input is damaged, though the recording holds what comes
+ * before.  Ends the program if nothing can be read or written. */
+int import_convert(const struct import_order *order);
+
+#endif
