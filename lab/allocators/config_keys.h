@@ -9,6 +9,7 @@
 #ifndef LAB_ALLOCATORS_CONFIG_KEYS_H
 #define LAB_ALLOCATORS_CONFIG_KEYS_H
 
+#include "cli/lab.h"
 #include "interpose/conf.h"
 
 enum { SETTINGS_KEYS = 32, SETTINGS_PROBLEMS = 32, SETTINGS_TEXT = 256 };
@@ -42,5 +43,19 @@ void settings_obey_file(struct settings *s, const char *path);
 /* When all is read: fills in the values.  Settings that cannot be together are one more problem, and
  * the system is as it comes. */
 void settings_end(struct settings *s);
+
+/* What dmm config prints. */
+enum { CONFIG_SYSTEMS_MAX = 16 };
+
+struct config_order {
+	const struct dmm_system *system[CONFIG_SYSTEMS_MAX];
+	size_t systems;
+	bool chosen; /* by the user: then a key that one lacks is a mistake */
+	const char *conf; /* a file of settings; NULL: none */
+	enum format format;
+};
+
+/* Returns the exit status: EXIT_FAULT if a setting is a mistake. */
+int config_print(const struct config_order *r);
 
 #endif
