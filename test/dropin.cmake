@@ -10,7 +10,7 @@ endfunction()
 add_library(dropin_plugin MODULE dropin/plugin.cc)
 set_target_properties(dropin_plugin PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test
 	CXX_VISIBILITY_PRESET default)
-dmm_dropin_program(dropin_contract dropin/contract.c dropin/process.c dropin/threads.c)
+dmm_dropin_program(dropin_contract dropin/contract.c dropin/glibc.c dropin/process.c dropin/threads.c)
 target_compile_definitions(dropin_contract PRIVATE PLUGIN="$<TARGET_FILE:dropin_plugin>")
 dmm_dropin_program(dropin_operators dropin/operators.cc)
 

@@ -4,7 +4,7 @@ target_link_libraries(unit_slab PRIVATE m)
 # What lies behind the hit path, on a clock and a kernel of its own: seconds in all, since tools/mutate runs it often.
 dmm_unit_test(unit_backend slab/paper.c slab/page_heap_test.c slab/purge_test.c slab/large_test.c slab/cache_test.c
 	slab/hardened_test.c slab/settings_test.c slab/forked_test.c slab/damage_test.c slab/stack_test.c
-	slab/huge_test.c slab/refused_test.c)
+	slab/huge_test.c slab/refused_test.c slab/measure_test.c)
 
 add_test(NAME a_hit_calls_nothing_and_takes_few_instructions COMMAND Python3::Interpreter
 	${CMAKE_CURRENT_SOURCE_DIR}/slab/hit_path.py $<TARGET_FILE:dmm_shared>)

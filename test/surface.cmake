@@ -40,3 +40,20 @@ add_executable(static_dlopen invisible/static_dlopen.c)
 set_target_properties(static_dlopen PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
 target_link_libraries(static_dlopen PRIVATE dmm_static dmm_flags ${DMM_STATIC_LINK})
 add_test(NAME a_static_program_on_slab_opens_a_library COMMAND static_dlopen $<TARGET_FILE:deepbind_plugin>)
+
+# The tests of the contract ask no more than glibc keeps.
+add_test(NAME glibc_keeps_the_contract COMMAND dropin_contract -)
+set_tests_properties(glibc_keeps_the_contract PROPERTIES # its caches of threads do not know M_PERTURB
+	ENVIRONMENT GLIBC_TUNABLES=glibc.malloc.tcache_count=0)
+add_test(NAME counted_calls_keep_the_contract COMMAND dropin_contract slab)
+set_tests_properties(counted_calls_keep_the_contract PROPERTIES
+	ENVIRONMENT "LD_PRELOAD=$<TARGET_FILE:dmm_shared>;DMM_CONF=stats:1")
+
+add_executable(counted invisible/counted.c)
+set_target_properties(counted PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
+target_compile_options(counted PRIVATE -fno-builtin -w)
+target_link_libraries(counted PRIVATE dmm_flags pthread)
+add_test(NAME stats_count_every_call COMMAND Python3::Interpreter
+	${CMAKE_CURRENT_SOURCE_DIR}/invisible/stats.py ${CMAKE_BINARY_DIR} slab ${dropins})
+add_test(NAME slab_runs_real_programs COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/realprograms ${CMAKE_BINARY_DIR} slab)
+set_tests_properties(slab_runs_real_programs PROPERTIES TIMEOUT 900)

@@ -10,7 +10,7 @@
  *      entry.c           which system: dmm_system_entry(), bound when the library is linked
  *
  *   beside them   new_delete.cc  operator new that found no memory      fork.c  the lock across fork
- *                 usage.c        malloc_info, mallinfo, statistics      conf.c  DMM_CONF
+ *                 usage.c        malloc_info, mallinfo, mallopt, statistics      conf.c  DMM_CONF
  *
  * No function of this directory may call what allocates while it holds a lock or before the heap is
  * open: not stdio, not dlsym, not pthread_key_create.
@@ -28,7 +28,9 @@ enum { KINDS = 4 }; /* of enum dmm_kind */
 /* What the heap holds, as its walk tells, and what was asked of it so far. */
 struct usage {
 	const char *system;
-	size_t bytes[KINDS], pieces[KINDS]; /* by enum dmm_kind */
+	size_t bytes[KINDS], pieces[KINDS]; /* by enum dmm_kind; mapped memory only */
+	size_t apart;                       /* of bytes[DMM_META]: tables outside of what objects are cut from */
+	size_t trimmable;                   /* of bytes[DMM_FREE]: malloc_trim(0) can give them back; 0: not known */
 	size_t calls[5];                    /* by enum usage_call; all 0 unless they are counted */
 };
 
@@ -39,6 +41,9 @@ enum usage_call { USAGE_MALLOC, USAGE_CALLOC, USAGE_REALLOC, USAGE_ALIGNED, USAG
 void *interpose_aligned(size_t align, size_t n); /* as aligned_alloc, whoever else has that name */
 void interpose_measure(struct usage *u);
 size_t interpose_trim(size_t keep); /* bytes given back */
+/* mallopt(M_PERTURB, byte): fill new objects with ~byte and freed ones with byte, or, with 0, do so no more.
+ * False: refused, nothing changed. */
+bool interpose_perturb(unsigned char byte);
 /* Make every lock of the heap ours, so that the child finds it whole; then give them back. */
 void interpose_before_fork(void);
 void interpose_after_fork_parent(void);

@@ -6,11 +6,12 @@
  *   M3 it never closes: destructors of others, and atexit, still free
  *
  * Who may touch what: `conf` and `heap` are written under `opening` before `open` is set, and then
- * belong to heap.h's lock; `calls` is anybody's.
+ * belong to heap.h's lock; `calls` and `perturb` are anybody's.
  */
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/crash.h"
 #include "base/where.h"
@@ -25,6 +26,7 @@ static atomic_bool open;
 static struct conf conf;
 static struct heap heap;
 static _Atomic size_t calls[5];
+static _Atomic unsigned char perturb; /* 0: nothing is filled */
 
 /* False: the kernel gave no memory for the heap itself; the next call tries again. */
 static __attribute__((noinline, cold)) bool open_heap(void)
@@ -73,12 +75,22 @@ static void *no_heap(void)
 	return NULL;
 }
 
+/* mallopt(M_PERTURB): the bytes of a new object from its `from`-th on. */
+static inline void *perturbed(void *p, size_t from, size_t n)
+{
+	const unsigned char byte = atomic_load_explicit(&perturb, memory_order_relaxed);
+
+	if (unlikely(byte != 0) && p != NULL && n > from)
+		memset((char *)p + from, (unsigned char)~byte, n - from);
+	return p;
+}
+
 static inline void *do_malloc(size_t n)
 {
 	if (!is_open())
 		return no_heap();
 	count(USAGE_MALLOC);
-	return heap_malloc(&heap, n);
+	return perturbed(heap_malloc(&heap, n), 0, n);
 }
 
 static inline void *do_calloc(size_t number, size_t n)
@@ -95,7 +107,10 @@ static inline __attribute__((always_inline)) void *do_realloc(void *p, size_t n)
 		return no_heap();
 	note_caller();
 	count(USAGE_REALLOC);
-	return heap_realloc(&heap, p, n);
+	if (likely(atomic_load_explicit(&perturb, memory_order_relaxed) == 0))
+		return heap_realloc(&heap, p, n);
+	const size_t had = p != NULL ? heap_usable(&heap, p) : 0;
+	return perturbed(heap_realloc(&heap, p, n), had, n);
 }
 
 static inline void *do_aligned(size_t align, size_t n)
@@ -103,7 +118,7 @@ static inline void *do_aligned(size_t align, size_t n)
 	if (!is_open())
 		return no_heap();
 	count(USAGE_ALIGNED);
-	return heap_aligned(&heap, align, n);
+	return perturbed(heap_aligned(&heap, align, n), 0, n);
 }
 
 static inline __attribute__((always_inline)) void do_free(void *p)
@@ -112,6 +127,9 @@ static inline __attribute__((always_inline)) void do_free(void *p)
 		return;
 	note_caller();
 	count(USAGE_FREE);
+	const unsigned char byte = atomic_load_explicit(&perturb, memory_order_relaxed);
+	if (unlikely(byte != 0))
+		memset(p, byte, heap_usable(&heap, p));
 	heap_free(&heap, p);
 }
 
@@ -138,6 +156,12 @@ bool dlopen_keeps_deepbind(void)
 void *interpose_aligned(size_t align, size_t n)
 {
 	return do_aligned(align, n);
+}
+
+bool interpose_perturb(unsigned char byte)
+{
+	atomic_store_explicit(&perturb, byte, memory_order_relaxed);
+	return true;
 }
 
 static int add_piece(void *arg, const struct dmm_piece *piece)

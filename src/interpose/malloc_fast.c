@@ -4,43 +4,80 @@
  * Invariants:
  *   F1 the heap opens in the first slow path, which is the first call of all
  *   F2 what opens it neither allocates nor needs a C library that is ready
+ *   F3 stats:1 takes every call off the hit path (settings.c), and only what misses is counted
  */
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "interpose/interpose.h"
 #include "os/dlopen.h"
 #include "slab/fast.h"
 #include "slab/fork.h"
+#include "slab/hardened.h"
+#include "slab/measure.h"
 #include "slab/settings.h"
 #include "slab/system.h"
 
+static _Atomic size_t calls[5]; /* by enum usage_call */
+
+/* Called behind what is counted: the very first call is what reads the settings. */
+static inline void count_call(enum usage_call call)
+{
+	if (unlikely(surface.stats))
+		atomic_fetch_add_explicit(&calls[call], 1, memory_order_relaxed);
+}
+
+static __attribute__((noinline)) void *malloc_miss(size_t n)
+{
+	void *const p = slab_malloc_slow(n);
+	count_call(USAGE_MALLOC);
+	return p;
+}
+
 static inline void *do_malloc(size_t n)
 {
-	return slab_malloc(n);
+	void *const p = malloc_hit(n);
+	return likely(p != NULL) ? p : malloc_miss(n);
 }
 
 static inline void *do_calloc(size_t count, size_t n)
 {
-	return slab_calloc(count, n);
+	void *const p = slab_calloc(count, n);
+	count_call(USAGE_CALLOC);
+	return p;
 }
 
 static inline void *do_realloc(void *p, size_t n)
 {
-	return slab_realloc(p, n);
+	void *const q = slab_realloc(p, n);
+	count_call(USAGE_REALLOC);
+	return q;
 }
 
 static inline void *do_aligned(size_t align, size_t n)
 {
-	return slab_aligned(align, n);
+	void *const p = slab_aligned(align, n);
+	count_call(USAGE_ALIGNED);
+	return p;
+}
+
+static __attribute__((noinline)) void free_miss(void *p)
+{
+	if (p != NULL)
+		count_call(USAGE_FREE);
+	slab_free_slow(p);
 }
 
 static inline void do_free(void *p)
 {
-	slab_free(p);
+	if (unlikely(!free_hit(p, ANY_PLACE)))
+		free_miss(p);
 }
 
 static inline void do_free_sized(void *p, size_t align, size_t n)
 {
+	if (p != NULL)
+		count_call(USAGE_FREE);
 	if (align <= DMM_ALIGN_MIN)
 		slab_free_sized(p, n);
 	else
@@ -69,18 +106,22 @@ void *interpose_aligned(size_t align, size_t n)
 	return slab_aligned(align, n);
 }
 
-static int add_piece(void *arg, const struct dmm_piece *piece)
-{
-	struct usage *const u = arg;
-	u->bytes[piece->kind] += piece->len;
-	u->pieces[piece->kind]++;
-	return 0;
-}
-
 void interpose_measure(struct usage *u)
 {
-	*u = (struct usage){.system = "slab"};
-	slab_walk(add_piece, u);
+	struct slab_sums m;
+
+	slab_measure(&m);
+	*u = (struct usage){.system = "slab", .apart = m.tables, .trimmable = m.dirty,
+	    .bytes = {[DMM_LIVE] = m.live, [DMM_FREE] = m.free, [DMM_META] = m.tables, [DMM_PAD] = m.lost},
+	    .pieces = {[DMM_LIVE] = m.live_pieces, [DMM_FREE] = m.free_pieces, [DMM_META] = m.tables != 0,
+	        [DMM_PAD] = m.lost_pieces}};
+	for (int i = 0; i < 5; i++)
+		u->calls[i] = atomic_load_explicit(&calls[i], memory_order_relaxed);
+}
+
+bool interpose_perturb(unsigned char byte)
+{
+	return slab_perturb(byte);
 }
 
 size_t interpose_trim(size_t keep)
@@ -106,6 +147,9 @@ void interpose_after_fork_child(void)
 /* At the latest before main, so that the first thread finds the fork handlers registered. */
 static __attribute__((constructor)) void open_before_main(void)
 {
-	if (slab_start_up())
-		fork_guard();
+	if (!slab_start_up())
+		return;
+	fork_guard();
+	if (surface.stats)
+		usage_at_exit();
 }

@@ -129,6 +129,7 @@ EXPORT size_t malloc_usable_size(void *p)
 
 EXPORT void *__libc_malloc(size_t n) ALIAS(malloc);
 EXPORT void __libc_free(void *p) ALIAS(free);
+EXPORT void cfree(void *p) ALIAS(free); /* programs from before glibc 2.26 still find it there */
 EXPORT void *__libc_calloc(size_t count, size_t n) ALIAS(calloc);
 EXPORT void *__libc_realloc(void *p, size_t n) ALIAS(realloc);
 EXPORT void *__libc_reallocarray(void *p, size_t count, size_t n) ALIAS(reallocarray);

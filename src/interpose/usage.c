@@ -1,7 +1,12 @@
 /* usage.c - what the heap holds, told in the ways that programs ask for it.
  *
- * One walk is the source of all of them.  In glibc's words: arena = uordblks + fordblks, that is,
- * footprint = what cannot be given out now + what is free.
+ * interpose_measure() is the source of all of them, and counts mapped memory alone.  In glibc's words:
+ *
+ *   arena     uordblks + fordblks
+ *   uordblks  live objects with their padding and their headers, large ones among them: hblkhd is 0
+ *   fordblks  free memory;  ordblks  its pieces;  keepcost  what malloc_trim can give back of it
+ *
+ * Tables that lie apart from the objects (slab has such) are in none of these, but in malloc_info.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -32,11 +37,13 @@ static struct mallinfo2 info(void)
 	struct usage u;
 
 	interpose_measure(&u);
+	const size_t arena = footprint(&u) - u.apart;
 	return (struct mallinfo2){
-	    .arena = footprint(&u),
+	    .arena = arena,
 	    .ordblks = u.pieces[DMM_FREE],
-	    .uordblks = footprint(&u) - u.bytes[DMM_FREE],
+	    .uordblks = arena - u.bytes[DMM_FREE],
 	    .fordblks = u.bytes[DMM_FREE],
+	    .keepcost = u.trimmable,
 	};
 }
 
@@ -60,10 +67,24 @@ EXPORT struct mallinfo mallinfo(void)
 	    .ordblks = as_int(m.ordblks),
 	    .uordblks = as_int(m.uordblks),
 	    .fordblks = as_int(m.fordblks),
+	    .keepcost = as_int(m.keepcost),
 	};
 }
 
-/* Measure first and print then: printing may allocate. */
+/* As in glibc, "rest" is what is free.  The sizes of the totals add up to the system's. */
+static void print_totals(FILE *out, const struct usage *u)
+{
+	fprintf(out,
+	    "<total type=\"live\" count=\"%zu\" size=\"%zu\"/>\n"
+	    "<total type=\"rest\" count=\"%zu\" size=\"%zu\"/>\n"
+	    "<total type=\"meta\" count=\"%zu\" size=\"%zu\"/>\n"
+	    "<total type=\"pad\" count=\"%zu\" size=\"%zu\"/>\n"
+	    "<system type=\"current\" size=\"%zu\"/>\n",
+	    u->pieces[DMM_LIVE], u->bytes[DMM_LIVE], u->pieces[DMM_FREE], u->bytes[DMM_FREE],
+	    u->pieces[DMM_META], u->bytes[DMM_META], u->pieces[DMM_PAD], u->bytes[DMM_PAD], footprint(u));
+}
+
+/* Measure first and print then: printing may allocate.  There is one heap, so its totals are all. */
 EXPORT int malloc_info(int options, FILE *out)
 {
 	struct usage u;
@@ -71,19 +92,11 @@ EXPORT int malloc_info(int options, FILE *out)
 	if (options != 0)
 		return EINVAL;
 	interpose_measure(&u);
-	fprintf(out,
-	    "<malloc version=\"1\">\n"
-	    "<heap nr=\"0\" name=\"%s\">\n"
-	    "<total type=\"live\" count=\"%zu\" size=\"%zu\"/>\n"
-	    "<total type=\"rest\" count=\"%zu\" size=\"%zu\"/>\n"
-	    "<total type=\"meta\" count=\"%zu\" size=\"%zu\"/>\n"
-	    "<total type=\"pad\" count=\"%zu\" size=\"%zu\"/>\n"
-	    "<system type=\"current\" size=\"%zu\"/>\n"
-	    "</heap>\n"
-	    "</malloc>\n",
-	    u.system, u.pieces[DMM_LIVE], u.bytes[DMM_LIVE], u.pieces[DMM_FREE],
-	    u.bytes[DMM_FREE], u.pieces[DMM_META], u.bytes[DMM_META], u.pieces[DMM_PAD],
-	    u.bytes[DMM_PAD], footprint(&u));
+	fprintf(out, "<malloc version=\"1\">\n<heap nr=\"0\" name=\"%s\">\n", u.system);
+	print_totals(out, &u);
+	fprintf(out, "</heap>\n");
+	print_totals(out, &u);
+	fprintf(out, "</malloc>\n");
 	return 0;
 }
 
@@ -92,12 +105,32 @@ EXPORT int malloc_trim(size_t pad)
 	return interpose_trim(pad) != 0;
 }
 
-/* The parameters are glibc's own advice to glibc; a design's are set by DMM_CONF.  0: not changed. */
+/* glibc's advice to its malloc.  Only M_PERTURB means the same in every design, and is obeyed.  The others name
+ * mechanisms that a design has not, or has under a name of its own (DMM_CONF): they are accepted, since a program that
+ * sets them works as well without.  0: no such parameter, or the value is none for it. */
 EXPORT int mallopt(int param, int value)
 {
-	(void)param;
-	(void)value;
-	return 0;
+	enum { MXFAST_MOST = 80 * sizeof(size_t) / 4 }; /* glibc's bound */
+
+	switch (param) {
+	case M_PERTURB:
+		return interpose_perturb((unsigned char)value);
+	case M_MXFAST:
+		return value >= 0 && value <= (int)MXFAST_MOST;
+	case M_NLBLKS:
+	case M_GRAIN:
+	case M_KEEP:
+	case M_TRIM_THRESHOLD:
+	case M_TOP_PAD:
+	case M_MMAP_THRESHOLD:
+	case M_MMAP_MAX:
+	case M_CHECK_ACTION:
+	case M_ARENA_TEST:
+	case M_ARENA_MAX:
+		return 1;
+	default:
+		return 0;
+	}
 }
 
 /* no copy(): mallinfo is marked deprecated */

@@ -20,17 +20,24 @@ NO_SANITIZE static inline size_t place_for(uintptr_t own, size_t n)
 	return n <= MEDIUM_MAX ? medium_place[(n + 63) / 64] : PLACE_NONE;
 }
 
-NO_SANITIZE static inline void *slab_malloc(size_t n)
+/* NULL: no object of the class is in the stack. */
+NO_SANITIZE static inline void *malloc_hit(size_t n)
 {
 	const uintptr_t own = own_offset(thread_cache);
 	struct stack OWN_SEG *const k = stack_at(own, place_for(own, n));
 	void **const top = k->top;
 	void *const p = top[-1];
 	if (unlikely(p == NULL))
-		return slab_malloc_slow(n);
+		return NULL;
 	k->top = top - 1;
 	live_set(p);
 	return p;
+}
+
+static inline void *slab_malloc(size_t n)
+{
+	void *const p = malloc_hit(n);
+	return likely(p != NULL) ? p : slab_malloc_slow(n);
 }
 
 /* True: freed.  place: of the one stack that p may belong to, or ANY_PLACE. */

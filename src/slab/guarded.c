@@ -34,6 +34,8 @@ static size_t pages_for(size_t n)
 size_t guarded_usable(const void *p)
 {
 	const struct slab *const s = run_of(p);
+	if (!hardening.runs)
+		return run_bytes(s);
 	const size_t n = run_bytes(s) - s->size;
 
 	if (hardening.canary && !canary_whole((const char *)p + n, pages_for(n) - n))
@@ -107,6 +109,8 @@ static bool too_large(size_t n, size_t align)
 
 void *guarded_malloc(size_t n, size_t align, bool *clean)
 {
+	if (!hardening.runs)
+		return large_malloc(n, align, clean);
 	struct slab *const s = too_large(n, align) ? NULL : open(n, granules_for(n), align, clean);
 
 	if (s == NULL) {
@@ -153,6 +157,8 @@ void guarded_free(void *p)
 	struct slab *const s = run_of(p);
 	uint8_t expect = GRANULE_RUN; /* two threads may free it at once: one is told */
 
+	if (!hardening.runs)
+		return large_free(s, p);
 	guarded_usable(p);
 	if (!atomic_compare_exchange_strong(&s->kind, &expect, GRANULE_FREED))
 		slab_bad_pointer("free", p);
@@ -193,6 +199,8 @@ static void *move(struct slab *from, size_t had, size_t n)
 void *guarded_resize(void *p, size_t n)
 {
 	struct slab *const s = run_of(p);
+	if (!hardening.runs)
+		return large_resize(s, n);
 	const size_t had = guarded_usable(p), all = run_bytes(s), want = granules_for(n) << GRANULE_SHIFT;
 
 	if (too_large(n, 1)) {

@@ -30,6 +30,7 @@ enum { RING_CLASS = 57 };
 static_assert(CLASS_MAX <= 1 << (64 - RING_CLASS), "a class fits above an address");
 
 static __thread struct hardened *mine;
+unsigned char perturb_byte;
 
 /* ---- a thread's state --------------------------------------------------------------------------- */
 
@@ -247,13 +248,19 @@ static __attribute__((noinline)) void *take_sampled(size_t n)
 	return n - 1 < MEDIUM_MAX ? sampled_malloc(n, __builtin_return_address(0)) : NULL;
 }
 
+/* mallopt(M_PERTURB), for n bytes of a new object or NULL. */
+static void *perturb(void *p, size_t n)
+{
+	return p != NULL ? memset(p, (unsigned char)~perturb_byte, n) : NULL;
+}
+
 void *hardened_malloc(size_t n)
 {
 	bool clean;
-	void *const p = sampled_due(1) ? take_sampled(n) : NULL;
-	if (unlikely(p != NULL))
-		return p;
-	return likely(n < MEDIUM_MAX) ? take(class_of(with_canary(n)), n) : guarded_malloc(n, 1, &clean);
+	void *p = sampled_due(1) ? take_sampled(n) : NULL;
+	if (likely(p == NULL))
+		p = likely(n < MEDIUM_MAX) ? take(class_of(with_canary(n)), n) : guarded_malloc(n, 1, &clean);
+	return unlikely(perturb_byte != 0) ? perturb(p, n) : p;
 }
 
 void *hardened_calloc(size_t n)
@@ -266,7 +273,7 @@ void *hardened_calloc(size_t n)
 	return p != NULL && !clean ? memset(p, 0, n) : p;
 }
 
-void *hardened_aligned(size_t align, size_t n)
+static void *take_aligned(size_t align, size_t n)
 {
 	bool clean;
 
@@ -276,6 +283,12 @@ void *hardened_aligned(size_t align, size_t n)
 	while (cls < class_count && size_class[cls].size % align != 0)
 		cls++;
 	return cls < class_count ? take(cls, n) : guarded_malloc(n, align, &clean);
+}
+
+void *hardened_aligned(size_t align, size_t n)
+{
+	void *const p = take_aligned(align, n);
+	return unlikely(perturb_byte != 0) ? perturb(p, n) : p;
 }
 
 /* ---- an object becomes a slot ---------------------------------------------------------------------- */
@@ -365,6 +378,8 @@ static inline void leave(void *p, unsigned cls)
 		slab_misuse("write past the end", p, size);
 	if (hardening.zero_on_free)
 		clear(p, size);
+	else if (unlikely(perturb_byte != 0))
+		memset(p, perturb_byte, size);
 }
 
 static inline void free_own(struct hardened *h, void *p, unsigned cls)

@@ -30,6 +30,11 @@ size_t hardened_usable(const void *p);
 /* alignment: known to be p's; the size must be exact, if canaries tell it. */
 void hardened_free_sized(void *p, size_t n);
 
+/* mallopt(M_PERTURB, byte): from now on, what malloc and realloc give is filled with ~byte, and what is freed
+ * with byte, unless zero_on_free clears it; 0: no more.  It takes the calling thread off the hit path, and
+ * refuses (false) where another thread has a heap already. */
+bool slab_perturb(unsigned char byte);
+extern HIDDEN unsigned char perturb_byte;
 /* What the calling thread's heap is to lend its stacks to; NULL: no memory. */
 struct thread_cache *hardened_cache(void);
 /* All of a quarantine into avail; h's lock is held, and its thread has ended, or calls. */

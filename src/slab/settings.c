@@ -56,6 +56,7 @@ static const struct key {
     {"move_from_bytes", "a large object that moves keeps its pages from this size on",
         &tuning.move_from_bytes, 0, 1ul << 40, SIZE | OR_NEVER},
     {"observe", "dmm top and dmm show may look in where Yama forbids it", &tuning.observe, 0, 1, SWITCH},
+    {"stats", "calls and bytes on stderr when the program ends; counting slows it down", &surface.stats, 0, 1, SWITCH},
     {"deepbind", "dlopen keeps RTLD_DEEPBIND, with which a library's free is not ours", &surface.deepbind, 0, 1,
         SWITCH},
     {"canary", "bytes behind an object's end, checked when it is freed", &hardening.canary, 0, 1,
@@ -213,8 +214,7 @@ static void set(const char *key, const char *value, char why[WHY])
 			crash_format(why, WHY, "%s:%s: %s", key, value, range);
 		return;
 	}
-	if (strcmp(key, "stats") != 0) /* the command's word to every design */
-		explain_unknown(key, why);
+	explain_unknown(key, why);
 }
 
 /* ---- the words --------------------------------------------------------------------------------- */
@@ -319,8 +319,9 @@ void slab_settings_read(void)
 	if (text == NULL || *text == '\0')
 		return;
 	slab_settings_obey(text, NULL, NULL);
-	hardening.on = hardening.canary || hardening.zero_on_free || hardening.random_order ||
+	hardening.runs = hardening.canary || hardening.zero_on_free || hardening.random_order ||
 	    hardening.guard_large || hardening.quarantine != 0;
+	hardening.on = hardening.runs || surface.stats;
 	hardening.secret = settings_secret();
 	hardening.canary_bytes = ((hardening.secret & 0x7f) | 0x80) * 0x0101010101010101u;
 }

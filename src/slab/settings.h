@@ -15,6 +15,7 @@
  *   grow_ahead_mib:8            and so much in any case; both end where the metadata does, every 128 MiB
  *   move_from_bytes:256k        a large object that moves keeps its pages from this size on; never: copied
  *   observe:1                   dmm top and dmm show may look in where Yama forbids it: PR_SET_PTRACER
+ *   stats:1                     calls and bytes on stderr when the program ends; every call misses then
  *   deepbind:1                  dlopen keeps RTLD_DEEPBIND (os/dlopen.h); otherwise it drops that flag
  *
  *   hardened                    canary, zero_on_free, check_on_reuse, quarantine:1024, random_order,
@@ -52,7 +53,8 @@ enum { QUARANTINE_MAX = 1 << 20, SETTINGS_PAGE = 4096 };
 #define SETTING_NEVER SIZE_MAX
 
 struct hardening {
-	bool on; /* any of these */
+	bool on;   /* every call misses the hit path: any of these, or calls are counted, or M_PERTURB */
+	bool runs; /* any of these: large objects are guarded.c's */
 	bool canary, zero_on_free, check_on_reuse, random_order, guard_large, readonly_conf;
 	bool guard_advice;     /* the kernel has MADV_GUARD_INSTALL */
 	size_t quarantine;     /* frees */
@@ -78,7 +80,7 @@ struct tuning {
 
 /* What only the library that takes malloc's place looks at. */
 struct surface {
-	bool deepbind;
+	bool stats, deepbind;
 };
 
 /* Never written to where nothing is set. */
@@ -103,7 +105,7 @@ extern __attribute__((weak)) const char *slab_settings_text(void);
 
 /* The i-th key, what it says in one line, and whether the word "hardened" sets it too; then its value now
  * and what it may be, into a buffer of `cap` bytes. */
-enum { SLAB_SETTINGS = 24 };
+enum { SLAB_SETTINGS = 25 };
 const char *slab_setting_key(size_t i);
 const char *slab_setting_doc(size_t i);
 bool slab_setting_hardens(size_t i);

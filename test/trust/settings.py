@@ -22,7 +22,7 @@ class Settings(unittest.TestCase):
         self.assertEqual(done.stderr.splitlines(), list(lines))
 
     def test_nothing_is_said_without_a_reason(self):
-        for conf in ("", ",", "hardened", "hardened:0", "canary:1", "quarantine:5000,random_order:1", "stats:1"):
+        for conf in ("", ",", "hardened", "hardened:0", "canary:1", "quarantine:5000,random_order:1", "stats:0", "deepbind:1"):
             self.says(conf)
 
     def test_mistakes_are_said(self):

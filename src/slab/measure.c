@@ -1,0 +1,96 @@
+/* measure.c - see measure.h.  Live objects are counted by bits, 64 at a time: 1 GiB of small objects takes 16 MiB
+ * of bitmaps to read. */
+#include "slab/measure.h"
+
+#include "slab/sampled.h"
+#include "slab/slab.h"
+
+static void add_objects(struct slab_sums *m, const struct slab *s, unsigned granules)
+{
+	const char *const start = slab_start(s), *const end = start + ((size_t)granules << GRANULE_SHIFT);
+	const size_t count = s->count, size = s->size;
+	size_t live = 0;
+
+	for (const char *p = start; p < end; p += WORD_BYTES)
+		live += popcount(live_word(p) & ~atomic_load_explicit(avail_word(p), memory_order_relaxed));
+	live = min_size(live, count); /* it may be changing */
+	m->live += live * size;
+	m->live_pieces += live;
+	m->free += (count - live) * size;
+	m->free_pieces += count - live;
+	const size_t all = (size_t)granules << GRANULE_SHIFT, tail = all - min_size(count * size, all);
+	m->lost += tail;
+	m->lost_pieces += tail != 0;
+}
+
+/* What begins at a granule of chunk c; returns how many granules it is, at least 1. */
+static size_t add_granule(struct slab_sums *m, const struct chunk *c, size_t granule, bool *was_free)
+{
+	const struct slab *const s = slab_at(granule);
+	const enum granule_kind kind = kind_of(s);
+	const bool free = c->free[granule % CHUNK_GRANULES / 64] >> granule % 64 & 1;
+
+	if (free) {
+		m->free += GRANULE;
+		m->free_pieces += !*was_free;
+	} else if (kind == GRANULE_RUN && s->run != 0) {
+		*was_free = false;
+		m->live += (size_t)s->run << GRANULE_SHIFT;
+		m->live_pieces++;
+		return s->run;
+	} else if (kind == GRANULE_SLAB && s->granules != 0) {
+		*was_free = false;
+		add_objects(m, s, s->granules);
+		return s->granules;
+	} else {
+		m->lost += GRANULE;
+		m->lost_pieces++;
+	}
+	*was_free = free;
+	return 1;
+}
+
+/* What root.meta_ready says is mapped, and of the tables by thread what is in use. */
+static size_t tables_len(void)
+{
+	const size_t chunks = root.meta_ready, granules = chunks * CHUNK_GRANULES;
+	const size_t bits = granules * GRANULE_WORDS * sizeof(uint64_t);
+
+	return chunks * sizeof(struct chunk) + (chunks + 63) / 64 * sizeof(struct bin_words) +
+	    granules * (sizeof(struct slab) + sizeof root.tags[0]) + 2 * bits +
+	    root.heap_count * (sizeof(struct heap) + HEAP_STACKS_BYTES);
+}
+
+static int add_sampled(void *arg, const struct dmm_piece *piece)
+{
+	struct slab_sums *const m = arg;
+
+	if (piece->kind == DMM_LIVE) {
+		m->live += piece->len;
+		m->live_pieces++;
+	}
+	return 0;
+}
+
+void slab_measure(struct slab_sums *m)
+{
+	bool was_free = false;
+	size_t g = 0;
+
+	*m = (struct slab_sums){0};
+	if (__atomic_load_n(&root.units, __ATOMIC_ACQUIRE) == 0)
+		return;
+	for (size_t chunk = 0;; chunk++) {
+		lock_take(&root.page_lock);
+		const bool more = chunk < root.chunk_count;
+		const struct chunk *const c = &root.chunks[chunk];
+		while (more && g < (chunk + 1) * CHUNK_GRANULES)
+			g += add_granule(m, c, g, &was_free);
+		m->dirty = root.dirty * GRANULE;
+		m->tables = tables_len();
+		lock_give(&root.page_lock);
+		if (!more)
+			break;
+	}
+	sampled_walk(add_sampled, m);
+}

@@ -1,0 +1,19 @@
+/* measure.h - how many bytes of the heap are live, free, tables: sums, without a walk object by object. */
+#ifndef SLAB_MEASURE_H
+#define SLAB_MEASURE_H
+
+#include <stddef.h>
+
+/* live + free + lost is the payload of the chunks that the heap uses. */
+struct slab_sums {
+	size_t live, live_pieces; /* bytes of live objects with their padding; objects */
+	size_t free, free_pieces; /* free objects in slabs and in threads' stacks, and free runs of granules */
+	size_t lost, lost_pieces; /* tails of slabs, the guard in front, what is changing hands */
+	size_t dirty;             /* of free: runs that hold memory, which slab_trim() can give back */
+	size_t tables;            /* metadata that is mapped, outside of payload */
+};
+
+/* Thread-safe; it takes page_lock, for one chunk at a time.  Exact while no other thread allocates or frees. */
+void slab_measure(struct slab_sums *m);
+
+#endif

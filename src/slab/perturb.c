@@ -1,0 +1,41 @@
+/* perturb.c - mallopt(M_PERTURB): slab learns while it runs that every call shall miss the hit path. */
+#include "slab/hardened.h"
+
+/* heaps_lock is held. */
+static bool alone(void)
+{
+	for (uint32_t i = HEAP_FIRST; i < root.heap_count; i++)
+		if (root.heaps[i].owner != NULL && &root.heaps[i] != thread_cache.heap)
+			return false;
+	return true;
+}
+
+/* The calling thread's stacks are emptied.  A signal handler that allocates meanwhile finds a thread that
+ * has ended, and is served by the common heap. */
+static bool leave_hit_path(void)
+{
+	struct thread_cache *const tc = &thread_cache;
+	struct heap *const h = tc->heap;
+
+	lock_take(&root.heaps_lock);
+	const bool may = alone();
+	lock_give(&root.heaps_lock);
+	if (!may || tc->ended)
+		return false;
+	if (h != NULL)
+		heap_abandon(h);
+	*tc = (struct thread_cache){THREAD_CACHE_NONE, .ended = true};
+	hardening.on = true;
+	tc->ended = false;
+	return true;
+}
+
+bool slab_perturb(unsigned char byte)
+{
+	if (!slab_start_up())
+		return false;
+	if (byte != 0 && !hardening.on && !leave_hit_path())
+		return false;
+	perturb_byte = byte;
+	return true;
+}
