@@ -12,6 +12,10 @@ add_test(NAME lab_config COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/lab/config_test.py 
 add_test(NAME lab_tune COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/lab/tune_test.py $<TARGET_FILE:dmm>
 	${CMAKE_CURRENT_SOURCE_DIR}/recordings)
 set_tests_properties(lab_tune PROPERTIES TIMEOUT 300)
+add_executable(stories programs/stories.c)
+set_target_properties(stories PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
+target_compile_options(stories PRIVATE -O1 -g -fno-omit-frame-pointer -fno-builtin)
+target_link_libraries(stories PRIVATE pthread)
 add_test(NAME lab_advise COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/lab/advise_test.py $<TARGET_FILE:dmm>
-	${CMAKE_CURRENT_SOURCE_DIR}/recordings)
+	${CMAKE_CURRENT_SOURCE_DIR}/recordings $<TARGET_FILE:stories>)
 set_tests_properties(lab_advise PROPERTIES TIMEOUT 300)

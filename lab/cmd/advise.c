@@ -3,11 +3,11 @@
 #include "cmd/commands.h"
 #include "tune/advise.h"
 
-enum { KEY_NO_TUNE = OPTION_OWN };
+enum { KEY_QUICK = OPTION_OWN, KEY_STUDY };
 
 struct request {
 	const char *path;
-	bool quick;
+	bool study;
 	enum format format;
 };
 
@@ -16,8 +16,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	struct request *const r = state->input;
 
 	switch (key) {
-	case KEY_NO_TUNE:
-		r->quick = true;
+	case KEY_QUICK: /* what advise always is since it leaves designs for study out */
+		break;
+	case KEY_STUDY:
+		r->study = true;
 		break;
 	case OPTION_FORMAT:
 		r->format = option_format(arg);
@@ -36,14 +38,18 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 int cmd_advise(int argc, char **argv)
 {
 	static const struct argp_option options[] = {
-	    {"quick", KEY_NO_TUNE, NULL, 0, "Only designs as they come, without a search for settings", 0},
+	    {"study", KEY_STUDY, NULL, 0,
+	        "Also the lecture's designs, and settings of bins and gnu that a search finds", 0},
+	    {"quick", KEY_QUICK, NULL, OPTION_HIDDEN, "", 0},
 	    OPTION_FORMAT_LINE, {0}};
 	static const struct argp argp = {.options = options,
 	    .parser = parse,
 	    .args_doc = "T",
-	    .doc = "Say which design would serve a recorded program best, with which settings, and why.\v"
-	           "Every design replays the recording in simulated memory. Memory and time count alike: what is "
-	           "made small is peak footprint times the time of the whole run."};
+	    .doc = "Say what is wrong with a recorded program's memory, by call site, and which allocator would "
+	           "serve it better.\v"
+	           "First come growth, pinned pages, retained memory, oversized requests and churn. Then slab is "
+	           "compared with the malloc that the program had: both replay the recording in simulated memory, on "
+	           "the recording's clock. The advice is the least product of average memory and time."};
 	static struct tune_recording rec;
 	static struct advice a;
 	struct request r = {0};
@@ -51,8 +57,7 @@ int cmd_advise(int argc, char **argv)
 	options_parse(&argp, argc, argv, &r);
 	if (r.path == NULL)
 		lab_die(EXIT_USAGE, "advise on what?  dmm advise T");
-	tune_recordings_open(&rec, &r.path, 1);
-	advise(&a, &rec, !r.quick);
+	advise(&a, &rec, r.path, r.study);
 	advice_print(&a, r.format);
 	return EXIT_FINE;
 }

@@ -411,6 +411,8 @@ static bool finish(struct build *b, struct trace_error *e)
 	    .without_effect = b->without_effect,
 	    .timeless = b->timeless};
 
+	/* The last mark is when the process ended, which may be long after its last call. */
+	b->last_tick = max_size(b->last_tick, b->file.end_tick);
 	if (!add_mark(b, b->stream.events))
 		return trace_fail(e, TRACE_NOWHERE, "no room for the calls made ready: %s", strerror(errno));
 	h.marks_at = b->ops.len;

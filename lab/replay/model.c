@@ -5,6 +5,7 @@
  */
 #include "replay/model.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,8 +14,12 @@
 
 #define HEAP_LEN ((size_t)256 << 30)
 #define MAP_LEN  ((size_t)512 << 30)
+#define LEN_PARTS 2048 /* 128 and 256 MiB at least */
 
-enum { AHEAD_SLOT = 16, AHEAD_CHUNK = 6 };
+enum { AHEAD_SLOT = 16, AHEAD_CHUNK = 6, BUDGET_MARKS = 64 /* between two looks at the time */ };
+
+/* In an idle time the clock moves in steps, so that a heap that purges does so at the right moments. */
+enum { IDLE_STEP_NS = 50000000, IDLE_STEPS = 200 };
 
 struct cell { /* an object */
 	void *p;
@@ -31,6 +36,9 @@ struct model {
 	uint64_t payload;
 	uint64_t peak;    /* bytes of the arena, at most */
 	uint64_t peak_at; /* after so many ops, for the first time */
+	uint64_t clock_ns; /* of the recording, up to which `area` is counted */
+	double area;      /* bytes of footprint x ns; without times, x calls */
+	double budget_s, began_s; /* of CPU time; budget_s 0: any */
 };
 
 static void stop(struct model *m, const char *why, size_t at)
@@ -38,6 +46,15 @@ static void stop(struct model *m, const char *why, size_t at)
 	if (m->r->problem[0] == '\0')
 		snprintf(m->r->problem, sizeof m->r->problem, "%s after %llu calls", why,
 		    (unsigned long long)replay_ops_calls(m->ops, at));
+}
+
+/* Seconds of this thread: what else runs on the machine is no matter. */
+static double cpu_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
 /* ---- one call --------------------------------------------------------------------------------- */
@@ -123,12 +140,39 @@ static inline void perform_some(struct model *m, size_t from, size_t to)
 	m->peak = peak;
 }
 
+/* The simulated clock moves to ns; what is held until then counts for the mean. */
+static void move_clock(struct model *m, uint64_t ns)
+{
+	uint64_t step = ns > m->clock_ns ? (ns - m->clock_ns) / IDLE_STEPS : 0;
+
+	step = step > IDLE_STEP_NS ? step : IDLE_STEP_NS;
+	while (m->clock_ns < ns) {
+		const uint64_t next = ns - m->clock_ns > step ? m->clock_ns + step : ns;
+		m->area += (double)os_arena_footprint(&m->arena) * (double)(next - m->clock_ns);
+		m->clock_ns = next;
+		held_clock(&m->heap, &m->arena, next);
+	}
+}
+
+static bool budget_is_spent(const struct model *m)
+{
+	return m->budget_s > 0 && cpu_now() - m->began_s > m->budget_s;
+}
+
 /* Ops [from, to), moving the simulated clock at every mark. */
 static void perform_range(struct model *m, size_t from, size_t to)
 {
 	while (from < to) {
-		const size_t mark = (from / OPS_A_MARK + 1) * OPS_A_MARK, end = mark < to ? mark : to;
-		held_clock(&m->heap, &m->arena, m->ops->mark[from / OPS_A_MARK].ns);
+		const size_t number = from / OPS_A_MARK, mark = (number + 1) * OPS_A_MARK;
+		const size_t end = mark < to ? mark : to;
+		if (m->ops->head->timeless)
+			m->area += (double)os_arena_footprint(&m->arena) * (double)(end - from);
+		else
+			move_clock(m, m->ops->mark[number].ns);
+		if (number % BUDGET_MARKS == 0 && budget_is_spent(m)) {
+			stop(m, "it takes too long: stopped", from);
+			return;
+		}
 		replay_ops_pass(m->ops, from);
 		perform_some(m, from, end);
 		from = end;
@@ -140,9 +184,14 @@ static void perform_range(struct model *m, size_t from, size_t to)
 static bool open_heap(struct model *m)
 {
 	const struct subject *const s = m->r->subject;
-	int error = os_arena_open(&m->arena, 0, HEAP_LEN, MAP_LEN);
+	int error = -ENOMEM;
 
-	m->payload = m->peak = m->peak_at = m->r->failed = 0;
+	/* Under a limit of address space a model gets what there is. */
+	for (size_t part = 1; error != 0 && part <= LEN_PARTS; part *= 2)
+		error = os_arena_open(&m->arena, 0, HEAP_LEN / part, MAP_LEN / part);
+	m->payload = m->peak = m->peak_at = m->r->failed = m->clock_ns = 0;
+	m->area = 0;
+	m->began_s = cpu_now();
 	if (error != 0) {
 		snprintf(m->r->problem, sizeof m->r->problem, "no address space for a model: %s",
 		    strerror(-error));
@@ -163,13 +212,17 @@ static void close_heap(struct model *m)
 	memset(m->cell, 0, m->ops->head->slots * sizeof *m->cell);
 }
 
-/* Seconds of this thread: what else runs on the machine is no matter. */
-static double cpu_now(void)
+/* Of a run that has come to its end. */
+static void tell_time(struct model *m)
 {
-	struct timespec t;
+	const size_t count = m->ops->head->count;
+	const uint64_t ns = replay_ops_ns(m->ops, count);
 
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+	if (!m->ops->head->timeless)
+		move_clock(m, ns);
+	const double whole = m->ops->head->timeless ? (double)count : (double)ns;
+	m->r->end = os_arena_footprint(&m->arena);
+	m->r->mean = whole > 0 ? m->area / whole : (double)m->r->end;
 }
 
 /* Nothing but the calls.  Returns when the arena was largest. */
@@ -180,6 +233,7 @@ static uint64_t run_plain(struct model *m, uint64_t *peak)
 	perform_range(m, 0, m->ops->head->count);
 	m->r->seconds = cpu_now() - began;
 	m->r->os_calls = m->arena.calls;
+	tell_time(m);
 	*peak = m->peak;
 	return m->peak_at;
 }
@@ -201,6 +255,8 @@ static void look(struct model *m, struct accounting *a, size_t at)
 {
 	a->events = replay_ops_calls(m->ops, at);
 	a->ns = replay_ops_ns(m->ops, at);
+	if (at == m->ops->head->count && !m->ops->head->timeless)
+		move_clock(m, a->ns);
 	if (!accounting_take(a, &m->heap, &m->arena, m->payload) && m->r->failed == 0)
 		stop(m, "the walk does not sum to the footprint", at);
 	if ((m->heap.sys->traits & DMM_FREES) == 0)
@@ -287,7 +343,8 @@ bool model_replay(struct model_result *r, const struct replay_ops *ops, const st
 	return r->samples != NULL;
 }
 
-bool model_peak(struct model_result *r, const struct replay_ops *ops, const struct subject *subject)
+bool model_memory(struct model_result *r, const struct replay_ops *ops, const struct subject *subject,
+    double budget_s)
 {
 	static struct model m;
 	uint64_t peak = 0;
@@ -295,10 +352,11 @@ bool model_peak(struct model_result *r, const struct replay_ops *ops, const stru
 	if (!open_model(&m, r, ops, subject))
 		return false;
 	m.touching = true;
+	m.budget_s = budget_s;
 	if (open_heap(&m)) {
 		run_plain(&m, &peak);
 		r->peak.footprint = peak;
-		if (r->failed != 0)
+		if (r->failed != 0 && r->problem[0] == '\0')
 			stop(&m, "out of simulated memory or mappings", ops->head->count);
 		close_heap(&m);
 	}

@@ -18,6 +18,8 @@ struct model_result {
 	uint64_t calls, failed; /* replayed; of them refused */
 	uint64_t peak_payload; /* the lower bound of any allocator's footprint */
 	struct accounting peak; /* where the footprint was largest, for the first time */
+	double mean;      /* bytes of footprint, averaged over the recording's time; without times, over its calls */
+	uint64_t end;     /* bytes of footprint at the end of the recording, idle time included */
 	struct accounting *samples; /* at even steps of calls; the first is the start, the last the end */
 	size_t sample_count;
 	uint64_t os_calls; /* to the simulated system, in the first run; there they cost nothing */
@@ -27,8 +29,10 @@ struct model_result {
 /* samples: how many steps, at least 1; there is one sample more.  False: no memory. */
 bool model_replay(struct model_result *r, const struct replay_ops *ops, const struct subject *subject,
     size_t samples);
-/* The first run alone: r->peak has the footprint and no parts, and there are no samples. */
-bool model_peak(struct model_result *r, const struct replay_ops *ops, const struct subject *subject);
+/* One run alone: r->peak has the footprint and no parts, and there are no samples.  budget_s: of CPU time;
+ * a run that needs more ends early, and r->problem says so; 0: any. */
+bool model_memory(struct model_result *r, const struct replay_ops *ops, const struct subject *subject,
+    double budget_s);
 void model_free(struct model_result *r);
 
 #endif

@@ -151,6 +151,8 @@ static bool read_heads(struct trace_file *f, struct trace_error *e)
 		if (h.kind == TRACE_EVENTS && h.events > 0 && !remember(f, &h, at))
 			return trace_fail(e, at, "no memory for an index of %zu blocks", f->count);
 		f->ended |= h.kind == TRACE_END;
+		if (h.kind == TRACE_END && h.now_tick > f->end_tick)
+			f->end_tick = h.now_tick;
 		if (h.now_tick > tick && h.now_ns > ns) {
 			tick = h.now_tick;
 			ns = h.now_ns;

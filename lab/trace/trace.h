@@ -48,6 +48,7 @@ struct trace_file {
 	size_t count, cap;
 	uint64_t events;
 	bool ended;          /* there is an END block: the process ended in order */
+	uint64_t end_tick;   /* when it was written; 0: there is none.  The last call may be long before */
 	uint64_t sound_len;  /* bytes up to the first damage; == len if there is none */
 	struct trace_error damage; /* why the rest cannot be read; empty text: it can */
 	double ns_per_tick;

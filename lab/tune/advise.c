@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/lab.h"
 #include "allocators/registry.h"
@@ -15,7 +16,10 @@ static const double SLOW_NS = 500; /* a call; no need to know it better */
 static const double RUN_LEAST = 0.01; /* seconds: a process takes that much to start and end */
 static const double TIMED_MOST = 0.8; /* of the run in malloc and free: more is no real clock */
 
-enum { REPEAT = 3, BESIDE_LEAST = 2 << 20, SAVES_LEAST = 256 << 10 }; /* bytes */
+static const double SLOWER_MOST = 20; /* of the fastest design's time: what takes longer is stopped */
+static const double BUDGET_LEAST = 2; /* seconds */
+
+enum { REPEAT = 3, REPEAT_MOST = 4000000 /* calls */, BESIDE_LEAST = 2 << 20, SAVES_LEAST = 256 << 10 /* bytes */ };
 
 /* Designs that no program should get, and why. */
 static const struct {
@@ -34,7 +38,17 @@ static struct choice *add(struct advice *a, const struct dmm_system *sys, const 
 	return c;
 }
 
-static void replay(struct choice *c, const struct replay_ops *ops)
+/* A design that frees nothing holds all that was ever asked for: no need to replay that. */
+static void count_all(struct choice *c, const struct facts *f)
+{
+	c->peak = (struct accounting){.footprint = f->asked};
+	c->end_footprint = f->asked;
+	c->mean = (double)f->asked;
+	snprintf(c->problem, sizeof c->problem, "for study: never frees; at least all that was asked for");
+}
+
+/* budget_s: of CPU time; 0: any. */
+static void replay(struct choice *c, const struct replay_ops *ops, double budget_s)
 {
 	struct subject subject = {.sys = c->sys, .params = c->sys->defaults};
 	struct params_error e;
@@ -43,25 +57,29 @@ static void replay(struct choice *c, const struct replay_ops *ops)
 	snprintf(subject.name, sizeof subject.name, "%s", c->sys->name);
 	if (!params_parse(&subject.params, c->sys, c->conf, &e))
 		lab_die(EXIT_OURS, "%s: %s", c->sys->name, e.text);
-	if (!model_replay(&r, ops, &subject, 1))
+	if (!model_memory(&r, ops, &subject, budget_s))
 		lab_die(EXIT_OURS, "no memory to replay");
 	c->ns = tune_ns(&r);
+	if (r.problem[0] == '\0' && !model_replay(&r, ops, &subject, 1))
+		lab_die(EXIT_OURS, "no memory to replay");
+	c->ns = r.problem[0] == '\0' && tune_ns(&r) < c->ns ? tune_ns(&r) : c->ns;
 	c->peak = r.peak;
-	c->end_footprint = r.sample_count != 0 ? r.samples[r.sample_count - 1].footprint : 0;
+	c->mean = r.mean;
+	c->end_footprint = r.end;
 	snprintf(c->problem, sizeof c->problem, "%s", r.problem);
 	model_free(&r);
-	for (int i = 1; i < REPEAT && c->ns < SLOW_NS; i++) /* was it the machine? */
-		if (model_peak(&r, ops, &subject) && tune_ns(&r) < c->ns)
+	for (int i = 2; i < REPEAT && c->ns < SLOW_NS && ops->head->count < REPEAT_MOST; i++) /* was it the machine? */
+		if (model_memory(&r, ops, &subject, budget_s) && tune_ns(&r) < c->ns)
 			c->ns = tune_ns(&r);
 }
 
 static void judge(const struct advice *a, struct choice *c)
 {
-	if ((c->sys->traits & DMM_FREES) == 0)
-		snprintf(c->problem, sizeof c->problem, "for study: never frees");
 	for (size_t i = 0; i < sizeof for_study / sizeof *for_study; i++)
 		if (strcmp(for_study[i].name, c->sys->name) == 0)
 			snprintf(c->problem, sizeof c->problem, "%s", for_study[i].why);
+	if (c == a->usual)
+		return;
 	if (a->facts.busy_threads > 1 && (c->sys->traits & DMM_THREADS) == 0)
 		snprintf(c->problem, sizeof c->problem, "one lock around every call, and %llu busy threads",
 		    (unsigned long long)a->facts.busy_threads);
@@ -75,7 +93,7 @@ static void weigh(struct advice *a, struct choice *c, double usual_ns)
 	const double share = calls / all;
 
 	c->run = 1 + share * (c->ns / usual_ns - 1);
-	c->process = a->beside_heap + (double)c->peak.footprint;
+	c->process = a->beside_heap + c->mean;
 	c->cost = c->process * c->run;
 	if (c->problem[0] == '\0')
 		judge(a, c);
@@ -97,7 +115,7 @@ static void add_tuned(struct advice *a, const char *name)
 
 	tune_search(&tuned, registry_find(name), a->rec, 1, 0.25);
 	if (tuned.found.conf[0] != '\0')
-		replay(add(a, tuned.sys, tuned.found.conf), &a->rec->ops);
+		replay(add(a, tuned.sys, tuned.found.conf), &a->rec->ops, 0);
 }
 
 static const struct choice *find(const struct advice *a, const char *name)
@@ -130,26 +148,95 @@ static bool worth_it(const struct advice *a)
 	    (a->usual->process - a->best->process >= SAVES_LEAST || a->best->run <= WORTH);
 }
 
-void advise(struct advice *a, const struct tune_recording *rec, bool tuned)
+static bool is_glibc(const char *name)
 {
-	*a = (struct advice){.rec = rec};
-	if (!facts_count(&a->facts, &rec->ops))
-		lab_die(EXIT_OURS, "%s: no memory", rec->path);
-	for (const struct dmm_system *const *s = registry_systems(); *s != NULL; s++)
-		replay(add(a, *s, ""), &rec->ops);
-	if (tuned && a->facts.busy_threads == 1) {
+	return name[0] == '\0' || strncmp(name, "libc.so", 7) == 0 || strncmp(name, "libc-", 5) == 0;
+}
+
+/* Which malloc the program had, as the recording says. */
+static void read_recorded_on(struct advice *a, const char *path)
+{
+	struct trace_file file;
+	struct trace_error e;
+
+	if (trace_file_open(&file, path, &e)) {
+		if (!trace_file_value(&file, TRACE_META, "allocator", a->recorded_on, sizeof a->recorded_on))
+			a->recorded_on[0] = '\0';
+		trace_file_close(&file);
+	}
+	const char *const slash = strrchr(a->recorded_on, '/');
+	if (slash != NULL)
+		memmove(a->recorded_on, slash + 1, strlen(slash + 1) + 1);
+	a->known = is_glibc(a->recorded_on);
+}
+
+static void show_share(void *arg, double share)
+{
+	(void)arg;
+	fprintf(stderr, "\r\033[Kreading calls: %.0f %%", 100 * share);
+	fflush(stderr);
+}
+
+static void show_design(const char *name)
+{
+	if (isatty(STDERR_FILENO))
+		fprintf(stderr, "\r\033[Kreplaying on a model of %s", name);
+}
+
+static void clear_progress(void)
+{
+	if (isatty(STDERR_FILENO))
+		fputs("\r\033[K", stderr);
+}
+
+/* The fast designs first: they say how long the others may take. */
+static void replay_study(struct advice *a, double fastest_s)
+{
+	static const char *const order[] = {"segdata", "segmeta", "bins", "vm", "dlist", "list", "minimal", "pad"};
+	const double most = SLOWER_MOST * fastest_s > BUDGET_LEAST ? SLOWER_MOST * fastest_s : BUDGET_LEAST;
+
+	for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
+		struct choice *const c = add(a, registry_find(order[i]), "");
+		show_design(order[i]);
+		if ((c->sys->traits & DMM_FREES) == 0)
+			count_all(c, &a->facts);
+		else
+			replay(c, &a->rec->ops, most);
+	}
+	if (a->facts.busy_threads == 1) {
 		add_tuned(a, "bins");
 		add_tuned(a, "gnu");
 	}
-	const double usual_ns = find(a, "gnu")->ns;
-	a->beside_heap = beside_heap(a, find(a, "gnu"));
-	a->timed = usual_ns * 1e-9 * (double)a->facts.calls < TIMED_MOST * a->facts.seconds;
+}
+
+void advise(struct advice *a, struct tune_recording *rec, const char *path, bool study)
+{
+	struct trace_error e;
+
+	*a = (struct advice){.rec = rec};
+	read_recorded_on(a, path);
+	if (!diagnose(&a->diagnosis, path, isatty(STDERR_FILENO) ? show_share : NULL, NULL, &e))
+		lab_die(EXIT_FAULT, "%s: %s", path, e.text);
+	tune_recordings_open(rec, &path, 1);
+	if (!facts_count(&a->facts, &rec->ops))
+		lab_die(EXIT_OURS, "%s: no memory", path);
+	show_design("glibc's design");
+	replay(add(a, registry_find("gnu"), ""), &rec->ops, 0);
+	show_design("slab");
+	replay(add(a, registry_find("slab"), ""), &rec->ops, 0);
+	const double usual_ns = a->choice[0].ns;
+	if (study)
+		replay_study(a, usual_ns * 1e-9 * (double)a->facts.calls);
+	a->usual = find(a, "gnu");
+	a->beside_heap = beside_heap(a, a->usual);
+	a->timed = !rec->ops.head->timeless && usual_ns * 1e-9 * (double)a->facts.calls < TIMED_MOST * a->facts.seconds;
 	for (size_t i = 0; i < a->count; i++)
 		weigh(a, &a->choice[i], usual_ns);
 	qsort(a->choice, a->count, sizeof *a->choice, by_cost);
 	a->best = &a->choice[0];
 	a->usual = find(a, "gnu");
-	a->none_needed = a->usual->problem[0] == '\0' && !worth_it(a);
+	a->none_needed = !worth_it(a);
+	clear_progress();
 }
 
 enum part advise_gap(const struct accounting *peak, double *share)

@@ -1,22 +1,24 @@
-/* advise.h - which design, with which settings, for a recorded program: what each would need, and the
- * least of it.
+/* advise.h - what is wrong with a recorded program's memory, and which allocator would serve it better.
  *
- * Memory and time count alike: what is made small is  memory of the process * time of its run.
- *   memory  what the process has beside its heap, and the design's peak footprint
- *   time    the recorded run with this design's calls in place of gnu's; in a recording without real
- *           times (an import) gnu's calls are taken as ADVISE_SHARE of the run
- * So a program that hardly allocates loses nothing by a slow design, and a large one with a small heap
- * nothing by a wasteful one.  Not had as an advice, whatever the figures say: what never frees, what
- * searches one list for every call, and one lock around every call where several threads are busy.
+ * The diagnosis comes first (diagnose/diagnose.h).  Then the allocator that the program ran on is judged
+ * against slab, or, if asked for, against every design of the lecture:
+ *   memory  what the process has beside its heap, and the design's mean footprint over the recording
+ *   time    the recorded run with this design's calls in place of glibc's; in a recording without real
+ *           times (an import) glibc's calls are taken as ADVISE_SHARE of the run
+ * Memory and time count alike: the advice is the least of their product.  glibc's row is a model of its
+ * design, gnu.  A program that was recorded on another malloc is told so: no model knows that one.
+ * Never advised: what never frees, what searches one list for every call, and one lock around every call
+ * where several threads are busy.
  */
 #ifndef LAB_TUNE_ADVISE_H
 #define LAB_TUNE_ADVISE_H
 
 #include "cli/lab.h"
+#include "diagnose/diagnose.h"
 #include "tune/workload.h"
 #include "tune/tune.h"
 
-enum { ADVISE_CHOICES = 24 };
+enum { ADVISE_CHOICES = 24, ADVISE_NAME = 128 };
 #define ADVISE_SHARE 0.02
 
 struct choice {
@@ -24,15 +26,19 @@ struct choice {
 	char conf[ASCENT_CONF];  /* "": as it comes */
 	char problem[160];       /* "", or why it is not had */
 	struct accounting peak;  /* where the footprint was largest */
+	double mean;             /* bytes of footprint over time */
 	uint64_t end_footprint;
 	double ns;               /* a call */
 	double run;              /* of the whole run's time, next to gnu as it comes */
-	double process;          /* bytes: the footprint and what the process has beside its heap */
+	double process;          /* bytes: the mean footprint and what the process has beside its heap */
 	double cost;             /* the product; less is better */
 };
 
 struct advice {
 	const struct tune_recording *rec;
+	struct diagnosis diagnosis;
+	char recorded_on[ADVISE_NAME]; /* the file whose malloc the program had; "": not known */
+	bool known;         /* that is glibc, or not known and taken for it */
 	struct facts facts;
 	bool timed;         /* the recording has real times */
 	double beside_heap; /* bytes that the process has beside its heap, about */
@@ -42,8 +48,9 @@ struct advice {
 	bool none_needed; /* the best gains nothing worth a change over the usual */
 };
 
-/* tuned: also the best settings that a search finds. */
-void advise(struct advice *a, const struct tune_recording *rec, bool tuned);
+/* study: every design of the lecture too, and the best settings that a search finds for two of them.
+ * Shows progress on a terminal.  Exits with a message where the recording cannot be read. */
+void advise(struct advice *a, struct tune_recording *rec, const char *path, bool study);
 
 /* On stdout, and on stderr the command to run next. */
 void advice_print(const struct advice *a, enum format format);

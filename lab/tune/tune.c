@@ -88,7 +88,7 @@ bool tune_measure(struct tune_figure *f, const struct dmm_system *sys, const cha
 	if (!params_parse(&subject.params, sys, conf, &e))
 		return false;
 	snprintf(subject.name, sizeof subject.name, "%s", sys->name);
-	if (!model_peak(&r, &rec->ops, &subject))
+	if (!model_memory(&r, &rec->ops, &subject, 0))
 		lab_die(EXIT_OURS, "%s: no memory", rec->path);
 	*f = (struct tune_figure){r.peak.footprint, tune_ns(&r)};
 	return r.problem[0] == '\0';

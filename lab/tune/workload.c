@@ -22,6 +22,7 @@ struct pass {
 static void count_size(struct pass *p, uint64_t size)
 {
 	p->f->requests++;
+	p->f->asked += size;
 	p->small += size <= FACTS_SMALL;
 	if (size <= FACTS_SIZES)
 		p->sizes[size]++;

@@ -19,6 +19,7 @@ struct facts {
 	uint64_t peak_payload, peak_count;
 	uint64_t peak_large, peak_large_count; /* of that in objects of FACTS_LARGE bytes and more */
 	uint64_t end_payload;
+	uint64_t asked;                /* bytes, of all requests together */
 };
 
 /* False: no memory. */

@@ -1,0 +1,64 @@
+/* diagnose.h - what is wrong with a program's memory, from one pass over its recording.
+ *
+ *   recording --gather--> counters of each call site, marks over time, pages that few objects hold
+ *             --judge---> findings: growth, pinned, retained, oversized, churn; the worst first
+ *
+ * A finding names a call site, a figure and the evidence.  Each rule has a threshold, so that a healthy
+ * program has no finding.  Addresses are those that the recorded allocator gave out, so pinned pages are
+ * that allocator's real ones.
+ *
+ * Cost: about 0.1 us a call, and 150 bytes a call site, 50 bytes a live object.  Not thread-safe.
+ */
+#ifndef LAB_DIAGNOSE_DIAGNOSE_H
+#define LAB_DIAGNOSE_DIAGNOSE_H
+
+#include <stdio.h>
+
+#include "cli/json.h"
+#include "trace/stream.h"
+#include "trace/symbols.h"
+
+enum finding_kind {
+	FINDING_GROWTH,    /* a site's live objects become more to the end, and none of them is freed */
+	FINDING_PINNED,    /* pages of which at most a quarter is live, and whose objects hold them */
+	FINDING_RETAINED,  /* the program holds much less than at its peak, for much of its run */
+	FINDING_OVERSIZED, /* bytes that were asked for and never touched, or given back by realloc */
+	FINDING_CHURN,     /* objects that live for a few calls, so many that it shows in the run's time */
+	FINDING_KINDS,
+};
+
+enum { FINDINGS_MAX = 8, FINDING_TEXT = 320, MARKS = 16, FINE_MARKS = 256 };
+
+struct finding {
+	enum finding_kind kind;
+	uint64_t bytes;      /* at stake; of churn 0 */
+	uint64_t objects;    /* that it is about */
+	uint32_t stack;      /* call site: a node of the recording; 0: none was recorded */
+	double rate;         /* growth: bytes a second; churn: calls a second */
+	char what[FINDING_TEXT]; /* the finding as a sentence without its site and without its full stop */
+	char site[FINDING_TEXT]; /* "make_node (list.c:33), called by load (main.c:12)"; "": not recorded */
+};
+
+struct diagnosis {
+	struct finding finding[FINDINGS_MAX]; /* the most serious first */
+	size_t count;
+	/* What the judgement rests on. */
+	uint64_t calls, peak_payload, end_payload;
+	double seconds;      /* of the recording; 0: it knows no times */
+	double mean_payload; /* bytes, over time */
+	char unsaid[FINDING_TEXT]; /* "", or what the recording cannot tell, and what would help */
+};
+
+extern const char *const finding_names[FINDING_KINDS]; /* "growth", "pinned", ... */
+
+/* Read a whole recording.  False: *e says why.  `progress` may be NULL; it is called now and then with
+ * the share that is done, 0 to 1. */
+bool diagnose(struct diagnosis *d, const char *path, void (*progress)(void *arg, double share), void *arg,
+    struct trace_error *e);
+
+/* The findings for people, numbered; one line if there is none. */
+void diagnosis_text(const struct diagnosis *d, FILE *out);
+/* The member "diagnosis" of an open object. */
+void diagnosis_json(const struct diagnosis *d, struct json *j);
+
+#endif

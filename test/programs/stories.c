@@ -1,0 +1,162 @@
+/* stories.c NAME - a program with one planted fault of its memory, in plant() unless said otherwise, or
+ * (healthy) with none: what dmm advise should name. */
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define NOINLINE __attribute__((noinline))
+
+enum { KEPT_MAX = 200000, IDLE_THREADS = 4, IDLE_OBJECTS = 20000 };
+
+static void *volatile sink;
+static char *kept[KEPT_MAX];
+
+static void pause_ms(unsigned ms)
+{
+	usleep(ms * 1000);
+}
+
+NOINLINE static char *plant(size_t n)
+{
+	char *const p = malloc(n);
+
+	memset(p, 1, n);
+	return p;
+}
+
+NOINLINE static char *other(size_t n)
+{
+	char *const p = malloc(n);
+
+	memset(p, 2, n);
+	return p;
+}
+
+/* What healthy programs do: objects of many sizes that live for a while. */
+static void work(int rounds)
+{
+	char *p[64];
+
+	for (int r = 0; r < rounds; r++) {
+		for (size_t i = 0; i < 64; i++)
+			p[i] = other(32 + i * 37 % 300);
+		for (size_t i = 0; i < 64; i++)
+			free(p[i]);
+	}
+}
+
+static void leak(void)
+{
+	for (int i = 0; i < 200; i++) {
+		work(20);
+		for (int k = 0; k < 50; k++)
+			sink = plant(100);
+		pause_ms(2);
+	}
+}
+
+static void growth(void)
+{
+	size_t n = 0;
+
+	for (int i = 0; i < 100; i++) {
+		work(20);
+		for (int k = 0; k < 20; k++)
+			kept[n++] = plant(700);
+		pause_ms(4);
+	}
+	while (n > 0)
+		free(kept[--n]);
+}
+
+static void pinned(void)
+{
+	for (int i = 0; i < 100000; i++)
+		kept[i] = i % 100 == 0 ? plant(48) : other(200);
+	for (int i = 0; i < 100000; i++)
+		if (i % 100 != 0)
+			free(kept[i]);
+	pause_ms(300);
+	work(100);
+}
+
+static void burst(void)
+{
+	for (size_t i = 0; i < 150000; i++)
+		kept[i] = plant(200 + i % 150);
+	for (size_t i = 0; i < 150000; i++)
+		free(kept[i]);
+	pause_ms(600);
+	work(1);
+}
+
+static void *work_once(void *arg)
+{
+	static __thread char *mine[IDLE_OBJECTS];
+
+	for (int i = 0; i < IDLE_OBJECTS; i++)
+		mine[i] = plant(300);
+	for (int i = 0; i < IDLE_OBJECTS; i++)
+		free(mine[i]);
+	pause_ms(600);
+	return arg;
+}
+
+static void idle(void)
+{
+	pthread_t thread[IDLE_THREADS];
+
+	for (int i = 0; i < IDLE_THREADS; i++)
+		pthread_create(&thread[i], NULL, work_once, NULL);
+	for (int i = 0; i < IDLE_THREADS; i++)
+		pthread_join(thread[i], NULL);
+}
+
+static void churn(void)
+{
+	for (int i = 0; i < 3000000; i++) {
+		sink = plant(40);
+		free(sink);
+	}
+}
+
+/* In oversized() itself: large buffers of which one page is used. */
+static void oversized(void)
+{
+	for (int i = 0; i < 20; i++) {
+		kept[i] = malloc(8 << 20);
+		kept[i][0] = 1;
+		sink = kept[i];
+		work(10);
+	}
+	pause_ms(30);
+}
+
+static void healthy(void)
+{
+	for (int i = 0; i < 1000; i++)
+		kept[i] = other(1000);
+	for (int i = 0; i < 100; i++) {
+		work(2);
+		pause_ms(3);
+	}
+	for (int i = 0; i < 1000; i++)
+		free(kept[i]);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct {
+		const char *name;
+		void (*tell)(void);
+	} stories[] = {{"leak", leak}, {"growth", growth}, {"pinned", pinned}, {"burst", burst}, {"idle", idle},
+	    {"churn", churn}, {"oversized", oversized}, {"healthy", healthy}};
+
+	for (size_t i = 0; argc == 2 && i < sizeof stories / sizeof *stories; i++)
+		if (strcmp(argv[1], stories[i].name) == 0) {
+			stories[i].tell();
+			return 0;
+		}
+	return 2;
+}
