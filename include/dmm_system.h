@@ -24,7 +24,7 @@ extern "C" {
 #endif
 
 /* Raised when a struct of this page changes; `abi` of a loaded system must be equal. */
-#define DMM_SYSTEM_ABI 1u
+#define DMM_SYSTEM_ABI 2u
 
 /* Every payload is aligned to this, as the x86-64 psABI asks of malloc. */
 #define DMM_ALIGN_MIN ((size_t)16)
@@ -104,6 +104,8 @@ enum dmm_option {
 	DMM_OPT_MMAP_THRESHOLD = 1u << 6,
 	DMM_OPT_TRIM_THRESHOLD = 1u << 7,
 	DMM_OPT_GROW_MIN       = 1u << 8,
+	DMM_OPT_MIN_CHUNK      = 1u << 9,
+	DMM_OPT_RUNS           = 1u << 10,
 };
 
 /* The keys of DMM_CONF have the names of these fields. */
@@ -119,6 +121,8 @@ struct dmm_params {
 	bool              mmap_adaptive;  /* the threshold follows what is freed (key: mmap_threshold:adaptive) */
 	size_t            trim_threshold; /* bytes free at the heap's top that are given back; SIZE_MAX: never */
 	size_t            grow_min;       /* bytes, the least growth of the heap section */
+	size_t            min_chunk;      /* bytes, 16; 0: as many as links and footer need (key: usual) */
+	size_t            runs;           /* objects of up to so many bytes may live in runs; 0: none do (key: off) */
 };
 
 /* ---- looking inside ----------------------------------------------------------------------- */

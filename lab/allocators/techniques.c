@@ -13,10 +13,14 @@ const struct technique techniques[TECHNIQUES] = {
     {"mmap_threshold", DMM_OPT_MMAP_THRESHOLD, {"adaptive", "never", "4096"}},
     {"trim_threshold", DMM_OPT_TRIM_THRESHOLD, {"never", "4096"}},
     {"grow_min", DMM_OPT_GROW_MIN, {"4096", "262144"}},
+    {"min_chunk", DMM_OPT_MIN_CHUNK, {"usual", "16"}},
+    {"runs", DMM_OPT_RUNS, {"off", "16", "256"}},
 };
 
 const struct technique tunables[TUNABLES] = {
     {"reuse", DMM_OPT_REUSE, {"none", "links", "footer"}},
+    {"min_chunk", DMM_OPT_MIN_CHUNK, {"usual", "16"}},
+    {"runs", DMM_OPT_RUNS, {"off", "16", "32", "64", "128", "256"}},
     {"fit", DMM_OPT_FIT, {"first", "next", "best", "address"}},
     {"coalesce", DMM_OPT_COALESCE, {"now", "8", "64", "512", "4k", "16k"}},
     {"split_min", DMM_OPT_SPLIT_MIN, {"0", "64", "128", "256", "512", "1k"}},

@@ -14,11 +14,11 @@ struct technique {
 	const char *values[TECHNIQUE_VALUES]; /* NULL ends them */
 };
 
-enum { TECHNIQUES = 9 };
+enum { TECHNIQUES = 11 };
 extern const struct technique techniques[TECHNIQUES];
 
 /* What a search tries: more values of what is a number, and nothing that only finds mistakes. */
-enum { TUNABLES = 8 };
+enum { TUNABLES = 10 };
 extern const struct technique tunables[TUNABLES];
 
 #endif

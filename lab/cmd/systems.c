@@ -53,6 +53,8 @@ static const struct {
     {DMM_OPT_MMAP_THRESHOLD, "mmap_threshold"},
     {DMM_OPT_TRIM_THRESHOLD, "trim_threshold"},
     {DMM_OPT_GROW_MIN, "grow_min"},
+    {DMM_OPT_MIN_CHUNK, "min_chunk"},
+    {DMM_OPT_RUNS, "runs"},
 };
 
 static const char *teaches(const char *name)

@@ -13,10 +13,13 @@ int chunk_open(struct chunk_heap *h, const struct dmm_params *params, const stru
 		return -ENOSYS;
 	if (params->footer && params->reuse == DMM_REUSE_FOOTER)
 		return -EINVAL; /* there would be no live footer to check */
+	if (params->min_chunk != 0 && params->reuse != DMM_REUSE_FOOTER)
+		return -EINVAL; /* 16 bytes have no room for a header and a live footer */
 	*h = (struct chunk_heap){
 	    .section = {.os = os},
 	    .reuse = params->reuse,
 	    .footer = params->footer,
+	    .chunk_min = params->min_chunk != 0 ? params->min_chunk : reuse_chunk_min(params->reuse),
 	    .split_min = params->split_min,
 	    .grow_min = round_up(params->grow_min, MAX_ALIGN),
 	};
@@ -66,6 +69,17 @@ struct chunk *chunk_grow(struct chunk_heap *h, size_t least)
 	return c;
 }
 
+size_t chunk_lacks(const struct chunk_heap *h, size_t need)
+{
+	if (h->last == NULL)
+		return need;
+	footer_verify_before(h, h->last);
+	if (!chunk_before_free(h, h->last))
+		return need;
+	const size_t top = chunk_size(chunk_before(h, h->last));
+	return top < need ? need - top : 0;
+}
+
 size_t chunk_trim(struct chunk_heap *h, struct chunk *c, size_t keep)
 {
 	const size_t least = max_size(keep, reuse_chunk_min(h->reuse));
@@ -86,7 +100,7 @@ size_t chunk_trim(struct chunk_heap *h, struct chunk *c, size_t keep)
 struct chunk *chunk_split(const struct chunk_heap *h, struct chunk *c, size_t need)
 {
 	const size_t rest = chunk_size(c) - need;
-	CHECK(need >= reuse_chunk_min(h->reuse) && rest >= reuse_chunk_min(h->reuse));
+	CHECK(need >= h->chunk_min && rest >= h->chunk_min);
 
 	chunk_set_size(h, c, need);
 	struct chunk *const tail = chunk_after(c);
@@ -106,7 +120,7 @@ static bool plausible(const struct chunk_heap *h, const struct chunk *c)
 	if (c < h->first || c >= h->last || !is_aligned(chunk_payload(h, c), MAX_ALIGN))
 		return false; /* nothing there may be read as a chunk */
 	const size_t size = chunk_size(c);
-	return size >= reuse_chunk_min(h->reuse) && size <= ptr_diff(h->last, c) &&
+	return size >= h->chunk_min && size <= ptr_diff(h->last, c) &&
 	    (c->head & CHUNK_M) == 0;
 }
 
@@ -132,12 +146,13 @@ static int walk_fence(const struct chunk_heap *h, const struct chunk *c, dmm_vis
 	    "fence", -1);
 }
 
-/* A free chunk whose links, and with reuse:footer its footer, stand in what will be payload. */
+/* A free chunk whose links, and with reuse:footer its footer, stand in what will be payload.  In a tiny one
+ * they are one word. */
 static int walk_reused(const struct chunk_heap *h, const struct chunk *c, int32_t bin,
     dmm_visit *visit, void *arg)
 {
-	const size_t links = 2 * sizeof(struct chunk *), usable = chunk_usable(h, c);
-	const size_t footer = h->reuse == DMM_REUSE_FOOTER ? sizeof(size_t) : 0;
+	const size_t usable = chunk_usable(h, c), links = min_size(2 * sizeof(struct chunk *), usable);
+	const size_t footer = h->reuse == DMM_REUSE_FOOTER && usable > links ? sizeof(size_t) : 0;
 	char *const mem = chunk_payload(h, c);
 	int r;
 
@@ -147,8 +162,8 @@ static int walk_reused(const struct chunk_heap *h, const struct chunk *c, int32_
 	return piece(visit, arg, mem + usable - footer, footer, DMM_FREE, "footer", bin);
 }
 
-static int walk_chunk(const struct chunk_heap *h, const struct chunk *c, int32_t bin,
-    dmm_visit *visit, void *arg)
+static int walk_chunk(const struct chunk_heap *h, const struct chunk *c, int32_t bin, chunk_inside *inside,
+    const void *bins, dmm_visit *visit, void *arg)
 {
 	const bool waiting = (c->head & CHUNK_W) != 0, free_chunk = !chunk_live(c) || waiting;
 	const char *const what = !free_chunk ? "payload" : waiting ? "waiting" : "free";
@@ -157,15 +172,15 @@ static int walk_chunk(const struct chunk_heap *h, const struct chunk *c, int32_t
 
 	if (r == 0 && free_chunk && !waiting && h->reuse != DMM_REUSE_NONE)
 		r = walk_reused(h, c, bin, visit, arg);
-	else if (r == 0)
+	else if (r == 0 && (free_chunk || inside == NULL || !inside(bins, c, visit, arg, &r)))
 		r = piece(visit, arg, chunk_payload(h, c), usable, free_chunk ? DMM_FREE : DMM_LIVE, what,
 		    free_chunk ? bin : -1);
 	return r != 0 ? r : piece(visit, arg, ptr_add(c, header + usable), reuse_footer(h->reuse),
 	    DMM_META, "footer", -1);
 }
 
-int chunk_walk(const struct chunk_heap *h, chunk_bin *bin, const void *bins, dmm_visit *visit,
-    void *arg)
+int chunk_walk(const struct chunk_heap *h, chunk_bin *bin, chunk_inside *inside, const void *bins,
+    dmm_visit *visit, void *arg)
 {
 	int r = 0;
 
@@ -175,7 +190,7 @@ int chunk_walk(const struct chunk_heap *h, chunk_bin *bin, const void *bins, dmm
 	    "alignment", -1);
 	for (const struct chunk *c = h->first; c != h->last && r == 0; c = chunk_after(c))
 		r = c->head & CHUNK_M ? walk_fence(h, c, visit, arg)
-		                      : walk_chunk(h, c, bin(bins, chunk_size(c)), visit, arg);
+		                      : walk_chunk(h, c, bin(bins, c), inside, bins, visit, arg);
 	return r != 0 ? r : piece(visit, arg, h->last, reuse_header(h->reuse), DMM_META, "header", -1);
 }
 
@@ -185,7 +200,10 @@ static bool check_chunk(const struct chunk_heap *h, const struct chunk *c, struc
 	const struct chunk *const next = chunk_after(c);
 	const bool has_footer = h->reuse != DMM_REUSE_FOOTER || !chunk_live(c);
 
-	if (has_footer && *chunk_footer(h, c) != chunk_size(c))
+	if (chunk_size(c) == CHUNK_TINY) {
+		if (!chunk_live(c) && (c->tiny_links & CHUNK_MARK) == 0)
+			return fault(why, "C7 marked", c, c->tiny_links, CHUNK_MARK);
+	} else if (has_footer && *chunk_footer(h, c) != chunk_size(c))
 		return fault(why, "C2 footer", c, *chunk_footer(h, c), chunk_size(c));
 	if (chunk_live(c) && (c->head & CHUNK_W) == 0 && footer_overrun(h, c) != 0)
 		return fault(why, "C2 footer", c, footer_overrun(h, c), 0);
@@ -209,7 +227,7 @@ bool chunk_check(const struct chunk_heap *h, size_t listed, size_t waiting, stru
 				return fault(why, "C1 aligned", c, size, ptr_diff(h->last, c));
 			continue;
 		}
-		if (size < reuse_chunk_min(h->reuse) || size > ptr_diff(h->last, c))
+		if (size < chunk_least(h, c) || size > ptr_diff(h->last, c))
 			return fault(why, "C1 aligned", c, size, ptr_diff(h->last, c));
 		if (!check_chunk(h, c, why))
 			return false;

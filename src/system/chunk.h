@@ -13,6 +13,18 @@
  * size counts header, payload and footer.  mem is 16-aligned in both.  Compact, next and prev stand
  * in the payload of a free chunk; with reuse:footer a live chunk's payload extends over its footer.
  *
+ * min_chunk:16 (reuse:footer only): a chunk of 16 bytes has 8 of payload.  While it is free, that one word
+ * holds both links, each a distance from `first` in units of 16 bytes, and the mark, a 1 in the lowest bit:
+ *
+ *          +---------------+                bit 63   62 ..... 32   31 ...... 1      0
+ *  chunk-> | 16       MWPL |                  +---+-------------+-------------+------+
+ *  mem --> | links         |  the word:       | 0 |    prev     |    next     | mark |
+ *  next -> | size     MWPL |                  +---+-------------+-------------+------+
+ *
+ * The next chunk finds it by that word: an even one is a footer, the size of a larger chunk; an odd one says
+ * that the chunk before has 16 bytes.  It is unlinked in O(1), as any chunk of a doubly linked list.  31 bits
+ * reach 32 GiB behind `first`: beyond that the smallest chunk is the usual one.
+ *
  *   L  live: not in a free list       P  the chunk before is live (kept with reuse:footer only)
  *   W  waiting to be merged: freed, but L until then (coalesce:deferred)
  *   M  not a chunk like others: a fence here, a mapping of its own in gnu
@@ -31,6 +43,7 @@
  *   C4 merged    no two neighbours have L = 0
  *   C5 listed    as many chunks with L = 0 in the heap as in the free lists
  *   C6 waiting   as many chunks with W in the heap as wait, and each is L
+ *   C7 marked    a free chunk of 16 bytes has the mark
  */
 #ifndef SYSTEM_CHUNK_H
 #define SYSTEM_CHUNK_H
@@ -41,10 +54,17 @@
 #include "system/policy/reuse.h"
 
 enum chunk_bits { CHUNK_L = 1, CHUNK_P = 2, CHUNK_W = 4, CHUNK_M = 8, CHUNK_BITS = 15 };
+enum { CHUNK_TINY = 16, CHUNK_MARK = 1 };
+
+#define CHUNK_TINY_LINK  (((uint64_t)1 << 31) - 1)
+#define CHUNK_TINY_REACH ((CHUNK_TINY_LINK + 1) * MAX_ALIGN) /* bytes behind `first` */
 
 struct chunk {
-	size_t head;               /* size | bits */
-	struct chunk *next;        /* the header's second word, or the payload's first */
+	size_t head; /* size | bits */
+	union {
+		struct chunk *next; /* the header's second word, or the payload's first */
+		uint64_t tiny_links; /* of a free chunk of 16 bytes: both, and the mark */
+	};
 	struct chunk *compact_prev; /* the payload's second word; reuse:none has it in the footer */
 };
 
@@ -53,6 +73,7 @@ struct chunk_heap {
 	struct chunk *first, *last; /* NULL until the heap begins */
 	enum dmm_reuse reuse;
 	bool footer; /* live footers are guarded: policy/footer.h */
+	size_t chunk_min;           /* bytes, the smallest chunk; 16 with min_chunk:16 */
 	size_t split_min, grow_min; /* bytes */
 };
 
@@ -90,7 +111,13 @@ static inline size_t chunk_usable(const struct chunk_heap *h, const struct chunk
 /* The size of a chunk whose payload has n bytes, n <= DMM_SIZE_MAX. */
 static inline size_t chunk_need(const struct chunk_heap *h, size_t n)
 {
-	return max_size(round_up(n + reuse_overhead(h->reuse), MAX_ALIGN), reuse_chunk_min(h->reuse));
+	return max_size(round_up(n + reuse_overhead(h->reuse), MAX_ALIGN), h->chunk_min);
+}
+
+/* The size of the smallest chunk that may stand at `at`. */
+static inline size_t chunk_least(const struct chunk_heap *h, const void *at)
+{
+	return ptr_diff(at, h->first) < CHUNK_TINY_REACH ? h->chunk_min : reuse_chunk_min(h->reuse);
 }
 
 static inline size_t *chunk_footer(const struct chunk_heap *h, const struct chunk *c)
@@ -98,16 +125,61 @@ static inline size_t *chunk_footer(const struct chunk_heap *h, const struct chun
 	return ptr_add(c, chunk_size(c) - (h->reuse == DMM_REUSE_NONE ? 16 : 8));
 }
 
-static inline struct chunk **chunk_prev(const struct chunk_heap *h, struct chunk *c)
+static inline struct chunk **chunk_prev_field(const struct chunk_heap *h, struct chunk *c)
 {
 	return h->reuse == DMM_REUSE_NONE ? ptr_add(c, chunk_size(c) - 8) : &c->compact_prev;
+}
+
+static inline struct chunk *chunk_tiny_link(const struct chunk_heap *h, const struct chunk *c, int shift)
+{
+	return ptr_add(h->first, (c->tiny_links >> shift & CHUNK_TINY_LINK) * MAX_ALIGN);
+}
+
+static inline void chunk_set_tiny_link(const struct chunk_heap *h, struct chunk *c, int shift,
+    const struct chunk *to)
+{
+	const uint64_t units = ptr_diff(to, h->first) / MAX_ALIGN;
+	c->tiny_links = (c->tiny_links & ~(CHUNK_TINY_LINK << shift)) | units << shift;
+}
+
+/* The links of a free chunk. */
+static inline struct chunk *chunk_next(const struct chunk_heap *h, const struct chunk *c)
+{
+	return unlikely(chunk_size(c) == CHUNK_TINY) ? chunk_tiny_link(h, c, 1) : c->next;
+}
+
+static inline struct chunk *chunk_prev(const struct chunk_heap *h, struct chunk *c)
+{
+	return unlikely(chunk_size(c) == CHUNK_TINY) ? chunk_tiny_link(h, c, 32) : *chunk_prev_field(h, c);
+}
+
+static inline void chunk_set_next(const struct chunk_heap *h, struct chunk *c, struct chunk *next)
+{
+	if (unlikely(chunk_size(c) == CHUNK_TINY))
+		chunk_set_tiny_link(h, c, 1, next);
+	else
+		c->next = next;
+}
+
+static inline void chunk_set_prev(const struct chunk_heap *h, struct chunk *c, struct chunk *prev)
+{
+	if (unlikely(chunk_size(c) == CHUNK_TINY))
+		chunk_set_tiny_link(h, c, 32, prev);
+	else
+		*chunk_prev_field(h, c) = prev;
+}
+
+/* What tells the next chunk how large the free chunk c is: the footer, or the mark. */
+static inline void chunk_write_footer(const struct chunk_heap *h, struct chunk *c)
+{
+	*chunk_footer(h, c) = chunk_size(c) == CHUNK_TINY ? CHUNK_MARK : chunk_size(c);
 }
 
 /* Do ptr arith to find prev chunk's footer and fetch its (not redundant!) size, then its header. */
 static inline struct chunk *chunk_before(const struct chunk_heap *h, const struct chunk *c)
 {
-	const size_t *const footer = ptr_sub(c, h->reuse == DMM_REUSE_NONE ? 16 : 8);
-	return ptr_sub(c, *footer);
+	const size_t footer = *(const size_t *)ptr_sub(c, h->reuse == DMM_REUSE_NONE ? 16 : 8);
+	return ptr_sub(c, (footer & CHUNK_MARK) != 0 ? CHUNK_TINY : footer);
 }
 
 /* May chunk_before() be read, and is it free? */
@@ -122,7 +194,7 @@ static inline bool chunk_before_free(const struct chunk_heap *h, const struct ch
 static inline void chunk_set_free(const struct chunk_heap *h, struct chunk *c)
 {
 	c->head &= ~(size_t)(CHUNK_L | CHUNK_W);
-	*chunk_footer(h, c) = chunk_size(c);
+	chunk_write_footer(h, c);
 	if (h->reuse == DMM_REUSE_FOOTER)
 		chunk_after(c)->head &= ~(size_t)CHUNK_P;
 }
@@ -140,7 +212,7 @@ static inline void chunk_set_size(const struct chunk_heap *h, struct chunk *c, s
 {
 	c->head = size | (c->head & CHUNK_BITS);
 	if (h->reuse != DMM_REUSE_FOOTER || !chunk_live(c))
-		*chunk_footer(h, c) = size;
+		chunk_write_footer(h, c);
 }
 
 /* 0 or -errno: -ENOSYS where there is no heap section, -EINVAL for an impossible set. */
@@ -150,6 +222,10 @@ void chunk_close(struct chunk_heap *h);
 /* A new free chunk of `least` bytes, or of the smallest chunk's, at the end of the heap, not yet in a list
  * nor merged.  NULL: no memory. */
 struct chunk *chunk_grow(struct chunk_heap *h, size_t least);
+
+/* By how many bytes the heap must grow so that a chunk of `need` bytes fits at its end: what is free there
+ * counts, as the new chunk will be merged with it. */
+size_t chunk_lacks(const struct chunk_heap *h, size_t need);
 
 /* Cut the free chunk c, the last one, down to `keep` bytes or a little more, and give the rest back.
  * Bytes given back; c stands smaller. */
@@ -164,11 +240,14 @@ struct chunk *chunk_coalesce(const struct chunk_heap *h, struct chunk *c, struct
 /* Ends the program unless p is the payload of a live chunk, as far as its header can tell. */
 struct chunk *chunk_to_free(const struct chunk_heap *h, void *p);
 
-/* Which bin is a chunk of `size` bytes in? */
-typedef int32_t chunk_bin(const void *arg, size_t size);
+/* Which bin is a free chunk in? */
+typedef int32_t chunk_bin(const void *arg, const struct chunk *c);
 
-int chunk_walk(const struct chunk_heap *h, chunk_bin *bin, const void *bins, dmm_visit *visit,
-    void *arg);
+/* Show what is inside the payload of the live chunk c.  False: it is the program's as a whole. */
+typedef bool chunk_inside(const void *arg, const struct chunk *c, dmm_visit *visit, void *visit_arg, int *r);
+
+int chunk_walk(const struct chunk_heap *h, chunk_bin *bin, chunk_inside *inside, const void *bins,
+    dmm_visit *visit, void *arg);
 
 /* listed: chunks in all free lists; waiting: in all lists of waiting ones. */
 bool chunk_check(const struct chunk_heap *h, size_t listed, size_t waiting, struct dmm_fault *why);

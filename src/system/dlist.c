@@ -122,12 +122,12 @@ static bool grow(struct dlist *d, size_t need)
 /* A free chunk that is big enough, still in the list. */
 static struct chunk *find(struct dlist *d, size_t need)
 {
-	struct chunk *c = fit_search(&d->list, need, d->fit);
+	struct chunk *c = fit_search(&d->heap, &d->list, need, d->fit);
 
 	if (c == NULL && merge_waiting(d))
-		c = fit_search(&d->list, need, d->fit);
-	if (c == NULL && grow(d, need)) /* the new chunk is then treated as found */
-		c = fit_search(&d->list, need, d->fit);
+		c = fit_search(&d->heap, &d->list, need, d->fit);
+	while (c == NULL && grow(d, chunk_lacks(&d->heap, need)))
+		c = fit_search(&d->heap, &d->list, need, d->fit); /* the new chunk is then treated as found */
 	return c;
 }
 
@@ -165,24 +165,39 @@ static void dlist_free(void *st, void *p)
 	}
 }
 
+/* c and what is free behind it, at the heap's top with as much more as lacks, become one live chunk.
+ * False: together they are not large enough. */
+static bool extend(struct dlist *d, struct chunk *c, size_t need)
+{
+	struct chunk_heap *const h = &d->heap;
+	struct chunk *const next = chunk_after(c);
+	size_t have = chunk_size(c) + (chunk_live(next) ? 0 : chunk_size(next));
+
+	if (have < need) {
+		const bool at_top = next == h->last || (!chunk_live(next) && chunk_after(next) == h->last);
+		if (!at_top || !grow(d, need - have))
+			return false;
+		have = chunk_size(c) + (chunk_live(next) ? 0 : chunk_size(next));
+	}
+	if (have < need) /* somebody moved the break: the new chunk is elsewhere */
+		return false;
+	take_out(d, next);
+	chunk_coalesce(h, c, next);
+	chunk_set_live(h, c);
+	return true;
+}
+
 /* In place: take the chunk behind c if it is free and large enough, give back what is too much. */
 static void *dlist_resize(void *st, void *p, size_t n)
 {
 	struct dlist *const d = st;
 	struct chunk_heap *const h = &d->heap;
-	struct chunk *const c = chunk_of(h, p), *const next = chunk_after(c);
+	struct chunk *const c = chunk_of(h, p);
 	const size_t need = chunk_need(h, n);
 
 	footer_verify(h, c);
-	if (chunk_size(c) < need) {
-		if (next == h->last && !grow(d, need - chunk_size(c)))
-			return NULL;
-		if (chunk_live(next) || chunk_size(c) + chunk_size(next) < need)
-			return NULL;
-		take_out(d, next);
-		chunk_coalesce(h, c, next);
-		chunk_set_live(h, c);
-	}
+	if (chunk_size(c) < need && !extend(d, c, need))
+		return NULL;
 	if (split_too_big(h, c, need))
 		give(d, chunk_split(h, c, need));
 	footer_guard(h, c);
@@ -195,16 +210,16 @@ static size_t dlist_usable(void *st, const void *p)
 	return chunk_usable(&d->heap, chunk_of(&d->heap, p));
 }
 
-static int32_t the_only_list(const void *arg, size_t size)
+static int32_t the_only_list(const void *arg, const struct chunk *c)
 {
-	(void)arg, (void)size;
+	(void)arg, (void)c;
 	return 0;
 }
 
 static int dlist_walk(void *st, dmm_visit *visit, void *arg)
 {
 	const struct dlist *const d = st;
-	return chunk_walk(&d->heap, the_only_list, NULL, visit, arg);
+	return chunk_walk(&d->heap, the_only_list, NULL, NULL, visit, arg);
 }
 
 static bool dlist_check(void *st, struct dmm_fault *why)
@@ -220,7 +235,7 @@ static void *dlist_next_free(void *st, int32_t bin, const void *after)
 {
 	const struct dlist *const d = st;
 	const struct chunk *const c = after != NULL ? chunk_of(&d->heap, after) : NULL;
-	struct chunk *const next = bin == 0 ? fit_next(d->list, c) : NULL;
+	struct chunk *const next = bin == 0 ? fit_next(&d->heap, d->list, c) : NULL;
 	return next != NULL ? chunk_payload(&d->heap, next) : NULL;
 }
 

@@ -132,8 +132,12 @@ static void *gnu_resize(void *st, void *p, size_t n)
 {
 	struct gnu *const g = st;
 
-	if (in_heap(g, p))
-		return bins_resize(&g->bins, p, n);
+	if (in_heap(g, p)) {
+		void *const q = bins_resize(&g->bins, p, n);
+		if (q != NULL)
+			trim_top(g, g->trim_threshold, g->bins.heap.grow_min);
+		return q;
+	}
 	if (n < g->mmap_threshold / 2)
 		return NULL; /* small by now: a chunk of the heap will do */
 	struct mapping *const m = mapping_resize(&g->large, mapping_of(p), n);
@@ -191,7 +195,8 @@ const struct dmm_system system_gnu = {
     .traits = DMM_FREES | DMM_COALESCES | DMM_INBAND | DMM_USES_BRK | DMM_USES_MAP | DMM_RETURNS |
         DMM_SEES_DOUBLE_FREE | DMM_SEES_FOREIGN,
     .options = DMM_OPT_FIT | DMM_OPT_SPLIT_MIN | DMM_OPT_COALESCE | DMM_OPT_FOOTER | DMM_OPT_REUSE |
-        DMM_OPT_BIN_SPACING | DMM_OPT_MMAP_THRESHOLD | DMM_OPT_TRIM_THRESHOLD | DMM_OPT_GROW_MIN,
+        DMM_OPT_BIN_SPACING | DMM_OPT_MMAP_THRESHOLD | DMM_OPT_TRIM_THRESHOLD | DMM_OPT_GROW_MIN |
+        DMM_OPT_MIN_CHUNK | DMM_OPT_RUNS,
     .align = DMM_ALIGN_MIN,
     .state_size = sizeof(struct gnu),
     .defaults = {.coalesce = DMM_COALESCE_DEFERRED, .deferred_max = WAITING_MAX,

@@ -146,6 +146,23 @@ static void list_free(void *st, void *p)
 	coalesce_with_next(prev); /* prev chunk in memory free */
 }
 
+/* The chunk behind c in memory, if it is free and both are at least `size` bytes; at the heap's top that may
+ * be a new one.  NULL: there is none.  *prev: the chunk before it in the list. */
+static struct header *next_to_take(struct list_heap *l, const struct header *c, size_t size,
+    struct header **prev)
+{
+	struct header *const spot = *prev = insertion_spot(l, c);
+	struct header *const next = spot->next != NULL && spot->next == chain_after(c) ? spot->next : NULL;
+	const size_t have = c->size + (next != NULL ? next->size : 0);
+
+	if (have >= size)
+		return next;
+	if (ptr_add(c, have) != (void *)l->heap.last || !grow(l, next != NULL ? next : spot, size - have))
+		return NULL;
+	struct header *const grown = spot->next; /* elsewhere, if somebody moved the break */
+	return grown == chain_after(c) && c->size + grown->size >= size ? grown : NULL;
+}
+
 /* In place: take the chunk behind c if it is free and large enough, give back what is too much. */
 static void *list_resize(void *st, void *p, size_t n)
 {
@@ -154,8 +171,8 @@ static void *list_resize(void *st, void *p, size_t n)
 	const size_t size = chain_need(n);
 
 	if (c->size < size) {
-		struct header *const prev = insertion_spot(l, c), *const next = prev->next;
-		if (next == NULL || next != chain_after(c) || c->size + next->size < size)
+		struct header *prev, *const next = next_to_take(l, c, size, &prev);
+		if (next == NULL)
 			return NULL;
 		prev->next = next->next;
 		c->size += next->size;

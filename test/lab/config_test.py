@@ -43,7 +43,7 @@ class Config(WithFiles):
         self.assertEqual({source for _, source in found.values()}, {"default"})
         self.assertEqual(found["reuse"][0], "footer")
         self.assertEqual(found["mmap_threshold"][0], "adaptive")
-        self.assertEqual(len(found), 10)
+        self.assertEqual(len(found), 12)
 
     def test_each_value_says_where_it_came_from_and_the_last_word_counts(self):
         path = self.file("# mine\nreuse:links\nfit:address\n")

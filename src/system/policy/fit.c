@@ -1,19 +1,19 @@
 /* fit.c - searching a free list, and keeping its order. */
 #include "system/policy/fit.h"
 
-static struct chunk *first_fit(struct chunk *head, size_t need)
+static struct chunk *first_fit(const struct chunk_heap *h, struct chunk *head, size_t need)
 {
 	struct chunk *c = head;
 
 	do {
 		if (chunk_size(c) >= need)
 			return c;
-		c = c->next;
+		c = chunk_next(h, c);
 	} while (c != head);
 	return NULL;
 }
 
-static struct chunk *best_fit(struct chunk *head, size_t need)
+static struct chunk *best_fit(const struct chunk_heap *h, struct chunk *head, size_t need)
 {
 	struct chunk *best = NULL, *c = head;
 
@@ -21,16 +21,17 @@ static struct chunk *best_fit(struct chunk *head, size_t need)
 		const size_t size = chunk_size(c);
 		if (size >= need && (best == NULL || size < chunk_size(best)))
 			best = c;
-		c = c->next;
+		c = chunk_next(h, c);
 	} while (c != head && (best == NULL || chunk_size(best) != need));
 	return best;
 }
 
-struct chunk *fit_search(struct chunk **head, size_t need, enum dmm_fit fit)
+struct chunk *fit_search(const struct chunk_heap *h, struct chunk **head, size_t need, enum dmm_fit fit)
 {
 	if (*head == NULL)
 		return NULL;
-	struct chunk *const c = fit == DMM_FIT_BEST ? best_fit(*head, need) : first_fit(*head, need);
+	struct chunk *const c =
+	    fit == DMM_FIT_BEST ? best_fit(h, *head, need) : first_fit(h, *head, need);
 	if (c != NULL && fit == DMM_FIT_NEXT)
 		*head = c; /* taking it leaves the head behind it */
 	return c;
@@ -38,21 +39,21 @@ struct chunk *fit_search(struct chunk **head, size_t need, enum dmm_fit fit)
 
 static void insert_before(const struct chunk_heap *h, struct chunk *at, struct chunk *c)
 {
-	struct chunk *const prev = *chunk_prev(h, at);
+	struct chunk *const prev = chunk_prev(h, at);
 
-	c->next = at;
-	*chunk_prev(h, c) = prev;
-	prev->next = c;
-	*chunk_prev(h, at) = c;
+	chunk_set_next(h, c, at);
+	chunk_set_prev(h, c, prev);
+	chunk_set_next(h, prev, c);
+	chunk_set_prev(h, at, c);
 }
 
 /* The chunk before which c stands in order of address; head itself also when c is the last. */
-static struct chunk *successor(struct chunk *head, const struct chunk *c)
+static struct chunk *successor(const struct chunk_heap *h, struct chunk *head, const struct chunk *c)
 {
 	struct chunk *at = head;
 
-	while (at < c && at->next != head)
-		at = at->next;
+	while (at < c && chunk_next(h, at) != head)
+		at = chunk_next(h, at);
 	return at < c ? head : at;
 }
 
@@ -61,10 +62,11 @@ void fit_insert(const struct chunk_heap *h, struct chunk **head, struct chunk *c
 	struct chunk *const old = *head;
 
 	if (old == NULL) {
-		*head = c->next = c;
-		*chunk_prev(h, c) = c;
+		*head = c;
+		chunk_set_next(h, c, c);
+		chunk_set_prev(h, c, c);
 	} else if (fit == DMM_FIT_ADDRESS) {
-		insert_before(h, successor(old, c), c);
+		insert_before(h, successor(h, old, c), c);
 		*head = c < old ? c : old;
 	} else {
 		insert_before(h, old, c);
@@ -82,13 +84,14 @@ bool fit_check(const struct chunk_heap *h, struct chunk *head, size_t *count, st
 	if (!chunk_check_listed(h, c, why))
 		return false;
 	do {
-		if (!chunk_check_listed(h, c->next, why))
+		struct chunk *const next = chunk_next(h, c);
+		if (!chunk_check_listed(h, next, why))
 			return false;
-		struct chunk *const back = *chunk_prev(h, c->next);
+		struct chunk *const back = chunk_prev(h, next);
 		if (back != c) /* were this so all around, the ring could not miss its head */
-			return fault(why, "F1 linked", c->next, (uintptr_t)back, (uintptr_t)c);
+			return fault(why, "F1 linked", next, (uintptr_t)back, (uintptr_t)c);
 		++*count;
-		c = c->next;
+		c = chunk_next(h, c);
 	} while (c != head);
 	return true;
 }

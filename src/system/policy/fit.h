@@ -17,16 +17,16 @@
 #include "system/chunk.h"
 
 /* A chunk of at least `need` bytes, still in the list, or NULL. */
-struct chunk *fit_search(struct chunk **head, size_t need, enum dmm_fit fit);
+struct chunk *fit_search(const struct chunk_heap *h, struct chunk **head, size_t need, enum dmm_fit fit);
 
 void fit_insert(const struct chunk_heap *h, struct chunk **head, struct chunk *c, enum dmm_fit fit);
 
 static inline void fit_remove(const struct chunk_heap *h, struct chunk **head, struct chunk *c)
 {
-	struct chunk *const prev = *chunk_prev(h, c), *const next = c->next;
+	struct chunk *const prev = chunk_prev(h, c), *const next = chunk_next(h, c);
 
-	prev->next = next;
-	*chunk_prev(h, next) = prev;
+	chunk_set_next(h, prev, next);
+	chunk_set_prev(h, next, prev);
 	if (*head == c)
 		*head = next == c ? NULL : next;
 }
@@ -36,11 +36,12 @@ bool fit_check(const struct chunk_heap *h, struct chunk *head, size_t *count,
     struct dmm_fault *why);
 
 /* The one after `after` in the list, the first for NULL; NULL at its end. */
-static inline struct chunk *fit_next(struct chunk *head, const struct chunk *after)
+static inline struct chunk *fit_next(const struct chunk_heap *h, struct chunk *head, const struct chunk *after)
 {
 	if (after == NULL)
 		return head;
-	return after->next != head ? after->next : NULL;
+	struct chunk *const next = chunk_next(h, after);
+	return next != head ? next : NULL;
 }
 
 #endif

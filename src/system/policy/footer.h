@@ -26,7 +26,7 @@ static inline void footer_guard(const struct chunk_heap *h, struct chunk *c)
 		return;
 	*chunk_footer(h, c) = chunk_size(c);
 	if (h->reuse == DMM_REUSE_NONE)
-		*chunk_prev(h, c) = (struct chunk *)~chunk_size(c);
+		*chunk_prev_field(h, c) = (struct chunk *)~chunk_size(c);
 }
 
 /* At least so many bytes beyond the payload of the live chunk c were written; 0: none seen. */

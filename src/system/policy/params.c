@@ -38,10 +38,14 @@ static const struct key keys[KEYS] = {
         DMM_OPT_TRIM_THRESHOLD, {"never"}, 4096, LARGE},
     {"grow_min", "the least growth of the heap section, in bytes",
         DMM_OPT_GROW_MIN, {0}, MAX_ALIGN, 1 << 30},
+    {"min_chunk", "the smallest chunk: as large as links and footer ask, or 16 bytes",
+        DMM_OPT_MIN_CHUNK, {"usual", "16"}, 0, 0},
+    {"runs", "objects of up to so many bytes live in runs without headers, where that saves",
+        DMM_OPT_RUNS, {"off"}, 16, 256},
 };
 
 const char *const params_keys[KEYS + 1] = {"fit", "split_min", "coalesce", "footer", "reuse", "bin_spacing",
-    "mmap_threshold", "trim_threshold", "grow_min", NULL};
+    "mmap_threshold", "trim_threshold", "grow_min", "min_chunk", "runs", NULL};
 
 enum { DEFERRED_MAX = 1024 }; /* chunks, for a bare coalesce:deferred where the default is now */
 
@@ -157,6 +161,12 @@ static void assign(struct dmm_params *p, const struct dmm_system *sys, uint32_t 
 	case DMM_OPT_GROW_MIN:
 		p->grow_min = x;
 		break;
+	case DMM_OPT_MIN_CHUNK:
+		p->min_chunk = word == 1 ? 16 : 0;
+		break;
+	case DMM_OPT_RUNS:
+		p->runs = word < 0 ? x : 0;
+		break;
 	}
 }
 
@@ -268,6 +278,13 @@ static size_t print_value(const struct dmm_params *p, const struct key *k, char 
 	case DMM_OPT_GROW_MIN:
 		x = p->grow_min;
 		break;
+	case DMM_OPT_MIN_CHUNK:
+		word = p->min_chunk != 0;
+		break;
+	case DMM_OPT_RUNS:
+		x = p->runs;
+		word = x == 0 ? 0 : 4;
+		break;
 	}
 	return word < 4 ? append(buf, cap, at, k->words[word]) : append_number(buf, cap, at, x);
 }
@@ -325,6 +342,11 @@ bool params_valid(const struct dmm_params *params, const struct dmm_system *sys,
 	if (params->footer && params->reuse == DMM_REUSE_FOOTER) {
 		crash_format(e->text, sizeof e->text, "footer:check with reuse:footer: a live chunk "
 		    "then has no footer to check; take reuse:links");
+		return false;
+	}
+	if (params->min_chunk != 0 && params->reuse != DMM_REUSE_FOOTER) {
+		crash_format(e->text, sizeof e->text, "min_chunk:16 needs reuse:footer: 16 bytes have no room "
+		    "for a header and the footer of a live chunk");
 		return false;
 	}
 	return true;

@@ -9,6 +9,8 @@
  *   mmap_threshold:adaptive|never|BYTES  larger chunks get a mapping; a number is fixed
  *   trim_threshold:never|BYTES           free at the heap's top that goes back
  *   grow_min:BYTES                       the least growth of the heap section
+ *   min_chunk:usual|16                   the smallest chunk                chunk.h
+ *   runs:off|BYTES                       tiny objects without headers      run.h
  *
  * BYTES may end in k, m or g.  Nothing here allocates or uses stdio: it runs inside malloc.
  */
@@ -22,7 +24,7 @@ struct params_error {
 };
 
 /* The keys in the order above, then NULL. */
-enum { params_key_count = 9 };
+enum { params_key_count = 11 };
 extern const char *const params_keys[params_key_count + 1];
 
 /* Of the i-th key: does `sys` have it, what it says in one line, what it may be ("never, 4k to

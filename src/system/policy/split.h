@@ -10,7 +10,7 @@
 
 static inline bool split_too_big(const struct chunk_heap *h, const struct chunk *c, size_t need)
 {
-	return chunk_size(c) - need >= max_size(reuse_chunk_min(h->reuse), h->split_min);
+	return chunk_size(c) - need >= max_size(chunk_least(h, ptr_add(c, need)), h->split_min);
 }
 
 #endif
