@@ -57,3 +57,10 @@ add_test(NAME stats_count_every_call COMMAND Python3::Interpreter
 	${CMAKE_CURRENT_SOURCE_DIR}/invisible/stats.py ${CMAKE_BINARY_DIR} slab ${dropins})
 add_test(NAME slab_runs_real_programs COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/realprograms ${CMAKE_BINARY_DIR} slab)
 set_tests_properties(slab_runs_real_programs PROPERTIES TIMEOUT 900)
+
+add_executable(sized invisible/sized.cc)
+set_target_properties(sized PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
+target_compile_options(sized PRIVATE -fno-builtin -fsized-deallocation -w)
+target_link_libraries(sized PRIVATE dmm_flags pthread dl)
+add_test(NAME a_free_with_a_wrong_size_is_told_once_and_goes_on COMMAND Python3::Interpreter
+	${CMAKE_CURRENT_SOURCE_DIR}/invisible/sized.py ${CMAKE_BINARY_DIR} ${dropins})

@@ -189,7 +189,7 @@ static void free_sized(void *p, size_t n, size_t usable)
 	const struct place at = live_place("free", p);
 
 	if (unlikely(at.size != usable && !may_hold(&at, n)))
-		crash("free of %u bytes: %p (%u bytes)", n, p, at.size);
+		slab_wrong_size(n, p, at.size);
 	slab_free(p);
 }
 
@@ -211,9 +211,12 @@ void slab_free_aligned_sized(void *p, size_t align, size_t n)
 {
 	if (p == NULL)
 		return;
-	if (unlikely(((uintptr_t)p & (align - 1)) != 0))
-		crash("free of an object aligned to %u: %p", align, p);
-	if (align <= MAX_ALIGN)
+	if (unlikely(((uintptr_t)p & (align - 1)) != 0)) {
+		if (!hardening.on)
+			live_place("free", p);
+		slab_wrong_alignment(align, p);
+	}
+	if (align <= MAX_ALIGN || !is_pow2(align))
 		return slab_free_sized(p, n);
 	const unsigned cls = n <= MEDIUM_MAX && align <= GRANULE ? aligned_class(align, n) : 0;
 	if (cls != 0)

@@ -465,7 +465,7 @@ void hardened_free_sized(void *p, size_t n)
 	const size_t usable = usable_of(p, class_at("free", p));
 
 	if (unlikely(hardening.canary ? n != usable : n > usable))
-		crash("free of %u bytes: %p (%u bytes)", n, p, usable);
+		slab_wrong_size(n, p, usable);
 	hardened_free(p);
 }
 

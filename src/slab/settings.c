@@ -25,9 +25,12 @@ union settings_page settings_page __attribute__((aligned(SETTINGS_PAGE))) = {
 
 /* ---- the keys -------------------------------------------------------------------------------- */
 
-enum { SWITCH = 1, OR_NEVER = 2, SIZE = 4, HARDENS = 8, QUARANTINE = 1024, WHY = 256 };
+enum { SWITCH = 1, OR_NEVER = 2, SIZE = 4, HARDENS = 8, WORDS = 16, QUARANTINE = 1024, WHY = 256 };
 
 static const size_t KIB = 1 << 10, MIB = 1 << 20, GIB = 1 << 30;
+
+static const char *const sized_words[] = {[SIZED_REPORT] = "report", [SIZED_IGNORE] = "ignore",
+    [SIZED_ABORT] = "abort"}; /* of the one setting that is WORDS */
 
 static const struct key {
 	const char *name, *doc;
@@ -56,6 +59,8 @@ static const struct key {
     {"move_from_bytes", "a large object that moves keeps its pages from this size on",
         &tuning.move_from_bytes, 0, 1ul << 40, SIZE | OR_NEVER},
     {"observe", "dmm top and dmm show may look in where Yama forbids it", &tuning.observe, 0, 1, SWITCH},
+    {"sized", "a free with a wrong size: told once, let pass in silence, or the end", &surface.sized, 0, SIZED_ABORT,
+        WORDS | HARDENS},
     {"stats", "calls and bytes on stderr when the program ends; counting slows it down", &surface.stats, 0, 1, SWITCH},
     {"deepbind", "dlopen keeps RTLD_DEEPBIND, with which a library's free is not ours", &surface.deepbind, 0, 1,
         SWITCH},
@@ -100,7 +105,9 @@ static void print(const struct key *k, size_t x, char *buf, size_t cap)
 {
 	const bool size = (k->is & SIZE) != 0 && x != 0;
 
-	if ((k->is & OR_NEVER) != 0 && x == SETTING_NEVER)
+	if ((k->is & WORDS) != 0)
+		crash_format(buf, cap, "%s", sized_words[x]);
+	else if ((k->is & OR_NEVER) != 0 && x == SETTING_NEVER)
 		crash_format(buf, cap, "never");
 	else if (size && x % GIB == 0)
 		crash_format(buf, cap, "%ug", x / GIB);
@@ -127,6 +134,8 @@ static void print_range(const struct key *k, const char *of_switch, char *buf, s
 	print(k, k->most, most, sizeof most);
 	if ((k->is & SWITCH) != 0)
 		crash_format(buf, cap, "%s", of_switch);
+	else if ((k->is & WORDS) != 0)
+		crash_format(buf, cap, "report, ignore, abort");
 	else
 		crash_format(buf, cap, "%s%s to %s", (k->is & OR_NEVER) != 0 ? "never, " : "", least, most);
 }
@@ -156,6 +165,14 @@ static bool number(const struct key *k, const char *text, size_t *out)
 	return *text == '\0' && x >= k->least && x <= k->most;
 }
 
+static bool word(const char *text, size_t *out)
+{
+	for (*out = 0; *out <= SIZED_ABORT; (*out)++)
+		if (strcmp(text, sized_words[*out]) == 0)
+			return true;
+	return false;
+}
+
 /* False: it may not be that. */
 static bool set_key(const struct key *k, const char *value)
 {
@@ -163,7 +180,8 @@ static bool set_key(const struct key *k, const char *value)
 
 	if ((k->is & OR_NEVER) != 0 && strcmp(value, "never") == 0)
 		x = SETTING_NEVER;
-	else if (!number(k, value, &x) || ((k->is & SWITCH) != 0 && value[1] != '\0'))
+	else if ((k->is & WORDS) != 0 ? !word(value, &x)
+	                              : !number(k, value, &x) || ((k->is & SWITCH) != 0 && value[1] != '\0'))
 		return false;
 	if ((k->is & SWITCH) != 0)
 		*(bool *)k->at = x != 0;
@@ -179,6 +197,7 @@ static void harden(bool to)
 			*(bool *)keys[i].at = to;
 	hardening.quarantine = to ? QUARANTINE : 0;
 	guarding.every = to ? EVERY_HARDENED : EVERY;
+	surface.sized = to ? SIZED_ABORT : SIZED_REPORT;
 }
 
 static void explain_unknown(const char *key, char why[WHY])

@@ -15,11 +15,13 @@
  *   grow_ahead_mib:8            and so much in any case; both end where the metadata does, every 128 MiB
  *   move_from_bytes:256k        a large object that moves keeps its pages from this size on; never: copied
  *   observe:1                   dmm top and dmm show may look in where Yama forbids it: PR_SET_PTRACER
+ *   sized:report                a free that names another size than the object's: one line for the first such, and
+ *                               the object is freed; ignore: no line; abort: the line ends the program
  *   stats:1                     calls and bytes on stderr when the program ends; every call misses then
  *   deepbind:1                  dlopen keeps RTLD_DEEPBIND (os/dlopen.h); otherwise it drops that flag
  *
  *   hardened                    canary, zero_on_free, check_on_reuse, quarantine:1024, random_order,
- *                               guard_large, readonly_conf, guarded; later words change single ones
+ *                               guard_large, readonly_conf, guarded, sized:abort; later words change single ones
  *   canary:1                    bytes behind an object's end, checked when it is freed
  *   zero_on_free:1              what is freed is cleared
  *   check_on_reuse:1            and must still be clear when it is given out again (turns it on)
@@ -78,9 +80,12 @@ struct tuning {
 	bool   observe;
 };
 
+enum sized { SIZED_REPORT, SIZED_IGNORE, SIZED_ABORT };
+
 /* What only the library that takes malloc's place looks at. */
 struct surface {
 	bool stats, deepbind;
+	size_t sized; /* enum sized */
 };
 
 /* Never written to where nothing is set. */
@@ -105,7 +110,7 @@ extern __attribute__((weak)) const char *slab_settings_text(void);
 
 /* The i-th key, what it says in one line, and whether the word "hardened" sets it too; then its value now
  * and what it may be, into a buffer of `cap` bytes. */
-enum { SLAB_SETTINGS = 25 };
+enum { SLAB_SETTINGS = 26 };
 const char *slab_setting_key(size_t i);
 const char *slab_setting_doc(size_t i);
 bool slab_setting_hardens(size_t i);

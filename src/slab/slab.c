@@ -7,6 +7,7 @@
 #include "base/crash.h"
 #include "slab/hardened.h"
 #include "slab/page_heap.h"
+#include "slab/settings.h"
 
 /* ---- words of a slab: one for each KiB, or, of larger objects, those in which one begins ------------ */
 
@@ -223,6 +224,33 @@ struct place place_of(const void *p)
 void slab_misuse(const char *what, const void *p, size_t size)
 {
 	crash("%s: %p (%u bytes)", what, p, size);
+}
+
+static void wrong_free(const char *line)
+{
+	static atomic_flag told = ATOMIC_FLAG_INIT;
+
+	if (surface.sized == SIZED_ABORT)
+		crash("%s", line);
+	if (surface.sized == SIZED_REPORT && !atomic_flag_test_and_set(&told))
+		crash_say("%s; it is freed all the same, and no further such call is told "
+		          "(DMM_CONF=sized:abort ends the program, sized:ignore tells none)", line);
+}
+
+void slab_wrong_size(size_t n, const void *p, size_t size)
+{
+	char line[128];
+
+	crash_format(line, sizeof line, "free of %u bytes: %p (%u bytes)", n, p, size);
+	wrong_free(line);
+}
+
+void slab_wrong_alignment(size_t align, const void *p)
+{
+	char line[128];
+
+	crash_format(line, sizeof line, "free of an object aligned to %u: %p", align, p);
+	wrong_free(line);
 }
 
 /* The live run whose inside p is, or NULL.  Only a run's first granule says what it is, and old data may

@@ -134,6 +134,11 @@ struct place place_of(const void *p);
 
 /* End the program: "dmm: double free: 0x... (48 bytes)". */
 _Noreturn void slab_misuse(const char *what, const void *p, size_t size);
+/* A free of p, which is live, named a size or an alignment that is not the object's.  The setting `sized`
+ * decides whether these end the program, say so once, or do nothing.  If they return, the caller frees p:
+ * slab knows its true size. */
+void slab_wrong_size(size_t n, const void *p, size_t size);
+void slab_wrong_alignment(size_t align, const void *p);
 /* The same for a pointer at which place_of() found nothing live. */
 _Noreturn void slab_bad_pointer(const char *call, const void *p);
 

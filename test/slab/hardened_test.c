@@ -158,7 +158,7 @@ TEST(without_canaries_a_sized_free_may_name_all_that_is_usable_and_no_more)
 {
 	char line[100];
 
-	paper_begin("zero_on_free:1,guarded:0");
+	paper_begin("zero_on_free:1,guarded:0,sized:abort");
 	for (past = 100; past <= 100000; past *= 10) {
 		victim = slab_malloc(past);
 		slab_free_sized(victim, slab_usable(victim));

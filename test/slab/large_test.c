@@ -180,7 +180,7 @@ static void accepted(size_t made, size_t n)
 
 TEST(a_sized_free_takes_every_size_that_the_object_may_have_and_no_other)
 {
-	paper_begin("guarded:0");
+	paper_begin("guarded:0,sized:abort");
 	victim = painted(1000, 1);
 	for (size_t n = 1; n <= 512; n = n * 2)
 		refused(n); /* realloc to so little moves it */
@@ -209,7 +209,7 @@ TEST(a_free_that_names_an_alignment_is_held_to_it)
 	char line[100];
 	size_t align = 128;
 
-	paper_begin("guarded:0");
+	paper_begin("guarded:0,sized:abort");
 	slab_free(slab_malloc(16));
 	const size_t used = root.used;
 	for (size_t a = 16; a <= 4 * MIB; a *= 2)

@@ -70,7 +70,7 @@ TEST(each_setting_has_the_default_that_its_page_names)
 	    {"purge_tick_ms", "100"}, {"huge_from_mib", "16"}, {"grow_ahead_percent", "25"}, {"grow_ahead_mib", "8"},
 	    {"move_from_bytes", "256k"}, {"observe", "0"}, {"canary", "0"}, {"zero_on_free", "0"},
 	    {"check_on_reuse", "0"}, {"quarantine", "0"}, {"random_order", "0"}, {"guard_large", "0"},
-	    {"readonly_conf", "0"}};
+	    {"readonly_conf", "0"}, {"sized", "report"}, {"stats", "0"}, {"deepbind", "0"}};
 
 	fresh();
 	for (size_t i = 0; i < sizeof defaults / sizeof *defaults; i++)
@@ -125,6 +125,9 @@ TEST(what_a_setting_cannot_be_is_refused_with_its_range_and_changes_nothing)
 	refuses("canary:01", "canary:01: 0 or 1");
 	refuses("canary:", "canary:: 0 or 1");
 	assert_string_equal(value("canary"), "0");
+	refuses("sized:2", "sized:2: report, ignore, abort");
+	refuses("sized:", "sized:: report, ignore, abort");
+	takes("sized:ignore", "sized", "ignore");
 	refuses("hardened:2", "hardened:2: 0 or 1");
 	refuses("hardened:10", "hardened:10: 0 or 1");
 	refuses("canary", "'canary': a setting is key:value");
@@ -154,8 +157,10 @@ TEST(hardened_sets_all_of_it_and_later_words_single_ones)
 	fresh();
 	hardened_is("hardened", "111111");
 	assert_string_equal(value("quarantine"), "1024");
+	assert_string_equal(value("sized"), "abort");
 	hardened_is("hardened:0", "000000");
 	assert_string_equal(value("quarantine"), "0");
+	assert_string_equal(value("sized"), "report");
 	hardened_is("hardened:1,canary:0,quarantine:5", "011111");
 	assert_string_equal(value("quarantine"), "5");
 	hardened_is("hardened:0,check_on_reuse:1", "011000"); /* which needs the other */
@@ -173,6 +178,8 @@ TEST(a_range_is_printed_for_each_setting_and_its_ends_are_taken)
 	fresh();
 	for (size_t i = 0; i < SLAB_SETTINGS; i++) {
 		slab_setting_range(i, range, sizeof range);
+		if (strcmp(range, "report, ignore, abort") == 0)
+			continue;
 		if (strcmp(range, "0, 1") == 0)
 			snprintf(range, sizeof range, "0 to 1");
 		char *const from = strstr(range, "never, ") != NULL ? range + 7 : range;

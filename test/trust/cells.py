@@ -147,7 +147,7 @@ def mismatch_cells():
                     cell(f"{op}/{name}/{n}/{thread}", "sized free with another size",
                          fresh(n) + ["bad = p;"],
                          [f"if ({NEEDS[op]} == NULL)", "\tnot_applicable();", call.format(m=f"{wrong}ul")],
-                         f"dmm: free of {wrong} bytes: @ ($ bytes)", thread=thread, n=n)
+                         "silent", f"dmm: free of {wrong} bytes: @ ($ bytes)", thread=thread, n=n)
     for n, aligns in {40: [64, 4096, 1 << 16, 1 << 21], 200: [64, 4096, 1 << 16], 1000: [4096, 1 << 16],
                       40000: [1 << 16, 1 << 21]}.items():
         for align in aligns: # those that not all objects of the size have anyway
@@ -156,7 +156,7 @@ def mismatch_cells():
                   "bad = p;"],
                  ["if (free_aligned_sized == NULL)", "\tnot_applicable();",
                   f"free_aligned_sized(bad, {align}, {n});"],
-                 f"dmm: free of an object aligned to {align}: @", n=n)
+                 "silent", f"dmm: free of an object aligned to {align}: @", n=n)
 
 
 # ---- what must be refused, and what must fault -----------------------------------------------------

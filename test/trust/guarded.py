@@ -106,7 +106,7 @@ class Mistakes(unittest.TestCase):
                   "realloc_after_free")
         self.told("usable_after_free", signal.SIGABRT, "dmm: malloc_usable_size after free: @ (48 bytes)",
                   "in thread T:", "usable_after_free")
-        done = run(str(PROGRAM), "sized_free")
+        done = run(str(PROGRAM), "sized_free", conf=ALL + ",sized:abort")
         self.assertEqual(done.returncode, -signal.SIGABRT)
         self.assertRegex(done.stderr, r"^dmm: free of 49 bytes: 0x[0-9a-f]+ \(48 bytes\)\n$")
 
