@@ -1,8 +1,12 @@
 /* units.c - numbers for people. */
 #include "cli/units.h"
 
+#include <ctype.h>
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 /* Three significant digits, but all digits before the point. */
 static void put(char buf[UNITS_LEN], double value, const char *unit)
@@ -60,4 +64,23 @@ char *units_change(char buf[UNITS_LEN], double ratio, const char *noun)
 	else
 		snprintf(buf, UNITS_LEN, "%.0f %% %s %s", percent, ratio < 1 ? "less" : "more", noun);
 	return buf;
+}
+
+bool units_parse_bytes(const char *text, uint64_t *bytes)
+{
+	static const char letters[] = "KMGT";
+	char *end;
+
+	errno = 0;
+	const unsigned long long x = strtoull(text, &end, 10);
+	const char *const letter = *end != '\0' ? strchr(letters, toupper((unsigned char)*end)) : NULL;
+	const unsigned shift = letter != NULL ? 10 * (unsigned)(letter - letters + 1) : 0;
+
+	end += letter != NULL;
+	if (letter != NULL && *end == 'i')
+		end++;
+	if (*end == 'B')
+		end++;
+	*bytes = x << shift;
+	return errno == 0 && text[0] >= '0' && text[0] <= '9' && *end == '\0' && x <= UINT64_MAX >> 1 >> shift;
 }

@@ -208,13 +208,34 @@ static void print_silence(const struct info *i)
 {
 	char why[VALUE_LEN], exe[VALUE_LEN];
 
-	if (!trace_file_value(&i->file, TRACE_META, "silent", why, sizeof why)) {
+	if (trace_file_value(&i->file, TRACE_META, "paused", why, sizeof why))
+		snprintf(why, sizeof why, "recording was never started (--paused)");
+	else if (!trace_file_value(&i->file, TRACE_META, "silent", why, sizeof why)) {
 		if (trace_file_value(&i->file, TRACE_META, "exe", exe, sizeof exe) && exe[0] == '/')
-			explain_silence(exe, true, why, sizeof why);
+			explain_silence(exe, true, trace_file_signal(&i->file), why, sizeof why);
 		else
 			snprintf(why, sizeof why, "the recording does not say which program it was");
 	}
 	printf("no events: %s\n", why);
+}
+
+static const char *ending(const struct info *i, char *text, size_t cap)
+{
+	const int signal = trace_file_signal(&i->file);
+	char why[64];
+
+	if (trace_file_value(&i->file, TRACE_END, "stopped", why, sizeof why))
+		snprintf(text, cap, ", stopped: %s", why);
+	else if (i->file.ended)
+		text[0] = '\0';
+	else if (i->file.running)
+		snprintf(text, cap, "; the program is still running");
+	else if (signal != 0)
+		snprintf(text, cap, ", up to the last call before signal %d (%s)", signal, strsignal(signal));
+	else
+		snprintf(text, cap, ", without an end: the program was killed, crashed or replaced itself, or the "
+			"disk was full");
+	return text;
 }
 
 static void print_head(const struct info *i)
@@ -228,9 +249,7 @@ static void print_head(const struct info *i)
 	printf("recording          %s, %s, %.2f bytes an event%s%s\n", i->path,
 	    units_bytes(a, (double)i->file.len),
 	    i->file.events != 0 ? (double)i->file.len / (double)i->file.events : 0.0,
-	    (i->file.head.flags & TRACE_SCRUBBED) != 0 ? ", scrubbed" : "",
-	    i->file.ended ? "" : ", without an end: the program was killed, crashed or "
-	                            "replaced itself, or the disk was full");
+	    (i->file.head.flags & TRACE_SCRUBBED) != 0 ? ", scrubbed" : "", ending(i, value, sizeof value));
 	if (i->file.head.pid != 0)
 		snprintf(b, sizeof b, "pid %u, ", i->file.head.pid);
 	printf("process            %s%u thread%s", i->file.head.pid != 0 ? b : "", i->threads,

@@ -1,11 +1,13 @@
 /* record.c - dmm record: every call of a program to its heap, into a file. */
 #include <errno.h>
 #include <glob.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,18 +15,24 @@
 #include "cmd/commands.h"
 #include "trace/no_events.h"
 #include "cli/lab.h"
+#include "observe/trace_tape.h"
+#include "run/forward.h"
 #include "run/launch.h"
 #include "trace/trace.h"
 #include "cli/units.h"
 
-enum { KEY_STACKS = OPTION_OWN, KEY_SCRUB, KEY_SYSTEM, KEY_LIB };
+enum { KEY_STACKS = OPTION_OWN, KEY_SCRUB, KEY_SYSTEM, KEY_LIB, KEY_MAX_SIZE, KEY_PAUSED, KEY_TOGGLE };
+
+enum { MAX_SIZE_LEAST = 64 << 10 };
 
 struct request {
 	struct allocators list;
 	char **command;
 	const char *stacks;
 	char path[PATH_MAX];
-	bool scrub;
+	bool scrub, paused;
+	uint64_t max_size; /* bytes; 0: no limit */
+	int toggle;        /* signal; 0: none */
 };
 
 static void set_path(struct request *r, const char *arg)
@@ -35,6 +43,31 @@ static void set_path(struct request *r, const char *arg)
 		lab_die(EXIT_OURS, "where am I? %s", strerror(errno));
 	if (snprintf(r->path, sizeof r->path, "%s%s%s", here, here[0] != '\0' ? "/" : "", arg) >= PATH_MAX)
 		lab_die(EXIT_USAGE, "-o %s: too long", arg);
+}
+
+static uint64_t max_size(const char *arg)
+{
+	uint64_t bytes;
+
+	if (!units_parse_bytes(arg, &bytes) || bytes < MAX_SIZE_LEAST)
+		lab_die(EXIT_USAGE, "--max-size=%s: bytes, at least %d KiB, as 500M or 2G", arg, MAX_SIZE_LEAST >> 10);
+	return bytes;
+}
+
+/* "USR2", "SIGUSR2", "12": one that a program may catch. */
+static int signal_named(const char *arg)
+{
+	const char *const name = strncasecmp(arg, "SIG", 3) == 0 ? arg + 3 : arg;
+	char *end;
+	const long number = strtol(arg, &end, 10);
+
+	for (int i = 1; i < NSIG; i++) {
+		const char *const known = sigabbrev_np(i);
+		if ((known != NULL && strcasecmp(known, name) == 0) || (*end == '\0' && number == i))
+			if (i != SIGKILL && i != SIGSTOP)
+				return i;
+	}
+	lab_die(EXIT_USAGE, "--toggle=%s: no signal that a program can catch; USR2, for example", arg);
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -53,6 +86,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case KEY_SCRUB:
 		r->scrub = true;
 		break;
+	case KEY_MAX_SIZE:
+		r->max_size = max_size(arg);
+		break;
+	case KEY_PAUSED:
+		r->paused = true;
+		break;
+	case KEY_TOGGLE:
+		r->toggle = signal_named(arg);
+		break;
 	case KEY_SYSTEM:
 		allocators_add_systems(&r->list, arg);
 		break;
@@ -69,27 +111,34 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return 0;
 }
 
+static bool is_tape(const char *path)
+{
+	const size_t n = strlen(path), suffix = strlen(TAPE_SUFFIX);
+	return n > suffix && strcmp(path + n - suffix, TAPE_SUFFIX) == 0;
+}
+
 static bool is_recording(const char *path)
 {
-	char magic[8] = "";
+	char magic[9] = "";
 	FILE *const f = fopen(path, "rbe");
 
 	if (f == NULL)
 		return false;
-	const bool is = fread(magic, 1, sizeof magic, f) == sizeof magic &&
-	    memcmp(magic, "dmmtrace", sizeof magic) == 0;
+	const bool is = fread(magic, 1, 8, f) == 8 &&
+	    (strcmp(magic, "dmmtrace") == 0 || strcmp(magic, "dmm tape") == 0);
 	fclose(f);
 	return is;
 }
 
-/* What an earlier recording of this name left: the first process's, T.PID, T.execN, T.PID.execN. */
+/* What an earlier recording of this name left: the first process's, T.PID, T.execN, T.PID.execN, and .tape of
+ * each. */
 static void remove_earlier(const char *path)
 {
-	static const char *const kinds[] = {"", ".[0-9]*", ".exec[0-9]*"};
+	static const char *const kinds[] = {"", ".tape", ".[0-9]*", ".exec[0-9]*"};
 	char pattern[PATH_MAX + 16];
 	glob_t found;
 
-	for (size_t k = 0; k < 3; k++) {
+	for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
 		snprintf(pattern, sizeof pattern, "%s%s", path, kinds[k]);
 		if (glob(pattern, 0, NULL, &found) != 0)
 			continue;
@@ -111,10 +160,27 @@ static void preload(const char *library)
 	free(all);
 }
 
+static void set_number(const char *name, uint64_t x)
+{
+	char text[24];
+
+	snprintf(text, sizeof text, "%" PRIu64, x);
+	if (x != 0)
+		setenv(name, text, 1);
+	else
+		unsetenv(name);
+}
+
+static void set_flag(const char *name, bool set)
+{
+	set_number(name, set);
+}
+
 static void become(const struct request *r, const char *library)
 {
 	char pid[24];
 
+	forward_child();
 	if (r->list.count != 0)
 		allocator_enter(&r->list.item[0]);
 	preload(library);
@@ -122,17 +188,17 @@ static void become(const struct request *r, const char *library)
 	setenv("DMM_RECORD", r->path, 1);
 	setenv("DMM_RECORD_FIRST", pid, 1);
 	setenv("DMM_RECORD_STACKS", r->stacks, 1);
-	if (r->scrub)
-		setenv("DMM_RECORD_SCRUB", "1", 1);
-	else
-		unsetenv("DMM_RECORD_SCRUB");
+	set_flag("DMM_RECORD_SCRUB", r->scrub);
+	set_flag("DMM_RECORD_PAUSED", r->paused);
+	set_number("DMM_RECORD_MAX", r->max_size);
+	set_number("DMM_RECORD_TOGGLE", (uint64_t)r->toggle);
 	execvp(r->command[0], r->command);
 	lab_say("%s: %s", r->command[0], strerror(errno));
 	_exit(errno == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE);
 }
 
 /* Nothing came out of the program: a recording that says why. */
-static void record_silence(const struct request *r)
+static void record_silence(const struct request *r, int status)
 {
 	const struct trace_file_head head = {.stacks = TRACE_NONE,
 	    .flags = r->scrub ? TRACE_SCRUBBED : 0};
@@ -140,7 +206,8 @@ static void record_silence(const struct request *r)
 	char why[512], text[1024];
 	char *const program = launch_path(r->command[0]);
 
-	explain_silence(program != NULL ? program : r->command[0], false, why, sizeof why);
+	explain_silence(program != NULL ? program : r->command[0], false, WIFSIGNALED(status) ? WTERMSIG(status) : 0,
+	    why, sizeof why);
 	lab_say("nothing was recorded: %s", why);
 	struct trace_writer *const w = trace_writer_open(r->path, &head, &e);
 	if (w != NULL) {
@@ -152,39 +219,87 @@ static void record_silence(const struct request *r)
 	free(program);
 }
 
-static size_t count_others(const char *path)
+/* The recordings of the other processes, completed where a process is no more. */
+static void tell_others(const char *path)
 {
+	static const char *const kinds[] = {".[0-9]*", ".exec[0-9]*"};
 	char pattern[PATH_MAX + 16];
 	glob_t found;
-	size_t count = 0;
+	struct trace_error e;
+	size_t ended = 0, running = 0;
 
-	snprintf(pattern, sizeof pattern, "%s.[e0-9]*", path);
-	if (glob(pattern, 0, NULL, &found) == 0) {
-		count = found.gl_pathc;
+	for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+		snprintf(pattern, sizeof pattern, "%s%s", path, kinds[k]);
+		if (glob(pattern, 0, NULL, &found) != 0)
+			continue;
+		for (size_t i = 0; i < found.gl_pathc; i++) {
+			if (is_tape(found.gl_pathv[i]) || !is_recording(found.gl_pathv[i]))
+				continue;
+			const enum trace_settled r = trace_settle(found.gl_pathv[i], &e);
+			if (r == TRACE_UNSETTLED)
+				lab_say("%s: %s", found.gl_pathv[i], e.text);
+			ended += r != TRACE_RUNNING;
+			running += r == TRACE_RUNNING;
+		}
 		globfree(&found);
 	}
-	return count;
+	if (ended != 0)
+		lab_say("%zu more recording%s beside it, of its children (.PID) and of what was there before an exec "
+			"(.execN)", ended, ended == 1 ? "" : "s");
+	if (running != 0)
+		lab_say("%zu process%s still running and recorded, beside it (.PID)", running,
+		    running == 1 ? " is" : "es are");
 }
 
-static void tell(const struct request *r)
+static const char *ending(const struct trace_file *f, int status, char *text, size_t cap)
 {
-	char events[UNITS_LEN], bytes[UNITS_LEN];
+	char why[64];
+
+	if (trace_file_value(f, TRACE_END, "stopped", why, sizeof why))
+		snprintf(text, cap, "; recording stopped: %s", why);
+	else if (f->ended)
+		text[0] = '\0';
+	else if (WIFSIGNALED(status))
+		snprintf(text, cap, "; the program did not end in order: signal %d (%s)", WTERMSIG(status),
+		    strsignal(WTERMSIG(status)));
+	else
+		snprintf(text, cap, "; the program did not end in order");
+	return text;
+}
+
+/* What the process left, and the signal that ended it. */
+static void complete(const struct request *r, int status)
+{
+	struct trace_error e;
+	char text[32];
+
+	const enum trace_settled settled = trace_settle(r->path, &e);
+	if (settled == TRACE_UNSETTLED)
+		lab_say("%s: what was not yet written stays in %s.tape: %s", r->path, r->path, e.text);
+	if (settled != TRACE_SETTLED || !WIFSIGNALED(status))
+		return;
+	snprintf(text, sizeof text, "signal=%d\n", WTERMSIG(status));
+	if (!trace_append_text(r->path, TRACE_META, text, &e))
+		lab_say("%s: %s", r->path, e.text);
+}
+
+static void tell(const struct request *r, int status)
+{
+	char events[UNITS_LEN], bytes[UNITS_LEN], end[128];
 	struct trace_error e;
 	struct trace_file f;
 
 	if (access(r->path, F_OK) != 0)
-		record_silence(r);
-	else if (!trace_file_open(&f, r->path, &e))
+		record_silence(r, status);
+	else
+		complete(r, status);
+	if (!trace_file_open(&f, r->path, &e))
 		lab_say("%s: %s", r->path, e.text);
 	else {
-		const size_t others = count_others(r->path);
 		lab_say("%s: %s events in %s (%.1f bytes an event)%s", r->path,
 		    units_count(events, (double)f.events), units_bytes(bytes, (double)f.len),
-		    f.events != 0 ? (double)f.len / (double)f.events : 0.0,
-		    f.ended ? "" : "; the program did not end in order");
-		if (others != 0)
-			lab_say("%zu more recordings beside it, of its children (.PID) and of what was there "
-				"before an exec (.execN)", others);
+		    f.events != 0 ? (double)f.len / (double)f.events : 0.0, ending(&f, status, end, sizeof end));
+		tell_others(r->path);
 		trace_file_close(&f);
 	}
 	lab_next(NULL, "dmm info %s", r->path);
@@ -197,6 +312,10 @@ int cmd_record(int argc, char **argv)
 	    {"stacks", KEY_STACKS, "none|caller|fp|dwarf", 0,
 		"Call stacks: none, the caller only (default), by frame pointers, by DWARF tables", 0},
 	    {"scrub", KEY_SCRUB, NULL, 0, "Leave command lines and paths out", 0},
+	    {"max-size", KEY_MAX_SIZE, "BYTES", 0,
+		"End the recording of a process at this size (500M, 2G); the program goes on", 0},
+	    {"paused", KEY_PAUSED, NULL, 0, "Begin without recording: see --toggle and dmm_record.h", 0},
+	    {"toggle", KEY_TOGGLE, "SIGNAL", 0, "Start and stop recording when the program gets this signal", 0},
 	    {"system", KEY_SYSTEM, "S", 0, "Run it on this design meanwhile", 0},
 	    {"lib", KEY_LIB, "SO", 0, "Run it on this allocator meanwhile", 0},
 	    {0}};
@@ -205,7 +324,6 @@ int cmd_record(int argc, char **argv)
 	    .args_doc = "-- PROGRAM [ARG...]",
 	    .doc = "Record every call of a program to its heap.  The exit status is the program's."};
 	struct request r = {.stacks = "caller"};
-	int status = 0;
 
 	options_parse(&argp, argc, argv, &r);
 	if (r.command == NULL)
@@ -216,18 +334,16 @@ int cmd_record(int argc, char **argv)
 	if (library == NULL)
 		lab_die(EXIT_OURS, "libdmm-record.so is not beside dmm");
 	remove_earlier(r.path);
+	forward_begin();
 	const pid_t pid = fork();
 	if (pid == 0)
 		become(&r, library);
 	if (pid < 0)
 		lab_die(EXIT_OURS, "cannot fork: %s", strerror(errno));
-	signal(SIGINT, SIG_IGN);
-	signal(SIGQUIT, SIG_IGN);
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		continue;
+	const int status = forward_wait(pid);
 	const int result = launch_status(status);
 	if (result != EXIT_NOT_FOUND && result != EXIT_NOT_EXECUTABLE)
-		tell(&r);
+		tell(&r, status);
 	free(library);
 	allocators_free(&r.list);
 	return result;

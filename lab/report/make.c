@@ -38,7 +38,7 @@ static void refuse_silence(const struct report_survey *s)
 		return;
 	if (!trace_file_value(&s->file, TRACE_META, "silent", why, sizeof why)) {
 		if (trace_file_value(&s->file, TRACE_META, "exe", exe, sizeof exe) && exe[0] == '/')
-			explain_silence(exe, true, why, sizeof why);
+			explain_silence(exe, true, trace_file_signal(&s->file), why, sizeof why);
 		else
 			snprintf(why, sizeof why, "the program made none");
 	}

@@ -1,7 +1,6 @@
 /* file.c - the heads of a recording's blocks: checked, and indexed by time. */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -10,6 +9,7 @@
 #include "observe/xxh64.h"
 #include "trace/trace.h"
 #include "trace/private.h"
+#include "trace/tape.h"
 
 const char *const trace_op_name[TRACE_OPS] = {"none", "malloc", "calloc", "memalign", "aligned_alloc",
     "posix_memalign", "valloc", "pvalloc", "new", "new[]", "new aligned", "new[] aligned", "realloc",
@@ -17,22 +17,16 @@ const char *const trace_op_name[TRACE_OPS] = {"none", "malloc", "calloc", "memal
     "delete[] sized", "delete aligned", "delete[] aligned", "delete aligned sized",
     "delete[] aligned sized"};
 
-bool trace_fail(struct trace_error *e, uint64_t offset, const char *format, ...)
-{
-	va_list args;
-	int n = 0;
-
-	if (offset != TRACE_NOWHERE)
-		n = snprintf(e->text, sizeof e->text, "offset %llu: ", (unsigned long long)offset);
-
-	va_start(args, format);
-	vsnprintf(e->text + n, sizeof e->text - (size_t)n, format, args);
-	va_end(args);
-	return false;
-}
-
 bool trace_file_read(const struct trace_file *f, void *buf, size_t n, uint64_t at)
 {
+	const uint64_t written = f->len - f->tail_len;
+
+	if (at >= written) {
+		if (at > f->len || n > f->len - at)
+			return false;
+		memcpy(buf, f->tail + (at - written), n);
+		return true;
+	}
 	for (size_t done = 0; done < n;) {
 		const ssize_t r = pread(f->fd, (char *)buf + done, n - done, (off_t)(at + done));
 		if (r < 0 && errno == EINTR)
@@ -140,10 +134,10 @@ static bool sort_blocks(struct trace_file *f, struct trace_error *e)
 	return true;
 }
 
-static bool read_heads(struct trace_file *f, struct trace_error *e)
+/* From `at` to the end of the file, or to damage. */
+static bool read_heads(struct trace_file *f, uint64_t at, struct trace_error *e)
 {
 	struct trace_block_head h;
-	uint64_t at = sizeof f->head, tick = f->head.start_tick, ns = f->head.start_ns;
 
 	for (; at < f->len; at += sizeof h + h.packed_len) {
 		if (!trace_file_block(f, at, &h, &f->damage))
@@ -153,33 +147,69 @@ static bool read_heads(struct trace_file *f, struct trace_error *e)
 		f->ended |= h.kind == TRACE_END;
 		if (h.kind == TRACE_END && h.now_tick > f->end_tick)
 			f->end_tick = h.now_tick;
-		if (h.now_tick > tick && h.now_ns > ns) {
-			tick = h.now_tick;
-			ns = h.now_ns;
+		if (h.now_tick > f->late_tick && h.now_ns > f->late_ns) {
+			f->late_tick = h.now_tick;
+			f->late_ns = h.now_ns;
 		}
 		if (h.anon_kib > f->peak_anon_kib)
 			f->peak_anon_kib = h.anon_kib;
 	}
 	f->sound_len = at;
-	f->ns_per_tick = f->head.tick_is_ns || tick == f->head.start_tick
-	    ? 1.0 : (double)(ns - f->head.start_ns) / (double)(tick - f->head.start_tick);
+	f->ns_per_tick = f->head.tick_is_ns || f->late_tick == f->head.start_tick
+	    ? 1.0 : (double)(f->late_ns - f->head.start_ns) / (double)(f->late_tick - f->head.start_tick);
+	return true;
+}
+
+/* A process that was killed while it wrote left half a block: it is still whole on the tape. */
+static void forget_half_a_block(struct trace_file *f)
+{
+	if (strstr(f->damage.text, "truncated") == NULL)
+		return;
+	f->len = f->sound_len;
+	f->damage.text[0] = '\0';
+}
+
+static bool read_blocks(struct trace_file *f, struct trace_tape *t, struct trace_error *e)
+{
+	f->late_tick = f->head.start_tick;
+	f->late_ns = f->head.start_ns;
+	if (!read_heads(f, sizeof f->head, e))
+		return false;
+	f->running = t->running;
+	if (t->image != NULL) {
+		forget_half_a_block(f);
+		if (!trace_tape_blocks(t, f, e))
+			return false;
+		f->len += f->tail_len;
+		if (f->damage.text[0] == '\0' && !read_heads(f, f->sound_len, e))
+			return false;
+	}
 	return sort_blocks(f, e);
 }
 
 bool trace_file_open(struct trace_file *f, const char *path, struct trace_error *e)
 {
 	struct stat st;
+	struct trace_tape tape;
+	bool fine = false;
 
 	*f = (struct trace_file){.fd = open(path, O_RDONLY | O_CLOEXEC), .path = path};
-	if (f->fd < 0 || fstat(f->fd, &st) != 0)
+	if (f->fd < 0)
 		return trace_fail(e, TRACE_NOWHERE, "%s", strerror(errno));
-	f->len = (uint64_t)st.st_size;
-	if (!S_ISREG(st.st_mode))
+	if (!trace_tape_copy(&tape, path))
+		trace_fail(e, TRACE_NOWHERE, "no memory for what was not yet written");
+	else if (fstat(f->fd, &st) != 0)
+		trace_fail(e, TRACE_NOWHERE, "%s", strerror(errno));
+	else if (!S_ISREG(st.st_mode))
 		trace_fail(e, TRACE_NOWHERE, "not a regular file");
-	else if (check_head(f, e) && read_heads(f, e))
-		return true;
-	trace_file_close(f);
-	return false;
+	else {
+		f->len = (uint64_t)st.st_size;
+		fine = check_head(f, e) && read_blocks(f, &tape, e);
+	}
+	trace_tape_free(&tape);
+	if (!fine)
+		trace_file_close(f);
+	return fine;
 }
 
 void trace_file_close(struct trace_file *f)
@@ -187,7 +217,9 @@ void trace_file_close(struct trace_file *f)
 	if (f->fd >= 0)
 		close(f->fd);
 	free(f->blocks);
+	free(f->tail);
 	f->blocks = NULL;
+	f->tail = NULL;
 	f->fd = -1;
 }
 
@@ -268,4 +300,10 @@ bool trace_file_value(const struct trace_file *f, enum trace_kind kind, const ch
 
 	trace_file_texts(f, kind, look_for, &w, &ignored);
 	return w.found;
+}
+
+int trace_file_signal(const struct trace_file *f)
+{
+	char text[16];
+	return trace_file_value(f, TRACE_META, "signal", text, sizeof text) ? atoi(text) : 0;
 }

@@ -41,7 +41,7 @@ static const char *own_malloc(const char *path)
 	return name;
 }
 
-void explain_silence(const char *program, bool recorder_was_loaded, char *why, size_t cap)
+void explain_silence(const char *program, bool recorder_was_loaded, int signal, char *why, size_t cap)
 {
 	struct elf_facts facts;
 	struct stat st;
@@ -59,6 +59,9 @@ void explain_silence(const char *program, bool recorder_was_loaded, char *why, s
 	else if (facts.has_malloc)
 		snprintf(why, cap, "%s has a malloc of its own inside%s%s", program,
 		    inside != NULL ? ": " : "", inside != NULL ? inside : "");
+	else if (signal != 0)
+		snprintf(why, cap, "signal %d (%s) ended %s before %s", signal, strsignal(signal), program,
+		    recorder_was_loaded ? "its first call of malloc" : "the loader had put the recorder into it");
 	else if (!recorder_was_loaded)
 		snprintf(why, cap, "%s did not load the recorder: was LD_PRELOAD removed on the way?", program);
 	else

@@ -52,14 +52,26 @@ struct trace_file {
 	uint64_t sound_len;  /* bytes up to the first damage; == len if there is none */
 	struct trace_error damage; /* why the rest cannot be read; empty text: it can */
 	double ns_per_tick;
+	uint64_t late_tick, late_ns; /* the latest moment that is known by both clocks */
 	uint64_t peak_anon_kib;
 	size_t unpacked_bytes; /* of blocks now open */
+	unsigned char *tail;   /* blocks that its process had not yet written (T.tape): the last bytes of len */
+	size_t tail_len;
+	bool running;          /* its process lives, and may write more */
 };
 
 /* Read the heads.  A torn last block (a killed program) is no failure: see sound_len and damage.
  * False: not a recording, or another version. */
 bool trace_file_open(struct trace_file *f, const char *path, struct trace_error *e);
 void trace_file_close(struct trace_file *f);
+
+/* Append to the recording what its process left in PATH.tape when it was killed, and remove that file. */
+enum trace_settled {
+	TRACE_SETTLED,   /* done, or there was nothing to do */
+	TRACE_RUNNING,   /* its process lives: nothing was changed */
+	TRACE_UNSETTLED, /* *e says why; both files are as they were */
+};
+enum trace_settled trace_settle(const char *path, struct trace_error *e);
 
 /* Nanoseconds since the start of the recording. */
 uint64_t trace_file_ns(const struct trace_file *f, uint64_t tick);
@@ -71,6 +83,11 @@ bool trace_file_texts(const struct trace_file *f, enum trace_kind kind, trace_vi
 /* The value of key in the blocks of a kind (META, END), copied to buf; false: there is none. */
 bool trace_file_value(const struct trace_file *f, enum trace_kind kind, const char *key, char *buf,
     size_t cap);
+
+/* The signal that ended the process, as 'dmm record' saw it; 0: none, or it saw nothing. */
+int trace_file_signal(const struct trace_file *f);
+/* Append a block of text to the recording of a process that has ended. */
+bool trace_append_text(const char *path, enum trace_kind kind, const char *text, struct trace_error *e);
 
 /* ---- events --------------------------------------------------------------------------------- */
 

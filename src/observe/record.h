@@ -1,20 +1,26 @@
 /* record.h - the recorder: a malloc in front of any malloc, noting every call on its thread's tape.
  *
- *      program's thread                                     flusher, every FLUSH_MS
- *            |                                                   |
- *   malloc --+--> real.malloc (the next symbol)                  |
- *            |                                                   |
- *            +--> tape: 1,024 raw events -- full --> columns: 4,096 -- full --> press: zstd, one write
+ *      program's thread
+ *            |
+ *   malloc --+--> real.malloc (the next symbol)
+ *            |
+ *            +--> tape: 1,024 raw events -- full --> columns: 4,096 -- full --> press: zstd, one write --> T
+ *                 '----------- in a shared mapping of T.tape: trace_tape.h -----------'
  *
- * Each tape belongs to one thread; only its owner appends.  The owner (when it is full) or the flusher
- * (when time has passed) encodes what is new, and makes blocks of it.  The tape is short so that it
- * stays in the cache: 4,096 raw events would push the program's own memory out.  The hot path takes no
- * lock and makes no system call; nothing here ever allocates from the heap that it watches.
+ * Each tape belongs to one thread; only its owner appends.  The owner encodes what is new when the tape is
+ * full, and makes a block of it when the columns are.  The tape is short so that it stays in the cache: 4,096
+ * raw events would push the program's own memory out.  The hot path takes no lock and makes no system call;
+ * nothing here ever allocates from the heap that it watches, and no thread is started.  What is on a tape
+ * when the process is killed stays in T.tape, and the readers of recordings take it from there.
+ *
+ * The private part of a tape (struct tape) is wiped in the child of a fork, and the shared part is not
+ * mapped there (MADV_WIPEONFORK, MADV_DONTFORK): so a child, by whatever system call it was made, finds out
+ * at its first event that it is one, and begins a recording of its own.
  *
  * Who may touch what:
- *   tape.next, .end, .frames      the owner; others only read next (acquire)
- *   tape.flushed, .columns        whoever holds tape.lock
- *   the list of tapes             whoever holds tapes.lock
+ *   slot.next, tape.end, frames   the owner; others only read next (acquire)
+ *   tape.flushed, .columns, slot  whoever holds tape.lock
+ *   the table of tapes            whoever holds tapes.lock; it only grows, so others may read it
  *   the file                      whoever holds output.lock
  * Lock order: tapes.lock, tape.lock, press.lock, maps.lock, output.lock.
  */
@@ -30,6 +36,7 @@
 #include "base/config.h"
 #include "base/lock.h"
 #include "observe/trace_encode.h"
+#include "observe/trace_tape.h"
 #include "os/ticks.h"
 
 /* The malloc behind ours.  Until it is found, a small one that only bumps. */
@@ -49,17 +56,15 @@ void real_find(void);
 /* Memory of the time before real_find(): freed by forgetting it. */
 bool real_is_boot(const void *p);
 
-enum { TAPE_EVENTS = 1024, FRAMES_CAP = 32 << 10, FRAMES_SEEN = 1024, FRAMES_DEPTH = 64 };
+enum { FRAMES_SEEN = 1024 };
 
 struct tape {
-	struct trace_raw *_Atomic next;
-	struct trace_raw *end; /* from here on there may be no room for an event of two */
-	bool busy;             /* the owner is inside the recorder: what it calls is not the program's */
-	uint32_t serial;
-	int tid;
+	bool ready;             /* false: the owner is inside the recorder, and what it calls is not the program's */
+	_Atomic bool wanted;    /* false: recording is stopped for now, or for good */
+	struct tape_slot *slot; /* in T.tape, or (no such file) in memory of our own */
+	struct trace_raw *end;  /* from here on there may be no room for an event of two */
 	uint64_t lost;
 	uint64_t *frames;      /* deep stacks only: counts and addresses; [0] is unused */
-	size_t frames_len;
 	uint32_t *frames_seen; /* by hash: index in frames */
 	uintptr_t stack_top;
 
@@ -67,23 +72,40 @@ struct tape {
 	struct trace_raw *flushed; /* raw..flushed is in the columns, or in the file */
 	struct trace_columns *columns;
 	uint64_t looked_ns;
-	char name[16];             /* as last written */
+	char name[TAPE_NAME_LEN];  /* as last written to the recording */
 	bool gone;                 /* its thread ended; free for the next one */
-
-	struct tape *link; /* all tapes, never shortened */
-	struct trace_raw raw[TAPE_EVENTS];
 };
 
 extern __thread struct tape *tape_self;
 /* The calling thread's tape, made now; NULL: this call is not recorded. */
 struct tape *tape_enter(void);
+/* After a fork that nobody announced: the child's tape for this event.  NULL: the event is not noted. */
+struct tape *tape_off(struct tape *t);
 /* The owner's tape is full: into the file with it. */
 void tape_full(struct tape *t);
-/* Everything noted so far, of all threads.  last: the process is about to end. */
-void tapes_flush(bool last);
-/* Start the flusher if there is none. */
-void flusher_start(void);
+/* Everything noted so far, of all threads, into the file.  False: a signal interrupted the recorder, and what
+ * is on the tapes has to stay there. */
+bool tapes_flush(void);
 uint64_t tapes_lost(void);
+/* Record calls from now on, or do not; async-signal-safe. */
+void tapes_want(bool wanted);
+uint32_t tapes_count(void);
+bool tapes_wanted(void);
+/* The child's: nothing of the parent's. */
+void tapes_after_fork(void);
+
+/* ---- T.tape: the shared part of the tapes ----------------------------------------------------- */
+
+/* Map PATH.tape.  Where that is not possible, slots come from memory of our own. */
+void store_open(const char *path, uint64_t start_tick);
+/* A new slot, zeroed; NULL: no memory. */
+struct tape_slot *store_slot(void);
+/* The process ends in order, and everything is in the recording: remove the file. */
+void store_remove(void);
+void store_note_idle(bool idle);
+void store_after_fork(void);
+/* Is this the child of a fork, and store_after_fork() was not yet called? */
+bool store_is_forked(void);
 
 /* Settings, constant once record_configure() ran. */
 struct record_config {
@@ -93,7 +115,7 @@ struct record_config {
 	bool deep;     /* stacks > TRACE_CALLER */
 	bool by_clock; /* the cheap ticks are not steady here */
 	int level;     /* of zstd */
-	unsigned depth_max;
+	uint64_t size_max; /* bytes of a recording; 0: no limit */
 };
 extern struct record_config record_config;
 void record_configure(void);
@@ -131,16 +153,48 @@ bool stack_find_unwinder(void);
 
 /* Open it, unless it is open; write the file head and META.  False: recording has stopped. */
 bool output_open(void);
+/* The program is about to lose the right to open files of this directory: have them open. */
+void output_keep(void);
+/* The directory of `path` as openat() wants it, and the name there: also after a chroot. */
+int output_where(const char *path, const char **name);
 /* Append a whole block.  A failure is said once, and ends the recording; never the program. */
 void output_block(const void *block, size_t len);
 void output_text(enum trace_kind kind, const char *text, size_t len);
+/* Everything is flushed: write END and remove T.tape. */
 void output_end(void);
-void output_before_fork(void);
-void output_after_fork(bool child);
+/* The program becomes another one: what is on the tapes is flushed, which may yet fail to come about. */
+void output_before_exec(void);
+void output_after_fork(void);
 bool output_stopped(void);
-/* False in the child of a fork that libc did not make, or of a vfork: the file is another process's. */
+/* False in the child of a vfork: it shares our memory, and its end is not ours. */
 bool output_is_ours(void);
+/* --max-size is reached: flush what is on the tapes, and end. */
+bool output_is_full(void);
 void output_count(uint64_t events, uint64_t ns);
+/* Anonymous resident memory of this process in KiB; peak: at most so far. */
+uint32_t record_anon_kib(bool peak);
+
+/* META of this process, and the identity it tells. */
+struct record_identity {
+	pid_t pid, parent;
+	bool forked;
+};
+enum { META_LEN = 16 << 10 };
+size_t meta_text(char *text, size_t cap, const struct record_identity *who);
+enum trace_stacks meta_stacks(const char *name);
+/* Which library's malloc is behind ours: asked once, since the loader's lock may later be another thread's. */
+void meta_note_allocator(void);
+/* Was anything said of other programs? */
+bool meta_has_news(void);
+void meta_note_news(void);
+void meta_after_fork(void);
+
+/* Start and stop: by a signal, by dmm_record_start() and dmm_record_stop(). */
+void switch_configure(void);
+
+/* A program that is about to be executed by process `pid`, of which no recording will tell: note why. */
+void exec_note(pid_t pid, const char *path, char *const env[]);
+void exec_failed(pid_t pid);
 
 /* Note the mappings that hold these addresses, if they are new. */
 void maps_cover(const uint64_t *addresses, size_t count);
@@ -164,18 +218,28 @@ static inline uint64_t stack_of(struct tape *t, void *caller)
 
 static inline void publish(struct tape *t, struct trace_raw *next)
 {
-	atomic_store_explicit(&t->next, next, memory_order_release);
+	atomic_store_explicit(&t->slot->next, next, memory_order_release);
 	if (unlikely(next >= t->end))
 		tape_full(t);
+}
+
+/* May the owner note an event?  *t: its tape, another one in the child of a fork. */
+static inline bool may_note(struct tape **t)
+{
+	if (unlikely(*t == NULL))
+		return false;
+	if (unlikely(!(*t)->ready || !(*t)->wanted))
+		return (*t = tape_off(*t)) != NULL;
+	return true;
 }
 
 static inline void note(struct tape *t, enum trace_op op, uint64_t tick, const void *p, size_t n,
     void *caller)
 {
-	if (unlikely(t == NULL || t->busy))
+	if (!may_note(&t))
 		return;
 	const uint64_t stack = stack_of(t, caller);
-	struct trace_raw *const r = atomic_load_explicit(&t->next, memory_order_relaxed);
+	struct trace_raw *const r = atomic_load_explicit(&t->slot->next, memory_order_relaxed);
 	*r = (struct trace_raw){tick << 8 | op, (uintptr_t)p, n, stack};
 	publish(t, r + 1);
 }
@@ -184,10 +248,10 @@ static inline void note(struct tape *t, enum trace_op op, uint64_t tick, const v
 static inline void note_more(struct tape *t, enum trace_op op, uint64_t tick, const void *p, size_t n,
     void *caller, uint64_t more)
 {
-	if (unlikely(t == NULL || t->busy))
+	if (!may_note(&t))
 		return;
 	const uint64_t stack = stack_of(t, caller);
-	struct trace_raw *const r = atomic_load_explicit(&t->next, memory_order_relaxed);
+	struct trace_raw *const r = atomic_load_explicit(&t->slot->next, memory_order_relaxed);
 	r[0] = (struct trace_raw){tick << 8 | op, (uintptr_t)p, n, stack};
 	r[1] = (struct trace_raw){0, more, record_ticks(), 0};
 	publish(t, r + 2);

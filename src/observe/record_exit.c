@@ -1,11 +1,11 @@
-/* record_exit.c - the ways out of a program: exit, _exit, exec.
+/* record_exit.c - the ways out of a program: exit, _exit, exec, and the way into another: posix_spawn.
  *
  * The last flush is registered before anything else was, so that it runs after the destructors of
  * every library: what they free belongs to the recording.
  */
 #include <dlfcn.h>
 #include <errno.h>
-#include <pthread.h>
+#include <spawn.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -18,26 +18,15 @@
 extern char **environ;
 extern int __cxa_atexit(void (*f)(void *), void *arg, void *dso);
 
-static pid_t owner; /* a child of vfork shares our memory, but not our pid */
-
 static void at_exit(void *arg)
 {
 	(void)arg;
-	if (getpid() != owner)
-		return;
-	tapes_flush(true);
-	output_end();
-}
-
-static void claim(void)
-{
-	owner = getpid();
+	if (output_is_ours() && !store_is_forked() && tapes_flush())
+		output_end();
 }
 
 __attribute__((constructor)) static void watch_exit(void)
 {
-	claim();
-	pthread_atfork(NULL, NULL, claim);
 	__cxa_atexit(at_exit, NULL, NULL); /* of no library: it is not run when ours is finished */
 }
 
@@ -62,19 +51,30 @@ API _Noreturn void _Exit(int status)
 }
 
 /* Should it fail, the recording goes on. */
-static void before_exec(void)
+static void before_exec(const char *path, char *const env[])
 {
 	const int saved = errno;
-	if (getpid() == owner)
-		tapes_flush(false);
+
+	exec_note(getpid(), path, env);
+	if (output_is_ours() && !store_is_forked())
+		output_before_exec();
 	errno = saved;
+}
+
+static int failed_exec(void)
+{
+	const int saved = errno;
+
+	exec_failed(getpid());
+	errno = saved;
+	return -1;
 }
 
 API int execve(const char *path, char *const argv[], char *const env[])
 {
-	before_exec();
-	return ((int (*)(const char *, char *const[], char *const[]))(uintptr_t)next("execve"))(path, argv,
-	    env);
+	before_exec(path, env);
+	((int (*)(const char *, char *const[], char *const[]))(uintptr_t)next("execve"))(path, argv, env);
+	return failed_exec();
 }
 
 API int execv(const char *path, char *const argv[])
@@ -84,9 +84,9 @@ API int execv(const char *path, char *const argv[])
 
 API int execvpe(const char *file, char *const argv[], char *const env[])
 {
-	before_exec();
-	return ((int (*)(const char *, char *const[], char *const[]))(uintptr_t)next("execvpe"))(file, argv,
-	    env);
+	before_exec(file, env);
+	((int (*)(const char *, char *const[], char *const[]))(uintptr_t)next("execvpe"))(file, argv, env);
+	return failed_exec();
 }
 
 API int execvp(const char *file, char *const argv[])
@@ -96,8 +96,40 @@ API int execvp(const char *file, char *const argv[])
 
 API int fexecve(int fd, char *const argv[], char *const env[])
 {
-	before_exec();
-	return ((int (*)(int, char *const[], char *const[]))(uintptr_t)next("fexecve"))(fd, argv, env);
+	char path[32];
+
+	crash_format(path, sizeof path, "/proc/self/fd/%u", (size_t)fd);
+	before_exec(path, env);
+	((int (*)(int, char *const[], char *const[]))(uintptr_t)next("fexecve"))(fd, argv, env);
+	return failed_exec();
+}
+
+typedef int spawn(pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *,
+    char *const[], char *const[]);
+
+static int record_spawn(const char *name, pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
+    const posix_spawnattr_t *attributes, char *const argv[], char *const env[])
+{
+	pid_t child = 0;
+	const int r = ((spawn *)(uintptr_t)next(name))(&child, path, actions, attributes, argv, env);
+
+	if (r == 0)
+		exec_note(child, path, env);
+	if (r == 0 && pid != NULL)
+		*pid = child;
+	return r;
+}
+
+API int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
+    const posix_spawnattr_t *attributes, char *const argv[], char *const env[])
+{
+	return record_spawn("posix_spawn", pid, path, actions, attributes, argv, env);
+}
+
+API int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,
+    const posix_spawnattr_t *attributes, char *const argv[], char *const env[])
+{
+	return record_spawn("posix_spawnp", pid, file, actions, attributes, argv, env);
 }
 
 enum { ARGS_MAX = 4096 };

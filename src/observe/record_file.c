@@ -3,7 +3,6 @@
  * A program may close our descriptor with all others and open its own in that place, may change its
  * root, its limits, or fill the disk: before each write the descriptor must still be our file.
  */
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -18,31 +17,30 @@
 #include "observe/record.h"
 #include "observe/xxh64.h"
 
-enum { PATH_LEN = 1024, META_LEN = 16 << 10, FD_HIGH = 512 };
+enum { PATH_LEN = 1024, FD_HIGH = 512, LAST_WORDS = 4096 /* bytes below --max-size for tapes' ends, each */ };
 
-struct record_config record_config = {.stacks = TRACE_CALLER, .level = 1, .depth_max = 64};
+struct record_config record_config = {.stacks = TRACE_CALLER, .level = 1};
 
 static struct {
 	struct lock lock;
-	int fd; /* valid while open */
+	int fd;        /* valid while open */
+	struct { /* the recording's, by which it is found after a chroot */
+		int fd;  /* AT_FDCWD: none */
+		dev_t dev;
+		ino_t ino;
+	} directory;
 	bool open;
-	_Atomic bool stopped;
-	bool configured, forked;
-	pid_t pid, parent;
+	_Atomic bool stopped, full, ended;
+	bool configured;
+	struct record_identity who;
 	dev_t dev;
 	ino_t ino;
 	uint64_t len;
 	uint64_t start_tick, start_ns, start_wall_ns; /* before the first event */
-	char path[PATH_LEN];  /* of this process's recording */
-	char base[PATH_LEN];  /* of the first process's */
+	char path[PATH_LEN]; /* of this process's recording */
+	char base[PATH_LEN]; /* of the first process's */
 	_Atomic uint64_t events, flush_ns;
-} output;
-
-static const char *stacks_name(enum trace_stacks stacks)
-{
-	static const char *const names[] = {"none", "caller", "fp", "dwarf"};
-	return names[stacks];
-}
+} output = {.directory.fd = AT_FDCWD};
 
 static void note_start(void)
 {
@@ -59,81 +57,26 @@ static void choose_path(void)
 	const char *const first = getenv("DMM_RECORD_FIRST");
 	char pid[24];
 
-	output.pid = getpid();
-	crash_format(pid, sizeof pid, "%u", (size_t)output.pid);
+	output.who.pid = getpid();
+	crash_format(pid, sizeof pid, "%u", (size_t)output.who.pid);
 	if (output.base[0] == '\0') {
 		const char *const env = getenv("DMM_RECORD");
 		crash_format(output.base, sizeof output.base, "%s", env != NULL ? env : "dmm-record");
 	}
-	if (!output.forked && first != NULL && strcmp(first, pid) == 0)
+	if (!output.who.forked && first != NULL && strcmp(first, pid) == 0)
 		crash_format(output.path, sizeof output.path, "%s", output.base);
 	else
 		crash_format(output.path, sizeof output.path, "%s.%s", output.base, pid);
 }
 
-void record_configure(void)
+static size_t number_in(const char *name)
 {
-	if (output.configured)
-		return;
-	output.configured = true;
-	real_find();
-	record_config.by_clock = !os_ticks_steady();
-	const char *const stacks = getenv("DMM_RECORD_STACKS");
-	for (int i = TRACE_NONE; stacks != NULL && i <= TRACE_DWARF; i++)
-		if (strcmp(stacks, stacks_name(i)) == 0)
-			record_config.stacks = (enum trace_stacks)i;
-	record_config.scrub = getenv("DMM_RECORD_SCRUB") != NULL;
-	record_config.deepbind = getenv("DMM_RECORD_DEEPBIND") != NULL;
-	if (record_config.stacks == TRACE_DWARF && !stack_find_unwinder()) {
-		crash_say("record: no libunwind.so.8; recording callers only");
-		record_config.stacks = TRACE_CALLER;
-	}
-	record_config.deep = record_config.stacks > TRACE_CALLER;
-	choose_path();
-	note_start();
-}
+	const char *s = getenv(name);
+	size_t x = 0;
 
-static void stop(const char *why)
-{
-	if (!atomic_exchange(&output.stopped, true))
-		crash_say("record: %s: %s; recording ends here, the program goes on", output.path, why);
-}
-
-bool output_stopped(void)
-{
-	return atomic_load(&output.stopped);
-}
-
-bool output_is_ours(void)
-{
-	return getpid() == output.pid;
-}
-
-void output_count(uint64_t events, uint64_t ns)
-{
-	atomic_fetch_add(&output.events, events);
-	atomic_fetch_add(&output.flush_ns, ns);
-}
-
-/* An image of this very process was here before it called exec: keep what it wrote. */
-static void keep_earlier_image(void)
-{
-	struct trace_file_head head;
-	char kept[PATH_LEN + 24];
-	const int fd = open(output.path, O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return;
-	const bool ours = read(fd, &head, sizeof head) == sizeof head && head.magic == TRACE_FILE_MAGIC &&
-	    head.pid == (uint32_t)output.pid;
-	close(fd);
-	for (size_t i = 1; ours && i < 1000; i++) {
-		crash_format(kept, sizeof kept, "%s.exec%u", output.path, i);
-		if (access(kept, F_OK) != 0) {
-			rename(output.path, kept);
-			return;
-		}
-	}
+	for (; s != NULL && *s >= '0' && *s <= '9'; s++)
+		x = x * 10 + (size_t)(*s - '0');
+	return x;
 }
 
 /* Out of the way of programs that count on low numbers. */
@@ -146,26 +89,159 @@ static int high(int fd)
 	return moved;
 }
 
+/* The directory of the recording: of an absolute path only, since the program may change its own. */
+static void keep_directory(void)
+{
+	char folder[PATH_LEN];
+	struct stat st;
+
+	crash_format(folder, sizeof folder, "%s", output.base);
+	char *const slash = strrchr(folder, '/');
+	if (slash == NULL)
+		return;
+	*slash = '\0';
+	const int fd = open(folder[0] != '\0' ? folder : "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) != 0)
+		return;
+	output.directory.fd = high(fd);
+	output.directory.dev = st.st_dev;
+	output.directory.ino = st.st_ino;
+}
+
+int output_where(const char *path, const char **name)
+{
+	const char *const slash = strrchr(path, '/');
+	struct stat st;
+
+	*name = path;
+	if (output.directory.fd == AT_FDCWD || slash == NULL || fstat(output.directory.fd, &st) != 0 ||
+	    st.st_dev != output.directory.dev || st.st_ino != output.directory.ino)
+		return AT_FDCWD;
+	*name = slash + 1;
+	return output.directory.fd;
+}
+
+void record_configure(void)
+{
+	if (output.configured)
+		return;
+	output.configured = true;
+	real_find();
+	record_config.by_clock = !os_ticks_steady();
+	record_config.stacks = meta_stacks(getenv("DMM_RECORD_STACKS"));
+	record_config.scrub = getenv("DMM_RECORD_SCRUB") != NULL;
+	record_config.deepbind = getenv("DMM_RECORD_DEEPBIND") != NULL;
+	record_config.size_max = number_in("DMM_RECORD_MAX");
+	if (record_config.stacks == TRACE_DWARF && !stack_find_unwinder()) {
+		crash_say("record: no libunwind.so.8; recording callers only");
+		record_config.stacks = TRACE_CALLER;
+	}
+	record_config.deep = record_config.stacks > TRACE_CALLER;
+	meta_note_allocator();
+	switch_configure();
+	choose_path();
+	keep_directory();
+	note_start();
+}
+
+static void stop(const char *why)
+{
+	if (atomic_exchange(&output.stopped, true))
+		return;
+	tapes_want(false);
+	crash_say("record: %s: %s; recording ends here, the program goes on", output.path, why);
+}
+
+bool output_stopped(void)
+{
+	return atomic_load(&output.stopped);
+}
+
+bool output_is_ours(void)
+{
+	return getpid() == output.who.pid;
+}
+
+void output_count(uint64_t events, uint64_t ns)
+{
+	atomic_fetch_add(&output.events, events);
+	atomic_fetch_add(&output.flush_ns, ns);
+}
+
+static bool head_is_ours(int directory, const char *path)
+{
+	struct trace_file_head head;
+	const int fd = openat(directory, path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return false;
+	const bool ours = read(fd, &head, sizeof head) == sizeof head && head.magic == TRACE_FILE_MAGIC &&
+	    head.pid == (uint32_t)output.who.pid;
+	close(fd);
+	return ours;
+}
+
+/* Had the image before this one noted any call? */
+static bool was_idle(int directory, const char *tape)
+{
+	struct tape_head head;
+	const int fd = openat(directory, tape, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return false;
+	const bool idle = read(fd, &head, sizeof head) == sizeof head && head.magic == TAPE_MAGIC && head.idle != 0;
+	close(fd);
+	return idle;
+}
+
+/* An image of this very process was here before it called exec: keep what it wrote, and T.tape with what it
+ * had not written yet. */
+static void keep_earlier_image(void)
+{
+	const char *path;
+	const int at = output_where(output.path, &path);
+	char tape[PATH_LEN + 8], kept[PATH_LEN + 24], kept_tape[PATH_LEN + 32];
+
+	crash_format(tape, sizeof tape, "%s" TAPE_SUFFIX, path);
+	if (!head_is_ours(at, path) || was_idle(at, tape))
+		return;
+	for (size_t i = 1; i < 100000; i++) {
+		crash_format(kept, sizeof kept, "%s.exec%u", path, i);
+		if (faccessat(at, kept, F_OK, 0) == 0)
+			continue;
+		crash_format(kept_tape, sizeof kept_tape, "%s" TAPE_SUFFIX, kept);
+		renameat(at, path, at, kept);
+		renameat(at, tape, at, kept_tape);
+		return;
+	}
+}
+
 static bool still_ours(void)
 {
 	struct stat st;
 	return fstat(output.fd, &st) == 0 && st.st_dev == output.dev && st.st_ino == output.ino;
 }
 
-/* output.lock is held, here and below. */
+/* The program may have closed it, or put a file of its own in its place.  output.lock is held, here and below. */
+static bool reopen(void)
+{
+	const char *name;
+	const int at = output_where(output.path, &name);
+
+	output.fd = openat(at, name, O_WRONLY | O_APPEND | O_CLOEXEC);
+	if (output.fd >= 0)
+		output.fd = high(output.fd);
+	return output.fd >= 0 && still_ours();
+}
+
 static void append(const void *data, size_t len)
 {
 	struct rlimit limit;
 	size_t done = 0;
 
-	if (!still_ours()) {
-		output.fd = open(output.path, O_WRONLY | O_APPEND | O_CLOEXEC);
-		if (output.fd >= 0)
-			output.fd = high(output.fd);
-		if (output.fd < 0 || !still_ours()) {
-			stop("the file was closed or replaced");
-			return;
-		}
+	if (!still_ours() && !reopen()) {
+		stop("the file was closed or replaced");
+		return;
 	}
 	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < output.len + len) {
 		stop("file size limit reached"); /* the write would raise SIGXFSZ */
@@ -198,75 +274,26 @@ static void append_text(enum trace_kind kind, const char *text, size_t len)
 
 	len = min_size(len, sizeof b.text);
 	b.head = (struct trace_block_head){.kind = (uint16_t)kind, .packed_len = (uint32_t)len,
-	    .now_tick = record_ticks(), .now_ns = record_clock_ns()};
+	    .now_tick = record_ticks(), .now_ns = record_clock_ns(),
+	    .anon_kib = kind == TRACE_END ? record_anon_kib(true) : 0};
 	b.head.first_tick = b.head.last_tick = b.head.now_tick;
 	memcpy(b.text, text, len);
 	trace_block_seal(&b.head, b.text);
 	append(&b, sizeof b.head + len);
 }
 
-/* "key=the file's content\n", zeros made into spaces; returns the length. */
-static size_t quote_file(char *to, size_t cap, const char *key, const char *path)
-{
-	size_t n = crash_format(to, cap, "%s=", key);
-	const int fd = open(path, O_RDONLY | O_CLOEXEC);
-	const ssize_t got = fd >= 0 ? read(fd, to + n, min_size(cap - n - 2, 4096)) : -1;
-
-	if (fd >= 0)
-		close(fd);
-	for (ssize_t i = 0; i < got; i++, n++)
-		if (to[n] == '\0' || to[n] == '\n')
-			to[n] = ' ';
-	while (to[n - 1] == ' ')
-		n--;
-	to[n++] = '\n';
-	to[n] = '\0';
-	return n;
-}
-
-static const char *basename_of(const char *path)
-{
-	const char *const slash = strrchr(path, '/');
-	return slash != NULL ? slash + 1 : path;
-}
-
-static size_t link_line(char *to, size_t cap, const char *key, const char *link)
-{
-	char target[PATH_LEN];
-	const ssize_t n = readlink(link, target, sizeof target - 1);
-
-	target[n > 0 ? n : 0] = '\0';
-	return crash_format(to, cap, "%s=%s\n", key, target);
-}
-
 static void append_meta(void)
 {
 	static char text[META_LEN];
-	Dl_info info = {0};
-	size_t n = crash_format(text, sizeof text, "recorder=dmm 1\npid=%u\nparent=%u\nstacks=%s\nclock=%s\n",
-	    (size_t)output.pid, (size_t)output.parent, stacks_name(record_config.stacks),
-	    record_config.by_clock ? "monotonic" : "tsc");
-
-	if (dladdr((void *)(uintptr_t)real.malloc, &info) != 0 && info.dli_fname != NULL)
-		n += crash_format(text + n, sizeof text - n, "allocator=%s\n",
-		    record_config.scrub ? basename_of(info.dli_fname) : info.dli_fname);
-	if (record_config.scrub)
-		n += crash_format(text + n, sizeof text - n, "scrubbed=1\n");
-	else {
-		n += link_line(text + n, sizeof text - n, "exe", "/proc/self/exe");
-		n += quote_file(text + n, sizeof text - n, "command", "/proc/self/cmdline");
-	}
-	if (output.forked)
-		n += crash_format(text + n, sizeof text - n, "forked=1\n");
-	append_text(TRACE_META, text, n);
+	append_text(TRACE_META, text, meta_text(text, sizeof text, &output.who));
 }
 
 static void append_head(void)
 {
 	struct trace_file_head head = {.magic = TRACE_FILE_MAGIC, .version = TRACE_VERSION,
-	    .head_len = sizeof head, .pid = (uint32_t)output.pid, .parent = (uint32_t)output.parent,
+	    .head_len = sizeof head, .pid = (uint32_t)output.who.pid, .parent = (uint32_t)output.who.parent,
 	    .stacks = record_config.stacks,
-	    .flags = (record_config.scrub ? TRACE_SCRUBBED : 0) | (output.forked ? TRACE_FORKED : 0),
+	    .flags = (record_config.scrub ? TRACE_SCRUBBED : 0) | (output.who.forked ? TRACE_FORKED : 0),
 	    .start_tick = output.start_tick, .start_ns = output.start_ns,
 	    .wall_ns = output.start_wall_ns, .tick_is_ns = 0};
 
@@ -277,9 +304,11 @@ static void append_head(void)
 static bool create(void)
 {
 	struct stat st;
+	const char *name;
 
 	keep_earlier_image();
-	const int fd = open(output.path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0666);
+	const int at = output_where(output.path, &name);
+	const int fd = openat(at, name, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0666);
 	if (fd < 0 || fstat(fd, &st) != 0) {
 		stop(errno == ENOSPC ? "no space left on device"
 		    : errno == EACCES || errno == EROFS ? "cannot be written"
@@ -291,9 +320,10 @@ static bool create(void)
 	output.dev = st.st_dev;
 	output.ino = st.st_ino;
 	output.len = 0;
-	output.parent = getppid();
+	output.who.parent = getppid();
 	append_head();
 	append_meta();
+	store_open(output.path, output.start_tick);
 	return !output_stopped();
 }
 
@@ -313,11 +343,29 @@ bool output_open(void)
 	return !output_stopped();
 }
 
+/* As much must stay below the limit as the tapes of all threads may still hold, if that is not most of it. */
+static bool is_near_limit(void)
+{
+	const uint64_t max = record_config.size_max;
+	const uint64_t rest = (uint64_t)(tapes_count() + 1) * 4 * LAST_WORDS;
+	return max != 0 && output.len + (rest < max / 4 ? rest : max / 4) > max;
+}
+
+bool output_is_full(void)
+{
+	return atomic_load(&output.full) && !atomic_load(&output.ended);
+}
+
 void output_block(const void *block, size_t len)
 {
 	lock_take(&output.lock);
-	if (!output_stopped())
+	const uint64_t max = record_config.size_max;
+	if (!output_stopped() && (max == 0 || output.len + len + LAST_WORDS <= max))
 		append(block, len);
+	if (is_near_limit() && !atomic_exchange(&output.full, true)) {
+		tapes_want(false);
+		crash_say("record: %s: --max-size is reached; recording ends here, the program goes on", output.path);
+	}
 	lock_give(&output.lock);
 }
 
@@ -342,39 +390,70 @@ static uint64_t hot_path_ps(void)
 	return (record_clock_ns() - began) * 1000 / TRIES;
 }
 
+/* What a fork made and exec or exit ended before it called us: no file is worth that. */
+static bool is_worthless(void)
+{
+	return output.who.forked && atomic_load(&output.events) == 0 && !meta_has_news();
+}
+
 void output_end(void)
 {
 	char text[256];
 
-	if (!output_open())
+	if (output_stopped() || !output.open || atomic_exchange(&output.ended, true))
 		return;
-	maps_refresh();
-	const size_t n = crash_format(text, sizeof text,
-	    "events=%u\nlost=%u\nflush_ns=%u\nnote_ps=%u\nbytes=%u\n", (size_t)atomic_load(&output.events),
-	    (size_t)tapes_lost(), (size_t)atomic_load(&output.flush_ns), (size_t)hot_path_ps(),
-	    (size_t)output.len);
-	output_text(TRACE_END, text, n);
-}
-
-void output_before_fork(void)
-{
-	lock_take(&output.lock);
-}
-
-void output_after_fork(bool child)
-{
-	if (!child) {
-		lock_give(&output.lock);
+	tapes_want(false);
+	if (is_worthless()) {
+		const char *name;
+		const int at = output_where(output.path, &name);
+		unlinkat(at, name, 0);
+		store_remove();
 		return;
 	}
+	maps_refresh();
+	const size_t n = crash_format(text, sizeof text,
+	    "events=%u\nlost=%u\nflush_ns=%u\nnote_ps=%u\nbytes=%u\n%s", (size_t)atomic_load(&output.events),
+	    (size_t)tapes_lost(), (size_t)atomic_load(&output.flush_ns), (size_t)hot_path_ps(),
+	    (size_t)output.len, atomic_load(&output.full) ? "stopped=--max-size was reached\n" : "");
+	output_text(TRACE_END, text, n);
+	if (!output_stopped())
+		store_remove();
+}
+
+void output_before_exec(void)
+{
+	if (output_stopped() || !output.open)
+		return;
+	tapes_flush();
+	store_note_idle(atomic_load(&output.events) == 0 && !meta_has_news());
+}
+
+void output_after_fork(void)
+{
+	if (!output.configured)
+		return;
 	lock_reset(&output.lock);
 	if (output.open && still_ours())
 		close(output.fd);
 	output.open = false;
-	output.forked = true;
+	output.who.forked = true;
+	output.full = output.ended = false;
 	atomic_store(&output.events, 0);
 	atomic_store(&output.flush_ns, 0);
+	tapes_after_fork();
+	store_after_fork();
+	maps_after_fork();
+	meta_after_fork();
 	choose_path();
 	note_start();
-	maps_after_fork();
+}
+
+void output_keep(void)
+{
+	if (!output.configured || output_stopped() || !output_open())
+		return;
+	lock_take(&output.lock);
+	if (!still_ours())
+		reopen();
+	lock_give(&output.lock);
 }

@@ -6,7 +6,6 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/bits.h"
@@ -62,18 +61,8 @@ static uintptr_t find_stack_top(void)
 
 void stack_prepare(struct tape *t)
 {
-	const size_t len = FRAMES_CAP * sizeof *t->frames + FRAMES_SEEN * sizeof *t->frames_seen;
-
 	if (record_config.stacks == TRACE_FP)
 		t->stack_top = find_stack_top();
-	if (t->frames != NULL)
-		return;
-	void *const p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (p == MAP_FAILED)
-		return;
-	t->frames_seen = (uint32_t *)((uint64_t *)p + FRAMES_CAP);
-	t->frames_len = 1;
-	t->frames = p;
 }
 
 static size_t by_frame_pointers(const struct tape *t, void **frames)
@@ -102,12 +91,12 @@ static uint64_t remember(struct tape *t, void *const *frames, size_t n)
 	if (*slot != 0 && t->frames[*slot] == n &&
 	    memcmp(&t->frames[*slot + 1], frames, n * sizeof *frames) == 0)
 		return *slot;
-	if (t->frames_len + n + 1 > FRAMES_CAP)
+	if (t->slot->frames_len + n + 1 > FRAMES_CAP)
 		return 0; /* the tape is flushed first: see stack_capture */
-	*slot = (uint32_t)t->frames_len;
+	*slot = (uint32_t)t->slot->frames_len;
 	t->frames[*slot] = n;
 	memcpy(&t->frames[*slot + 1], frames, n * sizeof *frames);
-	t->frames_len += n + 1;
+	t->slot->frames_len += n + 1;
 	return *slot;
 }
 
@@ -118,12 +107,14 @@ uint64_t stack_capture(struct tape *t, void *caller)
 
 	if (t->frames == NULL)
 		return 0;
-	if (t->frames_len + FRAMES_DEPTH + 1 > FRAMES_CAP)
+	if (t->slot->frames_len + FRAMES_DEPTH + 1 > FRAMES_CAP)
 		tape_full(t);
-	t->busy = true; /* the unwinder may allocate */
+	if (!t->ready) /* the recording ended there */
+		return 0;
+	t->ready = false; /* the unwinder may allocate */
 	n = record_config.stacks == TRACE_FP ? by_frame_pointers(t, frames)
 	                                     : (size_t)max_size(0, (size_t)unwind(frames, FRAMES_DEPTH + SKIP_MAX));
-	t->busy = false;
+	t->ready = true;
 	while (skip < n && skip < SKIP_MAX && frames[skip] != caller)
 		skip++; /* the recorder's own */
 	if (skip == n || frames[skip] != caller) {

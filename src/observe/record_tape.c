@@ -1,8 +1,4 @@
-/* record_tape.c - the tapes: made, flushed, reused; and the flusher that does it in time.
- *
- * The flusher is a bare clone() that libc does not know: pthread_create would allocate, and would
- * end the program's life as a single-threaded one (glibc's malloc is twice as fast in that).  It has
- * no thread area but a zeroed one, blocks all signals, and ends with the process.
+/* record_tape.c - the tapes: made, flushed, reused.
  *
  * A thread's end is not announced: its tape is given back when the kernel no longer knows the tid.
  * So there is no pthread key, and what a thread frees after all its destructors is noted too.
@@ -10,8 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <sched.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -22,12 +16,10 @@
 #include "observe/record.h"
 
 enum {
-	FLUSH_MS = 200,
 	PRESSES = 8,
-	FLUSHER_STACK = 256 << 10,
-	FLUSHER_TLS = 64 << 10,
-	LOOK_MS = 50, /* how often a tape's flush looks at memory and the thread's name */
-	CROWD = 64, /* new tapes after which ended threads are looked for at once */
+	LOOK_MS = 50,      /* how often a tape's flush looks at memory and the thread's name */
+	CROWD = 8,         /* new tapes after which ended threads are looked for */
+	TAPES_MAX = 16384, /* threads at one time */
 };
 
 __thread struct tape *tape_self;
@@ -35,8 +27,11 @@ static __thread bool entering;
 
 static struct {
 	struct lock lock;
-	struct tape *_Atomic first;
+	struct tape *at[TAPES_MAX];
+	_Atomic uint32_t count;
 	uint32_t serial, fresh; /* tapes made since the last look for ended threads */
+	_Atomic bool unwanted;  /* recording is stopped for now */
+	uint64_t refused;       /* threads that got no tape */
 } tapes;
 
 /* Encoders, each with a lock: as many threads may flush at one time. */
@@ -44,11 +39,6 @@ static struct press {
 	struct lock lock;
 	struct trace_coder *coder;
 } presses[PRESSES];
-
-static struct {
-	_Atomic bool running;
-	char *memory; /* stack below, thread area above; kept for the whole process */
-} flusher;
 
 static void *map(size_t len)
 {
@@ -60,10 +50,10 @@ static void *map(size_t len)
 static struct press *press_take(const struct tape *t)
 {
 	for (unsigned i = 0; i < PRESSES; i++)
-		if (lock_try(&presses[(t->serial + i) % PRESSES].lock))
-			return &presses[(t->serial + i) % PRESSES];
-	lock_take(&presses[t->serial % PRESSES].lock);
-	return &presses[t->serial % PRESSES];
+		if (lock_try(&presses[(t->slot->serial + i) % PRESSES].lock))
+			return &presses[(t->slot->serial + i) % PRESSES];
+	lock_take(&presses[t->slot->serial % PRESSES].lock);
+	return &presses[t->slot->serial % PRESSES];
 }
 
 static bool press_ready(struct press *p)
@@ -78,29 +68,12 @@ static bool press_ready(struct press *p)
 
 /* ---- flushing ------------------------------------------------------------------------------- */
 
-static uint32_t anon_kib(void)
-{
-	char text[128];
-	unsigned long pages[3] = {0};
-	const int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
-	const ssize_t n = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
-
-	if (fd >= 0)
-		close(fd);
-	text[n > 0 ? n : 0] = '\0';
-	const char *s = text;
-	for (int i = 0; i < 3 && *s != '\0'; i++, s += *s == ' ')
-		for (; *s >= '0' && *s <= '9'; s++)
-			pages[i] = pages[i] * 10 + (unsigned long)(*s - '0');
-	return (uint32_t)((pages[1] - pages[2]) * 4); /* resident less shared, in KiB */
-}
-
 /* The thread's name, whenever it changed. */
 static void flush_name(struct tape *t)
 {
 	char path[64], text[64], name[sizeof t->name] = "";
 
-	crash_format(path, sizeof path, "/proc/self/task/%u/comm", (size_t)t->tid);
+	crash_format(path, sizeof path, "/proc/self/task/%u/comm", (size_t)t->slot->tid);
 	const int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return;
@@ -112,29 +85,75 @@ static void flush_name(struct tape *t)
 	if (strcmp(name, t->name) == 0)
 		return;
 	memcpy(t->name, name, sizeof name);
-	const size_t len = crash_format(text, sizeof text, "%u %u %s\n", (size_t)t->serial,
-	    (size_t)t->tid, name);
+	memcpy(t->slot->name, name, sizeof name);
+	const size_t len = crash_format(text, sizeof text, "%u %u %s\n", (size_t)t->slot->serial,
+	    (size_t)t->slot->tid, name);
 	output_text(TRACE_THREAD, text, len);
 }
 
 static struct trace_block_info info_of(const struct tape *t)
 {
-	return (struct trace_block_info){.thread = t->serial, .stacks = record_config.stacks,
-	    .frames = t->frames, .frames_len = t->frames != NULL ? t->frames_len : 0};
+	return (struct trace_block_info){.thread = t->slot->serial, .stacks = record_config.stacks,
+	    .frames = t->frames, .frames_len = t->frames != NULL ? t->slot->frames_len : 0};
 }
 
-/* What is new on the tape goes into its columns.  t->lock is held, here and below. */
+/* t->lock is held, here and below.  Between begin and end, who reads T.tape waits, or, if we died there,
+ * believes slot.current. */
+static void begin_change(struct tape *t)
+{
+	atomic_fetch_add_explicit(&t->slot->changes, 1, memory_order_acq_rel);
+}
+
+static void end_change(struct tape *t)
+{
+	atomic_fetch_add_explicit(&t->slot->changes, 1, memory_order_release);
+}
+
+/* What is in the columns, and how many of the raw events are, by one store. */
+static void commit(struct tape *t, uint32_t raw_done)
+{
+	struct tape_slot *const s = t->slot;
+	const uint32_t other = !s->current;
+
+	trace_columns_save(t->columns, &s->state[other].columns);
+	s->state[other].raw_done = raw_done;
+	atomic_store_explicit(&s->current, other, memory_order_release);
+}
+
+static uint32_t raw_done(const struct tape *t)
+{
+	return (uint32_t)(t->flushed - t->slot->raw);
+}
+
+/* What is new on the tape goes into its columns, which have room. */
 static void encode(struct tape *t)
 {
 	const struct trace_block_info info = info_of(t);
-	struct trace_raw *const next = atomic_load_explicit(&t->next, memory_order_acquire);
+	struct trace_raw *const next = atomic_load_explicit(&t->slot->next, memory_order_acquire);
 
 	trace_columns_add(t->columns, &info, t->flushed, (size_t)(next - t->flushed));
 	t->flushed = next;
+	commit(t, raw_done(t));
 }
 
-/* The columns become a block in the file.  encode_ns: what encoding them took, about. */
-static void flush_columns(struct tape *t, uint64_t encode_ns)
+/* Back to the first raw event.  trace_tape.h says what a reader makes of each moment of it. */
+static void lap(struct tape *t)
+{
+	commit(t, TAPE_LAPPED);
+	t->slot->raw[0].tick_op = 0;
+	t->flushed = t->slot->raw;
+	atomic_store_explicit(&t->slot->next, t->flushed, memory_order_release);
+}
+
+static void empty_columns(struct tape *t)
+{
+	trace_columns_clear(t->columns);
+	commit(t, t->flushed == t->slot->raw ? TAPE_LAPPED : raw_done(t));
+}
+
+/* The columns become a block in the file.  encode_ns: what encoding them took, about.  False: the file takes
+ * no more, and the columns stay as they are. */
+static bool flush_columns(struct tape *t, uint64_t encode_ns)
 {
 	const uint64_t now = record_clock_ns(), began = record_cpu_ns();
 	const bool look = now - t->looked_ns > LOOK_MS * UINT64_C(1000000);
@@ -145,7 +164,7 @@ static void flush_columns(struct tape *t, uint64_t encode_ns)
 	info.now_tick = record_ticks();
 	info.now_ns = now;
 	if (look) {
-		info.anon_kib = anon_kib();
+		info.anon_kib = record_anon_kib(false);
 		t->looked_ns = now;
 		flush_name(t);
 	}
@@ -157,32 +176,28 @@ static void flush_columns(struct tape *t, uint64_t encode_ns)
 		output_block(block, len);
 		output_count(events, encode_ns + record_cpu_ns() - began);
 	} else {
-		trace_columns_clear(t->columns);
 		t->lost += events;
 	}
 	lock_give(&p->lock);
+	return block == NULL || !output_stopped();
 }
 
 static void tape_flush(struct tape *t)
 {
 	lock_take(&t->lock);
 	if (output_open()) {
+		begin_change(t);
 		encode(t);
-		if (trace_columns_events(t->columns) != 0)
-			flush_columns(t, 0);
+		if (trace_columns_events(t->columns) != 0 && flush_columns(t, 0))
+			empty_columns(t);
+		end_change(t);
 	}
 	lock_give(&t->lock);
 }
 
-static void rewind_raw(struct tape *t)
-{
-	t->flushed = t->raw;
-	atomic_store_explicit(&t->next, t->raw, memory_order_release);
-}
-
 static void rewind_frames(struct tape *t)
 {
-	t->frames_len = 1;
+	t->slot->frames_len = 1;
 	if (t->frames_seen != NULL)
 		memset(t->frames_seen, 0, FRAMES_SEEN * sizeof *t->frames_seen);
 }
@@ -190,9 +205,11 @@ static void rewind_frames(struct tape *t)
 static void tape_rewind(struct tape *t)
 {
 	lock_take(&t->lock);
-	rewind_raw(t);
-	rewind_frames(t);
+	begin_change(t);
 	trace_columns_clear(t->columns);
+	lap(t);
+	rewind_frames(t);
+	end_change(t);
 	lock_give(&t->lock);
 }
 
@@ -201,61 +218,77 @@ static void tape_rewind(struct tape *t)
 static void tape_pass_on(struct tape *t)
 {
 	const uint32_t before = trace_columns_events(t->columns);
-	const bool full = before + 2 * TAPE_EVENTS > TRACE_EVENTS_MAX ||
-	    t->frames_len + FRAMES_DEPTH + 1 > FRAMES_CAP;
-	const uint64_t began = full ? record_cpu_ns() : 0;
+	const bool timed = before + 2 * TAPE_EVENTS > TRACE_EVENTS_MAX;
+	const uint64_t began = timed ? record_cpu_ns() : 0;
 
 	encode(t);
-	rewind_raw(t);
-	if (!full)
-		return;
-	const uint64_t took = record_cpu_ns() - began;
-	const uint32_t events = trace_columns_events(t->columns);
-	if (events != 0 && output_is_ours() && output_open())
-		flush_columns(t, events > before ? took * events / (events - before) : took);
-	trace_columns_clear(t->columns);
-	rewind_frames(t);
+	const uint64_t took = timed ? record_cpu_ns() - began : 0;
+	const bool frames_full = t->slot->frames_len + FRAMES_DEPTH + 1 > FRAMES_CAP;
+	if (frames_full || !trace_columns_have_room(t->columns, TAPE_EVENTS)) {
+		const uint32_t events = trace_columns_events(t->columns);
+		if (!output_open() || !flush_columns(t, events > before ? took * events / (events - before) : took))
+			return; /* what is on the tape stays there, for who reads T.tape */
+		trace_columns_clear(t->columns);
+		rewind_frames(t);
+	}
+	lap(t);
 }
 
 void tape_full(struct tape *t)
 {
 	const int saved = errno;
 
-	if (t->busy) /* a signal handler, in the middle of this: its event has no place */
-		return;
-	t->busy = true;
+	t->ready = false;
 	lock_take(&t->lock);
-	if (output_stopped())
-		rewind_raw(t);
-	else
+	begin_change(t);
+	if (!output_stopped())
 		tape_pass_on(t);
+	end_change(t);
 	lock_give(&t->lock);
-	t->busy = false;
+	if (output_is_full() && tapes_flush())
+		output_end();
+	t->ready = !output_stopped();
 	errno = saved;
 }
 
-void tapes_flush(bool last)
+bool tapes_flush(void)
 {
 	struct tape *const self = tape_self;
-	const bool was_busy = self != NULL && self->busy;
 
-	if (was_busy && !last)
-		return;
+	if (self != NULL && !self->ready && !output_is_full())
+		return false;
 	if (self != NULL)
-		self->busy = true;
-	for (struct tape *t = atomic_load(&tapes.first); t != NULL; t = t->link)
-		if (t != self || !was_busy)
-			tape_flush(t);
+		self->ready = false;
+	for (uint32_t i = 0; i < tapes.count; i++)
+		tape_flush(tapes.at[i]);
 	if (self != NULL)
-		self->busy = was_busy;
+		self->ready = !output_stopped();
+	return true;
 }
 
 uint64_t tapes_lost(void)
 {
-	uint64_t lost = 0;
-	for (const struct tape *t = atomic_load(&tapes.first); t != NULL; t = t->link)
-		lost += t->lost;
+	uint64_t lost = tapes.refused;
+	for (uint32_t i = 0; i < tapes.count; i++)
+		lost += tapes.at[i]->lost;
 	return lost;
+}
+
+uint32_t tapes_count(void)
+{
+	return tapes.count;
+}
+
+void tapes_want(bool wanted)
+{
+	atomic_store(&tapes.unwanted, !wanted);
+	for (uint32_t i = 0; i < tapes.count; i++)
+		atomic_store(&tapes.at[i]->wanted, wanted);
+}
+
+bool tapes_wanted(void)
+{
+	return !atomic_load(&tapes.unwanted);
 }
 
 /* ---- making and reusing --------------------------------------------------------------------- */
@@ -266,8 +299,9 @@ static void reap(void)
 	const pid_t pid = getpid();
 
 	tapes.fresh = 0;
-	for (struct tape *t = atomic_load(&tapes.first); t != NULL; t = t->link) {
-		if (t->gone || syscall(SYS_tgkill, pid, t->tid, 0) == 0 || errno != ESRCH)
+	for (uint32_t i = 0; i < tapes.count; i++) {
+		struct tape *const t = tapes.at[i];
+		if (t->gone || syscall(SYS_tgkill, pid, t->slot->tid, 0) == 0 || errno != ESRCH)
 			continue;
 		tape_flush(t);
 		tape_rewind(t);
@@ -275,45 +309,64 @@ static void reap(void)
 	}
 }
 
+static size_t tape_len(void)
+{
+	return round_up(sizeof(struct tape), 4096) + trace_columns_size() +
+	    (record_config.deep ? FRAMES_SEEN * sizeof(uint32_t) : 0);
+}
+
 static struct tape *tape_map(void)
 {
-	const size_t len = round_up(sizeof(struct tape), 4096);
-	struct tape *const t = map(len + trace_columns_size());
+	struct tape *const t = tapes.count < TAPES_MAX ? map(tape_len()) : NULL;
+	struct tape_slot *const s = t != NULL ? store_slot() : NULL;
 
-	if (t == NULL)
+	if (s == NULL) {
+		if (t != NULL)
+			munmap(t, tape_len());
 		return NULL;
-	t->columns = (struct trace_columns *)((char *)t + len);
-	trace_columns_init(t->columns);
-	t->frames_len = 1;
-	t->end = &t->raw[TAPE_EVENTS - 1];
-	atomic_store(&t->next, t->raw);
-	t->flushed = t->raw;
+	}
+	madvise(t, tape_len(), MADV_WIPEONFORK);
+	t->slot = s;
+	t->columns = (struct trace_columns *)((char *)t + round_up(sizeof *t, 4096));
+	trace_columns_init(t->columns, s->bytes, tape_layout(record_config.stacks));
+	t->frames = tape_slot_frames(s, record_config.stacks);
+	if (t->frames != NULL)
+		t->frames_seen = (uint32_t *)((char *)t->columns + trace_columns_size());
+	s->frames_len = 1;
+	s->self = (uintptr_t)s;
+	t->end = &s->raw[TAPE_EVENTS - 1];
+	lap(t);
 	t->gone = true;
-	t->link = atomic_load(&tapes.first);
-	atomic_store(&tapes.first, t);
+	tapes.at[tapes.count] = t;
+	atomic_fetch_add(&tapes.count, 1);
 	return t;
 }
 
 static struct tape *tape_find(void)
 {
-	struct tape *t;
+	struct tape *t = NULL;
 
 	lock_take(&tapes.lock);
-	if (++tapes.fresh > CROWD)
+	if (++tapes.fresh > CROWD + tapes.count / 2)
 		reap();
-	for (t = atomic_load(&tapes.first); t != NULL && !t->gone; t = t->link)
-		;
+	for (uint32_t i = 0; i < tapes.count && t == NULL; i++)
+		t = tapes.at[i]->gone ? tapes.at[i] : NULL;
 	if (t == NULL)
 		t = tape_map();
 	if (t != NULL) {
-		t->gone = false;
-		t->tid = (int)syscall(SYS_gettid);
-		t->serial = ++tapes.serial;
+		begin_change(t);
 		trace_columns_restart(t->columns);
+		commit(t, TAPE_LAPPED);
+		t->slot->tid = (int)syscall(SYS_gettid);
+		atomic_store(&t->slot->serial, ++tapes.serial);
+		end_change(t);
+		t->gone = false;
 		t->looked_ns = 0;
 		t->name[0] = '\0';
-		t->busy = false;
+		t->wanted = tapes_wanted();
+		t->ready = true;
 	}
+	tapes.refused += t == NULL;
 	lock_give(&tapes.lock);
 	return t;
 }
@@ -322,104 +375,54 @@ struct tape *tape_enter(void)
 {
 	const int saved = errno;
 
-	if (entering)
-		return NULL;
+	if (entering || tape_self != NULL)
+		return tape_self;
 	entering = true;
 	record_configure();
-	struct tape *const t = output_stopped() ? NULL : tape_find();
+	struct tape *const t = output_open() ? tape_find() : NULL;
 	if (t != NULL && record_config.deep)
 		stack_prepare(t);
 	tape_self = t;
 	entering = false;
-	flusher_start();
 	errno = saved;
 	return t;
 }
 
-/* ---- the flusher ---------------------------------------------------------------------------- */
-
-static int flusher_run(void *arg)
+struct tape *tape_off(struct tape *t)
 {
-	const struct timespec pause = {0, FLUSH_MS * 1000000L};
-
-	(void)arg;
-	while (!output_stopped()) {
-		nanosleep(&pause, NULL);
-		for (struct tape *t = atomic_load(&tapes.first); t != NULL; t = t->link)
-			if (!t->gone)
-				tape_flush(t);
-		lock_take(&tapes.lock);
-		reap();
-		lock_give(&tapes.lock);
-	}
-	return 0;
-}
-
-void flusher_start(void)
-{
-	sigset_t all, before;
-
-	if (atomic_exchange(&flusher.running, true))
-		return;
-	if (flusher.memory == NULL)
-		flusher.memory = map(FLUSHER_STACK + FLUSHER_TLS);
-	if (flusher.memory == NULL)
-		return;
-	char *const top = flusher.memory + FLUSHER_STACK;
-	void **const area = (void **)(top + FLUSHER_TLS / 2);
-	memset(top, 0, FLUSHER_TLS);
-	area[0] = area; /* the x86-64 thread pointer points at itself */
-	area[2] = area;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	clone(flusher_run, top, CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
-	        CLONE_SYSVSEM | CLONE_SETTLS, NULL, NULL, area, NULL);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	(void)t;
+	if (!store_is_forked())
+		return NULL;
+	output_after_fork();
+	return tape_enter();
 }
 
 /* ---- fork ----------------------------------------------------------------------------------- */
 
-static void before_fork(void)
+/* The parent's tapes are wiped, their slots are not mapped, and the parent's threads are not here: whatever
+ * lock they held is free. */
+void tapes_after_fork(void)
 {
-	lock_take(&tapes.lock);
-	for (struct tape *t = atomic_load(&tapes.first); t != NULL; t = t->link)
-		lock_take(&t->lock);
-	for (int i = 0; i < PRESSES; i++)
-		lock_take(&presses[i].lock);
-	output_before_fork();
-}
+	const size_t len = tape_len();
 
-static void after_fork_parent(void)
-{
-	output_after_fork(false);
-	for (int i = 0; i < PRESSES; i++)
-		lock_give(&presses[i].lock);
-	for (struct tape *t = atomic_load(&tapes.first); t != NULL; t = t->link)
-		lock_give(&t->lock);
-	lock_give(&tapes.lock);
-}
-
-/* The child: what is on the tapes is the parent's to write. */
-static void after_fork_child(void)
-{
-	output_after_fork(true);
-	for (int i = 0; i < PRESSES; i++)
+	for (uint32_t i = 0; i < tapes.count; i++)
+		munmap(tapes.at[i], len);
+	for (int i = 0; i < PRESSES; i++) {
 		lock_reset(&presses[i].lock);
-	for (struct tape *t = atomic_load(&tapes.first); t != NULL; t = t->link) {
-		lock_reset(&t->lock);
-		tape_rewind(t);
-		t->gone = true;
-		t->lost = 0;
+		if (presses[i].coder != NULL) /* maybe in the middle of a block */
+			presses[i].coder = trace_coder_init(presses[i].coder, trace_coder_size(), record_config.level);
 	}
 	lock_reset(&tapes.lock);
-	tapes.serial = 0;
+	atomic_store(&tapes.count, 0);
+	tapes.serial = tapes.fresh = 0;
+	tapes.refused = 0;
 	tape_self = NULL;
-	atomic_store(&flusher.running, false);
+	entering = false;
 }
 
 /* Before any thread: handlers registered later run before ours, and may still allocate. */
 __attribute__((constructor)) static void record_init(void)
 {
 	tape_enter();
-	pthread_atfork(before_fork, after_fork_parent, after_fork_child);
+	pthread_atfork(NULL, NULL, output_after_fork);
 }

@@ -19,7 +19,8 @@
 
 enum {
 	NODE_SLOTS = 2 * TRACE_NODES_MAX,
-	COLUMN_CAP = TRACE_RAW_MAX / 8, /* seven columns and their lengths fit the payload */
+	COLUMN_CAP = TRACE_RAW_MAX / 8, /* of the coder's own columns: all seven and their lengths fit the payload */
+	COLUMN_SLACK = 8,               /* put() stores eight bytes at a time */
 	VARINT_MAX = 10,
 	LATELY = 256,
 	LEVEL_QUICK = 1, /* of zstd: at most this one, speed is what counts */
@@ -33,8 +34,8 @@ struct node {
 };
 
 struct column {
-	unsigned char *at;
-	unsigned char bytes[COLUMN_CAP + 8]; /* put() stores eight at a time */
+	unsigned char *bytes, *at;
+	uint32_t cap;
 };
 
 struct trace_columns {
@@ -57,6 +58,7 @@ struct trace_coder {
 	ZSTD_CCtx *zstd;
 	int level; /* of zstd */
 	struct trace_columns own;
+	unsigned char own_bytes[TRACE_COLUMNS * (COLUMN_CAP + COLUMN_SLACK)];
 	unsigned char raw[TRACE_RAW_MAX];
 	struct trace_block_head head; /* and its payload directly behind */
 	unsigned char packed[TRACE_PACKED_MAX];
@@ -74,6 +76,18 @@ size_t trace_coder_size(void)
 	return round_up(sizeof(struct trace_coder) + workspace_size(), 4096);
 }
 
+static const uint32_t own_layout[TRACE_COLUMNS] = {COLUMN_CAP, COLUMN_CAP, COLUMN_CAP, COLUMN_CAP,
+    COLUMN_CAP, COLUMN_CAP, COLUMN_CAP};
+
+size_t trace_columns_bytes(const uint32_t cap[TRACE_COLUMNS])
+{
+	size_t len = 0;
+
+	for (int i = 0; i < TRACE_COLUMNS; i++)
+		len += cap[i] + COLUMN_SLACK;
+	return len;
+}
+
 struct trace_coder *trace_coder_init(void *mem, size_t len, int level)
 {
 	struct trace_coder *const c = mem;
@@ -85,7 +99,7 @@ struct trace_coder *trace_coder_init(void *mem, size_t len, int level)
 		return NULL;
 	ZSTD_CCtx_setParameter(c->zstd, ZSTD_c_literalCompressionMode, ZSTD_ps_enable);
 	c->level = level;
-	trace_columns_init(&c->own);
+	trace_columns_init(&c->own, c->own_bytes, own_layout);
 	return c;
 }
 
@@ -94,9 +108,64 @@ size_t trace_columns_size(void)
 	return round_up(sizeof(struct trace_columns), 4096);
 }
 
-void trace_columns_init(struct trace_columns *c)
+void trace_columns_init(struct trace_columns *c, unsigned char *bytes, const uint32_t cap[TRACE_COLUMNS])
 {
 	c->fast = varint_fast_here();
+	for (int i = 0; i < TRACE_COLUMNS; i++) {
+		c->col[i] = (struct column){bytes, bytes, cap[i]};
+		bytes += cap[i] + COLUMN_SLACK;
+	}
+}
+
+void trace_columns_save(const struct trace_columns *c, struct trace_columns_state *to)
+{
+	to->events = c->events;
+	to->first_tick = c->first_tick;
+	to->last_tick = c->last_tick;
+	for (int i = 0; i < TRACE_COLUMNS; i++)
+		to->len[i] = c->events != 0 ? (uint32_t)(c->col[i].at - c->col[i].bytes) : 0;
+}
+
+bool trace_columns_restore(struct trace_columns *c, const struct trace_columns_state *from)
+{
+	if (from->events > TRACE_EVENTS_MAX || (from->events != 0 && from->first_tick > from->last_tick))
+		return false;
+	for (int i = 0; i < TRACE_COLUMNS; i++)
+		if (from->len[i] > c->col[i].cap)
+			return false;
+	for (int i = 0; i < TRACE_COLUMNS; i++)
+		c->col[i].at = c->col[i].bytes + from->len[i];
+	c->events = from->events;
+	c->first_tick = from->first_tick;
+	c->last_tick = from->last_tick;
+	return true;
+}
+
+/* The most that n raw events can add to a column; stack nodes: of callers, one an event. */
+static size_t most_added(enum trace_column column, size_t n)
+{
+	switch (column) {
+	case TRACE_COL_OPS:
+		return n;
+	case TRACE_COL_STACKS:
+		return 3 * n; /* an index of at most TRACE_NODES_MAX */
+	case TRACE_COL_NODES:
+		return n * (3 + VARINT_MAX) + 4 * VARINT_MAX;
+	default:
+		return n * VARINT_MAX;
+	}
+}
+
+bool trace_columns_have_room(const struct trace_columns *c, size_t n)
+{
+	if (c->events == 0)
+		return true;
+	for (int i = 0; i < TRACE_COLUMNS; i++) {
+		const size_t used = (size_t)(c->col[i].at - c->col[i].bytes);
+		if (used + most_added((enum trace_column)i, n) > c->col[i].cap)
+			return false;
+	}
+	return c->events + n <= TRACE_EVENTS_MAX;
 }
 
 uint32_t trace_columns_events(const struct trace_columns *c)
@@ -143,7 +212,7 @@ static inline unsigned char *put_small(unsigned char *at, uint64_t x, bool fast)
 /* Columns are flushed long before they are full: is there room for one more event of any kind? */
 static bool has_room(const struct column *col)
 {
-	return col->at + 4 * VARINT_MAX <= col->bytes + COLUMN_CAP;
+	return col->at + 4 * VARINT_MAX <= col->bytes + col->cap;
 }
 
 /* The index of the node (parent, addr) in this block, 1 up; 0 when the table is full. */
@@ -366,6 +435,7 @@ const void *trace_encode(struct trace_coder *c, const struct trace_block_info *i
 	if (n == 0 || n > TRACE_EVENTS_MAX)
 		return NULL;
 	trace_columns_restart(&c->own); /* threads share them */
+	c->own.last_tick = info->after_tick;
 	trace_columns_add(&c->own, info, raw, n);
 	return trace_pack(c, &c->own, info, len);
 }

@@ -8,6 +8,7 @@
 #ifndef OBSERVE_TRACE_ENCODE_H
 #define OBSERVE_TRACE_ENCODE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -40,6 +41,7 @@ struct trace_block_info {
 	const uint64_t *frames; /* frames[i] = count, then count addresses, innermost first */
 	size_t frames_len;
 	uint64_t now_tick, now_ns;
+	uint64_t after_tick; /* trace_encode(): no event is stamped earlier, this thread's last block ended then */
 	uint32_t anon_kib;
 };
 
@@ -52,9 +54,25 @@ const void *trace_encode(struct trace_coder *c, const struct trace_block_info *i
 
 struct trace_columns;
 
+/* How far the columns are filled.  With their bytes it is all that a block is made of: who has both can
+ * make the block, also in another process, when the one that filled them is dead. */
+struct trace_columns_state {
+	uint64_t first_tick, last_tick;
+	uint32_t events, len[TRACE_COLUMNS];
+};
+
 size_t trace_columns_size(void);
-void trace_columns_init(struct trace_columns *c); /* in zeroed memory of that size */
-/* Append raw[0..n), whole events only; the caller keeps trace_columns_events() <= TRACE_EVENTS_MAX. */
+/* The bytes that columns of these capacities take. */
+size_t trace_columns_bytes(const uint32_t cap[TRACE_COLUMNS]);
+/* c: zeroed memory of trace_columns_size(); bytes: trace_columns_bytes(cap) of them, one column behind the
+ * other. */
+void trace_columns_init(struct trace_columns *c, unsigned char *bytes, const uint32_t cap[TRACE_COLUMNS]);
+void trace_columns_save(const struct trace_columns *c, struct trace_columns_state *to);
+/* False: such a state does not fit.  Columns that were restored may be packed, not appended to. */
+bool trace_columns_restore(struct trace_columns *c, const struct trace_columns_state *from);
+/* May n raw events be added, whatever they are? */
+bool trace_columns_have_room(const struct trace_columns *c, size_t n);
+/* Append raw[0..n), whole events only; where trace_columns_have_room(). */
 void trace_columns_add(struct trace_columns *c, const struct trace_block_info *info,
     const struct trace_raw *raw, size_t n);
 uint32_t trace_columns_events(const struct trace_columns *c);

@@ -1,0 +1,90 @@
+/* settle.c - what a process left in T.tape, into T for good. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "observe/trace_tape.h"
+#include "trace/trace.h"
+
+enum { PATH_LEN = 4200 };
+
+static bool write_all(int fd, const unsigned char *data, size_t len, off_t at)
+{
+	for (size_t done = 0; done < len;) {
+		const ssize_t n = pwrite(fd, data + done, len - done, at + (off_t)done);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return false;
+		done += (size_t)n;
+	}
+	return true;
+}
+
+static bool append_tail(const char *path, const struct trace_file *f, struct trace_error *e)
+{
+	const off_t at = (off_t)(f->len - f->tail_len);
+	const int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return trace_fail(e, TRACE_NOWHERE, "%s", strerror(errno));
+	const bool done = ftruncate(fd, at) == 0 && write_all(fd, f->tail, f->tail_len, at);
+	if (!done) {
+		trace_fail(e, TRACE_NOWHERE, "%s", strerror(errno));
+		if (ftruncate(fd, at) != 0)
+			trace_fail(e, TRACE_NOWHERE, "%s; half a block is left at its end", strerror(errno));
+	}
+	close(fd);
+	return done;
+}
+
+enum trace_settled trace_settle(const char *path, struct trace_error *e)
+{
+	char name[PATH_LEN];
+	struct trace_file f;
+
+	snprintf(name, sizeof name, "%s%s", path, TAPE_SUFFIX);
+	const int tape = open(name, O_RDONLY | O_CLOEXEC);
+	if (tape < 0)
+		return TRACE_SETTLED;
+	flock(tape, LOCK_EX); /* against another dmm that does the same */
+	if (!trace_file_open(&f, path, e)) {
+		close(tape);
+		return TRACE_UNSETTLED;
+	}
+	enum trace_settled r = f.running ? TRACE_RUNNING : TRACE_SETTLED;
+	if (r == TRACE_SETTLED && f.tail_len != 0 && !append_tail(path, &f, e))
+		r = TRACE_UNSETTLED;
+	if (r == TRACE_SETTLED && access(name, F_OK) == 0)
+		unlink(name);
+	trace_file_close(&f);
+	close(tape);
+	return r;
+}
+
+bool trace_append_text(const char *path, enum trace_kind kind, const char *text, struct trace_error *e)
+{
+	struct trace_block_head head = {.kind = (uint16_t)kind, .packed_len = (uint32_t)strlen(text)};
+	struct trace_file f;
+
+	if (!trace_file_open(&f, path, e))
+		return false;
+	head.first_tick = head.last_tick = f.late_tick;
+	trace_block_seal(&head, text);
+	free(f.tail);
+	f.tail = malloc(sizeof head + head.packed_len);
+	f.len -= f.tail_len;
+	bool fine = f.tail != NULL || trace_fail(e, TRACE_NOWHERE, "no memory");
+	if (fine) {
+		memcpy(f.tail, &head, sizeof head);
+		memcpy(f.tail + sizeof head, text, head.packed_len);
+		f.tail_len = sizeof head + head.packed_len;
+		f.len += f.tail_len;
+		fine = append_tail(path, &f, e);
+	}
+	trace_file_close(&f);
+	return fine;
+}

@@ -1,0 +1,230 @@
+/* tape.c - see tape.h.
+ *
+ *   slot --> columns --> a block, unless the file's last block of the thread is made of the same
+ *        --> raw events that no columns hold --> another block
+ */
+#include "trace/tape.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/bits.h"
+#include "observe/trace_tape.h"
+#include "os/ticks.h"
+#include "trace/private.h"
+
+enum { PATH_LEN = 4200, TRIES = 200, LEVEL = 1 };
+
+/* ---- a copy of the file --------------------------------------------------------------------------- */
+
+static bool read_all(int fd, void *to, size_t n, off_t at)
+{
+	for (size_t done = 0; done < n;) {
+		const ssize_t r = pread(fd, (char *)to + done, n - done, at + (off_t)done);
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r <= 0)
+			return false;
+		done += (size_t)r;
+	}
+	return true;
+}
+
+static bool sound_head(const struct tape_head *h, off_t len)
+{
+	return h->magic == TAPE_MAGIC && h->version == TAPE_VERSION && h->stacks <= TRACE_DWARF &&
+	    h->slot_len == tape_slot_len((enum trace_stacks)h->stacks) && h->slots <= TAPE_SLOTS &&
+	    (off_t)(TAPE_HEAD_LEN + (size_t)h->slots * h->slot_len) <= len;
+}
+
+/* A slot at one moment: the process may be in the middle of moving events.  One that was killed there stays
+ * so, and its slot says what holds. */
+static bool copy_slot(int fd, struct tape_slot *to, size_t len, off_t at)
+{
+	const struct timespec pause = {0, 1000000};
+	uint32_t after = 0;
+
+	for (int i = 0; i < TRIES; i++) {
+		if (!read_all(fd, to, len, at) ||
+		    !read_all(fd, &after, sizeof after, at + (off_t)offsetof(struct tape_slot, changes)))
+			return false;
+		if (after == to->changes && after % 2 == 0)
+			return true;
+		nanosleep(&pause, NULL);
+	}
+	return true;
+}
+
+/* Does the process that writes the file still live?  It keeps the file mapped: then nobody is granted a lease.
+ * Where leases are not to be had (another's file, another file system), its number must do. */
+static bool is_running(int fd, pid_t pid)
+{
+	if (fcntl(fd, F_SETLEASE, F_RDLCK) == 0) {
+		fcntl(fd, F_SETLEASE, F_UNLCK);
+		return false;
+	}
+	if (errno == EAGAIN)
+		return true;
+	return pid == 0 || kill(pid, 0) == 0 || errno == EPERM;
+}
+
+bool trace_tape_copy(struct trace_tape *t, const char *path)
+{
+	char name[PATH_LEN];
+	struct stat st;
+	struct tape_head head;
+
+	*t = (struct trace_tape){.image = NULL};
+	if (snprintf(name, sizeof name, "%s%s", path, TAPE_SUFFIX) >= (int)sizeof name)
+		return true;
+	const int fd = open(name, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return true;
+	if (fstat(fd, &st) != 0 || !read_all(fd, &head, sizeof head, 0) || !sound_head(&head, st.st_size)) {
+		t->running = is_running(fd, 0); /* it is just being made */
+		close(fd);
+		return true;
+	}
+	t->running = is_running(fd, (pid_t)head.pid);
+	t->len = TAPE_HEAD_LEN + (size_t)head.slots * head.slot_len;
+	t->image = malloc(t->len);
+	bool whole = t->image != NULL;
+	if (whole)
+		memcpy(t->image, &head, sizeof head);
+	for (size_t at = TAPE_HEAD_LEN; whole && at < t->len; at += head.slot_len)
+		whole = copy_slot(fd, (struct tape_slot *)(t->image + at), head.slot_len, (off_t)at);
+	close(fd);
+	if (!whole)
+		trace_tape_free(t);
+	return whole;
+}
+
+void trace_tape_free(struct trace_tape *t)
+{
+	free(t->image);
+	t->image = NULL;
+}
+
+/* ---- blocks --------------------------------------------------------------------------------------- */
+
+struct maker {
+	struct trace_file *f;
+	struct trace_coder *coder;
+	struct trace_columns *columns;
+	enum trace_stacks stacks;
+	uint64_t now_tick, now_ns; /* 0: unknown */
+	struct trace_error *e;
+};
+
+static bool append(struct maker *m, const void *data, size_t len)
+{
+	struct trace_file *const f = m->f;
+	unsigned char *const more = realloc(f->tail, f->tail_len + len);
+
+	if (more == NULL)
+		return trace_fail(m->e, TRACE_NOWHERE, "no memory for what was not yet written");
+	memcpy(more + f->tail_len, data, len);
+	f->tail = more;
+	f->tail_len += len;
+	return true;
+}
+
+static bool append_name(struct maker *m, const struct tape_slot *s)
+{
+	struct {
+		struct trace_block_head head;
+		char text[64];
+	} b;
+	const int n = snprintf(b.text, sizeof b.text, "%u %d %.*s\n", s->serial, s->tid,
+	    (int)strnlen(s->name, TAPE_NAME_LEN), s->name);
+
+	b.head = (struct trace_block_head){.kind = TRACE_THREAD, .packed_len = (uint32_t)n,
+	    .now_tick = m->now_tick, .now_ns = m->now_ns};
+	b.head.first_tick = b.head.last_tick = m->now_tick;
+	trace_block_seal(&b.head, b.text);
+	return append(m, &b, sizeof b.head + (size_t)n);
+}
+
+/* The block of f that these columns were written as; NULL: they were not. */
+static const struct trace_index *written(const struct trace_file *f, uint32_t thread, uint64_t first_tick)
+{
+	for (size_t i = f->count; i-- > 0;)
+		if (f->blocks[i].thread == thread && f->blocks[i].first_tick == first_tick)
+			return &f->blocks[i];
+	return NULL;
+}
+
+static bool add_slot(struct maker *m, struct tape_slot *s)
+{
+	const struct trace_columns_state *const state = &s->state[s->current & 1].columns;
+	struct trace_block_info info = {.thread = s->serial, .stacks = m->stacks,
+	    .frames = tape_slot_frames(s, m->stacks), .frames_len = s->frames_len,
+	    .now_tick = m->now_tick, .now_ns = m->now_ns, .after_tick = state->last_tick};
+	const struct trace_index *const block =
+	    state->events != 0 ? written(m->f, s->serial, state->first_tick) : NULL;
+	uint32_t from, to;
+	size_t len;
+
+	if (s->serial == 0 || s->frames_len > FRAMES_CAP)
+		return true;
+	if (s->name[0] != '\0' && !append_name(m, s))
+		return false;
+	trace_columns_init(m->columns, s->bytes, tape_layout(m->stacks));
+	if (state->events != 0 && block == NULL && trace_columns_restore(m->columns, state)) {
+		const void *const made = trace_pack(m->coder, m->columns, &info, &len);
+		if (made != NULL && !append(m, made, len))
+			return false;
+	}
+	if (block != NULL && block->events != state->events) /* written while we looked, with what came later */
+		return true;
+	if (!tape_slot_pending(s, &from, &to) || from == to)
+		return true;
+	const void *const made = trace_encode(m->coder, &info, s->raw + from, to - from, &len);
+	return made == NULL || append(m, made, len);
+}
+
+/* The present moment by both clocks, if they are the clocks of the recording: it was then made since this
+ * machine was started, and a short one is timed better by it than by its own few microseconds. */
+static void note_now(struct maker *m)
+{
+	const struct trace_file_head *const h = &m->f->head;
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	const uint64_t ns = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec, tick = os_ticks() >> 4;
+	if (ns <= h->start_ns || tick <= h->start_tick || m->f->ns_per_tick == 1)
+		return;
+	const double here = (double)(ns - h->start_ns) / (double)(tick - h->start_tick);
+	if (here < 0.95 * m->f->ns_per_tick || here > 1.05 * m->f->ns_per_tick)
+		return;
+	m->now_tick = tick;
+	m->now_ns = ns;
+}
+
+bool trace_tape_blocks(struct trace_tape *t, struct trace_file *f, struct trace_error *e)
+{
+	const struct tape_head *const head = (const struct tape_head *)t->image;
+	void *const memory = calloc(1, trace_coder_size());
+	struct maker m = {.f = f, .stacks = (enum trace_stacks)head->stacks, .e = e,
+	    .columns = calloc(1, trace_columns_size()),
+	    .coder = memory != NULL ? trace_coder_init(memory, trace_coder_size(), LEVEL) : NULL};
+	bool fine = m.coder != NULL && m.columns != NULL;
+
+	if (!fine)
+		trace_fail(e, TRACE_NOWHERE, "no memory for what was not yet written");
+	/* Another recording's, of the same name: it is left alone. */
+	if (head->start_tick == f->head.start_tick && head->pid == f->head.pid) {
+		note_now(&m);
+		for (size_t at = TAPE_HEAD_LEN; fine && at < t->len; at += head->slot_len)
+			fine = add_slot(&m, (struct tape_slot *)(t->image + at));
+	}
+	free(m.columns);
+	free(memory);
+	return fine;
+}
