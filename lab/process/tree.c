@@ -71,6 +71,27 @@ static size_t resident(pid_t pid)
 	return pages * (size_t)sysconf(_SC_PAGESIZE);
 }
 
+/* Is the process on its way out?  Its memory goes page by page then, which is not how the program left it.
+ * Flags are the ninth field of stat, the seventh behind the name in parentheses. */
+static bool is_exiting(pid_t pid)
+{
+	enum { EXITING = 4 /* PF_EXITING of the kernel */ };
+	char name[NAME_LEN], line[NAME_LEN];
+	unsigned flags = 0;
+	bool known = false;
+
+	snprintf(name, sizeof name, "/proc/%d/stat", pid);
+	FILE *const f = fopen(name, "re");
+	if (f == NULL)
+		return true;
+	if (fgets(line, sizeof line, f) != NULL) {
+		const char *const behind = strrchr(line, ')');
+		known = behind != NULL && sscanf(behind + 1, " %*c %*d %*d %*d %*d %*d %u", &flags) == 1;
+	}
+	fclose(f);
+	return known && (flags & EXITING) != 0;
+}
+
 bool tree_has_mapped(pid_t pid, const char *path)
 {
 	char name[NAME_LEN], line[PATH_MAX + 128];
@@ -183,7 +204,7 @@ void tree_look(struct tree_watch *w, double now)
 		sum += resident(below[i]);
 		judge(w, below[i]);
 	}
-	if (sum == 0) /* the program has just ended */
+	if (sum == 0 || is_exiting(w->root))
 		return;
 	add_area(w, sum, now);
 	if (sum > w->peak_rss)

@@ -91,13 +91,21 @@ static bool has_ended(pid_t pid)
 	return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid;
 }
 
+static double cpu_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
 /* Wait for pid alone; false when it has not ended by `deadline`.  Looks at the tree meanwhile. */
 static bool wait_until(pid_t pid, double deadline, struct tree_watch *watch)
 {
 	const double begun = launch_now();
 	struct pollfd end = {.fd = pidfd_open(pid, 0), .events = POLLIN};
 	bool ended = false;
-	double look_s = 0; /* that the last look took */
+	double look_s = 0; /* of CPU time, that the last look took */
 
 	while (!ended && !interrupted) {
 		const double now = launch_now();
@@ -108,9 +116,9 @@ static bool wait_until(pid_t pid, double deadline, struct tree_watch *watch)
 		ended = poll(&end, 1, (int)(pause * 1e3) + 1) > 0;
 		if (ended || watch == NULL)
 			continue;
-		const double looked = launch_now();
-		tree_look(watch, looked);
-		look_s = launch_now() - looked;
+		const double began = cpu_now();
+		tree_look(watch, launch_now());
+		look_s = cpu_now() - began;
 	}
 	close(end.fd);
 	return ended;
