@@ -1,7 +1,15 @@
-/* lock.h - a mutex of four bytes on futex(2): zero is unlocked, nothing to initialise, no allocation.
+/* lock.h - a mutex on futex(2) that records its owner: zero is unlocked, nothing to initialise, no allocation.
  *
- * The three-state mutex of U. Drepper, "Futexes Are Tricky" (2005): 0 free, 1 held, 2 held and
- * somebody may sleep.  A child after fork() may call lock_reset(): its other threads are gone.
+ *   word   0: free; else the owner's thread pointer, with LOCK_WAITED set while a thread may sleep
+ *   again  how many fork handlers run inside the owner's critical section
+ *
+ * It is the three-state mutex of U. Drepper, "Futexes Are Tricky" (2005), with the owner in place of his
+ * state 1.  futex(2) compares the lower half of the word, which holds LOCK_WAITED: a sleeper that misses a
+ * change of owner sleeps on, and the new owner wakes it.
+ *
+ * fork() in a signal handler may come while the interrupted code holds locks.  The fork handlers therefore
+ * use lock_fork_take(), lock_fork_give() and lock_fork_child(): a lock that the calling thread holds already
+ * stays with the interrupted code, which goes on in the parent and in the child.
  */
 #ifndef BASE_LOCK_H
 #define BASE_LOCK_H
@@ -11,18 +19,27 @@
 
 #include "base/config.h"
 
+#define LOCK_WAITED ((uintptr_t)1)
+
 struct lock {
-	_Atomic unsigned state;
+	_Atomic uintptr_t word;
+	unsigned again; /* written by the owner alone */
 };
 
 void lock_slow(struct lock *l);
 void unlock_slow(struct lock *l);
 
+/* Distinct for all threads that run, and the same in a child of fork(). */
+static inline uintptr_t lock_self(void)
+{
+	return (uintptr_t)__builtin_thread_pointer();
+}
+
 static inline bool lock_try(struct lock *l)
 {
-	unsigned zero = 0;
+	uintptr_t zero = 0;
 	return atomic_compare_exchange_strong_explicit(
-	    &l->state, &zero, 1, memory_order_acquire, memory_order_relaxed);
+	    &l->word, &zero, lock_self(), memory_order_acquire, memory_order_relaxed);
 }
 
 static inline void lock_take(struct lock *l)
@@ -33,19 +50,54 @@ static inline void lock_take(struct lock *l)
 
 static inline void lock_give(struct lock *l)
 {
-	if (unlikely(atomic_exchange_explicit(&l->state, 0, memory_order_release) == 2))
+	if (unlikely((atomic_exchange_explicit(&l->word, 0, memory_order_release) & LOCK_WAITED) != 0))
 		unlock_slow(l);
 }
 
-/* By somebody; by us, if nobody else could. */
-static inline bool lock_is_held(struct lock *l)
+/* Does the calling thread hold it? */
+static inline bool lock_held(const struct lock *l)
 {
-	return atomic_load_explicit(&l->state, memory_order_relaxed) != 0;
+	return (atomic_load_explicit(&l->word, memory_order_relaxed) & ~LOCK_WAITED) == lock_self();
 }
 
+/* Does any thread hold it? */
+static inline bool lock_is_held(const struct lock *l)
+{
+	return atomic_load_explicit(&l->word, memory_order_relaxed) != 0;
+}
+
+/* Unlock whoever holds it: for a child of fork(), in which the owner does not exist. */
 static inline void lock_reset(struct lock *l)
 {
-	atomic_store_explicit(&l->state, 0, memory_order_relaxed);
+	l->again = 0;
+	atomic_store_explicit(&l->word, 0, memory_order_relaxed);
+}
+
+/* Before a fork, by the thread that forks. */
+static inline void lock_fork_take(struct lock *l)
+{
+	if (lock_held(l))
+		l->again++;
+	else
+		lock_take(l);
+}
+
+/* After it, in the parent. */
+static inline void lock_fork_give(struct lock *l)
+{
+	if (l->again > 0)
+		l->again--;
+	else
+		lock_give(l);
+}
+
+/* After it, in the child: nobody sleeps, and what the interrupted code holds it keeps. */
+static inline void lock_fork_child(struct lock *l)
+{
+	if (l->again > 0)
+		l->again--;
+	else
+		lock_reset(l);
 }
 
 #endif

@@ -18,7 +18,7 @@ static void enter(struct heap *h)
 
 static void leave(struct heap *h)
 {
-	if (lock_is_held(&h->lock))
+	if (lock_held(&h->lock))
 		lock_give(&h->lock);
 }
 
@@ -216,17 +216,18 @@ void *heap_next_free(struct heap *h, int32_t bin, const void *after)
 	return next;
 }
 
+/* A signal handler may fork in the middle of a call, which goes on in both processes (base/lock.h). */
 void heap_before_fork(struct heap *h)
 {
-	enter(h);
+	lock_fork_take(&h->lock);
 }
 
 void heap_after_fork_parent(struct heap *h)
 {
-	leave(h);
+	lock_fork_give(&h->lock);
 }
 
 void heap_after_fork_child(struct heap *h)
 {
-	lock_reset(&h->lock);
+	lock_fork_child(&h->lock);
 }

@@ -42,7 +42,7 @@ static void count_with(int threads)
 		pthread_join(t[i], NULL);
 	assert_int_equal(s.count, (unsigned long)(s.rounds * threads));
 	assert_int_equal(s.torn, 0);
-	assert_int_equal(s.lock.state, 0);
+	assert_false(lock_is_held(&s.lock));
 }
 
 TEST(one_thread_loses_no_count)
@@ -86,10 +86,55 @@ TEST(a_sleeper_is_woken)
 
 	lock_take(&l);
 	assert_int_equal(pthread_create(&t, NULL, take_and_give, &l), 0);
-	for (int i = 0; i < 2000 && l.state != 2; i++)
+	for (int i = 0; i < 2000 && (l.word & LOCK_WAITED) == 0; i++)
 		usleep(1000);
-	assert_int_equal(l.state, 2); /* somebody sleeps in the kernel */
+	assert_int_equal(l.word & LOCK_WAITED, LOCK_WAITED); /* a thread sleeps in the kernel */
+	assert_true(lock_held(&l));
 	lock_give(&l);
 	pthread_join(t, NULL);
 	assert_true(lock_try(&l));
+}
+
+static void *holds(void *arg)
+{
+	return lock_held(arg) ? arg : NULL;
+}
+
+TEST(a_lock_knows_the_thread_that_holds_it)
+{
+	struct lock l = {0};
+	pthread_t t;
+	void *found = &l;
+
+	assert_false(lock_held(&l));
+	lock_take(&l);
+	assert_true(lock_held(&l));
+	assert_int_equal(pthread_create(&t, NULL, holds, &l), 0);
+	pthread_join(t, &found);
+	assert_null(found);
+	lock_give(&l);
+	assert_false(lock_held(&l));
+}
+
+TEST(fork_handlers_leave_a_lock_to_the_code_that_they_interrupted)
+{
+	struct lock l = {0};
+
+	for (int held = 0; held < 2; held++) {
+		if (held)
+			lock_take(&l);
+		lock_fork_take(&l);
+		lock_fork_take(&l); /* a second signal, whose handler forks as well */
+		lock_fork_give(&l);
+		assert_true(lock_held(&l));
+		lock_fork_give(&l);
+		assert_int_equal(lock_held(&l), held);
+	}
+	lock_fork_take(&l);
+	lock_fork_child(&l);
+	assert_true(lock_held(&l));
+	lock_give(&l);
+	lock_fork_take(&l);
+	lock_fork_child(&l);
+	assert_false(lock_is_held(&l));
 }

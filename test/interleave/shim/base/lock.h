@@ -35,14 +35,40 @@ static inline void lock_give(struct lock *l)
 	l->state = 0;
 }
 
-static inline bool lock_is_held(struct lock *l)
+static inline bool lock_is_held(const struct lock *l)
 {
 	return l->state != 0;
+}
+
+static inline bool lock_held(const struct lock *l)
+{
+	return l->state != 0;
+}
+
+static inline uintptr_t lock_self(void)
+{
+	return (uintptr_t)__builtin_thread_pointer();
 }
 
 static inline void lock_reset(struct lock *l)
 {
 	l->state = 0;
+}
+
+/* Nobody forks here. */
+static inline void lock_fork_take(struct lock *l)
+{
+	lock_take(l);
+}
+
+static inline void lock_fork_give(struct lock *l)
+{
+	lock_give(l);
+}
+
+static inline void lock_fork_child(struct lock *l)
+{
+	lock_reset(l);
 }
 
 #endif
