@@ -1,14 +1,18 @@
 /* fork.c - a child of a threaded parent finds a whole heap.
  *
  * fork copies one thread, and the memory as it is at that moment: a lock that another thread holds
- * stays held forever in the child, and what it protects half-changed.  So whoever forks first takes
- * every lock of the heap.
+ * stays held forever in the child, and what it protects half-changed.  So the forking thread first
+ * takes every lock of the heap.
  *
  * Lock order: stdio's list of streams, then the heap.  fork itself takes the former after our
  * handler ran, while fflush(NULL) holds it and allocates (an open_memstream() grows): each would
  * wait for the other.  So we take it first; it is recursive.
+ *
+ * A process that never had a second thread leaves stdio's lock alone, as fork does there: fork may
+ * run in a signal handler that interrupted fflush, which goes on with its lock in the child.
  */
 #include <pthread.h>
+#include <sys/single_threaded.h>
 
 #include "interpose/interpose.h"
 
@@ -17,24 +21,29 @@ extern __attribute__((weak)) void _IO_list_lock(void);
 extern __attribute__((weak)) void _IO_list_unlock(void);
 extern __attribute__((weak)) void _IO_list_resetlock(void);
 
+static bool took_streams; /* written and read while the forking thread has the list, or runs alone */
+
 static void before(void)
 {
-	if (_IO_list_lock != NULL)
+	const bool take = _IO_list_lock != NULL && !__libc_single_threaded;
+
+	if (take)
 		_IO_list_lock();
+	took_streams = take;
 	interpose_before_fork();
 }
 
 static void after_parent(void)
 {
 	interpose_after_fork_parent();
-	if (_IO_list_unlock != NULL)
+	if (took_streams)
 		_IO_list_unlock();
 }
 
 static void after_child(void)
 {
 	interpose_after_fork_child();
-	if (_IO_list_resetlock != NULL)
+	if (took_streams)
 		_IO_list_resetlock();
 }
 

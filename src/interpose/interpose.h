@@ -51,8 +51,9 @@ void interpose_after_fork_child(void);
 
 /* ---- brought by the pages beside them --------------------------------------------------------- */
 
-/* Have the three functions above called around every fork.  Call it once, when the heap opens: what
- * is registered first runs last before a fork, when nobody else's handler allocates any more. */
+/* Have the three functions above called around every fork.  Call it once, before the first lock of the
+ * heap is taken; it may allocate.  The handler that is registered first runs last before a fork, when no
+ * other handler allocates any more. */
 void fork_guard(void);
 
 /* Print the usage when the program ends, on what is stderr now: many a program closes it first. */

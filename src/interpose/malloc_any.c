@@ -22,6 +22,7 @@
 #include "system/heap.h"
 
 static struct lock opening;
+static atomic_bool guarded; /* the fork handlers are registered, or about to be */
 static atomic_bool open;
 static struct conf conf;
 static struct heap heap;
@@ -33,6 +34,9 @@ static __attribute__((noinline, cold)) bool open_heap(void)
 {
 	bool first = false;
 
+	/* Before any lock, since it may allocate, and so that no fork ever finds a lock without its handler. */
+	if (!atomic_exchange(&guarded, true))
+		fork_guard();
 	lock_take(&opening);
 	if (!atomic_load_explicit(&open, memory_order_relaxed)) {
 		const struct dmm_system *const sys = dmm_system_entry();
@@ -44,11 +48,8 @@ static __attribute__((noinline, cold)) bool open_heap(void)
 		atomic_store_explicit(&open, first, memory_order_release);
 	}
 	lock_give(&opening);
-	if (first) {
-		fork_guard();
-		if (conf.stats)
-			usage_at_exit();
-	}
+	if (first && conf.stats)
+		usage_at_exit();
 	return atomic_load_explicit(&open, memory_order_acquire);
 }
 
@@ -187,22 +188,29 @@ size_t interpose_trim(size_t keep)
 	return is_open() ? heap_trim(&heap, keep) : 0;
 }
 
+/* Whether the heap is open does not change while `opening` is held. */
 void interpose_before_fork(void)
 {
-	heap_before_fork(&heap);
+	lock_fork_take(&opening);
+	if (atomic_load(&open))
+		heap_before_fork(&heap);
 }
 
 void interpose_after_fork_parent(void)
 {
-	heap_after_fork_parent(&heap);
+	if (atomic_load(&open))
+		heap_after_fork_parent(&heap);
+	lock_fork_give(&opening);
 }
 
 void interpose_after_fork_child(void)
 {
-	heap_after_fork_child(&heap);
+	if (atomic_load(&open))
+		heap_after_fork_child(&heap);
+	lock_fork_child(&opening);
 }
 
-/* At the latest before main, so that the first thread finds the fork handlers registered. */
+/* At the latest before main: a thread may be there that has not called malloc yet. */
 static __attribute__((constructor)) void open_before_main(void)
 {
 	is_open();

@@ -144,12 +144,14 @@ void interpose_after_fork_child(void)
 	slab_after_fork_child();
 }
 
-/* At the latest before main, so that the first thread finds the fork handlers registered. */
+void slab_register_fork_handlers(void)
+{
+	fork_guard();
+}
+
+/* At the latest before main: a thread may be there that has not called malloc yet. */
 static __attribute__((constructor)) void open_before_main(void)
 {
-	if (!slab_start_up())
-		return;
-	fork_guard();
-	if (surface.stats)
+	if (slab_start_up() && surface.stats)
 		usage_at_exit();
 }

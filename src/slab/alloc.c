@@ -8,6 +8,7 @@
 #include "slab/fast.h"
 #include "slab/hardened.h"
 #include "slab/large.h"
+#include "slab/orphan.h"
 #include "slab/purge.h"
 #include "slab/remote.h"
 #include "slab/sampled.h"
@@ -70,7 +71,7 @@ void slab_free_slow(void *p)
 	const uint32_t tag = tag_at(off >> GRANULE_SHIFT);
 	if (tag_heap(tag) == 0)
 		return free_run(p);
-	if (unlikely((live_word(p) & bit_of(p)) == 0))
+	if (unlikely((live_word(p) & bit_of(p)) == 0) && !orphan_settle_object(p))
 		slab_bad_pointer("free", p);
 	if (tag_heap(tag) << TAG_HEAP_SHIFT != thread_cache.tag)
 		return remote_free(p, tag); /* which looks at avail while it writes it: its line comes once */
@@ -84,7 +85,9 @@ static struct place live_place(const char *call, const void *p)
 {
 	const struct place at = place_of(p);
 
-	return likely(at.slab != NULL) ? at : sampled_place(call, p);
+	if (likely(at.slab != NULL))
+		return at;
+	return orphan_settle_object(p) ? place_of(p) : sampled_place(call, p);
 }
 
 size_t slab_usable(const void *p)

@@ -9,6 +9,7 @@
 #include "slab/alloc.h"
 #include "slab/canary.h"
 #include "slab/guarded.h"
+#include "slab/orphan.h"
 #include "slab/remote.h"
 #include "slab/sampled.h"
 
@@ -359,14 +360,6 @@ void hardened_flush(struct heap *of, struct thread_cache *owner)
 	h->held = 0;
 }
 
-void hardened_forget(struct thread_cache *owner)
-{
-	struct hardened *const h = (struct hardened *)owner;
-
-	h->count = 0;
-	h->held = 0;
-}
-
 /* Whole, and then clear. */
 static inline void leave(void *p, unsigned cls)
 {
@@ -395,9 +388,11 @@ static inline void free_own(struct hardened *h, void *p, unsigned cls)
 /* A live object's class; ends the program when p is no such thing.  CLASS_RUN: see place_of; CLASS_SAMPLED. */
 static unsigned class_at(const char *call, const void *p)
 {
-	const struct place at = place_of(p);
+	struct place at = place_of(p);
 
-	return likely(at.slab != NULL) ? at.slab->cls : sampled_place(call, p).slab->cls;
+	if (unlikely(at.slab == NULL))
+		at = orphan_settle_object(p) ? place_of(p) : sampled_place(call, p);
+	return at.slab->cls;
 }
 
 /* Of another thread, or others have freed into its slab, or large; or nothing of ours. */

@@ -39,8 +39,6 @@ extern HIDDEN unsigned char perturb_byte;
 struct thread_cache *hardened_cache(void);
 /* All of a quarantine into avail; h's lock is held, and its thread has ended, or calls. */
 void hardened_flush(struct heap *h, struct thread_cache *owner);
-/* A thread did not come along through a fork: what waits there, waits forever. */
-void hardened_forget(struct thread_cache *owner);
 /* The calling thread's state is given back to the system. */
 void hardened_end(void);
 

@@ -306,6 +306,6 @@ size_t purge_now(size_t keep)
 void purge_after_fork(void)
 {
 	helper_forget();
-	lock_reset(&purge_lock);
+	lock_fork_child(&purge_lock);
 	atomic_store(&running, false);
 }

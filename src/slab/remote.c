@@ -5,6 +5,8 @@
 #include "slab/settings.h"
 #include "slab/thread_cache.h"
 
+struct lock inbox_lock;
+
 static void push(struct heap *h, struct slab *s)
 {
 	uint32_t head = atomic_load_explicit(&h->inbox, memory_order_relaxed);
@@ -24,8 +26,38 @@ void remote_settle_for(struct heap *h)
 	}
 }
 
+/* A flag is up at the granule.  Of a slab's further granules none may be flagged without its first. */
+static void push_again(uint32_t granule)
+{
+	struct slab *const s = slab_covering(granule);
+	const uint32_t first = granule_of(s);
+
+	if (kind_of(s) != GRANULE_SLAB) {
+		atomic_fetch_and(&root.tags[granule], ~TAG_REMOTE);
+		return;
+	}
+	if (granule == first || (atomic_fetch_or(&root.tags[first], TAG_REMOTE) & TAG_REMOTE) == 0)
+		push(heap_of(s), s);
+}
+
+void remote_rebuild(void)
+{
+	lock_take(&inbox_lock);
+	if (atomic_load(&root.shared) == SHARED_FORKED) {
+		for (uint32_t i = HEAP_LATE; i < root.heap_count; i++)
+			atomic_store(&heap_at(i)->inbox, 0);
+		for (uint32_t g = 1; g < root.chunk_count * CHUNK_GRANULES; g++)
+			if ((tag_at(g) & TAG_REMOTE) != 0)
+				push_again(g);
+		atomic_store(&root.shared, SHARED_ALL);
+	}
+	lock_give(&inbox_lock);
+}
+
 void remote_release_emptied(struct heap *h)
 {
+	if (unlikely(atomic_load_explicit(&root.shared, memory_order_acquire) == SHARED_FORKED))
+		remote_rebuild();
 	if (atomic_load_explicit(&h->inbox, memory_order_relaxed) == 0)
 		return;
 	if (hardening.quarantine != 0 && h->owner != NULL)

@@ -27,6 +27,11 @@ void remote_free(const void *p, uint32_t tag);
  * page_lock nor h's lock is held. */
 void remote_settle_for(struct heap *h);
 
+/* In a child of fork(): other threads were pushing while fork copied the inboxes, and threads that are gone had set
+ * a flag and not pushed yet.  Make all inboxes anew from the flags, before the first push and the first look. */
+void remote_rebuild(void);
+extern struct lock inbox_lock; /* held by it */
+
 /* Give back the slabs in h's inbox of which no object is live; h's lock is held, by whom does not matter. */
 void remote_release_emptied(struct heap *h);
 

@@ -25,8 +25,8 @@
  *   live          the owner; of a slab without owner, who holds the heap's lock
  *   avail, slab   the heap's lock, but setting a bit of avail: everybody, atomically
  *   stacks        their thread; of a heap without a thread, who holds its lock
- *   struct heap   its lock, but inbox: everybody, atomically
- * Lock order: late_lock, heaps_lock, heaps' locks by number, purge_lock, page_lock.
+ *   struct heap   its lock, but inbox: everybody, atomically; next_unused, taker, orphan: heaps_lock
+ * Lock order: start_lock, late_lock, heaps_lock, heaps' locks by number, inbox_lock, purge_lock, page_lock.
  */
 #ifndef SLAB_ROOT_H
 #define SLAB_ROOT_H
@@ -38,7 +38,7 @@
 #include "slab/size_class.h"
 
 enum {
-	ROOT_VERSION = 5,
+	ROOT_VERSION = 6,
 	UNIT_SHIFT = 4,        /* 16 bytes: every object begins on one */
 	WORD_SHIFT = 10,       /* 1 KiB: 64 units, a word of live and avail */
 	WORD_BYTES = 1 << WORD_SHIFT,
@@ -90,6 +90,7 @@ enum shared {
 	SHARED_NOT,
 	SHARED_ABOUT,
 	SHARED_ALL,
+	SHARED_FORKED, /* as ALL, in a child of fork() whose inboxes remote_rebuild() has yet to make anew */
 };
 
 /* Is a slab in its heap's list of the class? */
@@ -152,6 +153,8 @@ struct heap {
 	uint32_t partial_granules;
 	struct thread_cache *owner; /* the cache of its thread; NULL: it has none */
 	uintptr_t thread;           /* that thread's pointer, for outside readers */
+	uintptr_t taker;            /* lock_self() of the thread that took it off root.unused; else 0 */
+	_Atomic bool orphan;        /* orphan.h */
 	uint32_t partial[CLASS_MAX]; /* oldest slab with objects in avail */
 	uint16_t room[CLASS_MAX];   /* of the stack when it was last filled; 0: not yet */
 	uint8_t  flushes[CLASS_MAX]; /* of a full stack since it was empty */
@@ -179,6 +182,7 @@ struct slab_root {
 	struct heap *heaps;          /* [heap_count]; 0: none */
 	char    *stacks;             /* [heap][HEAP_STACKS_BYTES]: the small ones of all classes, the large ones */
 	uint32_t heap_count, unused; /* unused: first of the heaps without a thread */
+	_Atomic uint32_t orphans;   /* heaps that are orphans (orphan.h) */
 	uint32_t heap_limit;         /* that the reservation holds */
 	uint32_t chunk_count;        /* that the page heap may use */
 	uint32_t chunk_limit;        /* that the reservation holds */

@@ -346,18 +346,18 @@ const struct sampled *sampled_meant(const void *at)
 
 void sampled_before_fork(void)
 {
-	lock_take(&pool.lock);
+	lock_fork_take(&pool.lock);
 }
 
 void sampled_after_fork_parent(void)
 {
-	lock_give(&pool.lock);
+	lock_fork_give(&pool.lock);
 }
 
 /* Children of one parent shall not all draw the same. */
 void sampled_after_fork_child(void)
 {
-	lock_reset(&pool.lock);
+	lock_fork_child(&pool.lock);
 	if (rng.state != 0) {
 		seed((uint64_t)getpid());
 		sampled_left = distance();

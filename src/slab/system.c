@@ -45,10 +45,11 @@ static int walk_slab(struct walk *w, const struct slab *s)
 	char *p = slab_start(s);
 	char *const end = p + ((size_t)s->granules << GRANULE_SHIFT);
 	const size_t step = s->size;
+	const bool orphan = heap_of(s)->orphan;
 	int r = 0;
 
 	for (unsigned i = 0; i < s->count && r == 0; i++, p += step) {
-		const bool live = object_live(p);
+		const bool live = orphan ? (atomic_load(avail_word(p)) & bit_of(p)) == 0 : object_live(p);
 		r = tell(w, p, step, live ? DMM_LIVE : DMM_FREE, live ? "object" : "slab", s->cls);
 	}
 	return r != 0 ? r : tell(w, p, ptr_diff(end, p), DMM_PAD, "slab tail", s->cls);

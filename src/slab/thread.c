@@ -3,8 +3,10 @@
 #include <pthread.h>
 
 #include "base/assert.h"
+#include "slab/fork.h"
 #include "slab/hardened.h"
 #include "slab/large.h"
+#include "slab/orphan.h"
 #include "slab/page_heap.h"
 #include "slab/purge.h"
 #include "slab/remote.h"
@@ -16,7 +18,8 @@ extern __attribute__((visibility("default"), alias("root"))) struct slab_root dm
 
 static pthread_key_t end_key;
 static bool have_key;
-static struct lock start_lock;
+struct lock start_lock;
+static _Atomic bool handlers_registered;
 static const struct dmm_os *start_os = &os_linux;
 
 /* ---- heaps ---------------------------------------------------------------------------------- */
@@ -45,6 +48,8 @@ void heap_share(void)
 {
 	if (atomic_load(&root.shared) == SHARED_ALL)
 		return;
+	if (atomic_load(&root.shared) == SHARED_FORKED)
+		return remote_rebuild();
 	lock_take(&root.heaps_lock);
 	if (atomic_load(&root.shared) == SHARED_NOT) {
 		atomic_store(&root.shared, SHARED_ABOUT);
@@ -57,19 +62,28 @@ void heap_share(void)
 	lock_give(&root.heaps_lock);
 }
 
-static struct heap *heap_take(struct thread_cache *tc)
+/* heaps_lock is held.  NULL: no memory, and no heap left. */
+static struct heap *heap_without_thread(void)
 {
 	struct heap *h;
 
-	if (root.heap_count > HEAP_FIRST)
-		heap_share();
-	lock_take(&root.heaps_lock);
 	if (root.unused != 0) {
 		h = heap_at(root.unused);
 		root.unused = h->next_unused;
-	} else {
-		h = heap_new();
+	} else if ((h = heap_new()) == NULL) {
+		h = orphan_adopt();
 	}
+	return h;
+}
+
+static struct heap *heap_take(struct thread_cache *tc)
+{
+	if (root.heap_count > HEAP_FIRST)
+		heap_share();
+	lock_take(&root.heaps_lock);
+	struct heap *const h = heap_without_thread();
+	if (h != NULL)
+		h->taker = lock_self();
 	lock_give(&root.heaps_lock);
 	if (h == NULL)
 		return NULL;
@@ -91,6 +105,7 @@ void heap_abandon(struct heap *h)
 	lock_take(&root.heaps_lock);
 	h->next_unused = root.unused;
 	root.unused = heap_number(h);
+	h->taker = 0;
 	lock_give(&root.heaps_lock);
 	remote_settle_for(h); /* who pushed after our look found the lock taken */
 }
@@ -102,6 +117,8 @@ static bool move_slab(struct heap *h, struct heap *from, struct slab *s)
 	const unsigned heap = heap_number(h);
 	uint32_t tag = tag_of(s->heap, s->cls);
 
+	if (from->orphan)
+		orphan_settle_slab(s);
 	if (!atomic_compare_exchange_strong(&root.tags[granule_of(s)], &tag, tag_of(heap, s->cls)))
 		return false;
 	heap_unlist_slab(from, s);
@@ -111,24 +128,37 @@ static bool move_slab(struct heap *h, struct heap *from, struct slab *s)
 	return true;
 }
 
+static bool inherit_from(struct heap *h, struct heap *from, unsigned cls)
+{
+	bool found = false;
+
+	if (from == h || from->partial[cls] == 0 || !lock_try(&from->lock))
+		return false;
+	if (from->owner == NULL && from->partial[cls] != 0)
+		found = move_slab(h, from, slab_at(from->partial[cls]));
+	lock_give(&from->lock);
+	remote_settle_for(from);
+	return found;
+}
+
 enum { INHERIT_LOOKS = 8 }; /* heaps without a thread that one refill looks at */
 
 bool heap_inherit(struct heap *h, unsigned cls)
 {
 	bool found = false;
-
-	if (root.unused == 0)
-		return false;
 	uint32_t number = root.unused;
+
 	for (int looks = 0; !found && number != 0 && looks < INHERIT_LOOKS; looks++) {
 		struct heap *const from = heap_at(number);
 		number = from->next_unused;
-		if (from == h || from->partial[cls] == 0 || !lock_try(&from->lock))
-			continue;
-		if (from->owner == NULL && from->partial[cls] != 0)
-			found = move_slab(h, from, slab_at(from->partial[cls]));
-		lock_give(&from->lock);
+		found = inherit_from(h, from, cls);
+	}
+	for (int looks = 0; !found && root.orphans != 0 && looks < INHERIT_LOOKS; looks++) {
+		struct heap *const from = orphan_next();
+		if (from == NULL)
+			break;
 		remote_settle_for(from);
+		found = inherit_from(h, from, cls);
 	}
 	return found && h->partial[cls] != 0;
 }
@@ -209,6 +239,9 @@ bool slab_start_up(void)
 {
 	if (likely(__atomic_load_n(&root.units, __ATOMIC_ACQUIRE) != 0))
 		return true;
+	/* First, and unlocked: it may allocate, and another thread may fork before it returns. */
+	if (slab_register_fork_handlers != NULL && !atomic_exchange(&handlers_registered, true))
+		slab_register_fork_handlers();
 	lock_take(&start_lock);
 	const bool ok = start_locked();
 	lock_give(&start_lock);

@@ -126,6 +126,8 @@ void heap_look_at(struct heap *h, struct slab *s)
 
 void heap_drain_inbox(struct heap *h)
 {
+	if (unlikely(atomic_load_explicit(&root.shared, memory_order_acquire) == SHARED_FORKED))
+		remote_rebuild();
 	uint32_t granule = atomic_exchange_explicit(&h->inbox, 0, memory_order_acquire);
 
 	while (granule != 0) {

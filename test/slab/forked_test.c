@@ -1,7 +1,8 @@
-/* forked_test.c - a child of a fork has all that was live, can use what was free, and no trace of who did not come
- * along: his flags, his locks, his inboxes. */
+/* forked_test.c - a child of a fork has all that was live, can use what was free, and keeps no lock, flag or inbox
+ * of a thread that did not come along. */
 #include <pthread.h>
 #include <semaphore.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -51,14 +52,27 @@ static int intact(char **object, size_t from)
 	return 0;
 }
 
-static int flags_are_up(void)
+/* Is the slab in its heap's inbox, once? */
+static bool in_inbox(const struct slab *s)
 {
+	unsigned found = 0;
+
+	for (uint32_t g = heap_of(s)->inbox; g != 0; g = slab_at(g)->inbox_next)
+		found += slab_at(g) == s;
+	return found == 1;
+}
+
+/* A flag without an entry in an inbox would never be taken down. */
+static int inboxes_are_wrong(void)
+{
+	heap_share(); /* the first remote free, or the first look, makes them anew */
 	for (uint32_t g = 1; g < root.chunk_count * CHUNK_GRANULES; g++)
-		if ((tag_at(g) & TAG_REMOTE) != 0)
+		if ((tag_at(g) & TAG_REMOTE) != 0 && !in_inbox(slab_covering(g)))
 			return 2;
 	for (uint32_t i = HEAP_LATE; i < root.heap_count; i++)
-		if (heap_at(i)->inbox != 0)
-			return 3;
+		for (uint32_t g = heap_at(i)->inbox; g != 0; g = slab_at(g)->inbox_next)
+			if ((tag_at(g) & TAG_REMOTE) == 0)
+				return 3;
 	return 0;
 }
 
@@ -73,8 +87,9 @@ static int look_around(size_t free_now)
 	static char *more[OBJECTS];
 	const size_t used = root.used;
 
-	if (flags_are_up() || !sound())
-		return flags_are_up() ? flags_are_up() : 4;
+	const int wrong = inboxes_are_wrong();
+	if (wrong != 0 || !sound())
+		return wrong != 0 ? wrong : 4;
 	if (intact(mine, 0) || intact(mine, 1) || intact(others, 1))
 		return 5;
 	for (size_t i = 0; i < free_now; i++)
@@ -267,10 +282,10 @@ static size_t unused_heaps(void)
 
 static int finds_the_heap(size_t wanted)
 {
-	return unused_heaps() == wanted && sound() ? 0 : 30;
+	return unused_heaps() == wanted && root.orphans == 1 - wanted && sound() ? 0 : 30;
 }
 
-TEST(a_heap_that_was_between_two_threads_is_the_childs)
+TEST(a_heap_that_was_between_two_threads_is_an_orphan_in_the_child)
 {
 	pthread_t thread;
 
@@ -283,9 +298,143 @@ TEST(a_heap_that_was_between_two_threads_is_the_childs)
 	pthread_join(thread, NULL);
 	assert_int_equal(unused_heaps(), 1);
 	const uint32_t had = root.unused;
+	assert_int_equal(in_a_child(finds_the_heap, 1), 0);
 	root.unused = heap_at(had)->next_unused; /* as by a thread that begins, and has not come further yet */
-	assert_int_equal(in_a_child(finds_the_heap, 1), 0);
+	heap_at(had)->taker = 1;
+	assert_int_equal(in_a_child(finds_the_heap, 0), 0);
 	root.unused = had;
-	assert_int_equal(in_a_child(finds_the_heap, 1), 0);
+	heap_at(had)->taker = 0;
 	paper_end();
+}
+
+/* No live bit of the thread that is gone is believed: as if fork had come between an object's birth and its bit. */
+static int frees_without_bits(size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		live_word_set(others[i], 0);
+	for (size_t i = 0; i < n; i++)
+		if (slab_usable(others[i]) < size)
+			return 50;
+	for (size_t i = 0; i < n; i++)
+		live_word_set(others[i], 0);
+	for (size_t i = 0; i < n; i++)
+		slab_free(others[i]);
+	return sound() ? 0 : 51;
+}
+
+static int double_free(size_t n)
+{
+	slab_free(others[n]);
+	slab_free(others[n]);
+	return 0;
+}
+
+static void with_one_thread_gone(const char *settings, int (*look)(size_t), size_t n, int wanted)
+{
+	pthread_t thread;
+
+	paper_begin(settings);
+	sem_init(&go, 0, 0);
+	sem_init(&done, 0, 0);
+	assert_int_equal(pthread_create(&thread, NULL, only_fills, NULL), 0);
+	sem_wait(&done);
+	const int found = in_a_child(look, n);
+	sem_post(&go);
+	pthread_join(thread, NULL);
+	assert_int_equal(found, wanted);
+	paper_end();
+}
+
+TEST(a_child_frees_what_has_no_live_bit_since_its_thread_is_gone)
+{
+	for (size = 16; size <= 5440; size = size * 3 + 16) {
+		with_one_thread_gone("guarded:0", frees_without_bits, OBJECTS, 0);
+		with_one_thread_gone("zero_on_free:1,guarded:0", frees_without_bits, OBJECTS, 0);
+	}
+}
+
+TEST(a_child_that_frees_such_an_object_twice_is_told)
+{
+	size = 400;
+	with_one_thread_gone("guarded:0", double_free, 17, 100 + SIGABRT);
+}
+
+/* What the stacks of the gone thread held, and all that lives, is given out to nobody. */
+static int gets_only_what_was_free(size_t n)
+{
+	static char *got[4 * OBJECTS];
+
+	for (size_t i = 0; i < n; i++) {
+		got[i] = slab_malloc(size);
+		const size_t granule = ((uintptr_t)got[i] - root.base) >> GRANULE_SHIFT;
+		if (heap_of(slab_covering(granule))->orphan)
+			return 60;
+		for (size_t k = 0; k < OBJECTS; k += 97)
+			if (got[i] == others[k])
+				return 61;
+	}
+	return intact(others, 0) || intact(others, 1) || intact(others, 2) || !sound() ? 62 : 0;
+}
+
+TEST(a_child_is_given_nothing_that_a_thread_that_is_gone_had)
+{
+	for (size = 16; size <= 5440; size = size * 3 + 16)
+		with_one_thread_gone("guarded:0", gets_only_what_was_free, 4 * OBJECTS, 0);
+}
+
+static void *allocates(void *arg)
+{
+	return arg != NULL ? slab_malloc(*(const size_t *)arg) : NULL;
+}
+
+static int begins_where_no_heap_is_left(size_t n)
+{
+	pthread_t thread;
+	void *p;
+
+	root.heap_limit = root.heap_count;
+	if (root.orphans != 1 || pthread_create(&thread, NULL, allocates, &size) != 0)
+		return 70;
+	pthread_join(thread, &p);
+	if (p == NULL || root.orphans != 0)
+		return 71;
+	for (size_t i = 0; i < n; i++)
+		if (p == others[i])
+			return 72;
+	return intact(others, 0) || intact(others, 1) || intact(others, 2) || !sound() ? 73 : 0;
+}
+
+TEST(a_thread_of_a_child_with_no_heap_left_takes_one_of_a_thread_that_is_gone)
+{
+	size = 64;
+	with_one_thread_gone("guarded:0", begins_where_no_heap_is_left, OBJECTS, 0);
+}
+
+/* ---- in the middle of a call of our own: a signal handler forks -------------------------------------------- */
+
+static struct lock *const in_call[] = {&start_lock, &late_lock, &root.heaps_lock, &root.page_lock, NULL};
+
+static int still_holds(size_t i)
+{
+	struct lock *const l = in_call[i] != NULL ? in_call[i] : &thread_cache.heap->lock;
+	if (!lock_held(l))
+		return 80;
+	lock_give(l);
+	slab_free(slab_malloc(100));
+	return sound() ? 0 : 81;
+}
+
+TEST(the_interrupted_call_keeps_its_lock_in_parent_and_child)
+{
+	for (size_t i = 0; i < sizeof in_call / sizeof *in_call; i++) {
+		paper_begin("guarded:0");
+		slab_free(slab_malloc(100));
+		struct lock *const l = in_call[i] != NULL ? in_call[i] : &thread_cache.heap->lock;
+		lock_take(l);
+		assert_int_equal(in_a_child(still_holds, i), 0);
+		assert_true(lock_held(l));
+		lock_give(l);
+		assert_false(lock_is_held(l));
+		paper_end();
+	}
 }

@@ -1,0 +1,104 @@
+/* orphan.c - see orphan.h. */
+#include "slab/orphan.h"
+
+#include "slab/thread_cache.h"
+
+static _Atomic uint32_t turn; /* of heaps that orphan_next() looks at */
+
+void orphan_others(void)
+{
+	for (uint32_t i = HEAP_FIRST; i < root.heap_count; i++) {
+		struct heap *const h = heap_at(i);
+		if (h->taker == 0 || h->taker == lock_self())
+			continue;
+		h->taker = 0;
+		h->owner = NULL;
+		h->thread = 0;
+		atomic_store_explicit(&h->orphan, true, memory_order_relaxed);
+		root.orphans++;
+	}
+	if (atomic_load(&root.shared) == SHARED_ALL)
+		atomic_store(&root.shared, SHARED_FORKED);
+	for (uint32_t i = HEAP_LATE; i < root.heap_count && root.shared == SHARED_FORKED; i++)
+		atomic_store(&heap_at(i)->inbox, 0);
+}
+
+void orphan_settle_slab(struct slab *s)
+{
+	const char *p = slab_start(s);
+
+	for (unsigned i = 0; i < s->count; i++, p += s->size)
+		if ((atomic_load_explicit(avail_word(p), memory_order_relaxed) & bit_of(p)) == 0)
+			live_set(p);
+}
+
+/* heap: the orphan whose lock is held. */
+static bool settle_locked(const struct heap *h, const void *p)
+{
+	const size_t granule = ((uintptr_t)p - root.base) >> GRANULE_SHIFT;
+	const struct slab *const s = slab_covering(granule);
+
+	if (!h->orphan || kind_of(s) != GRANULE_SLAB || heap_of(s) != h)
+		return false;
+	const size_t within = (uintptr_t)p - (uintptr_t)slab_start(s);
+	if (within % s->size != 0 || within / s->size >= s->count ||
+	    (atomic_load(avail_word(p)) & bit_of(p)) != 0)
+		return false;
+	live_set(p);
+	return true;
+}
+
+bool orphan_settle_object(const void *p)
+{
+	const size_t off = (uintptr_t)p - root.base;
+
+	if (root.orphans == 0 || off >> UNIT_SHIFT >= __atomic_load_n(&root.units, __ATOMIC_ACQUIRE))
+		return false;
+	const unsigned heap = tag_heap(tag_at(off >> GRANULE_SHIFT));
+	if (heap < HEAP_FIRST || !heap_at(heap)->orphan)
+		return false;
+	struct heap *const h = heap_at(heap);
+	lock_take(&h->lock);
+	const bool live = settle_locked(h, p);
+	lock_give(&h->lock);
+	return live;
+}
+
+enum { LOOKS = 16 };
+
+struct heap *orphan_next(void)
+{
+	const uint32_t heaps = root.heap_count - HEAP_FIRST;
+
+	for (unsigned look = 0; look < LOOKS && root.orphans != 0; look++) {
+		const uint32_t number = HEAP_FIRST + atomic_fetch_add(&turn, 1) % heaps;
+		if (heap_at(number)->orphan)
+			return heap_at(number);
+	}
+	return NULL;
+}
+
+static void settle_heap(struct heap *h)
+{
+	lock_take(&h->lock);
+	for (uint32_t g = 1; g < root.chunk_count * CHUNK_GRANULES; g++) {
+		struct slab *const s = slab_at(g);
+		if (kind_of(s) == GRANULE_SLAB && heap_of(s) == h)
+			orphan_settle_slab(s);
+	}
+	atomic_store_explicit(&h->orphan, false, memory_order_relaxed);
+	lock_give(&h->lock);
+}
+
+struct heap *orphan_adopt(void)
+{
+	for (uint32_t i = HEAP_FIRST; root.orphans != 0 && i < root.heap_count; i++) {
+		struct heap *const h = heap_at(i);
+		if (!h->orphan)
+			continue;
+		settle_heap(h);
+		root.orphans--;
+		return h;
+	}
+	return NULL;
+}
