@@ -64,3 +64,6 @@ target_compile_options(sized PRIVATE -fno-builtin -fsized-deallocation -w)
 target_link_libraries(sized PRIVATE dmm_flags pthread dl)
 add_test(NAME a_free_with_a_wrong_size_is_told_once_and_goes_on COMMAND Python3::Interpreter
 	${CMAKE_CURRENT_SOURCE_DIR}/invisible/sized.py ${CMAKE_BINARY_DIR} ${dropins})
+
+add_test(NAME a_file_of_settings_that_is_none_is_refused_and_nothing_waits COMMAND Python3::Interpreter
+	${CMAKE_CURRENT_SOURCE_DIR}/invisible/conf_files.py ${CMAKE_BINARY_DIR})

@@ -31,7 +31,7 @@ static char *read_words(const char *path)
 	conf_text_end(&t);
 	fclose(out);
 	if (error != 0)
-		lab_die(EXIT_USAGE, "%s: %s", path, strerror(-error));
+		lab_die(EXIT_USAGE, "%s: %s", path, conf_text_reason(error));
 	return all;
 }
 

@@ -168,10 +168,10 @@ static bool find_in_program(struct memory *m, const struct mapping *map, uint64_
 
 	/* Seen from its own root directory, which may be a container's. */
 	snprintf(path, sizeof path, "/proc/%d/root%s", m->pid, map->path);
-	int fd = open(m->live ? path : map->path, O_RDONLY | O_CLOEXEC);
+	int fd = open(m->live ? path : map->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0 && m->live && map == &m->maps[0]) { /* replaced or removed since: the kernel still has it */
 		snprintf(path, sizeof path, "/proc/%d/exe", m->pid);
-		fd = open(path, O_RDONLY | O_CLOEXEC);
+		fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	}
 	if (fd < 0)
 		return false;

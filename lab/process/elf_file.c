@@ -136,7 +136,7 @@ static void read_sections(const struct image *f, struct elf_facts *facts)
 static bool map_file(const char *path, struct image *f, struct elf_facts *facts)
 {
 	struct stat st;
-	const int fd = open(path, O_RDONLY | O_CLOEXEC);
+	const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
 	if (fd < 0)
 		return problem(facts, strerror(errno));

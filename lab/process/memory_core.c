@@ -112,7 +112,7 @@ static int backing_of(struct memory *m, const char *path)
 	struct core *const c = m->core;
 
 	if (c == NULL) /* the file could not be opened */
-		return;
+		return -1;
 	for (size_t i = 0; i < c->backing_count; i++)
 		if (strcmp(c->backings[i].path, path) == 0)
 			return c->backings[i].fd;

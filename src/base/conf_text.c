@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 void conf_text_begin(struct conf_text *t, const char *text)
@@ -11,14 +12,42 @@ void conf_text_begin(struct conf_text *t, const char *text)
 	*t = (struct conf_text){.text = text, .fd = -1};
 }
 
+static int verdict(int refused, const struct stat *s)
+{
+	return refused                        ? -errno
+	    : S_ISDIR(s->st_mode)             ? -EISDIR
+	    : !S_ISREG(s->st_mode)            ? -ENODEV
+	    : s->st_size > CONF_FILE_MAX      ? -EFBIG
+	                                      : 0;
+}
+
+/* It is looked at before it is opened, since to open a device may do something, and again behind that, since
+ * another may have taken its place. */
 int conf_text_open(struct conf_text *t, const char *path)
 {
 	const int saved = errno;
+	struct stat s;
 
-	*t = (struct conf_text){.fd = open(path, O_RDONLY | O_CLOEXEC)};
-	const int error = t->fd < 0 ? -errno : 0;
+	*t = (struct conf_text){.fd = -1};
+	int error = verdict(stat(path, &s), &s);
+	if (error == 0) {
+		t->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+		error = verdict(t->fd < 0 || fstat(t->fd, &s), &s);
+	}
+	if (error != 0)
+		conf_text_end(t);
 	errno = saved;
 	return error;
+}
+
+const char *conf_text_reason(int error)
+{
+	return error == -ENOENT  ? "no such file"
+	    : error == -EACCES   ? "not readable"
+	    : error == -EISDIR   ? "a directory"
+	    : error == -ENODEV   ? "no regular file"
+	    : error == -EFBIG    ? "larger than 64 KiB"
+	                         : "cannot be read";
 }
 
 void conf_text_end(struct conf_text *t)
@@ -40,7 +69,9 @@ static int letter(struct conf_text *t)
 		if (got < 0)
 			t->error = -errno;
 		errno = saved;
-		if (got <= 0)
+		if (got > 0 && (t->taken += (size_t)got) > CONF_FILE_MAX)
+			t->error = -EFBIG; /* it has grown, or its size was a lie */
+		if (got <= 0 || t->error != 0)
 			return -1;
 		t->at = 0;
 		t->end = (size_t)got;

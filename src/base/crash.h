@@ -9,7 +9,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 
-/* "dmm: " + the line + "\n" to stderr.  errno is preserved. */
+/* "dmm: " + the line + "\n" to stderr, control bytes in it shown as '?'.  errno is preserved. */
 void crash_say(const char *format, ...);
 
 /* The same into a buffer of `cap` bytes, always terminated; returns the length written. */

@@ -1,7 +1,6 @@
 /* conf.c - one pass over the text, each key given to whom it belongs. */
 #include "interpose/conf.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -81,12 +80,6 @@ static int obey_all(struct reading *r, struct conf_text *text)
 	return text->error;
 }
 
-static const char *reason(int error)
-{
-	return error == -ENOENT ? "no such file" : error == -EACCES ? "not readable"
-	       : error == -EISDIR ? "a directory" : "cannot be read";
-}
-
 /* The word is "file:PATH". */
 static void obey_file(struct reading *r, const struct conf_word *word)
 {
@@ -101,7 +94,7 @@ static void obey_file(struct reading *r, const struct conf_word *word)
 	}
 	if (error == 0)
 		return;
-	crash_format(e.text, sizeof e.text, "file:%s: %s", word->value, reason(error));
+	crash_format(e.text, sizeof e.text, "file:%s: %s", word->value, conf_text_reason(error));
 	tell(r, word, e.text);
 }
 
@@ -125,9 +118,14 @@ void conf_obey_file(struct conf *c, const struct dmm_system *sys, const char *pa
 
 static void say_problem(void *arg, const struct conf_heard *h)
 {
-	(void)arg;
-	if (h->problem == NULL)
+	size_t *const said = arg;
+
+	if (h->problem == NULL || ++*said > CONF_MISTAKES_MAX + 1)
 		return;
+	if (*said > CONF_MISTAKES_MAX) {
+		crash_say("DMM_CONF: and more mistakes, which are not told");
+		return;
+	}
 	if (h->file != NULL)
 		crash_say("DMM_CONF: %s:%u: %s", h->file, h->line, h->problem);
 	else
@@ -142,7 +140,8 @@ void conf_read(struct conf *c, const struct dmm_system *sys)
 	*c = (struct conf){.params = sys->defaults};
 	if (text == NULL)
 		return;
-	conf_obey(c, sys, text, say_problem, NULL);
+	size_t said = 0;
+	conf_obey(c, sys, text, say_problem, &said);
 	if (!params_valid(&c->params, sys, &e)) {
 		crash_say("DMM_CONF: %s; %s runs as it comes", e.text, sys->name);
 		c->params = sys->defaults;

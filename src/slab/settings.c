@@ -243,6 +243,7 @@ struct reading {
 	slab_listener *listener; /* NULL: mistakes go to stderr */
 	void *arg;
 	const char *file;
+	size_t *said; /* mistakes so far, on stderr */
 };
 
 static void tell(const struct reading *r, const struct conf_word *w, const char *why)
@@ -251,8 +252,10 @@ static void tell(const struct reading *r, const struct conf_word *w, const char 
 
 	if (r->listener != NULL)
 		r->listener(r->arg, &(struct slab_heard){r->file, w->line, w->key, w->value, problem});
-	else if (problem != NULL)
+	else if (problem != NULL && ++*r->said <= CONF_MISTAKES_MAX)
 		crash_say("DMM_CONF: %s", problem);
+	else if (problem != NULL && *r->said == CONF_MISTAKES_MAX + 1)
+		crash_say("DMM_CONF: and more mistakes, which are not told");
 }
 
 static int obey(const struct reading *r, struct conf_text *t);
@@ -260,7 +263,7 @@ static int obey(const struct reading *r, struct conf_text *t);
 /* The word is "file:PATH". */
 static void obey_file(const struct reading *r, const struct conf_word *w)
 {
-	const struct reading inside = {r->listener, r->arg, w->value};
+	const struct reading inside = {r->listener, r->arg, w->value, r->said};
 	struct conf_text t;
 	char why[WHY];
 	int error = conf_text_open(&t, w->value);
@@ -269,7 +272,7 @@ static void obey_file(const struct reading *r, const struct conf_word *w)
 		error = obey(&inside, &t);
 	if (error == 0)
 		return;
-	crash_format(why, sizeof why, "file:%s: cannot be read (error %u)", w->value, (size_t)-error);
+	crash_format(why, sizeof why, "file:%s: %s", w->value, conf_text_reason(error));
 	tell(r, w, why);
 }
 
@@ -307,7 +310,8 @@ static int obey(const struct reading *r, struct conf_text *t)
 
 void slab_settings_obey(const char *text, slab_listener *listener, void *arg)
 {
-	const struct reading r = {listener, arg, NULL};
+	size_t said = 0;
+	const struct reading r = {listener, arg, NULL, &said};
 	struct conf_text t;
 
 	conf_text_begin(&t, text);
@@ -316,7 +320,8 @@ void slab_settings_obey(const char *text, slab_listener *listener, void *arg)
 
 void slab_settings_obey_file(const char *path, slab_listener *listener, void *arg)
 {
-	const struct reading r = {listener, arg, NULL};
+	size_t said = 0;
+	const struct reading r = {listener, arg, NULL, &said};
 	const struct conf_word w = {.key = "file", .value = (char *)(uintptr_t)path};
 	obey_file(&r, &w);
 }

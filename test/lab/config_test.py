@@ -129,10 +129,10 @@ class RunWithAFile(WithFiles):
     def test_a_file_that_is_not_there_is_named(self):
         done = dmm("run", "--system=bins", "--conf=/nonexistent/f", "--", "/bin/true")
         self.assertEqual(done.returncode, 2)
-        self.assertIn("/nonexistent/f: No such file", done.stderr)
+        self.assertIn("/nonexistent/f: no such file", done.stderr)
         done = dmm("run", "--system=bins", "--conf=/tmp", "--", "/bin/true")
         self.assertEqual(done.returncode, 2)
-        self.assertIn("/tmp: Is a directory", done.stderr)
+        self.assertIn("/tmp: a directory", done.stderr)
 
 
 unittest.main()

@@ -220,7 +220,7 @@ TEST(a_file_of_settings_is_obeyed_line_by_line_and_names_no_other)
 	assert_string_equal(value("zero_on_free"), "1");
 	unlink(path);
 	close(fd);
-	refuses("file:/nowhere/at/all", "file:/nowhere/at/all: cannot be read (error 2)");
+	refuses("file:/nowhere/at/all", "file:/nowhere/at/all: no such file");
 	paper_end();
 }
 

@@ -38,7 +38,7 @@ class Settings(unittest.TestCase):
             file.write("# ours\nhardened:1\ncanari:1\n")
             file.flush()
             self.says(f"file:{file.name}", "dmm: DMM_CONF: unknown key 'canari'; did you mean 'canary'?")
-        self.says("file:/no/such", "dmm: DMM_CONF: file:/no/such: cannot be read (error 2)")
+        self.says("file:/no/such", "dmm: DMM_CONF: file:/no/such: no such file")
 
     def readonly_pages(self, conf):
         """Parts of the library in memory that cannot be written."""
