@@ -38,7 +38,7 @@ fuzz: all
 	@tools/packages fuzz
 	@test/fuzz/run . $(BUILD)/fuzz $(or $(SECONDS),60) $(SYSTEM)
 	@for system in $(or $(SYSTEM),$(SYSTEMS)); do for threads in 1 4; do \
-		$(BUILD)/test/rapid --system=$$system --ops=$(or $(OPS),10000000) --threads=$$threads \
+		$(BUILD)/test/random_ops --system=$$system --ops=$(or $(OPS),10000000) --threads=$$threads \
 			--ledger=$(BUILD)/fuzz/operations.csv || exit; done; done
 	@test/fuzz/total test/fuzz/operations.csv $(BUILD)/fuzz/operations.csv
 
@@ -57,7 +57,7 @@ mutate: all
 # src/slab under every schedule with three preemptions, then with faults planted.
 interleave: all
 	@$(BUILD)/test/interleave --bound=$(or $(BOUND),3)
-	@test/interleave/seeded.py $(BUILD)
+	@test/model/interleave/seeded.py $(BUILD)
 
 # Frama-C's WP on chunk arithmetic, minimal, pad and list; docs/PROOF.md lists what is not proved.
 prove:
@@ -70,7 +70,7 @@ soak: all
 
 # The misuse matrix and a thousand seeds of each exploitation primitive, on every design: docs/TRUST.md.
 trust: all
-	@test/trust/trust.py $(BUILD) --seeds=$(or $(SEEDS),1000) --write=docs/TRUST.md
+	@test/misuse/trust.py $(BUILD) --seeds=$(or $(SEEDS),1000) --write=docs/TRUST.md
 
 # 100,000 forks, 10,000 threads, 10,000 libraries, signals every 100 us: minutes.
 storms: all
@@ -90,11 +90,11 @@ web:
 # What a page costs to make, to open and to use; CALLS="1000000 100000000" takes some minutes.
 .PHONY: bench-report
 bench-report: all
-	@node test/report/bench.mjs $(BUILD) $(or $(CALLS),1000000) || [ $$? = 77 ]
+	@node test/lab/report/bench.mjs $(BUILD) $(or $(CALLS),1000000) || [ $$? = 77 ]
 
 # dmm info on 10^8 generated events: the memory that it takes.
 info-long: all
-	@DMM_EVENTS=$(or $(EVENTS),100000000) test/trace/info_test.py $(BUILD) . needs_no_memory
+	@DMM_EVENTS=$(or $(EVENTS),100000000) test/lab/trace/info_test.py $(BUILD) . needs_no_memory
 
 demo: all
 	@tools/packages demo
@@ -103,7 +103,7 @@ demo: all
 bench: all
 	@tools/packages bench
 	@tools/bench $(BUILD)
-	@! command -v node >/dev/null || node test/report/bench.mjs $(BUILD) 1000000 || [ $$? = 77 ]
+	@! command -v node >/dev/null || node test/lab/report/bench.mjs $(BUILD) 1000000 || [ $$? = 77 ]
 
 install: all
 	@cmake --install $(BUILD) $(if $(PREFIX),--prefix $(PREFIX))

@@ -11,7 +11,7 @@
  * Above 2 KiB the slabs are the smallest that allow this, with four objects or more up to 8 KiB, three up to
  * 16 KiB, then two: a program uses every class a little, and under a huge page all of a slab is resident.
  *
- * Invariants, checked exhaustively by test/slab/size_class_test.c:
+ * Invariants, checked exhaustively by test/unit/slab/size_class_test.c:
  *   Z1 fits      class_size(class_of(n)) >= n
  *   Z2 tight     class_size(class_of(n) - 1) < n
  *   Z3 aligned   sizes up to LINEAR_MAX are 16 times their class, all others multiples of 64

@@ -9,7 +9,7 @@ from pathlib import Path
 
 BUILD = Path(sys.argv.pop(1)).resolve()
 PROGRAM = BUILD / "test/rain"
-SOURCE = Path(__file__).resolve().parent.parent / "programs/rain.c"
+SOURCE = Path(__file__).resolve().parent / "programs/rain.c"
 
 
 def run(design, conf, *args):

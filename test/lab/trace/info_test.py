@@ -1,0 +1,78 @@
+#!/usr/bin/env python3
+"""dmm info, from outside: what it says, and that it needs no memory for events.
+
+usage: info_test.py BUILD SOURCE [WORD]   runs the tests whose name holds WORD
+DMM_EVENTS=100000000 makes the long recording longer (1,000,000).
+"""
+import os
+import re
+import subprocess
+import sys
+
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../support"))
+from from_outside import BUILD, DMM, compile_c, info, main, run
+
+LONG = int(os.environ.get("DMM_EVENTS", "1000000"))
+
+
+def generate(name, count, threads=8):
+    r = subprocess.run([BUILD + "/test/generate", name, str(count), str(threads), "1"], capture_output=True, text=True)
+    assert r.returncode == 0, r.stderr
+
+
+def peak_kib(*command):
+    """Peak memory of a command, and what it printed."""
+    p = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    text = p.stdout.read()
+    _, status, usage = os.wait4(p.pid, 0)
+    assert status == 0, command
+    return usage.ru_maxrss, usage.ru_utime + usage.ru_stime, text
+
+
+def test_info_needs_no_memory_for_events():
+    generate("short", LONG // 10)
+    generate("long", LONG)
+    short, _, _ = peak_kib(DMM, "info", "short")
+    long, seconds, text = peak_kib(DMM, "info", "long")
+    bytes = os.path.getsize("long")
+    print(f"     {LONG} events, {bytes / LONG:.2f} bytes each: {long} KiB at most ({short} KiB for a tenth), "
+          f"{seconds:.1f} s of CPU")
+    assert re.search(rf"^calls +{LONG}$", text, re.M), text
+    # the index takes 40 bytes a block of about 4,000 events; its array doubles, and is sorted beside itself
+    assert long - short < 2048 + 8 * 40 * LONG / 4000 / 1024, (short, long)
+
+
+def test_a_recording_that_is_not_there_is_named_without_an_offset_and_every_command_exits_with_1():
+    for command in ("info", "show", "advise", "replay", "report -o p.html", "tune -o f.conf", "export --to=csv",
+                    "sweep --plan", "import --from=rep -o T"):
+        r = run(DMM, *command.split(), "nowhere.dmm")
+        assert (r.returncode, r.stderr) == (1, "dmm: nowhere.dmm: No such file or directory\n"), (command, r)
+    r = run(DMM, "show", "--core=nowhere")
+    assert r.returncode == 1 and r.stderr.startswith("dmm: nowhere: No such file or directory"), r
+
+
+def test_a_file_that_is_no_recording_ends_every_command_with_1():
+    with open("words", "w") as f:
+        f.write("no recording at all\n" * 100)
+    for command in ("info", "show", "advise", "replay", "report -o p.html", "tune -o f.conf", "export --to=csv"):
+        r = run(DMM, *command.split(), "words")
+        assert r.returncode == 1 and r.stderr.startswith("dmm: words: "), (command, r)
+
+
+def test_the_leak_list_is_by_call_site_with_the_largest_first():
+    program = compile_c("leaky", """
+        #include <stdlib.h>
+        __attribute__((noinline)) void small(void) { void *volatile p = malloc(10); (void)p; }
+        __attribute__((noinline)) void large(void) { void *volatile p = malloc(9000); (void)p; }
+        __attribute__((noinline)) void clean(void) { void *volatile p = malloc(5000); free(p); }
+        int main(void) { for (int i = 0; i < 7; i++) { small(); clean(); } large(); large(); return 0; }""")
+    assert run(DMM, "record", "-o", "T", "--", program).returncode == 0
+    leaks = info()["never_freed"]
+    named = [(s["stack"][0].split(" ")[0], s["objects"], s["bytes"]) for s in leaks]
+    assert [n for n in named if n[0] in ("small", "large", "clean")] == [("large", 2, 18000), ("small", 7, 70)], named
+    text = run(DMM, "info", "--top=1", "T").stdout
+    assert re.search(r"17\.6 KiB in 2 objects, the oldest since .*\n  large \(leaky\.c:4\)", text), text
+    assert "more call site" in text or len(leaks) == 1, text
+
+
+main(globals())

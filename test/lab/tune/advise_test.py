@@ -1,0 +1,179 @@
+#!/usr/bin/env python3
+"""test/lab/tune/advise_test.py DMM RECORDINGS STORIES: dmm advise, from outside: diagnosis, facts, figures, advice."""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+DMM, RECORDINGS, STORIES = sys.argv.pop(1), Path(sys.argv.pop(1)), sys.argv.pop(1)
+
+
+def dmm(*args):
+    env = {key: value for key, value in os.environ.items() if key != "DMM_CONF"}
+    return subprocess.run([DMM, *map(str, args)], env=env, capture_output=True, text=True)
+
+
+class Advise(unittest.TestCase):
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.path = Path(directory.name)
+
+    def imported(self, form, text):
+        (self.path / "in.txt").write_text(text)
+        done = dmm("import", f"--from={form}", self.path / "in.txt", "-o", self.path / "t.dmm")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return self.path / "t.dmm"
+
+    def lab_trace(self, *ops):
+        ids = len({op.split()[1] for op in ops})
+        return self.imported("rep", "\n".join(["1000", str(ids), str(len(ops)), "1", *ops]) + "\n")
+
+    def advice(self, trace, *options):
+        done = dmm("advise", trace, "--format=json", *options)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return json.loads(done.stdout)
+
+    def test_the_facts_are_those_of_the_calls(self):
+        trace = self.lab_trace("a 0 24", "a 1 100", "a 2 200000", "f 1", "r 0 48", "f 2")
+        facts = self.advice(trace, "--quick")["facts"]
+        self.assertEqual((facts["calls"], facts["threads"], facts["busy_threads"]), (6, 1, 1))
+        self.assertEqual((facts["median_size_bytes"], facts["largest_size_bytes"]), (48, 200000))
+        self.assertEqual((facts["small_share"], facts["reallocs"]), (0.5, 1))
+        self.assertAlmostEqual(facts["short_lived_share"], 2 / 3)
+        self.assertEqual((facts["never_freed"], facts["end_payload_bytes"]), (1, 48))
+        self.assertEqual((facts["peak_payload_bytes"], facts["peak_objects"]), (200124, 3))
+        self.assertEqual(facts["peak_large_bytes"], 200000)
+
+    def test_its_figures_are_what_a_replay_finds(self):
+        trace = RECORDINGS / "git.dmm"
+        rows = json.loads(dmm("replay", "--model", "--format=json", trace).stdout)["rows"]
+        peaks = {row["name"]: row["peak"]["footprint_bytes"] for row in rows}
+        for choice in self.advice(trace, "--study")["choices"]:
+            never_frees = choice["system"] in ("minimal", "pad")  # counted, not replayed
+            if choice["system"] != "slab" and not choice["settings"] and not never_frees:
+                self.assertEqual(choice["peak_footprint_bytes"], peaks[choice["system"]], choice["system"])
+
+    def test_what_it_advises_costs_least_of_what_can_be_had(self):
+        for name in ("cc", "python3"):
+            advice = self.advice(RECORDINGS / f"{name}.dmm", "--study")
+            had = [c for c in advice["choices"] if c["problem"] is None]
+            costs = [c["process_bytes"] * c["run_ratio"] for c in had]
+            self.assertEqual(costs, sorted(costs))
+            if not advice["stay"]:
+                self.assertEqual((advice["advice"], advice["settings"]),
+                                 (had[0]["system"], had[0]["settings"]))
+            self.assertNotIn(advice["advice"], ("minimal", "pad", "list", "dlist", "vm"))
+            self.assertTrue(any(c["settings"] for c in advice["choices"]), "settings were searched")
+
+    def test_many_objects_of_a_power_of_two_want_no_headers(self):
+        trace = self.lab_trace(*(f"a {i} 64" for i in range(60000)))
+        advice = self.advice(trace, "--study")
+        self.assertFalse(advice["stay"])
+        self.assertIn(advice["advice"], ("segdata", "segmeta", "slab"))
+
+    def test_designs_for_study_are_shown_on_request_only(self):
+        trace = RECORDINGS / "git.dmm"
+        self.assertEqual({c["system"] for c in self.advice(trace)["choices"]}, {"gnu", "slab"})
+        names = {c["system"] for c in self.advice(trace, "--study")["choices"]}
+        self.assertEqual(names, {"gnu", "slab", "minimal", "pad", "list", "dlist", "bins", "vm", "segdata", "segmeta"})
+
+    def test_a_small_heap_is_no_reason_to_change(self):
+        trace = self.lab_trace(*(f"a {i} 100" for i in range(20)), *(f"f {i}" for i in range(20)))
+        advice = self.advice(trace)
+        self.assertTrue(advice["stay"])
+        self.assertFalse(advice["timed"])
+        done = dmm("advise", trace)
+        self.assertIn("advice: stay with glibc", done.stdout)
+        self.assertIn("knows no times", done.stdout)
+
+    def test_busy_threads_want_a_design_without_one_lock(self):
+        lines = [f"{1 + i % 2}: malloc {0x1000 + 64 * i:#x} 40" for i in range(4000)]
+        advice = self.advice(self.imported("android", "\n".join(lines) + "\n"), "--study")
+        self.assertEqual(advice["facts"]["busy_threads"], 2)
+        self.assertEqual({c["system"] for c in advice["choices"] if c["problem"] is None}, {"slab", "gnu"})
+
+    def test_a_program_that_ran_on_another_malloc_is_not_told_to_stay_with_glibc(self):
+        trace = RECORDINGS / "redis.dmm"
+        self.assertEqual(self.advice(trace)["recorded_on"], "libjemalloc.so.2")
+        done = dmm("advise", trace)
+        self.assertIn("advice: measure it: the program ran on libjemalloc.so.2", done.stdout)
+        self.assertNotIn("stay", done.stdout)
+
+    def test_the_words_name_the_evidence(self):
+        done = dmm("advise", RECORDINGS / "cc.dmm", "--quick")
+        for words in ("what the program does", "what each design would hold", "of payload", "advice: "):
+            self.assertIn(words, done.stdout)
+        self.assertRegex(done.stderr, "next: dmm (replay|tune) ")
+
+    def test_mistakes_are_named(self):
+        for args, status, words in (((), 2, "dmm advise T"), (("/nonexistent/t",), 1, "/nonexistent/t"),
+                                    (("a", "b"), 2, "'b'")):
+            done = dmm("advise", *args)
+            self.assertEqual(done.returncode, status)
+            self.assertIn(words, done.stderr)
+
+
+class Stories(unittest.TestCase):
+    """Programs with one planted fault: the first lines name it, and where it is."""
+
+    def first_lines(self, story):
+        with tempfile.TemporaryDirectory() as directory:
+            trace = Path(directory, "t.dmm")
+            done = dmm("record", "--stacks=fp", "-o", trace, "--", STORIES, story)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            done = dmm("advise", trace)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            return done.stdout.split("\n")[:3]
+
+    def names(self, story, kind, site, *words):
+        lines = self.first_lines(story)
+        self.assertTrue(lines[0].startswith(f"1. {kind}: "), lines)
+        self.assertIn(f"at {site} (", lines[1])
+        for word in words:
+            self.assertIn(word, lines[0])
+
+    def test_leak(self):
+        self.names("leak", "growth", "plant", "10.0 k objects are never freed", "a second")
+
+    def test_slow_growth(self):
+        self.names("growth", "growth", "plant", "are freed only when the program ends", "a second")
+
+    def test_pinned_pages(self):
+        self.names("pinned", "pinned", "plant", "small objects hold 3.9")
+
+    def test_a_burst_and_then_nothing(self):
+        self.names("burst", "retained", "plant", "after its peak of 39.3 MiB")
+
+    def test_memory_retained_by_idle_threads(self):
+        self.names("idle", "retained", "plant", "4 threads freed", "then made no call")
+
+    def test_churn(self):
+        self.names("churn", "churn", "plant", "3.00 M objects live for at most 10 calls")
+
+    def test_oversized_requests(self):
+        self.names("oversized", "oversized", "oversized", "was never resident", "8.00 MiB each")
+
+    def test_a_healthy_program_has_no_finding(self):
+        self.assertTrue(self.first_lines("healthy")[0].startswith("nothing is wrong"))
+
+    def test_recordings_of_healthy_programs_have_no_finding(self):
+        for trace in RECORDINGS.glob("*.dmm"):
+            done = dmm("advise", trace)
+            self.assertTrue(done.stdout.startswith("nothing is wrong"), (trace, done.stdout[:300]))
+
+    def test_a_burst_is_worth_a_change_and_its_end_is_the_reason(self):
+        with tempfile.TemporaryDirectory() as directory:
+            trace = Path(directory, "t.dmm")
+            dmm("record", "-o", trace, "--", STORIES, "burst")
+            advice = json.loads(dmm("advise", trace, "--format=json").stdout)
+            self.assertEqual((advice["advice"], advice["stay"]), ("slab", False))
+            self.assertEqual(advice["diagnosis"][0]["kind"], "retained")
+            end = {c["system"]: c["end_footprint_bytes"] for c in advice["choices"]}
+            self.assertLess(end["slab"], end["gnu"] / 8)
+
+
+unittest.main()

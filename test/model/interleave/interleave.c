@@ -1,0 +1,468 @@
+/* interleave.c - frees across threads, threads that end, and heaps without a thread: src/slab itself, in
+ * every order of its atomic operations within a bound.
+ *
+ *      interleave [--bound=2] [--most=N] [--not=SCENARIO] [SCENARIO]
+ *
+ * One class is made small for it: slabs of three objects, stacks of two; the three in one word of the
+ * masks, and again each in its own, over two granules.  In a scenario three threads (a
+ * fourth where one begins anew) handle three blocks.  Checked after each schedule:
+ *
+ *   I1 once       nobody is given what somebody has
+ *   I2 found      every free object can be found again: counted and listed, or flagged and in an inbox,
+ *                 which holds nothing but flagged slabs of its heap
+ *                 and what nobody has is not marked live
+ *   I3 released   a slab of which all objects are free has gone back, or is the one that its heap keeps
+ *   I4 sound      src/slab's own checker; no lock is held; no message of misuse
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "fresh_os.h"
+#include "scheduler.h"
+/* With its static functions: a thread's end is one. */
+#include "slab/thread.c"
+
+#include "slab/fast.h"
+#include "slab/system.h"
+
+enum { CLASS_SIZE = 2048, BLOCKS = 6 };
+static unsigned cls;
+
+/* ---- for the scheduler */
+
+void *sched_tls(void)
+{
+	return &thread_cache;
+}
+
+size_t sched_tls_len(void)
+{
+	return sizeof thread_cache;
+}
+
+void sched_tls_new(void *at)
+{
+	*(struct thread_cache *)at = (struct thread_cache){THREAD_CACHE_NONE};
+}
+
+static bool within(const volatile void *at, const volatile void *from, size_t len)
+{
+	return (uintptr_t)at - (uintptr_t)from < len;
+}
+
+/* No choice at what only its owner touches, nor at words of masks in which no object can begin. */
+bool sched_worth(const volatile void *at)
+{
+	const uintptr_t word = (uintptr_t)at;
+	const uintptr_t live = (uintptr_t)&root.live[root.base >> WORD_SHIFT];
+	const uintptr_t avail = (uintptr_t)&root.avail[root.base >> WORD_SHIFT];
+	const size_t words = (size_t)root.chunk_count * CHUNK_GRANULES * GRANULE_WORDS;
+
+	if (at == &root.shared || word - live < words * 8)
+		return false;
+	if (within(at, root.slabs, root.chunk_count * CHUNK_GRANULES * sizeof *root.slabs))
+		return false; /* kind: written before the tag, and under a lock */
+	if (word - avail >= words * 8)
+		return true;
+	const size_t granules = size_class[cls].granules, w = (word - avail) / 8;
+	const size_t in_slab = (w - (size_t)GRANULE_WORDS) % (granules * GRANULE_WORDS); /* granule 0 is a guard */
+	for (unsigned i = 0; i < size_class[cls].count; i++)
+		if (i * size_class[cls].size >> WORD_SHIFT == in_slab)
+			return true;
+	return false;
+}
+
+/* ---- I1: who has what */
+
+static struct {
+	void *p;
+	unsigned by;
+} held[64];
+static size_t held_count;
+
+static void *take(void)
+{
+	void *const p = slab_malloc(CLASS_SIZE);
+
+	if (p == NULL)
+		sched_fail("no memory");
+	for (size_t i = 0; i < held_count; i++)
+		if (held[i].p == p)
+			sched_fail("I1 once: an object was given out that somebody has");
+	held[held_count].p = p;
+	held[held_count++].by = sched_self();
+	return p;
+}
+
+static void give(void *p)
+{
+	for (size_t i = 0; i < held_count; i++)
+		if (held[i].p == p)
+			held[i] = held[--held_count];
+	slab_free(p);
+}
+
+static void thread_ends(void)
+{
+	thread_end(NULL);
+	sched_tls_new(&thread_cache); /* the next thread on this place is a new one */
+}
+
+/* ---- I2, I3, I4: afterwards */
+
+static bool in_inbox(const struct heap *h, uint32_t granule)
+{
+	for (uint32_t g = h->inbox; g != 0; g = slab_at(g)->inbox_next)
+		if (g == granule)
+			return true;
+	return false;
+}
+
+static void check_inbox(const struct heap *h)
+{
+	unsigned n = 0;
+
+	for (uint32_t g = h->inbox; g != 0; g = slab_at(g)->inbox_next)
+		if (kind_of(slab_at(g)) != GRANULE_SLAB || heap_of(slab_at(g)) != h ||
+		    (root.tags[g] & TAG_REMOTE) == 0 || ++n > BLOCKS)
+			sched_fail("I2 found: something in an inbox does not belong there");
+	if (h->inbox != 0 && h->owner == NULL)
+		sched_fail("I2 found: something is in the inbox of a heap without a thread, and nobody will look");
+}
+
+static void check_slab(const struct slab *s)
+{
+	const uint32_t g = granule_of(s), tag = root.tags[g];
+	const unsigned avail = slab_count_avail(s);
+
+	if ((tag & TAG_REMOTE) != 0) {
+		if (!in_inbox(heap_of(s), g))
+			sched_fail("I2 found: flagged, and in no inbox");
+		return;
+	}
+	if (s->avail != avail)
+		sched_fail("I2 found: objects are in avail that nobody has counted");
+	if (avail != 0 && !s->listed)
+		sched_fail("I2 found: objects are in avail, and the slab is in no list");
+	if (avail == s->count && s->listed != LISTED_KEPT)
+		sched_fail("I3 released: all objects are free, and the slab is still there");
+}
+
+/* A heap knows its thread by the place of its cache, which all share: tell them apart for the checker. */
+static void find_owners(void)
+{
+	for (uint32_t i = HEAP_FIRST; i < root.heap_count; i++)
+		for (unsigned t = 0; t < SCHED_THREADS && heap_at(i)->owner != NULL; t++) {
+			struct thread_cache *const tc = sched_tls_of(t);
+			if (tc->heap == heap_at(i))
+				heap_at(i)->owner = tc;
+		}
+}
+
+static size_t count_live(const struct slab *s)
+{
+	size_t live = 0;
+
+	for (unsigned i = 0; i < s->count; i++)
+		live += object_live(slab_start(s) + (size_t)i * s->size);
+	return live;
+}
+
+static void check_slabs(void)
+{
+	size_t live = 0;
+
+	for (uint32_t g = 1; g < root.chunk_count * CHUNK_GRANULES; g++) {
+		if (kind_of(slab_at(g)) != GRANULE_SLAB)
+			continue;
+		check_slab(slab_at(g));
+		live += slab_at(g)->cls == cls ? count_live(slab_at(g)) : 0;
+	}
+	if (live != held_count)
+		sched_fail("I2 found: other objects are marked live than somebody has");
+}
+
+static void check_all(void)
+{
+	find_owners();
+	struct dmm_fault why = {.rule = "(none)"};
+	char text[100];
+
+	if (lock_is_held(&root.page_lock) || lock_is_held(&root.heaps_lock))
+		sched_fail("I4 sound: a lock is held for ever");
+	for (uint32_t i = HEAP_LATE; i < root.heap_count; i++)
+		check_inbox(heap_at(i));
+	check_slabs();
+	if (!slab_check_all(&why)) {
+		snprintf(text, sizeof text, "I4 sound: broken rule '%s'", why.rule);
+		sched_fail(text);
+	}
+}
+
+static void begin(void)
+{
+	if (root.base != 0)
+		slab_shut_down();
+	if (!slab_start_on(ground_os()))
+		abort();
+	held_count = 0;
+}
+
+/* ---- scenarios */
+
+static void *block[BLOCKS];
+
+static void take_three(void)
+{
+	for (int i = 0; i < 3; i++)
+		block[i] = take();
+}
+
+/* A heap, but nothing of the class. */
+static void have_heap(void)
+{
+	slab_free(slab_malloc(16));
+}
+
+static void begin_three(void)
+{
+	begin();
+	sched_as(0, have_heap);
+	sched_as(1, have_heap); /* from here on the heap is shared */
+	sched_as(2, have_heap);
+	sched_as(0, take_three);
+}
+
+static void free_0(void)
+{
+	give(block[0]);
+}
+
+static void free_1(void)
+{
+	give(block[1]);
+}
+
+static void free_2(void)
+{
+	give(block[2]);
+}
+
+static void free_1_and_2(void)
+{
+	give(block[1]);
+	give(block[2]);
+}
+
+/* The owner goes on allocating while others free into its slab. */
+static void owner_works(void)
+{
+	void *const a = take(), *const b = take();
+	give(block[2]);
+	void *const c = take();
+	give(a);
+	give(b);
+	give(c);
+}
+
+static void owner_ends(void)
+{
+	give(block[2]);
+	thread_ends();
+}
+
+static void owner_ends_at_once(void)
+{
+	thread_ends();
+}
+
+/* Needs a slab of the class: takes over one of a heap without a thread. */
+static void another_needs(void)
+{
+	void *p[3];
+	for (int i = 0; i < 3; i++)
+		p[i] = take();
+	for (int i = 0; i < 3; i++)
+		give(p[i]);
+}
+
+static void another_takes_one(void)
+{
+	take();
+}
+
+static void another_needs_and_ends(void)
+{
+	another_needs();
+	thread_ends();
+}
+
+/* A thread that begins: gets the heap of one that has ended. */
+static void begins_anew(void)
+{
+	void *const a = take();
+	give(block[1]);
+	give(a);
+}
+
+static void free_0_and_2(void)
+{
+	give(block[0]);
+	give(block[2]);
+}
+
+static void free_0_and_3(void)
+{
+	give(block[0]);
+	give(block[3]);
+}
+
+static void free_4_and_1(void)
+{
+	give(block[4]);
+	give(block[1]);
+}
+
+static void take_five(void)
+{
+	for (int i = 0; i < 5; i++)
+		block[i] = take();
+}
+
+static void begin_two_slabs(void)
+{
+	begin();
+	sched_as(0, have_heap);
+	sched_as(1, have_heap);
+	sched_as(2, have_heap);
+	sched_as(0, take_five);
+}
+
+static void purger_looks(void)
+{
+	purge_now(0);
+	purge_now(0);
+}
+
+static void begin_orphaned(void)
+{
+	begin_three();
+	sched_as(0, owner_ends_at_once);
+}
+
+/* The next push is the one in 64 after which who pushed releases what others emptied. */
+static void begin_orphaned_and_pushed_to(void)
+{
+	begin_orphaned();
+	for (uint32_t i = HEAP_LATE; i < root.heap_count; i++)
+		atomic_store(&heap_at(i)->pushes, 63);
+}
+
+/* Nobody else had been there when the blocks were taken: the way to atomic instructions is part of it. */
+static void begin_alone(void)
+{
+	begin();
+	sched_as(0, take_three);
+}
+
+/* Takes the slab over, empties it, ends; then slabs of one granule come to lie where it was. */
+static void others_come_there(void)
+{
+	give(block[0]);
+	give(block[1]);
+	another_needs_and_ends();
+	for (size_t n = 32; n <= 160; n += 16) /* more than free granules lie before it */
+		slab_malloc(n);
+}
+
+static void settle(void)
+{
+	check_all();
+	held_count = 0;
+}
+
+static const struct sched_scenario scenarios[] = {
+    {"two free what the owner has, who goes on", begin_three, {owner_works, free_0, free_1}, settle},
+    {"two free into two slabs of an owner who goes on", begin_two_slabs,
+        {owner_works, free_0_and_3, free_4_and_1}, settle},
+    {"two free while the owner ends", begin_three, {owner_ends, free_0, free_1}, settle},
+    {"one frees two, one allocates, the owner ends", begin_three,
+        {owner_ends_at_once, free_1_and_2, another_needs}, settle},
+    {"frees into a heap without a thread, which another inherits from", begin_orphaned,
+        {NULL, free_0, another_needs, free_1_and_2}, settle},
+    {"frees into a heap without a thread, of which another takes one", begin_orphaned,
+        {NULL, free_0, another_takes_one, free_1_and_2}, settle},
+    {"a new thread takes the heap while two free into it", begin_orphaned, {begins_anew, free_0, free_2}, settle},
+    {"a new thread takes the heap from which another inherits", begin_orphaned,
+        {begins_anew, free_0_and_2, another_takes_one}, settle},
+    {"two allocate from a heap without a thread, and end", begin_orphaned,
+        {NULL, another_needs, another_needs_and_ends, free_0}, settle},
+    {"the purger empties an inbox while others free into it", begin_three, {owner_works, free_0, free_1, purger_looks},
+        settle},
+    {"the purger empties the inbox of a heap without a thread", begin_orphaned, {NULL, free_0, free_2, purger_looks},
+        settle},
+    {"who frees releases for a heap without a thread, another frees", begin_orphaned_and_pushed_to,
+        {NULL, free_0_and_2, free_1}, settle},
+    {"slabs come to lie where one was into which another frees", begin_orphaned, {NULL, free_2, others_come_there},
+        settle},
+    {"the first free by a second thread", begin_alone, {owner_works, free_0, free_1}, settle},
+    {"the first free by a second thread while the owner ends", begin_alone, {owner_ends, free_0, free_1}, settle},
+};
+
+static void died(int signal)
+{
+	(void)signal;
+	sched_fail("the program was ended by a message or a fault");
+}
+
+enum shape { ONE_WORD, TWO_GRANULES, SHAPES };
+
+static void make_small(enum shape shape)
+{
+	size_class_init();
+	cls = class_of(CLASS_SIZE);
+	size_class[cls] = (struct size_class){.size = shape == ONE_WORD ? 320 : 2 * GRANULE / 3 / 64 * 64,
+	    .count = 3, .granules = shape == ONE_WORD ? 1 : 2, .cached = 2};
+}
+
+static void run(const struct sched_scenario *s, enum shape shape, unsigned bound, uint64_t most)
+{
+	make_small(shape);
+	const struct sched_result r = sched_explore(s, bound, most);
+	printf("interleave: %-64s %-12s %9llu schedules, up to %3zu choices%s: sound\n", s->name,
+	    shape == ONE_WORD ? "one word" : "two granules", (unsigned long long)r.schedules, r.deepest,
+	    r.all ? "" : " (more are left)");
+	fflush(stdout);
+}
+
+int main(int argc, char **argv)
+{
+	unsigned bound = 2;
+	uint64_t most = UINT64_MAX;
+	const char *word = "", *not = NULL;
+
+	for (int i = 1; i < argc; i++) {
+		if (strncmp(argv[i], "--bound=", 8) == 0)
+			bound = (unsigned)atoi(argv[i] + 8);
+		else if (strncmp(argv[i], "--most=", 7) == 0)
+			most = strtoull(argv[i] + 7, NULL, 10);
+		else if (strncmp(argv[i], "--not=", 6) == 0)
+			not = argv[i] + 6;
+		else
+			word = argv[i];
+	}
+	ground_open();
+	signal(SIGABRT, died);
+	signal(SIGSEGV, died);
+	for (size_t i = 0; i < sizeof scenarios / sizeof *scenarios; i++)
+		for (enum shape shape = 0; shape < SHAPES; shape++)
+			if (strstr(scenarios[i].name, word) != NULL &&
+			    (not == NULL || strstr(scenarios[i].name, not) == NULL))
+				run(&scenarios[i], shape, bound, most);
+	fflush(NULL);
+	_exit(0);
+}

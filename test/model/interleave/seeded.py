@@ -1,0 +1,95 @@
+#!/usr/bin/env python3
+"""test/model/interleave/seeded.py BUILD [--most=N] [NUMBER...]: plant each fault of seeded.txt and explore, N
+schedules of a scenario at most; exit 1 if any is not found."""
+import concurrent.futures
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+SOURCE = HERE.parents[2] / "src"
+
+
+def read_bugs():
+    for block in re.split(r"\n\n+", (HERE / "seeded.txt").read_text()):
+        lines = [line for line in block.split("\n") if line and not line.startswith("#")]
+        if lines:
+            number, what = lines[0].split("|")
+            yield {"number": int(number), "what": what, "file": lines[1],
+                   "old": "\n".join(line[1:] for line in lines[2:] if line[0] == "-"),
+                   "new": "\n".join(line[1:] for line in lines[2:] if line[0] == "+")}
+
+
+def build(bug, entries, work):
+    """interleave with this fault: what is not made of the fault's file is the build's."""
+    tree = work / "src"
+    (tree / bug["file"]).parent.mkdir(parents=True)
+    for path in (SOURCE / "slab").glob("*"):
+        (tree / "slab" / path.name).write_text(path.read_text())
+    text = (SOURCE / bug["file"]).read_text()
+    if text.count(bug["old"]) != 1:
+        raise ValueError(f"its place occurs {text.count(bug['old'])} times in {bug['file']}: "
+                         "bring seeded.txt up to date")
+    (tree / bug["file"]).write_text(text.replace(bug["old"], bug["new"]))
+    objects = []
+    for i, entry in enumerate(entries):
+        source = Path(entry["file"])
+        if source != SOURCE / bug["file"] and not (bug["file"] == "slab/thread.c" and source.name == "interleave.c"):
+            words = shlex.split(entry["command"])
+            objects.append(str(Path(entry["directory"]) / words[words.index("-o") + 1]))
+            continue
+        words = shlex.split(entry["command"])
+        words = [w for w in words[:words.index("-o")] if not w.startswith("-M")]
+        shim = next(i for i, w in enumerate(words) if w.endswith("interleave/shim"))
+        words.insert(shim + 1, f"-I{tree}")
+        if source.is_relative_to(SOURCE / "slab"):
+            source = tree / source.relative_to(SOURCE)
+        out = work / f"{i}.o"
+        subprocess.run([*words, "-w", "-c", str(source), "-o", str(out)], check=True, capture_output=True,
+                       text=True, cwd=entry["directory"])
+        objects.append(str(out))
+    subprocess.run(["cc", "-o", str(work / "interleave"), *objects, "-lpthread"], check=True,
+                   capture_output=True, text=True)
+    return work / "interleave"
+
+
+def judge(bug, entries, most):
+    with tempfile.TemporaryDirectory(prefix="dmm-seed-") as work:
+        try:
+            done = subprocess.run([build(bug, entries, Path(work)), "--bound=2", *most], capture_output=True, text=True,
+                                  timeout=600)
+        except subprocess.CalledProcessError as error:
+            return False, error.stderr[-400:]
+        except ValueError as error:
+            return False, str(error)
+        except subprocess.TimeoutExpired:
+            return False, "no end within 600 s"
+        schedules = sum(map(int, re.findall(r"(\d+) schedules", done.stdout)))
+        said = re.search(r"^interleave: .*\(schedule (\d+)", done.stderr, re.M)
+        if not said:
+            return False, f"nothing in {schedules} schedules"
+        return True, f"in schedule {schedules + int(said.group(1))}: {said.group(0)[12:].rsplit(' (', 1)[0]}"
+
+
+def main():
+    where = Path(sys.argv[1]).resolve()
+    most = [word for word in sys.argv[2:] if word.startswith("--most=")]
+    chosen = {int(word) for word in sys.argv[2:] if word.isdigit()}
+    entries = [e for e in json.loads((where / "compile_commands.json").read_text())
+               if "interleave.dir" in e["command"]]
+    bugs = [bug for bug in read_bugs() if not chosen or bug["number"] in chosen]
+    missed = 0
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for bug, (found, said) in zip(bugs, pool.map(lambda b: judge(b, entries, most), bugs)):
+            missed += not found
+            print(f"{bug['number']:3}  {'found' if found else 'MISSED'}  {bug['what']}\n     {said}", flush=True)
+    print(f"seeded protocol faults: {len(bugs)} planted, {len(bugs) - missed} found")
+    return 1 if missed or not bugs else 0
+
+
+sys.exit(main())

@@ -1,0 +1,153 @@
+/* fake_kernel.c - see fake_kernel.h. */
+#include "fake_kernel.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "base/bits.h"
+#include "os/os.h"
+#include "slab/hardened.h"
+#include "slab/purge.h"
+#include "slab/system.h"
+#include "slab/thread_cache.h"
+#include "test.h"
+
+struct paper paper;
+size_t paper_most_reserved;
+bool paper_no_guards;
+static const char *text = "";
+
+/* slab asks for its settings where it starts; a plain program of this library has none. */
+const char *slab_settings_text(void)
+{
+	return text;
+}
+
+static void *paper_reserve(void *ctx, size_t len, size_t align)
+{
+	(void)ctx;
+	return paper_most_reserved != 0 && len > paper_most_reserved ? NULL : os_linux.reserve(NULL, len, align);
+}
+
+static int paper_protect(void *ctx, void *p, size_t len, enum dmm_protect how)
+{
+	(void)ctx;
+	if (paper.no_protect || (how == DMM_PROTECT_RW && paper.most_usable != 0 && len > paper.most_usable))
+		return -ENOMEM;
+	return os_linux.protect(NULL, p, len, how);
+}
+
+static int paper_purge(void *ctx, void *p, size_t len)
+{
+	(void)ctx;
+	if (paper.no_purge)
+		return -EAGAIN;
+	paper.purged_bytes += len;
+	return os_linux.purge(NULL, p, len);
+}
+
+static int paper_advise(void *ctx, void *p, size_t len, enum dmm_advice what)
+{
+	(void)ctx;
+	if (paper_no_guards && (what == DMM_ADVICE_GUARD || what == DMM_ADVICE_UNGUARD))
+		return -EINVAL;
+	if (paper.count < PAPER_CALLS)
+		paper.call[paper.count++] = (struct paper_call){(uintptr_t)p, len, what};
+	return what == DMM_ADVICE_HUGE || what == DMM_ADVICE_COLLAPSE ? 0 : os_linux.advise(NULL, p, len, what);
+}
+
+static uint64_t paper_now_ns(void *ctx)
+{
+	(void)ctx;
+	return paper.now_ns;
+}
+
+static int paper_move(void *ctx, void *from, void *to, size_t len)
+{
+	(void)ctx;
+	if (paper.no_move)
+		return -EINVAL;
+	if (paper.moves_in_chunk && (uintptr_t)from / HUGE_PAGE_SIZE != ((uintptr_t)from + len - 1) / HUGE_PAGE_SIZE)
+		return -EFAULT;
+	if (paper.moves_every != 0 && ++paper.moves_asked % paper.moves_every == 0)
+		return -ENOMEM;
+	if (paper.move_loses && paper.moves_before_loss-- == 0) {
+		munmap(to, len);
+		return -ENXIO;
+	}
+	paper.moved_bytes += len;
+	return os_linux.move(NULL, from, to, len);
+}
+
+void paper_begin(const char *settings)
+{
+	paper_end();
+	paper = (struct paper){.os = os_linux, .now_ns = 1000000000};
+	paper.os.reserve = paper_reserve;
+	paper.os.protect = paper_protect;
+	paper.os.purge = paper_purge;
+	paper.os.advise = paper_advise;
+	paper.os.now_ns = paper_now_ns;
+	paper.os.move = paper_move;
+	text = settings;
+	class_count = 0; /* as in a new process: what the settings say of stacks goes into the table of classes */
+	assert_true(slab_start_on(&paper.os));
+}
+
+void paper_end(void)
+{
+	paper.no_protect = false;
+	paper.most_usable = 0;
+	purge_allow(false);
+	if (root.base == 0)
+		return;
+	if (hardening.on)
+		hardened_end();
+	slab_shut_down();
+}
+
+void paper_pass_ms(unsigned ms)
+{
+	purge_by_clock(); /* who was woken since looks at the clock now */
+	paper.now_ns += (uint64_t)ms * 1000000;
+	purge_by_clock();
+}
+
+size_t paper_resident(const void *p, size_t len)
+{
+	static unsigned char page[1 << 16];
+	const uintptr_t from = round_down((uintptr_t)p, 4096), to = round_up((uintptr_t)p + len, 4096);
+	size_t bytes = 0;
+
+	for (uintptr_t at = from; at < to;) {
+		const size_t n = min_size(to - at, sizeof page * 4096);
+		assert_int_equal(mincore((void *)at, n, page), 0);
+		for (size_t i = 0; i < n / 4096; i++)
+			bytes += (page[i] & 1) * 4096u;
+		at += n;
+	}
+	return bytes;
+}
+
+size_t paper_resident_payload(void)
+{
+	return paper_resident((void *)root.base, (size_t)root.chunk_count * HUGE_PAGE_SIZE);
+}
+
+bool paper_advised(const void *p, enum dmm_advice what)
+{
+	for (size_t i = 0; i < paper.count; i++)
+		if (paper.call[i].what == what && (uintptr_t)p - paper.call[i].at < paper.call[i].len)
+			return true;
+	return false;
+}
+
+void paper_sound(void)
+{
+	struct dmm_fault why = {.rule = "(none)"};
+
+	if (!slab_check_all(&why))
+		fail_msg("broken rule '%s' at %#zx: found %#zx, wanted %#zx", why.rule, (size_t)why.addr,
+		    (size_t)why.found, (size_t)why.wanted);
+}

@@ -1,0 +1,387 @@
+/* hardened_test.c - canaries byte by byte, quarantine free by free, and large objects between guards. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bits.h"
+#include "os/os.h"
+#include "fake_kernel.h"
+#include "slab/alloc.h"
+#include "slab/canary.h"
+#include "slab/fast.h"
+#include "test.h"
+
+#define HARDENED "hardened,guarded:0,readonly_conf:0"
+static const size_t KIB = 1 << 10;
+
+static bool all(const char *p, size_t n, char what)
+{
+	for (size_t i = 0; i < n; i++)
+		if (p[i] != what)
+			return false;
+	return true;
+}
+
+/* ---- canaries */
+
+/* A write to any byte that is looked at is seen, whatever is written but what was there. */
+static void break_each_byte(char *p, size_t n, size_t size)
+{
+	const size_t slack = size - n;
+
+	for (size_t i = n; i < size; i++) {
+		if (slack > SLACK_SHORT && i - n >= CANARY_MOST && size - i > CANARY_TAIL)
+			continue; /* the middle of a long one */
+		if (slack > CANARY_WORD && slack <= SLACK_SHORT && i - n >= CANARY_MOST && i != size - 1)
+			continue;
+		static const uint8_t with[] = {1, 0x80, 0xff};
+		for (size_t k = 0; k < sizeof with; k++) {
+			p[i] = (char)(p[i] ^ with[k]);
+			assert_int_not_equal(canary_slack(p, size), slack);
+			p[i] = (char)(p[i] ^ with[k]);
+		}
+		const char was = p[i];
+		p[i] = 0;
+		assert_true(was == 0 || canary_slack(p, size) != slack); /* of a long one, the length may have such */
+		p[i] = was;
+	}
+	assert_int_equal(canary_slack(p, size), slack);
+}
+
+TEST(canaries_know_the_exact_end_and_see_every_byte_past_it)
+{
+	static char p[2048] __attribute__((aligned(16)));
+	static const size_t sizes[] = {16, 32, 48, 128, 144, 176, 640, 2048};
+
+	paper_begin(HARDENED);
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+		for (size_t n = 0; n < sizes[i]; n++) {
+			memset(p, 0x5a, sizeof p);
+			canary_write(p, n, sizes[i]);
+			assert_true(all(p, n, 0x5a)); /* not a byte of the program's */
+			assert_true(all(p + sizes[i], sizeof p - sizes[i], 0x5a));
+			assert_int_equal(canary_slack(p, sizes[i]), sizes[i] - n);
+			if (n % 7 == 0 || sizes[i] - n < 40)
+				break_each_byte(p, n, sizes[i]);
+			for (size_t at = n; at < sizes[i] && at < n + 16; at++)
+				if (sizes[i] - n <= SLACK_SHORT)
+					assert_true(p[at] & 0x80); /* neither NUL nor a letter */
+		}
+	paper_end();
+}
+
+static char *victim;
+static size_t past;
+
+static void write_past_and_free(void *arg)
+{
+	(void)arg;
+	victim[past] ^= 1;
+	slab_free(victim);
+}
+
+static void write_past_and_realloc(void *arg)
+{
+	(void)arg;
+	victim[past] = (char)(victim[past] + 1);
+	slab_realloc(victim, past + 1000);
+}
+
+static void write_past_and_ask(void *arg)
+{
+	(void)arg;
+	victim[past]--;
+	slab_usable(victim);
+}
+
+TEST(one_byte_past_the_end_is_told_when_the_object_is_freed_resized_or_asked_for)
+{
+	char line[100];
+
+	paper_begin(HARDENED);
+	for (past = 1; past < 40000; past = past * 3 + past % 5) {
+		victim = slab_malloc(past);
+		assert_int_equal(slab_usable(victim), past);
+		const size_t told = past < MEDIUM_MAX ? size_class[class_of(past + 1)].size : past;
+		snprintf(line, sizeof line, "dmm: write past the end: %p (%zu bytes)\n", (void *)victim, told);
+		test_aborts_saying(write_past_and_free, NULL, line);
+		test_aborts_saying(write_past_and_realloc, NULL, line);
+		test_aborts_saying(write_past_and_ask, NULL, line);
+		slab_free(victim);
+	}
+	paper_sound();
+	paper_end();
+}
+
+static void free_one_more(void *arg)
+{
+	(void)arg;
+	slab_free_sized(victim, slab_usable(victim) + 1);
+}
+
+TEST(usable_size_is_exactly_what_was_asked_for_also_after_realloc)
+{
+	paper_begin(HARDENED);
+	for (size_t n = 1; n < 300000; n += n / 3 + 1) {
+		char *p = slab_malloc(n);
+		assert_int_equal(slab_usable(p), n);
+		memset(p, 7, n);
+		for (size_t k = n + n / 2 + 3; k > 0; k = k / 3 * 2) {
+			const size_t had = slab_usable(p);
+			p = slab_realloc(p, k);
+			assert_int_equal(slab_usable(p), k);
+			assert_true(all(p, min_size(k, min_size(had, n)), 7));
+			memset(p, 7, k);
+		}
+		slab_free(p);
+		for (size_t a = 16; a <= 65536; a *= 8) {
+			char *const q = slab_aligned(a, n);
+			assert_int_equal((uintptr_t)q % a, 0);
+			assert_int_equal(slab_usable(q), n);
+			memset(q, 9, n);
+			slab_free_aligned_sized(q, a, n);
+		}
+		char *const c = slab_calloc(1, n);
+		assert_int_equal(slab_usable(c), n);
+		assert_true(all(c, n, 0));
+		slab_free_sized(c, n);
+	}
+	assert_int_equal(slab_usable(slab_malloc(0)), 0);
+	for (size_t a = 16; a <= 65536; a *= 8)
+		slab_free_aligned_sized(slab_aligned(a, 0), a, 0);
+	paper_sound();
+	paper_end();
+}
+
+TEST(without_canaries_a_sized_free_may_name_all_that_is_usable_and_no_more)
+{
+	char line[100];
+
+	paper_begin("zero_on_free:1,guarded:0,sized:abort");
+	for (past = 100; past <= 100000; past *= 10) {
+		victim = slab_malloc(past);
+		slab_free_sized(victim, slab_usable(victim));
+		victim = slab_malloc(past);
+		snprintf(line, sizeof line, "dmm: free of %zu bytes: %p (%zu bytes)\n", slab_usable(victim) + 1,
+		    (void *)victim, slab_usable(victim));
+		test_aborts_saying(free_one_more, NULL, line);
+		slab_free_sized(victim, past);
+	}
+	paper_end();
+}
+
+/* ---- what is freed */
+
+TEST(what_is_freed_is_cleared_to_its_last_byte)
+{
+	paper_begin(HARDENED);
+	for (unsigned cls = 1; cls < class_count; cls++) {
+		const size_t size = size_class[cls].size;
+		char *const p = slab_malloc(size - 1);
+		memset(p, 1, size - 1);
+		slab_free(p);
+		assert_true(all(p, size, 0));
+	}
+	paper_sound();
+	paper_end();
+}
+
+static void write_and_reuse(void *arg)
+{
+	victim[past] = 1;
+	for (int i = 0; i < 3000; i++)
+		slab_free(slab_malloc((size_t)arg));
+}
+
+TEST(a_write_to_any_byte_of_what_is_free_is_told_before_it_is_given_out_again)
+{
+	char line[100];
+
+	paper_begin("check_on_reuse:1,quarantine:20,guarded:0");
+	for (unsigned cls = 1; cls < 45; cls++) {
+		const size_t size = size_class[cls].size;
+		for (past = size - 1; past < size; past -= 1 + size / 3) {
+			victim = slab_malloc(size);
+			assert_int_equal(slab_usable(victim), size);
+			slab_free(victim);
+			snprintf(line, sizeof line, "dmm: write after free: %p (%zu bytes)\n", (void *)victim, size);
+			test_aborts_saying(write_and_reuse, (void *)size, line);
+		}
+	}
+	paper_sound();
+	paper_end();
+}
+
+/* Frees of the class until p is given out again. */
+static size_t frees_until_again(char *p, size_t n)
+{
+	for (size_t frees = 1;; frees++) {
+		char *const q = slab_malloc(n);
+		if (q == p || frees > 5000)
+			return frees;
+		slab_free(q);
+	}
+}
+
+TEST(so_many_frees_pass_until_an_object_is_given_out_again_and_not_many_more)
+{
+	paper_begin("quarantine:100,guarded:0");
+	for (size_t n = 16; n <= 512; n *= 2) {
+		for (int i = 0; i < 300; i++)
+			slab_free(slab_malloc(n)); /* the quarantine is full */
+		char *const p = slab_malloc(n);
+		slab_free(p);
+		assert_in_range(frees_until_again(p, n), 101, 101 + STACK_OBJECTS_MAX);
+	}
+	paper_sound();
+	paper_end();
+}
+
+TEST(of_large_ones_fewer_wait)
+{
+	char *first[8], *p[400];
+
+	paper_begin("quarantine:100000,guarded:0");
+	const size_t used = root.used;
+	for (int i = 0; i < 400; i++)
+		slab_free(p[i % 400] = slab_malloc(16384));
+	assert_true(root.used - used < 60); /* 256 KiB, a little more of a large heap, and stacks */
+	for (int i = 0; i < 8; i++)
+		slab_free(first[i] = slab_malloc(16384));
+	for (int i = 0; i < 7; i++)
+		assert_ptr_not_equal(first[i], first[i + 1]);
+	paper_sound();
+	paper_end();
+}
+
+TEST(in_random_order_the_next_object_cannot_be_foreseen)
+{
+	size_t neighbours = 0;
+	char *last = NULL;
+
+	paper_begin("random_order:1,guarded:0");
+	for (int i = 0; i < 2000; i++) {
+		char *const p = slab_malloc(64);
+		neighbours += p == last + 64 || p == last - 64;
+		last = p;
+	}
+	assert_in_range(neighbours, 1, 1000); /* near, for the caches, but rarely the next */
+	paper_sound();
+	paper_end();
+	neighbours = 0;
+	paper_begin("zero_on_free:1,guarded:0");
+	for (int i = 0; i < 2000; i++) {
+		char *const p = slab_malloc(64);
+		neighbours += p == last + 64;
+		last = p;
+	}
+	assert_true(neighbours > 1900);
+	paper_end();
+}
+
+/* ---- large objects */
+
+static void write_at(void *arg)
+{
+	*(volatile char *)arg = 1;
+}
+
+TEST(a_guard_stands_on_both_sides_of_every_large_object)
+{
+	paper_begin("guard_large:1,guarded:0");
+	for (size_t n = 48 * KIB; n < 3000 * KIB; n = n * 2 + 4 * KIB) {
+		char *const p = slab_malloc(n);
+		memset(p, 1, n);
+		test_dies_by(write_at, p + round_up(n, 4096), SIGSEGV);
+		test_dies_by(write_at, p - 1, SIGSEGV);
+		test_dies_by(write_at, p - GRANULE, SIGSEGV);
+		char *const q = slab_realloc(p, n + 5000);
+		assert_true(all(q, n, 1));
+		memset(q, 1, n + 5000);
+		test_dies_by(write_at, q + round_up(n + 5000, 4096), SIGSEGV);
+		char *const r = slab_realloc(q, n / 4 * 3);
+		assert_true(all(r, n / 4 * 3, 1));
+		test_dies_by(write_at, r + round_up(n / 4 * 3, 4096), SIGSEGV);
+		slab_free(r);
+	}
+	/* What is free again has no guards: slabs may come to lie there. */
+	for (int i = 0; i < 4000; i++)
+		memset(slab_malloc(3000), 1, 3000);
+	paper_sound();
+	paper_end();
+}
+
+TEST(large_objects_keep_their_contents_their_end_and_clear_what_they_leave)
+{
+	paper_begin(HARDENED);
+	for (size_t n = 34000; n < 3000 * KIB; n += n / 2 + 777) {
+		char *const p = slab_malloc(n);
+		memset(p, 3, n);
+		char *const less = slab_realloc(p, n - 500);
+		assert_true(all(less, n - 500, 3));
+		assert_ptr_equal(less, p);
+		assert_int_equal(slab_usable(less), n - 500);
+		char *const more = slab_realloc(less, n + 100);
+		assert_true(more == less || n % GRANULE > GRANULE - 4096 - 100);
+		assert_true(all(more, n - 500, 3));
+		assert_true(all(more + n - 500, 600, 0)); /* neither old bytes nor a canary */
+		memset(more, 3, n + 100);
+		char *const wall = slab_malloc(40000);
+		char *const far = slab_realloc(more, n * 2 + 5);
+		assert_true(all(far, n + 100, 3));
+		assert_true(all(far + n + 100, n - 95, 0));
+		char *const fresh = slab_malloc(n);
+		assert_true(all(fresh, n, 0)); /* whoever was there */
+		slab_free(fresh);
+		slab_free(far);
+		slab_free(wall);
+		paper_sound();
+	}
+	slab_trim(0);
+	assert_true(root.used < 200);
+	paper_end();
+}
+
+static size_t granules_of(const char *p)
+{
+	return slab_at(((uintptr_t)p - root.base) >> GRANULE_SHIFT)->run;
+}
+
+TEST(what_grows_has_room_to_grow_again_but_not_beyond_2_gib)
+{
+	static const size_t MIB = 1 << 20;
+
+	paper_begin("guard_large:1,guarded:0");
+	char *p = slab_realloc(slab_malloc(400 * MIB), 900 * MIB);
+	assert_in_range(granules_of(p), 1340 * MIB / GRANULE, 1360 * MIB / GRANULE);
+	slab_free(p);
+	p = slab_realloc(slab_malloc(400 * MIB), 1360 * MIB); /* half as much again is just less */
+	assert_in_range(granules_of(p), 2035 * MIB / GRANULE, 2047 * MIB / GRANULE);
+	slab_free(p);
+	p = slab_realloc(slab_malloc(400 * MIB), 1370 * MIB);
+	assert_in_range(granules_of(p), 1370 * MIB / GRANULE, 1371 * MIB / GRANULE);
+	slab_free(p);
+	paper_sound();
+	paper_end();
+}
+
+static enum granule_kind kind_when_purged;
+
+static int purge_and_look(void *ctx, void *p, size_t len)
+{
+	kind_when_purged = kind_of(slab_at(((uintptr_t)p - root.base) >> GRANULE_SHIFT));
+	return os_linux.purge(ctx, p, len);
+}
+
+TEST(what_realloc_moved_away_from_is_free_before_its_memory_goes)
+{
+	paper_begin("zero_on_free:1,guarded:0");
+	paper.os.purge = purge_and_look;
+	paper.no_move = true;
+	char *const p = slab_malloc(1024 * KIB);
+	slab_malloc(100 * KIB);
+	assert_ptr_not_equal(slab_realloc(p, 4096 * KIB), p);
+	assert_int_equal(kind_when_purged, GRANULE_FREED); /* whoever frees p now is told */
+	paper_end();
+}

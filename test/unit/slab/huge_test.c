@@ -1,0 +1,205 @@
+/* huge_test.c - which chunks the kernel is advised to back with huge pages, as they become sparse, empty
+ * and full again. */
+#include <string.h>
+
+#include "fake_kernel.h"
+#include "slab/alloc.h"
+#include "slab/fast.h"
+#include "slab/page_heap.h"
+#include "slab/purge.h"
+#include "slab/reservation.h"
+#include "slab/thread_cache.h"
+#include "test.h"
+
+enum { OBJECTS = 20000, OBJECT = 2048 };
+static char *object[OBJECTS];
+
+static void fill(size_t from, size_t to)
+{
+	for (size_t i = from; i < to; i++) {
+		object[i] = slab_malloc(OBJECT);
+		assert_non_null(object[i]);
+		memset(object[i], 1, OBJECT);
+	}
+}
+
+/* The last advice that the kernel got for a chunk; none at all: NOHUGE. */
+static enum dmm_advice last_advice(uint32_t chunk)
+{
+	const uintptr_t at = (uintptr_t)granule_address(chunk * CHUNK_GRANULES);
+	enum dmm_advice last = DMM_ADVICE_NOHUGE;
+
+	for (size_t i = 0; i < paper.count; i++)
+		if (paper.call[i].at == at)
+			last = paper.call[i].what;
+	return last;
+}
+
+/* One object stays alive in every `every` bytes: chunks 5 to 8 are full, and then so much of each is given back. */
+static void leave_one_in(size_t every)
+{
+	const size_t step = every / OBJECT;
+
+	fill(0, 10 * (2 << 20) / OBJECT);
+	for (uint32_t chunk = 5; chunk < 9; chunk++)
+		assert_int_equal(last_advice(chunk), DMM_ADVICE_HUGE);
+	for (size_t i = 0; i < 10 * (2 << 20) / OBJECT; i++)
+		if (step != 0 ? i % step != 0 : i % 16 < 2) {
+			slab_free(object[i]);
+			object[i] = NULL;
+		}
+	paper_pass_ms(3000);
+}
+
+TEST(what_is_sparse_is_no_huge_page_any_more_until_it_is_filled)
+{
+	paper_begin("guarded:0,huge_from_mib:2");
+	leave_one_in(64 << 10); /* whole granules come back */
+	for (uint32_t chunk = 5; chunk < 9; chunk++)
+		assert_int_equal(last_advice(chunk), DMM_ADVICE_NOHUGE);
+	assert_in_range(root.chunks_revoked, 4, 10);
+	const size_t calls = paper.count;
+	slab_free(slab_malloc(OBJECT)); /* a little changes nothing */
+	assert_int_equal(paper.count, calls);
+	for (size_t i = 0; i < 10 * (2 << 20) / OBJECT; i++)
+		if (object[i] == NULL)
+			fill(i, i + 1);
+	for (uint32_t chunk = 5; chunk < 9; chunk++)
+		assert_int_equal(last_advice(chunk), DMM_ADVICE_HUGE);
+	assert_true(root.chunks_revoked <= 2); /* the ends, which are not full */
+	for (size_t i = calls; i < paper.count; i++)
+		assert_int_not_equal(paper.call[i].what, DMM_ADVICE_COLLAPSE); /* that is for the start of a heap */
+	paper_sound();
+	paper_end();
+}
+
+TEST(what_was_sparse_and_becomes_empty_begins_anew)
+{
+	paper_begin("guarded:0,huge_from_mib:4,dirty_floor_bytes:0,dirty_share_permille:0");
+	leave_one_in(64 << 10);
+	for (size_t i = 0; i < 10 * (2 << 20) / OBJECT; i++) {
+		slab_free(object[i]);
+		object[i] = NULL;
+	}
+	paper_pass_ms(3000);
+	slab_trim(0);
+	for (uint32_t chunk = 5; chunk < 9; chunk++)
+		assert_int_equal(last_advice(chunk), DMM_ADVICE_HUGE);
+	for (uint32_t chunk = 1; chunk < 4; chunk++) /* the heap is small again: only when they are nearly full */
+		assert_int_equal(last_advice(chunk), DMM_ADVICE_NOHUGE);
+	assert_true(root.chunks_revoked <= 5);
+	fill(0, 10 * (2 << 20) / OBJECT);
+	for (uint32_t chunk = 1; chunk < 9; chunk++)
+		assert_int_equal(last_advice(chunk), DMM_ADVICE_HUGE);
+	paper_sound();
+	paper_end();
+}
+
+TEST(what_the_purger_has_claimed_does_not_count_as_taken)
+{
+	uint64_t mask[2];
+	bool clean;
+
+	paper_begin("guarded:0,huge_from_mib:2");
+	const uint32_t from = CHUNK_GRANULES; /* of chunk 1 */
+	assert_int_equal(run_take(CHUNK_GRANULES - 1, 1, &clean), 1);
+	assert_int_equal(run_take(8, 1, &clean), from);
+	assert_int_equal(run_take(88, 1, &clean), from + 8); /* a quarter is left, so: */
+	assert_true(paper_advised(granule_address(from), DMM_ADVICE_COLLAPSE));
+	paper_end();
+
+	paper_begin("guarded:0,huge_from_mib:2");
+	assert_int_equal(run_take(CHUNK_GRANULES - 1, 1, &clean), 1);
+	assert_int_equal(run_take(8, 1, &clean), from);
+	assert_int_equal(run_take(80, 1, &clean), from + 8);
+	run_give(from + 8, 80, false);
+	assert_int_equal(purge_claim(1, root.epoch + 1, false, mask), 1);
+	assert_int_equal(run_take(20, 1, &clean), from + 96); /* what completes a group of 32 is claimed too */
+	assert_false(paper_advised(granule_address(from), DMM_ADVICE_HUGE));
+	purge_return(1, mask, true);
+	assert_int_equal(run_take(60, 1, &clean), from + 8);
+	assert_false(paper_advised(granule_address(from), DMM_ADVICE_HUGE));
+	assert_int_equal(run_take(8, 1, &clean), from + 68);
+	assert_true(paper_advised(granule_address(from), DMM_ADVICE_COLLAPSE));
+	paper_end();
+}
+
+TEST(a_chunk_with_holes_in_its_slabs_is_not_collapsed_which_would_fill_them)
+{
+	size_t n = 0;
+
+	paper_begin("guarded:0,huge_from_mib:4");
+	const char *const at = granule_address(2 * CHUNK_GRANULES);
+	while (root.used < 2 * CHUNK_GRANULES + 70) /* more than half of chunk 2 */
+		fill(n, n + 1), n++;
+	for (size_t i = 0; i < n; i++)
+		if (i % (GRANULE / OBJECT) != 0) { /* one in each granule stays */
+			slab_free(object[i]);
+			object[i] = NULL;
+		}
+	paper_pass_ms(3000);
+	assert_int_equal(chunk_at(2)->huge, HUGE_REVOKED);
+	for (size_t i = 0; root.chunk_count < 5; i++)
+		if (object[i] == NULL)
+			fill(i, i + 1);
+	assert_int_equal(chunk_at(2)->huge, HUGE_ADVISED);
+	assert_false(paper_advised(at, DMM_ADVICE_COLLAPSE));
+	assert_true(paper_advised(at + HUGE_PAGE_SIZE, DMM_ADVICE_COLLAPSE)); /* chunk 3 had none */
+	paper_sound();
+	paper_end();
+}
+
+TEST(of_what_was_filled_before_there_were_huge_pages_what_has_holes_gets_none)
+{
+	size_t n = 0;
+
+	paper_begin("guarded:0,huge_from_mib:8");
+	const char *const at = granule_address(CHUNK_GRANULES);
+	while (root.chunk_count < 4)
+		fill(n, n + 1), n++;
+	for (size_t i = 0; i < n; i++)
+		if ((uintptr_t)(object[i] - at) < HUGE_PAGE_SIZE && i % (GRANULE / OBJECT) != 0)
+			slab_free(object[i]);
+	paper_pass_ms(3000);
+	assert_in_range(reservation_holes(1), HUGE_PAGE_SIZE / 2, HUGE_PAGE_SIZE);
+	while (root.chunk_count < 14)
+		memset(slab_malloc(1000), 1, 1000);
+	assert_false(paper_advised(at, DMM_ADVICE_HUGE));
+	assert_true(paper_advised(at + HUGE_PAGE_SIZE, DMM_ADVICE_COLLAPSE));
+	assert_true(paper_advised(at + 2 * HUGE_PAGE_SIZE, DMM_ADVICE_COLLAPSE));
+	paper_sound();
+	paper_end();
+}
+
+TEST(nor_does_a_large_object_of_which_only_the_beginning_was_touched)
+{
+	char *large[3];
+
+	paper_begin("guarded:0,huge_from_mib:8");
+	for (int i = 0; i < 3; i++) {
+		large[i] = slab_malloc(HUGE_PAGE_SIZE);
+		memset(large[i], 1, i == 1 ? HUGE_PAGE_SIZE : HUGE_PAGE_SIZE / 4);
+	}
+	while (root.chunk_count < 14)
+		memset(slab_malloc(1000), 1, 1000);
+	assert_false(paper_advised(large[0], DMM_ADVICE_HUGE));
+	assert_true(paper_advised(large[1], DMM_ADVICE_COLLAPSE));
+	assert_false(paper_advised(large[2], DMM_ADVICE_HUGE));
+	paper_sound();
+	paper_end();
+}
+
+TEST(pages_of_slabs_count_as_holes_in_a_huge_page_and_a_few_holes_do_not)
+{
+	paper_begin("guarded:0,huge_from_mib:2");
+	leave_one_in(16 << 10); /* an object in each granule: three pages of its four come back */
+	for (uint32_t chunk = 5; chunk < 9; chunk++)
+		assert_int_equal(last_advice(chunk), DMM_ADVICE_NOHUGE);
+	paper_end();
+	paper_begin("guarded:0,huge_from_mib:2");
+	leave_one_in(0); /* two of sixteen are freed: an eighth */
+	assert_true(paper.purged_bytes > 0);
+	for (uint32_t chunk = 5; chunk < 9; chunk++)
+		assert_int_equal(last_advice(chunk), DMM_ADVICE_HUGE);
+	paper_end();
+}

@@ -1,0 +1,214 @@
+/* stack_test.c - the stacks of a thread, step by step: when they become smaller, and that none is left behind. */
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/bits.h"
+#include "os/os.h"
+#include "fake_kernel.h"
+#include "slab/alloc.h"
+#include "slab/fast.h"
+#include "slab/page_heap.h"
+#include "slab/thread_cache.h"
+#include "test.h"
+
+enum { OBJECTS = 3000 };
+static char *object[OBJECTS];
+
+static void fill(size_t n)
+{
+	for (size_t i = 0; i < OBJECTS; i++)
+		assert_non_null(object[i] = slab_malloc(n));
+}
+
+TEST(a_stack_that_is_full_for_the_third_time_without_a_refill_halves_down_to_12)
+{
+	static const size_t rooms[] = {255, 255, 127, 63, 31, 15, 12, 12};
+	const unsigned cls = class_of(64);
+	size_t flushes = 0;
+
+	paper_begin("guarded:0");
+	for (int round = 0; round < 2; round++, flushes = 0) {
+		fill(64); /* a refill: as large as ever */
+		const struct stack *const k = &thread_cache.stack[cls];
+		for (size_t i = 0; i < OBJECTS; i++) {
+			void **const before = k->top;
+			slab_free(object[i]);
+			if (k->top < before)
+				assert_int_equal(k->limit - stack_bottom(thread_cache.heap, cls, k),
+				    rooms[min_size(flushes++, 7)]);
+		}
+		assert_true(flushes > 20);
+	}
+	paper_sound();
+	paper_end();
+}
+
+TEST(a_stack_begins_with_15_and_doubles_at_each_refill_up_to_255)
+{
+	static const size_t rooms[] = {15, 31, 63, 127, 255, 255, 255};
+	const unsigned cls = class_of(64);
+	const struct stack *const k = &thread_cache.stack[cls];
+	size_t refills = 0;
+
+	paper_begin("guarded:0");
+	for (int i = 0; refills < 7; i++) {
+		const bool empty = stack_empty(k);
+		assert_true(i < OBJECTS);
+		assert_non_null(object[i] = slab_malloc(64));
+		if (!empty)
+			continue;
+		void **const bottom = stack_bottom(thread_cache.heap, cls, k);
+		assert_int_equal(k->limit - bottom, rooms[refills]);
+		assert_ptr_equal(bottom, refills == 0 ? small_stack(thread_cache.heap, cls)
+		                                      : large_stack(thread_cache.heap, cls));
+		assert_in_range(k->top - bottom, 0, (rooms[refills] + 1) / 2 - 1); /* at most half, and one is ours */
+		refills++;
+	}
+	paper_sound();
+	paper_end();
+}
+
+TEST(who_takes_few_objects_of_every_size_touches_three_pages_of_stacks)
+{
+	paper_begin("guarded:0");
+	for (unsigned cls = 0; cls < class_count; cls++)
+		for (size_t i = 0; i < 4; i++)
+			assert_non_null(slab_malloc(class_usable(cls)));
+	const char *const stacks = heap_stacks(thread_cache.heap);
+	assert_true(paper_resident(stacks, HEAP_STACKS_BYTES) <= 3 * (size_t)4096);
+	paper_sound();
+	paper_end();
+}
+
+static void *takes_and_gives(void *arg)
+{
+	const size_t n = *(size_t *)arg;
+	slab_free(slab_malloc(n));
+	return NULL;
+}
+
+TEST(a_thread_that_ends_leaves_nothing_in_its_stack_of_any_class)
+{
+	pthread_t thread;
+
+	paper_begin("guarded:0");
+	slab_free(slab_malloc(64)); /* the main thread has a heap */
+	const size_t used = root.used;
+	for (unsigned cls = 0; cls < class_count; cls++) {
+		size_t n = class_usable(cls);
+		assert_int_equal(pthread_create(&thread, NULL, takes_and_gives, &n), 0);
+		pthread_join(thread, NULL);
+		assert_int_equal(root.used, used);
+	}
+	paper_sound();
+	paper_end();
+}
+
+TEST(a_cache_without_a_quarantine_is_all_that_is_emptied)
+{
+	static struct {
+		struct thread_cache cache;
+		unsigned char behind[256];
+	} one;
+
+	paper_begin("guarded:0");
+	slab_free(slab_malloc(64));
+	struct heap *const h = thread_cache.heap;
+	lock_take(&h->lock);
+	heap_flush(h, &thread_cache);
+	one.cache = (struct thread_cache){THREAD_CACHE_NONE};
+	memset(one.behind, 0x55, sizeof one.behind);
+	heap_lend(h, &one.cache);
+	heap_flush(h, &one.cache);
+	heap_lend(h, &thread_cache);
+	lock_give(&h->lock);
+	for (size_t i = 0; i < sizeof one.behind; i++)
+		assert_int_equal(one.behind[i], 0x55);
+	paper_sound();
+	paper_end();
+}
+
+/* ---- two threads begin at once */
+
+static pthread_t second;
+static bool second_began, second_has_a_heap;
+
+static void *begins_as_well(void *arg)
+{
+	char *const p = slab_malloc(64);
+	second_has_a_heap = p != NULL && thread_cache.heap != NULL;
+	slab_free(p);
+	return arg;
+}
+
+static void *reserve_while_another_begins(void *ctx, size_t len, size_t align)
+{
+	if (!second_began)
+		second_began = pthread_create(&second, NULL, begins_as_well, NULL) == 0;
+	usleep(100000); /* until it waits for us */
+	return os_linux.reserve(ctx, len, align);
+}
+
+TEST(who_begins_while_another_is_at_it_waits_and_has_a_heap_of_its_own)
+{
+	struct dmm_os os = os_linux;
+
+	paper_end();
+	os.reserve = reserve_while_another_begins;
+	assert_true(slab_start_on(&os));
+	assert_true(second_began);
+	pthread_join(second, NULL);
+	assert_true(second_has_a_heap);
+	paper_sound();
+	paper_end();
+}
+
+/* ---- the lock of a heap: who holds it sees nothing change */
+
+static sem_t stack_is_full, go_on;
+static _Atomic bool flushed;
+
+static void *fills_its_stack(void *arg)
+{
+	const unsigned cls = class_of(64);
+
+	fill(64);
+	size_t i = 0;
+	do
+		slab_free(object[i++]);
+	while (thread_cache.stack[cls].top != thread_cache.stack[cls].limit);
+	sem_post(&stack_is_full);
+	sem_wait(&go_on);
+	slab_free(object[i++]);
+	atomic_store(&flushed, true);
+	while (i < OBJECTS)
+		slab_free(object[i++]);
+	return arg;
+}
+
+TEST(a_full_stack_is_not_flushed_while_another_holds_the_heaps_lock)
+{
+	pthread_t owner;
+
+	paper_begin("guarded:0");
+	slab_free(slab_malloc(64));
+	atomic_store(&flushed, false);
+	sem_init(&stack_is_full, 0, 0);
+	sem_init(&go_on, 0, 0);
+	assert_int_equal(pthread_create(&owner, NULL, fills_its_stack, NULL), 0);
+	sem_wait(&stack_is_full);
+	struct heap *const h = heap_at(HEAP_FIRST + 1);
+	lock_take(&h->lock);
+	sem_post(&go_on);
+	usleep(100000);
+	const bool meanwhile = atomic_load(&flushed);
+	lock_give(&h->lock);
+	pthread_join(owner, NULL);
+	assert_false(meanwhile);
+	assert_true(atomic_load(&flushed));
+	paper_sound();
+	paper_end();
+}
