@@ -1,0 +1,95 @@
+/* check.c - dmm check: budgets that fail a build. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "budget/check.h"
+#include "cmd/commands.h"
+
+enum {
+	KEY_PEAK = OPTION_OWN, KEY_LEAKED, KEY_CALLS, KEY_BASELINE, KEY_TOLERANCE, KEY_SUPPRESS, KEY_JUNIT, KEY_FORM
+};
+
+static double share_of(const char *arg)
+{
+	char *end;
+
+	errno = 0;
+	const double percent = strtod(arg, &end);
+	if (end == arg || (*end != '\0' && (*end != '%' || end[1] != '\0')) || !(percent >= 0) || percent > 1e6)
+		lab_die(EXIT_USAGE, "--tolerance=%s: a share in percent, from 0 up", arg);
+	return percent / 100;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	static const char *const forms[] = {"text", "github", "json", NULL};
+	struct check *const c = state->input;
+
+	switch (key) {
+	case KEY_PEAK:
+		c->max_peak = (double)option_bytes("max-peak", arg);
+		break;
+	case KEY_LEAKED:
+		c->max_leaked = (double)option_bytes("max-leaked", arg);
+		break;
+	case KEY_CALLS:
+		c->max_calls = (double)option_count("max-calls", arg, 0);
+		break;
+	case KEY_BASELINE:
+		c->baseline = arg;
+		break;
+	case KEY_TOLERANCE:
+		c->tolerance = share_of(arg);
+		break;
+	case KEY_SUPPRESS:
+		c->suppress_file = arg;
+		break;
+	case KEY_JUNIT:
+		c->junit = arg;
+		break;
+	case KEY_FORM:
+		c->form = (enum check_form)option_choice("format", arg, forms);
+		break;
+	case ARGP_KEY_ARG:
+		if (c->path != NULL)
+			lab_die(EXIT_USAGE, "check takes one recording, and got '%s' as well", arg);
+		c->path = arg;
+		break;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+	return 0;
+}
+
+int cmd_check(int argc, char **argv)
+{
+	static const struct argp_option options[] = {
+	    {"max-peak", KEY_PEAK, "BYTES", 0, "Bytes live at once, at most", 0},
+	    {"max-leaked", KEY_LEAKED, "BYTES", 0, "Bytes never freed, at most", 0},
+	    {"max-calls", KEY_CALLS, "N", 0, "Allocations, at most", 0},
+	    {"baseline", KEY_BASELINE, "T0", 0, "No more of each than this recording has", 0},
+	    {"tolerance", KEY_TOLERANCE, "PERCENT", 0, "So much more than the baseline is allowed (5)", 0},
+	    {"suppress", KEY_SUPPRESS, "F", 0,
+	        "A pattern of function names a line: what such a function, or one that it called, never freed does "
+	        "not count", 0},
+	    {"junit", KEY_JUNIT, "F.xml", 0, "Also write the results as JUnit XML", 0},
+	    {"format", KEY_FORM, "text|github|json", 0, "Form of the results; github: workflow annotations (text)", 0},
+	    {0}};
+	static const struct argp argp = {.options = options,
+	    .parser = parse,
+	    .args_doc = "T",
+	    .doc = "Hold a recording against budgets: one line each.\v"
+	           "Exit status 1: a budget is broken, or a recording cannot be read."};
+	static struct check c = {.max_peak = -1, .max_leaked = -1, .max_calls = -1, .tolerance = 0.05};
+
+	options_parse(&argp, argc, argv, &c);
+	if (c.path == NULL)
+		lab_die(EXIT_USAGE, "check what?  dmm check T --max-peak=100M");
+	check_run(&c);
+	check_print(&c);
+	if (check_is_broken(&c) && c.baseline != NULL)
+		lab_next(NULL, "dmm diff %s %s", c.baseline, c.path);
+	else if (check_is_broken(&c))
+		lab_next(NULL, "dmm advise %s", c.path);
+	return check_is_broken(&c) ? EXIT_FAULT : EXIT_FINE;
+}
