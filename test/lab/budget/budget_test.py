@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""test/lab/budget_test.py DMM STORIES: dmm diff and dmm check, from outside."""
+"""budget_test.py DMM STORIES: dmm diff and dmm check, from outside."""
 import json
 import os
 import subprocess
