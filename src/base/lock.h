@@ -66,6 +66,12 @@ static inline bool lock_is_held(const struct lock *l)
 	return atomic_load_explicit(&l->word, memory_order_relaxed) != 0;
 }
 
+/* Does a thread sleep until it is given?  The caller holds it. */
+static inline bool lock_is_wanted(const struct lock *l)
+{
+	return (atomic_load_explicit(&l->word, memory_order_relaxed) & LOCK_WAITED) != 0;
+}
+
 /* Unlock whoever holds it: for a child of fork(), in which the owner does not exist. */
 static inline void lock_reset(struct lock *l)
 {

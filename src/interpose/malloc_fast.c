@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "interpose/interpose.h"
+#include "os/helper.h"
 #include "os/dlopen.h"
 #include "slab/fast.h"
 #include "slab/fork.h"
@@ -152,6 +153,7 @@ void slab_register_fork_handlers(void)
 /* At the latest before main: a thread may be there that has not called malloc yet. */
 static __attribute__((constructor)) void open_before_main(void)
 {
+	helper_note_process();
 	if (slab_start_up() && surface.stats)
 		usage_at_exit();
 }

@@ -4,10 +4,10 @@
 #include <errno.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/bits.h"
+#include "os/ticks.h"
 
 enum { PAGE = 4096 };
 
@@ -202,9 +202,7 @@ static bool linux_resident(void *ctx, const void *p)
 static uint64_t linux_now_ns(void *ctx)
 {
 	(void)ctx;
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+	return os_ticks_ns();
 }
 
 void os_allow_observers(void)

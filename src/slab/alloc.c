@@ -58,12 +58,10 @@ static void free_outside(void *p)
 	sampled_free(p);
 }
 
-void slab_free_slow(void *p)
+static void free_any(void *p)
 {
 	const size_t off = (uintptr_t)p - root.base;
 
-	if (p == NULL)
-		return;
 	if (unlikely(hardening.on))
 		return hardened_free(p);
 	if (unlikely(off >> UNIT_SHIFT >= __atomic_load_n(&root.units, __ATOMIC_ACQUIRE) || off % MAX_ALIGN != 0))
@@ -78,6 +76,15 @@ void slab_free_slow(void *p)
 	if (unlikely(!object_live(p)))
 		slab_bad_pointer("free", p);
 	free_own(p, tag);
+}
+
+/* Called by a jump from free(), so it returns to free()'s caller. */
+void slab_free_slow(void *p)
+{
+	if (p == NULL)
+		return;
+	free_any(p);
+	purge_check(__builtin_return_address(0));
 }
 
 /* p must be live; says what it is. */

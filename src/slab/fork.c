@@ -13,10 +13,10 @@ void slab_before_fork(void)
 	lock_fork_take(&start_lock);
 	lock_fork_take(&late_lock);
 	lock_fork_take(&root.heaps_lock);
+	lock_fork_take(&purge_lock);
 	for (uint32_t i = HEAP_LATE; i < root.heap_count; i++)
 		lock_fork_take(&heap_at(i)->lock);
 	lock_fork_take(&inbox_lock);
-	lock_fork_take(&purge_lock);
 	lock_fork_take(&root.page_lock);
 	sampled_before_fork();
 }
@@ -34,10 +34,10 @@ void slab_after_fork_parent(void)
 {
 	sampled_after_fork_parent();
 	lock_fork_give(&root.page_lock);
-	lock_fork_give(&purge_lock);
 	lock_fork_give(&inbox_lock);
 	for (uint32_t i = HEAP_LATE; i < root.heap_count; i++)
 		lock_fork_give(&heap_at(i)->lock);
+	lock_fork_give(&purge_lock);
 	lock_fork_give(&root.heaps_lock);
 	lock_fork_give(&late_lock);
 	lock_fork_give(&start_lock);

@@ -134,7 +134,7 @@ static void give_back(struct slab *s, bool emptied)
 		return;
 	}
 	run_give(granule_of(s) - s->count, s->run + s->count, emptied);
-	purge_check();
+	purge_check(NULL);
 }
 
 /* Its first `clear` bytes have no page behind them already.  Beside it may lie what lay there before: an object was

@@ -85,7 +85,6 @@ void large_free(struct slab *run, const void *p)
 	if (!atomic_compare_exchange_strong(&run->kind, &expect, GRANULE_FREED))
 		slab_bad_pointer("free", p);
 	run_give(granule_of(run), run->run, false);
-	purge_check();
 }
 
 /* What was moved is a mapping of its own from then on, and what is beside it another.  So that they stay few, since
@@ -168,7 +167,7 @@ static void *move(struct slab *from, uint32_t granules)
 		memcpy(target, source, len);
 	atomic_store_explicit(&from->kind, GRANULE_FREED, memory_order_relaxed);
 	run_give(granule_of(from), from->run, moved == MOVED);
-	purge_check();
+	purge_check(NULL);
 	return target;
 }
 
@@ -187,7 +186,7 @@ void *large_resize(struct slab *run, size_t n)
 	if (want < have) {
 		run->run = want;
 		run_give(first + want, have - want, false);
-		purge_check();
+		purge_check(NULL);
 		return granule_address(first);
 	}
 	if (run_extend(first + have, want - have, &clean)) {

@@ -6,35 +6,14 @@
 
 #include "base/assert.h"
 #include "base/bits.h"
+#include "slab/chunk_mask.h"
+#include "slab/purge.h"
 #include "slab/reservation.h"
-
-typedef unsigned __int128 mask128; /* a bit a granule of one chunk */
-
-static mask128 join(const uint64_t m[2])
-{
-	return (mask128)m[1] << 64 | m[0];
-}
-
-static void store(uint64_t m[2], mask128 x)
-{
-	m[0] = (uint64_t)x;
-	m[1] = (uint64_t)(x >> 64);
-}
-
-static mask128 ones(unsigned from, unsigned count)
-{
-	return (count == 128 ? ~(mask128)0 : ((mask128)1 << count) - 1) << from;
-}
 
 static unsigned lowest(mask128 m)
 {
 	const uint64_t low = (uint64_t)m;
 	return low != 0 ? (unsigned)__builtin_ctzll(low) : 64u + (unsigned)__builtin_ctzll((uint64_t)(m >> 64));
-}
-
-static unsigned population(mask128 m)
-{
-	return popcount((uint64_t)m) + popcount((uint64_t)(m >> 64));
 }
 
 /* Bit i of the result: a run of at least n ones ends at i. */
@@ -124,8 +103,14 @@ static uint32_t bin_next(bool dirty, unsigned bin, uint32_t chunk)
 	return m * 64 + (uint32_t)__builtin_ctzll(word);
 }
 
-/* Change a chunk's masks, and all that is derived from them. */
-static void chunk_update(uint32_t chunk, mask128 free, mask128 dirty)
+uint32_t bin_last(bool dirty, unsigned bin)
+{
+	const uint32_t t = log2_floor(root.top.bin[dirty][bin]);
+	const uint32_t m = t * 64 + log2_floor(root.middle[t].bin[dirty][bin]);
+	return m * 64 + log2_floor(bins_at(m)->bin[dirty][bin]);
+}
+
+void chunk_update(uint32_t chunk, mask128 free, mask128 dirty)
 {
 	struct chunk *c = chunk_at(chunk);
 
@@ -185,6 +170,7 @@ void page_heap_close(void)
 	root.used = root.dirty = 0; /* a start that was refused half-way is tried again */
 	memset(root.middle, 0, sizeof root.middle);
 	root.top = (struct bin_words){0};
+	dirty_predictor = (struct predictor){0};
 }
 
 /* ---- take and give -------------------------------------------------------------------------- */
@@ -293,11 +279,26 @@ static uint32_t take_small(uint32_t count, uint32_t align, bool *clean)
 	return take_in_chunk(root.chunk_count - 1, false, count, align, clean);
 }
 
+struct predictor dirty_predictor;
+
+/* `count` granules were taken, when `dirty` had been dirty. */
+static void note_taken(size_t count, size_t dirty)
+{
+	const size_t fresh = count - (dirty - root.dirty);
+
+	predict_level(&dirty_predictor, root.dirty);
+	if (fresh != 0 && predict_waits(&dirty_predictor))
+		predict_asked(&dirty_predictor, fresh, purge_clock(), purge_again_ns());
+}
+
 uint32_t run_take(uint32_t count, uint32_t align, bool *clean)
 {
 	lock_take(&root.page_lock);
+	const size_t dirty = root.dirty;
 	const bool small = count + align - 1 <= CHUNK_GRANULES && align < CHUNK_GRANULES;
 	const uint32_t first = small ? take_small(count, align, clean) : take_large(count, align, clean);
+	if (first != 0)
+		note_taken(count, dirty);
 	lock_give(&root.page_lock);
 	return first;
 }
@@ -320,6 +321,8 @@ void run_give(uint32_t first, uint32_t count, bool clean)
 		CHECK((free & run) == 0);
 		c->epoch = root.epoch;
 		chunk_update(chunk, free | run, clean ? dirty : dirty | run);
+		if (unlikely(c->holed) && chunk_is_whole(chunk) && reservation_begins_anew(chunk))
+			purge_chunk_soon(chunk);
 		at += n;
 	}
 	lock_give(&root.page_lock);
@@ -330,6 +333,7 @@ bool run_extend(uint32_t end, uint32_t more, bool *clean)
 	bool ok = true;
 
 	lock_take(&root.page_lock);
+	const size_t dirty = root.dirty;
 	const uint32_t last = end + more;
 	if (last > root.chunk_count * CHUNK_GRANULES)
 		ok = last > end && last <= root.chunk_limit * CHUNK_GRANULES &&
@@ -341,66 +345,15 @@ bool run_extend(uint32_t end, uint32_t more, bool *clean)
 		ok = (join(chunk_at(at / CHUNK_GRANULES)->free) & run) == run;
 		at += n;
 	}
-	if (ok)
+	if (ok) {
 		*clean = take_range(end, more);
+		note_taken(more, dirty);
+	}
 	lock_give(&root.page_lock);
 	return ok;
 }
 
-/* ---- for purge ------------------------------------------------------------------------------ */
-
-/* Groups of granules that are all free, and one of them dirty: their metadata can be given back too. */
-static mask128 free_groups(mask128 free, mask128 dirty)
-{
-	mask128 all = 0;
-
-	for (unsigned at = 0; at < CHUNK_GRANULES; at += PURGE_GROUP) {
-		const mask128 group = ones(at, PURGE_GROUP);
-		if ((free & group) == group && (dirty & group) != 0)
-			all |= group;
-	}
-	return all;
-}
-
-uint32_t purge_claim(uint32_t from, uint32_t before, bool whole, uint64_t mask[2])
-{
-	uint32_t found = UINT32_MAX;
-
-	lock_take(&root.page_lock);
-	for (uint32_t chunk = from; chunk < root.chunk_count && found == UINT32_MAX; chunk++) {
-		struct chunk *c = chunk_at(chunk);
-		if (c->dirty_bin == 0 || (int32_t)(c->epoch - before) >= 0)
-			continue;
-		const mask128 free = join(c->free), dirty = join(c->dirty);
-		if (whole != (free == ~(mask128)0 || (chunk == 0 && free == ~(mask128)1)))
-			continue;
-		const mask128 claimed = whole ? free : dirty | free_groups(free, dirty);
-		store(mask, claimed);
-		chunk_update(chunk, free & ~claimed, 0);
-		c->claimed = true;
-		found = chunk;
-	}
-	lock_give(&root.page_lock);
-	return found;
-}
-
-void purge_return(uint32_t chunk, const uint64_t mask[2], bool clean)
-{
-	lock_take(&root.page_lock);
-	struct chunk *c = chunk_at(chunk);
-	const mask128 run = join(mask), dirty = join(c->dirty);
-	chunk_update(chunk, join(c->free) | run, clean ? dirty : dirty | run);
-	c->claimed = false;
-	reservation_revoke(chunk, 0);
-	lock_give(&root.page_lock);
-}
-
-void purge_left_holes(uint32_t chunk, size_t bytes)
-{
-	lock_take(&root.page_lock);
-	reservation_revoke(chunk, bytes);
-	lock_give(&root.page_lock);
-}
+/* ---- check ---------------------------------------------------------------------------------- */
 
 static bool fault(struct dmm_fault *why, const char *rule, const void *at, uint64_t found, uint64_t wanted)
 {

@@ -41,7 +41,14 @@ enum { PURGE_GROUP = 32 }; /* granules whose bits in live, and in avail, fill a 
  * free chunks first; of others also what completes a group.  Returns the chunk, or UINT32_MAX: there is
  * none.  mask: the granules. */
 uint32_t purge_claim(uint32_t from, uint32_t before, bool whole, uint64_t mask[2]);
+/* The same of the chunk with the longest dirty run, and of these the one with the highest address.  *dirty: how many of
+ * the granules were. */
+uint32_t purge_claim_longest(uint64_t mask[2], bool *whole, size_t *dirty);
+/* The same of this one; false: it is not free as a whole, or not dirty. */
+bool purge_claim_whole(uint32_t chunk, uint64_t mask[2]);
 void purge_return(uint32_t chunk, const uint64_t mask[2], bool clean);
+/* How much freed memory is soon asked for again, in granules; page_lock guards it. */
+extern HIDDEN struct predictor dirty_predictor;
 /* So much was given back of slabs in a chunk. */
 void purge_left_holes(uint32_t chunk, size_t bytes);
 

@@ -1,17 +1,18 @@
-/* purge.c - see purge.h for the promise. */
+/* purge.c - what is given back: see purge.h. */
 #include "slab/purge.h"
 
 #include "base/bits.h"
-#include "os/helper.h"
-#include "slab/settings.h"
 #include "slab/page_heap.h"
 #include "slab/remote.h"
 #include "slab/reservation.h"
 #include "slab/thread_cache.h"
 
 struct lock purge_lock;
-static _Atomic bool running;
-static _Atomic bool enabled = true;
+
+uint64_t purge_clock(void)
+{
+	return root.os->now_ns(root.os->ctx);
+}
 
 static bool give_back(void *p, size_t len)
 {
@@ -52,32 +53,89 @@ static void purge_groups(uint32_t chunk, const uint64_t mask[2])
 			purge_bits(chunk * CHUNK_GRANULES + at, PURGE_GROUP);
 }
 
-/* Claim, purge and return one chunk from `from` on; UINT32_MAX: there is none. */
+/* Give back a claimed chunk; false: the kernel refused a part.  purge_lock is held. */
+static bool purge_claimed(uint32_t chunk, bool whole, const uint64_t mask[2])
+{
+	const bool ok = purge_mask(chunk, mask);
+
+	purge_groups(chunk, mask);
+	if (whole) /* no slab is left in it */
+		give_back(slab_at(chunk * CHUNK_GRANULES), CHUNK_GRANULES * sizeof(struct slab));
+	purge_return(chunk, mask, ok);
+	return ok;
+}
+
+/* One chunk from `from` on; UINT32_MAX: there is none. */
 static uint32_t purge_chunk(uint32_t from, uint32_t before, bool whole)
 {
 	uint64_t mask[2];
 
 	lock_take(&purge_lock);
 	const uint32_t chunk = purge_claim(from, before, whole, mask);
-	if (chunk != UINT32_MAX) {
-		const bool ok = purge_mask(chunk, mask);
-		purge_groups(chunk, mask);
-		if (whole) /* no slab is left in it */
-			give_back(slab_at(chunk * CHUNK_GRANULES), CHUNK_GRANULES * sizeof(struct slab));
-		purge_return(chunk, mask, ok);
-	}
+	if (chunk != UINT32_MAX)
+		purge_claimed(chunk, whole, mask);
 	lock_give(&purge_lock);
 	return chunk;
 }
 
-/* Purge chunks that no run was taken from or given to since epoch `before`, until at most `keep`
- * granules are dirty. */
-static void purge_runs(uint32_t before, bool whole, size_t keep)
+void purge_runs(uint32_t before, bool whole, size_t keep)
 {
 	uint32_t chunk = 0;
 
 	while (root.dirty > keep && (chunk = purge_chunk(chunk, before, whole)) != UINT32_MAX)
 		chunk++;
+}
+
+bool purge_longest(size_t most, size_t *given)
+{
+	bool ok = true;
+
+	while (ok && purge_dirty() > most && root.dirty > 0 && lock_try(&purge_lock)) {
+		uint64_t mask[2];
+		size_t dirty = 0;
+		bool whole;
+		const uint32_t chunk = purge_claim_longest(mask, &whole, &dirty);
+		if (chunk != UINT32_MAX)
+			ok = purge_claimed(chunk, whole, mask);
+		lock_give(&purge_lock);
+		if (chunk == UINT32_MAX)
+			break;
+		*given += ok ? dirty : 0;
+	}
+	return ok;
+}
+
+void purge_whole(uint32_t chunk)
+{
+	uint64_t mask[2];
+
+	if (!lock_try(&purge_lock))
+		return;
+	if (purge_claim_whole(chunk, mask))
+		purge_claimed(chunk, true, mask);
+	lock_give(&purge_lock);
+}
+
+/* ---- what was learned of free runs ------------------------------------------------------------ */
+
+size_t purge_keep(void)
+{
+	return __atomic_load_n(&dirty_predictor.keep, __ATOMIC_RELAXED);
+}
+
+void purge_gave(size_t granules)
+{
+	lock_take(&root.page_lock);
+	predict_gave(&dirty_predictor, granules, purge_clock(), purge_again_ns());
+	lock_give(&root.page_lock);
+}
+
+size_t purge_unused(size_t limit)
+{
+	lock_take(&root.page_lock);
+	const size_t n = predict_unused(&dirty_predictor, root.dirty, limit, purge_clock(), purge_again_ns());
+	lock_give(&root.page_lock);
+	return n;
 }
 
 /* ---- pages of slabs ------------------------------------------------------------------------- */
@@ -96,32 +154,76 @@ static bool range_avail(const struct slab *s, size_t from, size_t to)
 	return true;
 }
 
-/* Give back the pages of a slab on which all objects are in avail: nobody touches those unlocked. */
-static void purge_pages(struct slab *s)
+/* Pages that are not given back yet and on which all objects are in avail: nobody touches those but under the heap's
+ * lock. */
+static uint32_t empty_pages(const struct slab *s)
 {
-	const size_t len = (size_t)s->granules << GRANULE_SHIFT, unit = PURGE_UNIT;
-	size_t from = 0;
+	const size_t pages = ((size_t)s->granules << GRANULE_SHIFT) / PURGE_UNIT;
+	uint32_t mask = 0;
 
-	for (size_t at = 0; at <= len; at += unit) {
-		if (at < len && (s->purged >> at / unit & 1) == 0 && range_avail(s, at, at + unit))
-			continue;
-		if (from < at && give_back(slab_start(s) + from, at - from))
-			s->purged |= (uint32_t)(((1ull << (at - from) / unit) - 1) << from / unit);
-		from = at + unit;
+	for (size_t i = 0; i < pages; i++)
+		if ((s->purged >> i & 1) == 0 && range_avail(s, i * PURGE_UNIT, (i + 1) * PURGE_UNIT))
+			mask |= 1u << i;
+	return mask;
+}
+
+/* Those of the pages that the kernel took. */
+static uint32_t give_back_pages(const struct slab *s, uint32_t mask)
+{
+	uint32_t taken = 0;
+
+	for (unsigned at = 0; mask >> at != 0;) {
+		at += (unsigned)__builtin_ctz(mask >> at);
+		const unsigned n = (unsigned)__builtin_ctzll(~((uint64_t)mask >> at));
+		if (give_back(slab_start(s) + (size_t)at * PURGE_UNIT, (size_t)n * PURGE_UNIT))
+			taken |= (uint32_t)(((1ull << n) - 1) << at);
+		at += n;
+		if (at >= 32)
+			break;
 	}
+	return taken;
+}
+
+/* What one look at many slabs has found. */
+struct sweep {
+	size_t given; /* bytes */
+	size_t live;  /* bytes of objects in partly empty slabs that are not free */
+	bool refused; /* the kernel did not take all */
+};
+
+/* The slab leaves its list while the kernel works, so that nobody takes from it, and h's lock, which is held before and
+ * after, is given up. */
+static void purge_pages(struct heap *h, struct slab *s, struct sweep *w)
+{
+	const uint32_t mask = s->listed == LISTED ? empty_pages(s) : 0, chunk = granule_of(s) / CHUNK_GRANULES;
+
+	if (mask == 0)
+		return;
+	heap_unlist_slab(h, s);
+	s->listed = LISTED_PURGING;
+	lock_give(&h->lock);
+	const uint32_t taken = give_back_pages(s, mask);
+	lock_take(&h->lock);
+	s->purged |= taken;
+	s->listed = LISTED_NOT;
+	heap_settle_slab(h, s);
+	purge_left_holes(chunk, reservation_holes(chunk));
+	w->given += (size_t)popcount(taken) * PURGE_UNIT;
+	w->refused = w->refused || taken != mask;
 }
 
 /* True: it has changed since we looked last, so look again. */
-static bool look_at(struct slab *s)
+static bool look_at(struct heap *h, struct slab *s)
 {
 	const unsigned avail = slab_count_avail(s);
+	struct sweep ignored = {0};
 
 	if (avail != s->seen_avail) {
 		s->seen_avail = (uint16_t)avail;
 		return true;
 	}
-	if ((size_t)avail * s->size >= 4096 && s->cls != CLASS_ZERO)
-		purge_pages(s);
+	if ((size_t)avail * s->size >= PURGE_UNIT && s->cls != CLASS_ZERO)
+		purge_pages(h, s, &ignored);
 	return false;
 }
 
@@ -133,32 +235,17 @@ static bool purge_slab(struct slab *s)
 
 	if (number == 0)
 		return false;
+	lock_take(&purge_lock);
 	lock_take(&h->lock);
 	if (kind_of(s) == GRANULE_SLAB && s->heap == number)
-		changed = look_at(s);
+		changed = look_at(h, s);
 	lock_give(&h->lock);
+	lock_give(&purge_lock);
 	remote_settle_for(h);
 	return changed;
 }
 
-/* All slabs of one chunk; true: something has changed. */
-static bool purge_slabs_of(uint32_t chunk)
-{
-	bool changed = false;
-
-	for (uint32_t i = 0; i < CHUNK_GRANULES; i++) {
-		struct slab *const s = slab_at(chunk * CHUNK_GRANULES + i);
-		if (kind_of(s) == GRANULE_SLAB)
-			changed = purge_slab(s) || changed;
-	}
-	const size_t holes = reservation_holes(chunk);
-	if (holes > 0)
-		purge_left_holes(chunk, holes);
-	return changed;
-}
-
-/* Continue where the last tick ended; true: something has changed. */
-static bool purge_slabs(uint32_t *cursor)
+bool purge_slabs(uint32_t *cursor)
 {
 	const uint32_t chunks = root.chunk_count, quarter = chunks / 4 + 128;
 	bool changed = false;
@@ -167,145 +254,73 @@ static bool purge_slabs(uint32_t *cursor)
 		const uint32_t chunk = (*cursor)++ % chunks;
 		if (chunk_at(chunk)->free_bin == RUN_BINS - 1)
 			continue;
-		changed = purge_slabs_of(chunk) || changed;
+		for (uint32_t i = 0; i < CHUNK_GRANULES; i++) {
+			struct slab *const s = slab_at(chunk * CHUNK_GRANULES + i);
+			if (kind_of(s) == GRANULE_SLAB)
+				changed = purge_slab(s) || changed;
+		}
 	}
 	return changed;
 }
 
-/* ---- slabs that others have emptied while their owner sleeps --------------------------------- */
+/* ---- all slabs of one heap --------------------------------------------------------------------- */
 
-static void release_idle(bool all)
+/* Objects that share a page empty it together only if most of the slab is free.  If they were freed in a row, that
+ * waits until half of it is. */
+static bool is_worth_a_look(const struct slab *s)
 {
-	for (uint32_t i = HEAP_LATE; i < root.heap_count; i++) {
-		struct heap *const h = heap_at(i);
-		lock_take(&h->lock);
-		remote_release_emptied(h);
-		if (all)
-			heap_release_all_kept(h);
-		else
-			heap_release_idle_kept(h);
-		lock_give(&h->lock);
-		remote_settle_for(h);
+	return s->listed == LISTED && (size_t)s->avail * s->size >= PURGE_UNIT && s->cls != CLASS_ZERO &&
+	    (s->size >= PURGE_UNIT || s->avail >= s->count / 2);
+}
+
+/* One class.  A slab that was looked at goes to the end of its ring, so that what still has memory is taken first; the
+ * ring may change while the lock is given up: then what is left waits for the next time.  So it does when somebody, who
+ * forks, waits for purge_lock. */
+static void purge_class(struct heap *h, unsigned cls, struct sweep *w)
+{
+	const uint32_t last = h->partial[cls] != 0 ? slab_at(h->partial[cls])->prev : 0;
+
+	for (uint32_t at = h->partial[cls], next; at != 0 && !w->refused; at = at == last ? 0 : next) {
+		struct slab *const s = slab_at(at);
+		next = s->next;
+		w->live += (size_t)(s->count - s->avail) * s->size;
+		if (!is_worth_a_look(s))
+			continue;
+		purge_pages(h, s, w);
+		const struct slab *const n = slab_at(next);
+		if (kind_of(n) != GRANULE_SLAB || n->listed != LISTED || n->cls != cls || heap_of(n) != h ||
+		    lock_is_wanted(&purge_lock))
+			break;
 	}
 }
 
-/* ---- the helper ------------------------------------------------------------------------------ */
-
-static bool too_dirty(void)
+bool purge_heap(struct heap *h)
 {
-	return purge_dirty() > purge_limit();
-}
+	struct sweep w = {0};
 
-/* What goes from tick to tick. */
-struct rounds {
-	uint32_t cursor;
-	unsigned quiet;
-};
-
-/* False: there has been nothing to do for a while, and nobody will come again until somebody wakes us. */
-static bool tick(struct rounds *r)
-{
-	const uint32_t age_ticks = (uint32_t)((tuning.purge_age_ms + tuning.purge_tick_ms - 1) / tuning.purge_tick_ms);
-	const uint32_t before = root.epoch++ - (age_ticks - 1);
-
-	release_idle(false);
-	const bool changed = purge_slabs(&r->cursor);
-	if (too_dirty()) {
-		purge_runs(before, true, purge_limit() / 2);
-		purge_runs(before, false, purge_limit());
-	}
-	r->quiet = changed || too_dirty() ? 0 : r->quiet + 1;
-	if (r->quiet < 10)
+	if (!lock_try(&purge_lock))
 		return true;
-	atomic_store(&running, false);
-	r->quiet = 0;
-	return too_dirty() && !atomic_exchange(&running, true);
+	lock_take(&h->lock);
+	for (unsigned cls = 1; cls < class_count && !lock_is_wanted(&purge_lock); cls++)
+		purge_class(h, cls, &w);
+	h->partial_live = w.live;
+	h->fallen = 0;
+	if (w.given != 0)
+		predict_gave(&h->pages, w.given, purge_clock(), purge_again_ns());
+	lock_give(&h->lock);
+	lock_give(&purge_lock);
+	remote_settle_for(h);
+	return !w.refused;
 }
 
-static int helper(void *arg)
+void purge_release(struct heap *h, bool all)
 {
-	struct rounds r = {0};
-	(void)arg;
-
-	do
-		helper_sleep_ms((unsigned)tuning.purge_tick_ms);
-	while (enabled && tick(&r));
-	return 0;
-}
-
-/* ---- or without it ---------------------------------------------------------------------------- */
-
-static struct rounds rounds;
-static uint64_t due_ns; /* of the next tick; 0: at the first look after somebody called */
-
-static uint64_t tick_ns(void)
-{
-	return (uint64_t)tuning.purge_tick_ms * 1000000;
-}
-
-/* Without a thread from the system (RLIMIT_NPROC, a container's limit, seccomp) who would wake it does its work, once
- * in a tick, and asks again then.  What a program leaves that calls no more stays. */
-static void start_or_tick(void)
-{
-	const uint64_t now = root.os->now_ns(root.os->ctx);
-
-	if (now >= due_ns) {
-		due_ns = 0;
-		if (helper_start(helper))
-			return;
-		due_ns = now + tick_ns();
-		rounds.quiet = 0;
-		tick(&rounds);
-	}
-	atomic_store(&running, false);
-}
-
-void purge_wake(void)
-{
-	if (!atomic_load_explicit(&running, memory_order_relaxed) && !atomic_exchange(&running, true) && enabled)
-		start_or_tick();
-}
-
-void purge_by_clock(void)
-{
-	if (enabled || root.base == 0 || !atomic_load_explicit(&running, memory_order_relaxed))
-		return;
-	const uint64_t now = root.os->now_ns(root.os->ctx);
-	if (due_ns == 0)
-		due_ns = now + tick_ns();
-	for (bool more = true; more && now >= due_ns;) {
-		more = tick(&rounds);
-		due_ns = more ? due_ns + tick_ns() : 0;
-	}
-}
-
-void purge_allow(bool allowed)
-{
-	enabled = allowed;
-	while (!allowed && helper_running())
-		helper_sleep_ms(1);
-	if (!helper_running())
-		atomic_store(&running, false);
-	rounds = (struct rounds){0};
-	due_ns = 0;
-}
-
-size_t purge_now(size_t keep)
-{
-	if (root.base == 0)
-		return 0;
-	const size_t before = root.dirty, granules = keep / GRANULE;
-
-	release_idle(true);
-	purge_runs(root.epoch + 1, true, granules);
-	purge_runs(root.epoch + 1, false, granules);
-	const size_t after = root.dirty;
-	return before > after ? (before - after) * GRANULE : 0;
-}
-
-void purge_after_fork(void)
-{
-	helper_forget();
-	lock_fork_child(&purge_lock);
-	atomic_store(&running, false);
+	lock_take(&h->lock);
+	remote_release_emptied(h);
+	if (all)
+		heap_release_all_kept(h);
+	else
+		heap_release_idle_kept(h);
+	lock_give(&h->lock);
+	remote_settle_for(h);
 }

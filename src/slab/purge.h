@@ -1,18 +1,32 @@
-/* purge.h - giving memory back: late, in bulk, and also when the program has gone to sleep.
+/* purge.h - giving memory back, in bulk, also when the program is about to go to sleep.
  *
- *   dirty                          = resident pages without a live object
- *   promise, 1 s after the last call: dirty <= max(1 MiB, live / 8)      dirty_floor_bytes, dirty_share_permille
+ *   dirty     resident pages without a live object: free runs, slabs that are kept, pages of slabs
+ *   limit     max(1 MiB, used / 8)                                   dirty_floor_bytes, dirty_share_permille
+ *   keep      what this program has shown that it soon asks again    predict.h
  *
- * Whoever makes more dirty than that wakes a helper thread, which exists only while there is something
- * to do.  Ten times a second (purge_tick_ms) it gives back what nobody touched for 400 ms (purge_age_ms):
- * whole free chunks with their metadata, then free runs, then pages of slabs in which no object is live.
- * Where the system gives no thread, whoever would have woken it does the same as often.
+ * Who gives back (purger.c):
+ *
+ *   the program's own calls   as long as no other thread has a heap, or no helper may be had.  A call that finds more
+ *                             than limit + keep dirty gives back in bulk, at once: so a fall ends with no more than
+ *                             that, and a program may sleep from then on.
+ *   the helper                while at least two threads have heaps.  It looks ten times a second (purge_tick_ms), and
+ *                             gives back what was touched by nobody for 400 ms (purge_age_ms), down to the limit.  It
+ *                             ends after a second without work, and as soon as one heap is left.
+ *   the clock                 on a simulated os: what the helper would have done, when the test moves the clock.
+ *
+ * What is given back (purge.c): whole free chunks with their metadata, then free runs, then pages of slabs on which
+ * no object is live.
+ *
+ * No madvise() runs under a heap's lock or page_lock: what is being given back is claimed first.  purge_lock is held
+ * meanwhile, one chunk or slab at a time; fork and malloc_trim() wait for it, the program's other calls never do.
  */
 #ifndef SLAB_PURGE_H
 #define SLAB_PURGE_H
 
 #include "slab/root.h"
 #include "slab/settings.h"
+
+/* ---- how much is too much --------------------------------------------------------------------- */
 
 /* Granules that may stay dirty. */
 static inline size_t purge_limit(void)
@@ -22,34 +36,79 @@ static inline size_t purge_limit(void)
 	return share > floor ? share : floor;
 }
 
-/* Granules in partial slabs of one heap from which it is worth looking for empty pages. */
-static inline size_t purge_sparse_limit(void)
-{
-	return purge_limit();
-}
-
-void purge_wake(void); /* no lock is held */
-
 static inline size_t purge_dirty(void)
 {
 	return root.dirty + atomic_load_explicit(&root.kept, memory_order_relaxed);
 }
 
-static inline void purge_check(void)
+/* ---- for the calls of the program: no lock is held -------------------------------------------- */
+
+/* More is dirty than the limit, or purge_wanted is set.  caller: where free() returns to; NULL: not known. */
+void purge_over(const void *caller);
+extern HIDDEN _Atomic bool purge_wanted; /* a heap is sparse, or a chunk is to go */
+
+static inline void purge_check(const void *caller)
 {
-	if (unlikely(purge_dirty() > purge_limit()))
-		purge_wake();
+	if (unlikely(purge_dirty() > purge_limit() || atomic_load_explicit(&purge_wanted, memory_order_relaxed)))
+		purge_over(caller);
 }
 
-size_t purge_now(size_t keep); /* bytes kept; returns bytes given back */
-/* Held while what is being given back is in no list: a child of fork() would never get it. */
-extern struct lock purge_lock;
-void purge_after_fork(void);   /* in the child */
+/* This chunk is free as a whole, and would be worth more without its memory: the next call gives it back. */
+void purge_chunk_soon(uint32_t chunk);
+/* Are there so many free objects in partly empty slabs of h that their pages should be looked at?  h's lock is held. */
+bool purge_is_sparse(struct heap *h);
+/* It was. */
+void purge_sparse(struct heap *h);
 
-/* Whether purge_wake may start the helper: on a simulated os nothing happens behind the caller's back.
- * purge_allow(false) returns when it is gone. */
-void purge_allow(bool helper);
-/* What the helper would have done by now, were it allowed: call it when the os's clock has moved. */
+/* A thread has got its heap; a thread has left its heap, which stays. */
+void purge_heap_taken(void);
+void purge_heap_left(struct heap *h);
+
+/* Give back all but `keep` bytes; returns the bytes given back. */
+size_t purge_now(size_t keep);
+
+/* ---- who --------------------------------------------------------------------------------------- */
+
+enum purger {
+	PURGE_BY_PROCESS, /* calls or helper, as the process has threads */
+	PURGE_BY_CALLS,
+	PURGE_BY_CLOCK,   /* nothing happens behind the caller's back */
+};
+/* Returns when the helper is gone.  Forgets what was learned. */
+void purge_by(enum purger who);
+/* PURGE_BY_CLOCK: what the helper would have done by now.  Call it when the os's clock has moved. */
 void purge_by_clock(void);
+
+/* Held while what is being given back is in no list: a child of fork() would never get it.  Before heaps' locks. */
+extern struct lock purge_lock;
+void purge_after_fork(void); /* in the child */
+
+/* ---- purge.c for purger.c ---------------------------------------------------------------------- */
+
+uint64_t purge_clock(void); /* the os's, in ns */
+/* Who asks for memory again within this has shown that it should have been kept. */
+static inline uint64_t purge_again_ns(void)
+{
+	return (uint64_t)tuning.purge_again_ms * 1000000;
+}
+/* Granules beyond the limit that the program soon asks for again. */
+size_t purge_keep(void);
+/* So many granules were given back because more than limit + keep were dirty. */
+void purge_gave(size_t granules);
+/* So many granules beyond the limit were dirty all the time, for a second or more: to be given back. */
+size_t purge_unused(size_t limit);
+
+/* Chunks that no run was taken from or given to since epoch `before`, until at most `keep` granules are dirty. */
+void purge_runs(uint32_t before, bool whole, size_t keep);
+/* The longest dirty runs first, until at most `most` granules are dirty or kept, or the kernel refuses (false). */
+bool purge_longest(size_t most, size_t *given);
+/* One chunk that is free as a whole. */
+void purge_whole(uint32_t chunk);
+/* Pages of all partly empty slabs of h on which no object is live.  False: the kernel refused. */
+bool purge_heap(struct heap *h);
+/* A quarter of all chunks: pages of slabs that have not changed since the last look.  True: something has changed. */
+bool purge_slabs(uint32_t *cursor);
+/* Slabs of a heap without a live object: what others emptied, and what is kept, all of it or if it is idle. */
+void purge_release(struct heap *h, bool all);
 
 #endif

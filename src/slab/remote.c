@@ -123,7 +123,6 @@ static __attribute__((noinline)) void notify_owner(size_t head, size_t granule)
 	push(heap_at(heap), slab_at(head));
 	remote_settle_for(heap_at(heap));
 	release_for(heap_at(heap));
-	purge_check();
 }
 
 void remote_free(const void *p, uint32_t tag)

@@ -181,6 +181,11 @@ static size_t huge_at_once_from(void)
 	return first == SETTING_NEVER ? first : min_size(2 * first, first + MOST);
 }
 
+bool reservation_begins_anew(uint32_t chunk)
+{
+	return chunk >= huge_at_once_from();
+}
+
 void reservation_fill(uint32_t chunk)
 {
 	const struct chunk *const c = chunk_at(chunk);

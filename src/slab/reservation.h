@@ -30,4 +30,7 @@ void reservation_fill_run(uint32_t first, uint32_t count);
  * empty may be one again at once. */
 void reservation_revoke(uint32_t chunk, size_t holes);
 
+/* Would a chunk that is free as a whole be a huge page at the next touch, if all of it were given back? */
+bool reservation_begins_anew(uint32_t chunk);
+
 #endif

@@ -26,7 +26,7 @@
  *   avail, slab   the heap's lock, but setting a bit of avail: everybody, atomically
  *   stacks        their thread; of a heap without a thread, who holds its lock
  *   struct heap   its lock, but inbox: everybody, atomically; next_unused, taker, orphan: heaps_lock
- * Lock order: start_lock, late_lock, heaps_lock, heaps' locks by number, inbox_lock, purge_lock, page_lock.
+ * Lock order: start_lock, late_lock, heaps_lock, purge_lock, heaps' locks by number, inbox_lock, page_lock.
  */
 #ifndef SLAB_ROOT_H
 #define SLAB_ROOT_H
@@ -35,6 +35,7 @@
 
 #include "base/lock.h"
 #include "dmm_system.h"
+#include "slab/predict.h"
 #include "slab/size_class.h"
 
 enum {
@@ -98,6 +99,7 @@ enum slab_listed {
 	LISTED_NOT,  /* no object in avail */
 	LISTED,      /* some */
 	LISTED_KEPT, /* all: kept while it is the only one in the list, until the purger finds it idle */
+	LISTED_PURGING, /* in no list while its pages are given back: nobody takes from it, lists it or closes it */
 };
 
 struct slab {
@@ -135,6 +137,7 @@ struct chunk {
 	uint8_t  free_bin, dirty_bin;
 	uint8_t  huge;     /* enum chunk_huge */
 	bool     claimed;  /* the purger has taken what is dirty, and will give it back */
+	bool     holed;    /* parts were given back since it was last given back as a whole: it is no huge page now */
 };
 
 /* Bitmaps over chunks, one per kind and bin, interleaved so that a small heap touches one page. */
@@ -158,6 +161,12 @@ struct heap {
 	uint32_t partial[CLASS_MAX]; /* oldest slab with objects in avail */
 	uint16_t room[CLASS_MAX];   /* of the stack when it was last filled; 0: not yet */
 	uint8_t  flushes[CLASS_MAX]; /* of a full stack since it was empty */
+	/* What went from stacks to slabs, less what was taken again, in bytes since the pages of its slabs were looked
+	 * at; never below 0. */
+	size_t   fallen;
+	size_t   partial_live;      /* bytes in partly empty slabs that were live then */
+	uint32_t looks;             /* while it was sparse */
+	struct predictor pages;     /* of bytes: how much of that is soon taken again */
 };
 
 struct slab_root {

@@ -14,8 +14,8 @@
 #define TUNING_DEFAULTS                                                                                \
 	{.stack_bytes = 64 << 10, .stack_least_objects = 4, .stack_most_objects = 255,                     \
 	    .dirty_floor_bytes = 1 << 20, .dirty_share_permille = 125, .purge_age_ms = 400,                \
-	    .purge_tick_ms = 100, .huge_from_mib = 16, .grow_ahead_percent = 25, .grow_ahead_mib = 8,       \
-	    .move_from_bytes = 256 << 10}
+	    .purge_tick_ms = 100, .purge_again_ms = 1000, .helper = true, .huge_from_mib = 16,                 \
+	    .grow_ahead_percent = 25, .grow_ahead_mib = 8, .move_from_bytes = 256 << 10}
 
 enum { EVERY = 5000, EVERY_HARDENED = 2000 };
 #define GUARDING_DEFAULTS {.on = false, .report = true, .every = EVERY, .slots = 64}
@@ -47,10 +47,13 @@ static const struct key {
         1ul << 40, SIZE},
     {"dirty_share_permille", "or so much of what is in use, whichever is more", &tuning.dirty_share_permille,
         0, 1000, 0},
-    {"purge_age_ms", "what was touched more recently is not given back yet", &tuning.purge_age_ms, 0, 3600000,
+    {"purge_age_ms", "what was touched more recently, the helper does not give back yet", &tuning.purge_age_ms,
+        0, 3600000, 0},
+    {"purge_tick_ms", "how often the helper looks while there is too much", &tuning.purge_tick_ms, 10, 60000,
         0},
-    {"purge_tick_ms", "how often the purger looks while there is too much", &tuning.purge_tick_ms, 10, 60000,
-        0},
+    {"purge_again_ms", "what was given back and is wanted again within this is kept the next time",
+        &tuning.purge_again_ms, 0, 3600000, 0},
+    {"helper", "in a process with threads, a thread of ours may give memory back", &tuning.helper, 0, 1, SWITCH},
     {"huge_from_mib", "huge pages beyond this, up to twice this where nearly full",
         &tuning.huge_from_mib, 2, 512 << 10, OR_NEVER},
     {"grow_ahead_percent", "of the heap is made accessible ahead of need", &tuning.grow_ahead_percent, 0, 1000,

@@ -7,8 +7,10 @@
  *   stack_most_objects:255      and at most so many, which counts more
  *   dirty_floor_bytes:1m        memory without a live object that may stay: so much,
  *   dirty_share_permille:125    or so much of what is in use, whichever is more
- *   purge_age_ms:400            and what was touched more recently stays for now
- *   purge_tick_ms:100           the purger looks so often
+ *   purge_age_ms:400            what was touched more recently, the helper leaves for now
+ *   purge_tick_ms:100           the helper looks so often
+ *   purge_again_ms:1000         what was given back and is wanted again within this is kept the next time
+ *   helper:1                    in a process with threads a thread of ours may give memory back; 0: never
  *   huge_from_mib:16            huge pages beyond this, up to twice this (or 128 MiB more) where a chunk is
  *                               nearly full, and so below it once the heap is twice as large; never: none
  *   grow_ahead_percent:25       of the heap is made accessible ahead of need,
@@ -73,7 +75,8 @@ struct guarding {
 struct tuning {
 	size_t stack_bytes, stack_least_objects, stack_most_objects;
 	size_t dirty_floor_bytes, dirty_share_permille;
-	size_t purge_age_ms, purge_tick_ms;
+	size_t purge_age_ms, purge_tick_ms, purge_again_ms;
+	bool   helper;
 	size_t huge_from_mib; /* or SETTING_NEVER */
 	size_t grow_ahead_percent, grow_ahead_mib;
 	size_t move_from_bytes; /* or SETTING_NEVER */
@@ -110,7 +113,7 @@ extern __attribute__((weak)) const char *slab_settings_text(void);
 
 /* The i-th key, what it says in one line, and whether the word "hardened" sets it too; then its value now
  * and what it may be, into a buffer of `cap` bytes. */
-enum { SLAB_SETTINGS = 26 };
+enum { SLAB_SETTINGS = 28 };
 const char *slab_setting_key(size_t i);
 const char *slab_setting_doc(size_t i);
 bool slab_setting_hardens(size_t i);

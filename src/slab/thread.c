@@ -176,7 +176,7 @@ static void thread_end(void *arg)
 	if (hardening.on)
 		hardened_end();
 	*tc = (struct thread_cache){THREAD_CACHE_NONE, .ended = true};
-	purge_check();
+	purge_heap_left(h);
 }
 
 struct heap *heap_mine(void)
@@ -197,6 +197,7 @@ struct heap *heap_mine(void)
 			hardened_end();
 		return NULL;
 	}
+	purge_heap_taken();
 	if (have_key)
 		pthread_setspecific(end_key, tc); /* may call calloc, which works by now */
 	return tc->heap;
@@ -253,7 +254,7 @@ bool slab_start_on(const struct dmm_os *os)
 	if (__atomic_load_n(&root.units, __ATOMIC_ACQUIRE) != 0)
 		return false;
 	start_os = os;
-	purge_allow(os == &os_linux);
+	purge_by(os == &os_linux ? PURGE_BY_PROCESS : PURGE_BY_CLOCK);
 	const bool ok = slab_start_up();
 	if (!ok)
 		start_os = &os_linux;
@@ -263,7 +264,7 @@ bool slab_start_on(const struct dmm_os *os)
 void slab_shut_down(void)
 {
 	large_forget();
-	purge_allow(false);
+	purge_by(PURGE_BY_CLOCK);
 	sampled_close();
 	slab_settings_reset();
 	page_heap_close();

@@ -76,6 +76,8 @@ static void release(struct heap *h, struct slab *s)
 
 void heap_settle_slab(struct heap *h, struct slab *s)
 {
+	if (s->listed == LISTED_PURGING)
+		return;
 	if (s->listed == LISTED_NOT && s->avail > 0)
 		list_slab(h, s);
 	if (s->avail < s->count || s->listed == LISTED_KEPT)
@@ -117,10 +119,14 @@ void heap_release_idle_kept(struct heap *h)
 /* The flags first, then the look: whoever frees after it puts them up, and the slab in, again. */
 void heap_look_at(struct heap *h, struct slab *s)
 {
+	const unsigned before = s->avail;
+
 	for (uint32_t i = 0; i < s->granules; i++)
 		if ((tag_at(granule_of(s) + i) & TAG_REMOTE) != 0)
 			atomic_fetch_and(&root.tags[granule_of(s) + i], ~TAG_REMOTE);
 	slab_collect(s);
+	if (s->avail > before)
+		h->fallen += (size_t)(s->avail - before) * s->size;
 	heap_settle_slab(h, s);
 }
 
@@ -151,6 +157,7 @@ void heap_put_back(struct heap *h, const void *at, uint64_t bits, unsigned n)
 		atomic_store_explicit(word, atomic_load_explicit(word, memory_order_relaxed) | bits,
 		    memory_order_relaxed);
 	s->avail = (uint16_t)(s->avail + n);
+	h->fallen += (size_t)n * s->size;
 	heap_settle_slab(h, s);
 }
 
@@ -223,16 +230,14 @@ void cache_push(struct thread_cache *tc, void *p, unsigned cls)
 	if (k->top == k->limit) {
 		lock_take(&h->lock);
 		make_room(h, k, cls);
-		sparse = h->partial_granules > purge_sparse_limit();
+		sparse = purge_is_sparse(h);
 		lock_give(&h->lock);
 	}
 	*k->top = p;
 	atomic_signal_fence(memory_order_release); /* as in fast.h: a child of fork() finds no gap */
 	k->top++;
 	if (sparse)
-		purge_wake();
-	else
-		purge_check();
+		purge_sparse(h);
 }
 
 void cache_look_around(struct thread_cache *tc)
@@ -278,6 +283,18 @@ static size_t next_room(const struct heap *h, unsigned cls)
 	return min_size(most, room == 0 ? STACK_SMALL_OBJECTS : 2 * room + 1);
 }
 
+/* So many bytes went from slabs to a stack.  What is more than what came from stacks since the pages of slabs were
+ * given back, had better stayed, wherever it lies: a slab may have been closed since, and another opened. */
+static void note_taken(struct heap *h, size_t bytes)
+{
+	const size_t again = bytes > h->fallen ? bytes - h->fallen : 0;
+
+	h->fallen -= bytes - again;
+	predict_level(&h->pages, h->fallen);
+	if (unlikely(again != 0 && predict_waits(&h->pages)))
+		predict_asked(&h->pages, again, purge_clock(), purge_again_ns());
+}
+
 /* A batch onto an empty stack, lowest address on top, where malloc takes first; false: no memory. */
 static bool refill(struct heap *h, struct stack *k, unsigned cls)
 {
@@ -291,7 +308,9 @@ static bool refill(struct heap *h, struct stack *k, unsigned cls)
 			break;
 		if (s->listed == LISTED_KEPT)
 			unkeep(s);
+		void **const from = at;
 		at = slab_take(s, at, bottom);
+		note_taken(h, (size_t)(from - at) * s->size);
 		if (s->avail == 0)
 			heap_unlist_slab(h, s);
 	}

@@ -3,6 +3,8 @@
  *   LD_PRELOAD=libdmm.so DMM_CONF=... trust_effect QUESTION
  */
 #include <dlfcn.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -47,10 +49,15 @@ static double proc_mib(const char *path, const char *key)
 
 static void *blocks[64];
 
+static void take_again(int from, int count)
+{
+	for (int i = from; i < from + count; i++)
+		memset(blocks[i] = malloc(MIB), 1, MIB);
+}
+
 static void take(int count)
 {
-	for (int i = 0; i < count; i++)
-		memset(blocks[i] = malloc(MIB), 1, MIB);
+	take_again(0, count);
 }
 
 static void give(int from, int count)
@@ -113,6 +120,26 @@ static int allowed_in_a_child(void)
 	return WEXITSTATUS(status);
 }
 
+/* One that has a heap, and sleeps. */
+static void *sleep_with_a_heap(void *ready)
+{
+	free(malloc(100));
+	sem_post(ready);
+	pause();
+	return NULL;
+}
+
+static void begin_a_thread(void)
+{
+	static sem_t ready;
+	pthread_t thread;
+
+	sem_init(&ready, 0, 0);
+	if (pthread_create(&thread, NULL, sleep_with_a_heap, &ready) != 0)
+		exit(1);
+	sem_wait(&ready);
+}
+
 int main(int argc, char **argv)
 {
 	const char *const what = argc == 3 ? argv[1] : "";
@@ -120,6 +147,20 @@ int main(int argc, char **argv)
 
 	if (strcmp(what, "kept") == 0) { /* of n bytes */
 		printf("%zu\n", kept((size_t)n));
+	} else if (strcmp(what, "later-with-a-thread") == 0) {
+		begin_a_thread();
+		take(64);
+		give(16, 48);
+		nanosleep(&(struct timespec){n / 1000, n % 1000 * 1000000L}, NULL);
+		printf("%.0f\n", proc_mib("/proc/self/status", "VmRSS:"));
+	} else if (strcmp(what, "again") == 0) { /* of n turns in which 48 of 64 MiB come and go, RSS after the last */
+		take(64);
+		give(16, 48);
+		for (int i = 0; i < n; i++) {
+			take_again(16, 48);
+			give(16, 48);
+		}
+		printf("%.0f\n", proc_mib("/proc/self/status", "VmRSS:"));
 	} else if (strcmp(what, "later") == 0) { /* RSS n ms after 48 of 64 MiB were freed */
 		take(64);
 		give(16, 48);

@@ -87,13 +87,21 @@ class Effects(unittest.TestCase):
         self.assertEqual(ask("stack_most_objects:20", "kept", 64), [20])
         self.assertEqual(ask("stack_least_objects:9,stack_most_objects:1", "kept", 64), [1])
 
-    def test_what_is_too_dirty_goes_after_its_age(self):
-        default, = ask("", "later", 1000)
-        self.assertLess(default, 30, "of 64 MiB, 16 are live")
+    def test_in_a_process_with_threads_what_is_too_dirty_goes_after_its_age(self):
+        def later(conf, ms):
+            return ask(conf, "later-with-a-thread", ms)[0]
+        self.assertLess(later("", 1000), 30, "of 64 MiB, 16 are live")
         for conf in ("purge_age_ms:60000", "purge_tick_ms:60000"):
-            self.assertGreater(ask(conf, "later", 1000)[0], 60, conf)
-        self.assertLess(ask("purge_age_ms:0,purge_tick_ms:10", "later", 250)[0], 30, "sooner")
-        self.assertGreater(ask("", "later", 250)[0], 60)
+            self.assertGreater(later(conf, 1000), 60, conf)
+            self.assertLess(later(conf + ",helper:0", 0), 30, "the calls themselves give back")
+        self.assertLess(later("purge_age_ms:0,purge_tick_ms:10", 250), 30, "sooner")
+        self.assertGreater(later("", 250), 60)
+
+    def test_alone_what_is_too_dirty_goes_at_once_until_it_was_wanted_again(self):
+        self.assertLess(ask("", "later", 0)[0], 30, "of 64 MiB, 16 are live")
+        self.assertLess(ask("", "again", 0)[0], 30)
+        self.assertGreater(ask("", "again", 1)[0], 60)
+        self.assertLess(ask("purge_again_ms:0", "again", 3)[0], 30, "nothing is learned")
 
     def test_what_may_stay_dirty_is_a_floor_and_a_share(self):
         self.assertGreater(ask("dirty_floor_bytes:1g", "later", 1000)[0], 60)

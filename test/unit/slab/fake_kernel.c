@@ -99,7 +99,7 @@ void paper_end(void)
 {
 	paper.no_protect = false;
 	paper.most_usable = 0;
-	purge_allow(false);
+	purge_by(PURGE_BY_CLOCK);
 	if (root.base == 0)
 		return;
 	if (hardening.on)

@@ -52,7 +52,7 @@ static int lost_kib(void)
 
 static void start_on(const struct dmm_os *os)
 {
-	purge_allow(false);
+	purge_by(PURGE_BY_CLOCK);
 	if (root.base != 0)
 		slab_shut_down();
 	assert_true(slab_start_on(os));

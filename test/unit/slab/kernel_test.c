@@ -90,7 +90,7 @@ static void work(void)
 
 static void on(const struct dmm_os *os)
 {
-	purge_allow(false);
+	purge_by(PURGE_BY_CLOCK);
 	if (root.base != 0)
 		slab_shut_down();
 	advices = moves = purges = 0;

@@ -10,7 +10,6 @@
 
 #include "base/bits.h"
 #include "base/rng.h"
-#include "os/helper.h"
 #include "os/os.h"
 #include "fake_kernel.h"
 #include "slab/alloc.h"
@@ -450,44 +449,4 @@ TEST(pages_that_were_moved_leave_the_program_most_of_its_mappings)
 	assert_true(paper.moved_bytes > 0);
 	paper_sound();
 	paper_end();
-}
-
-/* ---- the helper */
-
-static _Atomic bool ended;
-
-static int end_at_once(void *arg)
-{
-	(void)arg;
-	ended = true;
-	return 0;
-}
-
-TEST(who_wants_a_helper_while_the_last_one_ends_gets_one)
-{
-	for (int i = 0; i < 1000; i++) {
-		ended = false;
-		assert_true(helper_start(end_at_once));
-		while (!ended)
-			;
-	}
-	while (helper_running())
-		helper_sleep_ms(1);
-}
-
-static int linger(void *arg)
-{
-	(void)arg;
-	helper_sleep_ms(300);
-	return 0;
-}
-
-TEST(who_waits_for_a_helper_in_vain_has_the_errno_that_he_had)
-{
-	assert_true(helper_start(linger));
-	errno = EDOM;
-	assert_false(helper_start(linger));
-	assert_int_equal(errno, EDOM); /* free() may have been who asked */
-	while (helper_running())
-		helper_sleep_ms(1);
 }

@@ -101,7 +101,7 @@ static size_t on(const struct dmm_os *os, const char *conf)
 {
 	size_t guarded = 0;
 
-	purge_allow(false);
+	purge_by(PURGE_BY_CLOCK);
 	if (root.base != 0)
 		slab_shut_down();
 	slab_settings_obey(conf, NULL, NULL);
@@ -181,7 +181,7 @@ static size_t allocate(const char *conf, bool keep)
 {
 	size_t guarded = 0;
 
-	purge_allow(false);
+	purge_by(PURGE_BY_CLOCK);
 	slab_settings_obey(conf, NULL, NULL);
 	assert_true(slab_start_on(&os_linux));
 	for (size_t i = 0; i < 20000; i++) {
@@ -227,7 +227,7 @@ static size_t slot_number(const char *p)
 
 TEST(of_guarded_slots_that_are_free_who_was_freed_first_is_used_first)
 {
-	purge_allow(false);
+	purge_by(PURGE_BY_CLOCK);
 	slab_settings_obey("guarded:1,guarded_every:1,guarded_slots:3", NULL, NULL);
 	assert_true(slab_start_on(&os_linux));
 	char *p[3];
@@ -266,7 +266,7 @@ TEST(what_stands_beside_a_guarded_object_is_neither_a_nul_nor_a_letter_nor_known
 	pthread_t thread;
 
 	for (size_t i = 0; i < THREADS; i++) {
-		purge_allow(false);
+		purge_by(PURGE_BY_CLOCK);
 		slab_settings_obey("guarded:1,guarded_every:1", NULL, NULL);
 		assert_true(slab_start_on(&os_linux));
 		pthread_attr_init(&own);
@@ -322,7 +322,7 @@ TEST(each_access_to_a_guarded_object_is_told_once_if_the_process_goes_on)
 {
 	char *all[16];
 
-	purge_allow(false);
+	purge_by(PURGE_BY_CLOCK);
 	slab_settings_obey("guarded:1,guarded_every:1", NULL, NULL);
 	assert_true(slab_start_on(&os_linux));
 	for (size_t i = 0; i < 16; i++) { /* at either end of its room */

@@ -11,7 +11,7 @@
 
 static void start(void)
 {
-	purge_allow(false);
+	purge_by(PURGE_BY_CLOCK);
 	assert_true(slab_start_up());
 }
 

@@ -1,0 +1,92 @@
+/* page_purge.c - what the purger takes out of the page heap, and returns: see page_heap.h. */
+#include "slab/chunk_mask.h"
+#include "slab/page_heap.h"
+#include "slab/reservation.h"
+
+/* Groups of granules that are all free, and one of them dirty: their metadata can be given back too. */
+static mask128 free_groups(mask128 free, mask128 dirty)
+{
+	mask128 all = 0;
+
+	for (unsigned at = 0; at < CHUNK_GRANULES; at += PURGE_GROUP) {
+		const mask128 group = ones(at, PURGE_GROUP);
+		if ((free & group) == group && (dirty & group) != 0)
+			all |= group;
+	}
+	return all;
+}
+
+/* Returns how many of its granules were dirty. */
+static size_t claim(uint32_t chunk, uint64_t mask[2])
+{
+	struct chunk *const c = chunk_at(chunk);
+	const mask128 free = join(c->free), dirty = join(c->dirty);
+	const mask128 claimed = chunk_is_whole(chunk) ? free : dirty | free_groups(free, dirty);
+
+	store(mask, claimed);
+	chunk_update(chunk, free & ~claimed, 0);
+	c->claimed = true;
+	return population(dirty);
+}
+
+uint32_t purge_claim(uint32_t from, uint32_t before, bool whole, uint64_t mask[2])
+{
+	uint32_t found = UINT32_MAX;
+
+	lock_take(&root.page_lock);
+	for (uint32_t chunk = from; chunk < root.chunk_count && found == UINT32_MAX; chunk++) {
+		const struct chunk *const c = chunk_at(chunk);
+		if (c->dirty_bin != 0 && (int32_t)(c->epoch - before) < 0 && whole == chunk_is_whole(chunk))
+			found = chunk;
+	}
+	if (found != UINT32_MAX)
+		claim(found, mask);
+	lock_give(&root.page_lock);
+	return found;
+}
+
+bool purge_claim_whole(uint32_t chunk, uint64_t mask[2])
+{
+	lock_take(&root.page_lock);
+	const bool ok = chunk < root.chunk_count && chunk_at(chunk)->dirty_bin != 0 && chunk_is_whole(chunk);
+	if (ok)
+		claim(chunk, mask);
+	lock_give(&root.page_lock);
+	return ok;
+}
+
+uint32_t purge_claim_longest(uint64_t mask[2], bool *whole, size_t *dirty)
+{
+	uint32_t found = UINT32_MAX;
+
+	lock_take(&root.page_lock);
+	for (unsigned bin = RUN_BINS - 1; bin > 0 && found == UINT32_MAX; bin--)
+		if (root.top.bin[true][bin] != 0)
+			found = bin_last(true, bin);
+	if (found != UINT32_MAX) {
+		*whole = chunk_is_whole(found);
+		*dirty = claim(found, mask);
+	}
+	lock_give(&root.page_lock);
+	return found;
+}
+
+void purge_return(uint32_t chunk, const uint64_t mask[2], bool clean)
+{
+	lock_take(&root.page_lock);
+	struct chunk *c = chunk_at(chunk);
+	const mask128 run = join(mask), dirty = join(c->dirty);
+	chunk_update(chunk, join(c->free) | run, clean ? dirty : dirty | run);
+	c->claimed = false;
+	c->holed = !chunk_is_whole(chunk);
+	reservation_revoke(chunk, 0);
+	lock_give(&root.page_lock);
+}
+
+void purge_left_holes(uint32_t chunk, size_t bytes)
+{
+	lock_take(&root.page_lock);
+	chunk_at(chunk)->holed = true;
+	reservation_revoke(chunk, bytes);
+	lock_give(&root.page_lock);
+}

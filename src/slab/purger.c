@@ -1,0 +1,307 @@
+/* purger.c - who gives memory back, and when: see purge.h. */
+#include "slab/purge.h"
+
+#include <sys/single_threaded.h>
+
+#include "base/bits.h"
+#include "os/helper.h"
+#include "slab/remote.h"
+#include "slab/thread_cache.h"
+
+_Atomic bool purge_wanted;
+static _Atomic enum purger purger = PURGE_BY_PROCESS;
+static _Atomic bool running;     /* a helper, or on a simulated os what the clock does */
+static _Atomic uint32_t owners;  /* threads that have a heap */
+static _Atomic uint32_t soon;    /* a chunk that is to go; 0: none */
+static _Atomic uint64_t no_helper_until, no_calls_until; /* by the clock: one was refused */
+
+static const uint64_t AGAIN_NS = 1000000000;
+
+/* ---- the helper -------------------------------------------------------------------------------- */
+
+/* Its existence makes a process threaded that was not: fork() warns, unshare() fails. */
+static bool helper_allowed(void)
+{
+	return atomic_load_explicit(&purger, memory_order_relaxed) == PURGE_BY_PROCESS && tuning.helper &&
+	    atomic_load(&owners) >= 2 && !__libc_single_threaded;
+}
+
+static bool too_dirty(void)
+{
+	return purge_dirty() > purge_limit();
+}
+
+/* What goes from tick to tick. */
+struct rounds {
+	uint32_t cursor;
+	unsigned quiet;
+};
+
+/* False: there has been nothing to do for a while, and nobody will come again until somebody wakes us. */
+static bool tick(struct rounds *r)
+{
+	enum { QUIET = 10 };
+	const size_t tick_ms = tuning.purge_tick_ms;
+	const uint32_t age_ticks = (uint32_t)((tuning.purge_age_ms + tick_ms - 1) / tick_ms);
+	const uint32_t before = root.epoch++ - (age_ticks - 1);
+
+	for (uint32_t i = HEAP_LATE; i < root.heap_count; i++)
+		purge_release(heap_at(i), false);
+	const bool changed = purge_slabs(&r->cursor);
+	if (too_dirty()) {
+		purge_runs(before, true, purge_limit() / 2);
+		purge_runs(before, false, purge_limit());
+	}
+	r->quiet = changed || too_dirty() ? 0 : r->quiet + 1;
+	if (r->quiet < QUIET)
+		return true;
+	atomic_store(&running, false);
+	r->quiet = 0;
+	return too_dirty() && !atomic_exchange(&running, true);
+}
+
+static void helper(void)
+{
+	struct rounds r = {0};
+
+	while (helper_allowed() && helper_sleep_ms((unsigned)tuning.purge_tick_ms) && helper_allowed())
+		if (!tick(&r))
+			return;
+	atomic_store(&running, false);
+}
+
+/* True: there is one.  Whoever would have liked to have it and may not start it, does its work. */
+static bool helper_is_there(const void *caller)
+{
+	if (atomic_load_explicit(&running, memory_order_relaxed))
+		return true;
+	if (!helper_may_start_from(caller) || purge_clock() < atomic_load(&no_helper_until) ||
+	    atomic_exchange(&running, true))
+		return false;
+	if (!helper_start(helper)) {
+		atomic_store(&no_helper_until, purge_clock() + AGAIN_NS);
+		atomic_store(&running, false);
+		return false;
+	}
+	if (atomic_load(&owners) < 2) /* the last other thread has just left its heap, and seen no helper */
+		helper_stop();
+	return true;
+}
+
+/* ---- the program's own calls ------------------------------------------------------------------- */
+
+/* Objects in the caller's stacks keep slabs from being empty, and one empty slab of each class is kept. */
+static void release_own(void)
+{
+	struct heap *const h = thread_cache.heap;
+
+	if (h == NULL || hardening.on)
+		return;
+	lock_take(&h->lock);
+	heap_flush(h, &thread_cache);
+	heap_release_all_kept(h);
+	lock_give(&h->lock);
+}
+
+/* Some of the others: those whose threads sleep, or have ended. */
+static void release_some(void)
+{
+	enum { HEAPS = 8 };
+	static _Atomic uint32_t cursor;
+	const uint32_t count = root.heap_count - HEAP_LATE;
+
+	for (uint32_t i = 0; i < HEAPS && i < count; i++) {
+		struct heap *const h = heap_at(HEAP_LATE + atomic_fetch_add(&cursor, 1) % count);
+		if (h != thread_cache.heap)
+			purge_release(h, true);
+	}
+}
+
+static void pause_calls(void)
+{
+	atomic_store_explicit(&no_calls_until, purge_clock() + AGAIN_NS, memory_order_relaxed);
+}
+
+/* Too much is dirty: half the limit more than too much goes, so that not every call comes here. */
+static void give_back_too_much(size_t limit)
+{
+	size_t given = 0;
+
+	release_own();
+	if (root.heap_count > HEAP_FIRST + 1)
+		release_some();
+	if (!purge_longest(limit + purge_keep() - limit / 2, &given))
+		pause_calls();
+	purge_gave(given);
+}
+
+/* What was kept, and nobody wanted, goes. */
+static void give_back_unused(size_t limit)
+{
+	size_t given = 0;
+	const size_t n = purge_unused(limit), dirty = purge_dirty();
+
+	if (n != 0 && !purge_longest(dirty - min_size(dirty, n), &given))
+		pause_calls();
+}
+
+void purge_chunk_soon(uint32_t chunk)
+{
+	atomic_store_explicit(&soon, chunk, memory_order_relaxed);
+	atomic_store_explicit(&purge_wanted, true, memory_order_relaxed);
+}
+
+static void give_back_noted(void)
+{
+	if (!atomic_load_explicit(&purge_wanted, memory_order_relaxed))
+		return;
+	atomic_store(&purge_wanted, false);
+	const uint32_t chunk = atomic_exchange(&soon, 0);
+	if (chunk != 0)
+		purge_whole(chunk);
+}
+
+/* Nobody else will.  As long as no more is dirty than this program is known to want again, one call of 16 looks at the
+ * clock. */
+static void give_back_by_call(void)
+{
+	enum { EVERY = 16 };
+	static _Atomic unsigned calls;
+	const size_t limit = purge_limit(), dirty = purge_dirty();
+	const bool too_much = dirty > limit + purge_keep();
+
+	give_back_noted();
+	if (dirty <= limit || (!too_much && atomic_fetch_add_explicit(&calls, 1, memory_order_relaxed) % EVERY != 0))
+		return;
+	if (purge_clock() < atomic_load_explicit(&no_calls_until, memory_order_relaxed))
+		return;
+	if (too_much)
+		give_back_too_much(limit);
+	else
+		give_back_unused(limit);
+}
+
+/* ---- which of them ----------------------------------------------------------------------------- */
+
+void purge_over(const void *caller)
+{
+	if (atomic_load_explicit(&purger, memory_order_relaxed) == PURGE_BY_CLOCK)
+		atomic_store(&running, true);
+	else if (!helper_allowed() || !helper_is_there(caller))
+		give_back_by_call();
+	else
+		atomic_store(&purge_wanted, false);
+}
+
+/* Sweeps cost a look at each partly empty slab, so each must be paid for by frees: of half of what is live in these
+ * slabs, and of the floor at least. */
+bool purge_is_sparse(struct heap *h)
+{
+	enum { EVERY = 16, SHARE = 2 };
+	const size_t floor = tuning.dirty_floor_bytes;
+
+	if (h->partial_granules <= purge_limit())
+		return false;
+	if (helper_allowed() || atomic_load_explicit(&purger, memory_order_relaxed) == PURGE_BY_CLOCK)
+		return !atomic_load_explicit(&running, memory_order_relaxed);
+	if (h->fallen <= floor)
+		return false;
+	const size_t all = (size_t)h->partial_granules << GRANULE_SHIFT;
+	const size_t live = h->partial_live != 0 ? min_size(h->partial_live, all) : all;
+	const size_t keep = h->pages.keep;
+	if (h->fallen > max_size(floor, live / SHARE) + keep)
+		return true;
+	return keep != 0 && ++h->looks % EVERY == 0 &&
+	    predict_unused(&h->pages, h->fallen, floor, purge_clock(), purge_again_ns()) != 0;
+}
+
+void purge_sparse(struct heap *h)
+{
+	if (atomic_load_explicit(&purger, memory_order_relaxed) == PURGE_BY_CLOCK)
+		atomic_store(&running, true);
+	else if (helper_allowed())
+		atomic_store(&purge_wanted, true);
+	else if (purge_clock() >= atomic_load_explicit(&no_calls_until, memory_order_relaxed) && !purge_heap(h))
+		pause_calls();
+}
+
+void purge_heap_taken(void)
+{
+	atomic_fetch_add(&owners, 1);
+}
+
+void purge_heap_left(struct heap *h)
+{
+	if (atomic_fetch_sub(&owners, 1) <= 2 && helper_running())
+		helper_stop();
+	lock_take(&h->lock);
+	const bool sparse = purge_is_sparse(h);
+	lock_give(&h->lock);
+	remote_settle_for(h);
+	if (sparse)
+		purge_sparse(h);
+	purge_check(NULL);
+}
+
+size_t purge_now(size_t keep)
+{
+	if (root.base == 0)
+		return 0;
+	const size_t before = root.dirty, granules = keep / GRANULE;
+
+	for (uint32_t i = HEAP_LATE; i < root.heap_count; i++)
+		purge_release(heap_at(i), true);
+	purge_runs(root.epoch + 1, true, granules);
+	purge_runs(root.epoch + 1, false, granules);
+	const size_t after = root.dirty;
+	return before > after ? (before - after) * GRANULE : 0;
+}
+
+/* ---- the clock, and the start ------------------------------------------------------------------ */
+
+static struct rounds rounds;
+static uint64_t due_ns; /* of the next tick; 0: at the first look after somebody called */
+
+static uint64_t tick_ns(void)
+{
+	return (uint64_t)tuning.purge_tick_ms * 1000000;
+}
+
+void purge_by_clock(void)
+{
+	if (purger != PURGE_BY_CLOCK || root.base == 0 || !atomic_load_explicit(&running, memory_order_relaxed))
+		return;
+	const uint64_t now = purge_clock();
+	if (due_ns == 0)
+		due_ns = now + tick_ns();
+	for (bool more = true; more && now >= due_ns;) {
+		more = tick(&rounds);
+		due_ns = more ? due_ns + tick_ns() : 0;
+	}
+}
+
+static void forget(void)
+{
+	atomic_store(&running, false);
+	atomic_store(&purge_wanted, false);
+	atomic_store(&no_helper_until, 0);
+	atomic_store(&no_calls_until, 0);
+	rounds = (struct rounds){0};
+	due_ns = 0;
+}
+
+void purge_by(enum purger who)
+{
+	atomic_store(&purger, who);
+	if (helper_running())
+		helper_stop();
+	forget();
+}
+
+void purge_after_fork(void)
+{
+	helper_forget();
+	lock_fork_child(&purge_lock);
+	atomic_store(&owners, thread_cache.heap != NULL);
+	forget();
+}
