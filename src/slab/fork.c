@@ -1,6 +1,7 @@
 /* fork.c - see fork.h. */
 #include "slab/fork.h"
 
+#include "slab/hardened.h"
 #include "slab/orphan.h"
 #include "slab/purge.h"
 #include "slab/remote.h"
@@ -56,5 +57,6 @@ void slab_after_fork_child(void)
 	lock_fork_child(&start_lock);
 	sampled_after_fork_child();
 	slab_settings_after_fork();
+	hardened_after_fork();
 	orphan_others();
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/crash.h"
 #include "base/rng.h"
@@ -20,8 +21,7 @@ enum { ORDER_WINDOW = 8, HELD_MIN = 256 << 10 };
 struct hardened {
 	struct thread_cache cache; /* first: a heap's owner points to it */
 	uint64_t random;
-	uint32_t first, count;     /* of the ring: the oldest, and how many */
-	uint32_t mask;
+	uint32_t first, count, mask; /* of the ring: the oldest, how many, slots - 1 */
 	size_t   held;             /* bytes of them */
 	size_t   len;              /* of all this */
 	uintptr_t ring[];          /* address, and from bit 57 on the class */
@@ -71,6 +71,12 @@ void hardened_end(void)
 		root.os->unmap(root.os->ctx, h, h->len);
 }
 
+void hardened_after_fork(void)
+{
+	if (mine != NULL)
+		mine->random ^= (uint64_t)getpid() * 0x9e3779b97f4a7c15u; /* spread by the golden ratio */
+}
+
 /* ---- bytes: sizes are multiples of 16 ----------------------------------------------------------- */
 
 typedef uint64_t bytes16 __attribute__((vector_size(16), may_alias));
@@ -118,7 +124,7 @@ static inline bool is_clear(const void *p, size_t size)
 
 /* ---- a slot becomes an object --------------------------------------------------------------------- */
 
-/* Below `bound`, of no use to who does not know the state (a linear congruence's upper half). */
+/* Below `bound`: the upper half of a linear congruence, which without the state nobody can foresee. */
 static size_t random_below(struct hardened *h, size_t bound)
 {
 	h->random = h->random * 6364136223846793005u + 1442695040888963407u;

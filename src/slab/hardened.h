@@ -42,6 +42,10 @@ void hardened_flush(struct heap *h, struct thread_cache *owner);
 /* The calling thread's state is given back to the system. */
 void hardened_end(void);
 
+/* In a child of fork(): its random order shall not be that of its brothers.  Canaries stay, since live objects
+ * have them. */
+void hardened_after_fork(void);
+
 /* What others freed, of one word of s, goes into the owner's quarantine; `avail` without it comes back.
  * The lock of the slab's heap is held. */
 uint64_t hardened_detain(const struct slab *s, char *at, uint64_t avail);

@@ -4,6 +4,7 @@
 #include <semaphore.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -408,6 +409,31 @@ TEST(a_thread_of_a_child_with_no_heap_left_takes_one_of_a_thread_that_is_gone)
 {
 	size = 64;
 	with_one_thread_gone("guarded:0", begins_where_no_heap_is_left, OBJECTS, 0);
+}
+
+/* ---- what children of one parent shall not have in common ---------------------------------------------------- */
+
+enum { DRAWS = 400 }; /* more than lie in the stack that all inherit */
+static uintptr_t *drawn; /* DRAWS addresses, seen by parent and children */
+
+static int draws(size_t child)
+{
+	for (size_t i = 0; i < DRAWS; i++)
+		drawn[child * DRAWS + i] = (uintptr_t)slab_malloc(48);
+	return 0;
+}
+
+TEST(hardened_children_of_one_parent_are_given_objects_in_different_orders)
+{
+	drawn = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert_true(drawn != MAP_FAILED);
+	paper_begin("random_order:1,guarded:0");
+	slab_free(slab_malloc(48));
+	assert_int_equal(in_a_child(draws, 0), 0);
+	assert_int_equal(in_a_child(draws, 1), 0);
+	assert_true(memcmp(drawn, drawn + DRAWS, DRAWS * sizeof *drawn) != 0);
+	paper_end();
+	munmap(drawn, 8192);
 }
 
 /* ---- in the middle of a call of our own: a signal handler forks -------------------------------------------- */
