@@ -59,7 +59,7 @@ interleave: all
 	@$(BUILD)/test/interleave --bound=$(or $(BOUND),3)
 	@test/model/interleave/seeded.py $(BUILD)
 
-# Frama-C's WP on chunk arithmetic, minimal, pad and list; docs/PROOF.md lists what is not proved.
+# Frama-C's WP on chunk arithmetic, minimal, pad and list; docs/evidence/proof.md lists what is not proved.
 prove:
 	@tools/packages prove
 	@tools/prove $(BUILD)/prove
@@ -68,9 +68,9 @@ prove:
 soak: all
 	@$(BUILD)/dmm run --system=$(or $(SYSTEM),slab) -- $(BUILD)/test/soak --hours=$(or $(HOURS),0.167)
 
-# The misuse matrix and a thousand seeds of each exploitation primitive, on every design: docs/TRUST.md.
+# The misuse matrix and a thousand seeds of each exploitation primitive, on every design: docs/evidence/misuse.md.
 trust: all
-	@test/misuse/trust.py $(BUILD) --seeds=$(or $(SEEDS),1000) --write=docs/TRUST.md
+	@test/misuse/trust.py $(BUILD) --seeds=$(or $(SEEDS),1000) --write=docs/evidence/misuse.md
 
 # 100,000 forks, 10,000 threads, 10,000 libraries, signals every 100 us: minutes.
 storms: all

@@ -2,7 +2,7 @@
  *
  *   LD_PRELOAD=libdmm.so promises PROMISE
  *
- * Each prints one line: what was measured, in MiB or bytes.  It judges nothing: docs/performance.md says
+ * Each prints one line: what was measured, in MiB or bytes.  It judges nothing: docs/evidence/performance.md says
  * what was wanted.
  */
 #include <malloc.h>

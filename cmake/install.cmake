@@ -36,7 +36,7 @@ install(FILES ${CMAKE_CURRENT_BINARY_DIR}/dmmConfig.cmake
 # Man pages are made where scdoc is; nothing else needs it.
 find_program(DMM_SCDOC scdoc)
 if(DMM_SCDOC)
-	file(GLOB dmm_pages CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/docs/*.1.scd)
+	file(GLOB dmm_pages CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/docs/manual/*.1.scd)
 	foreach(page ${dmm_pages})
 		get_filename_component(name ${page} NAME_WLE)
 		set(made ${CMAKE_CURRENT_BINARY_DIR}/man/${name})

@@ -160,8 +160,8 @@ static void end(enum format format, struct json *j, size_t agree, size_t run, bo
 	} else if (format == FORMAT_TEXT) {
 		if (all)
 			lecture_summary_print();
-		printf("\n%zu of %zu claims agree with what was measured; docs/CLAIMS.md explains the others.\n",
-		    agree, run);
+		printf("\n%zu of %zu claims agree with what was measured; "
+		       "docs/evidence/claims.md explains the others.\n", agree, run);
 	}
 }
 

@@ -69,7 +69,7 @@ int cmd_report(int argc, char **argv)
 	    .args_doc = "T -o F.html",
 	    .doc = "A recording as one page: the heap of several designs over time, who allocates, who keeps "
 	           "memory.  It holds all it needs, is at most 8 MiB, and opens in any browser.\v"
-	           "docs/REPORT.md tells how to read each picture."};
+	           "docs/manual/report.md tells how to read each picture."};
 	struct request q = {.limit_s = REPORT_LIMIT_S, .systems = REPORT_SYSTEMS,
 	    .plan = {.peers = "auto", .runs = SIZE_MAX, .warm = SIZE_MAX}};
 

@@ -112,7 +112,7 @@ int cmd_sweep(int argc, char **argv)
 	           "lines by GNU parallel or a Slurm array, in any order, again after a failure; what is done "
 	           "is not done again.  Then dmm merge makes one table of the results.\v"
 	           "Lines that end in '# time: exclusive cores' want a host of their own while they run; those "
-	           "that end in '# space' do not.  docs/SWEEP.md has both ways in full."};
+	           "that end in '# space' do not.  docs/manual/sweep.md has both ways in full."};
 	static struct request r = {.order = {.repeat = 6, .results = "results", .warm = SIZE_MAX}};
 
 	options_parse(&argp, argc, argv, &r);

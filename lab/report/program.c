@@ -224,7 +224,7 @@ static void put_provenance(const struct report *r, FILE *out)
 	if (r->survey != NULL)
 		fprintf(out, "<p class=\"note\">The heaps are models: each design ran every call of the recording in "
 			     "order on simulated memory, and was looked at %d times at even steps. Free memory counts "
-			     "as held until the design gives it back. docs/REPORT.md tells how to read each "
+			     "as held until the design gives it back. docs/manual/report.md tells how to read each "
 			     "picture.</p>\n", (int)r->survey->samples);
 	fputs("</section>\n", out);
 }

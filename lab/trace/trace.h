@@ -1,4 +1,4 @@
-/* trace.h - reading and writing recordings (docs/FORMAT.md).
+/* trace.h - reading and writing recordings (docs/design/recording-format.md).
  *
  *   trace_file     heads of all blocks: an index by time, 40 bytes a block
  *   trace_block    one block of events, unpacked: a cursor over its columns

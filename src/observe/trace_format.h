@@ -1,4 +1,4 @@
-/* trace_format.h - a recording on disk, version 1 (docs/FORMAT.md is the specification).
+/* trace_format.h - a recording on disk, version 1 (docs/design/recording-format.md is the specification).
  *
  *   +-----------+---------------------+---------------------+---
  *   | file head | block head | payload| block head | payload| ...      both heads: 64 bytes
@@ -45,7 +45,7 @@ struct trace_file_head {
 	uint32_t tick_is_ns;     /* 1: ticks are nanoseconds; 0: calibrate by the block heads */
 	uint32_t checksum;       /* of the 60 bytes before */
 };
-static_assert(sizeof(struct trace_file_head) == 64, "as in docs/FORMAT.md");
+static_assert(sizeof(struct trace_file_head) == 64, "as in docs/design/recording-format.md");
 
 enum trace_kind {
 	TRACE_META = 1, /* text: key=value lines about the process */
@@ -66,7 +66,7 @@ struct trace_block_head {
 	uint32_t anon_kib;            /* the process's anonymous resident memory then; 0: unknown */
 	uint32_t checksum;            /* of the 60 bytes before, then the payload */
 };
-static_assert(sizeof(struct trace_block_head) == 64, "as in docs/FORMAT.md");
+static_assert(sizeof(struct trace_block_head) == 64, "as in docs/design/recording-format.md");
 
 /* The columns of a block of events, in this order; the payload opens with their lengths. */
 enum trace_column {

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""trust.py BUILD [--seeds=N] [--write=docs/TRUST.md]: what each design catches, as tables.
+"""trust.py BUILD [--seeds=N] [--write=docs/evidence/misuse.md]: what each design catches, as tables.
 
 Runs every cell of the misuse matrix and every exploitation primitive on slab, on slab hardened, on each
 design of the lecture and on the C library's malloc, and prints the tables, or puts them between the
