@@ -1,0 +1,35 @@
+/* tasks.h - for the small programs of this folder: a program that frees, and what /proc tells of its tasks. */
+#ifndef TEST_INVISIBLE_TASKS_H
+#define TEST_INVISIBLE_TASKS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+enum { SKIPPED = 77 };
+
+/* One line on stderr, and the exit status.  errno is told where it is not 0. */
+_Noreturn void wrong(const char *what);
+_Noreturn void skip(const char *why);
+
+/* Allocate so many MiB in objects of 2,000 bytes, write to them, free them. */
+void come_and_go(size_t mib);
+/* Start a thread that has a heap and waits.  Returns when it waits. */
+void begin_thread(void);
+/* It ends; returns when it is joined. */
+void end_thread(void);
+/* It ends by itself after so long, whatever becomes of the others. */
+void let_thread_end_in_ms(unsigned ms);
+
+size_t count_tasks(void);
+/* The task of that name; 0: there is none. */
+pid_t find_task(const char *name);
+/* The same; waits up to ten seconds for it. */
+pid_t await_task(const char *name);
+/* A line of /proc/self/task/TID/status, without its key; false: there is none. */
+bool task_line(pid_t tid, const char *key, char *line, size_t cap);
+void each_task(void (*look)(pid_t tid));
+double rss_mib(void);
+void sleep_ms(unsigned ms);
+
+#endif
