@@ -3,7 +3,7 @@
 #include "cli/lab.h"
 #include "report/page.h"
 
-enum { KEY_SYSTEMS = OPTION_OWN, KEY_LIMIT, KEY_PEERS, KEY_RUNS, KEY_WARM, KEY_TIMEOUT };
+enum { KEY_SYSTEMS = OPTION_OWN, KEY_LIMIT, KEY_PEERS, KEY_RUNS, KEY_WARM, KEY_TIMEOUT, KEY_STUDY };
 
 struct request {
 	const char *path, *output, *systems;
@@ -21,6 +21,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		break;
 	case KEY_SYSTEMS:
 		q->systems = arg;
+		break;
+	case KEY_STUDY:
+		q->systems = REPORT_STUDY;
 		break;
 	case KEY_LIMIT:
 		q->limit_s = option_seconds("limit", arg);
@@ -55,7 +58,8 @@ int cmd_report(int argc, char **argv)
 	static const struct argp_option options[] = {
 	    {"output", 'o', "F.html", 0, "The page", 0},
 	    {"systems", KEY_SYSTEMS, "LIST", 0,
-		"Designs, with settings if wanted: bins,gnu?reuse:links (slab,gnu,bins,segmeta)", 0},
+		"Designs, with settings if wanted: bins,gnu?reuse:links (slab,gnu)", 0},
+	    {"study", KEY_STUDY, NULL, 0, "Designs for study beside them: " REPORT_STUDY, 0},
 	    {"peers", KEY_PEERS, "auto|none|P,..", 0,
 		"Other allocators to measure beside them (auto: those installed), also NAME=PATH.so", 0},
 	    {"runs", KEY_RUNS, "N", 0,

@@ -115,11 +115,21 @@ int held_walk(struct heap *h, const struct os_arena *arena, held_visit *each, vo
 	return heap_walk(h, visit, &w);
 }
 
-void held_clock(struct heap *h, struct os_arena *arena, uint64_t ns)
+enum { IDLE_STEP_NS = 50000000, IDLE_STEPS = 200 };
+
+void held_advance(struct held_time *t, struct heap *h, struct os_arena *arena, uint64_t ns)
 {
-	arena->clock_ns = ns;
-	if (h->sys == &system_slab)
-		slab_clock_moved();
+	uint64_t step = ns > t->ns ? (ns - t->ns) / IDLE_STEPS : 0;
+
+	step = step > IDLE_STEP_NS ? step : IDLE_STEP_NS;
+	while (t->ns < ns) {
+		const uint64_t next = ns - t->ns > step ? t->ns + step : ns;
+		t->byte_ns += (double)os_arena_footprint(arena) * (double)(next - t->ns);
+		t->ns = next;
+		arena->clock_ns = next;
+		if (h->sys == &system_slab)
+			slab_clock_moved();
+	}
 }
 
 bool accounting_take(struct accounting *a, struct heap *h, const struct os_arena *arena,

@@ -45,7 +45,16 @@ bool accounting_take(struct accounting *a, struct heap *h, const struct os_arena
 typedef int held_visit(void *arg, const struct dmm_piece *p, uintptr_t addr, size_t len);
 int held_walk(struct heap *h, const struct os_arena *arena, held_visit *each, void *arg);
 
-/* It is so late now: a heap that purges in the background does. */
-void held_clock(struct heap *h, struct os_arena *arena, uint64_t ns);
+/* Footprint over the recording's time.  One function moves the clock for every command, so that all of
+ * them tell the same mean and the same end. */
+struct held_time {
+	uint64_t ns;      /* of the recording, so far */
+	double byte_ns;   /* the area under the footprint */
+};
+
+/* It is `ns` now: what was held since t->ns counts, and a heap that purges in the background does so.  In an
+ * idle time the clock moves in steps, so that it purges at the right moments.  Every command calls this
+ * before each OPS_A_MARK-th call, and at the end. */
+void held_advance(struct held_time *t, struct heap *h, struct os_arena *arena, uint64_t ns);
 
 #endif

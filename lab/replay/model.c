@@ -18,9 +18,6 @@
 
 enum { AHEAD_SLOT = 16, AHEAD_CHUNK = 6, BUDGET_MARKS = 64 /* between two looks at the time */ };
 
-/* In an idle time the clock moves in steps, so that a heap that purges does so at the right moments. */
-enum { IDLE_STEP_NS = 50000000, IDLE_STEPS = 200 };
-
 struct cell { /* an object */
 	void *p;
 	uint64_t size;
@@ -36,8 +33,8 @@ struct model {
 	uint64_t payload;
 	uint64_t peak;    /* bytes of the arena, at most */
 	uint64_t peak_at; /* after so many ops, for the first time */
-	uint64_t clock_ns; /* of the recording, up to which `area` is counted */
-	double area;      /* bytes of footprint x ns; without times, x calls */
+	struct held_time time;
+	double area;      /* without times: bytes of footprint x calls */
 	double budget_s, began_s; /* of CPU time; budget_s 0: any */
 };
 
@@ -140,20 +137,6 @@ static inline void perform_some(struct model *m, size_t from, size_t to)
 	m->peak = peak;
 }
 
-/* The simulated clock moves to ns; what is held until then counts for the mean. */
-static void move_clock(struct model *m, uint64_t ns)
-{
-	uint64_t step = ns > m->clock_ns ? (ns - m->clock_ns) / IDLE_STEPS : 0;
-
-	step = step > IDLE_STEP_NS ? step : IDLE_STEP_NS;
-	while (m->clock_ns < ns) {
-		const uint64_t next = ns - m->clock_ns > step ? m->clock_ns + step : ns;
-		m->area += (double)os_arena_footprint(&m->arena) * (double)(next - m->clock_ns);
-		m->clock_ns = next;
-		held_clock(&m->heap, &m->arena, next);
-	}
-}
-
 static bool budget_is_spent(const struct model *m)
 {
 	return m->budget_s > 0 && cpu_now() - m->began_s > m->budget_s;
@@ -168,7 +151,7 @@ static void perform_range(struct model *m, size_t from, size_t to)
 		if (m->ops->head->timeless)
 			m->area += (double)os_arena_footprint(&m->arena) * (double)(end - from);
 		else
-			move_clock(m, m->ops->mark[number].ns);
+			held_advance(&m->time, &m->heap, &m->arena, m->ops->mark[number].ns);
 		if (number % BUDGET_MARKS == 0 && budget_is_spent(m)) {
 			stop(m, "it takes too long: stopped", from);
 			return;
@@ -189,7 +172,8 @@ static bool open_heap(struct model *m)
 	/* Under a limit of address space a model gets what there is. */
 	for (size_t part = 1; error != 0 && part <= LEN_PARTS; part *= 2)
 		error = os_arena_open(&m->arena, 0, HEAP_LEN / part, MAP_LEN / part);
-	m->payload = m->peak = m->peak_at = m->r->failed = m->clock_ns = 0;
+	m->payload = m->peak = m->peak_at = m->r->failed = 0;
+	m->time = (struct held_time){0};
 	m->area = 0;
 	m->began_s = cpu_now();
 	if (error != 0) {
@@ -219,10 +203,10 @@ static void tell_time(struct model *m)
 	const uint64_t ns = replay_ops_ns(m->ops, count);
 
 	if (!m->ops->head->timeless)
-		move_clock(m, ns);
+		held_advance(&m->time, &m->heap, &m->arena, ns);
 	const double whole = m->ops->head->timeless ? (double)count : (double)ns;
 	m->r->end = os_arena_footprint(&m->arena);
-	m->r->mean = whole > 0 ? m->area / whole : (double)m->r->end;
+	m->r->mean = whole > 0 ? (m->area + m->time.byte_ns) / whole : (double)m->r->end;
 }
 
 /* Nothing but the calls.  Returns when the arena was largest. */
@@ -256,7 +240,7 @@ static void look(struct model *m, struct accounting *a, size_t at)
 	a->events = replay_ops_calls(m->ops, at);
 	a->ns = replay_ops_ns(m->ops, at);
 	if (at == m->ops->head->count && !m->ops->head->timeless)
-		move_clock(m, a->ns);
+		held_advance(&m->time, &m->heap, &m->arena, a->ns);
 	if (!accounting_take(a, &m->heap, &m->arena, m->payload) && m->r->failed == 0)
 		stop(m, "the walk does not sum to the footprint", at);
 	if ((m->heap.sys->traits & DMM_FREES) == 0)

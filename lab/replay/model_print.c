@@ -19,6 +19,8 @@ static void add_row(struct table *t, const struct model_result *r)
 	table_cell(t, "%s", r->subject->name);
 	table_cell(t, "%s", units_bytes(bytes, all));
 	table_cell(t, "%.1f %%", all > 0 ? 100.0 * (double)r->peak_payload / all : 0.0);
+	table_cell(t, "%s", units_bytes(bytes, r->mean));
+	table_cell(t, "%s", units_bytes(bytes, (double)r->end));
 	for (int i = 0; i < PARTS; i++)
 		table_cell(t, "%.1f", all > 0 ? 100.0 * (double)r->peak.part[i] / all : 0.0);
 	table_paint(t, PAINT_BAD, "%s", r->problem);
@@ -26,14 +28,15 @@ static void add_row(struct table *t, const struct model_result *r)
 
 void model_text(const struct model_result *results, size_t n, FILE *out)
 {
-	struct column columns[3 + PARTS + 1] = {{"system", false}, {"peak footprint", true},
-	    {"utilisation", true}};
+	enum { FIRST = 5 };
+	struct column columns[FIRST + PARTS + 1] = {{"system", false}, {"peak footprint", true},
+	    {"utilisation", true}, {"on average", true}, {"at the end", true}};
 	struct table t;
 	char bytes[UNITS_LEN];
 
-	memcpy(columns + 3, part_columns, sizeof part_columns);
-	columns[3].title = "payload %";
-	columns[3 + PARTS] = (struct column){"", false};
+	memcpy(columns + FIRST, part_columns, sizeof part_columns);
+	columns[FIRST].title = "payload %";
+	columns[FIRST + PARTS] = (struct column){"", false};
 	table_begin(&t, columns, sizeof columns / sizeof *columns);
 	for (size_t i = 0; i < n; i++)
 		add_row(&t, &results[i]);
@@ -131,6 +134,8 @@ static void write_result(struct json *j, const struct model_result *r)
 	json_object(j, "peak");
 	write_accounting(j, &r->peak);
 	json_end(j);
+	json_number(j, "mean_footprint_bytes", r->mean);
+	json_integer(j, "end_footprint_bytes", (int64_t)r->end);
 	json_array(j, "samples");
 	for (size_t k = 0; k < r->sample_count; k++) {
 		json_object(j, NULL);

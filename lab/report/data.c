@@ -309,6 +309,8 @@ static void put_design(struct json *j, const struct report_design *d, unsigned r
 	json_string(j, "problem", d->problem[0] != '\0' ? d->problem : NULL);
 	json_integer(j, "samples", (int64_t)d->samples);
 	json_integer(j, "peak", (int64_t)d->peak.footprint);
+	json_number(j, "mean", d->mean);
+	json_integer(j, "end", (int64_t)d->end);
 	json_integer(j, "peak_event", (int64_t)d->peak.events);
 	json_array(j, "peak_parts");
 	for (int p = 0; p < PARTS; p++)

@@ -202,6 +202,8 @@ bool report_design(struct report_design *d, const struct report_survey *s,
 	}
 	d->events = r.events;
 	d->peak = r.peak;
+	d->mean = r.mean;
+	d->end = r.end;
 	d->peak_payload = r.peak_payload;
 	d->seconds = r.seconds;
 	memcpy(d->problem, r.problem, sizeof r.problem);

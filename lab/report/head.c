@@ -55,21 +55,24 @@ static enum part largest_waste(const struct accounting *a)
 	return most;
 }
 
+static void put_three(FILE *out, const struct report_design *d)
+{
+	char a[UNITS_LEN], b[UNITS_LEN], c[UNITS_LEN];
+
+	fprintf(out, "<b>%s</b> on average, <b>%s</b> at its peak, <b>%s</b> at the end", units_bytes(a, d->mean),
+	    units_bytes(b, (double)d->peak.footprint), units_bytes(c, (double)d->end));
+}
+
 static void put_space_answer(FILE *out, const struct report_design *best)
 {
-	char a[UNITS_LEN], b[UNITS_LEN];
-	const double over = (double)best->peak.footprint / (double)best->peak_payload;
+	char a[UNITS_LEN];
 
 	fprintf(out, "<p class=\"answer\"><strong>");
 	page_text(out, best->name);
-	fprintf(out, "</strong> takes the least memory: <b>%s</b> at its peak",
-	    units_bytes(a, (double)best->peak.footprint));
-	if (over < 1.005)
-		fprintf(out, ", no more than the %s that were live.</p>\n",
-		    units_bytes(b, (double)best->peak_payload));
-	else
-		fprintf(out, ", %.0f %% above the %s that any allocator needs.</p>\n", (over - 1) * 100,
-		    units_bytes(b, (double)best->peak_payload));
+	fputs("</strong> takes the least memory: ", out);
+	put_three(out, best);
+	fprintf(out, ". At most %s were live, which any allocator needs.</p>\n",
+	    units_bytes(a, (double)best->peak_payload));
 }
 
 static void put_where(FILE *out, const struct report_design *d)
@@ -90,19 +93,16 @@ static void put_where(FILE *out, const struct report_design *d)
 
 static void put_others(const struct report *r, FILE *out, const struct report_design *best, bool all)
 {
-	bool any = false;
-	char a[UNITS_LEN];
-
 	for (size_t i = 0; i < r->design_count; i++) {
 		const struct report_design *const d = &r->designs[i];
 		if ((d == best && !all) || !page_has_picture(d) || d->problem[0] != '\0')
 			continue;
-		fputs(any ? ", " : !all ? "<p>The others: " : "<p>The heaps at their peaks: ", out);
+		fputs("<p>", out);
 		page_text(out, d->name);
-		fprintf(out, " <b>%s</b>", units_bytes(a, (double)d->peak.footprint));
-		any = true;
+		fputs(": ", out);
+		put_three(out, d);
+		fputs(".</p>\n", out);
 	}
-	fputs(any ? ".</p>\n" : "", out);
 }
 
 static bool has_best(const struct report_scores *s)
@@ -122,6 +122,36 @@ static const struct report_design *measured_best(const struct report *r)
 			    page_has_picture(&r->designs[k]))
 				return &r->designs[k];
 	return NULL;
+}
+
+/* What is wrong with the program comes before what allocator it should have. */
+static void put_diagnosis(const struct diagnosis *d, FILE *out)
+{
+	if (d == NULL)
+		return;
+	fputs("<section id=\"diagnosis\" aria-label=\"Diagnosis\">\n<h2>What is wrong</h2>\n", out);
+	if (d->count == 0)
+		fputs("<p>Nothing: nothing grows, is pinned, retained or oversized, or churns.</p>\n", out);
+	else
+		fputs("<ol>\n", out);
+	for (size_t i = 0; i < d->count; i++) {
+		fprintf(out, "<li><strong>%s</strong>: ", finding_names[d->finding[i].kind]);
+		page_text(out, d->finding[i].what);
+		if (d->finding[i].site[0] != '\0') {
+			fputs("<br>at <code>", out);
+			page_text(out, d->finding[i].site);
+			fputs("</code>", out);
+		}
+		fputs("</li>\n", out);
+	}
+	if (d->count != 0)
+		fputs("</ol>\n", out);
+	if (d->unsaid[0] != '\0') {
+		fputs("<p class=\"warn\">", out);
+		page_text(out, d->unsaid);
+		fputs(".</p>\n", out);
+	}
+	fputs("</section>\n", out);
 }
 
 static void put_verdict(const struct report *r, FILE *out)
@@ -188,7 +218,7 @@ static double rank(const struct line *l)
 	if (l->score != NULL && !isnan(l->score->seconds))
 		return 1 + l->score->seconds + (l->score->why[0] != '\0' ? 1e9 : 0);
 	if (l->design != NULL && l->design->problem[0] == '\0')
-		return 1e12 + (double)l->design->peak.footprint;
+		return 1e12 + l->design->mean;
 	return INFINITY;
 }
 
@@ -215,17 +245,18 @@ static void put_ratio(FILE *out, const struct interval *i)
 
 static void put_space(FILE *out, const struct report_design *d, double most)
 {
-	char a[UNITS_LEN], b[UNITS_LEN];
+	char a[UNITS_LEN], b[UNITS_LEN], c[UNITS_LEN];
 
 	if (d == NULL || !page_has_picture(d)) {
-		fputs("<td class=\"n\">&#8211;</td><td class=\"n\">&#8211;</td><td class=\"n\">&#8211;</td>", out);
+		for (int i = 0; i < 4; i++)
+			fputs("<td class=\"n\">&#8211;</td>", out);
 		return;
 	}
 	fprintf(out, "<td class=\"n withbar\">%s", units_bytes(a, (double)d->peak.footprint));
 	put_bar(out, (double)d->peak.footprint / most);
-	fprintf(out, "</td><td class=\"n\">%.2f</td><td class=\"n\">%s</td>",
+	fprintf(out, "</td><td class=\"n\">%.2f</td><td class=\"n\">%s</td><td class=\"n\">%s</td>",
 	    (double)d->peak.footprint / (double)(d->peak_payload != 0 ? d->peak_payload : 1),
-	    units_bytes(b, (double)d->sample[d->samples - 1].footprint));
+	    units_bytes(b, d->mean), units_bytes(c, (double)d->end));
 }
 
 static void put_measured(FILE *out, const struct report_score *s, double most_time, double most_bytes)
@@ -301,7 +332,7 @@ static void put_table(const struct report *r, FILE *out, const struct line *line
 	fputs("<div class=\"wide\"><table class=\"scores\">\n<thead><tr><th scope=\"col\">Allocator</th>", out);
 	if (replayed)
 		fputs("<th scope=\"col\">Heap at its peak</th><th scope=\"col\">times the live peak</th>"
-		      "<th scope=\"col\">Heap at the end</th>", out);
+		      "<th scope=\"col\">Heap on average</th><th scope=\"col\">Heap at the end</th>", out);
 	if (measured)
 		fprintf(out, "<th scope=\"col\">Time</th><th scope=\"col\">&#247; glibc "
 			     "<span class=\"range\">%1$.0f %%</span></th><th scope=\"col\">Peak memory</th>"
@@ -358,6 +389,7 @@ void page_head(const struct report *r, FILE *out)
 		put_damage(r, out);
 	}
 	fputs("</header>\n", out);
+	put_diagnosis(r->diagnosis, out);
 	put_verdict(r, out);
 	qsort(lines, n, sizeof *lines, by_rank);
 	fputs("<section id=\"scores\">\n<h2>Scoreboard</h2>\n", out);

@@ -60,7 +60,7 @@ const struct report_design *page_leanest(const struct report *r)
 	for (size_t i = 0; i < r->design_count; i++) {
 		const struct report_design *const d = &r->designs[i];
 		if (page_has_picture(d) && d->problem[0] == '\0' &&
-		    (best == NULL || d->peak.footprint < best->peak.footprint))
+		    (best == NULL || d->mean < best->mean))
 			best = d;
 	}
 	return best;

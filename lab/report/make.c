@@ -115,6 +115,7 @@ int report_make(const struct report_order *q)
 	static struct report_survey survey;
 	static struct subject subjects[SUBJECTS_MAX];
 	static struct report r;
+	static struct diagnosis diagnosis;
 	const size_t n = subjects_choose(subjects, q->systems);
 	struct trace_error e;
 	struct stat st;
@@ -129,6 +130,8 @@ int report_make(const struct report_order *q)
 	if (survey.file.damage.text[0] != '\0')
 		lab_say("%s: %s; shown is what comes before", q->path, survey.file.damage.text);
 	r = (struct report){.survey = &survey, .design_count = n};
+	if (survey.file.damage.text[0] == '\0' && diagnose(&diagnosis, q->path, NULL, NULL, &e))
+		r.diagnosis = &diagnosis;
 	r.designs = report_designs(&survey, subjects, n, q->limit_s, 2);
 	r.symbols = symbols_open(&survey.file);
 	if (r.designs == NULL || r.symbols == NULL)

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "replay/ops.h"
 #include "run/launch.h"
 
 #define HEAP_LEN ((size_t)256 << 30)
@@ -26,6 +27,10 @@ struct model {
 	size_t sample_cap;
 	size_t peak, first_peak; /* bytes of the arena, at most; in the first run */
 	uint64_t peak_event;     /* after which calls, for the first time */
+	struct held_time time;
+	uint64_t ops;            /* as replay/ops.h counts them: the clock moves at every OPS_A_MARK-th */
+	double area;             /* without times: bytes of footprint x calls */
+	bool timeless;
 };
 
 static void stop(struct model *m, const char *why)
@@ -144,6 +149,39 @@ static void look_at_moment(struct model *m, uint64_t tick)
 	m->observer->moment(m->observer->arg, &view);
 }
 
+static void count_op(struct model *m, uint64_t ns)
+{
+	if (m->timeless)
+		m->area += (double)os_arena_footprint(&m->arena);
+	else if (m->ops % OPS_A_MARK == 0)
+		held_advance(&m->time, &m->heap, &m->arena, ns);
+	m->ops++;
+}
+
+/* The clock, before a step: the same moments as those of a prepared recording. */
+static void move_clock(struct model *m, const struct step *s)
+{
+	if (s->ev.begin)
+		return;
+	const uint64_t ns = trace_file_ns(&m->file, s->ev.tick);
+	count_op(m, ns);
+	if (s->overlaid)
+		count_op(m, ns);
+}
+
+/* All calls are done; the process may have gone on for a while. */
+static void tell_time(struct model *m, uint64_t last_tick)
+{
+	const uint64_t tick = last_tick > m->file.end_tick ? last_tick : m->file.end_tick;
+	const uint64_t ns = trace_file_ns(&m->file, tick);
+
+	if (!m->timeless)
+		held_advance(&m->time, &m->heap, &m->arena, ns);
+	const double whole = m->timeless ? (double)m->ops : (double)ns;
+	m->r->end = os_arena_footprint(&m->arena);
+	m->r->mean = whole > 0 ? (m->area + m->time.byte_ns) / whole : (double)m->r->end;
+}
+
 static inline void note_peak(struct model *m)
 {
 	const size_t now = os_arena_footprint(&m->arena);
@@ -161,7 +199,7 @@ static bool run_plain(struct model *m, struct trace_error *e)
 	int r;
 
 	while ((r = trace_stream_next(&m->stream, &step, e)) > 0) {
-		held_clock(&m->heap, &m->arena, trace_file_ns(&m->file, step.ev.tick));
+		move_clock(m, &step);
 		perform(m, &step, false);
 		note_peak(m);
 	}
@@ -182,7 +220,7 @@ static bool run_looking(struct model *m, struct trace_error *e)
 	m->peak = 0;
 	while ((r = trace_stream_next(&m->stream, &step, e)) > 0 && m->r->problem[0] == '\0') {
 		last = step.ev.tick;
-		held_clock(&m->heap, &m->arena, trace_file_ns(&m->file, last));
+		move_clock(m, &step);
 		perform(m, &step, true);
 		note_peak(m);
 		if (m->stream.events == peak_event && !step.ev.begin)
@@ -196,6 +234,7 @@ static bool run_looking(struct model *m, struct trace_error *e)
 		stop(m, "out of simulated memory or mappings");
 	else if (r == 0 && m->r->problem[0] == '\0' && m->peak != m->first_peak)
 		stop(m, "looking at the heap changed it: the peaks of two runs differ");
+	tell_time(m, last);
 	sample(m, last); /* the end */
 	m->r->events = m->stream.events;
 	m->r->peak_payload = m->stream.peak_payload;
@@ -227,6 +266,9 @@ static bool one_run(struct model *m, const struct subject *subject, bool looking
 		return trace_fail(e, TRACE_NOWHERE, "no memory");
 	trace_reader_want_stacks(m->stream.reader, looking);
 	m->r->failed = 0;
+	m->time = (struct held_time){0};
+	m->area = 0;
+	m->ops = 0;
 	if (open_heap(m, subject)) {
 		sound = looking ? run_looking(m, e) : run_plain(m, e);
 		heap_close(&m->heap);
@@ -249,6 +291,9 @@ bool model_watch(struct model_run *r, const char *path, const struct subject *su
 		return trace_fail(e, TRACE_NOWHERE, "no memory for %zu samples", samples);
 	if (!trace_file_open(&m.file, path, e))
 		return false;
+	char clock[16];
+	m.timeless = trace_file_value(&m.file, TRACE_META, "clock", clock, sizeof clock) &&
+	    strcmp(clock, "none") == 0;
 	const bool sound = one_run(&m, subject, false, e) &&
 	    (r->problem[0] != '\0' || one_run(&m, subject, true, e));
 	r->seconds = launch_now() - began;

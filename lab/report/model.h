@@ -16,6 +16,8 @@ struct model_run {
 	uint64_t events, failed; /* calls replayed; of them refused */
 	uint64_t peak_payload; /* the lower bound of any allocator's footprint */
 	struct accounting peak; /* where the footprint was largest, for the first time */
+	double mean;  /* bytes of footprint over the recording's time; without times, over its calls */
+	uint64_t end; /* bytes of footprint when the process ended */
 	struct accounting *samples; /* at even steps of events; the last one is the end */
 	size_t sample_count;
 	double seconds; /* of this run: the only thing that is not the same again */

@@ -7,6 +7,7 @@
 #ifndef LAB_REPORT_PAGE_H
 #define LAB_REPORT_PAGE_H
 
+#include "diagnose/diagnose.h"
 #include "run/provenance.h"
 #include "report/report.h"
 #include "replay/native.h"
@@ -17,7 +18,8 @@
 /* The page is smaller, however long the recording. */
 #define REPORT_PAGE_MAX ((size_t)8 << 20)
 
-#define REPORT_SYSTEMS "slab,gnu,bins,segmeta" /* that a page shows by itself */
+#define REPORT_SYSTEMS "slab,gnu" /* that a page shows by itself */
+#define REPORT_STUDY   "slab,gnu,bins,segmeta" /* with designs for study */
 enum { REPORT_FRAMES = 6, REPORT_LIMIT_S = 600 };
 
 /* A call site with names, for tables: innermost frame first. */
@@ -31,6 +33,7 @@ struct named_site {
 struct report {
 	const char *title; /* the command, or the recording's name */
 	const struct report_survey *survey;    /* NULL: a comparison without a recording */
+	const struct diagnosis *diagnosis;     /* NULL likewise */
 	const struct report_design *designs;
 	size_t design_count;
 	const struct report_scores *scores;    /* NULL: nothing was measured */
@@ -69,7 +72,7 @@ void page_text(FILE *out, const char *text); /* escaped */
 struct named_site page_site(const struct report *r, uint32_t stack);
 /* The design that a reader should look at first: the first that went well; NULL: none did. */
 const struct report_design *page_first(const struct report *r);
-/* The least peak footprint. */
+/* The least mean footprint. */
 const struct report_design *page_leanest(const struct report *r);
 bool page_has_picture(const struct report_design *d);
 /* 1,234,567 */

@@ -114,6 +114,8 @@ struct report_design {
 	double seconds;
 	uint64_t events, peak_payload;
 	struct accounting peak;
+	double mean;  /* bytes of footprint over the recording's time */
+	uint64_t end; /* when the process ended */
 	struct accounting sample[REPORT_SAMPLES + 1];
 	size_t samples;
 	uint64_t hole[REPORT_SAMPLES + 1]; /* the largest free piece, bytes */

@@ -208,6 +208,30 @@ def test_measured_figures_stand_beside_the_model_s():
     Shape().feed(page)
 
 
+def test_every_command_tells_the_same_memory():
+    """One model: replay, advise and report, peak, mean and end, to the byte."""
+    for name in ("cc", "git", "redis", "python3", "sqlite3"):
+        trace = f"{RECORDINGS}/{name}.dmm"
+        r = run(DMM, "replay", "--model", "--format=json", trace, "--systems=slab,gnu")
+        assert r.returncode == 0, r.stderr
+        wanted = {x["name"]: (x["peak"]["footprint_bytes"], round(x["mean_footprint_bytes"]), x["end_footprint_bytes"])
+                  for x in json.loads(r.stdout)["rows"]}
+        r = run(DMM, "advise", "--format=json", trace)
+        assert r.returncode == 0, r.stderr
+        advised = {x["system"]: (x["peak_footprint_bytes"], round(x["mean_footprint_bytes"]), x["end_footprint_bytes"])
+                   for x in json.loads(r.stdout)["choices"]}
+        assert advised == wanted, (name, advised, wanted)
+        page = {d["name"]: (d["peak"], round(d["mean"]), d["end"]) for d in meta(page_of(name))["designs"]}
+        assert page == wanted, (name, page, wanted)
+
+
+def test_the_page_begins_with_what_is_wrong():
+    page = page_of("cc")
+    assert page.index("What is wrong") < page.index("takes the least memory") < page.index("Scoreboard")
+    assert {d["name"] for d in meta(page)["designs"]} == {"slab", "gnu"}, "designs for study come on request"
+    assert {d["name"] for d in meta(page_of("cc", "--study"))["designs"]} == {"slab", "gnu", "bins", "segmeta"}
+
+
 def test_peaks_are_those_of_replay():
     r = run(DMM, "replay", "--model", "--format=json", "--samples=2", RECORDINGS + "/cc.dmm", "--systems=slab,gnu,bins,list,vm")
     assert r.returncode == 0, r.stderr
