@@ -78,8 +78,20 @@ struct dmm_os {
 	 * be NULL. */
 	int (*move)(void *ctx, void *from, void *to, size_t len);
 
-	/* Does the page at p hold memory?  May be NULL: nobody knows. */
-	bool (*resident)(void *ctx, const void *p);
+	/* Does the word at p (4 bytes, aligned) hold anything but 0?  False also where it may not be read.  May be
+	 * NULL: nobody knows. */
+	bool (*written)(void *ctx, const void *p);
+
+	/* Addresses at which nothing lies, as far as is known, and the system puts nothing by itself: `len` bytes,
+	 * aligned to `align`.  Nothing is mapped by that; another call names other addresses, or the same.  NULL:
+	 * there are none.  May be NULL, and map_at as well: mappings lie where the system wants them. */
+	void *(*window)(void *ctx, size_t len, size_t align);
+	/* New zeroed pages, readable and writable, at p and nowhere else; unmap() gives them back.  1: the system
+	 * has filled them with memory at once, as it does after mlockall(MCL_FUTURE), and does so every time; it need
+	 * not be told of a few pages.  -EEXIST: something lies there; -ENOMEM. */
+	int (*map_at)(void *ctx, void *p, size_t len);
+	/* A number that nobody can foresee.  May be NULL: all shall be the same each time. */
+	uint64_t (*random)(void *ctx);
 };
 
 /* ---- the techniques of the appendix ------------------------------------------------------- */

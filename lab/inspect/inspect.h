@@ -75,7 +75,7 @@ struct outside_view {
 	uint32_t version;
 	uint64_t root, base;   /* addresses: of the root, of granule 0 */
 	uint64_t granule;      /* bytes */
-	uint64_t granules, reserved; /* in use; bytes of address space */
+	uint64_t granules;     /* known to the heap */
 	uint64_t bytes[OUTSIDE_CAUSES];
 	uint64_t objects, live_objects, large_objects, slabs;
 	struct outside_class classes[OUTSIDE_CLASSES];
@@ -179,6 +179,7 @@ struct outside_heap *outside_heap_of(struct outside_view *v, uint32_t number); /
 struct outside_range {
 	uint64_t start, end;
 };
-size_t outside_table_ranges(const struct outside *o, struct outside_range ranges[8]);
+enum { OUTSIDE_RANGES = 4096 };
+size_t outside_table_ranges(struct outside *o, struct outside_range *ranges, size_t most);
 
 #endif

@@ -53,13 +53,13 @@ static uint64_t resident(struct pages *p, uint64_t from, uint64_t end, uint64_t 
 static void see_heap(struct outside *o, struct outside_view *v)
 {
 	struct pages *const p = calloc(1, sizeof *p);
-	struct outside_range ranges[8];
+	static struct outside_range ranges[OUTSIDE_RANGES];
 
 	if (p == NULL)
 		return;
 	p->fd = o->pagemap;
 	p->page = (uint64_t)sysconf(_SC_PAGESIZE);
-	const size_t count = outside_table_ranges(o, ranges);
+	const size_t count = outside_table_ranges(o, ranges, OUTSIDE_RANGES);
 	for (size_t i = 0; i < count; i++)
 		v->resident_tables += resident(p, round_down(ranges[i].start, p->page), ranges[i].end, &v->swapped);
 	for (size_t i = 0; i < v->run_count; i++) {

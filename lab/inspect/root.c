@@ -18,19 +18,31 @@ static bool same_layout(const struct slab_root *r)
 	       r->granule == GRANULE && r->chunk_granules == CHUNK_GRANULES;
 }
 
-/* All that the root points to lies in its reservation. */
+static bool within(uint64_t at, uint64_t from, uint64_t len)
+{
+	return at - from < len;
+}
+
+/* All tables lie in its window, begin where the root says that the records of granule 0 are, and are as long as
+ * the chunks need that it counts. */
 static bool plausible(const struct slab_root *r)
 {
-	const uintptr_t from = (uintptr_t)r->reservation, end = from + r->reservation_len;
-	const uintptr_t bits = (r->base >> WORD_SHIFT) * sizeof(uint64_t);
-	const uintptr_t tables[] = {(uintptr_t)r->chunks, (uintptr_t)r->bins, (uintptr_t)r->heaps,
-	    (uintptr_t)r->stacks, (uintptr_t)r->slabs, (uintptr_t)r->tags, (uintptr_t)r->live + bits,
-	    (uintptr_t)r->avail + bits, r->base};
+	const uint64_t granules = (uint64_t)r->chunk_count * CHUNK_GRANULES, word = r->base >> WORD_SHIFT;
+	const uint64_t bits = granules * GRANULE_WORDS * sizeof(uint64_t);
+	const struct {
+		uint64_t start, len;
+	} wanted[] = {[TABLE_AVAIL] = {(uintptr_t)r->avail + (1 - word) * sizeof(uint64_t), bits},
+	    [TABLE_LIVE] = {(uintptr_t)r->live + word * sizeof(uint64_t), bits},
+	    [TABLE_SLABS] = {(uintptr_t)r->slabs + sizeof(struct slab), granules * sizeof(struct slab)},
+	    [TABLE_TAGS] = {(uintptr_t)r->tags, granules * sizeof *r->tags},
+	    [TABLE_POOL] = {r->table[TABLE_POOL].start, 0}};
 
-	for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
-		if (tables[i] < from || tables[i] >= end)
+	for (int i = 0; i < TABLES; i++)
+		if (!within(r->table[i].start, r->window, r->window_len) || r->table[i].start != wanted[i].start ||
+		    r->table[i].mapped < wanted[i].len)
 			return false;
-	return r->base % HUGE_PAGE_SIZE == 0 && r->units <= (end - r->base) >> UNIT_SHIFT &&
+	return within(r->base, r->window, r->window_len) && r->base % HUGE_PAGE_SIZE == 0 && r->blocks != NULL &&
+	       r->heaps != NULL && r->units == r->chunk_count * (HUGE_PAGE_SIZE >> UNIT_SHIFT) &&
 	       r->chunk_count <= r->chunk_limit && r->chunk_limit <= CHUNKS_MAX && r->heap_count <= HEAPS_MAX;
 }
 

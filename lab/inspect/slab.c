@@ -23,6 +23,7 @@ struct outside_tables {
 	struct slab_root root;
 	struct chunk *chunks;
 	size_t chunk_cap;
+	uint64_t blocks[CHUNKS_MAX / BLOCK_CHUNKS]; /* addresses */
 	struct slab slabs[CHUNK_GRANULES]; /* of the chunk that is being read */
 	uint64_t live[CHUNK_GRANULES * GRANULE_WORDS], avail[CHUNK_GRANULES * GRANULE_WORDS];
 	struct outside_run found[CHUNK_GRANULES]; /* what was made of them */
@@ -71,6 +72,11 @@ static bool bit(const uint64_t mask[2], uint32_t granule)
 	return mask[granule % CHUNK_GRANULES / 64] >> granule % 64 & 1;
 }
 
+static bool is_mapped(const struct chunk *c, uint32_t at)
+{
+	return c->state == CHUNK_HERE && at < c->mapped;
+}
+
 /* The bits of the slab that begins at a granule of the chunk. */
 static const uint64_t *bits_of(const uint64_t *bits, uint32_t granule)
 {
@@ -117,14 +123,52 @@ static bool fits(const struct outside_tables *t, uint32_t granule, const struct 
 	return count_objects(t, granule).known <= s->count;
 }
 
-/* A part of live or avail, whose pointers in the root count from address 0. */
-static bool read_bits(struct outside *o, const _Atomic uint64_t *biased, uint32_t first, uint32_t count,
-    uint64_t *bits)
+/* A part of live, whose pointer in the root counts from address 0. */
+static bool read_live(struct outside *o, uint32_t first, uint32_t count)
 {
-	const uint64_t word = (o->tables->root.base >> WORD_SHIFT) + (uint64_t)first * GRANULE_WORDS;
+	struct outside_tables *const t = o->tables;
+	const uint64_t word = (t->root.base >> WORD_SHIFT) + (uint64_t)first * GRANULE_WORDS;
 
-	return memory_read(&o->memory, (uintptr_t)biased + word * sizeof *bits,
-	    bits + first % CHUNK_GRANULES * GRANULE_WORDS, count * GRANULE_WORDS * sizeof *bits);
+	return memory_read(&o->memory, (uintptr_t)t->root.live + word * sizeof *t->live,
+	    t->live + first % CHUNK_GRANULES * GRANULE_WORDS, count * GRANULE_WORDS * sizeof *t->live);
+}
+
+static void turn(uint64_t *word, size_t count)
+{
+	for (size_t i = 0; i < count / 2; i++) {
+		const uint64_t w = word[i];
+		word[i] = word[count - 1 - i];
+		word[count - 1 - i] = w;
+	}
+}
+
+/* The same of avail, which grows downwards. */
+static bool read_avail(struct outside *o, uint32_t first, uint32_t count)
+{
+	struct outside_tables *const t = o->tables;
+	const uint64_t words = (uint64_t)count * GRANULE_WORDS;
+	const uint64_t last = (t->root.base >> WORD_SHIFT) + (uint64_t)first * GRANULE_WORDS + words - 1;
+	uint64_t *const to = t->avail + first % CHUNK_GRANULES * GRANULE_WORDS;
+
+	if (!memory_read(&o->memory, (uintptr_t)t->root.avail - last * sizeof *to, to, words * sizeof *to))
+		return false;
+	turn(to, words);
+	return true;
+}
+
+/* Records of slabs, which lie in falling order too. */
+static bool read_slabs(struct outside *o, uint32_t first, uint32_t count, struct slab *s)
+{
+	const uint64_t last = (uint64_t)first + count - 1;
+
+	if (!memory_read(&o->memory, (uintptr_t)o->tables->root.slabs - last * sizeof *s, s, count * sizeof *s))
+		return false;
+	for (uint32_t i = 0; i < count / 2; i++) {
+		const struct slab x = s[i];
+		s[i] = s[count - 1 - i];
+		s[count - 1 - i] = x;
+	}
+	return true;
 }
 
 /* The records of a chunk that are in use, from the first such granule to the last; then the bits, but not
@@ -135,7 +179,7 @@ static bool read_records(struct outside *o, uint32_t first, uint32_t count)
 	struct slab *const s = &t->slabs[first % CHUNK_GRANULES];
 	uint32_t from = 0, end = count;
 
-	if (!memory_read(&o->memory, (uintptr_t)t->root.slabs + (uint64_t)first * sizeof *s, s, count * sizeof *s))
+	if (!read_slabs(o, first, count, s))
 		return false;
 	while (from < count && s[from].kind != GRANULE_SLAB)
 		from++;
@@ -143,8 +187,7 @@ static bool read_records(struct outside *o, uint32_t first, uint32_t count)
 		end--;
 	if (from == end)
 		return true;
-	return read_bits(o, t->root.live, first + from, end - from, t->live) &&
-	       read_bits(o, t->root.avail, first + from, end - from, t->avail);
+	return read_live(o, first + from, end - from) && read_avail(o, first + from, end - from);
 }
 
 /* Pages that purge.c has given back; they hold free objects only, and perhaps the tail. */
@@ -194,7 +237,7 @@ static bool interpret(struct outside_tables *t, uint32_t chunk, uint32_t from, c
 		const uint32_t granule = chunk * CHUNK_GRANULES + at;
 		const struct slab *const s = &t->slabs[at];
 		struct outside_run run = {.granule = granule, .count = 1, .kind = OUTSIDE_IS_TORN};
-		if (granule == 0)
+		if (granule == 0 || !is_mapped(c, at))
 			run.kind = OUTSIDE_IS_UNUSED;
 		else if (bit(c->free, at))
 			run.kind = bit(c->dirty, at) ? OUTSIDE_IS_DIRTY : OUTSIDE_IS_UNUSED;
@@ -216,9 +259,9 @@ static uint32_t used_range(const struct chunk *c, uint32_t from, uint32_t *count
 {
 	uint32_t first = from, end = CHUNK_GRANULES;
 
-	while (first < CHUNK_GRANULES && bit(c->free, first))
+	while (first < CHUNK_GRANULES && (bit(c->free, first) || !is_mapped(c, first)))
 		first++;
-	while (end > first && bit(c->free, end - 1))
+	while (end > first && (bit(c->free, end - 1) || !is_mapped(c, end - 1)))
 		end--;
 	*count = end - first;
 	return first;
@@ -265,7 +308,7 @@ static uint64_t read_chunk(struct outside *o, struct outside_view *v, uint32_t c
 	struct outside_tables *const t = o->tables;
 	struct chunk *const c = &t->chunks[chunk], after;
 	const uint32_t from = (uint32_t)(begin - (uint64_t)chunk * CHUNK_GRANULES);
-	const uint64_t where = (uintptr_t)t->root.chunks + chunk * sizeof *c;
+	const uint64_t where = t->blocks[chunk / BLOCK_CHUNKS] + chunk % BLOCK_CHUNKS * sizeof *c;
 	uint32_t count;
 
 	for (int n = 0; n < AGAIN; n++) {
@@ -291,14 +334,28 @@ static uint64_t read_chunk(struct outside *o, struct outside_view *v, uint32_t c
 
 /* ---- the whole --------------------------------------------------------------------------------- */
 
+static bool read_blocks(struct outside *o, uint32_t chunks)
+{
+	struct outside_tables *const t = o->tables;
+	const uint32_t count = (chunks + BLOCK_CHUNKS - 1) / BLOCK_CHUNKS;
+
+	if (!memory_read(&o->memory, (uintptr_t)t->root.blocks, t->blocks, count * sizeof *t->blocks))
+		return false;
+	for (uint32_t i = 0; i < count; i++)
+		if (!memory_read(&o->memory, t->blocks[i] + offsetof(struct chunk_block, chunk),
+		        t->chunks + (size_t)i * BLOCK_CHUNKS, sizeof(struct chunk[BLOCK_CHUNKS])))
+			return false;
+	return true;
+}
+
 static bool read_chunks(struct outside *o, struct outside_view *v)
 {
 	struct outside_tables *const t = o->tables;
 	const uint32_t count = t->root.chunk_count;
 	uint64_t next = 0;
 
-	t->chunks = grown(t->chunks, &t->chunk_cap, count, sizeof *t->chunks);
-	if (!memory_read(&o->memory, (uintptr_t)t->root.chunks, t->chunks, count * sizeof *t->chunks))
+	t->chunks = grown(t->chunks, &t->chunk_cap, round_up(count, BLOCK_CHUNKS), sizeof *t->chunks);
+	if (!read_blocks(o, count))
 		return false;
 	t->busy_chunks = 0;
 	for (uint32_t chunk = 0; chunk < count; chunk++)
@@ -319,25 +376,29 @@ static uint64_t stacks_of(const struct heap *h)
 	return bytes;
 }
 
+/* A heap that cannot be read counts as one without a thread. */
 static void read_heaps(struct outside *o, struct outside_view *v)
 {
 	const struct slab_root *const r = &o->tables->root;
-	struct heap *const heaps = calloc(r->heap_count + 1, sizeof *heaps);
+	uint64_t *const at = calloc(r->heap_count + 1, sizeof *at);
 
-	CHECK(heaps != NULL);
+	CHECK(at != NULL);
 	o->tables->stacks = 0;
-	if (!memory_read(&o->memory, (uintptr_t)r->heaps, heaps, r->heap_count * sizeof *heaps))
-		memset(heaps, 0, r->heap_count * sizeof *heaps);
+	if (!memory_read(&o->memory, (uintptr_t)r->heaps, at, r->heap_count * sizeof *at))
+		memset(at, 0, r->heap_count * sizeof *at);
 	for (uint32_t i = HEAP_LATE; i < r->heap_count; i++) {
+		struct heap heap = {0};
 		struct outside_heap *const h = add_heap(v);
+		if (!memory_read(&o->memory, at[i], &heap, sizeof heap))
+			memset(&heap, 0, sizeof heap);
 		h->number = i;
-		h->pointer = heaps[i].thread;
-		h->kind = i == HEAP_LATE           ? OUTSIDE_LATE
-		          : heaps[i].owner == NULL ? OUTSIDE_IDLE
-		                                   : OUTSIDE_THREAD;
-		o->tables->stacks += stacks_of(&heaps[i]);
+		h->pointer = heap.thread;
+		h->kind = i == HEAP_LATE       ? OUTSIDE_LATE
+		          : heap.owner == NULL ? OUTSIDE_IDLE
+		                               : OUTSIDE_THREAD;
+		o->tables->stacks += stacks_of(&heap);
 	}
-	free(heaps);
+	free(at);
 }
 
 struct outside_heap *outside_heap_of(struct outside_view *v, uint32_t number)
@@ -367,24 +428,23 @@ static uint64_t table_bytes(const struct outside_tables *t, const struct outside
 	       t->stacks;
 }
 
-size_t outside_table_ranges(const struct outside *o, struct outside_range ranges[8])
+size_t outside_table_ranges(struct outside *o, struct outside_range *ranges, size_t most)
 {
 	const struct slab_root *const r = &o->tables->root;
-	const uint64_t granules = (uint64_t)r->chunk_count * CHUNK_GRANULES;
-	const struct outside_range all[] = {
-	    {(uintptr_t)r->chunks, r->chunk_count * sizeof(struct chunk)},
-	    {(uintptr_t)r->bins, (r->chunk_count + 63) / 64 * sizeof(struct bin_words)},
-	    {(uintptr_t)r->heaps, r->heap_count * sizeof(struct heap)},
-	    {(uintptr_t)r->stacks, (uint64_t)r->heap_count * HEAP_STACKS_BYTES},
-	    {(uintptr_t)r->slabs, granules * sizeof(struct slab)},
-	    {(uintptr_t)r->tags, granules * sizeof *r->tags},
-	    {(uintptr_t)&r->live[r->base >> WORD_SHIFT], granules * GRANULE_WORDS * sizeof(uint64_t)},
-	    {(uintptr_t)&r->avail[r->base >> WORD_SHIFT], granules * GRANULE_WORDS * sizeof(uint64_t)},
-	};
+	size_t n = 0;
 
-	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
-		ranges[i] = (struct outside_range){all[i].start, all[i].start + all[i].end};
-	return sizeof all / sizeof all[0];
+	for (int i = 0; i < TABLES; i++) {
+		const bool down = i == TABLE_AVAIL || i == TABLE_SLABS;
+		const uint64_t start = r->table[i].start - (down ? r->table[i].mapped : 0);
+		ranges[n++] = (struct outside_range){start, start + r->table[i].mapped};
+	}
+	struct pool_segment segment;
+	for (uint64_t at = (uintptr_t)r->segments; at != 0 && n < most; at = (uintptr_t)segment.next) {
+		if (!memory_read(&o->memory, at, &segment, sizeof segment))
+			break;
+		ranges[n++] = (struct outside_range){at, at + segment.len};
+	}
+	return n;
 }
 
 static uint64_t distance(uint64_t a, uint64_t b)
@@ -407,7 +467,6 @@ bool outside_read_slab(struct outside *o, struct outside_view *v, struct memory_
 	v->root = o->root;
 	v->base = r->base;
 	v->granule = GRANULE;
-	v->reserved = r->reservation_len;
 	read_heaps(o, v);
 	if (!read_chunks(o, v))
 		return memory_refuse(e, "%s: slab's records cannot be read%s", o->memory.title,

@@ -26,8 +26,8 @@ void os_allow_observers(void);
  *
  * Arena number `slot` always lies at the same address, in every process and run, so that drawings
  * and replays are byte for byte the same.  What is unmapped is zeroed and reused by length
- * (at the top: by all).  Of what is reserved only those pages count that its owner says were touched, until
- * they are purged: nobody writes into payload here.
+ * (at the top: by all).  Of what is reserved, or mapped in a window, only those pages count that its owner says
+ * were touched, until they are purged: nobody writes into payload here.
  * Not thread-safe. */
 enum { OS_ARENA_SLOTS = 64, OS_ARENA_RESERVATIONS = 4 };
 
@@ -39,10 +39,12 @@ struct os_arena {
 	size_t heap_bytes;    /* owned in the heap section */
 	size_t map_bytes;     /* owned in the mapping area */
 	size_t peak_bytes;    /* of both together */
-	struct {
+	struct arena_reserved {
 		char *from, *to;
+		bool window;   /* named, not reserved: what map_at() mapped in it counts */
+		size_t mapped; /* bytes of a window */
 	} reserved[OS_ARENA_RESERVATIONS];
-	size_t reserved_bytes; /* of map_bytes */
+	size_t reserved_bytes; /* of map_bytes: what was reserved, or mapped in a window */
 	size_t touched_bytes;  /* of these, in whole pages */
 	uint64_t *touched;     /* a bit a page of the mapping area; NULL: nothing was ever reserved */
 	char *touched_top;     /* no page is touched from here on */
@@ -72,6 +74,8 @@ static inline size_t os_arena_footprint(const struct os_arena *a)
 
 /* ---- os_fault ---------------------------------------------------------------------------- */
 
+enum { OS_FAULT_RESERVED = 4 };
+
 /* Refusable calls are numbered from 1; brk_get and now_ns never fail and are not counted. */
 struct os_fault {
 	struct dmm_os os; /* .ctx is this */
@@ -80,9 +84,15 @@ struct os_fault {
 	uint64_t refused;    /* of them */
 	uint64_t fail_at;    /* refuse this one call; 0: none */
 	uint64_t fail_from;  /* refuse this one and all after it; 0: none */
+	uint64_t taken_at, taken_count; /* of so many calls from this one on map_at() finds something there; 0: none */
 	size_t budget_bytes; /* refuse what would own more than this; 0: no bound */
-	size_t owned_bytes, peak_bytes; /* usable ones: protect() to RW owns, to NONE disowns */
+	size_t owned_bytes, peak_bytes; /* of what is reserved, protect() to RW owns, to NONE disowns */
 	size_t reserved_bytes;          /* ever, by reserve(): these are not owned until protected */
+	struct os_range {
+		void *p;
+		size_t len;
+	} reserved[OS_FAULT_RESERVED]; /* the last ones */
+	size_t reserved_next;
 };
 
 void os_fault_open(struct os_fault *f, const struct dmm_os *below);

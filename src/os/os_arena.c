@@ -206,12 +206,63 @@ static void *arena_reserve(void *ctx, size_t len, size_t align)
 	return p;
 }
 
+static void *arena_window(void *ctx, size_t len, size_t align)
+{
+	struct os_arena *a = ctx;
+	size_t i = 0;
+
+	for (size_t k = OS_ARENA_RESERVATIONS; k-- > 0;) /* what was named and never used, or is used no more */
+		if (a->reserved[k].window && a->reserved[k].mapped == 0) {
+			if (a->reserved[k].to == a->map_top)
+				a->map_top = a->reserved[k].from;
+			a->reserved[k].from = a->reserved[k].to = NULL;
+			a->reserved[k].window = false;
+		}
+	while (i < OS_ARENA_RESERVATIONS && a->reserved[i].from != NULL)
+		i++;
+	if (a->touched == NULL)
+		a->touched = reserve_at(0, touched_len(a), PROT_READ | PROT_WRITE);
+	char *const p = (char *)round_up((uintptr_t)a->map_top, align);
+	if (i == OS_ARENA_RESERVATIONS || a->touched == NULL || p > a->end || ptr_diff(a->end, p) < len)
+		return NULL;
+	a->map_top = p + len;
+	a->reserved[i].from = p;
+	a->reserved[i].to = p + len;
+	a->reserved[i].window = true;
+	return p;
+}
+
+static struct arena_reserved *window_of(struct os_arena *a, const char *p)
+{
+	for (size_t i = 0; i < OS_ARENA_RESERVATIONS; i++)
+		if (a->reserved[i].window && p >= a->reserved[i].from && p < a->reserved[i].to)
+			return &a->reserved[i];
+	return NULL;
+}
+
+static int arena_map_at(void *ctx, void *p, size_t len)
+{
+	struct os_arena *a = ctx;
+	struct arena_reserved *const w = window_of(a, p);
+
+	a->calls++;
+	if (w == NULL || len > ptr_diff(w->to, p))
+		return -EEXIST;
+	if (mprotect(p, len, PROT_READ | PROT_WRITE) != 0)
+		return -ENOMEM;
+	w->mapped += len;
+	a->reserved_bytes += len;
+	a->map_bytes += len;
+	own(a);
+	return 0;
+}
+
 /* All of one, or nothing of any. */
 static void forget_reserved(struct os_arena *a, const char *p, size_t len)
 {
 	untouch(a, p, len);
 	for (size_t i = 0; i < OS_ARENA_RESERVATIONS; i++)
-		if (a->reserved[i].from == p && p != NULL) {
+		if (a->reserved[i].from == p && p != NULL && !a->reserved[i].window) {
 			a->reserved_bytes -= ptr_diff(a->reserved[i].to, p);
 			a->reserved[i].from = a->reserved[i].to = NULL;
 		}
@@ -222,11 +273,16 @@ static int arena_unmap(void *ctx, void *p, size_t len)
 	struct os_arena *a = ctx;
 	const size_t pages = len / PAGE;
 
+	struct arena_reserved *const w = window_of(a, p);
+
 	a->calls++;
 	forget_reserved(a, p, len);
 	madvise(p, len, MADV_DONTNEED);
 	mprotect(p, len, PROT_NONE);
-	if ((char *)p + len == a->map_top) {
+	if (w != NULL) {
+		w->mapped -= len;
+		a->reserved_bytes -= len;
+	} else if ((char *)p + len == a->map_top) {
 		a->map_top = p;
 	} else if (pages < OS_ARENA_LENGTHS) {
 		const uint32_t index = page_index(a, p);
@@ -296,7 +352,7 @@ int os_arena_open(struct os_arena *a, unsigned slot, size_t heap_len, size_t map
 	    .brk_get = arena_brk_get, .brk_set = arena_brk_set, .map = arena_map,
 	    .reserve = arena_reserve, .unmap = arena_unmap, .remap = arena_remap,
 	    .protect = arena_protect, .purge = arena_purge, .advise = arena_advise,
-	    .now_ns = arena_now_ns}};
+	    .now_ns = arena_now_ns, .window = arena_window, .map_at = arena_map_at}};
 
 	char *const base = reserve_at(FIRST_SLOT + slot * SLOT_LEN, heap_len + map_len, PROT_NONE);
 	if (base == NULL)

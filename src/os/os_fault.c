@@ -68,9 +68,20 @@ static void *fault_reserve(void *ctx, size_t len, size_t align)
 {
 	struct os_fault *f = ctx;
 	void *const p = granted(f, 0) ? f->below->reserve(f->below->ctx, len, align) : NULL;
-	if (p != NULL)
+	if (p != NULL) {
 		f->reserved_bytes += len;
+		f->reserved[f->reserved_next++ % OS_FAULT_RESERVED] = (struct os_range){p, len};
+	}
 	return p;
+}
+
+/* What was mapped is owned whatever its protection. */
+static bool is_reserved(const struct os_fault *f, const void *p)
+{
+	for (size_t i = 0; i < OS_FAULT_RESERVED; i++)
+		if ((uintptr_t)p - (uintptr_t)f->reserved[i].p < f->reserved[i].len)
+			return true;
+	return false;
 }
 
 static int fault_unmap(void *ctx, void *p, size_t len)
@@ -99,14 +110,15 @@ static void *fault_remap(void *ctx, void *p, size_t old_len, size_t len)
 static int fault_protect(void *ctx, void *p, size_t len, enum dmm_protect how)
 {
 	struct os_fault *f = ctx;
-	const size_t more = how == DMM_PROTECT_RW ? len : 0;
+	const bool counts = is_reserved(f, p);
+	const size_t more = how == DMM_PROTECT_RW && counts ? len : 0;
 
 	if (!granted(f, more))
 		return -ENOMEM;
 	const int r = f->below->protect(f->below->ctx, p, len, how);
 	if (r == 0)
 		own(f, more);
-	if (r == 0 && how == DMM_PROTECT_NONE)
+	if (r == 0 && how == DMM_PROTECT_NONE && counts)
 		disown(f, len);
 	return r;
 }
@@ -135,6 +147,37 @@ static int fault_move(void *ctx, void *from, void *to, size_t len)
 	return granted(f, 0) ? f->below->move(f->below->ctx, from, to, len) : -ENOMEM;
 }
 
+static bool fault_written(void *ctx, const void *p)
+{
+	const struct os_fault *f = ctx;
+	return f->below->written(f->below->ctx, p);
+}
+
+static void *fault_window(void *ctx, size_t len, size_t align)
+{
+	struct os_fault *f = ctx;
+	return granted(f, 0) ? f->below->window(f->below->ctx, len, align) : NULL;
+}
+
+static int fault_map_at(void *ctx, void *p, size_t len)
+{
+	struct os_fault *f = ctx;
+	const bool may = granted(f, len);
+
+	if (f->taken_at != 0 && f->calls >= f->taken_at && f->calls < f->taken_at + f->taken_count)
+		return -EEXIST;
+	const int r = may ? f->below->map_at(f->below->ctx, p, len) : -ENOMEM;
+	if (r >= 0)
+		own(f, len);
+	return r;
+}
+
+static uint64_t fault_random(void *ctx)
+{
+	const struct os_fault *f = ctx;
+	return f->below->random(f->below->ctx);
+}
+
 void os_fault_open(struct os_fault *f, const struct dmm_os *below)
 {
 	*f = (struct os_fault){
@@ -142,6 +185,10 @@ void os_fault_open(struct os_fault *f, const struct dmm_os *below)
 	        .brk_set = fault_brk_set, .map = fault_map, .reserve = fault_reserve,
 	        .unmap = fault_unmap, .remap = fault_remap, .protect = fault_protect,
 	        .purge = fault_purge, .advise = fault_advise, .now_ns = fault_now_ns,
-	        .move = below->move != NULL ? fault_move : NULL},
+	        .move = below->move != NULL ? fault_move : NULL,
+	        .written = below->written != NULL ? fault_written : NULL,
+	        .window = below->window != NULL ? fault_window : NULL,
+	        .map_at = below->map_at != NULL ? fault_map_at : NULL,
+	        .random = below->random != NULL ? fault_random : NULL},
 	    .below = below};
 }

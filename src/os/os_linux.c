@@ -2,11 +2,17 @@
 #include "os/os.h"
 
 #include <errno.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/bits.h"
+#include "base/rng.h"
 #include "os/ticks.h"
 
 enum { PAGE = 4096 };
@@ -103,16 +109,6 @@ static void *linux_remap(void *ctx, void *p, size_t old_len, size_t len)
 	return q == MAP_FAILED ? NULL : q;
 }
 
-static bool is_mapped(char *p, size_t len)
-{
-	unsigned char there[256];
-
-	for (size_t at = 0; at < len; at += sizeof there * PAGE)
-		if (mincore(p + at, min_size(len - at, sizeof there * PAGE), there) != 0)
-			return false;
-	return true;
-}
-
 /* Out of two mappings Linux moves nothing before 6.17 (EFAULT); from then on the one, and may then refuse the other.
  * A page more, which is not to be had, since behind lies something: EFAULT tells that there are two. */
 static bool is_one_mapping(char *p, size_t len)
@@ -134,7 +130,7 @@ static int left_in_place(void *to, size_t len, int error)
 		return error;
 	if (p != MAP_FAILED) /* before Linux 4.17 an address is only a wish */
 		munmap(p, len);
-	return is_mapped(to, len) ? error : -ENXIO;
+	return madvise(to, len, MADV_NORMAL) == 0 ? error : -ENXIO; /* which tells whether all of it is mapped */
 }
 
 static int linux_move(void *ctx, void *from, void *to, size_t len)
@@ -189,14 +185,78 @@ static int linux_advise(void *ctx, void *p, size_t len, enum dmm_advice what)
 	return result(madvise(p, len, advice[what]), saved);
 }
 
-static bool linux_resident(void *ctx, const void *p)
+/* The kernel reads the word for us, so that nothing is risked where it may not be read.  It compares it with 0, and
+ * would then wake nobody and move nobody to wait elsewhere. */
+static bool linux_written(void *ctx, const void *p)
+{
+	(void)ctx;
+	enum { CMP_REQUEUE_PRIVATE = 4 | 128 };
+	const int saved = errno;
+	const bool differs = syscall(SYS_futex, p, CMP_REQUEUE_PRIVATE, 0, NULL, p, 0) == -1 && errno == EAGAIN;
+	errno = saved;
+	return differs;
+}
+
+/* ---- a window of addresses ------------------------------------------------------------------------- */
+
+static uint64_t linux_random(void *ctx)
+{
+	(void)ctx;
+	static _Atomic uint64_t calls;
+	const int saved = errno;
+	uint64_t word[2];
+
+	if (getrandom(word, sizeof word[0], GRND_NONBLOCK) != sizeof word[0]) {
+		const void *const start = (const void *)getauxval(AT_RANDOM); /* 16 bytes, or none */
+		word[0] = word[1] = (uintptr_t)&word;
+		if (start != NULL)
+			memcpy(word, start, sizeof word);
+		struct rng r = {word[0] ^ word[1] << 1 ^ ++calls << 32};
+		word[0] = rng_next(&r);
+	}
+	errno = saved;
+	return word[0];
+}
+
+/* The kernel puts programs at two thirds of the address space and their break above, and maps from its top
+ * downwards.  Between the two nothing lies but what wants to: not Go's heap nor Java's, which are low, and no
+ * sanitizer's shadow. */
+static void *linux_window(void *ctx, size_t len, size_t align)
+{
+	const uintptr_t high = max_size((uintptr_t)getauxval(AT_RANDOM), (uintptr_t)__builtin_frame_address(0));
+	const uintptr_t top = (uintptr_t)1 << (64 - __builtin_clzll(high)); /* the initial stack lies below it */
+	const uintptr_t from = round_up(top / 64 * 45, align), to = top / 64 * 59;
+
+	if (from >= to || len > to - from)
+		return NULL;
+	return (void *)(from + linux_random(ctx) % ((to - from - len) / align + 1) * align);
+}
+
+/* What is locked into memory cannot be given back, and so tells that it is.  It is asked of what is large alone. */
+static bool is_filled(char *p, size_t len)
+{
+	enum { ASK_FROM = 512 << 10 };
+	return len >= ASK_FROM && madvise(p + len - PAGE, PAGE, MADV_DONTNEED) != 0 && errno == EINVAL;
+}
+
+/* An older kernel takes the address for a wish. */
+static int linux_map_at(void *ctx, void *p, size_t len)
 {
 	(void)ctx;
 	const int saved = errno;
-	unsigned char there = 0;
-	const bool known = mincore((void *)((uintptr_t)p & ~(uintptr_t)(PAGE - 1)), PAGE, &there) == 0;
+	int error = 0;
+	void *const q = mmap(p, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+
+	if (q == MAP_FAILED) {
+		error = errno == EEXIST ? -EEXIST : -ENOMEM;
+	} else if (q != p) {
+		munmap(q, len);
+		error = -EEXIST;
+	} else {
+		error = is_filled(p, len);
+	}
 	errno = saved;
-	return known && (there & 1) != 0;
+	return error;
 }
 
 static uint64_t linux_now_ns(void *ctx)
@@ -224,8 +284,11 @@ const struct dmm_os os_linux = {
     .remap = linux_remap,
     .protect = linux_protect,
     .purge = linux_purge,
-    .resident = linux_resident,
     .advise = linux_advise,
     .now_ns = linux_now_ns,
     .move = linux_move,
+    .written = linux_written,
+    .window = linux_window,
+    .map_at = linux_map_at,
+    .random = linux_random,
 };

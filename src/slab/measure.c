@@ -4,6 +4,7 @@
 
 #include "slab/sampled.h"
 #include "slab/slab.h"
+#include "slab/window.h"
 
 static void add_objects(struct slab_sums *m, const struct slab *s, unsigned granules)
 {
@@ -30,6 +31,10 @@ static size_t add_granule(struct slab_sums *m, const struct chunk *c, size_t gra
 	const enum granule_kind kind = kind_of(s);
 	const bool free = c->free[granule % CHUNK_GRANULES / 64] >> granule % 64 & 1;
 
+	if (granule == 0)
+		return 1;
+	if (c->state != CHUNK_HERE || granule % CHUNK_GRANULES >= c->mapped)
+		return CHUNK_GRANULES - granule % CHUNK_GRANULES; /* no more of it is mapped */
 	if (free) {
 		m->free += GRANULE;
 		m->free_pieces += !*was_free;
@@ -48,17 +53,6 @@ static size_t add_granule(struct slab_sums *m, const struct chunk *c, size_t gra
 	}
 	*was_free = free;
 	return 1;
-}
-
-/* What root.meta_ready says is mapped, and of the tables by thread what is in use. */
-static size_t tables_len(void)
-{
-	const size_t chunks = root.meta_ready, granules = chunks * CHUNK_GRANULES;
-	const size_t bits = granules * GRANULE_WORDS * sizeof(uint64_t);
-
-	return chunks * sizeof(struct chunk) + (chunks + 63) / 64 * sizeof(struct bin_words) +
-	    granules * (sizeof(struct slab) + sizeof root.tags[0]) + 2 * bits +
-	    root.heap_count * (sizeof(struct heap) + HEAP_STACKS_BYTES);
 }
 
 static int add_sampled(void *arg, const struct dmm_piece *piece)
@@ -83,11 +77,11 @@ void slab_measure(struct slab_sums *m)
 	for (size_t chunk = 0;; chunk++) {
 		lock_take(&root.page_lock);
 		const bool more = chunk < root.chunk_count;
-		const struct chunk *const c = &root.chunks[chunk];
+		const struct chunk *const c = more ? chunk_at((uint32_t)chunk) : NULL;
 		while (more && g < (chunk + 1) * CHUNK_GRANULES)
 			g += add_granule(m, c, g, &was_free);
 		m->dirty = root.dirty * GRANULE;
-		m->tables = tables_len();
+		m->tables = window_tables_len();
 		lock_give(&root.page_lock);
 		if (!more)
 			break;

@@ -4,11 +4,11 @@
 
 #include <stddef.h>
 
-/* live + free + lost is the payload of the chunks that the heap uses. */
+/* live + free + lost is the payload that is mapped. */
 struct slab_sums {
 	size_t live, live_pieces; /* bytes of live objects with their padding; objects */
 	size_t free, free_pieces; /* free objects in slabs and in threads' stacks, and free runs of granules */
-	size_t lost, lost_pieces; /* tails of slabs, the guard in front, what is changing hands */
+	size_t lost, lost_pieces; /* tails of slabs, what is changing hands */
 	size_t dirty;             /* of free: runs that hold memory, which slab_trim() can give back */
 	size_t tables;            /* metadata that is mapped, outside of payload */
 };

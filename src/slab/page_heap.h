@@ -1,18 +1,10 @@
 /* page_heap.h - runs of granules: where slabs of every class and thread, and large objects, come from.
  *
- *   chunk     0123456789 ...                                          127
- *     free    ..111.....1111111....                1 = neither slab nor run
- *     dirty   ..1.......11.........                1 = free, and may hold old data
- *                         \____/ longest free run: the bin in which the chunk is filed
+ * Which granules are free, chunks.h keeps.
  *
  * A request takes the chunk with the shortest sufficient dirty run (reuse before growth, by whoever
  * freed it), else the shortest sufficient free run, among equals the lowest address: so the heap stays
  * dense, whole chunks fall free, and can be backed by huge pages and given back as such.
- *
- * Invariants, checked by page_heap_check():
- *   P1 dirty    dirty is a subset of free
- *   P2 filed    a chunk is in exactly the bins of its longest free and dirty runs
- *   P3 counted  root.used and root.dirty are the sums over the chunks
  *
  * All functions take page_lock themselves.  Addresses are granule numbers; 0 is never given out.
  */
@@ -21,7 +13,7 @@
 
 #include "slab/root.h"
 
-/* 0, or -errno and nothing changed.  Reserves address space: as much as it gets, halving. */
+/* 0, or -errno and nothing changed. */
 int page_heap_open(const struct dmm_os *os);
 void page_heap_close(void);
 
@@ -35,6 +27,9 @@ void run_give(uint32_t first, uint32_t count, bool clean);
 /* Take `more` granules directly behind a run that ends before `end`; false: they are not free. */
 bool run_extend(uint32_t end, uint32_t more, bool *clean);
 
+/* The system refuses memory to somebody: it gets all chunks that are free.  False: there were none. */
+bool page_heap_shed(void);
+
 enum { PURGE_GROUP = 32 }; /* granules whose bits in live, and in avail, fill a page */
 
 /* Take all dirty granules of one chunk that nobody reused since epoch `before`, to purge them: whole
@@ -46,6 +41,7 @@ uint32_t purge_claim(uint32_t from, uint32_t before, bool whole, uint64_t mask[2
 uint32_t purge_claim_longest(uint64_t mask[2], bool *whole, size_t *dirty);
 /* The same of this one; false: it is not free as a whole, or not dirty. */
 bool purge_claim_whole(uint32_t chunk, uint64_t mask[2]);
+/* clean: they were given back; what is a whole chunk then is unmapped. */
 void purge_return(uint32_t chunk, const uint64_t mask[2], bool clean);
 /* How much freed memory is soon asked for again, in granules; page_lock guards it. */
 extern HIDDEN struct predictor dirty_predictor;

@@ -1,7 +1,8 @@
 /* page_purge.c - what the purger takes out of the page heap, and returns: see page_heap.h. */
-#include "slab/chunk_mask.h"
+#include "slab/chunks.h"
+#include "slab/huge_page.h"
 #include "slab/page_heap.h"
-#include "slab/reservation.h"
+#include "slab/payload.h"
 
 /* Groups of granules that are all free, and one of them dirty: their metadata can be given back too. */
 static mask128 free_groups(mask128 free, mask128 dirty)
@@ -61,8 +62,7 @@ uint32_t purge_claim_longest(uint64_t mask[2], bool *whole, size_t *dirty)
 
 	lock_take(&root.page_lock);
 	for (unsigned bin = RUN_BINS - 1; bin > 0 && found == UINT32_MAX; bin--)
-		if (root.top.bin[true][bin] != 0)
-			found = bin_last(true, bin);
+		found = bin_last(run_bin(true, bin));
 	if (found != UINT32_MAX) {
 		*whole = chunk_is_whole(found);
 		*dirty = claim(found, mask);
@@ -79,7 +79,8 @@ void purge_return(uint32_t chunk, const uint64_t mask[2], bool clean)
 	chunk_update(chunk, join(c->free) | run, clean ? dirty : dirty | run);
 	c->claimed = false;
 	c->holed = !chunk_is_whole(chunk);
-	reservation_revoke(chunk, 0);
+	if (!clean || !payload_unmap(chunk))
+		huge_page_revoke(chunk, 0);
 	lock_give(&root.page_lock);
 }
 
@@ -87,6 +88,6 @@ void purge_left_holes(uint32_t chunk, size_t bytes)
 {
 	lock_take(&root.page_lock);
 	chunk_at(chunk)->holed = true;
-	reservation_revoke(chunk, bytes);
+	huge_page_revoke(chunk, bytes);
 	lock_give(&root.page_lock);
 }

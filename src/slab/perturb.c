@@ -5,7 +5,7 @@
 static bool alone(void)
 {
 	for (uint32_t i = HEAP_FIRST; i < root.heap_count; i++)
-		if (root.heaps[i].owner != NULL && &root.heaps[i] != thread_cache.heap)
+		if (heap_at(i)->owner != NULL && heap_at(i) != thread_cache.heap)
 			return false;
 	return true;
 }

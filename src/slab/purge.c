@@ -2,9 +2,9 @@
 #include "slab/purge.h"
 
 #include "base/bits.h"
+#include "slab/huge_page.h"
 #include "slab/page_heap.h"
 #include "slab/remote.h"
-#include "slab/reservation.h"
 #include "slab/thread_cache.h"
 
 struct lock purge_lock;
@@ -40,9 +40,9 @@ static bool purge_mask(uint32_t chunk, const uint64_t mask[2])
 /* The bits of granules that are all claimed. */
 static void purge_bits(uint32_t first, uint32_t count)
 {
-	const char *const p = granule_address(first);
+	const char *const p = granule_address(first), *const last = granule_address(first + count) - 1;
 
-	give_back(avail_word(p), (size_t)count * GRANULE_WORDS * sizeof *root.avail);
+	give_back(avail_word(last), (size_t)count * GRANULE_WORDS * sizeof *root.avail); /* which grows downwards */
 	give_back(live_word_at(p), (size_t)count * GRANULE_WORDS * sizeof *root.live);
 }
 
@@ -60,7 +60,7 @@ static bool purge_claimed(uint32_t chunk, bool whole, const uint64_t mask[2])
 
 	purge_groups(chunk, mask);
 	if (whole) /* no slab is left in it */
-		give_back(slab_at(chunk * CHUNK_GRANULES), CHUNK_GRANULES * sizeof(struct slab));
+		give_back(slab_at((chunk + 1) * CHUNK_GRANULES - 1), CHUNK_GRANULES * sizeof(struct slab));
 	purge_return(chunk, mask, ok);
 	return ok;
 }
@@ -207,7 +207,7 @@ static void purge_pages(struct heap *h, struct slab *s, struct sweep *w)
 	s->purged |= taken;
 	s->listed = LISTED_NOT;
 	heap_settle_slab(h, s);
-	purge_left_holes(chunk, reservation_holes(chunk));
+	purge_left_holes(chunk, huge_page_holes(chunk));
 	w->given += (size_t)popcount(taken) * PURGE_UNIT;
 	w->refused = w->refused || taken != mask;
 }

@@ -1,22 +1,29 @@
 /* root.h - the shape of the heap in memory, and its one root: exported, versioned, and all that an
  * outside reader needs (dmm top, dmm show --pid, dmm show --core).
  *
- *   base of the reservation                                                                root.base
- *     | chunks | bins | heaps | stacks | slabs | tags | live | avail |g| payload ............... |
+ *   The heap has a window of addresses, chosen at random when the process starts.  Nothing in it is mapped before it
+ * is needed, so that the window costs nothing: window.h maps tables and payload at their places as the heap grows.
  *
- *   chunks    struct chunk, one per 2 MiB of payload: which of its 128 granules are free, which dirty
- *   bins      where the page heap finds a chunk with a long enough free run
- *   heaps     struct heap, one per thread: the lists of its slabs
- *   stacks    of free objects, two per heap and class, small and large: what malloc pops and free pushes
- *   slabs     struct slab, one per granule: what the granule is
- *   tags      32 bits a granule: whose it is, and which class
+ *    <-- avail |..| pool |..| live -->  ....  <-- slabs |..| tags -->  ....  |g| payload -->
+ *        \_________ one 2 MiB ________/           \___ one 2 MiB ___/
+ *
+ *   avail     a bit for every 16 bytes of payload: this object is free and in no stack, or freed by another
+ *             thread; everybody's.  Grows downwards.
+ *   pool      what is reached through pointers: blocks of struct chunk, and the threads' heaps with their stacks
+ *             of free objects.  When it is full, the pool goes on in mappings elsewhere.
  *   live      a bit for every 16 bytes of payload: a live object begins here; the owner's
- *   avail     the same: this object is free and in no stack, or freed by another thread; everybody's
- *   g         inaccessible pages; payload starts with one such granule as well
+ *   slabs     struct slab, one per granule: what the granule is.  Grows downwards.
+ *   tags      32 bits a granule: whose it is, and which class
+ *   payload   objects.  Its first granule (g) is never mapped.
+ *   ..        distances drawn at random, unmapped: an access there ends the program
  *
+ * Two tables that grow apart have their beginnings side by side, so that a small heap needs few pages of page tables.
  * An object is live iff its bit in `live` is set and its bit in `avail` is not: exact at every moment.
- * No byte of this lies in payload, so nothing that a program writes there can change it, and any page
+ * No byte of the tables lies in payload, so nothing that a program writes there can change it, and any page
  * without a live object can be given back.
+ *
+ * A chunk of payload is mapped, or not any more (CHUNK_ABSENT: it was free and went back), or it never will be, since
+ * somebody else has mapped something there (CHUNK_FOREIGN).
  *
  * Who may write:
  *   root          page_lock, but heaps, heap_count, shared: heaps_lock; kept: a heap's lock, atomically
@@ -39,7 +46,7 @@
 #include "slab/size_class.h"
 
 enum {
-	ROOT_VERSION = 6,
+	ROOT_VERSION = 7,
 	UNIT_SHIFT = 4,        /* 16 bytes: every object begins on one */
 	WORD_SHIFT = 10,       /* 1 KiB: 64 units, a word of live and avail */
 	WORD_BYTES = 1 << WORD_SHIFT,
@@ -49,17 +56,18 @@ enum {
 	CHUNK_GRANULES = 128,  /* 2 MiB: one huge page */
 	CHUNK_SHIFT = 7,       /* granules to chunks */
 	CHUNKS_MAX = 1 << 18,  /* 512 GiB of payload */
+	BLOCK_CHUNKS = 64,     /* whose records are allocated together */
 	HEAPS_MAX = 1 << 14,   /* threads at once that have a heap of their own */
 	HEAP_LATE = 1,         /* for what is asked of us before a thread's first or after its last heap */
 	HEAP_FIRST = 2,        /* of the threads' heaps */
-	RUN_BINS = 14,
+	RUN_BINS = 14,         /* of free runs inside a chunk: page_heap.c */
+	ROW_BINS = 20,         /* of rows of chunks that are all free */
 	STACK_SMALL_BYTES = 2 * 64, /* of the stack that a class begins with: those of all classes lie in three pages */
 	STACK_BYTES = 33 * 64, /* of a large one: an odd number of cache lines, so that the stacks of all
 	                        * classes, which are used at their lower ends, share no set of the cache */
 	STACK_SMALL_OBJECTS = STACK_SMALL_BYTES / 8 - 1, /* below them stands a NULL that is never written */
 	STACK_OBJECTS_MAX = STACK_BYTES / 8 - 1,
 	PURGE_UNIT = 4096,     /* bytes: of slabs, whole pages are given back */
-	HEAP_STACKS_BYTES = (CLASS_MAX * (STACK_SMALL_BYTES + STACK_BYTES) + 4095) / 4096 * 4096,
 };
 static_assert(1 << GRANULE_SHIFT == GRANULE, "two names of one number");
 static_assert(1 << UNIT_SHIFT == MAX_ALIGN, "a bit for the smallest object");
@@ -130,19 +138,55 @@ enum chunk_huge {
 	HUGE_REVOKED, /* no more: parts of it were given back, and the kernel would fill them again */
 };
 
+enum chunk_state {
+	CHUNK_HERE,    /* mapped: so many granules from its first one as .mapped says, of which granule 0 is none */
+	CHUNK_ABSENT,  /* all free, and unmapped since it was given back */
+	CHUNK_FOREIGN, /* never to be used: something of others lies there */
+};
+
 struct chunk {
 	uint64_t free[2];  /* a bit a granule: not part of a slab or run */
 	uint64_t dirty[2]; /* of them: may hold old data, and memory */
 	uint32_t epoch;    /* when a run was last given or taken */
+	uint32_t row;      /* chunks in a row that are all free: in the first and in the last of them */
 	uint8_t  free_bin, dirty_bin;
 	uint8_t  huge;     /* enum chunk_huge */
 	bool     claimed;  /* the purger has taken what is dirty, and will give it back */
 	bool     holed;    /* parts were given back since it was last given back as a whole: it is no huge page now */
+	uint8_t  state;    /* enum chunk_state */
+	uint8_t  mapped;   /* granules */
+	bool     stuck;    /* no more of it will be mapped, since others have */
 };
+static_assert(sizeof(struct chunk) == 48, "no larger than need be");
 
 /* Bitmaps over chunks, one per kind and bin, interleaved so that a small heap touches one page. */
 struct bin_words {
-	uint64_t bin[2][RUN_BINS]; /* [dirty or not] */
+	union {
+		struct {
+			uint64_t bin[2][RUN_BINS]; /* [dirty or not] */
+			uint64_t row[ROW_BINS + 1]; /* first chunks of rows by their length, and of all of them */
+		};
+		uint64_t all[2 * RUN_BINS + ROW_BINS + 1];
+	};
+};
+
+/* The records of BLOCK_CHUNKS chunks. */
+struct chunk_block {
+	struct chunk chunk[BLOCK_CHUNKS];
+	struct bin_words bins;
+};
+
+/* The tables that grow with payload, and the pool: where each begins, and how far it is mapped. */
+enum table { TABLE_AVAIL, TABLE_POOL, TABLE_LIVE, TABLE_SLABS, TABLE_TAGS, TABLES };
+struct table_range {
+	uintptr_t start;  /* of a table that grows downwards, the address behind its first record */
+	size_t    mapped; /* bytes */
+};
+
+/* A mapping in which the pool goes on; the next one: 0 ends the list. */
+struct pool_segment {
+	struct pool_segment *next;
+	size_t len; /* bytes, this head among them */
 };
 
 struct thread_cache;
@@ -150,6 +194,7 @@ struct sampled;
 
 struct heap {
 	struct lock lock;
+	uint32_t number;
 	_Atomic uint32_t inbox;     /* slabs into which others have freed; 0: none */
 	_Atomic uint32_t pushes;    /* into the inbox, ever */
 	uint32_t next_unused;       /* in root.unused, a heap number; 0: none */
@@ -169,40 +214,49 @@ struct heap {
 	struct predictor pages;     /* of bytes: how much of that is soon taken again */
 };
 
+/* A heap lies at the start of its room in the pool; behind it the small stacks of all classes, then the large ones. */
+enum {
+	HEAP_HEAD = (sizeof(struct heap) + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE,
+	HEAP_STACKS_BYTES = CLASS_MAX * (STACK_SMALL_BYTES + STACK_BYTES),
+	HEAP_BYTES = (HEAP_HEAD + HEAP_STACKS_BYTES + 4095) / 4096 * 4096,
+};
+
 struct slab_root {
 	/* The hit path reads these, and they change only when the heap grows. */
 	uintptr_t base;         /* payload */
 	size_t   units;         /* of 16 bytes of payload whose metadata may be read; grows atomically */
 	_Atomic uint32_t *tags; /* [granule] */
 	_Atomic uint64_t *live; /* [address >> WORD_SHIFT], the whole address: no subtraction */
-	_Atomic uint64_t *avail;
-	struct slab *slabs;     /* [granule] */
+	_Atomic uint64_t *avail; /* [- (address >> WORD_SHIFT)] */
+	struct slab *slabs;     /* [- granule] */
 	_Atomic uint8_t shared; /* enum shared: does avail change by atomic instructions? */
 
 	uint32_t version;    /* ROOT_VERSION */
 	uint32_t slab_bytes, chunk_bytes, heap_bytes; /* sizes of the structs, for outside readers */
-	uint32_t granule, chunk_granules, heap_stacks, classes; /* heap_stacks: HEAP_STACKS_BYTES */
+	uint32_t granule, chunk_granules, heap_head, classes; /* heap_head: HEAP_HEAD */
 	const struct size_class *class_table;
 
 	__attribute__((aligned(CACHE_LINE))) struct lock page_lock, heaps_lock;
-	struct chunk *chunks;
-	struct bin_words *bins;      /* [chunk / 64]: a bit per chunk */
-	struct bin_words middle[CHUNKS_MAX / 64 / 64], top; /* a bit per word of the level below */
-	struct heap *heaps;          /* [heap_count]; 0: none */
-	char    *stacks;             /* [heap][HEAP_STACKS_BYTES]: the small ones of all classes, the large ones */
+	struct chunk_block **blocks; /* [chunk / BLOCK_CHUNKS] */
+	struct bin_words middle[CHUNKS_MAX / 64 / 64], top; /* a bit per word of the level below; a block's: a chunk */
+	struct heap **heaps;         /* [heap_count]; 0: none */
 	uint32_t heap_count, unused; /* unused: first of the heaps without a thread */
-	_Atomic uint32_t orphans;   /* heaps that are orphans (orphan.h) */
-	uint32_t heap_limit;         /* that the reservation holds */
-	uint32_t chunk_count;        /* that the page heap may use */
-	uint32_t chunk_limit;        /* that the reservation holds */
-	uint32_t chunk_ready, meta_ready; /* chunks whose payload, whose metadata is accessible */
+	uint32_t heap_limit;         /* HEAPS_MAX, but in tests */
+	_Atomic uint32_t orphans;    /* heaps that are orphans (orphan.h) */
+	uint32_t chunk_count;        /* that the page heap knows */
+	uint32_t chunk_limit;        /* for which the window has room */
+	uint32_t meta_ready;         /* chunks whose metadata is mapped */
+	uint32_t absent_rows;        /* of chunks that are CHUNK_ABSENT: each is a gap between two mappings */
 	uint32_t chunks_revoked;     /* that are HUGE_REVOKED */
 	size_t   used;               /* granules in slabs and runs */
 	size_t   dirty;              /* granules free and dirty */
 	_Atomic size_t kept;         /* granules of slabs that are LISTED_KEPT */
 	uint32_t epoch;
-	void    *reservation;
-	size_t   reservation_len;
+	size_t   payload_mapped;     /* bytes */
+	struct table_range table[TABLES];
+	struct pool_segment *segments;
+	uintptr_t window;            /* addresses */
+	size_t   window_len;
 	const struct dmm_os *os;
 	/* Guarded objects, which lie elsewhere (sampled.h): a note for each slot, and the slots; 0: none yet. */
 	struct sampled *sampled_notes;
@@ -215,33 +269,45 @@ extern HIDDEN struct slab_root root;
 
 static inline struct slab *slab_at(size_t granule)
 {
-	return &root.slabs[granule];
+	return root.slabs - granule;
 }
 
 static inline uint32_t granule_of(const struct slab *s)
 {
-	return (uint32_t)(s - root.slabs);
+	return (uint32_t)(root.slabs - s);
 }
 
 static inline struct chunk *chunk_at(uint32_t chunk)
 {
-	return &root.chunks[chunk];
+	return &root.blocks[chunk / BLOCK_CHUNKS]->chunk[chunk % BLOCK_CHUNKS];
 }
 
 /* Of 64 chunks. */
 static inline struct bin_words *bins_at(uint32_t word)
 {
-	return &root.bins[word];
+	return &root.blocks[word]->bins;
 }
 
 static inline struct heap *heap_at(uint32_t number)
 {
-	return &root.heaps[number];
+	return root.heaps[number];
 }
 
 static inline uint32_t heap_number(const struct heap *h)
 {
-	return (uint32_t)(h - root.heaps);
+	return h->number;
+}
+
+static inline bool table_grows_down(enum table t)
+{
+	return t == TABLE_AVAIL || t == TABLE_SLABS;
+}
+
+/* Of the lowest byte of it that is mapped. */
+static inline uintptr_t table_address(enum table t)
+{
+	const struct table_range *const r = &root.table[t];
+	return table_grows_down(t) ? r->start - r->mapped : r->start;
 }
 
 static inline char *granule_address(uint32_t granule)

@@ -15,7 +15,7 @@
 	{.stack_bytes = 64 << 10, .stack_least_objects = 4, .stack_most_objects = 255,                     \
 	    .dirty_floor_bytes = 1 << 20, .dirty_share_permille = 125, .purge_age_ms = 400,                \
 	    .purge_tick_ms = 100, .purge_again_ms = 1000, .helper = true, .huge_from_mib = 16,                 \
-	    .grow_ahead_percent = 25, .grow_ahead_mib = 8, .move_from_bytes = 256 << 10}
+	    .grow_ahead_percent = 25, .grow_ahead_mib = 0, .move_from_bytes = 256 << 10}
 
 enum { EVERY = 5000, EVERY_HARDENED = 2000 };
 #define GUARDING_DEFAULTS {.on = false, .report = true, .every = EVERY, .slots = 64}
@@ -353,16 +353,24 @@ void slab_settings_read(void)
 	hardening.canary_bytes = ((hardening.secret & 0x7f) | 0x80) * 0x0101010101010101u;
 }
 
+static bool has_guard_advice(const struct dmm_os *os)
+{
+	void *const p = os->map(os->ctx, os->page, os->page);
+	const bool has = p != NULL && os->advise(os->ctx, p, os->page, DMM_ADVICE_GUARD) == 0;
+
+	if (p != NULL)
+		os->unmap(os->ctx, p, os->page);
+	return has;
+}
+
 void slab_settings_settle(void)
 {
 	const struct dmm_os *const os = root.os;
 
 	if (tuning.observe)
 		os_allow_observers();
-	if (hardening.guard_large) { /* the payload's first granule is a guard anyway */
-		char *const at = (char *)root.base;
-		hardening.guard_advice = os->advise(os->ctx, at, os->page, DMM_ADVICE_GUARD) == 0;
-	}
+	if (hardening.guard_large)
+		hardening.guard_advice = has_guard_advice(os);
 	if (hardening.readonly_conf)
 		os->protect(os->ctx, &settings_page, sizeof settings_page, DMM_PROTECT_READ);
 }

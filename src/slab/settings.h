@@ -14,7 +14,7 @@
  *   huge_from_mib:16            huge pages beyond this, up to twice this (or 128 MiB more) where a chunk is
  *                               nearly full, and so below it once the heap is twice as large; never: none
  *   grow_ahead_percent:25       of the heap is made accessible ahead of need,
- *   grow_ahead_mib:8            and so much in any case; both end where the metadata does, every 128 MiB
+ *   grow_ahead_mib:0            and so much in any case; both end where the metadata does
  *   move_from_bytes:256k        a large object that moves keeps its pages from this size on; never: copied
  *   observe:1                   dmm top and dmm show may look in where Yama forbids it: PR_SET_PTRACER
  *   sized:report                a free that names another size than the object's: one line for the first such, and

@@ -318,7 +318,7 @@ bool slab_check(struct slab *s, struct dmm_fault *why)
 	if (!flagged && s->avail != slab_count_avail(s))
 		return fault(why, "S2 counted", s, s->avail, slab_count_avail(s));
 	for (uint32_t i = 0; i < s->granules; i++) {
-		const struct slab *rest = s + i;
+		const struct slab *rest = slab_at(first + i);
 		if (i > 0 && (kind_of(rest) != GRANULE_REST || rest->head != first))
 			return fault(why, "S3 head", rest, rest->head, first);
 		if ((tag_at(first + i) & ~TAG_REMOTE) != tag_of(s->heap, s->cls))

@@ -1,5 +1,5 @@
 # The default: slab, inlined into malloc and free: libdmm.so, libdmm.a.
-add_library(dmm_slab OBJECT ${CMAKE_CURRENT_LIST_DIR}/size_class.c ${CMAKE_CURRENT_LIST_DIR}/page_heap.c ${CMAKE_CURRENT_LIST_DIR}/page_purge.c ${CMAKE_CURRENT_LIST_DIR}/reservation.c ${CMAKE_CURRENT_LIST_DIR}/slab.c ${CMAKE_CURRENT_LIST_DIR}/thread_cache.c
+add_library(dmm_slab OBJECT ${CMAKE_CURRENT_LIST_DIR}/size_class.c ${CMAKE_CURRENT_LIST_DIR}/page_heap.c ${CMAKE_CURRENT_LIST_DIR}/page_purge.c ${CMAKE_CURRENT_LIST_DIR}/window.c ${CMAKE_CURRENT_LIST_DIR}/chunks.c ${CMAKE_CURRENT_LIST_DIR}/payload.c ${CMAKE_CURRENT_LIST_DIR}/walk.c ${CMAKE_CURRENT_LIST_DIR}/huge_page.c ${CMAKE_CURRENT_LIST_DIR}/slab.c ${CMAKE_CURRENT_LIST_DIR}/thread_cache.c
 	${CMAKE_CURRENT_LIST_DIR}/thread.c ${CMAKE_CURRENT_LIST_DIR}/remote.c ${CMAKE_CURRENT_LIST_DIR}/large.c ${CMAKE_CURRENT_LIST_DIR}/alloc.c ${CMAKE_CURRENT_LIST_DIR}/purge.c ${CMAKE_CURRENT_LIST_DIR}/purger.c ${CMAKE_CURRENT_LIST_DIR}/predict.c ${CMAKE_CURRENT_LIST_DIR}/fork.c ${CMAKE_CURRENT_LIST_DIR}/orphan.c ${CMAKE_CURRENT_LIST_DIR}/settings.c ${CMAKE_CURRENT_LIST_DIR}/hardened.c
 	${CMAKE_CURRENT_LIST_DIR}/canary.c ${CMAKE_CURRENT_LIST_DIR}/guarded.c ${CMAKE_CURRENT_LIST_DIR}/system.c ${CMAKE_CURRENT_LIST_DIR}/measure.c ${CMAKE_CURRENT_LIST_DIR}/perturb.c
 	${CMAKE_CURRENT_LIST_DIR}/sampled.c ${CMAKE_CURRENT_LIST_DIR}/sampled_report.c)

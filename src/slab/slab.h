@@ -75,7 +75,7 @@ static inline void live_set(const void *p)
 
 static inline _Atomic uint64_t *avail_word(const void *p)
 {
-	return &root.avail[(uintptr_t)p >> WORD_SHIFT];
+	return root.avail - ((uintptr_t)p >> WORD_SHIFT);
 }
 
 static inline uint32_t tag_at(size_t granule)

@@ -1,7 +1,4 @@
 /* system.c - the adapter to struct dmm_system: the same functions as malloc's, through a table.
- *
- * walk: objects are live exactly where both their bits are 0, so the whole heap is told from metadata.
- * It wants a heap at rest: no other thread allocates meanwhile.
  */
 #include "slab/system.h"
 
@@ -12,97 +9,6 @@
 #include "slab/page_heap.h"
 #include "slab/purge.h"
 #include "slab/sampled.h"
-
-struct walk {
-	dmm_visit *visit;
-	void *arg;
-	struct dmm_piece last; /* neighbours of one kind and text are told as one, unless live */
-};
-
-static int flush(struct walk *w)
-{
-	const struct dmm_piece piece = w->last;
-	w->last.len = 0;
-	return piece.len != 0 ? w->visit(w->arg, &piece) : 0;
-}
-
-static int tell(struct walk *w, const void *p, size_t len, enum dmm_kind kind, const char *what, int bin)
-{
-	if (len == 0)
-		return 0;
-	if (kind != DMM_LIVE && w->last.len != 0 && w->last.kind == kind && w->last.what == what &&
-	    w->last.bin == bin) {
-		w->last.len += len;
-		return 0;
-	}
-	const int r = flush(w);
-	w->last = (struct dmm_piece){(uintptr_t)p, len, kind, what, bin};
-	return r;
-}
-
-static int walk_slab(struct walk *w, const struct slab *s)
-{
-	char *p = slab_start(s);
-	char *const end = p + ((size_t)s->granules << GRANULE_SHIFT);
-	const size_t step = s->size;
-	const bool orphan = heap_of(s)->orphan;
-	int r = 0;
-
-	for (unsigned i = 0; i < s->count && r == 0; i++, p += step) {
-		const bool live = orphan ? (atomic_load(avail_word(p)) & bit_of(p)) == 0 : object_live(p);
-		r = tell(w, p, step, live ? DMM_LIVE : DMM_FREE, live ? "object" : "slab", s->cls);
-	}
-	return r != 0 ? r : tell(w, p, ptr_diff(end, p), DMM_PAD, "slab tail", s->cls);
-}
-
-/* What begins at a granule, and how many granules it is. */
-static int walk_granule(struct walk *w, uint32_t granule, uint32_t *count)
-{
-	const struct chunk *c = chunk_at(granule / CHUNK_GRANULES);
-	const struct slab *s = slab_at(granule);
-	char *const p = granule_address(granule);
-
-	*count = 1;
-	if (granule == 0)
-		return tell(w, p, GRANULE, DMM_META, "guard", -1);
-	if (c->free[granule % CHUNK_GRANULES / 64] >> granule % 64 & 1)
-		return tell(w, p, GRANULE, DMM_FREE, "run", -1);
-	if (kind_of(s) == GRANULE_RUN) {
-		*count = s->run;
-		return tell(w, p, (size_t)s->run << GRANULE_SHIFT, DMM_LIVE, "run", -1);
-	}
-	if (kind_of(s) == GRANULE_SLAB) {
-		*count = s->granules;
-		return walk_slab(w, s);
-	}
-	return tell(w, p, GRANULE, DMM_PAD, "lost", -1); /* neither free nor in use */
-}
-
-/* The reservation, from its first byte to its last. */
-static int walk_reservation(dmm_visit *visit, void *arg)
-{
-	struct walk w = {.visit = visit, .arg = arg};
-	int r = tell(&w, root.reservation, root.base - (uintptr_t)root.reservation, DMM_META, "tables", -1);
-	for (uint32_t g = 0, n; r == 0 && g < root.chunk_count * CHUNK_GRANULES; g += n)
-		r = walk_granule(&w, g, &n);
-	char *const top = granule_address(root.chunk_count * CHUNK_GRANULES);
-	if (r == 0)
-		r = tell(&w, top, (uintptr_t)root.reservation + root.reservation_len - (uintptr_t)top,
-		    DMM_FREE, "reserve", -1);
-	return r != 0 ? r : flush(&w);
-}
-
-int slab_walk(dmm_visit *visit, void *arg)
-{
-	const bool before = sampled_address() < (uintptr_t)root.reservation;
-
-	if (root.base == 0)
-		return 0;
-	int r = before ? sampled_walk(visit, arg) : 0;
-	if (r == 0)
-		r = walk_reservation(visit, arg);
-	return r != 0 || before ? r : sampled_walk(visit, arg);
-}
 
 static bool fault(struct dmm_fault *why, const char *rule, const void *at, uint64_t found, uint64_t wanted)
 {

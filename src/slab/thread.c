@@ -12,6 +12,7 @@
 #include "slab/remote.h"
 #include "slab/sampled.h"
 #include "slab/thread_cache.h"
+#include "slab/window.h"
 
 struct slab_root root;
 extern __attribute__((visibility("default"), alias("root"))) struct slab_root dmm_slab_root;
@@ -24,22 +25,18 @@ static const struct dmm_os *start_os = &os_linux;
 
 /* ---- heaps ---------------------------------------------------------------------------------- */
 
-static bool accessible(void *from, void *to)
-{
-	char *const first = (char *)round_down((uintptr_t)from, root.os->page);
-	char *const last = (char *)round_up((uintptr_t)to, root.os->page);
-	return root.os->protect(root.os->ctx, first, ptr_diff(last, first), DMM_PROTECT_RW) == 0;
-}
+static struct heap *heaps[HEAPS_MAX];
 
 /* heaps_lock is held, or nobody else is there. */
 static struct heap *heap_new(void)
 {
 	const uint32_t number = root.heap_count;
-	struct heap *const h = heap_at(number);
+	struct heap *const h = number < root.heap_limit ? window_pool(HEAP_BYTES) : NULL;
 
-	if (number >= root.heap_limit || !accessible(h, h + 1) ||
-	    !accessible(heap_stacks(h), heap_stacks(h + 1)))
+	if (h == NULL)
 		return NULL;
+	h->number = number;
+	heaps[number] = h;
 	root.heap_count = number + 1;
 	return h;
 }
@@ -219,7 +216,9 @@ static bool start_locked(void)
 	root.heap_bytes = sizeof(struct heap);
 	root.granule = GRANULE;
 	root.chunk_granules = CHUNK_GRANULES;
-	root.heap_stacks = HEAP_STACKS_BYTES;
+	root.heap_head = HEAP_HEAD;
+	root.heaps = heaps;
+	root.heap_limit = HEAPS_MAX;
 	root.classes = class_count;
 	root.class_table = size_class;
 	if (!have_key)

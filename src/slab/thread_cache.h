@@ -61,7 +61,7 @@ NO_SANITIZE static inline uint32_t own_tag(void)
 
 static inline char *heap_stacks(const struct heap *h)
 {
-	return root.stacks + heap_number(h) * HEAP_STACKS_BYTES;
+	return (char *)(uintptr_t)h + HEAP_HEAD;
 }
 
 static inline void **small_stack(const struct heap *h, unsigned cls)

@@ -81,8 +81,8 @@ static size_t kept(size_t n)
 		cls++;
 	for (int i = 0; i < COUNT; i++) {
 		free(objects[i]);
-		const struct heap *const h = &r->heaps[HEAP_FIRST];
-		char *const stacks = r->stacks + (size_t)HEAP_FIRST * HEAP_STACKS_BYTES;
+		const struct heap *const h = r->heaps[HEAP_FIRST];
+		char *const stacks = (char *)(uintptr_t)h + HEAP_HEAD;
 		void **const top = h->owner->stack[cls].top;
 		void **const large = (void **)(stacks + CLASS_MAX * STACK_SMALL_BYTES + cls * STACK_BYTES) + 1;
 		void **const small = (void **)(stacks + cls * STACK_SMALL_BYTES) + 1;

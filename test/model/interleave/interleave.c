@@ -59,16 +59,16 @@ bool sched_worth(const volatile void *at)
 {
 	const uintptr_t word = (uintptr_t)at;
 	const uintptr_t live = (uintptr_t)&root.live[root.base >> WORD_SHIFT];
-	const uintptr_t avail = (uintptr_t)&root.avail[root.base >> WORD_SHIFT];
+	const uintptr_t avail = root.table[TABLE_AVAIL].start - 8; /* which grows downwards */
 	const size_t words = (size_t)root.chunk_count * CHUNK_GRANULES * GRANULE_WORDS;
 
 	if (at == &root.shared || word - live < words * 8)
 		return false;
-	if (within(at, root.slabs, root.chunk_count * CHUNK_GRANULES * sizeof *root.slabs))
+	if (within(at, (void *)table_address(TABLE_SLABS), root.table[TABLE_SLABS].mapped))
 		return false; /* kind: written before the tag, and under a lock */
-	if (word - avail >= words * 8)
+	if (avail - word >= words * 8)
 		return true;
-	const size_t granules = size_class[cls].granules, w = (word - avail) / 8;
+	const size_t granules = size_class[cls].granules, w = (avail - word) / 8;
 	const size_t in_slab = (w - (size_t)GRANULE_WORDS) % (granules * GRANULE_WORDS); /* granule 0 is a guard */
 	for (unsigned i = 0; i < size_class[cls].count; i++)
 		if (i * size_class[cls].size >> WORD_SHIFT == in_slab)

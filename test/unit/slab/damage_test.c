@@ -97,9 +97,9 @@ TEST(damage_to_a_slab_is_named)
 	assert_true(in->avail > 0);
 	BREAK(in->avail, 0, "S2 counted");
 	assert_true(m->granules > 1);
-	BREAK(m[1].head, m[1].head + 1, "S3 head");
-	BREAK(m[m->granules - 1].head, granule_of(s), "S3 head");
-	BREAK(m[1].kind, GRANULE_NONE, "S3 head");
+	BREAK(slab_at(granule_of(m) + 1)->head, granule_of(m) + 1, "S3 head");
+	BREAK(slab_at(granule_of(m) + m->granules - 1)->head, granule_of(s), "S3 head");
+	BREAK(slab_at(granule_of(m) + 1)->kind, GRANULE_NONE, "S3 head");
 	BREAK(root.tags[granule_of(m)], root.tags[granule_of(m)] + TAG_STACK, "S4 tagged");
 	BREAK(root.tags[granule_of(m) + 1], 0, "S4 tagged");
 	BREAK(root.tags[granule_of(m) + m->granules - 1], tag_of(HEAP_LATE, m->cls), "S4 tagged");
@@ -151,9 +151,9 @@ static int count(void *arg, const struct dmm_piece *piece)
 {
 	struct tally *const t = arg;
 
-	assert_int_equal(piece->addr, t->at); /* no gap */
+	assert_true(piece->addr >= t->at);
 	assert_true(piece->len > 0);
-	t->at += piece->len;
+	t->at = piece->addr + piece->len;
 	t->live += piece->kind == DMM_LIVE && strcmp(piece->what, "object") == 0;
 	t->runs += piece->kind == DMM_LIVE && strcmp(piece->what, "run") == 0;
 	return 0;
@@ -162,14 +162,13 @@ static int count(void *arg, const struct dmm_piece *piece)
 TEST(the_walk_tells_every_live_object_once_and_nothing_else_as_live)
 {
 	begin();
-	struct tally t = {.at = (uintptr_t)root.reservation};
+	struct tally t = {0};
 	assert_int_equal(slab_walk(count, &t), 0);
-	assert_int_equal(t.at, (uintptr_t)root.reservation + root.reservation_len);
 	assert_int_equal(t.live, OBJECTS);
 	assert_int_equal(t.runs, 1);
 	slab_free(large);
 	slab_free(small[1]);
-	t = (struct tally){.at = (uintptr_t)root.reservation};
+	t = (struct tally){0};
 	assert_int_equal(slab_walk(count, &t), 0);
 	assert_int_equal(t.live, OBJECTS - 1);
 	assert_int_equal(t.runs, 0);

@@ -14,7 +14,7 @@
 #include "test.h"
 
 struct paper paper;
-size_t paper_most_reserved;
+size_t paper_most_window;
 bool paper_no_guards;
 static const char *text = "";
 
@@ -24,16 +24,32 @@ const char *slab_settings_text(void)
 	return text;
 }
 
-static void *paper_reserve(void *ctx, size_t len, size_t align)
+static void *paper_window(void *ctx, size_t len, size_t align)
 {
 	(void)ctx;
-	return paper_most_reserved != 0 && len > paper_most_reserved ? NULL : os_linux.reserve(NULL, len, align);
+	return paper_most_window != 0 && len > paper_most_window ? NULL : os_linux.window(NULL, len, align);
+}
+
+static int paper_map_at(void *ctx, void *p, size_t len)
+{
+	(void)ctx;
+	if (paper.no_map || (paper.most_usable != 0 && len > paper.most_usable))
+		return -ENOMEM;
+	if ((uintptr_t)p < paper.foreign_end && (uintptr_t)p + len > paper.foreign)
+		return -EEXIST;
+	return os_linux.map_at(NULL, p, len);
+}
+
+static void *paper_map(void *ctx, size_t len, size_t align)
+{
+	(void)ctx;
+	return paper.no_map || paper.no_segments ? NULL : os_linux.map(NULL, len, align);
 }
 
 static int paper_protect(void *ctx, void *p, size_t len, enum dmm_protect how)
 {
 	(void)ctx;
-	if (paper.no_protect || (how == DMM_PROTECT_RW && paper.most_usable != 0 && len > paper.most_usable))
+	if (paper.no_protect)
 		return -ENOMEM;
 	return os_linux.protect(NULL, p, len, how);
 }
@@ -84,7 +100,9 @@ void paper_begin(const char *settings)
 {
 	paper_end();
 	paper = (struct paper){.os = os_linux, .now_ns = 1000000000};
-	paper.os.reserve = paper_reserve;
+	paper.os.window = paper_window;
+	paper.os.map_at = paper_map_at;
+	paper.os.map = paper_map;
 	paper.os.protect = paper_protect;
 	paper.os.purge = paper_purge;
 	paper.os.advise = paper_advise;
@@ -97,7 +115,7 @@ void paper_begin(const char *settings)
 
 void paper_end(void)
 {
-	paper.no_protect = false;
+	paper.no_protect = paper.no_map = false;
 	paper.most_usable = 0;
 	purge_by(PURGE_BY_CLOCK);
 	if (root.base == 0)
@@ -116,15 +134,15 @@ void paper_pass_ms(unsigned ms)
 
 size_t paper_resident(const void *p, size_t len)
 {
-	static unsigned char page[1 << 16];
+	unsigned char page[GRANULE / 4096];
 	const uintptr_t from = round_down((uintptr_t)p, 4096), to = round_up((uintptr_t)p + len, 4096);
 	size_t bytes = 0;
 
 	for (uintptr_t at = from; at < to;) {
-		const size_t n = min_size(to - at, sizeof page * 4096);
-		assert_int_equal(mincore((void *)at, n, page), 0);
-		for (size_t i = 0; i < n / 4096; i++)
-			bytes += (page[i] & 1) * 4096u;
+		const size_t n = min_size(to - at, GRANULE - at % GRANULE);
+		if (mincore((void *)at, n, page) == 0)
+			for (size_t i = 0; i < n / 4096; i++)
+				bytes += (page[i] & 1) * 4096u;
 		at += n;
 	}
 	return bytes;

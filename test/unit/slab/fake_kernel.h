@@ -10,8 +10,10 @@ enum { PAPER_CALLS = 4096 };
 struct paper {
 	struct dmm_os os;
 	uint64_t now_ns;
-	size_t most_usable;   /* nor does protect() make more accessible in one call; 0: no bound */
-	bool   no_purge, no_move, no_protect, move_loses;
+	size_t most_usable;   /* nor does map_at() map more in one call; 0: no bound */
+	bool   no_purge, no_move, no_protect, no_map, move_loses;
+	bool   no_segments; /* map() gives nothing: a full pool stays full */
+	uintptr_t foreign, foreign_end; /* map_at() finds something of others there */
 	bool   moves_in_chunk;    /* alone; across its end -EFAULT */
 	size_t moves_before_loss; /* move_loses: so many are granted before */
 	size_t moves_every, moves_asked; /* every so-manieth is refused; 0: none */
@@ -26,7 +28,7 @@ struct paper {
 
 extern struct paper paper;
 extern bool paper_no_guards; /* nor has the next heap's kernel guards in page tables: before Linux 6.13 */
-extern size_t paper_most_reserved; /* the next heap's reserve() gives no more at once; 0: what is asked */
+extern size_t paper_most_window; /* the next heap's window() names no more addresses; 0: what is asked */
 
 /* A heap on it, with these settings ("" : none); ends the one that was there. */
 void paper_begin(const char *settings);

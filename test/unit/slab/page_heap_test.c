@@ -35,7 +35,9 @@ static unsigned bin(unsigned len)
 
 static bool may_take(uint32_t g, bool dirty)
 {
-	return model.owner[g] == 0 && g != 0 && (!dirty || model.dirty[g]);
+	const struct chunk *const c = chunk_at(g / CHUNK_GRANULES);
+	const bool mapped = c->state == CHUNK_ABSENT || g % CHUNK_GRANULES < c->mapped;
+	return model.owner[g] == 0 && g != 0 && mapped && (!dirty || model.dirty[g]);
 }
 
 static unsigned longest(uint32_t chunk, bool dirty)
@@ -206,13 +208,13 @@ TEST(a_chunk_whose_last_granule_is_taken_still_gives_its_127)
 	paper_end();
 }
 
-TEST(runs_stop_at_the_end_of_the_reservation_and_nothing_changes)
+TEST(runs_stop_at_the_end_of_the_window_and_nothing_changes)
 {
 	bool clean;
 
-	paper_most_reserved = (size_t)200 << 20;
+	paper_most_window = (size_t)200 << 20;
 	paper_begin("guarded:0");
-	paper_most_reserved = 0;
+	paper_most_window = 0;
 	const uint32_t limit = root.chunk_limit;
 	assert_in_range(limit, 64, 100);
 	assert_int_equal(run_take(limit * CHUNK_GRANULES, 1, &clean), 0); /* granule 0 is not to be had */

@@ -277,8 +277,12 @@ TEST(trim_gives_back_all_but_what_is_to_be_kept_and_says_how_much)
 
 static size_t resident_metadata(void)
 {
-	const uintptr_t from = (uintptr_t)root.slabs;
-	return paper_resident((void *)from, root.base - from);
+	static const enum table tables[] = {TABLE_AVAIL, TABLE_LIVE, TABLE_SLABS, TABLE_TAGS};
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
+		bytes += paper_resident((void *)table_address(tables[i]), root.table[tables[i]].mapped);
+	return bytes;
 }
 
 TEST(metadata_of_chunks_that_are_all_free_comes_back_too)

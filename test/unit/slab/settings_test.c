@@ -68,7 +68,7 @@ TEST(each_setting_has_the_default_that_its_page_names)
 	static const char *const defaults[][2] = {{"stack_bytes", "64k"}, {"stack_least_objects", "4"},
 	    {"dirty_floor_bytes", "1m"}, {"dirty_share_permille", "125"}, {"purge_age_ms", "400"},
 	    {"purge_tick_ms", "100"}, {"purge_again_ms", "1000"},
-	    {"helper", "1"}, {"huge_from_mib", "16"}, {"grow_ahead_percent", "25"}, {"grow_ahead_mib", "8"},
+	    {"helper", "1"}, {"huge_from_mib", "16"}, {"grow_ahead_percent", "25"}, {"grow_ahead_mib", "0"},
 	    {"move_from_bytes", "256k"}, {"observe", "0"}, {"canary", "0"}, {"zero_on_free", "0"},
 	    {"check_on_reuse", "0"}, {"quarantine", "0"}, {"random_order", "0"}, {"guard_large", "0"},
 	    {"readonly_conf", "0"}, {"sized", "report"}, {"stats", "0"}, {"deepbind", "0"}};

@@ -144,12 +144,12 @@ static void *begins_as_well(void *arg)
 	return arg;
 }
 
-static void *reserve_while_another_begins(void *ctx, size_t len, size_t align)
+static void *window_while_another_begins(void *ctx, size_t len, size_t align)
 {
 	if (!second_began)
 		second_began = pthread_create(&second, NULL, begins_as_well, NULL) == 0;
 	usleep(100000); /* until it waits for us */
-	return os_linux.reserve(ctx, len, align);
+	return os_linux.window(ctx, len, align);
 }
 
 TEST(who_begins_while_another_is_at_it_waits_and_has_a_heap_of_its_own)
@@ -157,7 +157,7 @@ TEST(who_begins_while_another_is_at_it_waits_and_has_a_heap_of_its_own)
 	struct dmm_os os = os_linux;
 
 	paper_end();
-	os.reserve = reserve_while_another_begins;
+	os.window = window_while_another_begins;
 	assert_true(slab_start_on(&os));
 	assert_true(second_began);
 	pthread_join(second, NULL);

@@ -1,0 +1,162 @@
+/* huge_page.c - see huge_page.h. */
+#include "slab/huge_page.h"
+
+#include "base/bits.h"
+#include "slab/settings.h"
+#include "slab/slab.h"
+
+/* The first chunk that gets some. */
+static size_t huge_from(void)
+{
+	return tuning.huge_from_mib == SETTING_NEVER ? SETTING_NEVER :
+	    ((tuning.huge_from_mib << 20) + HUGE_PAGE_SIZE - 1) / HUGE_PAGE_SIZE;
+}
+
+static size_t free_bytes(const struct chunk *c)
+{
+	return (size_t)(popcount(c->free[0]) + popcount(c->free[1])) * GRANULE;
+}
+
+static void advise_huge(uint32_t chunk, enum dmm_advice what)
+{
+	struct chunk *const c = chunk_at(chunk);
+
+	root.chunks_revoked -= c->huge == HUGE_REVOKED;
+	c->huge = HUGE_ADVISED;
+	root.os->advise(root.os->ctx, granule_address(chunk * CHUNK_GRANULES), HUGE_PAGE_SIZE, what);
+}
+
+size_t huge_page_holes(uint32_t chunk)
+{
+	size_t pages = 0;
+
+	for (uint32_t i = 0; i < CHUNK_GRANULES; i++) {
+		const struct slab *const s = slab_at(chunk * CHUNK_GRANULES + i);
+		if (kind_of(s) == GRANULE_SLAB)
+			pages += popcount(s->purged);
+	}
+	return pages * PURGE_UNIT;
+}
+
+static bool nearly_full(uint32_t chunk, size_t holes)
+{
+	const struct chunk *const c = chunk_at(chunk);
+
+	return !c->claimed && free_bytes(c) + holes <= HUGE_PAGE_SIZE / 4;
+}
+
+static bool whole(const struct chunk *c)
+{
+	return c->state == CHUNK_HERE && c->mapped == CHUNK_GRANULES;
+}
+
+/* Is one of some words at the start of a page not 0? */
+static bool written(const char *page)
+{
+	enum { WORDS = 4, STEP = 64 };
+
+	for (int i = 0; i < WORDS; i++)
+		if (root.os->written(root.os->ctx, page + i * STEP))
+			return true;
+	return false;
+}
+
+/* Of a large object perhaps only the beginning was touched: a collapse would make memory of the rest. */
+static bool mostly_written(uint32_t chunk)
+{
+	enum { SAMPLES = 8, MISSING = SAMPLES / 4 };
+	unsigned there = 0;
+
+	if (root.os->written == NULL)
+		return true;
+	for (uint32_t i = 0; i < SAMPLES; i++)
+		there += written(granule_address(chunk * CHUNK_GRANULES + (2 * i + 1) * CHUNK_GRANULES / SAMPLES / 2));
+	return there >= SAMPLES - MISSING;
+}
+
+/* One that was filled before there were huge pages; the next when the heap has grown again, since each takes a
+ * third of a millisecond, and ten times that where a host has to find the memory. */
+static void collapse_one_below(uint32_t end)
+{
+	for (uint32_t chunk = 1; chunk < end; chunk++) /* 0 begins with a guard */
+		if (whole(chunk_at(chunk)) && chunk_at(chunk)->huge == HUGE_NOT &&
+		    nearly_full(chunk, huge_page_holes(chunk)) && mostly_written(chunk)) {
+			advise_huge(chunk, DMM_ADVICE_HUGE);
+			advise_huge(chunk, DMM_ADVICE_COLLAPSE);
+			return;
+		}
+}
+
+/* The last chunk of a heap is filled by half on average, which is much of a small heap: up to here a chunk
+ * becomes a huge page when it is nearly full.  A large heap would pay for it with page faults and copies. */
+static size_t huge_at_once_from(void)
+{
+	enum { MOST = 64 }; /* chunks that are advised out of order: each may be a mapping of its own */
+	const size_t first = huge_from();
+
+	return first == SETTING_NEVER ? first : min_size(2 * first, first + MOST);
+}
+
+bool huge_page_begins_anew(uint32_t chunk)
+{
+	return chunk >= huge_at_once_from();
+}
+
+void huge_page_fill(uint32_t chunk)
+{
+	const struct chunk *const c = chunk_at(chunk);
+	const size_t first = huge_from();
+	const bool never_was = c->huge == HUGE_NOT, at_once = never_was && chunk >= huge_at_once_from();
+
+	if (!whole(c) || c->huge == HUGE_ADVISED || (never_was && chunk < first) || !(at_once || nearly_full(chunk, 0)))
+		return;
+	advise_huge(chunk, DMM_ADVICE_HUGE);
+	if (!never_was) /* parts of it were given back, which collapsing would fill: khugepaged has time */
+		return;
+	if (!at_once)
+		advise_huge(chunk, DMM_ADVICE_COLLAPSE);
+	if (chunk >= 2 * first)
+		collapse_one_below((uint32_t)first);
+}
+
+void huge_page_revoke(uint32_t chunk, size_t holes)
+{
+	enum { MANY = HUGE_PAGE_SIZE / 4 };
+	enum { MOST = 4096 }; /* each may split one mapping in three, and the program needs some */
+	struct chunk *const c = chunk_at(chunk);
+	const size_t empty = free_bytes(c) + holes;
+	const bool advised = c->huge == HUGE_ADVISED;
+
+	if (!whole(c))
+		return;
+	if (empty == HUGE_PAGE_SIZE && chunk >= huge_at_once_from()) { /* nothing is left of it: it begins anew */
+		if (c->huge == HUGE_REVOKED)
+			advise_huge(chunk, DMM_ADVICE_HUGE);
+		return;
+	}
+	/* One that was none yet need not be full: only holes in its slabs matter, which nobody will see when it is. */
+	if (c->huge == HUGE_REVOKED || (advised ? empty : holes) <= MANY || (!advised && chunk < huge_from()) ||
+	    root.chunks_revoked >= MOST)
+		return;
+	c->huge = HUGE_REVOKED;
+	root.chunks_revoked++;
+	root.os->advise(root.os->ctx, granule_address(chunk * CHUNK_GRANULES), HUGE_PAGE_SIZE, DMM_ADVICE_NOHUGE);
+}
+
+void huge_page_fill_run(uint32_t first, uint32_t count)
+{
+	const uint32_t end = (first + count) / CHUNK_GRANULES;
+
+	for (uint32_t chunk = (first + CHUNK_GRANULES - 1) / CHUNK_GRANULES; chunk < end; chunk++)
+		if (chunk >= huge_from() && chunk_at(chunk)->huge != HUGE_ADVISED)
+			advise_huge(chunk, DMM_ADVICE_HUGE);
+}
+
+void huge_page_forget(uint32_t chunk)
+{
+	struct chunk *const c = chunk_at(chunk);
+
+	root.chunks_revoked -= c->huge == HUGE_REVOKED;
+	c->huge = HUGE_NOT;
+	c->holed = false;
+}

@@ -1,0 +1,32 @@
+/* payload.h - which granules of payload are mapped, and by whom.
+ *
+ *   chunk     0 | 1 | 2 | 3 | 4 | 5 | 6 |                 the heap grows at its top, by granules
+ *             here    A   F   here    here, but not all
+ *                     |   |                \_ top
+ *                     |   \ CHUNK_FOREIGN: something of others lies there
+ *                     \---- CHUNK_ABSENT: all free, given back, unmapped; mapped again when it is taken
+ *
+ * Page_lock is held.
+ */
+#ifndef SLAB_PAYLOAD_H
+#define SLAB_PAYLOAD_H
+
+#include "slab/root.h"
+
+/* The first granules of a new window; false: the system refuses. */
+bool payload_begin(void);
+/* The granule behind the last one that is mapped, or may be mapped next. */
+uint32_t payload_top(void);
+/* Make all granules up to `end` exist, but where others have mapped something; false: the system refuses. */
+bool payload_grow(uint32_t end);
+/* Map those chunks of [first, first + count) again that were given back; all of them are free.  False: not all of
+ * them could be; those that could are ours, and what others took is theirs. */
+bool payload_here(uint32_t first, uint32_t count);
+/* A chunk that is all free and clean is unmapped, so that it counts neither as address space nor as a commitment;
+ * false: it stays as it is. */
+bool payload_unmap(uint32_t chunk);
+/* The system refuses memory: give it all chunks that are free, but those of [first, first + count).  True: some
+ * were. */
+bool payload_shed(uint32_t first, uint32_t count);
+
+#endif

@@ -1,0 +1,254 @@
+/* window_test.c - where tables and payload lie, and what others have mapped there. */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/bits.h"
+#include "os/os.h"
+#include "fake_kernel.h"
+#include "slab/alloc.h"
+#include "slab/fast.h"
+#include "slab/page_heap.h"
+#include "slab/purge.h"
+#include "slab/system.h"
+#include "slab/window.h"
+#include "test.h"
+
+static const size_t MIB = 1 << 20;
+
+static char *painted(size_t n, char with)
+{
+	char *const p = slab_malloc(n);
+	assert_non_null(p);
+	return memset(p, with, n);
+}
+
+/* ---- the layout */
+
+static void read_at(void *arg)
+{
+	(void)*(volatile char *)arg;
+}
+
+/* What a table takes for so many chunks. */
+static void table_fits(enum table t, size_t record, uintptr_t lowest[], uintptr_t end[])
+{
+	const size_t len = (size_t)root.chunk_limit * CHUNK_GRANULES * record;
+
+	lowest[t] = root.table[t].start - (table_grows_down(t) ? len : 0);
+	end[t] = root.table[t].start + (table_grows_down(t) ? 0 : len);
+	assert_true(root.table[t].mapped >= root.chunk_count * CHUNK_GRANULES * record);
+}
+
+TEST(no_table_reaches_into_another_and_guards_lie_between_them)
+{
+	for (paper_most_window = 40 * MIB; paper_most_window < (size_t)3 << 40; paper_most_window *= 5) {
+		uintptr_t lowest[TABLES], end[TABLES];
+		paper_begin("guarded:0");
+		const size_t chunks = root.chunk_limit, words = GRANULE_WORDS * sizeof(uint64_t);
+		table_fits(TABLE_AVAIL, words, lowest, end);
+		table_fits(TABLE_LIVE, words, lowest, end);
+		table_fits(TABLE_SLABS, sizeof(struct slab), lowest, end);
+		table_fits(TABLE_TAGS, sizeof *root.tags, lowest, end);
+		assert_true(root.window <= lowest[TABLE_AVAIL]);
+		assert_true(end[TABLE_AVAIL] + 4096 <= root.table[TABLE_POOL].start);
+		assert_true(root.table[TABLE_POOL].start + root.table[TABLE_POOL].mapped + 4096 <= lowest[TABLE_LIVE]);
+		assert_true(end[TABLE_LIVE] <= lowest[TABLE_SLABS]);
+		assert_true(end[TABLE_SLABS] + 4096 <= lowest[TABLE_TAGS]);
+		assert_true(end[TABLE_TAGS] + 4096 <= root.base + GRANULE);
+		assert_int_equal(root.base % HUGE_PAGE_SIZE, 0);
+		assert_true(root.base + chunks * HUGE_PAGE_SIZE <= root.window + root.window_len);
+		assert_true(root.window_len <= paper_most_window);
+		assert_true(chunks == CHUNKS_MAX || root.window_len > paper_most_window / 100 * 55);
+		char *const p = painted(100, 1);
+		test_dies_by(read_at, (char *)root.base - 1, SIGSEGV);
+		test_dies_by(read_at, (char *)root.base + GRANULE - 1, SIGSEGV);
+		for (enum table t = 0; t < TABLES; t++) {
+			test_dies_by(read_at, (char *)table_address(t) - 1, SIGSEGV);
+			test_dies_by(read_at, (char *)table_address(t) + root.table[t].mapped, SIGSEGV);
+		}
+		slab_free(p);
+	}
+	paper_end();
+	paper_most_window = 0;
+}
+
+TEST(beginnings_of_tables_that_grow_apart_share_a_page_of_page_tables)
+{
+	for (int i = 0; i < 100; i++) {
+		paper_begin("guarded:0");
+		const uintptr_t two = HUGE_PAGE_SIZE, gib = (uintptr_t)1 << 30;
+		assert_int_equal(table_address(TABLE_AVAIL) / two, root.table[TABLE_LIVE].start / two);
+		assert_int_equal(table_address(TABLE_AVAIL) / two, root.table[TABLE_POOL].start / two);
+		assert_int_equal(table_address(TABLE_SLABS) / two, root.table[TABLE_TAGS].start / two);
+		assert_int_equal(root.table[TABLE_TAGS].start / gib, root.base / gib);
+		paper_end();
+	}
+}
+
+TEST(without_room_for_eight_chunks_there_is_no_heap_and_later_there_may_be)
+{
+	paper_begin("guarded:0");
+	paper_end();
+	paper_most_window = 8 * MIB;
+	assert_false(slab_start_on(&paper.os));
+	assert_int_equal(root.base, 0);
+	paper_most_window = 0;
+	paper.no_map = true;
+	assert_false(slab_start_on(&paper.os));
+	paper.no_map = false;
+	paper_begin("guarded:0");
+	slab_free(painted(100, 1));
+	paper_sound();
+	paper_end();
+}
+
+/* ---- what others have mapped */
+
+TEST(a_chunk_in_which_others_have_mapped_something_is_never_used)
+{
+	enum { OBJECTS = 400 };
+	static char *p[OBJECTS];
+
+	paper_begin("guarded:0");
+	paper.foreign = root.base + 5 * HUGE_PAGE_SIZE + 100 * GRANULE;
+	paper.foreign_end = paper.foreign + 2 * HUGE_PAGE_SIZE;
+	for (size_t i = 0; i < OBJECTS; i++) {
+		p[i] = painted(i % 3 == 0 ? 3 * MIB : 40000, (char)i);
+		assert_true((uintptr_t)p[i] >= paper.foreign_end || (uintptr_t)p[i] + 40000 <= paper.foreign);
+	}
+	assert_int_equal(chunk_at(6)->state, CHUNK_FOREIGN);
+	paper_sound();
+	for (size_t i = 0; i < OBJECTS; i++)
+		slab_free(p[i]);
+	slab_trim(0);
+	paper_sound();
+	paper_end();
+}
+
+TEST(a_chunk_that_others_took_while_it_was_given_back_is_lost_and_nothing_else_is)
+{
+	paper_begin("guarded:0");
+	char *const p = painted(30 * MIB, 1);
+	slab_free(p);
+	slab_trim(0);
+	const uint32_t chunk = (uint32_t)(((uintptr_t)p - root.base) / HUGE_PAGE_SIZE) + 4;
+	assert_int_equal(chunk_at(chunk)->state, CHUNK_ABSENT);
+	paper.foreign = (uintptr_t)granule_address(chunk * CHUNK_GRANULES);
+	paper.foreign_end = paper.foreign + 1;
+	char *const q = painted(30 * MIB, 2);
+	assert_true((uintptr_t)q > paper.foreign);
+	char *const small = painted(6 * MIB, 3);
+	assert_true((uintptr_t)small < paper.foreign);
+	assert_int_equal(chunk_at(chunk)->state, CHUNK_FOREIGN);
+	paper_sound();
+	slab_free(q), slab_free(small);
+	paper_sound();
+	paper_end();
+}
+
+TEST(where_others_have_mapped_something_in_a_table_the_window_ends)
+{
+	paper_begin("guarded:0");
+	painted(100, 1);
+	paper.foreign = root.table[TABLE_LIVE].start + (8 << 20);
+	paper.foreign_end = paper.foreign + 4096;
+	char *p = NULL, *last = NULL;
+	size_t n = 0;
+	while ((p = slab_malloc(100 * MIB)) != NULL && n++ < 20)
+		last = p;
+	assert_in_range(n, 7, 10); /* so much payload 8 MiB of live describe */
+	slab_free(last);
+	assert_non_null(last = slab_malloc(90 * MIB));
+	paper_sound();
+	paper_end();
+}
+
+/* ---- what is refused */
+
+static int add_up(void *arg, const struct dmm_piece *piece)
+{
+	*(size_t *)arg += piece->len;
+	return 0;
+}
+
+static void works(struct os_fault *f)
+{
+	enum { OBJECTS = 60 };
+	char *p[OBJECTS] = {NULL};
+	size_t sum = 0;
+
+	for (size_t i = 0; i < OBJECTS; i++) {
+		const size_t n = i % 5 == 0 ? 3 * MIB : i % 3 == 0 ? 50000 : 700 * i;
+		p[i] = slab_malloc(n);
+		if (p[i] != NULL)
+			memset(p[i], (int)i, n);
+	}
+	paper_sound();
+	assert_int_equal(slab_walk(add_up, &sum), 0);
+	assert_int_equal(sum, f->owned_bytes); /* all that is ours is told, and nothing else */
+	for (size_t i = 0; i < OBJECTS; i++) {
+		if (p[i] != NULL && i % 2 == 0)
+			assert_int_equal(p[i][i % 5 == 0 ? 3 * MIB - 1 : 1], (char)i);
+		slab_free(p[i]);
+	}
+	slab_trim(0);
+	paper_sound();
+}
+
+/* Whatever begins to be refused, and when: what is there goes on, and all goes back in the end. */
+TEST(growth_refused_or_taken_half_way_loses_nothing)
+{
+	paper_end();
+	for (uint64_t n = 1; n < 90; n++)
+		for (int how = 0; how < 4; how++) {
+			struct os_fault f;
+			os_fault_open(&f, &os_linux);
+			f.fail_at = how == 0 ? n : 0;
+			f.fail_from = how == 1 ? n : 0;
+			f.taken_at = how >= 2 ? n : 0;
+			f.taken_count = how == 2 ? 1 : 1000000;
+			const bool began = slab_start_on(&f.os);
+			if (began) {
+				works(&f);
+				f.fail_at = f.fail_from = f.taken_at = 0;
+				if (how < 2) /* else the window may have ended */
+					slab_free(painted(MIB, 1));
+				works(&f);
+				slab_shut_down();
+			}
+			if (f.owned_bytes != 0 && (began || how != 1)) /* or unmap() was refused as well */
+				fail_msg("%zu bytes are left: call %zu, %d", f.owned_bytes, (size_t)n, how);
+		}
+}
+
+TEST(a_kernel_that_takes_an_address_for_a_wish_is_believed_only_where_it_was_obeyed)
+{
+	char *const taken = os_linux.map(NULL, 4096, 4096);
+
+	assert_int_equal(os_linux.map_at(NULL, taken, 4096), -EEXIST);
+	taken[0] = 1; /* it is still there */
+	assert_int_equal(os_linux.unmap(NULL, taken, 4096), 0);
+	assert_in_range(os_linux.map_at(NULL, taken, 4096), 0, 1);
+	os_linux.unmap(NULL, taken, 4096);
+}
+
+TEST(windows_and_distances_are_drawn)
+{
+	uintptr_t base[8], distance[8];
+	size_t same_base = 0, same_distance = 0;
+
+	for (size_t i = 0; i < 8; i++) {
+		paper_begin("guarded:0");
+		base[i] = root.base;
+		distance[i] = root.base - root.table[TABLE_LIVE].start;
+		for (size_t k = 0; k < i; k++) {
+			same_base += base[k] == base[i];
+			same_distance += distance[k] == distance[i];
+		}
+		paper_end();
+	}
+	assert_int_equal(same_base, 0);
+	assert_int_equal(same_distance, 0);
+}
