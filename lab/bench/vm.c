@@ -16,6 +16,7 @@
 #include "base/bits.h"
 #include "base/rng.h"
 #include "bench/lecture.h"
+#include "process/maps.h"
 
 /* A line of /proc/self/status, in KiB. */
 static double status_kib(const char *key)
@@ -342,10 +343,22 @@ static void sbrk_overflow(struct finding *f)
 }
 
 /* At the first instruction of a new program: is there a heap yet? */
+struct sections {
+	bool heap, stack;
+};
+
+static bool note_section(void *arg, const struct map_line *line)
+{
+	struct sections *const s = arg;
+
+	s->heap |= strcmp(line->path, "[heap]") == 0;
+	s->stack |= strcmp(line->path, "[stack]") == 0;
+	return true;
+}
+
 static void heap_start(struct finding *f)
 {
-	char path[64], line[512];
-	bool heap = false, stack = false;
+	struct sections seen = {0};
 	int status;
 	const pid_t pid = fork();
 
@@ -355,18 +368,11 @@ static void heap_start(struct finding *f)
 		_exit(EXIT_OURS);
 	}
 	waitpid(pid, &status, 0);
-	snprintf(path, sizeof path, "/proc/%d/maps", (int)pid);
-	FILE *const maps = fopen(path, "r");
-	while (maps != NULL && fgets(line, sizeof line, maps) != NULL) {
-		heap |= strstr(line, "[heap]") != NULL;
-		stack |= strstr(line, "[stack]") != NULL;
-	}
-	if (maps != NULL)
-		fclose(maps);
+	maps_visit(pid, note_section, &seen);
 	kill(pid, SIGKILL);
 	waitpid(pid, &status, 0);
-	find_text(f, "at its first instruction a process has %s heap section", heap ? "already a" : "no");
-	find_verdict(f, stack && !heap, "its break is above its heap start");
+	find_text(f, "at its first instruction a process has %s heap section", seen.heap ? "already a" : "no");
+	find_verdict(f, seen.stack && !seen.heap, "its break is above its heap start");
 }
 
 const struct experiment lecture_vm[] = {

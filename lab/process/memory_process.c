@@ -1,7 +1,6 @@
 /* memory_process.c - the memory of a running process, by process_vm_readv(2) and /proc/PID/maps. */
 #include <dirent.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,9 +8,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "process/maps.h"
 #include "process/memory.h"
-
-enum { PATHS = 4096 };
 
 /* A fault ends the call at its piece: note what came, step over one, go on. */
 static void read_process(struct memory *m, struct memory_piece *pieces, size_t count)
@@ -53,21 +51,13 @@ static bool read_word(const char *format, pid_t pid, char *to, size_t room)
 	return got;
 }
 
-/* "5581c0de2000-5581c0de4000 rw-p 00002000 fe:00 123   /usr/bin/x" */
-static void read_maps(struct memory *m, FILE *f)
+static bool add_line(void *arg, const struct map_line *line)
 {
-	char line[PATHS + 128], path[PATHS], permission[8];
+	const struct mapping map = {.start = line->start, .end = line->end, .offset = line->offset,
+	    .writable = line->writable, .file = line->path[0] == '/', .path = (char *)(uintptr_t)line->path};
 
-	while (fgets(line, sizeof line, f) != NULL) {
-		struct mapping map = {.path = path};
-		path[0] = '\0';
-		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %7s %" SCNx64 " %*s %*s %4095[^\n]", &map.start,
-			&map.end, permission, &map.offset, path) < 4)
-			continue;
-		map.writable = permission[1] == 'w';
-		map.file = path[0] == '/';
-		memory_add_mapping(m, &map);
-	}
+	memory_add_mapping(arg, &map);
+	return true;
 }
 
 bool memory_update_threads(struct memory *m)
@@ -107,19 +97,16 @@ static const struct memory_source source = {.read = read_process};
 
 bool memory_open_process(struct memory *m, pid_t pid, struct memory_error *e)
 {
-	char path[64], byte;
+	char byte;
 
 	*m = (struct memory){.pid = pid, .live = true, .source = &source};
 	if (!read_word("/proc/%d/comm", pid, m->name, sizeof m->name))
 		return memory_refuse(e, "there is no process %d", pid);
 	snprintf(m->title, sizeof m->title, "process %d (%s)", pid, m->name);
-	snprintf(path, sizeof path, "/proc/%d/maps", pid);
-	FILE *const f = fopen(path, "re");
-	if (f == NULL)
-		return errno == ENOENT || errno == ESRCH ? memory_refuse(e, "%s has ended", m->title)
+	const int error = maps_visit(pid, add_line, m);
+	if (error != 0)
+		return error == ENOENT || error == ESRCH ? memory_refuse(e, "%s has ended", m->title)
 		                                         : forbidden(e, m->title);
-	read_maps(m, f);
-	fclose(f);
 	if (m->map_count == 0)
 		return memory_refuse(e, kill(pid, 0) == 0 || errno == EPERM
 		        ? "%s has no memory: it is a thread of the kernel, or has just ended"

@@ -3,7 +3,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +11,8 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "process/maps.h"
 
 enum { KILL_ROUNDS = 5000, NAME_LEN = 320 };
 
@@ -92,46 +93,54 @@ static bool is_exiting(pid_t pid)
 	return known && (flags & EXITING) != 0;
 }
 
+struct wanted_file {
+	const char *base; /* "/libx.so" */
+	ino_t inode;
+	bool found;
+};
+
+/* The device that maps names is not always stat's (overlays): inode and name must do. */
+static bool is_wanted(void *arg, const struct map_line *line)
+{
+	struct wanted_file *const w = arg;
+
+	w->found = line->inode == w->inode && strstr(line->path, w->base) != NULL;
+	return !w->found;
+}
+
 bool tree_has_mapped(pid_t pid, const char *path)
 {
-	char name[NAME_LEN], line[PATH_MAX + 128];
+	const char *const slash = strrchr(path, '/');
+	struct wanted_file w = {.base = slash != NULL ? slash : path};
 	struct stat st;
-	bool found = false;
 
-	snprintf(name, sizeof name, "/proc/%d/maps", pid);
-	FILE *const f = fopen(name, "re");
-	if (f == NULL || stat(path, &st) != 0) {
-		if (f != NULL)
-			fclose(f);
+	if (stat(path, &st) != 0)
 		return false;
-	}
-	/* The device that maps names is not always stat's (overlays): inode and name must do. */
-	const char *const base = strrchr(path, '/') != NULL ? strrchr(path, '/') : path;
-	while (!found && fgets(line, sizeof line, f) != NULL) {
-		unsigned long inode;
-		found = sscanf(line, "%*s %*s %*s %*s %lu", &inode) == 1 && inode == st.st_ino &&
-		    strstr(line, base) != NULL;
-	}
-	fclose(f);
-	return found;
+	w.inode = st.st_ino;
+	maps_visit(pid, is_wanted, &w);
+	return w.found;
+}
+
+struct loading {
+	bool loader, libc;
+};
+
+static bool note_loader(void *arg, const struct map_line *line)
+{
+	struct loading *const l = arg;
+
+	l->loader |= strstr(line->path, "/ld-") != NULL;
+	l->libc |= strstr(line->path, "/libc.so.") != NULL || strstr(line->path, "/libc-") != NULL;
+	return true;
 }
 
 /* The loader maps what is preloaded before libc. */
 static bool still_loading(pid_t pid)
 {
-	char name[NAME_LEN], line[PATH_MAX + 128];
-	bool loader = false, libc = false;
+	struct loading l = {0};
 
-	snprintf(name, sizeof name, "/proc/%d/maps", pid);
-	FILE *const f = fopen(name, "re");
-	if (f == NULL)
-		return false;
-	while (fgets(line, sizeof line, f) != NULL) {
-		loader |= strstr(line, "/ld-") != NULL;
-		libc |= strstr(line, "/libc.so.") != NULL || strstr(line, "/libc-") != NULL;
-	}
-	fclose(f);
-	return loader && !libc;
+	maps_visit(pid, note_loader, &l);
+	return l.loader && !l.libc;
 }
 
 static bool still_this_program(pid_t pid)

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "process/maps.h"
+
 static double rate(double before, double after, double seconds)
 {
 	return (after - before) / seconds;
@@ -69,17 +71,17 @@ void top_close(struct top *t)
 
 /* ---- which processes could be meant ------------------------------------------------------------ */
 
+static bool find_libdmm(void *arg, const struct map_line *line)
+{
+	*(bool *)arg = strstr(line->path, "/libdmm.so") != NULL;
+	return !*(bool *)arg;
+}
+
 static bool runs_slab(const char *pid)
 {
-	char path[64], line[4400];
 	bool found = false;
 
-	snprintf(path, sizeof path, "/proc/%.16s/maps", pid);
-	FILE *const f = fopen(path, "re");
-	while (f != NULL && !found && fgets(line, sizeof line, f) != NULL)
-		found = strstr(line, "/libdmm.so") != NULL;
-	if (f != NULL)
-		fclose(f);
+	maps_visit(atoi(pid), find_libdmm, &found);
 	return found;
 }
 

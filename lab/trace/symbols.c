@@ -14,7 +14,7 @@
 
 enum { ID_LEN = 48, PATH_LEN = 1024 };
 
-struct mapping {
+struct module_map {
 	uint64_t start, end, offset;
 	char id[ID_LEN];
 	char *name;
@@ -29,7 +29,7 @@ struct known { /* an address already asked, or named by the recording itself */
 
 struct symbols {
 	Dwfl *dwfl;
-	struct mapping *maps;
+	struct module_map *maps;
 	size_t map_count, map_cap;
 	struct known *known;
 	size_t known_count, known_cap;
@@ -67,11 +67,11 @@ static const char *remember(struct symbols *s, uint64_t addr, const char *name)
 	return k->name != NULL ? k->name : "?";
 }
 
-static void add_mapping(struct symbols *s, const struct mapping *m)
+static void add_mapping(struct symbols *s, const struct module_map *m)
 {
 	if (s->map_count == s->map_cap) {
 		const size_t cap = max_size(64, 2 * s->map_cap);
-		struct mapping *const more = realloc(s->maps, cap * sizeof *more);
+		struct module_map *const more = realloc(s->maps, cap * sizeof *more);
 		if (more == NULL)
 			return;
 		s->maps = more;
@@ -88,7 +88,7 @@ static void read_maps(void *arg, const char *text, size_t len)
 
 	(void)len;
 	for (const char *line = text; *line != '\0'; line += strcspn(line, "\n"), line += *line == '\n') {
-		struct mapping m = {.name = name};
+		struct module_map m = {.name = name};
 		if (sscanf(line, "%" SCNx64 " %" SCNx64 " %" SCNx64 " %47s %1023[^\n]", &m.start, &m.end,
 			&m.offset, m.id, name) == 5)
 			add_mapping(arg, &m);
@@ -149,10 +149,10 @@ static bool same_file(Dwfl_Module *module, const char *id)
 	return n > 0 ? strcmp(text, id) == 0 : strcmp(id, "-") == 0;
 }
 
-static void load(struct symbols *s, struct mapping *m)
+static void load(struct symbols *s, struct module_map *m)
 {
 	m->tried = true;
-	for (const struct mapping *other = s->maps; other < m; other++)
+	for (const struct module_map *other = s->maps; other < m; other++)
 		if (other->tried && strcmp(other->name, m->name) == 0 && strcmp(other->id, m->id) == 0) {
 			m->module = other->module;
 			return;
@@ -168,7 +168,7 @@ static void load(struct symbols *s, struct mapping *m)
 }
 
 /* The address in the module's own terms: file offset, then the segment that holds it. */
-static bool locate(const struct mapping *m, uint64_t addr, GElf_Addr *at)
+static bool locate(const struct module_map *m, uint64_t addr, GElf_Addr *at)
 {
 	const uint64_t offset = addr - m->start + m->offset;
 	GElf_Addr bias;
@@ -217,7 +217,7 @@ static const char *plain_name(const char *name, char buf[SYMBOLS_LEN])
 	return buf;
 }
 
-static void describe(struct symbols *s, struct mapping *m, uint64_t addr, char *name)
+static void describe(struct symbols *s, struct module_map *m, uint64_t addr, char *name)
 {
 	GElf_Addr at;
 	GElf_Off offset;
