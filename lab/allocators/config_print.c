@@ -51,8 +51,7 @@ static void print_json(const struct config_order *r, const struct settings *all)
 	struct json j;
 
 	json_begin(&j, stdout);
-	json_string(&j, "schema", "dmm-config");
-	json_integer(&j, "version", 1);
+	json_schema(&j, "dmm-config", 1);
 	json_array(&j, "systems");
 	for (size_t i = 0; i < r->systems; i++) {
 		json_object(&j, NULL);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/assert.h"
 #include "cli/lab.h"
 #include "slab/system.h"
 #include "system/systems.h"
@@ -65,4 +66,18 @@ const struct dmm_system *registry_choose(const char *word)
 	for (const struct dmm_system *const *s = registry_systems(); *s != NULL; s++)
 		names[n++] = (*s)->name;
 	lab_unknown("system", word, names);
+}
+
+void registry_choose_list(const char *option, const char *list, const struct dmm_system **systems,
+    size_t *count, size_t most)
+{
+	char *const words = strdup(list), *save;
+
+	CHECK(words != NULL);
+	for (char *word = strtok_r(words, ",", &save); word != NULL; word = strtok_r(NULL, ",", &save)) {
+		if (*count == most)
+			lab_die(EXIT_USAGE, "--%s: at most %zu", option, most);
+		systems[(*count)++] = registry_choose(word);
+	}
+	free(words);
 }

@@ -14,4 +14,9 @@ const struct dmm_system *registry_find(const char *name);
  * dmm_system_entry().  Otherwise says what is wrong, the nearest name, and exits with EXIT_USAGE. */
 const struct dmm_system *registry_choose(const char *word);
 
+/* The same for a list, "bins,mine=path.so": adds to `systems`, of which *count are there already.  More
+ * than `most`: exits with EXIT_USAGE; `option` is what the command line calls the list. */
+void registry_choose_list(const char *option, const char *list, const struct dmm_system **systems,
+    size_t *count, size_t most);
+
 #endif

@@ -253,7 +253,7 @@ static void put_json(const struct suite *s)
 	struct json j;
 
 	json_begin(&j, stdout);
-	json_string(&j, "format", "dmm-bench-cos217-1");
+	json_schema(&j, "dmm-bench-cos217", 2);
 	json_integer(&j, "count", (int64_t)s->count);
 	json_integer(&j, "size", (int64_t)s->size);
 	json_number(&j, "timeout_s", s->o->timeout_s);

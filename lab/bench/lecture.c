@@ -148,7 +148,7 @@ static void begin(enum format format, struct json *j)
 	if (format != FORMAT_JSON)
 		return;
 	json_begin(j, stdout);
-	json_string(j, "format", "dmm-bench-lecture-1");
+	json_schema(j, "dmm-bench-lecture", 2);
 	json_array(j, "experiments");
 }
 

@@ -228,7 +228,7 @@ int bench_techniques(const struct bench_options *o)
 		return list_loads();
 	if (o->format == FORMAT_JSON) {
 		json_begin(&j, stdout);
-		json_string(&j, "format", "dmm-bench-options-1");
+		json_schema(&j, "dmm-bench-options", 2);
 		json_array(&j, "systems");
 	}
 	for (size_t i = 0; i < o->system_count; i++) {

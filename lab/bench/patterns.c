@@ -215,7 +215,7 @@ static void put_json(const struct suite *s)
 	struct json j;
 
 	json_begin(&j, stdout);
-	json_string(&j, "format", "dmm-bench-patterns-1");
+	json_schema(&j, "dmm-bench-patterns", 2);
 	json_integer(&j, "runs", (int64_t)s->o->runs);
 	json_array(&j, "rows");
 	for (size_t a = 0; a < s->list.count; a++)

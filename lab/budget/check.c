@@ -250,8 +250,7 @@ static void print_json(const struct check *c)
 	struct json j;
 
 	json_begin(&j, stdout);
-	json_string(&j, "schema", "dmm-check");
-	json_integer(&j, "version", 1);
+	json_schema(&j, "dmm-check", 1);
 	json_string(&j, "recording", c->path);
 	json_string(&j, "baseline", c->baseline);
 	json_bool(&j, "broken", check_is_broken(c));

@@ -124,8 +124,7 @@ void diff_json(const struct diff *d, FILE *out)
 	struct json j;
 
 	json_begin(&j, out);
-	json_string(&j, "schema", "dmm-diff");
-	json_integer(&j, "version", 1);
+	json_schema(&j, "dmm-diff", 1);
 	put_side(&j, "before", &d->a);
 	put_side(&j, "after", &d->b);
 	json_string(&j, "by", keys[d->by]);

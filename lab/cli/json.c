@@ -65,6 +65,12 @@ void json_begin(struct json *j, FILE *out)
 	open_level(j, NULL, '{', '}');
 }
 
+void json_schema(struct json *j, const char *name, int version)
+{
+	json_string(j, "schema", name);
+	json_integer(j, "version", version);
+}
+
 void json_object(struct json *j, const char *key)
 {
 	open_level(j, key, '{', '}');

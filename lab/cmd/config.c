@@ -1,6 +1,4 @@
 /* config.c - dmm config: every setting, its value, and where that came from. */
-#include <string.h>
-
 #include "allocators/config_keys.h"
 #include "allocators/registry.h"
 #include "cli/lab.h"
@@ -8,24 +6,14 @@
 
 enum { KEY_SYSTEM = OPTION_OWN, KEY_CONF };
 
-static void choose(struct config_order *r, char *names)
-{
-	r->chosen = true;
-	for (char *save, *word = strtok_r(names, ",", &save); word != NULL;
-	     word = strtok_r(NULL, ",", &save)) {
-		if (r->systems == CONFIG_SYSTEMS_MAX)
-			lab_die(EXIT_USAGE, "--system: at most %d", CONFIG_SYSTEMS_MAX);
-		r->system[r->systems++] = registry_choose(word);
-	}
-}
-
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct config_order *const r = state->input;
 
 	switch (key) {
 	case KEY_SYSTEM:
-		choose(r, arg);
+		r->chosen = true;
+		registry_choose_list("system", arg, r->system, &r->systems, CONFIG_SYSTEMS_MAX);
 		break;
 	case KEY_CONF:
 		r->conf = arg;

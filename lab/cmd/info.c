@@ -295,7 +295,7 @@ static void print_json(struct info *i)
 	char value[VALUE_LEN];
 
 	json_begin(&j, stdout);
-	json_string(&j, "format", "dmm-info-1");
+	json_schema(&j, "dmm-info", 2);
 	json_string(&j, "recording", i->path);
 	json_string(&j, "command",
 	    trace_file_value(&i->file, TRACE_META, "command", value, sizeof value) ? value : NULL);

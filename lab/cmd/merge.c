@@ -253,8 +253,7 @@ static void print(struct request *r)
 	}
 	if (r->format == FORMAT_JSON) {
 		json_begin(&s.json, stdout);
-		json_string(&s.json, "schema", "dmm-merge");
-		json_integer(&s.json, "version", 1);
+		json_schema(&s.json, "dmm-merge", 1);
 		json_integer(&s.json, "cells", (int64_t)r->cells);
 		json_array(&s.json, "time");
 	}

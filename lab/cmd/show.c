@@ -19,16 +19,6 @@ struct show {
 	size_t system_count;
 };
 
-static void choose_systems(struct show *show, const char *list)
-{
-	char *const words = strdup(list), *rest = words;
-
-	for (char *word; (word = strsep(&rest, ",")) != NULL;)
-		if (show->system_count < SYSTEMS_MAX)
-			show->systems[show->system_count++] = registry_choose(word);
-	free(words);
-}
-
 enum { OPTION_DEMO = OPTION_OWN, OPTION_SYSTEM, OPTION_ASCII, OPTION_WIDTH, OPTION_STEP,
 	OPTION_AT, OPTION_PID, OPTION_CORE, OPTION_SIZE };
 
@@ -56,7 +46,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		show->demo = true;
 		return 0;
 	case OPTION_SYSTEM:
-		choose_systems(show, arg);
+		registry_choose_list("system", arg, show->systems, &show->system_count, SYSTEMS_MAX);
 		return 0;
 	case OPTION_STEP:
 		show->step = true;
@@ -137,7 +127,7 @@ static bool show_recording(const struct show *show, const struct draw_style *s)
 static void choose_default(struct show *show)
 {
 	if (show->step || !show->demo) {
-		choose_systems(show, "bins");
+		registry_choose_list("system", "bins", show->systems, &show->system_count, SYSTEMS_MAX);
 		return;
 	}
 	for (const struct dmm_system *const *sys = registry_systems(); *sys != NULL; sys++)

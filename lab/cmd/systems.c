@@ -168,8 +168,7 @@ static void print_json(void)
 	struct json j;
 
 	json_begin(&j, stdout);
-	json_string(&j, "schema", "dmm-systems");
-	json_integer(&j, "version", 1);
+	json_schema(&j, "dmm-systems", 1);
 	json_array(&j, "systems");
 	for (const struct dmm_system *const *s = registry_systems(); *s != NULL; s++)
 		json_system(&j, *s);

@@ -18,17 +18,12 @@ struct request {
 	enum format format;
 };
 
-static void choose_systems(struct request *r, char *names)
+static void choose_systems(struct request *r, const char *names)
 {
-	for (char *save, *word = strtok_r(names, ",", &save); word != NULL;
-	     word = strtok_r(NULL, ",", &save)) {
-		const struct dmm_system *const sys = registry_choose(word);
-		if (!tune_can(sys))
-			lab_die(EXIT_USAGE, "%s has nothing to tune: %s", sys->name, sys->doc);
-		if (r->systems == SYSTEMS_MAX)
-			lab_die(EXIT_USAGE, "--system: at most %d", SYSTEMS_MAX);
-		r->system[r->systems++] = sys;
-	}
+	registry_choose_list("system", names, r->system, &r->systems, SYSTEMS_MAX);
+	for (size_t i = 0; i < r->systems; i++)
+		if (!tune_can(r->system[i]))
+			lab_die(EXIT_USAGE, "%s has nothing to tune: %s", r->system[i]->name, r->system[i]->doc);
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -74,14 +69,13 @@ int cmd_tune(int argc, char **argv)
 	           "Exit status 1: on one of them the settings cost memory."};
 	static struct tune_recording rec[TUNE_RECORDINGS];
 	static struct tuned tuned[SYSTEMS_MAX];
-	char usual[] = "bins,gnu";
 	struct request r = {.slower = 0.25};
 
 	options_parse(&argp, argc, argv, &r);
 	if (r.paths == 0 || r.out == NULL)
 		lab_die(EXIT_USAGE, "tune what, into what?  dmm tune T [UNSEEN...] -o F.conf");
 	if (r.systems == 0)
-		choose_systems(&r, usual);
+		choose_systems(&r, "bins,gnu");
 	tune_recordings_open(rec, r.path, r.paths);
 	for (size_t i = 0; i < r.systems; i++)
 		tune_search(&tuned[i], r.system[i], rec, r.paths, r.slower);

@@ -191,8 +191,7 @@ void compare_json(const struct compare *c, FILE *out)
 	struct json j;
 
 	json_begin(&j, out);
-	json_string(&j, "schema", "dmm-compare");
-	json_integer(&j, "version", 1);
+	json_schema(&j, "dmm-compare", 1);
 	json_array(&j, "command");
 	for (char *const *word = c->command; *word != NULL; word++)
 		json_string(&j, NULL, *word);

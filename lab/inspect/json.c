@@ -113,8 +113,7 @@ void outside_json(FILE *out, const struct outside *o, const struct outside_view 
 	struct json j;
 
 	json_begin(&j, out);
-	json_string(&j, "schema", "dmm-heap");
-	json_integer(&j, "version", 1);
+	json_schema(&j, "dmm-heap", 1);
 	json_string(&j, "program", o->memory.name);
 	json_integer(&j, "pid", o->memory.pid);
 	json_string(&j, "source", o->memory.live ? "process" : "core");

@@ -150,7 +150,7 @@ static void write_result(struct json *j, const struct model_result *r)
 void model_json(const char *path, const struct model_result *results, size_t n, const struct sweep_cell *cell,
     struct json *j)
 {
-	json_string(j, "format", "dmm-replay-model-1");
+	json_schema(j, "dmm-replay-model", 2);
 	if (cell != NULL)
 		cell_json(cell, j);
 	json_string(j, "recording", path);

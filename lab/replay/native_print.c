@@ -317,8 +317,7 @@ void native_json(const struct native *n, struct json *j)
 	const struct compare *const c = &n->compare;
 	const struct replay_head *const h = n->ops->head;
 
-	json_string(j, "schema", "dmm-replay");
-	json_integer(j, "version", 1);
+	json_schema(j, "dmm-replay", 1);
 	if (n->cell != NULL)
 		cell_json(n->cell, j);
 	json_string(j, "recording", n->path);

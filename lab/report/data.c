@@ -355,8 +355,7 @@ static void put_moments(struct json *j, const struct report_survey *s)
 
 static void put_object(struct json *j, const struct report *r, unsigned reduction, const struct nodes *n)
 {
-	json_string(j, "schema", "dmm-report");
-	json_integer(j, "version", REPORT_DATA_VERSION);
+	json_schema(j, "dmm-report", REPORT_DATA_VERSION);
 	json_integer(j, "reduction", reduction);
 	if (r->survey != NULL) {
 		json_integer(j, "events", (int64_t)r->survey->events);

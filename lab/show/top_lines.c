@@ -108,8 +108,7 @@ static void put_csv(const struct top *t)
 static void begin_json(struct json *j, const struct top *t)
 {
 	json_begin(j, stdout);
-	json_string(j, "schema", "dmm-top");
-	json_integer(j, "version", 1);
+	json_schema(j, "dmm-top", 1);
 	json_string(j, "program", t->outside.memory.name);
 	json_integer(j, "pid", t->outside.memory.pid);
 	json_string(j, "library", t->outside.library);

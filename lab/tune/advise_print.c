@@ -216,8 +216,7 @@ static void print_json(const struct advice *a)
 	struct json j;
 
 	json_begin(&j, stdout);
-	json_string(&j, "schema", "dmm-advise");
-	json_integer(&j, "version", 1);
+	json_schema(&j, "dmm-advise", 1);
 	json_string(&j, "recording", a->rec->path);
 	json_bool(&j, "timed", a->timed);
 	json_bool(&j, "stay", a->none_needed);

@@ -100,8 +100,7 @@ static void print_json(const struct tune_result *x)
 	struct json j;
 
 	json_begin(&j, stdout);
-	json_string(&j, "schema", "dmm-tune");
-	json_integer(&j, "version", 1);
+	json_schema(&j, "dmm-tune", 1);
 	json_string(&j, "best", x->best->sys->name);
 	json_array(&j, "recordings");
 	for (size_t i = 0; i < x->paths; i++) {
