@@ -4,7 +4,7 @@ SYSTEMS := minimal pad list dlist bins vm gnu segdata segmeta slab
 BUILD  := $(if $(filter release,$(PRESET)),build,build-$(PRESET))
 JOBS   ?= $(shell nproc)
 
-.PHONY: all packages configure demo test torture torture-pairwise exhaustive fuzz fuzz-trace info-long faults interleave mutate prove soak trust storms bench install clean
+.PHONY: all packages configure demo test debug-checks torture torture-pairwise exhaustive fuzz fuzz-trace info-long faults interleave mutate prove soak trust storms bench install clean
 
 all: configure
 	@cmake --build $(BUILD) -j $(JOBS)
@@ -20,6 +20,13 @@ test: all
 	@[ -d web/node_modules ] || ! command -v npm >/dev/null || \
 		(cd web && npm ci --no-audit --no-fund --ignore-scripts --silent) || echo "dmm: no npm registry: pages are not tested in a browser" >&2
 	@ctest --test-dir $(BUILD) --output-on-failure -j $(JOBS)
+	@$(MAKE) --no-print-directory debug-checks
+
+# The suites of units and of the contract once more, with DEBUG_CHECK on: every slow path walks what it changed.
+debug-checks: packages
+	@test -f build-debug/build.ninja || cmake --preset debug $(CMAKE_ARGS)
+	@cmake --build build-debug -j $(JOBS) --target unit_base unit_os unit_heap unit_many unit_slab unit_backend contract
+	@ctest --test-dir build-debug --output-on-failure -j $(JOBS) -R '^unit_|^contract_' -E pairwise
 
 # A million operations on every system, alone and by 2, 8 and 64 threads.
 torture: all

@@ -10,6 +10,7 @@
 #ifndef SYSTEM_POLICY_COALESCE_H
 #define SYSTEM_POLICY_COALESCE_H
 
+#include "base/assert.h"
 #include "system/chunk.h"
 
 enum { WAITING_LISTS = 65 }; /* chunks up to 1,024 bytes; larger ones are merged at once */
@@ -21,6 +22,7 @@ struct waiting {
 
 static inline void waiting_open(struct waiting *w, const struct dmm_params *params)
 {
+	CHECK(params->coalesce <= DMM_COALESCE_DEFERRED);
 	*w = (struct waiting){
 	    .max = params->coalesce == DMM_COALESCE_DEFERRED ? params->deferred_max : 0};
 }
@@ -40,6 +42,8 @@ static inline void waiting_push(struct waiting *w, struct chunk *c)
 {
 	struct chunk **const list = &w->list[chunk_size(c) / MAX_ALIGN];
 
+	DEBUG_CHECK(waiting_takes(w, chunk_size(c)));
+	DEBUG_CHECK((c->head & (CHUNK_L | CHUNK_W)) == CHUNK_L);
 	c->head |= CHUNK_W;
 	c->next = *list;
 	*list = c;
@@ -54,6 +58,8 @@ static inline struct chunk *waiting_pop(struct waiting *w, size_t size)
 	struct chunk **const list = &w->list[size / MAX_ALIGN], *const c = *list;
 	if (c == NULL)
 		return NULL;
+	DEBUG_CHECK(w->count > 0 && chunk_size(c) == size / MAX_ALIGN * MAX_ALIGN);
+	DEBUG_CHECK((c->head & (CHUNK_L | CHUNK_W)) == (CHUNK_L | CHUNK_W));
 	*list = c->next;
 	w->count--;
 	c->head &= ~(size_t)CHUNK_W;

@@ -28,10 +28,12 @@ static struct chunk *best_fit(const struct chunk_heap *h, struct chunk *head, si
 
 struct chunk *fit_search(const struct chunk_heap *h, struct chunk **head, size_t need, enum dmm_fit fit)
 {
+	CHECK(need >= h->chunk_min && need % MAX_ALIGN == 0 && fit <= DMM_FIT_ADDRESS);
 	if (*head == NULL)
 		return NULL;
 	struct chunk *const c =
 	    fit == DMM_FIT_BEST ? best_fit(h, *head, need) : first_fit(h, *head, need);
+	DEBUG_CHECK(c == NULL || (!chunk_live(c) && chunk_size(c) >= need && fit_linked(h, c)));
 	if (c != NULL && fit == DMM_FIT_NEXT)
 		*head = c; /* taking it leaves the head behind it */
 	return c;
@@ -61,6 +63,8 @@ void fit_insert(const struct chunk_heap *h, struct chunk **head, struct chunk *c
 {
 	struct chunk *const old = *head;
 
+	CHECK(!chunk_live(c) && c > h->first && c < h->last && fit <= DMM_FIT_ADDRESS);
+	DEBUG_CHECK(old == NULL || fit_linked(h, old));
 	if (old == NULL) {
 		*head = c;
 		chunk_set_next(h, c, c);
@@ -73,6 +77,7 @@ void fit_insert(const struct chunk_heap *h, struct chunk **head, struct chunk *c
 		if (fit != DMM_FIT_NEXT) /* the roving pointer stays where it is */
 			*head = c;
 	}
+	DEBUG_CHECK(fit_linked(h, c));
 }
 
 bool fit_check(const struct chunk_heap *h, struct chunk *head, size_t *count, struct dmm_fault *why)

@@ -14,7 +14,14 @@
 #ifndef SYSTEM_POLICY_FIT_H
 #define SYSTEM_POLICY_FIT_H
 
+#include "base/assert.h"
 #include "system/chunk.h"
+
+/* Is c the prev of its next and the next of its prev? */
+static inline bool fit_linked(const struct chunk_heap *h, struct chunk *c)
+{
+	return chunk_prev(h, chunk_next(h, c)) == c && chunk_next(h, chunk_prev(h, c)) == c;
+}
 
 /* A chunk of at least `need` bytes, still in the list, or NULL. */
 struct chunk *fit_search(const struct chunk_heap *h, struct chunk **head, size_t need, enum dmm_fit fit);
@@ -25,6 +32,7 @@ static inline void fit_remove(const struct chunk_heap *h, struct chunk **head, s
 {
 	struct chunk *const prev = chunk_prev(h, c), *const next = chunk_next(h, c);
 
+	DEBUG_CHECK(*head != NULL && !chunk_live(c) && fit_linked(h, c));
 	chunk_set_next(h, prev, next);
 	chunk_set_prev(h, next, prev);
 	if (*head == c)

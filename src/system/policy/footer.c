@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/assert.h"
 #include "base/crash.h"
 #include "base/where.h"
 
@@ -16,6 +17,7 @@ size_t footer_overrun(const struct chunk_heap *h, const struct chunk *c)
 
 	if (!h->footer)
 		return 0;
+	CHECK(h->reuse != DMM_REUSE_FOOTER); /* a live chunk has no footer there */
 	for (size_t i = 0; i < reuse_footer(h->reuse); i++)
 		if (found[i] != ((const unsigned char *)want)[i])
 			beyond = i + 1;
@@ -28,6 +30,7 @@ void footer_look_before(const struct chunk_heap *h, const struct chunk *c)
 	const struct chunk *const before = chunk_before(h, c);
 	char found[WHERE];
 
+	CHECK(h->first != NULL && c > h->first && c <= h->last);
 	if (before >= h->first && before < c && chunk_after(before) == c)
 		return;
 	where_found(found, sizeof found);

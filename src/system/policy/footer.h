@@ -17,6 +17,7 @@
 #ifndef SYSTEM_POLICY_FOOTER_H
 #define SYSTEM_POLICY_FOOTER_H
 
+#include "base/assert.h"
 #include "system/chunk.h"
 
 /* Make the footer of a chunk that becomes live known. */
@@ -24,6 +25,7 @@ static inline void footer_guard(const struct chunk_heap *h, struct chunk *c)
 {
 	if (!h->footer)
 		return;
+	DEBUG_CHECK(chunk_live(c) && h->reuse != DMM_REUSE_FOOTER);
 	*chunk_footer(h, c) = chunk_size(c);
 	if (h->reuse == DMM_REUSE_NONE)
 		*chunk_prev_field(h, c) = (struct chunk *)~chunk_size(c);

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/assert.h"
 #include "base/bits.h"
 #include "base/crash.h"
 #include "base/nearest.h"
@@ -192,6 +193,7 @@ static bool not_for(const struct key *k, const struct dmm_system *sys, struct pa
 bool params_set(struct dmm_params *params, const struct dmm_system *sys, const char *key,
     const char *value, struct params_error *e)
 {
+	CHECK(params != NULL && sys != NULL && key != NULL && value != NULL && e != NULL);
 	const struct key *const k = find(key, e);
 	size_t x = 0;
 
@@ -227,6 +229,7 @@ static bool set_item(struct dmm_params *params, const struct dmm_system *sys, co
 bool params_parse(struct dmm_params *params, const struct dmm_system *sys, const char *conf,
     struct params_error *e)
 {
+	CHECK(params != NULL && sys != NULL && conf != NULL && e != NULL);
 	struct dmm_params wanted = *params;
 
 	for (const char *at = conf; *at != '\0';) {
@@ -294,6 +297,7 @@ size_t params_print(const struct dmm_params *params, const struct dmm_system *sy
 {
 	size_t at = 0;
 
+	CHECK(buf != NULL && cap > 0);
 	buf[0] = '\0';
 	for (size_t i = 0; i < KEYS; i++) {
 		if ((sys->options & keys[i].option) == 0)
@@ -306,22 +310,26 @@ size_t params_print(const struct dmm_params *params, const struct dmm_system *sy
 
 bool params_has(const struct dmm_system *sys, size_t i)
 {
+	CHECK(i < KEYS);
 	return (sys->options & keys[i].option) != 0;
 }
 
 const char *params_doc(size_t i)
 {
+	CHECK(i < KEYS);
 	return keys[i].doc;
 }
 
 const char *params_range(size_t i, char *buf, size_t cap)
 {
+	CHECK(i < KEYS && buf != NULL && cap > 0);
 	append_range(buf, cap, 0, &keys[i], "");
 	return buf;
 }
 
 const char *params_value(const struct dmm_params *params, size_t i, char *buf, size_t cap)
 {
+	CHECK(i < KEYS && buf != NULL && cap > 0);
 	print_value(params, &keys[i], buf, cap, 0);
 	return buf;
 }

@@ -9,17 +9,20 @@
 #ifndef SYSTEM_POLICY_REUSE_H
 #define SYSTEM_POLICY_REUSE_H
 
+#include "base/assert.h"
 #include "dmm_system.h"
 
 /* Bytes before the payload. */
 static inline size_t reuse_header(enum dmm_reuse reuse)
 {
+	DEBUG_CHECK(reuse <= DMM_REUSE_FOOTER);
 	return reuse == DMM_REUSE_NONE ? 16 : 8;
 }
 
 /* Bytes behind the payload of a live chunk. */
 static inline size_t reuse_footer(enum dmm_reuse reuse)
 {
+	DEBUG_CHECK(reuse <= DMM_REUSE_FOOTER);
 	return reuse == DMM_REUSE_NONE ? 16 : reuse == DMM_REUSE_LINKS ? 8 : 0;
 }
 

@@ -7,6 +7,7 @@
 #ifndef SYSTEM_POLICY_SPACING_H
 #define SYSTEM_POLICY_SPACING_H
 
+#include "base/assert.h"
 #include "base/bits.h"
 #include "dmm_system.h"
 
@@ -21,6 +22,7 @@ static inline size_t spacing_bin(enum dmm_spacing spacing, size_t size)
 {
 	const size_t units = size / MAX_ALIGN;
 
+	DEBUG_CHECK(units > 0 && size % MAX_ALIGN == 0 && spacing <= DMM_SPACING_GEOMETRIC);
 	if (spacing == DMM_SPACING_EXACT || units < SPACING_EXACT_UNITS)
 		return min_size(units, MAX_BIN);
 	const unsigned doubling = log2_floor(units / SPACING_EXACT_UNITS);
