@@ -15,8 +15,11 @@ packages:
 configure: packages
 	@test -f $(BUILD)/build.ninja || cmake --preset $(PRESET) $(CMAKE_ARGS)
 
-test: all
+# Tests are built where there is Python, which comes with what `make test` needs.
+test: configure
 	@tools/packages test
+	@[ -f $(BUILD)/test/CTestTestfile.cmake ] || cmake $(BUILD) >/dev/null
+	@cmake --build $(BUILD) -j $(JOBS)
 	@[ -d web/node_modules ] || ! command -v npm >/dev/null || \
 		(cd web && npm ci --no-audit --no-fund --ignore-scripts --silent) || echo "dmm: no npm registry: pages are not tested in a browser" >&2
 	@ctest --test-dir $(BUILD) --output-on-failure -j $(JOBS)
