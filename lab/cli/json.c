@@ -5,34 +5,24 @@
 #include <math.h>
 
 #include "base/assert.h"
+#include "cli/plain.h"
 
 /* Text from outside need not be UTF-8: bytes that are not become U+FFFD. */
-static int utf8_length(const unsigned char *s)
-{
-	const int n = s[0] < 0x80 ? 1 : s[0] >= 0xc2 && s[0] < 0xe0 ? 2
-	    : (s[0] & 0xf0) == 0xe0                                 ? 3
-	    : s[0] >= 0xf0 && s[0] < 0xf5                           ? 4
-	                                                            : 0;
-	for (int i = 1; i < n; i++)
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-	return n;
-}
-
 static void put_text(FILE *out, const char *text)
 {
+	unsigned c;
+
 	fputc('"', out);
-	for (const unsigned char *s = (const unsigned char *)text; *s != '\0';) {
-		const int n = utf8_length(s);
+	for (size_t n; *text != '\0'; text += n != 0 ? n : 1) {
+		n = plain_decode(text, &c);
 		if (n == 0)
 			fputs("\\ufffd", out);
-		else if (*s == '"' || *s == '\\')
-			fprintf(out, "\\%c", *s);
-		else if (*s < 0x20 || *s == 0x7f)
-			fprintf(out, "\\u%04x", *s);
+		else if (*text == '"' || *text == '\\')
+			fprintf(out, "\\%c", *text);
+		else if (plain_is_command(c))
+			fprintf(out, "\\u%04x", c);
 		else
-			fwrite(s, 1, (size_t)n, out);
-		s += n != 0 ? n : 1;
+			fwrite(text, 1, n, out);
 	}
 	fputc('"', out);
 }

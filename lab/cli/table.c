@@ -10,6 +10,7 @@
 #include "base/assert.h"
 #include "base/bits.h"
 #include "cli/lab.h"
+#include "cli/plain.h"
 
 enum { COLUMNS_MAX = 32, GAP = 2, WIDTH_OF_NO_TERMINAL = 100, WRAP_LEAST = 20 };
 
@@ -36,6 +37,11 @@ static void add(struct table *t, enum paint paint, const char *format, va_list a
 	struct cell *const c = &t->cell[t->cells++];
 	c->paint = paint;
 	CHECK(vasprintf(&c->text, format, args) >= 0);
+	const char *const shown_text = plain(c->text);
+	if (shown_text == c->text)
+		return;
+	free(c->text);
+	CHECK((c->text = strdup(shown_text)) != NULL);
 }
 
 void table_cell(struct table *t, const char *format, ...)

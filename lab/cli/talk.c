@@ -6,12 +6,29 @@
 
 #include "base/nearest.h"
 #include "cli/lab.h"
+#include "cli/plain.h"
+
+enum { LINE = 4096 }; /* bytes; what is longer is printed as it is cut off where there is no memory */
+
+/* It must speak also when there is no memory. */
+static void put(const char *format, va_list args)
+{
+	char text[LINE], *longer = NULL;
+	va_list again;
+
+	va_copy(again, args);
+	if (vsnprintf(text, sizeof text, format, args) >= LINE && vasprintf(&longer, format, again) < 0)
+		longer = NULL;
+	va_end(again);
+	plain_put(stderr, longer != NULL ? longer : text);
+	free(longer);
+}
 
 static void say(const char *format, va_list args)
 {
 	fflush(stdout);
 	fputs("dmm: ", stderr);
-	vfprintf(stderr, format, args);
+	put(format, args);
 	fputc('\n', stderr);
 }
 
@@ -47,11 +64,19 @@ void lab_unknown(const char *what, const char *word, const char *const *names)
 /* As a shell would need it: plain words stay plain. */
 static void put_quoted(const char *word)
 {
-	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+	static const char usual[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 	                            "_-+=.,:/@%";
 
-	if (word[0] != '\0' && word[strspn(word, plain)] == '\0') {
+	if (word[0] != '\0' && word[strspn(word, usual)] == '\0') {
 		fputs(word, stderr);
+		return;
+	}
+	if (plain(word) != word) { /* the shell's own way to write such bytes */
+		fputs("$'", stderr);
+		for (const char *s = word; *s != '\0'; s++)
+			fprintf(stderr, (unsigned char)(*s - ' ') < 95 && *s != '\'' && *s != '\\' ? "%c" : "\\x%02x",
+			    (unsigned char)*s);
+		fputc('\'', stderr);
 		return;
 	}
 	fputc('\'', stderr);
@@ -71,7 +96,7 @@ void lab_next(char *const *argv, const char *format, ...)
 	fflush(stdout);
 	fputs("next: ", stderr);
 	va_start(args, format);
-	vfprintf(stderr, format, args);
+	put(format, args);
 	va_end(args);
 	for (; argv != NULL && *argv != NULL; argv++) {
 		fputc(' ', stderr);

@@ -16,6 +16,7 @@
 #include "cli/table.h"
 #include "trace/stream.h"
 #include "cli/units.h"
+#include "cli/plain.h"
 
 enum { KEY_TOP = OPTION_OWN, SIZES = 48, VALUE_LEN = 512 };
 
@@ -166,7 +167,7 @@ static void print_stack(struct info *i, struct symbols *symbols, uint32_t stack)
 	}
 	for (int depth = 0; stack != 0 && depth < 12; depth++) {
 		const struct trace_node *const n = trace_reader_node(i->stream.reader, stack);
-		printf("  %s%s\n", depth == 0 ? "" : "  by ", symbols_name(symbols, n->addr));
+		printf("  %s%s\n", depth == 0 ? "" : "  by ", plain(symbols_name(symbols, n->addr)));
 		stack = n->parent;
 	}
 }
@@ -245,8 +246,8 @@ static void print_head(const struct info *i)
 
 	for (size_t k = 0; k < sizeof keys / sizeof *keys; k++)
 		if (trace_file_value(&i->file, TRACE_META, keys[k], value, sizeof value))
-			printf("%-18s %s\n", keys[k], value);
-	printf("recording          %s, %s, %.2f bytes an event%s%s\n", i->path,
+			printf("%-18s %s\n", keys[k], plain(value));
+	printf("recording          %s, %s, %.2f bytes an event%s%s\n", plain(i->path),
 	    units_bytes(a, (double)i->file.len),
 	    i->file.events != 0 ? (double)i->file.len / (double)i->file.events : 0.0,
 	    (i->file.head.flags & TRACE_SCRUBBED) != 0 ? ", scrubbed" : "", ending(i, value, sizeof value));

@@ -8,6 +8,7 @@
 
 #include "base/assert.h"
 #include "cli/lab.h"
+#include "cli/plain.h"
 #include "run/prefault.h"
 
 static const double timeout_least_s = 10;
@@ -281,7 +282,7 @@ void compare_run(struct compare *c)
 		add_rows(c, true);
 	prove(c, input);
 	if (progress.shown)
-		fprintf(stderr, "\r\033[Krehearsal: %s", c->command[0]);
+		fprintf(stderr, "\r\033[Krehearsal: %s", plain(c->command[0]));
 	rehearse(c, input);
 	progress.begun = launch_now();
 	for (size_t round = 0; round < c->runs && !measure_interrupted(); round++)

@@ -7,6 +7,7 @@
 #include "compare/compare.h"
 #include "cli/table.h"
 #include "cli/units.h"
+#include "cli/plain.h"
 
 enum { PROSE_WIDTH = 90 };
 
@@ -144,12 +145,13 @@ static void print_command(const struct compare *c, FILE *out)
 	size_t used = 0;
 
 	for (char *const *word = c->command; *word != NULL; word++) {
-		const size_t n = strcspn(*word, "\n");
+		const char *const text = plain(*word);
+		const size_t n = strcspn(text, "\n");
 		if (used + n + 5 > width) {
 			fputs(" ...", out);
 			break;
 		}
-		used += (size_t)fprintf(out, "%s%.*s", used > 0 ? " " : "", (int)n, *word);
+		used += (size_t)fprintf(out, "%s%.*s", used > 0 ? " " : "", (int)n, text);
 	}
 	fputc('\n', out);
 	if (c->drive != NULL)

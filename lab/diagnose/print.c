@@ -1,19 +1,20 @@
 /* print.c - a diagnosis for people and for programs. */
 #include "diagnose/diagnose.h"
+#include "cli/plain.h"
 
 void diagnosis_text(const struct diagnosis *d, FILE *out)
 {
 	for (size_t i = 0; i < d->count; i++) {
 		const struct finding *const f = &d->finding[i];
-		fprintf(out, "%zu. %s: %s\n", i + 1, finding_names[f->kind], f->what);
+		fprintf(out, "%zu. %s: %s\n", i + 1, finding_names[f->kind], plain(f->what));
 		if (f->site[0] != '\0')
-			fprintf(out, "   at %s\n", f->site);
+			fprintf(out, "   at %s\n", plain(f->site));
 	}
 	if (d->count == 0 && d->calls != 0)
 		fputs("nothing is wrong with this program's memory: nothing grows, is pinned, retained or "
 		      "oversized, or churns\n", out);
 	if (d->unsaid[0] != '\0')
-		fprintf(out, "note: %s\n", d->unsaid);
+		fprintf(out, "note: %s\n", plain(d->unsaid));
 }
 
 void diagnosis_json(const struct diagnosis *d, struct json *j)

@@ -1,6 +1,7 @@
 /* guarded.c - see guarded.h.  Beside root.c and slab.c, it alone knows slab's
  * records. */
 #include "inspect/guarded.h"
+#include "cli/plain.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -65,7 +66,7 @@ static void put_place(FILE *out, const struct memory *m, uint64_t return_address
 	for (size_t i = 0; i < m->map_count; i++) /* where the file's first bytes lie */
 		if (strcmp(m->maps[i].path, at->path) == 0 && m->maps[i].start - m->maps[i].offset < base)
 			base = m->maps[i].start - m->maps[i].offset;
-	fprintf(out, "    %s+0x%llx\n", at->path, (unsigned long long)(call - base));
+	fprintf(out, "    %s+0x%llx\n", plain(at->path), (unsigned long long)(call - base));
 }
 
 static void put_stack(FILE *out, const struct memory *m, const char *what, const struct sampled_stack *s)

@@ -7,6 +7,7 @@
 #include "replay/native.h"
 #include "cli/table.h"
 #include "cli/units.h"
+#include "cli/plain.h"
 
 static const char *const touch_words[] = {"all", "first", "none"};
 static const char *const outcomes[] = {"not-loaded", "crashed", "not-served", "differs", "timeout",
@@ -129,7 +130,7 @@ void native_text(const struct native *n, FILE *out)
 	char calls[UNITS_LEN], payload[UNITS_LEN];
 
 	fprintf(out, "%s%s: %s calls of %" PRIu64 " thread%s, peak payload %s; touched: %s\n",
-	    table_escape(out, PAINT_DIM), n->path, units_count(calls, (double)h->calls), h->threads,
+	    table_escape(out, PAINT_DIM), plain(n->path), units_count(calls, (double)h->calls), h->threads,
 	    h->threads == 1 ? "" : "s", units_bytes(payload, (double)h->peak_payload), touch_words[n->touch]);
 	fprintf(out, n->merged ? "%zu cell%s each, glibc in each; %ld x %s, %s, %s%s\n"
 	                       : "%zu run%s each in rotating order; %ld x %s, %s, %s%s\n",

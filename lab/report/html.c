@@ -3,10 +3,11 @@
 #include <string.h>
 
 #include "report/page.h"
+#include "cli/plain.h"
 
 void page_text(FILE *out, const char *text)
 {
-	for (; *text != '\0'; text++)
+	for (text = plain_lines(text); *text != '\0'; text++)
 		switch (*text) {
 		case '<':
 			fputs("&lt;", out);

@@ -7,6 +7,7 @@
 #include "base/bits.h"
 #include "draw/look.h"
 #include "cli/units.h"
+#include "cli/plain.h"
 
 enum { MARGIN = 2 };
 
@@ -256,7 +257,7 @@ static void heap_title(char *text, size_t room, const struct outside_heap *h)
 	else if (h->tid == 0)
 		snprintf(text, room, "thread at 0x%llx", (unsigned long long)h->pointer);
 	else
-		snprintf(text, room, "%d %s", h->tid, h->name);
+		snprintf(text, room, "%d %s", h->tid, plain(h->name));
 }
 
 static void put_heap(FILE *out, const struct draw_style *s, const struct outside_heap *h)

@@ -8,6 +8,7 @@
 #include "inspect/json.h"
 #include "show/show.h"
 #include "cli/units.h"
+#include "cli/plain.h"
 
 enum { MAP_ROWS = 16, CLASS_ROWS = 24, HEAP_ROWS = 18, SLABS = 32 };
 
@@ -15,8 +16,8 @@ static void put_heading(FILE *out, const struct draw_style *s, const struct outs
 {
 	char text[300], took[UNITS_LEN];
 
-	snprintf(text, sizeof text, "%s, %zu thread%s: slab of %s", o->memory.title, o->memory.thread_count,
-	    o->memory.thread_count == 1 ? "" : "s", o->library);
+	snprintf(text, sizeof text, "%s, %zu thread%s: slab of %s", plain(o->memory.title), o->memory.thread_count,
+	    o->memory.thread_count == 1 ? "" : "s", plain(o->library));
 	draw_text(out, s, 0, text);
 	if (o->memory.live) {
 		snprintf(text, sizeof text, "read in %s while it ran on", units_seconds(took, v->seconds));

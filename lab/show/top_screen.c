@@ -15,6 +15,7 @@
 #include "cli/terminal.h"
 #include "show/top.h"
 #include "cli/units.h"
+#include "cli/plain.h"
 
 enum panel { PANEL_ALL, PANEL_CLASSES, PANEL_THREADS, PANEL_MAP };
 
@@ -39,7 +40,7 @@ static void put_head(FILE *out, const struct draw_style *s, const struct top *t)
 	char text[300], a[UNITS_LEN], b[UNITS_LEN], live[UNITS_LEN + 8], resident[UNITS_LEN + 8];
 
 	fputs(s->colour ? "\033[1m" : "", out);
-	snprintf(text, sizeof text, "%s, %zu thread%s: slab of %s", m->title, m->thread_count,
+	snprintf(text, sizeof text, "%s, %zu thread%s: slab of %s", plain(m->title), m->thread_count,
 	    m->thread_count == 1 ? "" : "s", t->outside.library);
 	draw_text(out, s, 0, text);
 	fputs(look_off(s), out);
