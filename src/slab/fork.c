@@ -8,6 +8,7 @@
 #include "slab/sampled.h"
 #include "slab/settings.h"
 #include "slab/thread_cache.h"
+#include "slab/window.h"
 
 void slab_before_fork(void)
 {
@@ -20,6 +21,7 @@ void slab_before_fork(void)
 	lock_fork_take(&inbox_lock);
 	lock_fork_take(&root.page_lock);
 	sampled_before_fork();
+	lock_fork_take(&window_lock);
 }
 
 /* The interrupted code may hold page_lock, which giving back a slab takes. */
@@ -33,6 +35,7 @@ static void settle_inboxes(void)
 
 void slab_after_fork_parent(void)
 {
+	lock_fork_give(&window_lock);
 	sampled_after_fork_parent();
 	lock_fork_give(&root.page_lock);
 	lock_fork_give(&inbox_lock);
@@ -47,6 +50,7 @@ void slab_after_fork_parent(void)
 
 void slab_after_fork_child(void)
 {
+	lock_fork_child(&window_lock);
 	lock_fork_child(&root.page_lock);
 	purge_after_fork();
 	lock_fork_child(&inbox_lock);

@@ -33,7 +33,8 @@
  *   avail, slab   the heap's lock, but setting a bit of avail: everybody, atomically
  *   stacks        their thread; of a heap without a thread, who holds its lock
  *   struct heap   its lock, but inbox: everybody, atomically; next_unused, taker, orphan: heaps_lock
- * Lock order: start_lock, late_lock, heaps_lock, purge_lock, heaps' locks by number, inbox_lock, page_lock.
+ * Lock order: start_lock, late_lock, heaps_lock, purge_lock, heaps' locks by number, inbox_lock, page_lock, the lock of
+ * sampled.c, window_lock.
  */
 #ifndef SLAB_ROOT_H
 #define SLAB_ROOT_H

@@ -17,8 +17,9 @@ static const size_t BIG = 1 << 30; /* a page of page directories */
 
 static struct chunk_block *blocks[CHUNKS_MAX / BLOCK_CHUNKS];
 
+struct lock window_lock;
+
 static struct {
-	struct lock lock; /* of the pool, innermost */
 	char *at, *end;   /* what is mapped and not given out */
 	bool locked;      /* window_is_locked() */
 } pool;
@@ -219,14 +220,14 @@ void *window_pool(size_t len)
 	const size_t align = len >= PAGE ? PAGE : CACHE_LINE;
 	void *p = NULL;
 
-	lock_take(&pool.lock);
+	lock_take(&window_lock);
 	char *at = (char *)round_up((uintptr_t)pool.at, align);
 	if (at + len <= pool.end || pool_grow(ptr_diff(at, pool.at) + len)) {
 		at = (char *)round_up((uintptr_t)pool.at, align);
 		pool.at = at + len;
 		p = at;
 	}
-	lock_give(&pool.lock);
+	lock_give(&window_lock);
 	return p;
 }
 

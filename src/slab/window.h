@@ -36,6 +36,7 @@ bool window_is_locked(void);
 
 /* Memory for records that never goes back, zeroed, aligned to a cache line or, from a page on, to pages; NULL: none. */
 void *window_pool(size_t len);
+extern struct lock window_lock; /* held by it, innermost */
 
 /* A random number, or 0 on a simulated system, where everything is the same each time. */
 uint64_t window_random(void);

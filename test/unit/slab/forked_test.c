@@ -13,8 +13,11 @@
 #include "slab/fast.h"
 #include "slab/fork.h"
 #include "slab/page_heap.h"
+#include "slab/purge.h"
+#include "slab/remote.h"
 #include "slab/system.h"
 #include "slab/thread_cache.h"
+#include "slab/window.h"
 #include "slab/window.h"
 #include "test.h"
 
@@ -439,11 +442,32 @@ TEST(hardened_children_of_one_parent_are_given_objects_in_different_orders)
 
 /* ---- in the middle of a call of our own: a signal handler forks -------------------------------------------- */
 
-static struct lock *const in_call[] = {&start_lock, &late_lock, &root.heaps_lock, &root.page_lock, NULL};
+/* All of slab's but the one of guarded objects; NULL: the lock of the calling thread's heap. */
+static struct lock *const in_call[] = {&start_lock, &late_lock, &root.heaps_lock, &purge_lock, NULL, &inbox_lock,
+    &root.page_lock, &window_lock};
+enum { LOCKS = sizeof in_call / sizeof *in_call };
+
+static struct lock *lock_at(size_t i)
+{
+	return in_call[i] != NULL ? in_call[i] : &thread_cache.heap->lock;
+}
+
+TEST(fork_holds_every_lock)
+{
+	paper_begin("guarded:0");
+	slab_free(slab_malloc(100));
+	slab_before_fork();
+	for (size_t i = 0; i < LOCKS; i++)
+		assert_true(lock_held(lock_at(i)));
+	slab_after_fork_parent();
+	for (size_t i = 0; i < LOCKS; i++)
+		assert_false(lock_is_held(lock_at(i)));
+	paper_end();
+}
 
 static int still_holds(size_t i)
 {
-	struct lock *const l = in_call[i] != NULL ? in_call[i] : &thread_cache.heap->lock;
+	struct lock *const l = lock_at(i);
 	if (!lock_held(l))
 		return 80;
 	lock_give(l);
@@ -453,10 +477,10 @@ static int still_holds(size_t i)
 
 TEST(the_interrupted_call_keeps_its_lock_in_parent_and_child)
 {
-	for (size_t i = 0; i < sizeof in_call / sizeof *in_call; i++) {
+	for (size_t i = 0; i < LOCKS; i++) {
 		paper_begin("guarded:0");
 		slab_free(slab_malloc(100));
-		struct lock *const l = in_call[i] != NULL ? in_call[i] : &thread_cache.heap->lock;
+		struct lock *const l = lock_at(i);
 		lock_take(l);
 		assert_int_equal(in_a_child(still_holds, i), 0);
 		assert_true(lock_held(l));
