@@ -19,6 +19,8 @@ const struct technique techniques[TECHNIQUES] = {
 
 const struct technique tunables[TUNABLES] = {
     {"reuse", DMM_OPT_REUSE, {"none", "links", "footer"}},
+    /* early, as a heap that grows by much at once hides what the others gain */
+    {"grow_min", DMM_OPT_GROW_MIN, {"4k", "16k", "32k", "64k", "128k", "256k", "1m"}},
     {"min_chunk", DMM_OPT_MIN_CHUNK, {"usual", "16"}},
     {"runs", DMM_OPT_RUNS, {"off", "16", "32", "64", "128", "256"}},
     {"fit", DMM_OPT_FIT, {"first", "next", "best", "address"}},
@@ -28,5 +30,4 @@ const struct technique tunables[TUNABLES] = {
     {"mmap_threshold", DMM_OPT_MMAP_THRESHOLD,
         {"adaptive", "never", "16k", "32k", "64k", "128k", "256k", "1m"}},
     {"trim_threshold", DMM_OPT_TRIM_THRESHOLD, {"never", "4k", "32k", "128k", "512k", "2m"}},
-    {"grow_min", DMM_OPT_GROW_MIN, {"4k", "16k", "32k", "64k", "128k", "256k", "1m"}},
 };

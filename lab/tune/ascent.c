@@ -95,19 +95,47 @@ static bool improve(struct climb *c, size_t i, struct ascent_result *best)
 	return gained;
 }
 
-void ascent_climb(const struct ascent *a, struct ascent_result *r)
+/* Up from where *c is, which has been scored; *r becomes what is found if that is better. */
+static void climb(struct climb *c, struct ascent_result here, struct ascent_result *r)
 {
-	struct climb c = {.a = a, .tried = calloc(ASCENT_TRIED, sizeof *c.tried)};
+	const struct ascent *const a = c->a;
 	bool gained = true;
 
-	*r = (struct ascent_result){{0}, 0, 0};
-	if (c.tried == NULL || a->count > TECHNIQUES_MAX || !score(&c, "", &r->score))
-		lab_die(EXIT_OURS, "%s cannot be searched as it comes", a->sys->name);
 	while (gained) {
 		gained = false;
 		for (size_t i = 0; i < a->count; i++)
 			if (a->sys->options & a->technique[i].option)
-				gained |= improve(&c, i, r);
+				gained |= improve(c, i, &here);
+	}
+	if (here.score > r->score)
+		*r = here;
+}
+
+/* Where the other climbs begin: one value of one technique, everything else the design's own. */
+static void climb_from(struct climb *c, size_t i, const char *value, struct ascent_result *r)
+{
+	struct ascent_result here = {.score = 0};
+
+	memset(c->value, 0, sizeof c->value);
+	c->value[i] = value_or_own(c->a->sys, &c->a->technique[i], value);
+	print_conf(c, here.conf);
+	if (c->value[i] != NULL && score(c, here.conf, &here.score))
+		climb(c, here, r);
+}
+
+void ascent_climb(const struct ascent *a, struct ascent_result *r)
+{
+	struct climb c = {.a = a, .tried = calloc(ASCENT_TRIED, sizeof *c.tried)};
+
+	*r = (struct ascent_result){{0}, 0, 0};
+	if (c.tried == NULL || a->count > TECHNIQUES_MAX || !score(&c, "", &r->score))
+		lab_die(EXIT_OURS, "%s cannot be searched as it comes", a->sys->name);
+	climb(&c, *r, r);
+	for (size_t i = 0; i < a->count; i++) {
+		if (!(a->sys->options & a->technique[i].option) || !(a->technique[i].option & a->starts))
+			continue;
+		for (size_t v = 0; a->technique[i].values[v] != NULL; v++)
+			climb_from(&c, i, a->technique[i].values[v], r);
 	}
 	r->tried = c.count;
 	free(c.tried);

@@ -4,7 +4,8 @@
  *             ^   take the value that gains most, all others as they are  |
  *             +--------------- again, if any gained ---------------------+
  *
- * It finds a set from which no single change gains; not always the best of all.  No set is scored twice.
+ * It finds a set from which no single change gains; not always the best of all.  So it climbs again from each
+ * value of the techniques in `starts`, and keeps the best that any climb found.  No set is scored twice.
  */
 #ifndef LAB_TUNE_ASCENT_H
 #define LAB_TUNE_ASCENT_H
@@ -18,6 +19,7 @@ struct ascent {
 	const struct dmm_system *sys;
 	const struct technique *technique;
 	size_t count;  /* techniques */
+	uint32_t starts; /* enum dmm_option: each value of these techniques begins a climb of its own */
 	double gain;   /* 1.001: a score that is not a thousandth better is no gain */
 	/* A score, larger is better.  False: these settings are not to be had. */
 	bool (*score)(void *arg, const char *conf, double *score);
