@@ -36,7 +36,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 int cmd_import(int argc, char **argv)
 {
 	static const struct argp_option options[] = {
-	    {"from", KEY_FROM, "rep|android|mtrace|heaptrack", 0,
+	    {"from", KEY_FROM, "rep|android|mtrace|heaptrack|proto", 0,
 		"The format; without it, the first line tells", 0},
 	    {"output", 'o', "T", 0, "The recording (dmm.trace)", 0},
 	    {"scrub", KEY_SCRUB, NULL, 0, "Leave command lines and paths out", 0},
@@ -45,7 +45,8 @@ int cmd_import(int argc, char **argv)
 	    .parser = parse,
 	    .args_doc = "FILE",
 	    .doc = "What another tool recorded, as a recording: a malloc lab's .rep, Android's malloc_debug and "
-		"memory_replay, glibc's mtrace, heaptrack.  FILE may be packed with gzip, zstd, xz, bzip2 or zip; "
+		"memory_replay, glibc's mtrace, heaptrack, malloc-bench's .trace.  "
+		"FILE may be packed with gzip, zstd, xz, bzip2 or zip; "
 		"- is stdin."};
 	struct import_order r = {.output = "dmm.trace"};
 

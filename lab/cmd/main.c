@@ -25,6 +25,7 @@ static const struct command commands[] = {
     {"advise", "what is wrong with a recorded program's memory, and what would serve it better", cmd_advise},
     {"tune", "settings fitted to a recording, as a file", cmd_tune},
     {"config", "every setting of the designs, and where it came from", cmd_config},
+    {"score", "the classical malloc lab: utilisation and throughput on a folder of traces", cmd_score},
     {"torture", "random operations on a system, checked against a shadow", cmd_torture},
     {0},
 };

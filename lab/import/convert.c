@@ -75,12 +75,30 @@ static bool write_recording(struct conversion *r)
 	return fine;
 }
 
+static int tell_tersely(const struct import *im, bool fine)
+{
+	if (!fine)
+		lab_say("%s", im->error);
+	else if (im->note[0] != '\0')
+		lab_say("%s", im->note);
+	return fine ? EXIT_FINE : EXIT_FAULT;
+}
+
+__attribute__((noreturn)) static void unreadable(const struct conversion *r)
+{
+	if (r->order->terse)
+		lab_die(EXIT_FAULT, "%s", r->import.error);
+	lab_die(EXIT_FAULT, "%s: %s", r->order->path, r->import.error);
+}
+
 static int tell(const struct conversion *r, bool fine)
 {
 	const struct import *const im = &r->import;
 	char events[UNITS_LEN], bytes[UNITS_LEN];
 	struct stat st = {0};
 
+	if (r->order->terse)
+		return tell_tersely(im, fine);
 	if (!fine && im->events == 0) {
 		remove_output(r->order->output);
 		lab_say("%s: %s; there is no recording", r->order->path, im->error);
@@ -108,11 +126,11 @@ int import_convert(const struct import_order *order)
 	if (same_file(order->path, order->output))
 		lab_die(EXIT_USAGE, "%s is the file to import: -o names another", order->output);
 	if (!import_archive_open(&r.archive, order->path, r.import.error))
-		lab_die(EXIT_FAULT, "%s: %s", order->path, r.import.error);
+		unreadable(&r);
 	if (!import_begin(&r.import, (struct import_source){import_archive_read, &r.archive}))
 		lab_die(EXIT_OURS, "no memory");
 	if (!import_choose(&r.import))
-		lab_die(EXIT_FAULT, "%s: %s", order->path, r.import.error);
+		unreadable(&r);
 	const bool fine = write_recording(&r);
 	if (fine && import_archive_has_more(&r.archive))
 		import_note(&r.import, "only %s was imported: the zip holds more", r.archive.member);

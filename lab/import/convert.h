@@ -8,6 +8,7 @@ struct import_order {
 	const char *path, *output;          /* path "-": stdin */
 	const struct import_format *format; /* NULL: the first line tells */
 	bool scrub;                         /* leave command lines and paths out */
+	bool terse;                         /* say only what is wrong or strange, without the file's name */
 };
 
 /* Returns the exit status: EXIT_FAULT if the input is damaged, though the recording holds what comes

@@ -7,7 +7,7 @@
 enum { SHOWN = 40 }; /* bytes of a line in a message */
 
 const struct import_format *const import_formats[] = {&import_rep, &import_android, &import_mtrace,
-    &import_heaptrack, NULL};
+    &import_heaptrack, &import_proto, NULL};
 
 static bool cannot_begin(struct import *im)
 {
@@ -18,8 +18,23 @@ static bool cannot_begin(struct import *im)
 	return false;
 }
 
+/* Look at the first bytes before they are cut into lines. */
+static bool is_proto(struct import *im)
+{
+	if (im->piece_len == 0) {
+		const ssize_t n = im->source.read(im->source.arg, &im->piece, im->error);
+		im->piece_len = n > 0 ? (size_t)n : 0;
+	}
+	return im->format != NULL ? im->format == &import_proto
+	                          : import_begins_like_proto(im->piece, im->piece_len);
+}
+
 bool import_choose(struct import *im)
 {
+	if (is_proto(im)) {
+		im->format = &import_proto;
+		return im->error[0] == '\0';
+	}
 	do
 		if (!import_line(im))
 			return cannot_begin(im);

@@ -33,7 +33,7 @@ struct import_format {
 	bool (*run)(struct import *im);
 };
 
-extern const struct import_format import_rep, import_android, import_mtrace, import_heaptrack;
+extern const struct import_format import_rep, import_android, import_mtrace, import_heaptrack, import_proto;
 /* All of them; NULL ends the list. */
 extern const struct import_format *const import_formats[];
 
@@ -67,7 +67,9 @@ struct import {
 
 /* False: no memory. */
 bool import_begin(struct import *im, struct import_source source);
-/* Choose the format by the first line, unless it is set.  False: im->error. */
+/* The one format that is not made of lines: could a file of it begin like this? */
+bool import_begins_like_proto(const char *bytes, size_t len);
+/* Choose the format by the first bytes or line, unless it is set.  False: im->error. */
 bool import_choose(struct import *im);
 /* Events into im->writer, then the texts that wait. */
 bool import_run(struct import *im);

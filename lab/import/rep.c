@@ -14,10 +14,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "import/import.h"
-#include "trace/live.h"
-
-#define ID_LIMIT ((uint64_t)1 << 40)
+#include "import/ids.h"
 
 static bool is_rep(const char *line)
 {
@@ -26,15 +23,9 @@ static bool is_rep(const char *line)
 
 struct rep {
 	struct import *im;
-	struct live ids; /* by id; user: the address now, 0 after realloc(p, 0) */
+	struct ids ids;
 	uint64_t header[4], operations, sizeless;
 };
-
-/* Entries of a struct live are 16 apart for its hash, and 0 is none. */
-static uint64_t key_of(uint64_t id)
-{
-	return (id + 1) << 4;
-}
 
 static bool read_header(struct rep *r)
 {
@@ -53,63 +44,6 @@ static bool read_header(struct rep *r)
 	return true;
 }
 
-static bool allocate(struct rep *r, enum trace_op op, uint64_t id, uint64_t size)
-{
-	const size_t before = r->ids.count;
-	struct live_object *const o = live_add(&r->ids, key_of(id));
-	struct trace_event ev = {.op = (uint8_t)op, .thread = 1, .size = size,
-	    .addr = import_place(r->im, size), .tick = import_tick(r->im, 0)};
-
-	if (o == NULL)
-		return import_fail(r->im, "no memory for %zu live objects", r->ids.count);
-	if (r->ids.count == before)
-		return import_fail(r->im, "id %" PRIu64 " is given out while it is live", id);
-	o->user = ev.addr;
-	o->size = size;
-	if (ev.addr != 0)
-		import_event(r->im, &ev, NULL, 0);
-	return ev.addr != 0;
-}
-
-static bool resize(struct rep *r, uint64_t id, uint64_t size)
-{
-	struct live_object *const o = live_slot(&r->ids, key_of(id));
-	struct trace_event ev = {.op = TRACE_OP_REALLOC, .thread = 1, .size = size, .old = o->user};
-
-	if (o->addr == 0)
-		return allocate(r, TRACE_OP_REALLOC, id, size); /* realloc(NULL, size) */
-	if (size != 0 || ev.old == 0) {
-		ev.addr = ev.old != 0 && size <= o->size ? ev.old : import_place(r->im, size);
-		if (ev.addr == 0)
-			return false;
-	}
-	ev.tick = import_tick(r->im, 0);
-	o->user = ev.addr;
-	o->size = size;
-	import_event(r->im, &ev, NULL, 0);
-	return true;
-}
-
-static bool release(struct rep *r, uint64_t id)
-{
-	struct live_object *const o = live_slot(&r->ids, key_of(id));
-	struct trace_event ev = {.op = TRACE_OP_FREE, .thread = 1, .addr = o->user,
-	    .tick = import_tick(r->im, 0)};
-
-	if (o->addr == 0)
-		return import_fail(r->im, "id %" PRIu64 " is freed, but not live", id);
-	live_remove(&r->ids, o);
-	import_event(r->im, &ev, NULL, 0);
-	return true;
-}
-
-static bool release_null(struct rep *r)
-{
-	struct trace_event ev = {.op = TRACE_OP_FREE, .thread = 1, .tick = import_tick(r->im, 0)};
-	import_event(r->im, &ev, NULL, 0);
-	return true;
-}
-
 static bool operate(struct rep *r, char **word, size_t count)
 {
 	const char op = word[0][0];
@@ -120,16 +54,17 @@ static bool operate(struct rep *r, char **word, size_t count)
 	if (count < 2 || count > 3 || (op == 'f' && count != 2))
 		return import_fail(r->im, "'%c' has an id%s", op, op == 'f' ? " alone" : " and a size");
 	if (op == 'f' && strcmp(word[1], "-1") == 0)
-		return release_null(r);
-	if (!import_number(r->im, word[1], 10, ID_LIMIT, &id))
+		return ids_release_null(&r->ids);
+	if (!import_number(r->im, word[1], 10, IDS_LIMIT, &id))
 		return false;
 	if (count == 3 && !import_number(r->im, word[2], 10, UINT64_MAX, &size))
 		return false;
 	r->sizeless += op != 'f' && count == 2;
 	if (op == 'f')
-		return release(r, id);
-	return op == 'r' ? resize(r, id, size)
-	                 : allocate(r, op == 'c' ? TRACE_OP_CALLOC : TRACE_OP_MALLOC, id, size);
+		return ids_release(&r->ids, id);
+	if (op == 'r')
+		return ids_resize(&r->ids, id, id, size);
+	return ids_allocate(&r->ids, op == 'c' ? TRACE_OP_CALLOC : TRACE_OP_MALLOC, id, size);
 }
 
 static bool read_operations(struct rep *r)
@@ -150,7 +85,7 @@ static bool read_operations(struct rep *r)
 static bool run_rep(struct import *im)
 {
 	struct rep r = {.im = im};
-	bool fine = live_open(&r.ids) && read_header(&r) && read_operations(&r);
+	bool fine = ids_open(&r.ids, im) && read_header(&r) && read_operations(&r);
 
 	if (fine && r.operations < r.header[2])
 		fine = import_fail(im, "truncated: the header promises %" PRIu64 " operations, there are %" PRIu64,
@@ -160,7 +95,7 @@ static bool run_rep(struct import *im)
 		    r.header[2]);
 	if (r.sizeless != 0)
 		import_note(im, "%" PRIu64 " lines without a size were taken as 0 bytes", r.sizeless);
-	live_close(&r.ids);
+	ids_close(&r.ids);
 	return fine;
 }
 

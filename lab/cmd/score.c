@@ -1,0 +1,95 @@
+/* score.c - dmm score: the classical malloc lab's score of designs on a folder of traces. */
+#include <string.h>
+
+#include "cli/lab.h"
+#include "cmd/commands.h"
+#include "score/score.h"
+
+enum { KEY_TRACES = OPTION_OWN, KEY_WEIGHT, KEY_REFERENCE, KEY_MEAN, KEY_TIMEOUT };
+
+static const char *const means[] = {"total", "arithmetic", "harmonic", NULL};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct score_order *const o = state->input;
+
+	switch (key) {
+	case KEY_TRACES:
+		o->traces = arg;
+		break;
+	case KEY_WEIGHT:
+		o->weight = (double)option_count("weight", arg, 0) / 100;
+		if (o->weight > 1)
+			lab_die(EXIT_USAGE, "--weight: of utilisation in percent, at most 100");
+		break;
+	case KEY_REFERENCE:
+		o->reference = strcmp(arg, "libc") == 0 ? 0 : 1e3 * (double)option_count("reference", arg, 1);
+		break;
+	case KEY_MEAN:
+		o->mean = (enum score_mean)option_choice("mean", arg, means);
+		break;
+	case KEY_TIMEOUT:
+		o->timeout_s = option_seconds("timeout", arg);
+		break;
+	case OPTION_FORMAT:
+		o->format = option_format(arg);
+		break;
+	case 'o':
+		o->page = arg;
+		break;
+	case ARGP_KEY_ARG:
+		if (o->designs == SCORE_DESIGNS)
+			lab_die(EXIT_USAGE, "at most %d designs", SCORE_DESIGNS);
+		o->design[o->designs++] = arg;
+		break;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+	return 0;
+}
+
+/* 1 if any trace failed on any design. */
+static int verdict(const struct score_board *b)
+{
+	size_t failed = 0;
+
+	for (size_t i = 0; i < b->order->designs; i++)
+		failed += score_total(b, i).failed;
+	return failed != 0 ? EXIT_FAULT : EXIT_FINE;
+}
+
+int cmd_score(int argc, char **argv)
+{
+	static const struct argp_option options[] = {
+	    {"traces", KEY_TRACES, "DIR", 0, "Traces: .rep, packed or not, .trace, recordings; or one of them", 0},
+	    {"weight", KEY_WEIGHT, "PERCENT", 0, "Points for utilisation (60); throughput has the others", 0},
+	    {"reference", KEY_REFERENCE, "libc|KCALLS", 0,
+		"The throughput that has all points, in thousand calls a second (libc: its malloc, measured here)", 0},
+	    {"mean", KEY_MEAN, "total|arithmetic|harmonic", 0,
+		"What the traces' throughputs become together (total: all calls over all seconds)", 0},
+	    {"timeout", KEY_TIMEOUT, "SECONDS", 0, "Stop a design on a trace after that time (60)", 0},
+	    {"output", 'o', "PAGE", 0, "Write an HTML page as well", 0},
+	    OPTION_FORMAT_LINE, {0}};
+	static const struct argp argp = {.options = options,
+	    .parser = parse,
+	    .args_doc = "[DESIGN...]",
+	    .doc = "The classical malloc lab: utilisation and throughput of each DESIGN on each trace, and a score.  "
+	           "A DESIGN is bins, gnu, .. or one's own, my=./my.so (examples/my_system.c).\v"
+	           "A trace that is damaged, a library that crashes, hangs, gives blocks that overlap, or writes "
+	           "outside them is named in the table.  Exit status 1: some trace failed."};
+	struct score_order order = {.weight = 0.6, .timeout_s = 60};
+	struct score_board board;
+
+	options_parse(&argp, argc, argv, &order);
+	if (order.traces == NULL)
+		lab_die(EXIT_USAGE, "score on what?  dmm score --traces=DIR my=./my.so");
+	if (order.designs == 0)
+		order.design[order.designs++] = "bins";
+	score_measure(&board, &order);
+	score_print(&board);
+	if (order.page != NULL)
+		score_page(&board, order.page);
+	const int status = verdict(&board);
+	score_free(&board);
+	return status;
+}
