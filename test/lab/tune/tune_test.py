@@ -80,7 +80,7 @@ class Tune(unittest.TestCase):
 
     def test_a_gain_that_does_not_hold_is_said(self):
         other = Path(self.directory.name) / "other.conf"
-        done = dmm("tune", REDIS, SQLITE, "--system=gnu", "--slower=any", "-o", other)
+        done = dmm("tune", SQLITE, REDIS, "--system=gnu", "--slower=any", "-o", other)
         self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
         self.assertIn("does not hold", done.stderr)
 
