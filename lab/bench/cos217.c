@@ -1,11 +1,14 @@
 /* cos217.c - the seven classical patterns of a heap manager's exercise, over every system.
  *
  * Each cell (a system, a pattern) runs in a process of its own on the real break and real mappings.
- * Footprint is what the system held at its peak by our own count of brk and mmap, not what the
- * kernel made resident.
+ * Mapped is what the system held at its peak by our own count of brk and mmap; in use is what of it the kernel
+ * made resident, at its peak, since a page that nobody touched costs nothing.
  */
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/assert.h"
 #include "base/rng.h"
@@ -137,7 +140,7 @@ enum { PATTERNS = sizeof patterns / sizeof patterns[0] };
 
 struct measure {
 	enum cell_status status;
-	double cpu_s, footprint_bytes;
+	double cpu_s, footprint_bytes, in_use_bytes;
 };
 
 struct cell_job {
@@ -145,6 +148,25 @@ struct cell_job {
 	const struct pattern *pattern;
 	size_t count, size;
 };
+
+/* Bytes of this process that are resident now, and the most that ever were. */
+static double resident_bytes(void)
+{
+	char text[64] = {0};
+	const int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+	const ssize_t n = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
+	const char *const second = n > 0 ? strchr(text, ' ') : NULL;
+
+	if (fd >= 0)
+		close(fd);
+	return second != NULL ? strtod(second, NULL) * (double)sysconf(_SC_PAGESIZE) : 0;
+}
+
+static double most_resident_bytes(void)
+{
+	struct rusage usage;
+	return getrusage(RUSAGE_SELF, &usage) == 0 ? (double)usage.ru_maxrss * 1024 : 0;
+}
 
 static void work(void *arg, void *result)
 {
@@ -155,11 +177,16 @@ static void work(void *arg, void *result)
 
 	j.slot = calloc(2 * c->count + 1, sizeof *j.slot);
 	CHECK(j.slot != NULL);
+	memset(j.slot, 1, (2 * c->count + 1) * sizeof *j.slot); /* ours is resident before anything is counted */
+	memset(j.slot, 0, (2 * c->count + 1) * sizeof *j.slot);
+	const double before = resident_bytes();
 	bench_heap_open_linux(&heap, c->sys, NULL);
 	const double start_s = bench_cpu_s();
 	c->pattern->run(&j);
 	m->cpu_s = bench_cpu_s() - start_s;
 	m->footprint_bytes = (double)heap.os.peak_bytes;
+	const double most = most_resident_bytes();
+	m->in_use_bytes = most > before ? most - before : 0;
 }
 
 static int by_cpu(const void *a, const void *b)
@@ -197,7 +224,9 @@ static const char *status_word(enum cell_status status)
 	return status == CELL_FINE ? "fine" : status == CELL_TIMEOUT ? "timeout" : "crashed";
 }
 
-static void put_cell(struct table *t, const struct suite *s, const struct measure *m, bool footprint)
+enum block { BLOCK_CPU, BLOCK_MAPPED, BLOCK_IN_USE };
+
+static void put_cell(struct table *t, const struct suite *s, const struct measure *m, enum block block)
 {
 	char buf[UNITS_LEN];
 
@@ -205,15 +234,16 @@ static void put_cell(struct table *t, const struct suite *s, const struct measur
 		table_paint(t, PAINT_BAD, "> %g s", s->o->timeout_s);
 	else if (m->status == CELL_CRASHED)
 		table_paint(t, PAINT_BAD, "crashed");
-	else if (footprint)
-		table_cell(t, "%s", units_bytes(buf, m->footprint_bytes));
+	else if (block != BLOCK_CPU)
+		table_cell(t, "%s", units_bytes(buf, block == BLOCK_MAPPED ? m->footprint_bytes : m->in_use_bytes));
 	else
 		table_cell(t, "%.4f", m->cpu_s);
 }
 
-static void put_block(const struct suite *s, bool footprint)
+static void put_block(const struct suite *s, enum block block)
 {
-	struct column columns[PATTERNS + 1] = {{footprint ? "footprint" : "CPU seconds", false}};
+	static const char *const titles[] = {"CPU seconds", "memory mapped", "memory in use"};
+	struct column columns[PATTERNS + 1] = {{titles[block], false}};
 	size_t count = 1;
 	struct table t;
 
@@ -225,7 +255,7 @@ static void put_block(const struct suite *s, bool footprint)
 		table_cell(&t, "%s", s->o->names[i]);
 		for (size_t k = 0; k < PATTERNS; k++)
 			if (s->chosen[k])
-				put_cell(&t, s, &s->cell[i][k], footprint);
+				put_cell(&t, s, &s->cell[i][k], block);
 	}
 	table_text(&t, stdout);
 	table_end(&t);
@@ -233,7 +263,7 @@ static void put_block(const struct suite *s, bool footprint)
 
 static void put_csv(const struct suite *s)
 {
-	puts("system,pattern,count,size,status,cpu_s,footprint_bytes");
+	puts("system,pattern,count,size,status,cpu_s,footprint_bytes,in_use_bytes");
 	for (size_t i = 0; i < s->o->system_count; i++)
 		for (size_t k = 0; k < PATTERNS; k++) {
 			const struct measure *const m = &s->cell[i][k];
@@ -242,9 +272,9 @@ static void put_csv(const struct suite *s)
 			printf("%s,%s,%zu,%zu,%s", s->o->names[i], patterns[k].name, s->count, s->size,
 			    status_word(m->status));
 			if (m->status == CELL_FINE)
-				printf(",%.6f,%.0f\n", m->cpu_s, m->footprint_bytes);
+				printf(",%.6f,%.0f,%.0f\n", m->cpu_s, m->footprint_bytes, m->in_use_bytes);
 			else
-				puts(",,");
+				puts(",,,");
 		}
 }
 
@@ -270,6 +300,7 @@ static void put_json(const struct suite *s)
 			if (m->status == CELL_FINE) {
 				json_number(&j, "cpu_s", m->cpu_s);
 				json_number(&j, "footprint_bytes", m->footprint_bytes);
+				json_number(&j, "in_use_bytes", m->in_use_bytes);
 			}
 			json_end(&j);
 		}
@@ -285,11 +316,13 @@ static void put(const struct suite *s)
 		put_json(s);
 	} else {
 		printf("%zu objects of %zu bytes (random: 1 to %zu); median of %d runs; "
-		       "footprint: peak of brk and mmap\n\n",
+		       "mapped: peak of what brk and mmap obtained; in use: peak of what was resident of it\n\n",
 		    s->count, s->size, s->size, ROUNDS);
-		put_block(s, false);
+		put_block(s, BLOCK_CPU);
 		putchar('\n');
-		put_block(s, true);
+		put_block(s, BLOCK_MAPPED);
+		putchar('\n');
+		put_block(s, BLOCK_IN_USE);
 	}
 }
 

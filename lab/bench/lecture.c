@@ -152,14 +152,14 @@ static void begin(enum format format, struct json *j)
 	json_array(j, "experiments");
 }
 
-static void end(enum format format, struct json *j, size_t agree, size_t run, bool all)
+static void end(const struct bench_options *o, struct json *j, size_t agree, size_t run)
 {
-	if (format == FORMAT_JSON) {
+	if (o->format == FORMAT_JSON) {
 		json_end(j);
 		json_end(j);
-	} else if (format == FORMAT_TEXT) {
-		if (all)
-			lecture_summary_print();
+	} else if (o->format == FORMAT_TEXT) {
+		if (o->words[0] == NULL)
+			lecture_summary_print(o);
 		printf("\n%zu of %zu claims agree with what was measured; "
 		       "docs/evidence/claims.md explains the others.\n", agree, run);
 	}
@@ -194,7 +194,7 @@ int bench_lecture(const struct bench_options *o)
 		else
 			put_json(&j, all[i], &f);
 	}
-	end(o->format, &j, agree, run, o->words[0] == NULL);
+	end(o, &j, agree, run);
 	lab_next(NULL, "dmm show --demo");
 	return EXIT_FINE;
 }

@@ -109,6 +109,6 @@ _Noreturn void find_missing(const char *system);
 const struct dmm_system *lecture_system(const char *name);
 
 void lecture_summary(struct finding *f); /* measures the table on the slide "Summary (so far)" */
-void lecture_summary_print(void);        /* prints it; needs no earlier run */
+void lecture_summary_print(const struct bench_options *o);        /* prints it; needs no earlier run */
 
 #endif

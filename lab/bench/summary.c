@@ -22,6 +22,7 @@ static const struct row {
 };
 
 enum { ROWS = sizeof rows / sizeof rows[0], TOLD = 5 };
+enum { SUMMARY_TIMEOUTS = 3 }; /* a row is several measurements */
 
 struct measured {
 	struct growth space, malloc_growth, free_growth;
@@ -99,7 +100,39 @@ static void put_time(struct table *t, const char *word, const struct growth *g, 
 		table_paint(t, paint, "%s: %s, %.0f to %.0f", word, order_name(g), g->first, g->last);
 }
 
-void lecture_summary_print(void)
+static void put_measured(struct table *t, const struct measured *m)
+{
+	table_paint(t, strcmp(m->space_word, "Bad") == 0 ? PAINT_BAD : PAINT_GOOD, "%s: n^%.2f", m->space_word,
+	    m->space.exponent + 0.0);
+	put_time(t, m->malloc_word, &m->malloc_growth, m->calls_per_malloc);
+	put_time(t, m->free_word, &m->free_growth, m->calls_per_free);
+}
+
+static void measure_own(void *arg, void *result)
+{
+	*(struct measured *)result = measure(arg);
+}
+
+/* A design of one's own, in a process of its own: the slide does not know it. */
+static void put_own(struct table *t, const struct bench_options *o, size_t i)
+{
+	struct measured m;
+	const enum cell_status status = cell_run(measure_own, (void *)(uintptr_t)o->systems[i], &m, sizeof m,
+	    SUMMARY_TIMEOUTS * o->timeout_s);
+
+	table_cell(t, "(own) %s", o->names[i]);
+	if (status == CELL_FINE) {
+		put_measured(t, &m);
+		table_cell(t, "yours");
+		return;
+	}
+	table_paint(t, PAINT_BAD, "%s", status == CELL_TIMEOUT ? "takes too long (--timeout)" : "crashes");
+	table_cell(t, "-");
+	table_cell(t, "-");
+	table_cell(t, "dmm torture finds why");
+}
+
+void lecture_summary_print(const struct bench_options *o)
 {
 	static const struct column columns[] = {{"Implementation", false}, {"Space: footprint", false},
 	    {"Time: malloc", false}, {"Time: free", false}, {"the slide", false}};
@@ -114,14 +147,14 @@ void lecture_summary_print(void)
 			continue;
 		const struct measured m = measure(lecture_system(rows[i].system));
 		table_cell(&t, "(%d) %s", i + 1, rows[i].system);
-		table_paint(&t, strcmp(m.space_word, "Bad") == 0 ? PAINT_BAD : PAINT_GOOD, "%s: n^%.2f",
-		    m.space_word, m.space.exponent + 0.0);
-		put_time(&t, m.malloc_word, &m.malloc_growth, m.calls_per_malloc);
-		put_time(&t, m.free_word, &m.free_growth, m.calls_per_free);
+		put_measured(&t, &m);
 		table_cell(&t, "%s", rows[i].space == NULL       ? "does not say"
 		                     : as_told(&rows[i], &m) ? "agrees"
 		                                             : "differs");
 	}
+	for (size_t i = 0; i < o->system_count; i++)
+		if (registry_find(o->names[i]) == NULL)
+			put_own(&t, o, i);
 	table_text(&t, stdout);
 	table_end(&t);
 }
