@@ -8,7 +8,7 @@
  * and counted as torn where it never does.
  *
  * Invariants, checked by outside_view_check():
- *   O1 parts    the causes sum to the addresses in use: granules and tables
+ *   O1 parts    the causes sum to the addresses in use: granules, tables, and objects in mappings of their own
  *   O2 classes  the classes' slabs, objects and bytes sum to the totals
  */
 #ifndef LAB_INSPECT_INSPECT_H
@@ -85,6 +85,7 @@ struct outside_view {
 	size_t run_count, run_cap;
 	uint64_t *masks;
 	size_t mask_count, mask_cap;
+	uint64_t mapped_objects, mapped_bytes; /* large ones in mappings of their own, outside of these granules */
 	uint64_t guarded_slots, guarded_live, guarded_freed, guarded_bytes; /* outside of these; of the live ones */
 	uint64_t torn_slabs, again; /* granules never read whole; chunks read more than once */
 	uint64_t moved;             /* bytes by which the books changed while they were read */
@@ -180,6 +181,8 @@ struct outside_range {
 	uint64_t start, end;
 };
 enum { OUTSIDE_RANGES = 4096 };
+/* The same of large objects in mappings of their own. */
+size_t outside_mapped_ranges(struct outside *o, struct outside_range *ranges, size_t most);
 size_t outside_table_ranges(struct outside *o, struct outside_range *ranges, size_t most);
 
 #endif

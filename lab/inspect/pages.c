@@ -70,6 +70,9 @@ static void see_heap(struct outside *o, struct outside_view *v)
 		if (run->kind == OUTSIDE_IS_SLAB)
 			v->classes[run->cls].resident += bytes;
 	}
+	const size_t objects = outside_mapped_ranges(o, ranges, OUTSIDE_RANGES);
+	for (size_t i = 0; i < objects; i++)
+		v->resident[OUTSIDE_IS_LARGE] += resident(p, ranges[i].start, ranges[i].end, &v->swapped);
 	v->pages_known = v->resident_tables != 0; /* all zero: the kernel would not say */
 	free(p);
 }

@@ -447,6 +447,18 @@ size_t outside_table_ranges(struct outside *o, struct outside_range *ranges, siz
 	return n;
 }
 
+size_t outside_mapped_ranges(struct outside *o, struct outside_range *ranges, size_t most)
+{
+	const struct slab_root *const r = &o->tables->root;
+	struct mapped_object object;
+	size_t n = 0;
+
+	for (uint64_t i = 0; i < r->mapped_count && n < most; i++)
+		if (memory_read(&o->memory, (uintptr_t)r->mapped + i * sizeof object, &object, sizeof object))
+			ranges[n++] = (struct outside_range){object.start, object.start + object.len};
+	return n;
+}
+
 static uint64_t distance(uint64_t a, uint64_t b)
 {
 	return a < b ? b - a : a - b;
@@ -472,6 +484,7 @@ bool outside_read_slab(struct outside *o, struct outside_view *v, struct memory_
 		return memory_refuse(e, "%s: slab's records cannot be read%s", o->memory.title,
 		    o->memory.live ? ": the process has ended, or overwrote them" : ": the core was cut short");
 	v->bytes[OUTSIDE_TABLES] = table_bytes(t, v);
+	v->mapped_objects = r->mapped_count, v->mapped_bytes = r->mapped_bytes;
 	const struct slab_root before = *r;
 	if (memory_read(&o->memory, o->root, r, sizeof *r))
 		v->moved = (distance(before.used, r->used) + distance(before.dirty, r->dirty)) * GRANULE;

@@ -85,6 +85,8 @@ static void add_up(struct outside_view *v)
 			v->bytes[cause[run->kind]] += run->count * v->granule;
 		v->large_objects += run->kind == OUTSIDE_IS_LARGE;
 	}
+	v->bytes[OUTSIDE_LARGE] += v->mapped_bytes;
+	v->large_objects += v->mapped_objects;
 }
 
 uint64_t outside_held(const struct outside_view *v)
@@ -123,7 +125,7 @@ const char *outside_view_check(const struct outside_view *v)
 	}
 	for (size_t i = 0; i < v->run_count; i++)
 		granules += v->runs[i].count;
-	if (all != v->granules * v->granule + v->bytes[OUTSIDE_TABLES] || granules != v->granules)
+	if (all != v->granules * v->granule + v->bytes[OUTSIDE_TABLES] + v->mapped_bytes || granules != v->granules)
 		return "O1 parts";
 	if (slabs != v->slabs || live != v->live_objects || bytes != v->bytes[OUTSIDE_LIVE])
 		return "O2 classes";

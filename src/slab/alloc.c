@@ -8,6 +8,7 @@
 #include "slab/fast.h"
 #include "slab/hardened.h"
 #include "slab/large.h"
+#include "slab/mapped.h"
 #include "slab/orphan.h"
 #include "slab/purge.h"
 #include "slab/remote.h"
@@ -53,9 +54,8 @@ static void free_run(void *p)
 
 static void free_outside(void *p)
 {
-	if (!sampled_owns(p))
+	if (!mapped_free(p) && !sampled_frees(p))
 		slab_bad_pointer("free", p);
-	sampled_free(p);
 }
 
 static void free_any(void *p)
@@ -94,7 +94,7 @@ static struct place live_place(const char *call, const void *p)
 
 	if (likely(at.slab != NULL))
 		return at;
-	return orphan_settle_object(p) ? place_of(p) : sampled_place(call, p);
+	return orphan_settle_object(p) ? place_of(p) : place_outside(call, p);
 }
 
 size_t slab_usable(const void *p)
@@ -138,6 +138,8 @@ void *slab_realloc(void *p, size_t n)
 		slab_free(p);
 		return NULL;
 	}
+	if (at.slab->cls == CLASS_MAPPED && n > MEDIUM_MAX)
+		return mapped_resize(p, n);
 	if (n <= at.size && n > at.size / 2 && at.slab->cls != CLASS_RUN)
 		return p;
 	if (at.slab->cls == CLASS_RUN && n > MEDIUM_MAX)
@@ -185,6 +187,8 @@ static bool may_hold(const struct place *at, size_t n)
 {
 	if (n > at->size)
 		return false;
+	if (at->slab->cls == CLASS_MAPPED)
+		return round_up(n, root.os->page) == at->size;
 	if (at->slab->cls != CLASS_RUN)
 		return n > at->size / 2;
 	const size_t want = round_up(n, GRANULE) / GRANULE, have = at->size / GRANULE;

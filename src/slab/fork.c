@@ -2,6 +2,7 @@
 #include "slab/fork.h"
 
 #include "slab/hardened.h"
+#include "slab/mapped.h"
 #include "slab/orphan.h"
 #include "slab/purge.h"
 #include "slab/remote.h"
@@ -20,6 +21,7 @@ void slab_before_fork(void)
 		lock_fork_take(&heap_at(i)->lock);
 	lock_fork_take(&inbox_lock);
 	lock_fork_take(&root.page_lock);
+	lock_fork_take(&mapped_lock);
 	sampled_before_fork();
 	lock_fork_take(&window_lock);
 }
@@ -37,6 +39,7 @@ void slab_after_fork_parent(void)
 {
 	lock_fork_give(&window_lock);
 	sampled_after_fork_parent();
+	lock_fork_give(&mapped_lock);
 	lock_fork_give(&root.page_lock);
 	lock_fork_give(&inbox_lock);
 	for (uint32_t i = HEAP_LATE; i < root.heap_count; i++)
@@ -51,6 +54,7 @@ void slab_after_fork_parent(void)
 void slab_after_fork_child(void)
 {
 	lock_fork_child(&window_lock);
+	lock_fork_child(&mapped_lock);
 	lock_fork_child(&root.page_lock);
 	purge_after_fork();
 	lock_fork_child(&inbox_lock);

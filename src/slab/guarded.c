@@ -6,6 +6,7 @@
 
 #include "slab/canary.h"
 #include "slab/large.h"
+#include "slab/mapped.h"
 #include "slab/page_heap.h"
 #include "slab/purge.h"
 
@@ -111,12 +112,10 @@ void *guarded_malloc(size_t n, size_t align, bool *clean)
 {
 	if (!hardening.runs)
 		return large_malloc(n, align, clean);
-	struct slab *const s = too_large(n, align) ? NULL : open(n, granules_for(n), align, clean);
+	struct slab *const s = n >= MAPPED_FROM || too_large(n, align) ? NULL : open(n, granules_for(n), align, clean);
 
-	if (s == NULL) {
-		errno = ENOMEM;
-		return NULL;
-	}
+	if (s == NULL)
+		return mapped_malloc(n, align, clean);
 	*clean = *clean || hardening.zero_on_free; /* H1 */
 	return granule_address(granule_of(s));
 }

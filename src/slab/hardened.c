@@ -10,6 +10,7 @@
 #include "slab/alloc.h"
 #include "slab/canary.h"
 #include "slab/guarded.h"
+#include "slab/mapped.h"
 #include "slab/orphan.h"
 #include "slab/remote.h"
 #include "slab/sampled.h"
@@ -391,24 +392,23 @@ static inline void free_own(struct hardened *h, void *p, unsigned cls)
 	release_surplus(h);
 }
 
-/* A live object's class; ends the program when p is no such thing.  CLASS_RUN: see place_of; CLASS_SAMPLED. */
+/* A live object's class, or CLASS_RUN, CLASS_SAMPLED, CLASS_MAPPED; ends the program when p is no such thing. */
 static unsigned class_at(const char *call, const void *p)
 {
 	struct place at = place_of(p);
 
 	if (unlikely(at.slab == NULL))
-		at = orphan_settle_object(p) ? place_of(p) : sampled_place(call, p);
+		at = orphan_settle_object(p) ? place_of(p) : place_outside(call, p);
 	return at.slab->cls;
 }
 
 /* Of another thread, or others have freed into its slab, or large; or nothing of ours. */
 static void free_other(void *p)
 {
-	if (sampled_owns(p))
-		return sampled_free(p);
+	if (mapped_free(p) || sampled_frees(p))
+		return;
 	const unsigned cls = class_at("free", p);
 	struct hardened *const h = state();
-
 	if (cls == CLASS_RUN)
 		return guarded_free(p);
 	if (h == NULL || (tag_of_object(p) & ~TAG_REMOTE) >> TAG_HEAP_SHIFT != h->cache.tag >> TAG_HEAP_SHIFT) {
@@ -451,8 +451,8 @@ static size_t slot_usable(const void *p, unsigned cls)
 
 static size_t usable_of(const void *p, unsigned cls)
 {
-	if (unlikely(cls == CLASS_SAMPLED))
-		return sampled_place("free", p).size;
+	if (unlikely(cls == CLASS_SAMPLED || cls == CLASS_MAPPED))
+		return place_outside("free", p).size;
 	return cls == CLASS_RUN ? guarded_usable(p) : slot_usable(p, cls);
 }
 

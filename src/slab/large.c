@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "slab/mapped.h"
 #include "slab/page_heap.h"
 #include "slab/purge.h"
 #include "slab/settings.h"
@@ -79,13 +80,9 @@ void *large_malloc(size_t n, size_t align, bool *clean)
 	const size_t most = (size_t)CHUNKS_MAX * HUGE_PAGE_SIZE;
 	struct slab *s = NULL;
 
-	if (n <= most && align <= most)
+	if (n < MAPPED_FROM && align <= most)
 		s = run_open(granules_for(n) + (n == 0), (uint32_t)max_size(align >> GRANULE_SHIFT, 1), clean);
-	if (s == NULL) {
-		errno = ENOMEM;
-		return NULL;
-	}
-	return granule_address(granule_of(s));
+	return s != NULL ? granule_address(granule_of(s)) : mapped_malloc(n, align, clean);
 }
 
 void large_free(struct slab *run, const void *p)
@@ -154,6 +151,29 @@ enum moved large_move_pages(char *from, char *to, size_t len)
 	return moved;
 }
 
+/* It becomes an object in a mapping of its own, by copying if its pages cannot be moved.  Should the move lose the new
+ * mapping, what was there of it has been copied back. */
+static void *move_out(struct slab *from, size_t n)
+{
+	const size_t len = (size_t)from->run << GRANULE_SHIFT;
+	char *const source = granule_address(granule_of(from));
+	bool clean;
+	char *const target = mapped_malloc(n, 1, &clean);
+
+	if (target == NULL)
+		return NULL;
+	const enum moved moved = large_move_pages(source, target, min_size(len, n));
+	if (moved == MOVED_AND_LOST) {
+		mapped_forget(target);
+		return move_out(from, n);
+	}
+	if (moved == MOVED_NOT)
+		memcpy(target, source, min_size(len, n));
+	atomic_store_explicit(&from->kind, GRANULE_FREED, memory_order_relaxed);
+	run_give(granule_of(from), from->run, false);
+	return target;
+}
+
 /* Move to a place with room to grow once more, so that growing is linear in the end.  Of what is not too
  * small, page tables are shifted (mremap) instead of copying. */
 static void *move(struct slab *from, uint32_t granules)
@@ -164,10 +184,8 @@ static void *move(struct slab *from, uint32_t granules)
 
 	if (to == NULL)
 		to = run_open(granules, 1, &clean);
-	if (to == NULL) {
-		errno = ENOMEM;
-		return NULL;
-	}
+	if (to == NULL)
+		return move_out(from, (size_t)granules << GRANULE_SHIFT);
 	char *const source = granule_address(granule_of(from)), *const target = granule_address(granule_of(to));
 	const enum moved moved = large_move_pages(source, target, len);
 	if (moved == MOVED_AND_LOST) {
@@ -187,10 +205,8 @@ void *large_resize(struct slab *run, size_t n)
 	const uint32_t have = run->run, first = granule_of(run);
 	bool clean;
 
-	if (n > (size_t)CHUNKS_MAX * HUGE_PAGE_SIZE) {
-		errno = ENOMEM;
-		return NULL;
-	}
+	if (n >= MAPPED_FROM)
+		return move_out(run, n);
 	const uint32_t want = granules_for(n);
 	if (want <= have && want >= have / 2 + have / 8)
 		return granule_address(first);

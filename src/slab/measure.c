@@ -86,5 +86,8 @@ void slab_measure(struct slab_sums *m)
 		if (!more)
 			break;
 	}
+	m->live += root.mapped_bytes;
+	m->live_pieces += root.mapped_count;
+	m->tables += root.mapped_room * sizeof *root.mapped;
 	sampled_walk(add_sampled, m);
 }

@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-/* live + free + lost is the payload that is mapped. */
+/* live + free + lost is the payload that is mapped, and objects in mappings of their own. */
 struct slab_sums {
 	size_t live, live_pieces; /* bytes of live objects with their padding; objects */
 	size_t free, free_pieces; /* free objects in slabs and in threads' stacks, and free runs of granules */

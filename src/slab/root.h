@@ -33,8 +33,8 @@
  *   avail, slab   the heap's lock, but setting a bit of avail: everybody, atomically
  *   stacks        their thread; of a heap without a thread, who holds its lock
  *   struct heap   its lock, but inbox: everybody, atomically; next_unused, taker, orphan: heaps_lock
- * Lock order: start_lock, late_lock, heaps_lock, purge_lock, heaps' locks by number, inbox_lock, page_lock, the lock of
- * sampled.c, window_lock.
+ * Lock order: start_lock, late_lock, heaps_lock, purge_lock, heaps' locks by number, inbox_lock, page_lock,
+ * mapped_lock, the lock of sampled.c, window_lock.
  */
 #ifndef SLAB_ROOT_H
 #define SLAB_ROOT_H
@@ -47,7 +47,7 @@
 #include "slab/size_class.h"
 
 enum {
-	ROOT_VERSION = 7,
+	ROOT_VERSION = 8,
 	UNIT_SHIFT = 4,        /* 16 bytes: every object begins on one */
 	WORD_SHIFT = 10,       /* 1 KiB: 64 units, a word of live and avail */
 	WORD_BYTES = 1 << WORD_SHIFT,
@@ -190,6 +190,12 @@ struct pool_segment {
 	size_t len; /* bytes, this head among them */
 };
 
+/* An object in a mapping of its own (mapped.h). */
+struct mapped_object {
+	uintptr_t start;
+	size_t    len; /* bytes, whole pages, without guards */
+};
+
 struct thread_cache;
 struct sampled;
 
@@ -263,6 +269,9 @@ struct slab_root {
 	struct sampled *sampled_notes;
 	char    *sampled_slots;
 	uint32_t sampled_count, sampled_bytes; /* slots; of a note */
+	struct mapped_object *mapped; /* [mapped_count], in address order; 0: none yet; mapped_lock */
+	uint32_t mapped_count, mapped_room;
+	size_t   mapped_bytes; /* of these objects */
 };
 
 /* Hidden for us, exported as dmm_slab_root. */

@@ -48,6 +48,13 @@ void *sampled_malloc(size_t n, const void *caller);
 /* May p be one?  Then the following may be called; they end the program if it is not a live one's start. */
 bool sampled_owns(const void *p);
 void sampled_free(void *p);
+static inline bool sampled_frees(void *p)
+{
+	const bool ours = sampled_owns(p);
+	if (ours)
+		sampled_free(p);
+	return ours;
+}
 /* As place_of(), whatever p is: the program ends unless it is live. */
 struct place sampled_place(const char *call, const void *p);
 

@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "base/crash.h"
 #include "slab/hardened.h"
+#include "slab/mapped.h"
 #include "slab/page_heap.h"
 #include "slab/settings.h"
 
@@ -272,6 +273,7 @@ static const struct slab *run_around(const void *p)
 void slab_bad_pointer(const char *call, const void *p)
 {
 	const struct slab *const run = run_around(p);
+	mapped_bad_pointer(call, p);
 	if (run != NULL)
 		crash("invalid %s: %p (inside %u bytes)", call, p, (size_t)run->run << GRANULE_SHIFT);
 	const struct place at = place_of(p);

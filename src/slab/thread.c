@@ -6,6 +6,7 @@
 #include "slab/fork.h"
 #include "slab/hardened.h"
 #include "slab/large.h"
+#include "slab/mapped.h"
 #include "slab/orphan.h"
 #include "slab/page_heap.h"
 #include "slab/purge.h"
@@ -264,6 +265,7 @@ void slab_shut_down(void)
 {
 	large_forget();
 	purge_by(PURGE_BY_CLOCK);
+	mapped_close();
 	sampled_close();
 	slab_settings_reset();
 	page_heap_close();

@@ -4,6 +4,7 @@
  * The walk wants a heap at rest: no other thread allocates meanwhile.
  */
 #include "slab/sampled.h"
+#include "slab/settings.h"
 #include "slab/slab.h"
 #include "slab/system.h"
 
@@ -89,9 +90,9 @@ static int walk_payload(struct walk *w)
 
 /* What lies together. */
 struct area {
-	enum { NOTHING, TABLE, PAYLOAD, SAMPLED } is;
+	enum { NOTHING, TABLE, PAYLOAD, SAMPLED, MAPPED_OBJECT } is;
 	uintptr_t at;
-	size_t len; /* of a table */
+	size_t len; /* of a table, or an object */
 };
 
 static void look(struct area *best, uintptr_t from, struct area a)
@@ -111,9 +112,25 @@ static struct area next_area(uintptr_t from)
 	for (const struct pool_segment *s = root.segments; s != NULL; s = s->next)
 		look(&best, from, (struct area){TABLE, (uintptr_t)s, s->len});
 	look(&best, from, (struct area){PAYLOAD, root.base, 0});
+	if (root.mapped_room != 0)
+		look(&best, from, (struct area){TABLE, (uintptr_t)root.mapped, root.mapped_room * sizeof *root.mapped});
+	for (uint32_t i = 0; i < root.mapped_count; i++)
+		look(&best, from, (struct area){MAPPED_OBJECT, root.mapped[i].start, root.mapped[i].len});
 	if (sampled_address() != 0)
 		look(&best, from, (struct area){SAMPLED, sampled_address(), 0});
 	return best;
+}
+
+/* With its guards, which are pages of it. */
+static int walk_mapped(struct walk *w, const struct area *a)
+{
+	char *const p = (char *)a->at;
+	const size_t guard = hardening.guard_large ? root.os->page : 0;
+	int r = tell(w, p - guard, guard, DMM_META, "guard", -1);
+
+	if (r == 0)
+		r = tell(w, p, a->len, DMM_LIVE, "run", -1);
+	return r != 0 ? r : tell(w, p + a->len, guard, DMM_META, "guard", -1);
 }
 
 int slab_walk(dmm_visit *visit, void *arg)
@@ -126,6 +143,8 @@ int slab_walk(dmm_visit *visit, void *arg)
 	for (struct area a = next_area(0); r == 0 && a.is != NOTHING; a = next_area(a.at + 1)) {
 		if (a.is == TABLE)
 			r = tell(&w, (void *)a.at, a.len, DMM_META, "tables", -1);
+		else if (a.is == MAPPED_OBJECT)
+			r = walk_mapped(&w, &a);
 		else if (a.is == PAYLOAD)
 			r = walk_payload(&w);
 		else if ((r = flush(&w)) == 0)

@@ -43,7 +43,8 @@ static int paper_map_at(void *ctx, void *p, size_t len)
 static void *paper_map(void *ctx, size_t len, size_t align)
 {
 	(void)ctx;
-	return paper.no_map || paper.no_segments ? NULL : os_linux.map(NULL, len, align);
+	const bool refused = paper.no_map || paper.no_segments || (paper.most_usable != 0 && len > paper.most_usable);
+	return refused ? NULL : os_linux.map(NULL, len, align);
 }
 
 static int paper_protect(void *ctx, void *p, size_t len, enum dmm_protect how)

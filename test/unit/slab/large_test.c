@@ -285,6 +285,7 @@ TEST(a_small_window_is_used_to_its_end)
 	const size_t payload = (size_t)root.chunk_limit * HUGE_PAGE_SIZE;
 	assert_in_range(payload, 30 * MIB, 70 * MIB);
 	char *const large = painted(10 * MIB, 1);
+	paper.no_segments = true; /* nor is there room elsewhere */
 	for (; n < 8000 && (object[n] = slab_malloc(n % 40 * 300 + 9000)) != NULL; n++)
 		sum += slab_usable(object[n]), memset(object[n], (int)n, n % 40 * 300 + 9000);
 	assert_int_equal(errno, ENOMEM);
