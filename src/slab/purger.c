@@ -234,12 +234,14 @@ void purge_heap_left(struct heap *h)
 {
 	if (atomic_fetch_sub(&owners, 1) <= 2 && helper_running())
 		helper_stop();
-	lock_take(&h->lock);
-	const bool sparse = purge_is_sparse(h);
-	lock_give(&h->lock);
-	remote_settle_for(h);
-	if (sparse)
-		purge_sparse(h);
+	if (h->partial_granules > purge_limit()) {
+		lock_take(&h->lock);
+		const bool sparse = purge_is_sparse(h);
+		lock_give(&h->lock);
+		remote_settle_for(h);
+		if (sparse)
+			purge_sparse(h);
+	}
 	purge_check(NULL);
 }
 

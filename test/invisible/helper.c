@@ -125,14 +125,15 @@ static void child(void)
 /* In a child, so that somebody can look. */
 static void leaves(bool threads)
 {
-	enum { SLICES = 1000 };
+	enum { SLICES = 1500 }; /* of 10 ms */
 	int status;
 	const pid_t pid = fork();
 
 	if (pid == 0) {
 		if (threads) {
-			let_thread_end_in_ms(3000);
+			begin_thread();
 			free_until_a_helper_comes();
+			end_thread_in_ms(200);
 		} else {
 			come_and_go(MIB);
 		}

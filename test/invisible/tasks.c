@@ -49,28 +49,24 @@ void come_and_go(size_t mib)
 
 static pthread_t thread;
 static sem_t waits, may_end;
+static unsigned linger_ms;
 
 static void *have_a_heap_and_wait(void *arg)
 {
 	free(malloc(100));
 	sem_post(&waits);
 	sem_wait(&may_end);
-	sleep_ms((unsigned)(size_t)arg);
-	return NULL;
-}
-
-static void begin(unsigned ms)
-{
-	sem_init(&waits, 0, 0);
-	sem_init(&may_end, 0, 0);
-	if (pthread_create(&thread, NULL, have_a_heap_and_wait, (void *)(size_t)ms) != 0)
-		wrong("no thread");
-	sem_wait(&waits);
+	sleep_ms(linger_ms);
+	return arg;
 }
 
 void begin_thread(void)
 {
-	begin(0);
+	sem_init(&waits, 0, 0);
+	sem_init(&may_end, 0, 0);
+	if (pthread_create(&thread, NULL, have_a_heap_and_wait, NULL) != 0)
+		wrong("no thread");
+	sem_wait(&waits);
 }
 
 void end_thread(void)
@@ -79,9 +75,9 @@ void end_thread(void)
 	pthread_join(thread, NULL);
 }
 
-void let_thread_end_in_ms(unsigned ms)
+void end_thread_in_ms(unsigned ms)
 {
-	begin(ms);
+	linger_ms = ms;
 	sem_post(&may_end);
 }
 

@@ -18,8 +18,8 @@ void come_and_go(size_t mib);
 void begin_thread(void);
 /* It ends; returns when it is joined. */
 void end_thread(void);
-/* It ends by itself after so long, whatever becomes of the others. */
-void let_thread_end_in_ms(unsigned ms);
+/* It ends so long after this call, whatever becomes of the others. */
+void end_thread_in_ms(unsigned ms);
 
 size_t count_tasks(void);
 /* The task of that name; 0: there is none. */

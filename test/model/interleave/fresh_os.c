@@ -58,6 +58,8 @@ static int ground_purge(void *ctx, void *p, size_t len)
 	(void)ctx;
 	if ((uintptr_t)p < root.base || (char *)p >= ground.base + SPACE)
 		memset(p, 0, len);
+	else
+		ground_gives_back(p, len);
 	if ((char *)p >= ground.base + SPACE)
 		ground.mapped = 0;
 	return 0;

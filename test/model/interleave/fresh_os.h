@@ -7,5 +7,7 @@
 
 void ground_open(void); /* once */
 const struct dmm_os *ground_os(void);
+/* The test's: these bytes of payload are being given back. */
+void ground_gives_back(const char *p, size_t len);
 
 #endif

@@ -13,6 +13,7 @@
  *                 and what nobody has is not marked live
  *   I3 released   a slab of which all objects are free has gone back, or is the one that its heap keeps
  *   I4 sound      src/slab's own checker; no lock is held; no message of misuse
+ *   I5 untouched  no page is given back on which somebody has an object, nor on which one is given out meanwhile
  */
 #include <signal.h>
 #include <stdio.h>
@@ -96,6 +97,25 @@ static void *take(void)
 	held[held_count].p = p;
 	held[held_count++].by = sched_self();
 	return p;
+}
+
+static void check_untouched(const char *p, size_t len)
+{
+	for (size_t i = 0; i < held_count; i++) {
+		const char *const object = held[i].p;
+		if (object < p + len && p < object + size_class[cls].size)
+			sched_fail("I5 untouched: a page was given back on which somebody has an object");
+	}
+}
+
+/* The kernel takes its time: others may go on before it is done. */
+void ground_gives_back(const char *p, size_t len)
+{
+	static _Atomic unsigned calls;
+
+	check_untouched(p, len);
+	atomic_fetch_add(&calls, 1);
+	check_untouched(p, len);
 }
 
 static void give(void *p)
@@ -348,6 +368,14 @@ static void purger_looks(void)
 	purge_now(0);
 }
 
+static void purger_sweeps(void)
+{
+	uint32_t cursor = 0;
+	purge_slabs(&cursor);
+	purge_slabs(&cursor);
+	purge_heap(heap_at(HEAP_FIRST));
+}
+
 static void begin_orphaned(void)
 {
 	begin_three();
@@ -409,6 +437,10 @@ static const struct sched_scenario scenarios[] = {
         {NULL, free_0_and_2, free_1}, settle},
     {"slabs come to lie where one was into which another frees", begin_orphaned, {NULL, free_2, others_come_there},
         settle},
+    {"pages are given back while the owner works", begin_three, {owner_works, free_0, free_1, purger_sweeps}, settle},
+    {"pages are given back while the owner ends", begin_three, {owner_ends, free_0, free_1, purger_sweeps}, settle},
+    {"pages of a heap without a thread go while another needs them", begin_orphaned,
+        {NULL, free_0_and_2, another_needs, purger_sweeps}, settle},
     {"the first free by a second thread", begin_alone, {owner_works, free_0, free_1}, settle},
     {"the first free by a second thread while the owner ends", begin_alone, {owner_ends, free_0, free_1}, settle},
 };
