@@ -36,6 +36,7 @@ struct info {
 	uint64_t peak_tick, seen_peak, last_tick;
 	uint64_t *sizes; /* allocations by power of two */
 	uint32_t threads;
+	bool wrapped; /* of some sites only wrappers are known */
 	bool timeless; /* an import without times: ticks only count events */
 	struct site *sites; /* by stack, then sorted by bytes */
 	size_t site_count;
@@ -165,11 +166,12 @@ static void print_stack(struct info *i, struct symbols *symbols, uint32_t stack)
 		puts("  (no call site recorded)");
 		return;
 	}
-	for (int depth = 0; stack != 0 && depth < 12; depth++) {
-		const struct trace_node *const n = trace_reader_node(i->stream.reader, stack);
-		printf("  %s%s\n", depth == 0 ? "" : "  by ", plain(symbols_name(symbols, n->addr)));
-		stack = n->parent;
-	}
+	const char *names[SYMBOLS_DEPTH];
+	bool only_wrappers;
+	const size_t count = symbols_path(symbols, i->stream.reader, stack, names, &only_wrappers);
+	for (size_t depth = 0; depth < count && depth < 12; depth++)
+		printf("  %s%s\n", depth == 0 ? "" : "  by ", plain(names[depth]));
+	i->wrapped |= only_wrappers;
 }
 
 static void print_leaks(struct info *i)
@@ -191,6 +193,9 @@ static void print_leaks(struct info *i)
 	}
 	if (i->site_count > i->top)
 		printf("  ... and %zu more call sites: --top=N\n", i->site_count - i->top);
+	if (i->wrapped)
+		puts("of some sites only wrappers of malloc are known: record with --stacks=dwarf, or with the "
+		     "debugging information of the program");
 	symbols_close(symbols);
 }
 
@@ -294,6 +299,7 @@ static void print_json(struct info *i)
 	struct json j;
 	struct symbols *const symbols = symbols_open(&i->file);
 	char value[VALUE_LEN];
+	const char *names[SYMBOLS_DEPTH];
 
 	json_begin(&j, stdout);
 	json_schema(&j, "dmm-info", 2);
@@ -325,10 +331,10 @@ static void print_json(struct info *i)
 		json_integer(&j, "bytes", (int64_t)i->sites[k].bytes);
 		json_integer(&j, "objects", (int64_t)i->sites[k].objects);
 		json_array(&j, "stack");
-		for (uint32_t n = i->sites[k].stack; n != 0 && symbols != NULL;
-		     n = trace_reader_node(i->stream.reader, n)->parent)
-			json_string(&j, NULL,
-			    symbols_name(symbols, trace_reader_node(i->stream.reader, n)->addr));
+		const size_t count =
+		    symbols != NULL ? symbols_path(symbols, i->stream.reader, i->sites[k].stack, names, NULL) : 0;
+		for (size_t n = 0; n < count; n++)
+			json_string(&j, NULL, names[n]);
 		json_end(&j);
 		json_end(&j);
 	}

@@ -244,15 +244,13 @@ static void find_churn(struct diagnosis *d, const struct gather *g)
 
 static void name_site(struct finding *f, const struct gather *g, struct symbols *symbols)
 {
+	const char *names[SYMBOLS_DEPTH];
+	const size_t count = symbols_path(symbols, g->stream.reader, f->stack, names, NULL);
 	size_t len = 0;
-	uint32_t stack = f->stack;
 
-	for (int depth = 0; stack != 0 && depth < 3 && len < sizeof f->site; depth++) {
-		const struct trace_node *const n = trace_reader_node(g->stream.reader, stack);
+	for (size_t depth = 0; depth < count && depth < 3 && len < sizeof f->site; depth++)
 		len += (size_t)snprintf(f->site + len, sizeof f->site - len, "%s%s",
-		    depth == 0 ? "" : depth == 1 ? ", called by " : ", by ", symbols_name(symbols, n->addr));
-		stack = n->parent;
-	}
+		    depth == 0 ? "" : depth == 1 ? ", called by " : ", by ", names[depth]);
 }
 
 static void tell_unsaid(struct diagnosis *d, const struct gather *g)

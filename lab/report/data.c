@@ -44,12 +44,20 @@ static uint32_t keep_node(struct nodes *n, uint32_t node)
 	if (n->count >= REPORT_NODES || n->name_bytes > NAMES_BYTES)
 		return 0;
 	const struct trace_node *const t = trace_reader_node(reader, node);
-	const uint32_t up = keep_node(n, t->parent);
+	uint32_t up = keep_node(n, t->parent);
 	if (t->parent != 0 && up == 0)
 		return 0;
-	n->parent[n->count] = up;
-	n->name[n->count] = name_of(n, symbols_name(n->r->symbols, t->addr));
-	return n->kept[node] = (uint32_t)++n->count;
+	const struct symbols_place *const p = symbols_place(n->r->symbols, t->addr);
+	if (p->wrappers == p->count && up != 0) /* who called it is told in its place */
+		return n->kept[node] = up;
+	for (uint32_t i = p->count; i-- > (p->wrappers < p->count ? p->wrappers : 0);) {
+		if (n->count >= REPORT_NODES)
+			return 0;
+		n->parent[n->count] = up;
+		n->name[n->count] = name_of(n, p->name[i]);
+		up = (uint32_t)++n->count;
+	}
+	return n->kept[node] = up;
 }
 
 static void keep_sites(struct nodes *n, const struct report *r, unsigned reduction)

@@ -88,14 +88,14 @@ struct named_site page_site(const struct report *r, uint32_t stack)
 {
 	const struct trace_reader *const reader = r->survey->stream.reader;
 	struct named_site s = {.stack = stack};
+	const char *names[SYMBOLS_DEPTH];
+	const size_t count = symbols_path(r->symbols, reader, stack, names, NULL);
 
-	while (stack != 0 && s.frames < REPORT_FRAMES) {
-		const struct trace_node *const n = trace_reader_node(reader, stack);
-		s.frame[s.frames] = symbols_name(r->symbols, n->addr);
-		if (s.who == NULL && !is_wrapper(s.frame[s.frames]))
-			s.who = s.frame[s.frames];
+	for (size_t i = 0; i < count && s.frames < REPORT_FRAMES; i++) {
+		s.frame[s.frames] = names[i];
+		if (s.who == NULL && !is_wrapper(names[i]))
+			s.who = names[i];
 		s.frames++;
-		stack = n->parent;
 	}
 	if (s.who == NULL)
 		s.who = s.frames != 0 ? s.frame[0] : "an unknown call site";

@@ -273,23 +273,23 @@ static void put_call(const struct recording *r, FILE *out, const struct draw_sty
 static void put_callers(struct recording *r, FILE *out, const struct draw_style *s)
 {
 	enum { INDENT = 4, CALLERS = 4 };
-	uint32_t stack = r->last.stack;
+	const char *names[SYMBOLS_DEPTH];
 	size_t room = s->width - INDENT - strlen("called from ");
 
-	if (stack == 0)
+	if (r->last.stack == 0)
 		return;
 	if (r->symbols == NULL)
 		r->symbols = symbols_open(&r->file);
 	fprintf(out, "%*s%scalled from", INDENT, "", look_dim(s));
-	for (int i = 0; i < CALLERS && stack != 0 && r->symbols != NULL; i++) {
-		const struct trace_node *const node = trace_reader_node(r->reader, stack);
-		const char *const name = symbols_name(r->symbols, node->addr);
+	const size_t count =
+	    r->symbols != NULL ? symbols_path(r->symbols, r->reader, r->last.stack, names, NULL) : 0;
+	for (size_t i = 0; i < CALLERS && i < count; i++) {
+		const char *const name = names[i];
 		const size_t len = strlen(name) + (i == 0 ? 0 : 2);
 		if (i != 0 && len > room)
 			break;
 		fprintf(out, "%s%.*s", i == 0 ? " " : ", ", (int)room, name);
 		room -= len < room ? len : room;
-		stack = node->parent;
 	}
 	fprintf(out, "%s\n", look_off(s));
 }

@@ -138,13 +138,13 @@ static void put_frame(FILE *out, const char *name)
 
 static void write_folded(struct export *x)
 {
-	uint32_t frames[DEPTH_MAX];
+	const char *frames[SYMBOLS_DEPTH];
 
 	for (uint32_t stack = 0; stack < x->cap; stack++) {
 		if (weight(x, &x->sites[stack]) == 0)
 			continue;
-		for (size_t n = frames_of(x, stack, frames); n-- > 0;) {
-			put_frame(x->out, name_of(x, frames[n]));
+		for (size_t n = symbols_path(x->symbols, x->stream.reader, stack, frames, NULL); n-- > 0;) {
+			put_frame(x->out, frames[n]);
 			if (n != 0)
 				fputc(';', x->out);
 		}
@@ -188,7 +188,7 @@ static void write_dhat_point(const struct export *x, struct json *j, uint32_t st
 {
 	const struct site *const s = &x->sites[stack];
 	uint32_t frames[DEPTH_MAX];
-	const size_t n = frames_of(x, stack, frames);
+	const size_t n = frames_of(x, symbols_leave_wrappers(x->symbols, x->stream.reader, stack), frames);
 
 	json_object(j, NULL);
 	json_integer(j, "tb", (int64_t)s->total_bytes);
@@ -265,7 +265,7 @@ static void write_row(struct export *x, const struct step *step)
 	fprintf(x->out, "%" PRIu64 ",%u,%s,%s,0x%" PRIx64 ",0x%" PRIx64 ",%" PRIu64 ",%" PRIu64 ",0x%" PRIx64 ",",
 	    trace_file_ns(&x->file, ev->tick), ev->thread, trace_op_name[ev->op], kinds[step->kind], ev->addr,
 	    ev->old, ev->size, ev->align_log2 != 0 ? (uint64_t)1 << ev->align_log2 : 0, caller);
-	put_quoted(x->out, caller != 0 ? symbols_name(x->symbols, caller) : "");
+	put_quoted(x->out, symbols_site(x->symbols, x->stream.reader, ev->stack));
 }
 
 static void write_csv(struct export *x)

@@ -1,7 +1,6 @@
 /* symbols.c - libdw over the mappings of a recording. */
 #include "trace/symbols.h"
 
-#include <dlfcn.h>
 #include <elfutils/libdwfl.h>
 #include <errno.h>
 #include <gelf.h>
@@ -10,6 +9,7 @@
 #include <string.h>
 
 #include "base/bits.h"
+#include "trace/frames.h"
 #include "cli/lab.h"
 
 enum { ID_LEN = 48, PATH_LEN = 1024 };
@@ -22,21 +22,28 @@ struct module_map {
 	Dwfl_Module *module; /* NULL: not readable, or not the same file any more */
 };
 
-struct known { /* an address already asked, or named by the recording itself */
-	uint64_t addr;
-	char *name; /* NULL: empty */
+struct jit { /* code made at run time, as /tmp/perf-PID.map tells it */
+	uint64_t start, end;
+	char *name;
 };
 
 struct symbols {
 	Dwfl *dwfl;
 	struct module_map *maps;
 	size_t map_count, map_cap;
-	struct known *known;
+	struct symbols_place *known; /* addresses already asked, or named by the recording itself; by hash */
 	size_t known_count, known_cap;
+	uint32_t pid;
+	struct jit *jit; /* by address */
+	size_t jit_count;
+	bool jit_tried;
 	bool said; /* that there is no memory for all of them */
 };
 
-static struct known *known_slot(const struct symbols *s, uint64_t addr)
+static const char *const unknown_name = "?";
+static const struct symbols_place unknown = {.name = &unknown_name, .count = 1};
+
+static struct symbols_place *known_slot(const struct symbols *s, uint64_t addr)
 {
 	size_t i = addr * 0x9e3779b97f4a7c15u >> 24 & (s->known_cap - 1);
 	while (s->known[i].name != NULL && s->known[i].addr != addr)
@@ -44,27 +51,56 @@ static struct known *known_slot(const struct symbols *s, uint64_t addr)
 	return &s->known[i];
 }
 
-static const char *remember(struct symbols *s, uint64_t addr, const char *name)
+static bool grow_known(struct symbols *s)
 {
-	if (2 * (s->known_count + 1) > s->known_cap) {
-		const struct symbols old = *s;
-		s->known_cap = max_size(1024, 2 * old.known_cap);
-		s->known = calloc(s->known_cap, sizeof *s->known);
-		if (s->known == NULL) {
-			*s = old;
-			return "?";
-		}
-		for (size_t i = 0; i < old.known_cap; i++)
-			if (old.known[i].name != NULL)
-				*known_slot(s, old.known[i].addr) = old.known[i];
-		free(old.known);
+	const struct symbols old = *s;
+
+	if (2 * (s->known_count + 1) <= s->known_cap)
+		return true;
+	s->known_cap = max_size(1024, 2 * old.known_cap);
+	s->known = calloc(s->known_cap, sizeof *s->known);
+	if (s->known == NULL) {
+		*s = old;
+		return false;
 	}
-	struct known *const k = known_slot(s, addr);
-	if (k->name == NULL) {
-		*k = (struct known){addr, strdup(name)};
-		s->known_count += k->name != NULL;
+	for (size_t i = 0; i < old.known_cap; i++)
+		if (old.known[i].name != NULL)
+			*known_slot(s, old.known[i].addr) = old.known[i];
+	free(old.known);
+	return true;
+}
+
+/* The names in one piece of memory: pointers, then text. */
+static const char *const *copy_names(const struct code_frame *frames, size_t count)
+{
+	size_t len = count * sizeof(char *);
+
+	for (size_t i = 0; i < count; i++)
+		len += strlen(frames[i].name) + 1;
+	const char **const names = malloc(len);
+	if (names == NULL)
+		return NULL;
+	char *at = (char *)(names + count);
+	for (size_t i = 0; i < count; i++) {
+		names[i] = at;
+		at = stpcpy(at, frames[i].name) + 1;
 	}
-	return k->name != NULL ? k->name : "?";
+	return names;
+}
+
+static const struct symbols_place *remember(struct symbols *s, uint64_t addr, const struct code_frame *frames,
+    size_t count)
+{
+	if (!grow_known(s))
+		return &unknown;
+	struct symbols_place *const k = known_slot(s, addr);
+	if (k->name != NULL)
+		return k;
+	*k = (struct symbols_place){.addr = addr, .name = copy_names(frames, count), .count = (uint32_t)count};
+	while (k->wrappers < count && frames[k->wrappers].wrapper)
+		k->wrappers++;
+	s->known_count += k->name != NULL;
+	return k->name != NULL ? k : &unknown;
 }
 
 static void add_mapping(struct symbols *s, const struct module_map *m)
@@ -97,13 +133,13 @@ static void read_maps(void *arg, const char *text, size_t len)
 
 static void read_names(void *arg, const char *text, size_t len)
 {
-	char name[SYMBOLS_LEN];
+	struct code_frame frame = {.wrapper = false};
 	uint64_t addr;
 
 	(void)len;
 	for (const char *line = text; *line != '\0'; line += strcspn(line, "\n"), line += *line == '\n')
-		if (sscanf(line, "%" SCNx64 " %255[^\n]", &addr, name) == 2)
-			remember(arg, addr, name);
+		if (sscanf(line, "%" SCNx64 " %255[^\n]", &addr, frame.name) == 2)
+			remember(arg, addr, &frame, 1);
 }
 
 struct symbols *symbols_open(const struct trace_file *f)
@@ -118,7 +154,7 @@ struct symbols *symbols_open(const struct trace_file *f)
 
 	if (s == NULL)
 		return NULL;
-	setenv("DEBUGINFOD_URLS", "", 1); /* no network */
+	s->pid = f->head.pid;
 	s->dwfl = dwfl_begin(&callbacks);
 	trace_file_texts(f, TRACE_MAPS, read_maps, s, &ignored);
 	trace_file_texts(f, TRACE_SYMBOLS, read_names, s, &ignored);
@@ -131,7 +167,10 @@ void symbols_close(struct symbols *s)
 	for (size_t i = 0; i < s->map_count; i++)
 		free(s->maps[i].name);
 	for (size_t i = 0; i < s->known_cap; i++)
-		free(s->known[i].name);
+		free((void *)s->known[i].name);
+	for (size_t i = 0; i < s->jit_count; i++)
+		free(s->jit[i].name);
+	free(s->jit);
 	free(s->maps);
 	free(s->known);
 	free(s);
@@ -188,59 +227,81 @@ static bool locate(const struct module_map *m, uint64_t addr, GElf_Addr *at)
 	return false;
 }
 
-static const char *file_part(const char *path)
+/* ---- code made at run time -------------------------------------------------------------------- */
+
+static int by_start(const void *a, const void *b)
 {
-	const char *const slash = strrchr(path, '/');
-	return slash != NULL ? slash + 1 : path;
+	const struct jit *const x = a, *const y = b;
+	return x->start < y->start ? -1 : x->start > y->start;
 }
 
-/* C++ names as people write them.  libstdc++ knows how; where it is not installed they stay as they are. */
-static const char *plain_name(const char *name, char buf[SYMBOLS_LEN])
+/* perf's convention: a line "START SIZE NAME" in hexadecimal for each piece of code. */
+static void read_jit(struct symbols *s)
 {
-	typedef char *demangle(const char *, char *, size_t *, int *);
-	static demangle *function;
-	static bool tried;
-	int status = -1;
+	char path[64], *line = NULL;
+	size_t line_cap = 0, cap = 0;
+	int name_at = 0;
+	struct jit j;
 
-	if (name == NULL || strncmp(name, "_Z", 2) != 0)
-		return name;
-	if (!tried) {
-		void *const library = dlopen("libstdc++.so.6", RTLD_NOW);
-		function = library != NULL ? (demangle *)dlsym(library, "__cxa_demangle") : NULL;
-		tried = true;
+	s->jit_tried = true;
+	snprintf(path, sizeof path, "/tmp/perf-%u.map", s->pid);
+	FILE *const f = s->pid != 0 ? fopen(path, "re") : NULL;
+	while (f != NULL && getline(&line, &line_cap, f) > 0) {
+		if (sscanf(line, "%" SCNx64 " %" SCNx64 " %n", &j.start, &j.end, &name_at) != 2)
+			continue;
+		if (s->jit_count == cap) {
+			struct jit *const more = realloc(s->jit, max_size(1024, 2 * cap) * sizeof *more);
+			if (more == NULL)
+				break;
+			s->jit = more;
+			cap = max_size(1024, 2 * cap);
+		}
+		line[strcspn(line, "\n")] = '\0';
+		j.end += j.start;
+		j.name = strdup(line + name_at);
+		if (j.name != NULL)
+			s->jit[s->jit_count++] = j;
 	}
-	char *const plain = function != NULL ? function(name, NULL, NULL, &status) : NULL;
-	if (plain == NULL || status != 0)
-		return name;
-	snprintf(buf, SYMBOLS_LEN, "%s", plain);
-	free(plain);
-	return buf;
+	free(line);
+	if (f != NULL)
+		fclose(f);
+	if (s->jit != NULL)
+		qsort(s->jit, s->jit_count, sizeof *s->jit, by_start);
 }
 
-static void describe(struct symbols *s, struct module_map *m, uint64_t addr, char *name)
+static const char *jit_name(struct symbols *s, uint64_t addr)
+{
+	size_t low = 0, high;
+
+	if (!s->jit_tried)
+		read_jit(s);
+	high = s->jit_count;
+	while (low < high) {
+		const size_t middle = (low + high) / 2;
+		if (s->jit[middle].start <= addr)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low > 0 && addr < s->jit[low - 1].end ? s->jit[low - 1].name : NULL;
+}
+
+/* ---- places ----------------------------------------------------------------------------------- */
+
+static size_t describe(struct symbols *s, struct module_map *m, uint64_t addr, struct code_frame *frames)
 {
 	GElf_Addr at;
-	GElf_Off offset;
-	GElf_Sym sym;
-	int line = 0;
 
 	if (!m->tried)
 		load(s, m);
 	const bool found = m->module != NULL && locate(m, addr, &at);
-	char plain[SYMBOLS_LEN];
-	const char *const mangled =
-	    found ? dwfl_module_addrinfo(m->module, at, &offset, &sym, NULL, NULL, NULL) : NULL;
-	const char *const function = plain_name(mangled, plain);
-	Dwfl_Line *const l = found ? dwfl_module_getsrc(m->module, at) : NULL;
-	const char *const source = l != NULL ? dwfl_lineinfo(l, NULL, &line, NULL, NULL, NULL) : NULL;
-
-	if (function != NULL && source != NULL)
-		snprintf(name, SYMBOLS_LEN, "%.200s (%.40s:%d)", function, file_part(source), line);
-	else if (function != NULL)
-		snprintf(name, SYMBOLS_LEN, "%.200s (%.50s)", function, file_part(m->name));
-	else
-		snprintf(name, SYMBOLS_LEN, "%s+0x%" PRIx64, file_part(m->name),
-		    addr - m->start + m->offset);
+	const size_t count = found ? frames_at(m->module, at, m->name, frames) : 0;
+	if (count != 0)
+		return count;
+	snprintf(frames[0].name, sizeof frames[0].name, "%.200s+0x%" PRIx64, frame_file_part(m->name),
+	    addr - m->start + m->offset);
+	frames[0].wrapper = strstr(m->name, "/libstdc++.so") != NULL;
+	return 1;
 }
 
 /* libdw names what it can and goes on: whoever reads less than the whole place must know why. */
@@ -251,20 +312,71 @@ static void say_if_short(struct symbols *s, uint64_t addr)
 	s->said = s->said || errno == ENOMEM;
 }
 
-const char *symbols_name(struct symbols *s, uint64_t addr)
+const struct symbols_place *symbols_place(struct symbols *s, uint64_t addr)
 {
-	char name[SYMBOLS_LEN];
+	struct code_frame frames[FRAMES_MAX];
+	size_t count = 0;
 
 	errno = 0;
 	if (s->known_cap != 0 && known_slot(s, addr)->name != NULL)
-		return known_slot(s, addr)->name;
-	snprintf(name, sizeof name, "0x%" PRIx64, addr);
-	for (size_t i = s->map_count; i-- > 0;)
-		if (addr - 1 >= s->maps[i].start && addr - 1 < s->maps[i].end) {
-			describe(s, &s->maps[i], addr - 1, name); /* a return address: the call is before it */
-			break;
-		}
-	const char *const kept = remember(s, addr, name);
+		return known_slot(s, addr);
+	for (size_t i = s->map_count; i-- > 0 && count == 0;)
+		if (addr - 1 >= s->maps[i].start && addr - 1 < s->maps[i].end)
+			count = describe(s, &s->maps[i], addr - 1, frames); /* the call is before the return */
+	if (count == 0) {
+		const char *const name = jit_name(s, addr - 1);
+		if (name != NULL)
+			snprintf(frames[0].name, sizeof frames[0].name, "%.250s", name);
+		else
+			snprintf(frames[0].name, sizeof frames[0].name, "0x%" PRIx64, addr);
+		frames[0].wrapper = false;
+		count = 1;
+	}
+	const struct symbols_place *const kept = remember(s, addr, frames, count);
 	say_if_short(s, addr);
 	return kept;
+}
+
+const char *symbols_name(struct symbols *s, uint64_t addr)
+{
+	const struct symbols_place *const p = symbols_place(s, addr);
+	return p->name[p->wrappers < p->count ? p->wrappers : 0];
+}
+
+size_t symbols_path(struct symbols *s, const struct trace_reader *r, uint32_t stack, const char **names,
+    bool *only_wrappers)
+{
+	size_t count = 0, wrappers = 0;
+	bool left = false; /* the wrappers */
+
+	for (uint32_t node = stack; node != 0; node = trace_reader_node(r, node)->parent) {
+		const struct symbols_place *const p = symbols_place(s, trace_reader_node(r, node)->addr);
+		if (!left && p->wrappers < p->count) {
+			left = true;
+			count = 0;
+			wrappers = p->wrappers;
+		}
+		for (size_t i = left ? wrappers : 0; i < p->count && count < SYMBOLS_DEPTH; i++)
+			names[count++] = p->name[i];
+		wrappers = 0;
+	}
+	if (only_wrappers != NULL)
+		*only_wrappers = !left && stack != 0;
+	return count;
+}
+
+uint32_t symbols_leave_wrappers(struct symbols *s, const struct trace_reader *r, uint32_t stack)
+{
+	for (uint32_t node = stack; node != 0; node = trace_reader_node(r, node)->parent) {
+		const struct symbols_place *const p = symbols_place(s, trace_reader_node(r, node)->addr);
+		if (p->wrappers < p->count)
+			return node;
+	}
+	return stack;
+}
+
+const char *symbols_site(struct symbols *s, const struct trace_reader *r, uint32_t stack)
+{
+	const char *names[SYMBOLS_DEPTH];
+	return symbols_path(s, r, stack, names, NULL) != 0 ? names[0] : "";
 }

@@ -171,7 +171,7 @@ static bool add_slot(struct maker *m, struct tape_slot *s)
 	uint32_t from, to;
 	size_t len;
 
-	if (s->serial == 0 || s->frames_len > FRAMES_CAP)
+	if (s->serial == 0 || s->frames_len > frames_cap(m->stacks) + (m->stacks == TRACE_NONE))
 		return true;
 	if (s->name[0] != '\0' && !append_name(m, s))
 		return false;

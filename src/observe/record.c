@@ -39,7 +39,7 @@ API void *calloc(size_t count, size_t n)
 	return p;
 }
 
-static void *record_realloc(enum trace_op op, void *p, size_t n, void *caller)
+IN_PLACE void *record_realloc(enum trace_op op, void *p, size_t n, void *caller)
 {
 	struct tape *const t = tape();
 	const uint64_t tick = record_ticks();

@@ -56,7 +56,8 @@ void real_find(void);
 /* Memory of the time before real_find(): freed by forgetting it. */
 bool real_is_boot(const void *p);
 
-enum { FRAMES_SEEN = 1024 };
+enum { FRAMES_SEEN = 1024, SITES = 1024, CLIMB_MAX = 16 };
+#define SITE_WRAPPER ((uintptr_t)1 << 63)
 
 struct tape {
 	bool ready;             /* false: the owner is inside the recorder, and what it calls is not the program's */
@@ -66,7 +67,9 @@ struct tape {
 	uint64_t lost;
 	uint64_t *frames;      /* deep stacks only: counts and addresses; [0] is unused */
 	uint32_t *frames_seen; /* by hash: index in frames */
-	uintptr_t stack_top;
+	uintptr_t stack_low, stack_top; /* bounds of the mapping that holds the stack, when last looked at */
+	unsigned stack_looks;
+	uintptr_t site[SITES];          /* by hash: return addresses looked at; SITE_WRAPPER: in a wrapper */
 
 	struct lock lock;
 	struct trace_raw *flushed; /* raw..flushed is in the columns, or in the file */
@@ -144,10 +147,21 @@ static inline uint64_t record_ticks(void)
 
 /* ---- stacks -------------------------------------------------------------------------------- */
 
-/* The index in t->frames of the stack whose innermost frame is `caller`. */
-uint64_t stack_capture(struct tape *t, void *caller);
+/* The stack whose innermost frame is `caller`, as trace_raw.stack has it.  fp, sp: the caller's registers. */
+uint64_t stack_capture(struct tape *t, void *caller, uintptr_t fp, uintptr_t sp);
 void stack_prepare(struct tape *t);
 bool stack_find_unwinder(void);
+/* Look for the bounds of the stack that this function runs on. */
+void stack_bounds(struct tape *t);
+/* The caller and, as long as those are wrappers of malloc, who called them; at most CLIMB_MAX.  How many. */
+size_t climb(struct tape *t, void *caller, uintptr_t fp, uintptr_t sp, void **frames);
+void climb_after_fork(void);
+
+static inline uintptr_t *tape_site(struct tape *t, const void *caller)
+{
+	const uintptr_t x = (uintptr_t)caller;
+	return &t->site[(x ^ x >> 10) % SITES];
+}
 
 /* ---- the file ------------------------------------------------------------------------------ */
 
@@ -199,11 +213,17 @@ void exec_failed(pid_t pid);
 /* Note the mappings that hold these addresses, if they are new. */
 void maps_cover(const uint64_t *addresses, size_t count);
 void maps_refresh(void);
+/* Is that in a mapping that may be executed? */
+bool maps_is_code(uint64_t addr);
 void maps_after_fork(void);
+/* The build-id among an ELF file's notes, in hexadecimal, at most 40 digits and a zero; false: none. */
+bool maps_id_in_notes(const void *notes, size_t len, char *id);
 
 /* ---- the hot path -------------------------------------------------------------------------- */
 
 #define CALLER __builtin_return_address(0)
+/* In the frame of the function that the program called: stack_of() reads that frame. */
+#define IN_PLACE static inline __attribute__((always_inline))
 
 static inline struct tape *tape(void)
 {
@@ -211,9 +231,16 @@ static inline struct tape *tape(void)
 	return likely(t != NULL) ? t : tape_enter();
 }
 
-static inline uint64_t stack_of(struct tape *t, void *caller)
+/* Of a free only its caller is of interest, unless deep stacks are asked for. */
+IN_PLACE uint64_t stack_of(struct tape *t, enum trace_op op, void *caller)
 {
-	return unlikely(record_config.deep) ? stack_capture(t, caller) : (uint64_t)(uintptr_t)caller;
+	const bool plain =
+	    (trace_class[op] & TRACE_IS_FREE) != 0 || *tape_site(t, caller) == (uintptr_t)caller;
+
+	if (likely(!record_config.deep && plain))
+		return (uint64_t)(uintptr_t)caller;
+	return stack_capture(t, caller, *(const uintptr_t *)__builtin_frame_address(0),
+	    (uintptr_t)__builtin_dwarf_cfa());
 }
 
 static inline void publish(struct tape *t, struct trace_raw *next)
@@ -233,24 +260,23 @@ static inline bool may_note(struct tape **t)
 	return true;
 }
 
-static inline void note(struct tape *t, enum trace_op op, uint64_t tick, const void *p, size_t n,
-    void *caller)
+IN_PLACE void note(struct tape *t, enum trace_op op, uint64_t tick, const void *p, size_t n, void *caller)
 {
 	if (!may_note(&t))
 		return;
-	const uint64_t stack = stack_of(t, caller);
+	const uint64_t stack = stack_of(t, op, caller);
 	struct trace_raw *const r = atomic_load_explicit(&t->slot->next, memory_order_relaxed);
 	*r = (struct trace_raw){tick << 8 | op, (uintptr_t)p, n, stack};
 	publish(t, r + 1);
 }
 
 /* An event of two: `more` is the old address or the alignment. */
-static inline void note_more(struct tape *t, enum trace_op op, uint64_t tick, const void *p, size_t n,
+IN_PLACE void note_more(struct tape *t, enum trace_op op, uint64_t tick, const void *p, size_t n,
     void *caller, uint64_t more)
 {
 	if (!may_note(&t))
 		return;
-	const uint64_t stack = stack_of(t, caller);
+	const uint64_t stack = stack_of(t, op, caller);
 	struct trace_raw *const r = atomic_load_explicit(&t->slot->next, memory_order_relaxed);
 	r[0] = (struct trace_raw){tick << 8 | op, (uintptr_t)p, n, stack};
 	r[1] = (struct trace_raw){0, more, record_ticks(), 0};

@@ -443,6 +443,7 @@ void output_after_fork(void)
 	tapes_after_fork();
 	store_after_fork();
 	maps_after_fork();
+	climb_after_fork();
 	meta_after_fork();
 	choose_path();
 	note_start();

@@ -46,9 +46,10 @@ static size_t hex(char *to, const unsigned char *bytes, size_t n)
 	return 2 * n;
 }
 
-/* The NT_GNU_BUILD_ID among the notes; false: none. */
-static bool id_in_notes(const unsigned char *notes, size_t len, char *id)
+bool maps_id_in_notes(const void *bytes, size_t len, char *id)
 {
+	const unsigned char *const notes = bytes;
+
 	for (size_t at = 0; at + sizeof(Elf64_Nhdr) <= len;) {
 		Elf64_Nhdr h;
 		memcpy(&h, notes + at, sizeof h);
@@ -85,7 +86,7 @@ static void build_id(uint64_t base, char *id)
 		if (phdr.p_type != PT_NOTE)
 			continue;
 		const size_t len = min_size(phdr.p_filesz, sizeof notes);
-		if (peek(bias + phdr.p_vaddr, notes, len) && id_in_notes(notes, len, id))
+		if (peek(bias + phdr.p_vaddr, notes, len) && maps_id_in_notes(notes, len, id))
 			return;
 	}
 }
@@ -146,6 +147,14 @@ static void add(const struct range *r, const char *path)
 	    !record_config.scrub ? path : library && slash != NULL ? slash + 1 : "program");
 }
 
+static bool covered(uint64_t addr)
+{
+	for (size_t i = maps.count; i-- > 0;)
+		if (addr >= maps.known[i].start && addr < maps.known[i].end)
+			return true;
+	return false;
+}
+
 /* "start-end perms offset dev inode   path" */
 static void read_line(const char *line)
 {
@@ -165,8 +174,11 @@ static void read_line(const char *line)
 	r.inode = number(&s, 10);
 	while (*s == ' ')
 		s++;
-	if (*s != '/' && strcmp(s, "[vdso]") != 0)
+	if (*s != '/' && strcmp(s, "[vdso]") != 0) {
+		if (executable && !covered(r.start) && maps.count < RANGES_MAX)
+			maps.known[maps.count++] = r; /* made at run time: code, but of no file */
 		return;
+	}
 	if (r.offset == 0) {
 		maps.first_inode = r.inode;
 		maps.first_start = r.start;
@@ -207,14 +219,6 @@ void maps_refresh(void)
 	lock_give(&maps.lock);
 }
 
-static bool covered(uint64_t addr)
-{
-	for (size_t i = maps.count; i-- > 0;)
-		if (addr >= maps.known[i].start && addr < maps.known[i].end)
-			return true;
-	return false;
-}
-
 void maps_cover(const uint64_t *addresses, size_t count)
 {
 	lock_take(&maps.lock);
@@ -226,6 +230,16 @@ void maps_cover(const uint64_t *addresses, size_t count)
 		break;
 	}
 	lock_give(&maps.lock);
+}
+
+bool maps_is_code(uint64_t addr)
+{
+	lock_take(&maps.lock);
+	if (!covered(addr) && record_clock_ns() - maps.looked_ns > RETRY_NS)
+		refresh();
+	const bool is = covered(addr);
+	lock_give(&maps.lock);
+	return is;
 }
 
 void maps_after_fork(void)

@@ -14,7 +14,7 @@
 typedef void *new_plain(size_t); /* function types: a cast of dlsym needs a name */
 typedef void *new_aligned(size_t, size_t);
 
-static inline void *record_new(enum trace_op op, size_t n, void *caller, const char *next)
+IN_PLACE void *record_new(enum trace_op op, size_t n, void *caller, const char *next)
 {
 	struct tape *const t = tape();
 	void *p = real.malloc(n);
@@ -27,7 +27,7 @@ static inline void *record_new(enum trace_op op, size_t n, void *caller, const c
 	return p;
 }
 
-static inline void *record_new_aligned(enum trace_op op, size_t n, size_t align, void *caller,
+IN_PLACE void *record_new_aligned(enum trace_op op, size_t n, size_t align, void *caller,
     const char *next)
 {
 	struct tape *const t = tape();
@@ -79,7 +79,7 @@ NEW_ALIGNED_NOTHROW(op_new_aligned_nothrow, "_ZnwmSt11align_val_tRKSt9nothrow_t"
 NEW_ALIGNED_NOTHROW(op_new_array_aligned_nothrow, "_ZnamSt11align_val_tRKSt9nothrow_t",
     TRACE_OP_NEW_ARRAY_ALIGNED)
 
-static inline void record_delete(enum trace_op op, void *p, size_t n, size_t align, void *caller)
+IN_PLACE void record_delete(enum trace_op op, void *p, size_t n, size_t align, void *caller)
 {
 	struct tape *const t = tape();
 

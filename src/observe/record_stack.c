@@ -23,8 +23,8 @@ bool stack_find_unwinder(void)
 	return unwind != NULL;
 }
 
-/* The end of the mapping that holds our stack: a frame pointer beyond it is none. */
-static uintptr_t find_stack_top(void)
+/* The mapping that holds our stack: a frame beyond it is none. */
+void stack_bounds(struct tape *t)
 {
 	char text[4096];
 	uint64_t bounds[2] = {0};
@@ -48,7 +48,9 @@ static uintptr_t find_stack_top(void)
 				skip = true;
 				if (here >= bounds[0] && here < bounds[1]) {
 					close(fd);
-					return bounds[1];
+					t->stack_low = bounds[0];
+					t->stack_top = bounds[1];
+					return;
 				}
 			} else {
 				bounds[which] = bounds[which] << 4 | (uint64_t)(c <= '9' ? c - '0' : c - 'a' + 10);
@@ -56,16 +58,31 @@ static uintptr_t find_stack_top(void)
 		}
 	if (fd >= 0)
 		close(fd);
-	return 0;
 }
 
 void stack_prepare(struct tape *t)
 {
+	t->stack_top = t->stack_low = 0;
+	t->stack_looks = 0;
 	if (record_config.stacks == TRACE_FP)
-		t->stack_top = find_stack_top();
+		stack_bounds(t);
 }
 
-static size_t by_frame_pointers(const struct tape *t, void **frames)
+/* A function that keeps no frame pointer leaves any number in that register: what stands where it points to
+ * is believed only if it is an address of code. */
+static bool is_code(struct tape *t, uintptr_t addr)
+{
+	uintptr_t *const slot = tape_site(t, (void *)addr);
+
+	if (*slot == addr)
+		return true;
+	if (!maps_is_code(addr - 1))
+		return false;
+	*slot = addr;
+	return true;
+}
+
+static size_t by_frame_pointers(struct tape *t, void **frames)
 {
 	const uintptr_t *fp = __builtin_frame_address(0);
 	size_t n = 0;
@@ -73,6 +90,8 @@ static size_t by_frame_pointers(const struct tape *t, void **frames)
 	while (n < FRAMES_DEPTH + SKIP_MAX && is_aligned(fp, sizeof *fp) &&
 	    (uintptr_t)(fp + 2) <= t->stack_top) {
 		const uintptr_t *const up = (const uintptr_t *)fp[0];
+		if (!is_code(t, fp[1]))
+			break;
 		frames[n++] = (void *)fp[1];
 		if (up <= fp)
 			break;
@@ -91,7 +110,7 @@ static uint64_t remember(struct tape *t, void *const *frames, size_t n)
 	if (*slot != 0 && t->frames[*slot] == n &&
 	    memcmp(&t->frames[*slot + 1], frames, n * sizeof *frames) == 0)
 		return *slot;
-	if (t->slot->frames_len + n + 1 > FRAMES_CAP)
+	if (t->slot->frames_len + n + 1 > frames_cap(record_config.stacks))
 		return 0; /* the tape is flushed first: see stack_capture */
 	*slot = (uint32_t)t->slot->frames_len;
 	t->frames[*slot] = n;
@@ -100,27 +119,43 @@ static uint64_t remember(struct tape *t, void *const *frames, size_t n)
 	return *slot;
 }
 
-uint64_t stack_capture(struct tape *t, void *caller)
+/* By the chosen way, the recorder's own frames left out; at least the caller. */
+static size_t deep(struct tape *t, void *caller, void **frames)
 {
-	void *frames[FRAMES_DEPTH + SKIP_MAX];
 	size_t n, skip = 0;
 
+	if (record_config.stacks == TRACE_FP) {
+		n = by_frame_pointers(t, frames);
+	} else {
+		const int found = unwind(frames, FRAMES_DEPTH + SKIP_MAX);
+		n = found > 0 ? (size_t)found : 0;
+	}
+	while (skip < n && skip < SKIP_MAX && frames[skip] != caller)
+		skip++;
+	if (skip == n || frames[skip] != caller) {
+		frames[0] = caller; /* nothing could be walked */
+		return 1;
+	}
+	n = min_size(n - skip, FRAMES_DEPTH);
+	memmove(frames, frames + skip, n * sizeof *frames);
+	return n;
+}
+
+uint64_t stack_capture(struct tape *t, void *caller, uintptr_t fp, uintptr_t sp)
+{
+	void *frames[FRAMES_DEPTH + SKIP_MAX];
+
 	if (t->frames == NULL)
-		return 0;
-	if (t->slot->frames_len + FRAMES_DEPTH + 1 > FRAMES_CAP)
+		return record_config.stacks == TRACE_CALLER ? (uint64_t)(uintptr_t)caller : 0;
+	if (t->slot->frames_len + FRAMES_DEPTH + 1 > frames_cap(record_config.stacks))
 		tape_full(t);
 	if (!t->ready) /* the recording ended there */
 		return 0;
 	t->ready = false; /* the unwinder may allocate */
-	n = record_config.stacks == TRACE_FP ? by_frame_pointers(t, frames)
-	                                     : (size_t)max_size(0, (size_t)unwind(frames, FRAMES_DEPTH + SKIP_MAX));
+	const size_t n = record_config.deep ? deep(t, caller, frames) : climb(t, caller, fp, sp, frames);
 	t->ready = true;
-	while (skip < n && skip < SKIP_MAX && frames[skip] != caller)
-		skip++; /* the recorder's own */
-	if (skip == n || frames[skip] != caller) {
-		frames[0] = caller; /* nothing could be walked */
-		skip = 0;
-		n = 1;
-	}
-	return remember(t, frames + skip, min_size(n - skip, FRAMES_DEPTH));
+	if (!record_config.deep && n == 1)
+		return (uint64_t)(uintptr_t)caller;
+	const uint64_t index = remember(t, frames, n);
+	return record_config.deep || index == 0 ? index : index | TRACE_STACK_FRAMES;
 }

@@ -197,9 +197,9 @@ static void tape_flush(struct tape *t)
 
 static void rewind_frames(struct tape *t)
 {
-	t->slot->frames_len = 1;
-	if (t->frames_seen != NULL)
+	if (t->slot->frames_len > 1 && t->frames_seen != NULL)
 		memset(t->frames_seen, 0, FRAMES_SEEN * sizeof *t->frames_seen);
+	t->slot->frames_len = 1;
 }
 
 static void tape_rewind(struct tape *t)
@@ -223,7 +223,7 @@ static void tape_pass_on(struct tape *t)
 
 	encode(t);
 	const uint64_t took = timed ? record_cpu_ns() - began : 0;
-	const bool frames_full = t->slot->frames_len + FRAMES_DEPTH + 1 > FRAMES_CAP;
+	const bool frames_full = t->slot->frames_len + FRAMES_DEPTH + 1 > frames_cap(record_config.stacks);
 	if (frames_full || !trace_columns_have_room(t->columns, TAPE_EVENTS)) {
 		const uint32_t events = trace_columns_events(t->columns);
 		if (!output_open() || !flush_columns(t, events > before ? took * events / (events - before) : took))
@@ -312,7 +312,7 @@ static void reap(void)
 static size_t tape_len(void)
 {
 	return round_up(sizeof(struct tape), 4096) + trace_columns_size() +
-	    (record_config.deep ? FRAMES_SEEN * sizeof(uint32_t) : 0);
+	    (record_config.stacks != TRACE_NONE ? FRAMES_SEEN * sizeof(uint32_t) : 0);
 }
 
 static struct tape *tape_map(void)
@@ -380,7 +380,7 @@ struct tape *tape_enter(void)
 	entering = true;
 	record_configure();
 	struct tape *const t = output_open() ? tape_find() : NULL;
-	if (t != NULL && record_config.deep)
+	if (t != NULL)
 		stack_prepare(t);
 	tape_self = t;
 	entering = false;

@@ -240,8 +240,9 @@ static uint32_t find_stack(struct trace_columns *c, const struct trace_block_inf
 {
 	uint32_t node = 0;
 
-	if (info->stacks == TRACE_CALLER)
+	if (info->stacks == TRACE_CALLER && (stack & TRACE_STACK_FRAMES) == 0)
 		return node_index(c, 0, stack);
+	stack &= ~TRACE_STACK_FRAMES;
 	if (stack < info->frames_len && info->frames[stack] < info->frames_len - stack)
 		for (uint64_t i = info->frames[stack]; i > 0; i--)
 			node = node_index(c, node, info->frames[stack + i]);
@@ -350,7 +351,7 @@ static void begin(struct trace_columns *c, const struct trace_block_info *info, 
 	c->first_tick = tick;
 	c->block++;
 	c->nodes = 0;
-	c->node_mask = info->stacks == TRACE_CALLER ? 2 * TRACE_EVENTS_MAX - 1 : NODE_SLOTS - 1;
+	c->node_mask = info->stacks == TRACE_CALLER ? 4 * TRACE_EVENTS_MAX - 1 : NODE_SLOTS - 1;
 	c->last_node_addr = 0;
 	c->last_tick = tick;
 	memset(&c->predict, 0, sizeof c->predict);

@@ -20,8 +20,11 @@ struct trace_raw {
 	uint64_t tick_op; /* tick << 8 | enum trace_op */
 	uint64_t addr;    /* 0: the call failed */
 	uint64_t size;    /* bytes asked for */
-	uint64_t stack;   /* TRACE_CALLER: return address; deeper: index of its length in frames[]; 0: none */
+	uint64_t stack;   /* TRACE_CALLER: return address, or TRACE_STACK_FRAMES and an index; deeper: index of its
+	                   * length in frames[]; 0: none */
 };
+
+#define TRACE_STACK_FRAMES ((uint64_t)1 << 63)
 
 static inline uint64_t trace_raw_tick(const struct trace_raw *r)
 {

@@ -30,6 +30,7 @@ enum {
 	TAPE_SLOTS = 1024,          /* threads at one time; those beyond have tapes that die with the process */
 	TAPE_LAPPED = TAPE_EVENTS + 1, /* raw_done: all were encoded, `next` goes back to the first */
 	FRAMES_CAP = 16 << 10,      /* addresses of deep stacks a block */
+	FRAMES_CAP_CALLER = 4096,   /* of stacks that end above wrappers of malloc */
 	FRAMES_DEPTH = 64,
 	TAPE_NAME_LEN = 16,
 };
@@ -68,7 +69,7 @@ struct tape_slot {
 /* Bytes of each column.  A block is closed when one of them might not hold TAPE_EVENTS more. */
 static inline const uint32_t *tape_layout(enum trace_stacks stacks)
 {
-	static const uint32_t callers[TRACE_COLUMNS] = {[TRACE_COL_NODES] = 32 << 10,
+	static const uint32_t callers[TRACE_COLUMNS] = {[TRACE_COL_NODES] = 108 << 10,
 	    [TRACE_COL_OPS] = 4 << 10, [TRACE_COL_TIMES] = 20 << 10, [TRACE_COL_ADDRS] = 24 << 10,
 	    [TRACE_COL_SIZES] = 20 << 10, [TRACE_COL_STACKS] = 12 << 10, [TRACE_COL_EXTRA] = 24 << 10};
 	static const uint32_t deep[TRACE_COLUMNS] = {[TRACE_COL_NODES] = 216 << 10,
@@ -82,15 +83,20 @@ static inline size_t tape_columns_len(enum trace_stacks stacks)
 	return (trace_columns_bytes(tape_layout(stacks)) + 7) & ~(size_t)7;
 }
 
+static inline size_t frames_cap(enum trace_stacks stacks)
+{
+	return stacks > TRACE_CALLER ? FRAMES_CAP : stacks == TRACE_CALLER ? FRAMES_CAP_CALLER : 0;
+}
+
 static inline size_t tape_slot_len(enum trace_stacks stacks)
 {
-	const size_t frames = stacks > TRACE_CALLER ? FRAMES_CAP * sizeof(uint64_t) : 0;
+	const size_t frames = frames_cap(stacks) * sizeof(uint64_t);
 	return (sizeof(struct tape_slot) + tape_columns_len(stacks) + frames + 4095) & ~(size_t)4095;
 }
 
 static inline uint64_t *tape_slot_frames(struct tape_slot *s, enum trace_stacks stacks)
 {
-	return stacks > TRACE_CALLER ? (uint64_t *)(s->bytes + tape_columns_len(stacks)) : NULL;
+	return stacks != TRACE_NONE ? (uint64_t *)(s->bytes + tape_columns_len(stacks)) : NULL;
 }
 
 /* The raw events that nobody has encoded: [*from, *to).  `s` may be a copy.  Between two laps, when `next`

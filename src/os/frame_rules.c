@@ -26,6 +26,10 @@ struct found_object {
 	void *start, *end, *link_map, *eh_frame;
 	unsigned long long reserved[7];
 };
+struct loaded_object { /* how struct link_map begins */
+	uintptr_t bias;
+	const char *name; /* "": the program */
+};
 extern __attribute__((weak)) int _dl_find_object(void *pc, struct found_object *found);
 
 /* Before constructors run, the loader may be in the middle of making what that function reads: it allocates
@@ -57,6 +61,18 @@ bool module_of_program(struct module *m)
 			m->table = (const uint8_t *)at;
 	}
 	return m->end != 0;
+}
+
+bool module_file(uintptr_t pc, const char **path, uintptr_t *bias)
+{
+	struct found_object found;
+
+	if (_dl_find_object == NULL || !loaded || _dl_find_object((void *)pc, &found) != 0 || found.link_map == NULL)
+		return false;
+	const struct loaded_object *const l = found.link_map;
+	*path = l->name != NULL && l->name[0] != '\0' ? l->name : "/proc/self/exe";
+	*bias = l->bias;
+	return true;
 }
 
 bool module_of(uintptr_t pc, struct module *m)

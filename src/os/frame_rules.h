@@ -45,6 +45,8 @@ struct module {
 };
 
 bool module_of(uintptr_t pc, struct module *m);
+/* Its file, and what the loader added to the file's addresses.  False: no loader knows it. */
+bool module_file(uintptr_t pc, const char **path, uintptr_t *bias);
 /* The program itself, as the kernel tells it: all there is where nothing is loaded. */
 bool module_of_program(struct module *m);
 
