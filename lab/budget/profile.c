@@ -140,12 +140,10 @@ static char *site_name(const struct pass *p, struct symbols *symbols, uint32_t s
 		return NULL;
 	if (stack == 0)
 		fputs("(no call site recorded)", out);
-	for (int depth = 0; stack != 0 && depth < PROFILE_FRAMES; depth++) {
-		const struct trace_node *const n = trace_reader_node(p->stream.reader, stack);
-		const char *const name = symbols_name(symbols, n->addr);
-		fprintf(out, "%s%.*s", depth != 0 ? " <- " : "", (int)name_len(name), name);
-		stack = n->parent;
-	}
+	const char *names[SYMBOLS_DEPTH];
+	const size_t count = symbols_path(symbols, p->stream.reader, stack, names, NULL);
+	for (size_t depth = 0; depth < count && depth < PROFILE_FRAMES; depth++)
+		fprintf(out, "%s%.*s", depth != 0 ? " <- " : "", (int)name_len(names[depth]), names[depth]);
 	return fclose(out) == 0 ? text : NULL;
 }
 

@@ -14,17 +14,13 @@
 #include "cli/lab.h"
 #include "trace/symbols.h"
 #include "cli/table.h"
+#include "trace/family.h"
+#include "trace/sites.h"
 #include "trace/stream.h"
 #include "cli/units.h"
 #include "cli/plain.h"
 
 enum { KEY_TOP = OPTION_OWN, SIZES = 48, VALUE_LEN = 512 };
-
-struct site {
-	uint64_t objects, bytes; /* never freed */
-	uint64_t oldest; /* tick */
-	uint32_t stack;
-};
 
 struct info {
 	const char *path;
@@ -38,8 +34,8 @@ struct info {
 	uint32_t threads;
 	bool wrapped; /* of some sites only wrappers are known */
 	bool timeless; /* an import without times: ticks only count events */
-	struct site *sites; /* by stack, then sorted by bytes */
-	size_t site_count;
+	struct sites sites;
+	struct family family;
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -90,43 +86,13 @@ static bool read_events(struct info *i, struct trace_error *e)
 
 	if (!trace_stream_open(&i->stream, &i->file))
 		return trace_fail(e, TRACE_NOWHERE, "no memory");
-	while ((r = trace_stream_next(&i->stream, &step, e)) > 0)
+	while ((r = trace_stream_next(&i->stream, &step, e)) > 0) {
 		count(i, &step);
-	return r == 0;
-}
-
-static int by_bytes(const void *a, const void *b)
-{
-	const struct site *const x = a, *const y = b;
-
-	if (x->bytes != y->bytes)
-		return x->bytes > y->bytes ? -1 : 1;
-	return x->stack < y->stack ? -1 : x->stack > y->stack;
-}
-
-/* What lives at the end, by call site. */
-static void find_leaks(struct info *i)
-{
-	const uint32_t nodes = trace_reader_nodes(i->stream.reader);
-	const struct live *const live = &i->stream.live;
-
-	i->sites = calloc((size_t)nodes + 1, sizeof *i->sites);
-	if (i->sites == NULL)
-		lab_die(EXIT_OURS, "no memory for %u call sites", nodes);
-	for (size_t k = 0; k < live->cap; k++) {
-		const struct live_object *const o = &live->at[k];
-		struct site *const s = &i->sites[o->stack];
-		if (o->addr == 0)
-			continue;
-		if (s->objects++ == 0 || o->born < s->oldest)
-			s->oldest = o->born;
-		s->bytes += o->size;
-		s->stack = o->stack;
+		sites_step(&i->sites, &i->stream, &step);
 	}
-	for (size_t k = 0; k <= nodes; k++)
-		if (i->sites[k].objects != 0)
-			i->sites[i->site_count++] = i->sites[k];
-	qsort(i->sites, i->site_count, sizeof *i->sites, by_bytes);
+	if (!sites_end(&i->sites, &i->stream))
+		return trace_fail(e, TRACE_NOWHERE, "no memory for all call sites");
+	return r == 0;
 }
 
 static void count_threads(struct info *i)
@@ -174,29 +140,103 @@ static void print_stack(struct info *i, struct symbols *symbols, uint32_t stack)
 	i->wrapped |= only_wrappers;
 }
 
-static void print_leaks(struct info *i)
+static double seconds(const struct info *i, uint64_t ticks)
 {
-	char bytes[UNITS_LEN], age[UNITS_LEN];
+	return (double)trace_file_ns(&i->file, i->file.head.start_tick + ticks) * 1e-9;
+}
+
+static double mean_life(const struct info *i, const struct site *s)
+{
+	return s->freed != 0 && !i->timeless ? seconds(i, s->lifetime / s->freed) : (double)NAN;
+}
+
+static const char *plural(uint64_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
+/* What of a site counts in this list. */
+static void print_weight(const struct info *i, const struct site *s, enum sites_order order)
+{
+	char a[UNITS_LEN], b[UNITS_LEN];
+
+	switch (order) {
+	case SITES_BY_LIVE:
+		printf("%10s in %" PRIu64 " object%s, the oldest since %s\n",
+		    units_bytes(a, (double)s->live_bytes), s->live_objects, plural(s->live_objects),
+		    moment(i, b, s->oldest));
+		break;
+	case SITES_BY_PEAK:
+		printf("%10s in %" PRIu64 " object%s\n", units_bytes(a, (double)s->peak_bytes), s->peak_objects,
+		    plural(s->peak_objects));
+		break;
+	case SITES_BY_CALLS:
+		printf("%10s calls for %s", units_count(a, (double)s->calls),
+		    units_bytes(b, (double)s->total_bytes));
+		if (s->freed != 0 && !i->timeless)
+			printf(", freed after %s on average", units_seconds(a, mean_life(i, s)));
+		puts("");
+		break;
+	default:
+		printf("%10s of %s freed within the next %d calls\n", units_count(a, (double)s->temporary),
+		    units_count(b, (double)s->calls), SITES_TEMPORARY_CALLS);
+	}
+}
+
+static void print_list(struct info *i, struct symbols *symbols, enum sites_order order)
+{
+	const size_t count = sites_sort(&i->sites, order);
+
+	for (size_t k = 0; k < count && k < i->top; k++) {
+		print_weight(i, &i->sites.at[k], order);
+		print_stack(i, symbols, i->sites.at[k].stack);
+	}
+	if (count > i->top)
+		printf("  ... and %zu more call site%s: --top=N\n", count - i->top, plural(count - i->top));
+}
+
+static void print_sites(struct info *i)
+{
+	char bytes[UNITS_LEN];
 	struct symbols *const symbols = symbols_open(&i->file);
 
 	if (symbols == NULL)
 		lab_die(EXIT_OURS, "no memory for symbols");
-	printf("\nnever freed: %zu object%s, %s, from %zu call site%s\n", i->stream.live.count,
-	    i->stream.live.count == 1 ? "" : "s", units_bytes(bytes, (double)i->stream.payload), i->site_count,
-	    i->site_count == 1 ? "" : "s");
-	for (size_t k = 0; k < i->site_count && k < i->top; k++) {
-		const struct site *const s = &i->sites[k];
-		printf("%10s in %" PRIu64 " object%s, the oldest since %s\n",
-		    units_bytes(bytes, (double)s->bytes), s->objects, s->objects == 1 ? "" : "s",
-		    moment(i, age, s->oldest));
-		print_stack(i, symbols, s->stack);
+	printf("\nat the peak, by call site\n");
+	print_list(i, symbols, SITES_BY_PEAK);
+	printf("\nmost calls\n");
+	print_list(i, symbols, SITES_BY_CALLS);
+	if (sites_sort(&i->sites, SITES_BY_TEMPORARY) != 0) {
+		printf("\nmost temporary\n");
+		print_list(i, symbols, SITES_BY_TEMPORARY);
 	}
-	if (i->site_count > i->top)
-		printf("  ... and %zu more call sites: --top=N\n", i->site_count - i->top);
+	const size_t leaks = sites_sort(&i->sites, SITES_BY_LIVE);
+	printf("\nnever freed: %zu object%s, %s, from %zu call site%s\n", i->stream.live.count,
+	    plural(i->stream.live.count), units_bytes(bytes, (double)i->stream.payload), leaks, plural(leaks));
+	print_list(i, symbols, SITES_BY_LIVE);
 	if (i->wrapped)
 		puts("of some sites only wrappers of malloc are known: record with --stacks=dwarf, or with the "
 		     "debugging information of the program");
 	symbols_close(symbols);
+}
+
+/* Parents before children, those with most events first; T alone is not worth a list. */
+static void print_family(const struct info *i)
+{
+	char events[UNITS_LEN];
+
+	if (i->family.count < 2)
+		return;
+	printf("\nprocesses\n");
+	for (size_t k = 0; k < i->family.count; k++) {
+		const struct relative *const r = &i->family.at[k];
+		printf("%*spid %u  ", 2 + 2 * r->depth, "", r->pid);
+		if (r->path[0] != '\0')
+			printf("%s events  %s  %s\n", units_count(events, (double)r->events), plain(r->path),
+			    plain(r->what));
+		else
+			puts(plain(r->what));
+	}
 }
 
 static void print_cost(const struct info *i)
@@ -271,6 +311,7 @@ static void print_text(struct info *i)
 	print_head(i);
 	if (i->stream.events == 0) {
 		print_silence(i);
+		print_family(i);
 		return;
 	}
 	printf("calls              %" PRIu64 "\n", i->stream.events);
@@ -291,15 +332,70 @@ static void print_text(struct info *i)
 		printf("missed frees       %" PRIu64 " addresses were given out while live\n",
 		    i->stream.overlaid);
 	print_cost(i);
-	print_leaks(i);
+	print_family(i);
+	print_sites(i);
+}
+
+static void json_site(struct info *i, struct json *j, struct symbols *symbols, const struct site *s)
+{
+	const char *names[SYMBOLS_DEPTH];
+	const size_t count =
+	    symbols != NULL ? symbols_path(symbols, i->stream.reader, s->stack, names, NULL) : 0;
+
+	json_object(j, NULL);
+	json_integer(j, "bytes", (int64_t)s->live_bytes);
+	json_integer(j, "objects", (int64_t)s->live_objects);
+	json_integer(j, "peak_bytes", (int64_t)s->peak_bytes);
+	json_integer(j, "peak_objects", (int64_t)s->peak_objects);
+	json_integer(j, "calls", (int64_t)s->calls);
+	json_integer(j, "total_bytes", (int64_t)s->total_bytes);
+	json_integer(j, "temporary", (int64_t)s->temporary);
+	json_integer(j, "freed", (int64_t)s->freed);
+	json_number(j, "mean_life_seconds", mean_life(i, s));
+	json_array(j, "stack");
+	for (size_t n = 0; n < count; n++)
+		json_string(j, NULL, names[n]);
+	json_end(j);
+	json_end(j);
+}
+
+static void json_sites(struct info *i, struct json *j)
+{
+	static const char *const lists[] = {[SITES_BY_LIVE] = "never_freed", [SITES_BY_PEAK] = "at_peak",
+	    [SITES_BY_CALLS] = "most_calls", [SITES_BY_TEMPORARY] = "most_temporary"};
+	struct symbols *const symbols = symbols_open(&i->file);
+
+	for (unsigned order = SITES_BY_LIVE; order <= SITES_BY_TEMPORARY; order++) {
+		const size_t count = sites_sort(&i->sites, (enum sites_order)order);
+		json_array(j, lists[order]);
+		for (size_t k = 0; k < count && k < i->top; k++)
+			json_site(i, j, symbols, &i->sites.at[k]);
+		json_end(j);
+	}
+	if (symbols != NULL)
+		symbols_close(symbols);
+}
+
+static void json_family(const struct info *i, struct json *j)
+{
+	json_array(j, "processes");
+	for (size_t k = 0; k < i->family.count; k++) {
+		const struct relative *const r = &i->family.at[k];
+		json_object(j, NULL);
+		json_integer(j, "pid", r->pid);
+		json_integer(j, "parent", r->parent);
+		json_string(j, "recording", r->path[0] != '\0' ? r->path : NULL);
+		json_integer(j, "events", (int64_t)r->events);
+		json_string(j, "what", r->what);
+		json_end(j);
+	}
+	json_end(j);
 }
 
 static void print_json(struct info *i)
 {
 	struct json j;
-	struct symbols *const symbols = symbols_open(&i->file);
 	char value[VALUE_LEN];
-	const char *names[SYMBOLS_DEPTH];
 
 	json_begin(&j, stdout);
 	json_schema(&j, "dmm-info", 2);
@@ -325,34 +421,21 @@ static void print_json(struct info *i)
 		if (i->calls[op] != 0)
 			json_integer(&j, trace_op_name[op], (int64_t)i->calls[op]);
 	json_end(&j);
-	json_array(&j, "never_freed");
-	for (size_t k = 0; k < i->site_count && k < i->top; k++) {
-		json_object(&j, NULL);
-		json_integer(&j, "bytes", (int64_t)i->sites[k].bytes);
-		json_integer(&j, "objects", (int64_t)i->sites[k].objects);
-		json_array(&j, "stack");
-		const size_t count =
-		    symbols != NULL ? symbols_path(symbols, i->stream.reader, i->sites[k].stack, names, NULL) : 0;
-		for (size_t n = 0; n < count; n++)
-			json_string(&j, NULL, names[n]);
-		json_end(&j);
-		json_end(&j);
-	}
+	json_sites(i, &j);
+	json_family(i, &j);
 	json_end(&j);
-	json_end(&j);
-	if (symbols != NULL)
-		symbols_close(symbols);
 }
 
 int cmd_info(int argc, char **argv)
 {
 	static const struct argp_option options[] = {
-	    {"top", KEY_TOP, "N", 0, "Call sites in the list of what was never freed (10)", 0},
+	    {"top", KEY_TOP, "N", 0, "Call sites in each list (10)", 0},
 	    OPTION_FORMAT_LINE, {0}};
 	static const struct argp argp = {.options = options,
 	    .parser = parse,
 	    .args_doc = "T",
-	    .doc = "What is in a recording, and what was never freed, by call site."};
+	    .doc = "What is in a recording: its processes, and by call site what lived at the peak, was "
+	           "called most, was temporary, and was never freed."};
 	struct info i = {.top = 10};
 	char clock[VALUE_LEN];
 	struct trace_error e;
@@ -367,7 +450,7 @@ int cmd_info(int argc, char **argv)
 	count_threads(&i);
 	i.timeless = trace_file_value(&i.file, TRACE_META, "clock", clock, sizeof clock) &&
 	    strcmp(clock, "none") == 0;
-	find_leaks(&i);
+	i.family = family_read(i.path);
 	if (i.format == FORMAT_JSON)
 		print_json(&i);
 	else
@@ -378,7 +461,8 @@ int cmd_info(int argc, char **argv)
 		lab_say("%s: %s; shown is what comes before", i.path, i.file.damage.text);
 	else if (i.stream.events != 0)
 		lab_next(NULL, "dmm replay --model %s", i.path);
-	free(i.sites);
+	sites_free(&i.sites);
+	family_free(&i.family);
 	trace_stream_close(&i.stream);
 	trace_file_close(&i.file);
 	return damaged ? EXIT_FAULT : EXIT_FINE;

@@ -103,7 +103,9 @@ void exec_note(pid_t pid, const char *path, char *const env[])
 	const char *const file = find(path, found);
 	const char *const reason = preloads_us(env) ? file_reason(file) : "environment";
 
-	if (reason != NULL && tape_self != NULL && output_open()) {
+	if (reason != NULL)
+		record_configure();
+	if (reason != NULL && output_open()) {
 		const size_t n = crash_format(text, sizeof text, "lost=%u %s %s\n", (size_t)pid, reason,
 		    record_config.scrub || file == NULL ? "program" : file);
 		meta_note_news();

@@ -75,4 +75,72 @@ def test_the_leak_list_is_by_call_site_with_the_largest_first():
     assert "more call site" in text or len(leaks) == 1, text
 
 
+SITES = """
+    #include <stdlib.h>
+    void *volatile kept[100];
+    __attribute__((noinline)) void peak(void) { for (int i = 0; i < 100; i++) kept[i] = malloc(10000); }
+    __attribute__((noinline)) void drop(void) { for (int i = 0; i < 100; i++) free(kept[i]); }
+    __attribute__((noinline)) void hot(void) { for (int i = 0; i < 9000; i++) { void *volatile p = malloc(8); free(p); } }
+    __attribute__((noinline)) void slow(void) { for (int i = 0; i < 50; i++) kept[i] = malloc(20);
+                                                for (int i = 0; i < 50; i++) free(kept[i]); }
+    __attribute__((noinline)) void leak(void) { for (int i = 0; i < 3; i++) { void *volatile p = malloc(500); (void)p; } }
+    int main(void) { leak(); peak(); drop(); hot(); slow(); return 0; }"""
+
+
+def test_the_sites_of_the_peak_the_hottest_the_most_temporary_and_the_leaks_come_first():
+    assert run(DMM, "record", "-o", "T", "--", compile_c("sites", SITES, "-O1")).returncode == 0
+    i = info()
+    def first(name):
+        return i[name][0], i[name][0]["stack"][0].split(" ")[0]
+    site, name = first("at_peak")
+    assert name == "peak" and site["peak_bytes"] == 1000000 and site["peak_objects"] == 100, site
+    assert site["bytes"] == 0 and site["freed"] == 100, site
+    assert sum(s["peak_bytes"] for s in i["at_peak"]) == i["peak_payload_bytes"], i["at_peak"]
+    site, name = first("most_calls")
+    assert name == "hot" and site["calls"] == 9000 and site["total_bytes"] == 72000, site
+    site, name = first("most_temporary")
+    assert name == "hot" and site["temporary"] == 9000 and 0 <= site["mean_life_seconds"] < 1, site
+    others = {s["stack"][0].split(" ")[0] for s in i["most_temporary"]}
+    assert "slow" not in others and "peak" not in others, others
+    site, name = first("never_freed")
+    assert name == "leak" and site["bytes"] == 1500 and site["objects"] == 3, site
+    text = run(DMM, "info", "--top=1", "T").stdout
+    for title in ("at the peak, by call site", "most calls", "most temporary", "never freed: "):
+        assert title in text, text
+
+
+FAMILY = """
+    #include <stdlib.h>
+    #include <sys/wait.h>
+    #include <unistd.h>
+    static void calls(int n) { for (int i = 0; i < n; i++) free(malloc(9)); }
+    int main(int argc, char **argv) {
+        char *none[] = {0}, *again[] = {argv[0], "again", 0}, *empty[] = {"/bin/true", 0}, *still[] = {"./still", 0};
+        if (argc > 1) { calls(50); return 0; }
+        calls(10);
+        if (fork() == 0) { calls(100); if (fork() == 0) { calls(30); _exit(0); } wait(0); _exit(0); }
+        if (fork() == 0) { calls(2000); execv(argv[0], again); }
+        if (fork() == 0) { execve("/bin/true", empty, none); }
+        if (fork() == 0) { execv("./still", still); }
+        if (fork() == 0) { execv("./nowhere", still); _exit(0); }
+        while (wait(0) > 0) ;
+        return 0; }"""
+
+
+def test_info_gives_the_tree_of_processes_and_those_that_were_not_recorded():
+    compile_c("still", "int main(void) { return 0; }", "-static")
+    assert run(DMM, "record", "-o", "T", "--", compile_c("family", FAMILY)).returncode == 0
+    all_of_them = info()["processes"]
+    assert all_of_them[0]["recording"].endswith("T") and all_of_them[0]["events"] >= 20, all_of_them
+    top = all_of_them[0]["pid"]
+    with_events = [p for p in all_of_them if p["recording"]]
+    assert [p["events"] for p in with_events[1:]] == [100, 4000, 200, 60], with_events
+    assert [p["parent"] == top for p in with_events[1:]] == [True, True, True, False], with_events
+    lost = {p["what"] for p in all_of_them if not p["recording"]}
+    assert lost == {"/bin/true: not recorded: its environment had no LD_PRELOAD",
+                    "./still: not recorded: it is static"}, lost
+    text = run(DMM, "info", "T").stdout
+    assert re.search(r"^processes\n  pid \d+ .*\n    pid \d+ .*\n", text, re.M), text
+
+
 main(globals())

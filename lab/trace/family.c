@@ -1,0 +1,191 @@
+/* family.c - see family.h. */
+#include "trace/family.h"
+
+#include <glob.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bits.h"
+#include "observe/trace_tape.h"
+#include "trace/trace.h"
+
+static struct relative *append(struct family *f)
+{
+	struct relative *const more = realloc(f->at, (f->count + 1) * sizeof *more);
+
+	if (more == NULL)
+		return NULL;
+	f->at = more;
+	memset(&more[f->count], 0, sizeof *more);
+	return &more[f->count++];
+}
+
+/* META's "lost=PID REASON PATH", unless "found=PID" came after it. */
+struct losses {
+	struct family *family;
+	uint32_t parent;
+};
+
+static const char *reason_in_words(const char *reason)
+{
+	return strcmp(reason, "environment") == 0 ? "its environment had no LD_PRELOAD"
+	    : strcmp(reason, "static") == 0       ? "it is static"
+	    : strcmp(reason, "setuid") == 0       ? "it is setuid"
+	                                          : "it is a 32-bit program";
+}
+
+static void read_losses(void *arg, const char *text, size_t len)
+{
+	struct losses *const l = arg;
+	char reason[16], program[128];
+	unsigned pid;
+
+	(void)len;
+	for (const char *line = text; *line != '\0'; line += strcspn(line, "\n"), line += *line == '\n') {
+		if (sscanf(line, "lost=%u %15s %127[^\n]", &pid, reason, program) == 3) {
+			struct relative *const r = append(l->family);
+			if (r == NULL)
+				return;
+			r->pid = pid;
+			r->parent = l->parent;
+			snprintf(r->what, sizeof r->what, "%s: not recorded: %s", program, reason_in_words(reason));
+		}
+		if (sscanf(line, "found=%u", &pid) == 1 && l->family->count != 0) {
+			const struct relative *const last = &l->family->at[l->family->count - 1];
+			l->family->count -= last->pid == pid && last->path[0] == '\0';
+		}
+	}
+}
+
+static void add(struct family *f, const char *path)
+{
+	struct trace_file file;
+	struct trace_error ignored;
+	char command[FAMILY_TEXT];
+
+	if (!trace_file_open(&file, path, &ignored))
+		return;
+	struct relative *const r = append(f);
+	if (r != NULL) {
+		r->pid = file.head.pid;
+		r->parent = file.head.parent;
+		r->events = file.events;
+		r->bytes = file.len;
+		snprintf(r->path, sizeof r->path, "%s", path);
+		if (trace_file_value(&file, TRACE_META, "command", command, sizeof command))
+			snprintf(r->what, sizeof r->what, "%s", command);
+		struct losses l = {f, file.head.pid};
+		trace_file_texts(&file, TRACE_META, read_losses, &l, &ignored);
+	}
+	trace_file_close(&file);
+}
+
+/* A program that replaced the process which noted it is that process. */
+static bool is_child_of(const struct relative *r, const struct relative *parent)
+{
+	return r != parent && r->pid != parent->pid && r->parent == parent->pid;
+}
+
+static bool comes_first(const struct relative *a, const struct relative *b)
+{
+	return a->events != b->events ? a->events > b->events : a->pid < b->pid;
+}
+
+/* Into `to` what is left below the members of one pid, the largest first. */
+static void place(const struct family *f, bool *placed, uint32_t pid, int depth, struct family *to)
+{
+	for (;;) {
+		const struct relative *next = NULL;
+		for (size_t i = 0; i < f->count; i++) {
+			const struct relative parent = {.pid = pid};
+			if (!placed[i] && is_child_of(&f->at[i], &parent) &&
+			    (next == NULL || comes_first(&f->at[i], next)))
+				next = &f->at[i];
+		}
+		if (next == NULL)
+			return;
+		for (size_t i = 0; i < f->count; i++) { /* all images of that process */
+			if (placed[i] || f->at[i].pid != next->pid)
+				continue;
+			placed[i] = true;
+			to->at[to->count] = f->at[i];
+			to->at[to->count++].depth = depth;
+		}
+		place(f, placed, next->pid, depth + 1, to);
+	}
+}
+
+static struct family in_order(const struct family *f, uint32_t root)
+{
+	struct family to = {calloc(f->count, sizeof *to.at), 0};
+	bool *const placed = calloc(f->count, sizeof *placed);
+
+	for (size_t i = 0; to.at != NULL && placed != NULL && i < f->count; i++)
+		if (f->at[i].pid == root) {
+			placed[i] = true;
+			to.at[to.count++] = f->at[i];
+		}
+	if (to.at != NULL && placed != NULL) {
+		place(f, placed, root, 1, &to);
+		for (size_t i = 0; i < f->count; i++) /* whose parents are not recorded */
+			if (!placed[i]) {
+				placed[i] = true;
+				to.at[to.count] = f->at[i];
+				to.at[to.count++].depth = 1;
+				place(f, placed, f->at[i].pid, 2, &to);
+			}
+	}
+	free(placed);
+	return to;
+}
+
+/* A recording that says no more than what became of its process is told by that alone. */
+static void forget_empty(struct family *f)
+{
+	size_t kept = 1;
+
+	for (size_t i = 1; i < f->count; i++) {
+		bool told = false;
+		for (size_t k = 0; k < f->count; k++)
+			told |= f->at[k].pid == f->at[i].pid && f->at[k].path[0] == '\0';
+		if (!told || f->at[i].events != 0 || f->at[i].path[0] == '\0')
+			f->at[kept++] = f->at[i];
+	}
+	f->count = kept;
+}
+
+struct family family_read(const char *path)
+{
+	static const char *const kinds[] = {".exec[0-9]*", ".[0-9]*"};
+	char pattern[PATH_MAX];
+	struct family f = {0};
+	glob_t found;
+
+	add(&f, path);
+	if (f.count == 0)
+		return f;
+	const uint32_t root = f.at[0].pid;
+	for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+		snprintf(pattern, sizeof pattern, "%s%s", path, kinds[k]);
+		if (glob(pattern, 0, NULL, &found) != 0)
+			continue;
+		for (size_t i = 0; i < found.gl_pathc; i++) {
+			const char *const suffix = strrchr(found.gl_pathv[i], '.');
+			if (suffix == NULL || strcmp(suffix, TAPE_SUFFIX) != 0)
+				add(&f, found.gl_pathv[i]);
+		}
+		globfree(&found);
+	}
+	forget_empty(&f);
+	const struct family ordered = in_order(&f, root);
+	free(f.at);
+	return ordered;
+}
+
+void family_free(struct family *f)
+{
+	free(f->at);
+	f->at = NULL;
+}
