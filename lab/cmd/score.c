@@ -74,7 +74,7 @@ int cmd_score(int argc, char **argv)
 	    .parser = parse,
 	    .args_doc = "[DESIGN...]",
 	    .doc = "The classical malloc lab: utilisation and throughput of each DESIGN on each trace, and a score.  "
-	           "A DESIGN is bins, gnu, .. or one's own, my=./my.so (examples/my_system.c).\v"
+	           "A DESIGN is bins, gnu?runs:64,min_chunk:16, .. or one's own, my=./my.so (examples/my_system.c).\v"
 	           "A trace that is damaged, a library that crashes, hangs, gives blocks that overlap, or writes "
 	           "outside them is named in the table.  Exit status 1: some trace failed."};
 	struct score_order order = {.weight = 0.6, .timeout_s = 60};

@@ -20,12 +20,12 @@ static uint64_t key_of(uint64_t id)
 	return (id + 1) << 4;
 }
 
-bool ids_allocate(struct ids *ids, enum trace_op op, uint64_t id, uint64_t size)
+static bool allocate(struct ids *ids, enum trace_op op, uint64_t id, uint64_t size, unsigned align_log2)
 {
 	const size_t before = ids->objects.count;
 	struct live_object *const o = live_add(&ids->objects, key_of(id));
 	struct trace_event ev = {.op = (uint8_t)op, .thread = 1, .size = size,
-	    .addr = import_place(ids->im, size), .tick = import_tick(ids->im, 0)};
+	    .align_log2 = (uint8_t)align_log2, .addr = import_place(ids->im, size), .tick = import_tick(ids->im, 0)};
 
 	if (o == NULL)
 		return import_fail(ids->im, "no memory for %zu live objects", ids->objects.count);
@@ -36,6 +36,23 @@ bool ids_allocate(struct ids *ids, enum trace_op op, uint64_t id, uint64_t size)
 	if (ev.addr != 0)
 		import_event(ids->im, &ev, NULL, 0);
 	return ev.addr != 0;
+}
+
+bool ids_allocate(struct ids *ids, enum trace_op op, uint64_t id, uint64_t size)
+{
+	return allocate(ids, op, id, size, 0);
+}
+
+bool ids_allocate_aligned(struct ids *ids, uint64_t id, uint64_t size, unsigned align_log2)
+{
+	return allocate(ids, TRACE_OP_MEMALIGN, id, size, align_log2);
+}
+
+bool ids_refuse(struct ids *ids, enum trace_op op, uint64_t size)
+{
+	struct trace_event ev = {.op = (uint8_t)op, .thread = 1, .size = size, .tick = import_tick(ids->im, 0)};
+	import_event(ids->im, &ev, NULL, 0);
+	return true;
 }
 
 /* The object o, known as `from`, is known as `to` from now on. */

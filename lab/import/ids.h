@@ -19,6 +19,9 @@ void ids_close(struct ids *ids);
 
 /* Each is one event.  False: im->error. */
 bool ids_allocate(struct ids *ids, enum trace_op op, uint64_t id, uint64_t size);
+bool ids_allocate_aligned(struct ids *ids, uint64_t id, uint64_t size, unsigned align_log2);
+/* A call that gave NULL. */
+bool ids_refuse(struct ids *ids, enum trace_op op, uint64_t size);
 /* realloc of `from` (none is live: NULL), whose result is `to` from now on. */
 bool ids_resize(struct ids *ids, uint64_t from, uint64_t to, uint64_t size);
 bool ids_release(struct ids *ids, uint64_t id);

@@ -2,14 +2,14 @@
  * in gzip.
  *
  *   Tracefile   1: line, repeated      2: most objects at one time
- *   line        one of   1: malloc   { 1: result   2: size }
+ *   line        one of   1: malloc   { 1: result   2: size     3: alignment }
  *                        2: free     { 1: object   2: size as a hint }
  *                        3: realloc  { 1: result   2: object   3: size }
  *                        4: calloc   { 1: result   2: count    3: size }
  *
  * On the wire a field is a tag, number * 8 + kind, and then a varint (kind 0) or a length and so many bytes
- * (kind 2).  Objects are numbers, which a file uses again; a field that is left out is 0, and a realloc without
- * an object is one of NULL, as a free without one is.  There are no times, no threads, no addresses.
+ * (kind 2).  Objects are numbers, which a file uses again; a field that is left out is 0.  A realloc without an
+ * object is one of NULL, as a free without one is; a call without a result gave NULL.  There are no times, no threads, no addresses.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -86,22 +86,47 @@ static bool read_call(struct proto *p, struct call *c, uint64_t end)
 	return p->offset == end || fail(p, "a call is longer than it says");
 }
 
+static bool perform_realloc(struct proto *p, const struct call *c)
+{
+	const uint64_t *const f = c->field;
+
+	if (c->given[1])
+		return c->given[2] ? ids_resize(&p->ids, f[2], f[1], f[3])
+		                   : ids_allocate(&p->ids, TRACE_OP_REALLOC, f[1], f[3]);
+	return c->given[2] && f[3] == 0 ? ids_release(&p->ids, f[2])
+	                                : ids_refuse(&p->ids, TRACE_OP_REALLOC, f[3]);
+}
+
+static bool perform_malloc(struct proto *p, const struct call *c)
+{
+	const uint64_t id = c->field[1], size = c->field[2], align = c->field[3];
+
+	if (!c->given[1])
+		return ids_refuse(&p->ids, TRACE_OP_MALLOC, size);
+	if (align <= 1)
+		return ids_allocate(&p->ids, TRACE_OP_MALLOC, id, size);
+	if ((align & (align - 1)) != 0 || align > (uint64_t)1 << 40)
+		return fail(p, "an alignment that is no power of two, or too large");
+	return ids_allocate_aligned(&p->ids, id, size, (unsigned)__builtin_ctzll(align));
+}
+
 static bool perform(struct proto *p, const struct call *c)
 {
-	const uint64_t id = c->field[1], *const f = c->field;
-	uint64_t size = f[2];
+	const uint64_t *const f = c->field;
+	uint64_t size;
 
-	if (id >= IDS_LIMIT || (c->op == REALLOC && f[2] >= IDS_LIMIT))
+	if (f[1] >= IDS_LIMIT || (c->op == REALLOC && f[2] >= IDS_LIMIT))
 		return fail(p, "the number of an object is too large");
 	if (c->op == FREE)
-		return c->given[1] ? ids_release(&p->ids, id) : ids_release_null(&p->ids);
-	if (c->op == REALLOC && c->given[2])
-		return ids_resize(&p->ids, f[2], id, f[3]);
+		return c->given[1] ? ids_release(&p->ids, f[1]) : ids_release_null(&p->ids);
 	if (c->op == REALLOC)
-		return ids_allocate(&p->ids, TRACE_OP_REALLOC, id, f[3]);
-	if (c->op == CALLOC && __builtin_mul_overflow(f[2], f[3], &size))
+		return perform_realloc(p, c);
+	if (c->op == MALLOC)
+		return perform_malloc(p, c);
+	if (__builtin_mul_overflow(f[2], f[3], &size))
 		return fail(p, "a calloc of more than 64 bits");
-	return ids_allocate(&p->ids, c->op == CALLOC ? TRACE_OP_CALLOC : TRACE_OP_MALLOC, id, size);
+	return c->given[1] ? ids_allocate(&p->ids, TRACE_OP_CALLOC, f[1], size)
+	                   : ids_refuse(&p->ids, TRACE_OP_CALLOC, size);
 }
 
 static bool read_line(struct proto *p)

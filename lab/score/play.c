@@ -12,7 +12,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
-#include "allocators/registry.h"
+#include "allocators/subject.h"
 #include "base/bits.h"
 #include "os/os.h"
 #include "replay/ops.h"
@@ -35,7 +35,7 @@ struct object {
 struct play {
 	struct os_arena arena;
 	struct heap heap;
-	const struct dmm_system *sys;
+	struct subject design;
 	struct replay_ops ops;
 	struct object *object;
 	uint64_t *taken; /* a bit a granule of the arena */
@@ -67,7 +67,7 @@ static void open_heap(struct play *p)
 	int error = os_arena_open(&p->arena, 0, HEAP_LEN, MAP_LEN);
 
 	if (error == 0)
-		error = heap_open(&p->heap, p->sys, NULL, &p->arena.os);
+		error = heap_open(&p->heap, p->design.sys, &p->design.params, &p->arena.os);
 	if (error != 0)
 		lab_die(EXIT_FAULT, "it cannot be opened: %s", strerror(-error));
 }
@@ -313,11 +313,20 @@ static void timed_runs(struct play *p)
 	}
 }
 
+static struct subject choose(const char *design)
+{
+	static struct subject subjects[SUBJECTS_MAX];
+
+	if (subjects_choose(subjects, design) != 1)
+		lab_die(EXIT_USAGE, "'%s' is not one design", design);
+	return subjects[0];
+}
+
 void score_play(struct score_result *r, const char *design, const char *path)
 {
 	static struct play p;
 
-	p = (struct play){.r = r, .sys = registry_choose(design)};
+	p = (struct play){.r = r, .design = choose(design)};
 	open_ops(&p.ops, path);
 	p.object = zeroed(p.ops.head->slots * sizeof *p.object);
 	judged_run(&p);

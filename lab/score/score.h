@@ -46,7 +46,7 @@ struct score_trace {
 
 struct score_order {
 	const char *traces;                 /* a folder, or one file */
-	const char *design[SCORE_DESIGNS];  /* as --systems of torture has them: bins, my=./my.so */
+	const char *design[SCORE_DESIGNS];  /* as --systems of replay has them: bins?runs:64, my=./my.so */
 	size_t designs;
 	double weight;                      /* of utilisation, 0 to 1 */
 	double reference;                   /* calls a second; 0: the C library's, measured here */

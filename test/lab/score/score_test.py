@@ -85,6 +85,23 @@ class Traces(WithTraces):
             self.assertEqual(traces[name]["calls"], 9)
             self.assertEqual(traces[name]["peak_payload_bytes"], 640 + 128 + 128)
 
+    def test_what_gave_null_and_what_was_aligned_is_read_from_a_protobuf_trace(self):
+        calls = [message(1, None, 0), message(1, 7, 100, 4096), message(3, None, 7, 0), message(2),
+                 message(1, 7, 32), message(4, None, 1 << 40, 8), message(2, 7, 32, 16)]
+        self.write("a.trace", b"".join(calls))
+        status, _, traces = self.score("bins")
+        self.assertEqual(status, 0, traces)
+        self.assertEqual(traces["a.trace"]["calls"], 7)
+        self.assertEqual(traces["a.trace"]["peak_payload_bytes"], 100)
+
+    def test_a_design_may_have_settings(self):
+        self.write("small.rep", churn(3000, 1000))
+        plain = self.score("bins")[1]["utilisation"]
+        self.assertGreater(self.score("bins?reuse:footer,grow_min:4k,runs:64")[1]["utilisation"], plain)
+        run = self.score("bins?ruse:footer")
+        self.assertEqual(run[0], 1)
+        self.assertIn("did you mean 'reuse'", run[2]["small.rep"]["verdict"])
+
     def test_a_damaged_protobuf_trace_is_named(self):
         whole = message(1, 1, 512) + message(2, 1)
         self.write("cut.trace", whole[:-1])
