@@ -8,8 +8,9 @@
  *                        4: calloc   { 1: result   2: count    3: size }
  *
  * On the wire a field is a tag, number * 8 + kind, and then a varint (kind 0) or a length and so many bytes
- * (kind 2).  Objects are numbers, which a file uses again; a field that is left out is 0.  A realloc without an
- * object is one of NULL, as a free without one is; a call without a result gave NULL.  There are no times, no threads, no addresses.
+ * (kind 2).  Objects are numbers, which a file uses again; a field that is left out is 0.  A realloc
+ * without an object is one of NULL, as a free without one is; a call without a result gave NULL.  There
+ * are no times, no threads, no addresses.
  */
 #include <inttypes.h>
 #include <string.h>
