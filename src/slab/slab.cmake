@@ -1,8 +1,39 @@
 # The default: slab, inlined into malloc and free: libdmm.so, libdmm.a.
-add_library(dmm_slab OBJECT ${CMAKE_CURRENT_LIST_DIR}/size_class.c ${CMAKE_CURRENT_LIST_DIR}/page_heap.c ${CMAKE_CURRENT_LIST_DIR}/page_purge.c ${CMAKE_CURRENT_LIST_DIR}/mapped.c ${CMAKE_CURRENT_LIST_DIR}/window.c ${CMAKE_CURRENT_LIST_DIR}/chunks.c ${CMAKE_CURRENT_LIST_DIR}/payload.c ${CMAKE_CURRENT_LIST_DIR}/walk.c ${CMAKE_CURRENT_LIST_DIR}/huge_page.c ${CMAKE_CURRENT_LIST_DIR}/slab.c ${CMAKE_CURRENT_LIST_DIR}/thread_cache.c
-	${CMAKE_CURRENT_LIST_DIR}/thread.c ${CMAKE_CURRENT_LIST_DIR}/remote.c ${CMAKE_CURRENT_LIST_DIR}/large.c ${CMAKE_CURRENT_LIST_DIR}/alloc.c ${CMAKE_CURRENT_LIST_DIR}/purge.c ${CMAKE_CURRENT_LIST_DIR}/purger.c ${CMAKE_CURRENT_LIST_DIR}/predict.c ${CMAKE_CURRENT_LIST_DIR}/fork.c ${CMAKE_CURRENT_LIST_DIR}/orphan.c ${CMAKE_CURRENT_LIST_DIR}/settings.c ${CMAKE_CURRENT_LIST_DIR}/hardened.c
-	${CMAKE_CURRENT_LIST_DIR}/canary.c ${CMAKE_CURRENT_LIST_DIR}/guarded.c ${CMAKE_CURRENT_LIST_DIR}/system.c ${CMAKE_CURRENT_LIST_DIR}/measure.c ${CMAKE_CURRENT_LIST_DIR}/perturb.c
-	${CMAKE_CURRENT_LIST_DIR}/sampled.c ${CMAKE_CURRENT_LIST_DIR}/sampled_report.c)
+set(slab_files
+	alloc.c
+	canary.c
+	chunks.c
+	fork.c
+	guarded.c
+	hardened.c
+	huge_page.c
+	init.c
+	large.c
+	mapped.c
+	measure.c
+	orphan.c
+	page_heap.c
+	page_purge.c
+	payload.c
+	perturb.c
+	predict.c
+	purge.c
+	purger.c
+	remote.c
+	root.c
+	sampled.c
+	sampled_report.c
+	settings.c
+	size_class.c
+	slab.c
+	system.c
+	thread.c
+	thread_cache.c
+	walk.c
+	window.c
+)
+list(TRANSFORM slab_files PREPEND ${CMAKE_CURRENT_LIST_DIR}/)
+add_library(dmm_slab OBJECT ${slab_files})
 target_link_libraries(dmm_slab PRIVATE dmm_malloc_flags)
 set(DMM_OBJECTS $<TARGET_OBJECTS:dmm_slab> $<TARGET_OBJECTS:dmm_base> $<TARGET_OBJECTS:dmm_interpose>)
 add_library(dmm_shared SHARED interpose/malloc_fast.c ${DMM_OBJECTS} $<TARGET_OBJECTS:dmm_dlopen>)

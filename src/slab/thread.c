@@ -1,28 +1,16 @@
 /* thread.c - a heap for every thread: given at its first slow path, taken back when it ends. */
-#include <errno.h>
 #include <pthread.h>
 
 #include "base/assert.h"
-#include "slab/fork.h"
 #include "slab/hardened.h"
-#include "slab/large.h"
-#include "slab/mapped.h"
 #include "slab/orphan.h"
-#include "slab/page_heap.h"
 #include "slab/purge.h"
 #include "slab/remote.h"
-#include "slab/sampled.h"
 #include "slab/thread_cache.h"
 #include "slab/window.h"
 
-struct slab_root root;
-extern __attribute__((visibility("default"), alias("root"))) struct slab_root dmm_slab_root;
-
 static pthread_key_t end_key;
 static bool have_key;
-struct lock start_lock;
-static _Atomic bool handlers_registered;
-static const struct dmm_os *start_os = &os_linux;
 
 /* ---- heaps ---------------------------------------------------------------------------------- */
 
@@ -201,76 +189,12 @@ struct heap *heap_mine(void)
 	return tc->heap;
 }
 
-/* ---- start ---------------------------------------------------------------------------------- */
-
-static bool start_locked(void)
+bool thread_start_up(void)
 {
-	const int saved = errno;
-
-	if (__atomic_load_n(&root.units, __ATOMIC_ACQUIRE) != 0)
-		return true;
-	slab_settings_read();
-	size_class_init();
-	root.version = ROOT_VERSION;
-	root.slab_bytes = sizeof(struct slab);
-	root.chunk_bytes = sizeof(struct chunk);
-	root.heap_bytes = sizeof(struct heap);
-	root.granule = GRANULE;
-	root.chunk_granules = CHUNK_GRANULES;
-	root.heap_head = HEAP_HEAD;
-	root.heaps = heaps;
-	root.heap_limit = HEAPS_MAX;
-	root.classes = class_count;
-	root.class_table = size_class;
 	if (!have_key)
 		have_key = pthread_key_create(&end_key, thread_end) == 0;
-	bool ok = page_heap_open(start_os) == 0;
+	root.heaps = heaps;
+	root.heap_limit = HEAPS_MAX;
 	root.heap_count = HEAP_LATE;
-	if (ok && heap_new() == NULL) {
-		page_heap_close();
-		ok = false;
-	}
-	if (ok)
-		slab_settings_settle();
-	errno = saved;
-	return ok;
-}
-
-bool slab_start_up(void)
-{
-	if (likely(__atomic_load_n(&root.units, __ATOMIC_ACQUIRE) != 0))
-		return true;
-	/* First, and unlocked: it may allocate, and another thread may fork before it returns. */
-	if (slab_register_fork_handlers != NULL && !atomic_exchange(&handlers_registered, true))
-		slab_register_fork_handlers();
-	lock_take(&start_lock);
-	const bool ok = start_locked();
-	lock_give(&start_lock);
-	return ok;
-}
-
-bool slab_start_on(const struct dmm_os *os)
-{
-	if (__atomic_load_n(&root.units, __ATOMIC_ACQUIRE) != 0)
-		return false;
-	start_os = os;
-	purge_by(os == &os_linux ? PURGE_BY_PROCESS : PURGE_BY_CLOCK);
-	const bool ok = slab_start_up();
-	if (!ok)
-		start_os = &os_linux;
-	return ok;
-}
-
-void slab_shut_down(void)
-{
-	large_forget();
-	purge_by(PURGE_BY_CLOCK);
-	mapped_close();
-	sampled_close();
-	slab_settings_reset();
-	page_heap_close();
-	root = (struct slab_root){0};
-	thread_cache = (struct thread_cache){THREAD_CACHE_NONE};
-	late_cache = (struct thread_cache){THREAD_CACHE_NONE};
-	start_os = &os_linux;
+	return heap_new() != NULL;
 }

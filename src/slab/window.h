@@ -7,7 +7,7 @@
  * addresses.  In payload a chunk is lost by that (CHUNK_FOREIGN); in a table the window ends there, since a table
  * cannot move while others read it without a lock.
  *
- * Page_lock is held, or nobody else is there yet; window_pool: also heaps_lock alone, since it takes pool_lock.
+ * Page_lock is held, or nobody else is there yet; window_pool: also heaps_lock alone, since it takes window_lock.
  */
 #ifndef SLAB_WINDOW_H
 #define SLAB_WINDOW_H
