@@ -4,7 +4,7 @@ SYSTEMS := minimal pad list dlist bins vm gnu segdata segmeta slab
 BUILD  := $(if $(filter release,$(PRESET)),build,build-$(PRESET))
 JOBS   ?= $(shell nproc)
 
-.PHONY: all packages configure demo test debug-checks torture torture-pairwise exhaustive fuzz fuzz-trace info-long faults interleave mutate prove soak trust storms bench install clean
+.PHONY: all packages configure demo test debug-checks torture torture-pairwise exhaustive fuzz fuzz-trace info-long faults interleave mutate prove races soak trust storms bench install clean
 
 all: configure
 	@cmake --build $(BUILD) -j $(JOBS)
@@ -68,6 +68,10 @@ mutate: all
 interleave: all
 	@$(BUILD)/test/interleave --bound=$(or $(BOUND),3)
 	@test/model/interleave/seeded.py $(BUILD)
+
+# Two threads free one object at the same moment, 22 ways and sizes, TRIALS times each.
+races: all
+	@LD_PRELOAD=$(abspath $(BUILD))/libdmm.so nice $(BUILD)/test/races --trials=$(or $(TRIALS),50000)
 
 # Frama-C's WP on chunk arithmetic, minimal, pad and list; docs/evidence/proof.md lists what is not proved.
 prove:

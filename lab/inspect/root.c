@@ -33,6 +33,7 @@ static bool plausible(const struct slab_root *r)
 		uint64_t start, len;
 	} wanted[] = {[TABLE_AVAIL] = {(uintptr_t)r->avail + (1 - word) * sizeof(uint64_t), bits},
 	    [TABLE_LIVE] = {(uintptr_t)r->live + word * sizeof(uint64_t), bits},
+	    [TABLE_MARKS] = {(uintptr_t)r->marks + word * sizeof(uint64_t), bits},
 	    [TABLE_SLABS] = {(uintptr_t)r->slabs + sizeof(struct slab), granules * sizeof(struct slab)},
 	    [TABLE_TAGS] = {(uintptr_t)r->tags, granules * sizeof *r->tags},
 	    [TABLE_POOL] = {r->table[TABLE_POOL].start, 0}};

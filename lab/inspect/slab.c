@@ -3,7 +3,7 @@
  *
  *   root --> chunks[]   which granules of 2 MiB are free, which dirty      read, and read again after
  *            slabs[]    a record a granule: slab, run, or the rest of one  the chunk's records
- *            live[], avail[]   a bit for 16 bytes: an object begins here; it is free after all
+ *            live[], avail[], marks[]   a bit for 16 bytes: an object begins here; it is free; others freed it
  *            heaps[]    whose the slabs are
  *
  * A record is believed if it fits its place and its neighbours; a chunk in which one does not fit, or
@@ -25,7 +25,8 @@ struct outside_tables {
 	size_t chunk_cap;
 	uint64_t blocks[CHUNKS_MAX / BLOCK_CHUNKS]; /* addresses */
 	struct slab slabs[CHUNK_GRANULES]; /* of the chunk that is being read */
-	uint64_t live[CHUNK_GRANULES * GRANULE_WORDS], avail[CHUNK_GRANULES * GRANULE_WORDS];
+	uint64_t live[CHUNK_GRANULES * GRANULE_WORDS];
+	uint64_t avail[CHUNK_GRANULES * GRANULE_WORDS], marks[CHUNK_GRANULES * GRANULE_WORDS];
 	struct outside_run found[CHUNK_GRANULES]; /* what was made of them */
 	size_t found_count;
 	uint64_t torn;
@@ -123,22 +124,28 @@ static bool fits(const struct outside_tables *t, uint32_t granule, const struct 
 	return count_objects(t, granule).known <= s->count;
 }
 
-/* A part of live, whose pointer in the root counts from address 0. */
-static bool read_live(struct outside *o, uint32_t first, uint32_t count)
+/* A part of live or marks, whose pointers in the root count from address 0. */
+static bool read_bits(struct outside *o, const _Atomic uint64_t *biased, uint32_t first, uint32_t count,
+    uint64_t *bits)
 {
-	struct outside_tables *const t = o->tables;
-	const uint64_t word = (t->root.base >> WORD_SHIFT) + (uint64_t)first * GRANULE_WORDS;
+	const uint64_t word = (o->tables->root.base >> WORD_SHIFT) + (uint64_t)first * GRANULE_WORDS;
 
-	return memory_read(&o->memory, (uintptr_t)t->root.live + word * sizeof *t->live,
-	    t->live + first % CHUNK_GRANULES * GRANULE_WORDS, count * GRANULE_WORDS * sizeof *t->live);
+	return memory_read(&o->memory, (uintptr_t)biased + word * sizeof *bits,
+	    bits + first % CHUNK_GRANULES * GRANULE_WORDS, count * GRANULE_WORDS * sizeof *bits);
 }
 
-static void turn(uint64_t *word, size_t count)
+/* count records of `size` bytes, the last becomes the first. */
+static void turn(void *records, size_t count, size_t size)
 {
-	for (size_t i = 0; i < count / 2; i++) {
-		const uint64_t w = word[i];
-		word[i] = word[count - 1 - i];
-		word[count - 1 - i] = w;
+	unsigned char *low = records, *high = low + count * size;
+
+	for (; count > 1; count -= 2) {
+		high -= size;
+		for (size_t i = 0; i < size; i++, low++) {
+			const unsigned char x = *low;
+			*low = high[i];
+			high[i] = x;
+		}
 	}
 }
 
@@ -152,7 +159,7 @@ static bool read_avail(struct outside *o, uint32_t first, uint32_t count)
 
 	if (!memory_read(&o->memory, (uintptr_t)t->root.avail - last * sizeof *to, to, words * sizeof *to))
 		return false;
-	turn(to, words);
+	turn(to, words, sizeof *to);
 	return true;
 }
 
@@ -163,11 +170,26 @@ static bool read_slabs(struct outside *o, uint32_t first, uint32_t count, struct
 
 	if (!memory_read(&o->memory, (uintptr_t)o->tables->root.slabs - last * sizeof *s, s, count * sizeof *s))
 		return false;
-	for (uint32_t i = 0; i < count / 2; i++) {
-		const struct slab x = s[i];
-		s[i] = s[count - 1 - i];
-		s[count - 1 - i] = x;
-	}
+	turn(s, count, sizeof *s);
+	return true;
+}
+
+/* What others freed counts as free.  Where nobody has freed into, no page of marks was ever touched. */
+static bool read_marks(struct outside *o, uint32_t first, uint32_t count)
+{
+	struct outside_tables *const t = o->tables;
+	const size_t from = (size_t)(first % CHUNK_GRANULES) * GRANULE_WORDS;
+	uint32_t tags[CHUNK_GRANULES];
+	bool flagged = false;
+
+	if (!memory_read(&o->memory, (uintptr_t)(t->root.tags + first), tags, count * sizeof *tags))
+		return false;
+	for (uint32_t i = 0; i < count; i++)
+		flagged |= tag_heap(tags[i]) != 0 && (tags[i] & TAG_REMOTE) != 0;
+	if (flagged && !read_bits(o, t->root.marks, first, count, t->marks))
+		return false;
+	for (size_t w = from; flagged && w < from + (size_t)count * GRANULE_WORDS; w++)
+		t->avail[w] |= t->marks[w];
 	return true;
 }
 
@@ -187,7 +209,9 @@ static bool read_records(struct outside *o, uint32_t first, uint32_t count)
 		end--;
 	if (from == end)
 		return true;
-	return read_live(o, first + from, end - from) && read_avail(o, first + from, end - from);
+	return read_bits(o, t->root.live, first + from, end - from, t->live) &&
+	       read_avail(o, first + from, end - from) &&
+	       read_marks(o, first + from, end - from);
 }
 
 /* Pages that purge.c has given back; they hold free objects only, and perhaps the tail. */

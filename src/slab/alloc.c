@@ -14,6 +14,14 @@
 #include "slab/remote.h"
 #include "slab/sampled.h"
 
+static void *pop_checked(unsigned cls)
+{
+	void *const p = cache_pop(&thread_cache, cls);
+
+	live_set(p);
+	return p;
+}
+
 void *slab_malloc_slow(size_t n)
 {
 	bool clean;
@@ -29,6 +37,8 @@ void *slab_malloc_slow(size_t n)
 	if (n > MEDIUM_MAX)
 		return large_malloc(n, 1, &clean);
 	const unsigned cls = class_of(n);
+	if (!stack_empty(&thread_cache.stack[cls])) /* others freed into the slab of the object on top */
+		return pop_checked(cls);
 	void *const guarded = unlikely(guarding.on) && sampled_due(cache_batch(cls)) && n != 0
 	    ? sampled_malloc(n, __builtin_return_address(0)) : NULL;
 	return likely(guarded == NULL) ? cache_refill(cls) : guarded;
@@ -72,7 +82,7 @@ static void free_any(void *p)
 	if (unlikely((live_word(p) & bit_of(p)) == 0) && !orphan_settle_object(p))
 		slab_bad_pointer("free", p);
 	if (tag_heap(tag) << TAG_HEAP_SHIFT != thread_cache.tag)
-		return remote_free(p, tag); /* which looks at avail while it writes it: its line comes once */
+		return remote_free(p, tag); /* which looks at the mark while it sets it: its line comes once */
 	if (unlikely(!object_live(p)))
 		slab_bad_pointer("free", p);
 	free_own(p, tag);

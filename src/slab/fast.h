@@ -20,14 +20,20 @@ NO_SANITIZE static inline size_t place_for(uintptr_t own, size_t n)
 	return n <= MEDIUM_MAX ? medium_place[(n + 63) / 64] : PLACE_NONE;
 }
 
-/* NULL: no object of the class is in the stack. */
+static inline uint32_t tag_near(const void *p)
+{
+	return atomic_load_explicit(&root.tags_by_address[(uintptr_t)p >> GRANULE_SHIFT], memory_order_relaxed);
+}
+
+/* NULL: no object of the class is in the stack, or it needs a closer look. */
 NO_SANITIZE static inline void *malloc_hit(size_t n)
 {
 	const uintptr_t own = own_offset(thread_cache);
 	struct stack OWN_SEG *const k = stack_at(own, place_for(own, n));
 	void **const top = k->top;
 	void *const p = top[-1];
-	if (unlikely(p == NULL))
+	/* Others have freed into its slab: perhaps the same object, at the moment at which we freed it. */
+	if (unlikely(p == NULL) || (unlikely(root.marked != MARKED_NOT) && unlikely((int32_t)tag_near(p) < 0)))
 		return NULL;
 	k->top = top - 1;
 	live_set(p);

@@ -7,6 +7,7 @@
 
 #include "base/crash.h"
 #include "base/rng.h"
+#include "os/helper.h"
 #include "slab/alloc.h"
 #include "slab/canary.h"
 #include "slab/guarded.h"
@@ -176,14 +177,11 @@ static void shuffle(struct hardened *h, unsigned cls)
 }
 
 /* The next to be given out is fetched meanwhile: it has left the caches in quarantine. */
-static void *pop(struct stack *k)
+static void *pop(struct hardened *h, unsigned cls)
 {
-	void **const top = k->top - 1;
-
 	if (hardening.check_on_reuse)
-		__builtin_prefetch(top[-1], 1);
-	k->top = top;
-	return *top;
+		__builtin_prefetch(h->cache.stack[cls].top[-2], 1);
+	return cache_pop(&h->cache, cls);
 }
 
 /* The caller owns p's slab. */
@@ -206,7 +204,6 @@ static void *take_late(unsigned cls, size_t n)
 {
 	if (!slab_start_up())
 		return NULL;
-	heap_share();
 	lock_take(&late_lock);
 	void *p = cache_pop_late(cls);
 	if (p != NULL)
@@ -237,7 +234,7 @@ static void *take(unsigned cls, size_t n)
 	if (likely(h != NULL)) {
 		struct stack *const k = &h->cache.stack[cls];
 		if (likely(!stack_empty(k)) || fill(h, k, cls))
-			return become_live(pop(k), cls, n);
+			return become_live(pop(h, cls), cls, n);
 	} else {
 		p = take_late(cls, n);
 	}
@@ -337,22 +334,17 @@ static void detain(struct hardened *h, void *p, unsigned cls)
 	h->held += size_class[cls].size;
 }
 
-uint64_t hardened_detain(const struct slab *s, char *at, uint64_t avail)
+uint64_t hardened_detain(const struct slab *s, char *at, uint64_t freed)
 {
 	struct thread_cache *const owner = heap_of(s)->owner;
-	const uint64_t live = live_word(at), freed = avail & live;
-
-	if (likely(freed == 0) || owner == NULL || owner == &late_cache)
-		return avail;
 	struct hardened *const h = (struct hardened *)owner;
-	if (h->mask - h->count < 64)
-		return avail;
-	live_word_set(at, live & ~freed);
-	avail_clear(avail_word(at), freed);
+
+	if (owner == NULL || owner == &late_cache || h->mask - h->count < 64)
+		return freed;
 	char *const base = (char *)round_down((uintptr_t)at, WORD_BYTES);
 	for (uint64_t x = freed; x != 0; x &= x - 1)
 		detain(h, base + ((size_t)__builtin_ctzll(x) << UNIT_SHIFT), s->cls);
-	return avail & ~freed;
+	return 0;
 }
 
 void hardened_flush(struct heap *of, struct thread_cache *owner)
@@ -367,6 +359,14 @@ void hardened_flush(struct heap *of, struct thread_cache *owner)
 	h->held = 0;
 }
 
+/* Where two threads free an object at once, the one finds what the other has cleared: then it stops being live
+ * within the moment that we wait. */
+static __attribute__((noinline)) _Noreturn void not_whole(const void *p, size_t size)
+{
+	helper_sleep_ms(1);
+	slab_misuse(object_live(p) ? "write past the end" : "double free", p, size);
+}
+
 /* Whole, and then clear. */
 static inline void leave(void *p, unsigned cls)
 {
@@ -375,7 +375,7 @@ static inline void leave(void *p, unsigned cls)
 	if (unlikely(cls == CLASS_ZERO))
 		return;
 	if (hardening.canary && unlikely(canary_slack(p, size) == 0))
-		slab_misuse("write past the end", p, size);
+		not_whole(p, size);
 	if (hardening.zero_on_free)
 		clear(p, size);
 	else if (unlikely(perturb_byte != 0))
@@ -445,7 +445,7 @@ static size_t slot_usable(const void *p, unsigned cls)
 		return size;
 	const size_t slack = canary_slack(p, size);
 	if (unlikely(slack == 0))
-		slab_misuse("write past the end", p, size);
+		not_whole(p, size);
 	return size - slack;
 }
 

@@ -8,7 +8,7 @@
  *
  * The bits and lists are those of slab.h.  What waits in a quarantine is neither live nor avail, as if it
  * were in a stack.  What another thread freed waits in the owner's: it goes there when the owner, or who
- * collects for it, finds it in avail (hardened_detain).
+ * collects for it, finds its mark (hardened_detain).
  *
  * Invariants:
  *   H1 clear   with zero_on_free: every slot that is not live, and every run that is not, reads as zero
@@ -46,8 +46,8 @@ void hardened_end(void);
  * have them. */
 void hardened_after_fork(void);
 
-/* What others freed, of one word of s, goes into the owner's quarantine; `avail` without it comes back.
+/* What others freed, of one word of s, goes into the owner's quarantine; what finds no room there comes back.
  * The lock of the slab's heap is held. */
-uint64_t hardened_detain(const struct slab *s, char *at, uint64_t avail);
+uint64_t hardened_detain(const struct slab *s, char *at, uint64_t freed);
 
 #endif

@@ -17,9 +17,9 @@ void orphan_others(void)
 		atomic_store_explicit(&h->orphan, true, memory_order_relaxed);
 		root.orphans++;
 	}
-	if (atomic_load(&root.shared) == SHARED_ALL)
-		atomic_store(&root.shared, SHARED_FORKED);
-	for (uint32_t i = HEAP_LATE; i < root.heap_count && root.shared == SHARED_FORKED; i++)
+	if (__atomic_load_n(&root.marked, __ATOMIC_ACQUIRE) == MARKED)
+		__atomic_store_n(&root.marked, MARKED_FORKED, __ATOMIC_SEQ_CST);
+	for (uint32_t i = HEAP_LATE; i < root.heap_count && root.marked == MARKED_FORKED; i++)
 		atomic_store(&heap_at(i)->inbox, 0);
 }
 
@@ -28,7 +28,7 @@ void orphan_settle_slab(struct slab *s)
 	const char *p = slab_start(s);
 
 	for (unsigned i = 0; i < s->count; i++, p += s->size)
-		if ((atomic_load_explicit(avail_word(p), memory_order_relaxed) & bit_of(p)) == 0)
+		if ((avail_bits(p) & bit_of(p)) == 0)
 			live_set(p);
 }
 
@@ -42,7 +42,7 @@ static bool settle_locked(const struct heap *h, const void *p)
 		return false;
 	const size_t within = (uintptr_t)p - (uintptr_t)slab_start(s);
 	if (within % s->size != 0 || within / s->size >= s->count ||
-	    (atomic_load(avail_word(p)) & bit_of(p)) != 0)
+	    ((avail_bits(p) | atomic_load(mark_word(p))) & bit_of(p)) != 0)
 		return false;
 	live_set(p);
 	return true;

@@ -2,9 +2,9 @@
  *
  * Such a thread stood between any two instructions.  Its stacks and its live bits may not match, and it may have
  * freed into a slab without having told the slab's owner.  An orphan is never given to a new thread.  So nothing
- * takes objects from its stacks, and of its slabs one bit tells all:
+ * takes objects from its stacks, and of its slabs two bits tell all:
  *
- *   an object of an orphan is live iff its bit in avail is clear        (avail changes under locks that fork holds)
+ *   an object of an orphan is live iff neither in avail nor marked      (avail changes under locks that fork holds)
  *
  * At most what the stacks of the dead thread hold stays live for ever.  Nothing is settled in fork itself, which
  * must not cost time for each slab of a large heap:
@@ -21,7 +21,8 @@
 
 /* In the child, before anything else runs: make orphans of all heaps but the calling thread's and the late one. */
 void orphan_others(void);
-/* Set the live bits of all objects of an orphan's slab that are not in avail.  The heap's lock is held. */
+/* Set the live bits of all objects of an orphan's slab that are not in avail; those that are marked are collected
+ * next.  The heap's lock is held. */
 void orphan_settle_slab(struct slab *s);
 /* True: p is an object of an orphan, and its live bit is set now, if it was not.  No heap's lock is held. */
 bool orphan_settle_object(const void *p);

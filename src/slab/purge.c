@@ -44,6 +44,8 @@ static void purge_bits(uint32_t first, uint32_t count)
 
 	give_back(avail_word(last), (size_t)count * GRANULE_WORDS * sizeof *root.avail); /* which grows downwards */
 	give_back(live_word_at(p), (size_t)count * GRANULE_WORDS * sizeof *root.live);
+	if (__atomic_load_n(&root.marked, __ATOMIC_RELAXED))
+		give_back(mark_word(p), (size_t)count * GRANULE_WORDS * sizeof *root.marks);
 }
 
 static void purge_groups(uint32_t chunk, const uint64_t mask[2])
@@ -140,29 +142,29 @@ size_t purge_unused(size_t limit)
 
 /* ---- pages of slabs ------------------------------------------------------------------------- */
 
-/* No object that reaches into these bytes of the slab is anything but avail. */
-static bool range_avail(const struct slab *s, size_t from, size_t to)
+/* Every object that reaches into these bytes of the slab is in avail or marks. */
+static bool range_free(const struct slab *s, size_t from, size_t to)
 {
 	const size_t step = s->size;
 	const size_t last = min_size((to - 1) / step, s->count - 1u);
 
 	for (size_t i = from / step; i <= last; i++) {
 		const char *const p = slab_start(s) + i * step;
-		if ((atomic_load_explicit(avail_word(p), memory_order_relaxed) & bit_of(p)) == 0)
+		if ((free_word(p) & bit_of(p)) == 0)
 			return false;
 	}
 	return true;
 }
 
-/* Pages that are not given back yet and on which all objects are in avail: nobody touches those but under the heap's
- * lock. */
+/* Pages that are not given back yet and on which all objects are in avail or marks: nobody touches those but
+ * under the heap's lock. */
 static uint32_t empty_pages(const struct slab *s)
 {
 	const size_t pages = ((size_t)s->granules << GRANULE_SHIFT) / PURGE_UNIT;
 	uint32_t mask = 0;
 
 	for (size_t i = 0; i < pages; i++)
-		if ((s->purged >> i & 1) == 0 && range_avail(s, i * PURGE_UNIT, (i + 1) * PURGE_UNIT))
+		if ((s->purged >> i & 1) == 0 && range_free(s, i * PURGE_UNIT, (i + 1) * PURGE_UNIT))
 			mask |= 1u << i;
 	return mask;
 }
@@ -215,7 +217,7 @@ static void purge_pages(struct heap *h, struct slab *s, struct sweep *w)
 /* True: it has changed since we looked last, so look again. */
 static bool look_at(struct heap *h, struct slab *s)
 {
-	const unsigned avail = slab_count_avail(s);
+	const unsigned avail = slab_count_free(s);
 	struct sweep ignored = {0};
 
 	if (avail != s->seen_avail) {

@@ -43,20 +43,20 @@ static void push_again(uint32_t granule)
 void remote_rebuild(void)
 {
 	lock_take(&inbox_lock);
-	if (atomic_load(&root.shared) == SHARED_FORKED) {
+	if (__atomic_load_n(&root.marked, __ATOMIC_ACQUIRE) == MARKED_FORKED) {
 		for (uint32_t i = HEAP_LATE; i < root.heap_count; i++)
 			atomic_store(&heap_at(i)->inbox, 0);
 		for (uint32_t g = 1; g < root.chunk_count * CHUNK_GRANULES; g++)
 			if ((tag_at(g) & TAG_REMOTE) != 0)
 				push_again(g);
-		atomic_store(&root.shared, SHARED_ALL);
+		__atomic_store_n(&root.marked, MARKED, __ATOMIC_SEQ_CST);
 	}
 	lock_give(&inbox_lock);
 }
 
 void remote_release_emptied(struct heap *h)
 {
-	if (unlikely(atomic_load_explicit(&root.shared, memory_order_acquire) == SHARED_FORKED))
+	if (unlikely(__atomic_load_n(&root.marked, __ATOMIC_ACQUIRE) == MARKED_FORKED))
 		remote_rebuild();
 	if (atomic_load_explicit(&h->inbox, memory_order_relaxed) == 0)
 		return;
@@ -67,8 +67,8 @@ void remote_release_emptied(struct heap *h)
 		struct slab *s = slab_at(granule);
 		granule = s->inbox_next;
 		/* The owner may be changing live bits this moment, unless no object is left that it has. */
-		if (slab_all_avail(s)) {
-			heap_look_at(h, s);
+		if (slab_all_free(s)) {
+			heap_release_emptied(h, s);
 		} else {
 			s->inbox_next = keep;
 			keep = granule_of(s);
@@ -125,22 +125,84 @@ static __attribute__((noinline)) void notify_owner(size_t head, size_t granule)
 	release_for(heap_at(heap));
 }
 
+static inline bool marked(const void *p)
+{
+	return (atomic_load(mark_word(p)) & bit_of(p)) != 0;
+}
+
+static bool marked_but_not_live(const void *p)
+{
+	return marked(p) && (atomic_load(live_word_at(p)) & bit_of(p)) == 0;
+}
+
+/* Is there no slab at the granule, and will there be none while page_lock is held?  It is. */
+static bool closed_for_now(size_t granule)
+{
+	const struct chunk *const c = chunk_at((uint32_t)(granule / CHUNK_GRANULES));
+	const bool free = c->free[granule % CHUNK_GRANULES / 64] >> granule % 64 & 1;
+
+	return tag_heap(tag_at(granule)) == 0 && (free || kind_of(slab_at(granule)) == GRANULE_RUN);
+}
+
+/* Whoever opens or closes a slab holds the lock of a heap: all that were at it have finished. */
+static void wait_for_all_heaps(void)
+{
+	for (uint32_t i = HEAP_LATE; i < root.heap_count; i++) {
+		lock_take(&heap_at(i)->lock);
+		lock_give(&heap_at(i)->lock);
+		remote_settle_for(heap_at(i));
+	}
+}
+
+/* p was not live, and then it was marked: freed twice, unless in between it was given out and freed again.  What
+ * stands while nobody can collect marks, nor open a slab there, is true. */
+static __attribute__((noinline)) void judge(const void *p, size_t granule, size_t size)
+{
+	for (bool sure = false; !sure;) {
+		const unsigned heap = tag_heap(tag_at(granule));
+		struct lock *const lock = heap != 0 ? &heap_at(heap)->lock : &root.page_lock;
+
+		lock_take(lock);
+		sure = heap != 0 ? tag_heap(tag_at(granule)) == heap : closed_for_now(granule);
+		const bool twice = sure && marked_but_not_live(p);
+		lock_give(lock);
+		if (heap != 0)
+			remote_settle_for(heap_at(heap));
+		if (twice)
+			slab_misuse("double free", p, size);
+		sure = sure || !marked_but_not_live(p);
+		if (!sure)
+			wait_for_all_heaps();
+	}
+}
+
+/* The first ever, or the first in a child of fork(). */
+static __attribute__((noinline)) void first_mark(void)
+{
+	uint8_t not = MARKED_NOT;
+
+	if (!__atomic_compare_exchange_n(&root.marked, &not, MARKED, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+		remote_rebuild();
+}
+
 void remote_free(const void *p, uint32_t tag)
 {
 	const size_t granule = ((uintptr_t)p - root.base) >> GRANULE_SHIFT;
 	size_t head = granule;
 	unsigned rest;
 
-	if (unlikely(atomic_load_explicit(&root.shared, memory_order_acquire) != SHARED_ALL))
-		heap_share();
+	if (unlikely(__atomic_load_n(&root.marked, __ATOMIC_ACQUIRE) != MARKED))
+		first_mark();
 	if (size_class[tag_class(tag)].granules > 1) {
 		/* Found before the bit is set: from then on the slab may be another's. */
 		head = granule_of(slab_covering(granule));
 		if (granule != head)
 			flag(granule, &rest);
 	}
-	if (unlikely((atomic_fetch_or(avail_word(p), bit_of(p)) & bit_of(p)) != 0))
+	if (unlikely((atomic_fetch_or(mark_word(p), bit_of(p)) & bit_of(p)) != 0))
 		slab_misuse("double free", p, class_usable(tag_class(tag)));
 	if (!flagged(head))
 		notify_owner(head, granule);
+	if (unlikely((atomic_load(live_word_at(p)) & bit_of(p)) == 0) && marked(p))
+		judge(p, granule, class_usable(tag_class(tag)));
 }

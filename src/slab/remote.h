@@ -1,9 +1,10 @@
 /* remote.h - frees by another thread than the slab's.
  *
  *   freeing thread                                   owner, at its next slow path
- *     avail[w] |= bit     (the object is free)         inbox, 0 = exchange
- *     tag |= REMOTE       (who set the first, pushes)  for each: tag &= ~REMOTE, live &= ~avail, count
- *     push the slab on its heap's inbox
+ *     marks[w] |= bit     (the object is free)         inbox, 0 = exchange
+ *     tag |= REMOTE       (who set the first, pushes)  for each slab: tag &= ~REMOTE; for each word m of marks:
+ *     push the slab on its heap's inbox                  marks[w] &= ~m, live[w] &= ~m, avail[w] |= m
+ *     live, but not marked any more: collected; marked, but not live: freed twice
  *
  * Setting the bit comes before the first granule's flag: so the owner, who clears the flag before it looks,
  * misses nothing.  While a granule's flag is up the owner's own frees there leave the hit path, where they
@@ -19,8 +20,9 @@
 
 #include "slab/slab.h"
 
-/* p is where an object begins of a slab that the calling thread does not own, with this tag.  It is not
- * in avail yet: else it is a double free. */
+/* p is where an object begins of a slab that the calling thread does not own, with this tag, and was live.  Ends
+ * the program when another thread freed it meanwhile, unless that one was the owner, and its store of the live
+ * bit comes to light later: then who collects the mark, or gives the object out, finds it (slab.h). */
 void remote_free(const void *p, uint32_t tag);
 /* Nobody will look into the inbox of a heap without a thread, so we do: after a push, and, since who pushed
  * may have found the lock taken, after each time that we gave back the lock of a heap that is not ours.  Neither

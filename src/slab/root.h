@@ -4,21 +4,21 @@
  *   The heap has a window of addresses, chosen at random when the process starts.  Nothing in it is mapped before it
  * is needed, so that the window costs nothing: window.h maps tables and payload at their places as the heap grows.
  *
- *    <-- avail |..| pool |..| live -->  ....  <-- slabs |..| tags -->  ....  |g| payload -->
+ *    <-- avail |..| pool |..| live -->  ..  marks -->  ....  <-- slabs |..| tags -->  ....  |g| payload -->
  *        \_________ one 2 MiB ________/           \___ one 2 MiB ___/
  *
- *   avail     a bit for every 16 bytes of payload: this object is free and in no stack, or freed by another
- *             thread; everybody's.  Grows downwards.
+ *   avail     a bit for every 16 bytes of payload: this object is free and in no stack.  Grows downwards.
  *   pool      what is reached through pointers: blocks of struct chunk, and the threads' heaps with their stacks
  *             of free objects.  When it is full, the pool goes on in mappings elsewhere.
- *   live      a bit for every 16 bytes of payload: a live object begins here; the owner's
+ *   live      a bit for every 16 bytes of payload: an object begins here that the owner gave out
+ *   marks     the same: another thread freed this object; its owner has not collected it yet
  *   slabs     struct slab, one per granule: what the granule is.  Grows downwards.
  *   tags      32 bits a granule: whose it is, and which class
  *   payload   objects.  Its first granule (g) is never mapped.
  *   ..        distances drawn at random, unmapped: an access there ends the program
  *
  * Two tables that grow apart have their beginnings side by side, so that a small heap needs few pages of page tables.
- * An object is live iff its bit in `live` is set and its bit in `avail` is not: exact at every moment.
+ * An object is live iff its bit in `live` is set and its bit in `marks` is not.
  * No byte of the tables lies in payload, so nothing that a program writes there can change it, and any page
  * without a live object can be given back.
  *
@@ -26,11 +26,12 @@
  * somebody else has mapped something there (CHUNK_FOREIGN).
  *
  * Who may write:
- *   root          page_lock, but heaps, heap_count, shared: heaps_lock; kept: a heap's lock, atomically
+ *   root          page_lock, but heaps, heap_count: heaps_lock; kept: a heap's lock, atomically; marked: everybody
  *   struct chunk  page_lock
  *   tags          the heap's lock, but TAG_REMOTE: everybody, atomically
  *   live          the owner; of a slab without owner, who holds the heap's lock
- *   avail, slab   the heap's lock, but setting a bit of avail: everybody, atomically
+ *   avail, slab   the heap's lock
+ *   marks         everybody sets bits atomically; who holds the heap's lock clears them
  *   stacks        their thread; of a heap without a thread, who holds its lock
  *   struct heap   its lock, but inbox: everybody, atomically; next_unused, taker, orphan: heaps_lock
  * Lock order: start_lock, late_lock, heaps_lock, purge_lock, heaps' locks by number, inbox_lock, page_lock,
@@ -84,23 +85,21 @@ enum granule_kind {
 };
 
 /* A tag: the number of the heap that owns the slab, and the class as the place of its stack in a
- * thread's cache.  0: no slab.  A tag without its heap's number is that place, so that one exclusive or
- * and one comparison tell whether a granule is ours, and which stack it feeds. */
+ * thread's cache.  Heap 0: no slab; TAG_CLOSED: no longer.  A tag without its heap's number is that
+ * place, so that one exclusive or and one comparison tell whether a granule is ours, and which stack it
+ * feeds. */
 #define TAG_HEAP_SHIFT 16
 #define TAG_REMOTE     (1u << 31) /* others have freed into it: in its heap's inbox, or about to be */
+#define TAG_CLOSED     TAG_REMOTE /* a stack that still holds an object of it finds no heap there */
 enum {
 	TAG_STACK = 16, /* sizeof(struct stack) */
 	PLACE_NONE = (CLASS_MAX - 1) * TAG_STACK, /* of a class that does not exist */
 };
 
-/* Until a second thread is seen avail changes without atomic instructions.  Who sees NOT under its heap's
- * lock does without until it gives the lock back; who is the first to free what another has puts up ABOUT,
- * and nobody frees so before it has taken and given every such lock. */
-enum shared {
-	SHARED_NOT,
-	SHARED_ABOUT,
-	SHARED_ALL,
-	SHARED_FORKED, /* as ALL, in a child of fork() whose inboxes remote_rebuild() has yet to make anew */
+enum marked {
+	MARKED_NOT, /* no thread ever freed what is another heap's */
+	MARKED,
+	MARKED_FORKED, /* in a child of fork() whose inboxes remote_rebuild() has yet to make anew */
 };
 
 /* Is a slab in its heap's list of the class? */
@@ -121,13 +120,13 @@ struct slab {
 	};
 	uint32_t size;        /* bytes from object to object */
 	uint16_t count;       /* objects */
-	uint16_t avail;       /* of them in avail when somebody last looked */
+	uint16_t avail;       /* of them in avail */
 	_Atomic uint8_t kind; /* enum granule_kind */
 	uint8_t  cls;         /* CLASS_RUN: not a slab */
 	uint8_t  granules;
 	uint8_t  listed;      /* enum slab_listed */
 	uint16_t heap;        /* number of the heap */
-	uint16_t seen_avail;  /* purger: avail when it last looked */
+	uint16_t seen_avail;  /* purger: those in avail or marks when it last looked */
 };
 static_assert(sizeof(struct slab) == 32, "two to a cache line");
 static_assert(SLAB_GRANULES_MAX * GRANULE / PURGE_UNIT == 32, "a bit each in purged");
@@ -178,7 +177,7 @@ struct chunk_block {
 };
 
 /* The tables that grow with payload, and the pool: where each begins, and how far it is mapped. */
-enum table { TABLE_AVAIL, TABLE_POOL, TABLE_LIVE, TABLE_SLABS, TABLE_TAGS, TABLES };
+enum table { TABLE_AVAIL, TABLE_POOL, TABLE_LIVE, TABLE_MARKS, TABLE_SLABS, TABLE_TAGS, TABLES };
 struct table_range {
 	uintptr_t start;  /* of a table that grows downwards, the address behind its first record */
 	size_t    mapped; /* bytes */
@@ -236,7 +235,9 @@ struct slab_root {
 	_Atomic uint64_t *live; /* [address >> WORD_SHIFT], the whole address: no subtraction */
 	_Atomic uint64_t *avail; /* [- (address >> WORD_SHIFT)] */
 	struct slab *slabs;     /* [- granule] */
-	_Atomic uint8_t shared; /* enum shared: does avail change by atomic instructions? */
+	_Atomic uint64_t *marks; /* [address >> WORD_SHIFT] */
+	_Atomic uint32_t *tags_by_address; /* [address >> GRANULE_SHIFT]: tags */
+	uint8_t  marked;       /* enum marked: is any word of marks in use?  Changes atomically */
 
 	uint32_t version;    /* ROOT_VERSION */
 	uint32_t slab_bytes, chunk_bytes, heap_bytes; /* sizes of the structs, for outside readers */

@@ -93,20 +93,18 @@ bool slab_close(struct slab *s)
 	s->heap = 0; /* the purger, who holds the lock of the heap that it found here, looks again */
 	atomic_store_explicit(&s->kind, GRANULE_FREED, memory_order_relaxed);
 	for (uint32_t i = 1; i < s->granules; i++) {
-		atomic_store_explicit(&root.tags[first + i], 0, memory_order_relaxed);
+		atomic_store_explicit(&root.tags[first + i], TAG_CLOSED, memory_order_relaxed);
 		atomic_store_explicit(&slab_at(first + i)->kind, GRANULE_FREED_REST, memory_order_relaxed);
 	}
 	run_give(first, s->granules, false); /* also of no bytes: what lay there before lies there still */
 	return true;
 }
 
-void avail_clear(_Atomic uint64_t *word, uint64_t bits)
+void slab_freed_twice(const struct slab *s, const void *p, uint64_t bits)
 {
-	if (atomic_load_explicit(&root.shared, memory_order_relaxed) != SHARED_NOT)
-		atomic_fetch_and_explicit(word, ~bits, memory_order_acq_rel);
-	else
-		atomic_store_explicit(word, atomic_load_explicit(word, memory_order_relaxed) & ~bits,
-		    memory_order_relaxed);
+	const uintptr_t base = round_down((uintptr_t)p, WORD_BYTES);
+	const void *const first = (const void *)(base + ((uintptr_t)__builtin_ctzll(bits) << UNIT_SHIFT));
+	slab_misuse("double free", first, slab_usable_size(s));
 }
 
 void **slab_take(struct slab *s, void **out, void **const stop)
@@ -115,9 +113,7 @@ void **slab_take(struct slab *s, void **out, void **const stop)
 
 	for (unsigned w = 0; w < slab_words(s) && out > stop; w++) {
 		char *const p = word_address(s, w);
-		uint64_t all = atomic_load_explicit(avail_word(p), memory_order_acquire);
-		if (unlikely(hardening.quarantine != 0))
-			all = hardened_detain(s, p, all);
+		const uint64_t all = avail_bits(p);
 		if (all == 0)
 			continue;
 		char *const base = (char *)round_down((uintptr_t)p, WORD_BYTES);
@@ -126,32 +122,37 @@ void **slab_take(struct slab *s, void **out, void **const stop)
 			*--out = base + ((size_t)__builtin_ctzll(rest) << UNIT_SHIFT);
 			rest &= rest - 1;
 		} while (rest != 0 && out > stop);
-		const uint64_t got = all & ~rest, live = live_word(p);
-		if ((live & got) != 0) /* first: at no moment does it look live */
-			live_word_set(p, live & ~got);
-		avail_clear(avail_word(p), got);
+		const uint64_t got = all & ~rest, twice = got & (live_word(p) | mark_bits(p));
+		if (unlikely(twice != 0))
+			slab_freed_twice(s, p, twice);
+		avail_set(p, rest);
 	}
-	const size_t n = (size_t)(before - out);
-	s->avail = n < s->avail ? (uint16_t)(s->avail - n) : 0;
+	s->avail = (uint16_t)(s->avail - (before - out));
 	s->purged = 0;
 	return out;
 }
 
+/* The mark goes before the live bit: so who set a mark and then finds that it stands, and that the object is not
+ * live, knows that nobody has collected it (remote.c). */
 void slab_collect(struct slab *s)
 {
+	const bool torn = heap_of(s)->orphan; /* live and marks are then copies of different moments */
 	unsigned n = 0;
 
 	for (unsigned w = 0; w < slab_words(s); w++) {
 		char *const p = word_address(s, w);
-		uint64_t avail = atomic_load(avail_word(p));
-		if (unlikely(hardening.quarantine != 0))
-			avail = hardened_detain(s, p, avail);
-		const uint64_t live = live_word(p);
-		if ((live & avail) != 0)
-			live_word_set(p, live & ~avail);
-		n += popcount(avail);
+		const uint64_t marks = atomic_load(mark_word(p)), live = live_word(p);
+		if (marks == 0)
+			continue;
+		if (unlikely((marks & ~live) != 0) && !torn)
+			slab_freed_twice(s, p, marks & ~live);
+		atomic_fetch_and(mark_word(p), ~marks);
+		atomic_store_explicit(live_word_at(p), live & ~marks, memory_order_release);
+		const uint64_t freed = unlikely(hardening.quarantine != 0) ? hardened_detain(s, p, marks) : marks;
+		n += popcount(freed & ~avail_bits(p));
+		avail_set(p, avail_bits(p) | freed);
 	}
-	s->avail = (uint16_t)n;
+	s->avail = (uint16_t)(s->avail + n);
 }
 
 unsigned slab_count_avail(const struct slab *s)
@@ -159,16 +160,25 @@ unsigned slab_count_avail(const struct slab *s)
 	unsigned n = 0;
 
 	for (unsigned w = 0; w < slab_words(s); w++)
-		n += popcount(atomic_load_explicit(avail_word(word_address(s, w)), memory_order_acquire));
+		n += popcount(avail_bits(word_address(s, w)));
 	return n;
 }
 
-bool slab_all_avail(const struct slab *s)
+unsigned slab_count_free(const struct slab *s)
+{
+	unsigned n = 0;
+
+	for (unsigned w = 0; w < slab_words(s); w++)
+		n += popcount(free_word(word_address(s, w)));
+	return n;
+}
+
+bool slab_all_free(const struct slab *s)
 {
 	unsigned left = s->count;
 
 	for (unsigned w = 0; w < slab_words(s) && left > 0; w++) { /* in each an object begins */
-		const unsigned n = popcount(atomic_load_explicit(avail_word(word_address(s, w)), memory_order_acquire));
+		const unsigned n = popcount(free_word(word_address(s, w)));
 		if (n == 0)
 			return false;
 		left -= n;
@@ -312,12 +322,13 @@ bool slab_check(struct slab *s, struct dmm_fault *why)
 
 	for (unsigned w = 0; w < s->granules * (unsigned)GRANULE_WORDS; w++) {
 		const char *const p = slab_start(s) + (size_t)w * WORD_BYTES;
-		const uint64_t bits = live_word(p) | atomic_load(avail_word(p)), starts = starts_of(s, w);
-		if ((bits & ~starts) != 0)
-			return fault(why, "S1 starts", p, bits, starts);
+		const uint64_t live = live_word(p), marks = mark_bits(p), bits = live | avail_bits(p) | marks;
+		if ((bits & ~starts_of(s, w)) != 0)
+			return fault(why, "S1 starts", p, bits, starts_of(s, w));
+		if ((live & avail_bits(p)) != 0 || (marks & ~live) != 0)
+			return fault(why, "S8 once", p, marks | avail_bits(p), live);
 	}
-	const bool flagged = tag_at(first) & TAG_REMOTE;
-	if (!flagged && s->avail != slab_count_avail(s))
+	if (s->avail != slab_count_avail(s))
 		return fault(why, "S2 counted", s, s->avail, slab_count_avail(s));
 	for (uint32_t i = 0; i < s->granules; i++) {
 		const struct slab *rest = slab_at(first + i);

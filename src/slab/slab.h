@@ -2,22 +2,32 @@
  *
  *   payload   | 0 | 1 | 2 | 3 | ...                  | count-1 |tail|     granules * 16 KiB
  *   live        1   0   0   1   ...                      1                written by the owner alone
- *   avail       0   1   0   1   ...                      0                set by everybody, atomically
- *               |   |   |   \- another thread freed it; the owner has not seen it yet
+ *   avail       0   1   0   0   ...                      0                changed under the heap's lock
+ *   marks       0   0   0   1   ...                      0                set by everybody, atomically
+ *               |   |   |   \- another thread freed it; the owner has not collected it yet
  *               |   |   \----- free, in the owner's stack of the class
  *               |   \--------- free, in no stack
  *               \------------- live
  *
- * Both bits stand where the object begins, one for every 16 bytes of payload; between them lie zeros.
+ * The bits stand where the object begins, one for every 16 bytes of payload; between them lie zeros.  No other
+ * combination occurs in a program that frees each object once.  So each tells of a double free, also where two
+ * threads freed at the same moment and neither saw the other:
+ *
+ *   marked, not live      the owner freed it as well, or somebody freed it after it was collected
+ *   in avail, and live    the same object was in a stack and in avail
+ *
+ * Whoever collects a mark, or takes an object out of avail or out of a stack, looks for these.  A mark is looked
+ * for only where the granule's TAG_REMOTE is up, as it is when the free that set the mark has returned.
  *
  * Invariants, checked by slab_check() while nothing else runs:
- *   S1 starts      live and avail have bits only where an object begins
- *   S2 counted     avail == the bits in avail, unless others have freed (TAG_REMOTE)
+ *   S1 starts      live, avail and marks have bits only where an object begins
+ *   S2 counted     avail == the bits in avail
  *   S3 head        GRANULE_REST leads to a GRANULE_SLAB that covers it
  *   S4 tagged      every granule of a slab has the tag of its heap and class
  *   S5 listed      listed iff the slab is in its heap's list of its class; never with avail == 0
  *   S6 stacked     what is in a stack is neither live nor avail, and of that heap and class
  *   S7 kept        root.kept is the sum of the granules of slabs that are LISTED_KEPT
+ *   S8 once        what is in avail is not live; what is marked is live, and its granule and slab are flagged
  */
 #ifndef SLAB_SLAB_H
 #define SLAB_SLAB_H
@@ -35,16 +45,16 @@ void slab_tag(struct slab *s, unsigned heap);
 void slab_tag_rest(struct slab *s, unsigned heap);
 
 /* Objects out of avail, the lowest address first, to out[-1], out[-2], ... down to stop; returns where it
- * ended.  The caller owns the slab. */
+ * ended.  The caller owns the slab.  Ends the program when one of them was freed twice. */
 void **slab_take(struct slab *s, void **out, void **stop);
-/* What others freed is no longer marked live; count again.  The caller owns the slab, and TAG_REMOTE is
- * down. */
+/* What others freed, which is marked, goes into avail.  The caller owns the slab; TAG_REMOTE is down, or no
+ * object of the slab is live.  Ends the program when one of them was freed twice. */
 void slab_collect(struct slab *s);
 unsigned slab_count_avail(const struct slab *s);
+/* In avail, or marked. */
+unsigned slab_count_free(const struct slab *s);
 /* No object is live, nor in a stack.  Ends at the first KiB that tells otherwise. */
-bool slab_all_avail(const struct slab *s);
-/* Take bits out of a word of avail; the caller owns the slab, others may be setting more. */
-void avail_clear(_Atomic uint64_t *word, uint64_t bits);
+bool slab_all_free(const struct slab *s);
 
 /* ---- the bits of one address ------------------------------------------------------------------ */
 
@@ -78,15 +88,49 @@ static inline _Atomic uint64_t *avail_word(const void *p)
 	return root.avail - ((uintptr_t)p >> WORD_SHIFT);
 }
 
+/* The caller holds the lock of the slab's heap, or only looks. */
+static inline uint64_t avail_bits(const void *p)
+{
+	return atomic_load_explicit(avail_word(p), memory_order_relaxed);
+}
+
+static inline void avail_set(const void *p, uint64_t to)
+{
+	atomic_store_explicit(avail_word(p), to, memory_order_relaxed);
+}
+
+static inline _Atomic uint64_t *mark_word(const void *p)
+{
+	return &root.marks[(uintptr_t)p >> WORD_SHIFT];
+}
+
 static inline uint32_t tag_at(size_t granule)
 {
 	return atomic_load_explicit(&root.tags[granule], memory_order_relaxed);
 }
 
+/* Of the granule in which p lies. */
+static inline uint32_t tag_around(const void *p)
+{
+	return atomic_load_explicit(&root.tags_by_address[(uintptr_t)p >> GRANULE_SHIFT], memory_order_acquire);
+}
+
+/* The marks of the word of p.  Where nobody freed into, they are not read, so that their memory stays untouched. */
+static inline uint64_t mark_bits(const void *p)
+{
+	return (tag_around(p) & TAG_REMOTE) != 0 ? atomic_load_explicit(mark_word(p), memory_order_acquire) : 0;
+}
+
+/* Of the word of p, what is free and in no stack, or freed by others. */
+static inline uint64_t free_word(const void *p)
+{
+	return avail_bits(p) | mark_bits(p);
+}
+
 /* p is where an object of a slab begins, or began. */
 static inline bool object_live(const void *p)
 {
-	return (live_word(p) & ~atomic_load_explicit(avail_word(p), memory_order_relaxed) & bit_of(p)) != 0;
+	return (live_word(p) & ~mark_bits(p) & bit_of(p)) != 0;
 }
 
 /* ---- slabs -------------------------------------------------------------------------------------- */
@@ -132,6 +176,8 @@ struct place {
 };
 struct place place_of(const void *p);
 
+/* End the program: of the objects of a word, those with these bits were freed twice; the first is named. */
+_Noreturn void slab_freed_twice(const struct slab *s, const void *in_word, uint64_t bits);
 /* End the program: "dmm: double free: 0x... (48 bytes)". */
 _Noreturn void slab_misuse(const char *what, const void *p, size_t size);
 /* A free of p, which is live, named a size or an alignment that is not the object's.  The setting `sized`

@@ -39,7 +39,7 @@ static bool check_stacks(const struct heap *h, struct dmm_fault *why)
 
 	for (unsigned cls = 0; tc != NULL && cls < class_count; cls++)
 		for (void **at = stack_bottom(h, cls, &tc->stack[cls]); at < tc->stack[cls].top; at++) {
-			const uint64_t bits = live_word(*at) | atomic_load(avail_word(*at));
+			const uint64_t bits = live_word(*at) | free_word(*at);
 			const uint32_t tag = tag_at(((uintptr_t)*at - root.base) >> GRANULE_SHIFT);
 			if ((bits & bit_of(*at)) != 0)
 				return fault(why, "S6 stacked", *at, bits & bit_of(*at), 0);

@@ -30,24 +30,6 @@ static struct heap *heap_new(void)
 	return h;
 }
 
-void heap_share(void)
-{
-	if (atomic_load(&root.shared) == SHARED_ALL)
-		return;
-	if (atomic_load(&root.shared) == SHARED_FORKED)
-		return remote_rebuild();
-	lock_take(&root.heaps_lock);
-	if (atomic_load(&root.shared) == SHARED_NOT) {
-		atomic_store(&root.shared, SHARED_ABOUT);
-		for (uint32_t i = HEAP_LATE; i < root.heap_count; i++) { /* who still does without has finished then */
-			lock_take(&heap_at(i)->lock);
-			lock_give(&heap_at(i)->lock);
-		}
-		atomic_store(&root.shared, SHARED_ALL);
-	}
-	lock_give(&root.heaps_lock);
-}
-
 /* heaps_lock is held.  NULL: no memory, and no heap left. */
 static struct heap *heap_without_thread(void)
 {
@@ -64,8 +46,6 @@ static struct heap *heap_without_thread(void)
 
 static struct heap *heap_take(struct thread_cache *tc)
 {
-	if (root.heap_count > HEAP_FIRST)
-		heap_share();
 	lock_take(&root.heaps_lock);
 	struct heap *const h = heap_without_thread();
 	if (h != NULL)

@@ -60,11 +60,11 @@ static void unkeep(struct slab *s)
 }
 
 /* Nothing is live.  A slab that somebody is about to put into the inbox stays until it is drained. */
-static void release(struct heap *h, struct slab *s)
+static void release(struct heap *h, struct slab *s, uint32_t flag)
 {
-	uint32_t tag = tag_of(s->heap, s->cls);
+	uint32_t tag = tag_of(s->heap, s->cls) | flag;
 
-	if (!atomic_compare_exchange_strong_explicit(&root.tags[granule_of(s)], &tag, 0,
+	if (!atomic_compare_exchange_strong_explicit(&root.tags[granule_of(s)], &tag, TAG_CLOSED,
 	        memory_order_acq_rel, memory_order_relaxed))
 		return;
 	heap_unlist_slab(h, s);
@@ -85,7 +85,7 @@ void heap_settle_slab(struct heap *h, struct slab *s)
 	if (h->owner != NULL && s->next == granule_of(s))
 		keep(s);
 	else
-		release(h, s);
+		release(h, s, 0);
 }
 
 static void release_kept(struct heap *h, struct slab *s)
@@ -93,7 +93,7 @@ static void release_kept(struct heap *h, struct slab *s)
 	if (s->listed != LISTED_KEPT)
 		return;
 	unkeep(s);
-	release(h, s);
+	release(h, s, 0);
 }
 
 void heap_release_all_kept(struct heap *h)
@@ -130,9 +130,22 @@ void heap_look_at(struct heap *h, struct slab *s)
 	heap_settle_slab(h, s);
 }
 
+void heap_release_emptied(struct heap *h, struct slab *s)
+{
+	const uint32_t me = granule_of(s);
+	const bool only = s->listed == LISTED_NOT ? h->partial[s->cls] == 0 : s->next == me;
+
+	if (only || s->listed == LISTED_KEPT || s->listed == LISTED_PURGING)
+		return heap_look_at(h, s);
+	slab_collect(s);
+	if (s->listed == LISTED_NOT)
+		list_slab(h, s);
+	release(h, s, TAG_REMOTE);
+}
+
 void heap_drain_inbox(struct heap *h)
 {
-	if (unlikely(atomic_load_explicit(&root.shared, memory_order_acquire) == SHARED_FORKED))
+	if (unlikely(__atomic_load_n(&root.marked, __ATOMIC_ACQUIRE) == MARKED_FORKED))
 		remote_rebuild();
 	uint32_t granule = atomic_exchange_explicit(&h->inbox, 0, memory_order_acquire);
 
@@ -148,14 +161,11 @@ void heap_drain_inbox(struct heap *h)
 /* n objects of one word of avail. */
 void heap_put_back(struct heap *h, const void *at, uint64_t bits, unsigned n)
 {
-	_Atomic uint64_t *const word = avail_word(at);
 	struct slab *const s = slab_covering(((uintptr_t)at - root.base) >> GRANULE_SHIFT);
 
-	if (atomic_load_explicit(&root.shared, memory_order_relaxed) != SHARED_NOT)
-		atomic_fetch_or_explicit(word, bits, memory_order_acq_rel);
-	else
-		atomic_store_explicit(word, atomic_load_explicit(word, memory_order_relaxed) | bits,
-		    memory_order_relaxed);
+	if (unlikely((avail_bits(at) & bits) != 0))
+		slab_freed_twice(s, at, avail_bits(at) & bits);
+	avail_set(at, avail_bits(at) | bits);
 	s->avail = (uint16_t)(s->avail + n);
 	h->fallen += (size_t)n * s->size;
 	heap_settle_slab(h, s);
@@ -336,13 +346,25 @@ bool cache_fill(struct thread_cache *tc, unsigned cls)
 	return ok;
 }
 
+/* The fault is named before the stack has changed: who looks at it in a debugger finds it as it was. */
+void *cache_pop(struct thread_cache *tc, unsigned cls)
+{
+	void *const p = tc->stack[cls].top[-1];
+
+	if (unlikely((tag_around(p) & TAG_REMOTE) != 0) &&
+	    (tag_heap(tag_around(p)) == 0 || (mark_bits(p) & bit_of(p)) != 0))
+		slab_misuse("double free", p, class_usable(cls));
+	tc->stack[cls].top--;
+	return p;
+}
+
 static void *pop_refilled(struct thread_cache *tc, unsigned cls)
 {
 	if (!cache_fill(tc, cls)) {
 		errno = ENOMEM;
 		return NULL;
 	}
-	void *const p = *--tc->stack[cls].top;
+	void *const p = cache_pop(tc, cls);
 	live_set(p);
 	return p;
 }
@@ -361,7 +383,7 @@ static void lend_late(void)
 void *cache_pop_late(unsigned cls)
 {
 	lend_late();
-	return cache_fill(&late_cache, cls) ? *--late_cache.stack[cls].top : NULL;
+	return cache_fill(&late_cache, cls) ? cache_pop(&late_cache, cls) : NULL;
 }
 
 static void *late_malloc(unsigned cls)
@@ -370,7 +392,6 @@ static void *late_malloc(unsigned cls)
 		errno = ENOMEM;
 		return NULL;
 	}
-	heap_share();
 	lock_take(&late_lock);
 	lend_late();
 	void *const p = pop_refilled(&late_cache, cls);

@@ -95,6 +95,9 @@ void cache_look_around(struct thread_cache *tc);
 unsigned cache_batch(unsigned cls);
 /* Fill a stack that is empty; false: no memory. */
 bool cache_fill(struct thread_cache *tc, unsigned cls);
+/* An object, not live yet, out of a stack that is not empty.  Ends the program when somebody else freed it too:
+ * both could do so at one moment, and neither see it then. */
+void *cache_pop(struct thread_cache *tc, unsigned cls);
 /* An object, not live yet, for a thread without a heap; late_lock is held.  NULL: no memory. */
 void *cache_pop_late(unsigned cls);
 
@@ -109,6 +112,10 @@ void heap_release_idle_kept(struct heap *h);
 void heap_drain_inbox(struct heap *h);
 /* The same for one slab that was in the inbox. */
 void heap_look_at(struct heap *h, struct slab *s);
+/* The same where nothing in it is live nor in a stack, for a heap whose thread may be running: the flags stay up
+ * until the slab is closed, so that frees by the heap's thread leave the hit path.  Only one that found the
+ * flags down just before another thread's mark emptied the slab, and was stopped then, would not be seen. */
+void heap_release_emptied(struct heap *h, struct slab *s);
 void heap_unlist_slab(struct heap *h, struct slab *s);
 /* All stacks into avail; as heap_drain_inbox. */
 void heap_flush(struct heap *h, struct thread_cache *tc);
@@ -123,8 +130,6 @@ void heap_lend(struct heap *h, struct thread_cache *tc);
 void heap_abandon(struct heap *h);
 /* Take a slab with objects of a class from a heap without a thread.  h's lock is held. */
 bool heap_inherit(struct heap *h, unsigned cls);
-/* From now on avail changes by atomic instructions: somebody else may free. */
-void heap_share(void);
 
 /* Begin; false: no memory.  Called on every slow path until it succeeds. */
 bool slab_start_up(void);

@@ -44,7 +44,7 @@ static int walk_slab(struct walk *w, const struct slab *s)
 	int r = 0;
 
 	for (unsigned i = 0; i < s->count && r == 0; i++, p += step) {
-		const bool live = orphan ? (atomic_load(avail_word(p)) & bit_of(p)) == 0 : object_live(p);
+		const bool live = orphan ? (free_word(p) & bit_of(p)) == 0 : object_live(p);
 		r = tell(w, p, step, live ? DMM_LIVE : DMM_FREE, live ? "object" : "slab", s->cls);
 	}
 	return r != 0 ? r : tell(w, p, ptr_diff(end, p), DMM_PAD, "slab tail", s->cls);

@@ -31,7 +31,7 @@ uint64_t window_random(void)
 
 /* ---- where everything lies -------------------------------------------------------------------------- */
 
-/* Bytes of live, or avail: a bit for 16 bytes. */
+/* Bytes of live, avail or marks: a bit for 16 bytes. */
 static size_t bits_len(size_t granules)
 {
 	return granules * GRANULE_WORDS * sizeof(uint64_t);
@@ -63,8 +63,8 @@ static size_t step_of(size_t chunks)
 static size_t tables_len(size_t chunks)
 {
 	const size_t granules = chunks * CHUNK_GRANULES, step = step_of(chunks);
-	return 2 * round_up(bits_len(granules), step) + round_up(granules * sizeof(struct slab), step) +
-	    round_up(granules * sizeof(root.tags[0]), HUGE_PAGE_SIZE) + 4 * step + 4 * HUGE_PAGE_SIZE;
+	return 3 * round_up(bits_len(granules), step) + round_up(granules * sizeof(struct slab), step) +
+	    round_up(granules * sizeof(root.tags[0]), HUGE_PAGE_SIZE) + 4 * step + 5 * HUGE_PAGE_SIZE;
 }
 
 static size_t slack_of(size_t chunks)
@@ -83,7 +83,8 @@ static struct layout layout_at(uintptr_t at, size_t chunks)
 	l.start[TABLE_AVAIL] = first + 96 * PAGE + random_pages(64);
 	l.start[TABLE_POOL] = l.start[TABLE_AVAIL] + random_pages(48);
 	l.start[TABLE_LIVE] = l.start[TABLE_POOL] + POOL_FIRST + random_pages(48);
-	const uintptr_t second = round_up(first + HUGE_PAGE_SIZE + bits_len(granules) + granules * sizeof(struct slab) +
+	l.start[TABLE_MARKS] = first + HUGE_PAGE_SIZE + round_up(bits_len(granules), PAGE) + random_pages(64);
+	const uintptr_t second = round_up(l.start[TABLE_MARKS] + bits_len(granules) + granules * sizeof(struct slab) +
 	                             random_distance(slack, step), step) + random_distance(near, HUGE_PAGE_SIZE);
 	l.start[TABLE_SLABS] = second + 64 * PAGE + random_pages(128);
 	l.start[TABLE_TAGS] = l.start[TABLE_SLABS] + random_pages(128);
@@ -102,6 +103,8 @@ static void take_layout(const struct layout *l, size_t chunks)
 	root.tags = (_Atomic uint32_t *)l->start[TABLE_TAGS];
 	root.slabs = (struct slab *)l->start[TABLE_SLABS] - 1;
 	root.live = (_Atomic uint64_t *)l->start[TABLE_LIVE] - word;
+	root.marks = (_Atomic uint64_t *)l->start[TABLE_MARKS] - word;
+	root.tags_by_address = root.tags - (l->base >> GRANULE_SHIFT);
 	root.avail = (_Atomic uint64_t *)l->start[TABLE_AVAIL] - 1 + word;
 	root.chunk_limit = (uint32_t)chunks;
 	root.chunk_count = root.meta_ready = root.chunks_revoked = root.absent_rows = 0;
@@ -146,6 +149,8 @@ static int tables_grow_to(uint32_t chunks)
 
 	if (error == 0)
 		error = table_grow(TABLE_LIVE, bits_len(granules));
+	if (error == 0)
+		error = table_grow(TABLE_MARKS, bits_len(granules));
 	if (error == 0)
 		error = table_grow(TABLE_SLABS, granules * sizeof(struct slab));
 	if (error == 0)

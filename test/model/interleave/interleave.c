@@ -14,6 +14,8 @@
  *   I3 released   a slab of which all objects are free has gone back, or is the one that its heap keeps
  *   I4 sound      src/slab's own checker; no lock is held; no message of misuse
  *   I5 untouched  no page is given back on which somebody has an object, nor on which one is given out meanwhile
+ *   I6 named      where two threads free the same object, the program ends with "double free", or "invalid free"
+ *                 where something else lies there by then; and nobody is given what somebody has
  */
 #include <signal.h>
 #include <stdio.h>
@@ -23,14 +25,14 @@
 #include <unistd.h>
 
 #include "fresh_os.h"
-#include "scheduler.h"
+#include "interleave.h"
 /* With its static functions: a thread's end is one. */
 #include "slab/thread.c"
 
 #include "slab/fast.h"
 #include "slab/system.h"
 
-enum { CLASS_SIZE = 2048, BLOCKS = 6 };
+enum { CLASS_SIZE = 2048 };
 static unsigned cls;
 
 /* ---- for the scheduler */
@@ -55,21 +57,31 @@ static bool within(const volatile void *at, const volatile void *from, size_t le
 	return (uintptr_t)at - (uintptr_t)from < len;
 }
 
-/* No choice at what only its owner touches, nor at words of masks in which no object can begin. */
-bool sched_worth(const volatile void *at)
+/* Is it a choice when live bits are looked at or changed?  Are objects freed twice on purpose? */
+bool live_is_worth, freed_twice;
+
+/* Which word of a table of bits lies there; SIZE_MAX: none. */
+static size_t word_of(const volatile void *at, const _Atomic uint64_t *biased)
 {
-	const uintptr_t word = (uintptr_t)at;
-	const uintptr_t live = (uintptr_t)&root.live[root.base >> WORD_SHIFT];
-	const uintptr_t avail = root.table[TABLE_AVAIL].start - 8; /* which grows downwards */
+	const uintptr_t from = (uintptr_t)&biased[root.base >> WORD_SHIFT];
 	const size_t words = (size_t)root.chunk_count * CHUNK_GRANULES * GRANULE_WORDS;
 
-	if (at == &root.shared || word - live < words * 8)
+	return (uintptr_t)at - from < words * 8 ? ((uintptr_t)at - from) / 8 : SIZE_MAX;
+}
+
+/* No choice at what changes under a lock alone, nor at words of masks in which no object can begin. */
+bool sched_worth(const volatile void *at)
+{
+	const size_t live = word_of(at, root.live), w = min_size(live, word_of(at, root.marks));
+
+	if (within(at, (void *)table_address(TABLE_AVAIL), root.table[TABLE_AVAIL].mapped) ||
+	    (live != SIZE_MAX && !live_is_worth))
 		return false;
 	if (within(at, (void *)table_address(TABLE_SLABS), root.table[TABLE_SLABS].mapped))
 		return false; /* kind: written before the tag, and under a lock */
-	if (avail - word >= words * 8)
+	if (w == SIZE_MAX)
 		return true;
-	const size_t granules = size_class[cls].granules, w = (avail - word) / 8;
+	const size_t granules = size_class[cls].granules;
 	const size_t in_slab = (w - (size_t)GRANULE_WORDS) % (granules * GRANULE_WORDS); /* granule 0 is a guard */
 	for (unsigned i = 0; i < size_class[cls].count; i++)
 		if (i * size_class[cls].size >> WORD_SHIFT == in_slab)
@@ -83,9 +95,9 @@ static struct {
 	void *p;
 	unsigned by;
 } held[64];
-static size_t held_count;
+size_t held_count;
 
-static void *take(void)
+void *take(void)
 {
 	void *const p = slab_malloc(CLASS_SIZE);
 
@@ -126,7 +138,7 @@ static void give(void *p)
 	slab_free(p);
 }
 
-static void thread_ends(void)
+void thread_ends(void)
 {
 	thread_end(NULL);
 	sched_tls_new(&thread_cache); /* the next thread on this place is a new one */
@@ -154,18 +166,31 @@ static void check_inbox(const struct heap *h)
 		sched_fail("I2 found: something is in the inbox of a heap without a thread, and nobody will look");
 }
 
+static unsigned count_marked(const struct slab *s)
+{
+	unsigned marked = 0;
+
+	for (unsigned i = 0; i < s->count; i++) {
+		const char *const p = slab_start(s) + (size_t)i * s->size;
+		marked += (*mark_word(p) & bit_of(p)) != 0;
+	}
+	return marked;
+}
+
 static void check_slab(const struct slab *s)
 {
 	const uint32_t g = granule_of(s), tag = root.tags[g];
 	const unsigned avail = slab_count_avail(s);
 
+	if (s->avail != avail)
+		sched_fail("I2 found: objects are in avail that nobody has counted");
 	if ((tag & TAG_REMOTE) != 0) {
 		if (!in_inbox(heap_of(s), g))
 			sched_fail("I2 found: flagged, and in no inbox");
 		return;
 	}
-	if (s->avail != avail)
-		sched_fail("I2 found: objects are in avail that nobody has counted");
+	if (count_marked(s) != 0)
+		sched_fail("I2 found: marked, and not flagged");
 	if (avail != 0 && !s->listed)
 		sched_fail("I2 found: objects are in avail, and the slab is in no list");
 	if (avail == s->count && s->listed != LISTED_KEPT)
@@ -230,11 +255,12 @@ static void begin(void)
 	if (!slab_start_on(ground_os()))
 		abort();
 	held_count = 0;
+	live_is_worth = freed_twice = false;
 }
 
 /* ---- scenarios */
 
-static void *block[BLOCKS];
+void *block[BLOCKS];
 
 static void take_three(void)
 {
@@ -248,7 +274,7 @@ static void have_heap(void)
 	slab_free(slab_malloc(16));
 }
 
-static void begin_three(void)
+void begin_three(void)
 {
 	begin();
 	sched_as(0, have_heap);
@@ -257,12 +283,12 @@ static void begin_three(void)
 	sched_as(0, take_three);
 }
 
-static void free_0(void)
+void free_0(void)
 {
 	give(block[0]);
 }
 
-static void free_1(void)
+void free_1(void)
 {
 	give(block[1]);
 }
@@ -272,14 +298,14 @@ static void free_2(void)
 	give(block[2]);
 }
 
-static void free_1_and_2(void)
+void free_1_and_2(void)
 {
 	give(block[1]);
 	give(block[2]);
 }
 
 /* The owner goes on allocating while others free into its slab. */
-static void owner_works(void)
+void owner_works(void)
 {
 	void *const a = take(), *const b = take();
 	give(block[2]);
@@ -295,7 +321,7 @@ static void owner_ends(void)
 	thread_ends();
 }
 
-static void owner_ends_at_once(void)
+void owner_ends_at_once(void)
 {
 	thread_ends();
 }
@@ -310,7 +336,7 @@ static void another_needs(void)
 		give(p[i]);
 }
 
-static void another_takes_one(void)
+void another_takes_one(void)
 {
 	take();
 }
@@ -362,7 +388,7 @@ static void begin_two_slabs(void)
 	sched_as(0, take_five);
 }
 
-static void purger_looks(void)
+void purger_looks(void)
 {
 	purge_now(0);
 	purge_now(0);
@@ -376,7 +402,7 @@ static void purger_sweeps(void)
 	purge_heap(heap_at(HEAP_FIRST));
 }
 
-static void begin_orphaned(void)
+void begin_orphaned(void)
 {
 	begin_three();
 	sched_as(0, owner_ends_at_once);
@@ -390,13 +416,6 @@ static void begin_orphaned_and_pushed_to(void)
 		atomic_store(&heap_at(i)->pushes, 63);
 }
 
-/* Nobody else had been there when the blocks were taken: the way to atomic instructions is part of it. */
-static void begin_alone(void)
-{
-	begin();
-	sched_as(0, take_three);
-}
-
 /* Takes the slab over, empties it, ends; then slabs of one granule come to lie where it was. */
 static void others_come_there(void)
 {
@@ -407,11 +426,13 @@ static void others_come_there(void)
 		slab_malloc(n);
 }
 
-static void settle(void)
+void settle(void)
 {
 	check_all();
 	held_count = 0;
 }
+
+/* ---- all of them */
 
 static const struct sched_scenario scenarios[] = {
     {"two free what the owner has, who goes on", begin_three, {owner_works, free_0, free_1}, settle},
@@ -441,13 +462,12 @@ static const struct sched_scenario scenarios[] = {
     {"pages are given back while the owner ends", begin_three, {owner_ends, free_0, free_1, purger_sweeps}, settle},
     {"pages of a heap without a thread go while another needs them", begin_orphaned,
         {NULL, free_0_and_2, another_needs, purger_sweeps}, settle},
-    {"the first free by a second thread", begin_alone, {owner_works, free_0, free_1}, settle},
-    {"the first free by a second thread while the owner ends", begin_alone, {owner_ends, free_0, free_1}, settle},
 };
 
 static void died(int signal)
 {
-	(void)signal;
+	if (signal == SIGABRT && freed_twice)
+		twice_named();
 	sched_fail("the program was ended by a message or a fault");
 }
 
@@ -465,17 +485,27 @@ static void run(const struct sched_scenario *s, enum shape shape, unsigned bound
 {
 	make_small(shape);
 	const struct sched_result r = sched_explore(s, bound, most);
-	printf("interleave: %-64s %-12s %9llu schedules, up to %3zu choices%s: sound\n", s->name,
+	printf("interleave: %-68s %-12s %9llu schedules, up to %3zu choices%s: sound", s->name,
 	    shape == ONE_WORD ? "one word" : "two granules", (unsigned long long)r.schedules, r.deepest,
 	    r.all ? "" : " (more are left)");
+	const uint64_t named = twice_count_named();
+	printf(named != 0 ? ", %llu named\n" : "\n", (unsigned long long)named);
 	fflush(stdout);
+}
+
+static const char *word = "", *not = NULL;
+
+static void run_if_asked(const struct sched_scenario *s, unsigned bound, uint64_t most)
+{
+	for (enum shape shape = 0; shape < SHAPES; shape++)
+		if (strstr(s->name, word) != NULL && (not == NULL || strstr(s->name, not) == NULL))
+			run(s, shape, bound, most);
 }
 
 int main(int argc, char **argv)
 {
 	unsigned bound = 2;
 	uint64_t most = UINT64_MAX;
-	const char *word = "", *not = NULL;
 
 	for (int i = 1; i < argc; i++) {
 		if (strncmp(argv[i], "--bound=", 8) == 0)
@@ -491,10 +521,9 @@ int main(int argc, char **argv)
 	signal(SIGABRT, died);
 	signal(SIGSEGV, died);
 	for (size_t i = 0; i < sizeof scenarios / sizeof *scenarios; i++)
-		for (enum shape shape = 0; shape < SHAPES; shape++)
-			if (strstr(scenarios[i].name, word) != NULL &&
-			    (not == NULL || strstr(scenarios[i].name, not) == NULL))
-				run(&scenarios[i], shape, bound, most);
+		run_if_asked(&scenarios[i], bound, most);
+	for (const struct sched_scenario *s = twice_scenarios; s->name != NULL; s++)
+		run_if_asked(s, bound, most);
 	fflush(NULL);
 	_exit(0);
 }

@@ -80,6 +80,7 @@ static void tell_schedule(void)
 
 void sched_fail(const char *what)
 {
+	sched_failing();
 	fprintf(stderr, "interleave: %s: %s (schedule %llu, thread %u)\n", g.scenario->name, what,
 	    (unsigned long long)g.schedules + 1, g.self);
 	tell_schedule();
@@ -166,6 +167,16 @@ static void choose(bool may_stay)
 		g.fibers[to].waits = NULL;
 	else if (setjmp(g.fibers[g.self].at) == 0)
 		resume(to);
+}
+
+void sched_stop(void)
+{
+	longjmp(g.out, 1);
+}
+
+bool sched_running(void)
+{
+	return g.on;
 }
 
 void sched_point(const volatile void *at)

@@ -43,6 +43,13 @@ void *sched_tls_of(unsigned i);
 /* "thread 0 x 12, thread 2 x 3, ...": the schedule, and exit status 1. */
 _Noreturn void sched_fail(const char *what);
 
+/* The thread that runs has ended the program, as it should: the schedule ends here. */
+_Noreturn void sched_stop(void);
+/* Is a schedule being run?  Otherwise its begin or end is. */
+bool sched_running(void);
+
+/* The test is told that sched_fail() is about to say something. */
+void sched_failing(void);
 /* The test says what is worth a choice; thread-local storage to be swapped. */
 bool sched_worth(const volatile void *at);
 void *sched_tls(void);

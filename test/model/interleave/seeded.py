@@ -39,7 +39,10 @@ def build(bug, entries, work):
     objects = []
     for i, entry in enumerate(entries):
         source = Path(entry["file"])
-        if source != SOURCE / bug["file"] and not (bug["file"] == "slab/thread.c" and source.name == "interleave.c"):
+        header = bug["file"].endswith(".h") and (source.is_relative_to(SOURCE / "slab")
+                                                 or source.parent.name == "interleave")
+        includes = source.name == "interleave.c" and bug["file"] == "slab/thread.c"
+        if source != SOURCE / bug["file"] and not header and not includes:
             words = shlex.split(entry["command"])
             objects.append(str(Path(entry["directory"]) / words[words.index("-o") + 1]))
             continue

@@ -7,11 +7,11 @@
  * the block of that.  The slab has two granules, the last block is in the second; -DSINGLE: one granule.
  * What the model says step by step, src/slab says with:
  *
- *   avail       bits that anybody may set                avail_word(), atomic_fetch_or
+ *   avail       bits that anybody may set                mark_word() or avail_word(): free, whoever freed it
  *   tag[g]      the heap, 0: none                        root.tags[granule], its heap
  *   flag[g]     others have freed                        TAG_REMOTE in the same word
  *   inbox[h]    a bit for each granule: is the slab that begins there in it?     heap.inbox, a list
- *   counted     avail as the owner has counted it        slab.avail
+ *   counted     those that the owner has collected       avail_word() alone; slab.avail is their number
  *   second      whose is granule 1?                      slab_covering()
  *
  * A tag and its flag change together (one word), so they change in one atomic block here.  A load before

@@ -92,6 +92,7 @@ TEST(damage_to_a_slab_is_named)
 	BREAK(*live_word_at(between), *live_word_at(between) | bit_of(between), "S1 starts");
 	char *const tail = slab_start(m) + m->granules * (size_t)GRANULE - 16;
 	BREAK(*live_word_at(tail), *live_word_at(tail) | bit_of(tail), "S1 starts");
+	BREAK(*avail_word(small[1]), *avail_word(small[1]) | bit_of(small[1]), "S8 once");
 	BREAK(s->avail, s->avail + 1, "S2 counted");
 	struct slab *const in = listed(5440);
 	assert_true(in->avail > 0);

@@ -70,9 +70,9 @@ static bool in_inbox(const struct slab *s)
 /* A flag without an entry in an inbox would never be taken down. */
 static int inboxes_are_wrong(void)
 {
-	heap_share(); /* the first remote free, or the first look, makes them anew */
+	remote_rebuild(); /* the first remote free, or the first look, makes them anew */
 	for (uint32_t g = 1; g < root.chunk_count * CHUNK_GRANULES; g++)
-		if ((tag_at(g) & TAG_REMOTE) != 0 && !in_inbox(slab_covering(g)))
+		if ((tag_at(g) & TAG_REMOTE) != 0 && tag_heap(tag_at(g)) != 0 && !in_inbox(slab_covering(g)))
 			return 2;
 	for (uint32_t i = HEAP_LATE; i < root.heap_count; i++)
 		for (uint32_t g = heap_at(i)->inbox; g != 0; g = slab_at(g)->inbox_next)

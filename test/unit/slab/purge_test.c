@@ -404,7 +404,7 @@ TEST(an_object_of_a_slab_that_is_gone_is_known_as_freed_in_whichever_granule_it_
 		assert_true(at.freed);
 		assert_int_equal(at.size, 18688);
 		assert_false(place_of(object[i] + 64).freed);
-		gone += tag_at(((uintptr_t)object[i] - root.base) >> GRANULE_SHIFT) == 0;
+		gone += tag_heap(tag_at(((uintptr_t)object[i] - root.base) >> GRANULE_SHIFT)) == 0;
 	}
 	assert_true(gone >= 63);
 	/* Where something else lies by now, nothing is said of the past. */

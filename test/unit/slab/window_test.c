@@ -43,18 +43,20 @@ static void table_fits(enum table t, size_t record, uintptr_t lowest[], uintptr_
 
 TEST(no_table_reaches_into_another_and_guards_lie_between_them)
 {
-	for (paper_most_window = 40 * MIB; paper_most_window < (size_t)3 << 40; paper_most_window *= 5) {
+	for (paper_most_window = 48 * MIB; paper_most_window < (size_t)3 << 40; paper_most_window *= 5) {
 		uintptr_t lowest[TABLES], end[TABLES];
 		paper_begin("guarded:0");
 		const size_t chunks = root.chunk_limit, words = GRANULE_WORDS * sizeof(uint64_t);
 		table_fits(TABLE_AVAIL, words, lowest, end);
 		table_fits(TABLE_LIVE, words, lowest, end);
+		table_fits(TABLE_MARKS, words, lowest, end);
 		table_fits(TABLE_SLABS, sizeof(struct slab), lowest, end);
 		table_fits(TABLE_TAGS, sizeof *root.tags, lowest, end);
 		assert_true(root.window <= lowest[TABLE_AVAIL]);
 		assert_true(end[TABLE_AVAIL] + 4096 <= root.table[TABLE_POOL].start);
 		assert_true(root.table[TABLE_POOL].start + root.table[TABLE_POOL].mapped + 4096 <= lowest[TABLE_LIVE]);
-		assert_true(end[TABLE_LIVE] <= lowest[TABLE_SLABS]);
+		assert_true(end[TABLE_LIVE] + 4096 <= lowest[TABLE_MARKS]);
+		assert_true(end[TABLE_MARKS] <= lowest[TABLE_SLABS]);
 		assert_true(end[TABLE_SLABS] + 4096 <= lowest[TABLE_TAGS]);
 		assert_true(end[TABLE_TAGS] + 4096 <= root.base + GRANULE);
 		assert_int_equal(root.base % HUGE_PAGE_SIZE, 0);

@@ -1,0 +1,35 @@
+/* interleave.h - what the scenarios in both files share. */
+#ifndef TEST_INTERLEAVE_INTERLEAVE_H
+#define TEST_INTERLEAVE_INTERLEAVE_H
+
+#include "scheduler.h"
+
+enum { BLOCKS = 6 };
+
+extern void *block[BLOCKS]; /* that thread 0 took at the beginning */
+extern size_t held_count;   /* objects that somebody has */
+/* Is it a choice when live bits are looked at or changed?  Are objects freed twice on purpose? */
+extern bool live_is_worth, freed_twice;
+
+void *take(void); /* fails when somebody has the object that it is given */
+void thread_ends(void);
+void begin_three(void);    /* thread 0 has three blocks, which are a slab */
+void begin_orphaned(void); /* and has ended */
+void owner_ends_at_once(void);
+void purger_looks(void);
+/* What threads do in scenarios of both files. */
+void owner_works(void);
+void another_takes_one(void);
+void free_0(void);
+void free_1(void);
+void free_1_and_2(void);
+/* All checks but I6. */
+void settle(void);
+
+/* Up to one without a name. */
+extern const struct sched_scenario twice_scenarios[];
+/* The program ended in one of them: returns if not by a message about a free. */
+void twice_named(void);
+uint64_t twice_count_named(void); /* since the last call */
+
+#endif
