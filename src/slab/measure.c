@@ -13,7 +13,7 @@ static void add_objects(struct slab_sums *m, const struct slab *s, unsigned gran
 	size_t live = 0;
 
 	for (const char *p = start; p < end; p += WORD_BYTES)
-		live += popcount(live_word(p) & ~atomic_load_explicit(avail_word(p), memory_order_relaxed));
+		live += popcount(live_word(p) & ~mark_bits(p));
 	live = min_size(live, count); /* it may be changing */
 	m->live += live * size;
 	m->live_pieces += live;
