@@ -7,8 +7,7 @@
  *            heaps[]    whose the slabs are
  *
  * A record is believed if it fits its place and its neighbours; a chunk in which one does not fit, or
- * whose masks changed meanwhile, is read again, up to AGAIN times.
- */
+ * whose masks changed meanwhile, is read again, up to AGAIN times. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -134,32 +133,18 @@ static bool read_bits(struct outside *o, const _Atomic uint64_t *biased, uint32_
 	    bits + first % CHUNK_GRANULES * GRANULE_WORDS, count * GRANULE_WORDS * sizeof *bits);
 }
 
-/* count records of `size` bytes, the last becomes the first. */
-static void turn(void *records, size_t count, size_t size)
-{
-	unsigned char *low = records, *high = low + count * size;
-
-	for (; count > 1; count -= 2) {
-		high -= size;
-		for (size_t i = 0; i < size; i++, low++) {
-			const unsigned char x = *low;
-			*low = high[i];
-			high[i] = x;
-		}
-	}
-}
-
 /* The same of avail, which grows downwards. */
 static bool read_avail(struct outside *o, uint32_t first, uint32_t count)
 {
 	struct outside_tables *const t = o->tables;
-	const uint64_t words = (uint64_t)count * GRANULE_WORDS;
+	const uint64_t words = (uint64_t)count * GRANULE_WORDS, *const falling = t->marks;
 	const uint64_t last = (t->root.base >> WORD_SHIFT) + (uint64_t)first * GRANULE_WORDS + words - 1;
-	uint64_t *const to = t->avail + first % CHUNK_GRANULES * GRANULE_WORDS;
+	const uint64_t from = (uintptr_t)t->root.avail - last * sizeof *falling;
 
-	if (!memory_read(&o->memory, (uintptr_t)t->root.avail - last * sizeof *to, to, words * sizeof *to))
+	if (!memory_read(&o->memory, from, t->marks, words * sizeof *falling))
 		return false;
-	turn(to, words, sizeof *to);
+	for (uint64_t i = 0; i < words; i++)
+		t->avail[first % CHUNK_GRANULES * GRANULE_WORDS + i] = falling[words - 1 - i];
 	return true;
 }
 
@@ -170,7 +155,11 @@ static bool read_slabs(struct outside *o, uint32_t first, uint32_t count, struct
 
 	if (!memory_read(&o->memory, (uintptr_t)o->tables->root.slabs - last * sizeof *s, s, count * sizeof *s))
 		return false;
-	turn(s, count, sizeof *s);
+	for (uint32_t i = 0; i < count / 2; i++) {
+		const struct slab x = s[i];
+		s[i] = s[count - 1 - i];
+		s[count - 1 - i] = x;
+	}
 	return true;
 }
 
