@@ -168,8 +168,7 @@ static bool read_marks(struct outside *o, uint32_t first, uint32_t count)
 {
 	struct outside_tables *const t = o->tables;
 	const size_t from = (size_t)(first % CHUNK_GRANULES) * GRANULE_WORDS;
-	uint32_t tags[CHUNK_GRANULES];
-	bool flagged = false;
+	uint32_t tags[CHUNK_GRANULES], flagged = 0;
 
 	if (!memory_read(&o->memory, (uintptr_t)(t->root.tags + first), tags, count * sizeof *tags))
 		return false;
@@ -203,25 +202,18 @@ static bool read_records(struct outside *o, uint32_t first, uint32_t count)
 	       read_marks(o, first + from, end - from);
 }
 
-/* Pages that purge.c has given back; they hold free objects only, and perhaps the tail. */
-static uint64_t purged_bytes(const struct slab *s)
-{
-	const uint64_t len = (uint64_t)s->granules * GRANULE;
-
-	if (s->cls == CLASS_ZERO) /* addresses without memory */
-		return len;
-	return min_size((uint64_t)__builtin_popcount(s->purged) * PURGE_UNIT, len);
-}
-
 static struct outside_run slab_run(const struct outside_tables *t, uint32_t granule)
 {
 	const struct slab *const s = &t->slabs[granule % CHUNK_GRANULES];
 	const struct object_counts n = count_objects(t, granule);
+	const uint64_t len = (uint64_t)s->granules * GRANULE;
+	const uint64_t given = (uint64_t)__builtin_popcount(s->purged) * PURGE_UNIT;
 
 	return (struct outside_run){.granule = granule, .count = s->granules, .kind = OUTSIDE_IS_SLAB, .cls = s->cls,
 	    .listed = s->listed, .objects = s->count, .live = (uint16_t)n.live, .remote = (uint16_t)n.remote,
 	    .cached = (uint16_t)n.cached, .heap = s->heap, .size = s->cls == CLASS_ZERO ? 0 : s->size,
-	    .step = s->size >> UNIT_SHIFT, .purged = (uint32_t)purged_bytes(s)};
+	    .step = s->size >> UNIT_SHIFT,
+	    .purged = (uint32_t)(s->cls == CLASS_ZERO ? len : min_size(given, len))};
 }
 
 /* Hardened: guard granules before a large object, which its record counts (slab/guarded.h); 0: none. */
@@ -412,12 +404,6 @@ static void read_heaps(struct outside *o, struct outside_view *v)
 		o->tables->stacks += stacks_of(&heap);
 	}
 	free(at);
-}
-
-struct outside_heap *outside_heap_of(struct outside_view *v, uint32_t number)
-{
-	const uint32_t i = number - HEAP_LATE;
-	return number >= HEAP_LATE && i < v->heap_count ? &v->heaps[i] : NULL;
 }
 
 /* Pages of the records and bits in use, and stacks. */

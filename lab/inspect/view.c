@@ -7,6 +7,7 @@
 #include "base/bits.h"
 #include "inspect/inspect.h"
 #include "inspect/guarded.h"
+#include "slab/root.h"
 
 static bool opened(struct outside *o, bool ok, struct memory_error *e)
 {
@@ -220,4 +221,10 @@ struct outside_churn outside_churn(const struct outside_view *before, const stru
 		}
 	}
 	return churn;
+}
+
+struct outside_heap *outside_heap_of(struct outside_view *v, uint32_t number)
+{
+	const uint32_t i = number - HEAP_LATE;
+	return number >= HEAP_LATE && i < v->heap_count ? &v->heaps[i] : NULL;
 }

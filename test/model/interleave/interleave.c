@@ -33,7 +33,7 @@
 #include "slab/system.h"
 
 enum { CLASS_SIZE = 2048 };
-static unsigned cls;
+unsigned block_class;
 
 /* ---- for the scheduler */
 
@@ -81,10 +81,10 @@ bool sched_worth(const volatile void *at)
 		return false; /* kind: written before the tag, and under a lock */
 	if (w == SIZE_MAX)
 		return true;
-	const size_t granules = size_class[cls].granules;
+	const size_t granules = size_class[block_class].granules;
 	const size_t in_slab = (w - (size_t)GRANULE_WORDS) % (granules * GRANULE_WORDS); /* granule 0 is a guard */
-	for (unsigned i = 0; i < size_class[cls].count; i++)
-		if (i * size_class[cls].size >> WORD_SHIFT == in_slab)
+	for (unsigned i = 0; i < size_class[block_class].count; i++)
+		if (i * size_class[block_class].size >> WORD_SHIFT == in_slab)
 			return true;
 	return false;
 }
@@ -115,7 +115,7 @@ static void check_untouched(const char *p, size_t len)
 {
 	for (size_t i = 0; i < held_count; i++) {
 		const char *const object = held[i].p;
-		if (object < p + len && p < object + size_class[cls].size)
+		if (object < p + len && p < object + size_class[block_class].size)
 			sched_fail("I5 untouched: a page was given back on which somebody has an object");
 	}
 }
@@ -142,110 +142,6 @@ void thread_ends(void)
 {
 	thread_end(NULL);
 	sched_tls_new(&thread_cache); /* the next thread on this place is a new one */
-}
-
-/* ---- I2, I3, I4: afterwards */
-
-static bool in_inbox(const struct heap *h, uint32_t granule)
-{
-	for (uint32_t g = h->inbox; g != 0; g = slab_at(g)->inbox_next)
-		if (g == granule)
-			return true;
-	return false;
-}
-
-static void check_inbox(const struct heap *h)
-{
-	unsigned n = 0;
-
-	for (uint32_t g = h->inbox; g != 0; g = slab_at(g)->inbox_next)
-		if (kind_of(slab_at(g)) != GRANULE_SLAB || heap_of(slab_at(g)) != h ||
-		    (root.tags[g] & TAG_REMOTE) == 0 || ++n > BLOCKS)
-			sched_fail("I2 found: something in an inbox does not belong there");
-	if (h->inbox != 0 && h->owner == NULL)
-		sched_fail("I2 found: something is in the inbox of a heap without a thread, and nobody will look");
-}
-
-static unsigned count_marked(const struct slab *s)
-{
-	unsigned marked = 0;
-
-	for (unsigned i = 0; i < s->count; i++) {
-		const char *const p = slab_start(s) + (size_t)i * s->size;
-		marked += (*mark_word(p) & bit_of(p)) != 0;
-	}
-	return marked;
-}
-
-static void check_slab(const struct slab *s)
-{
-	const uint32_t g = granule_of(s), tag = root.tags[g];
-	const unsigned avail = slab_count_avail(s);
-
-	if (s->avail != avail)
-		sched_fail("I2 found: objects are in avail that nobody has counted");
-	if ((tag & TAG_REMOTE) != 0) {
-		if (!in_inbox(heap_of(s), g))
-			sched_fail("I2 found: flagged, and in no inbox");
-		return;
-	}
-	if (count_marked(s) != 0)
-		sched_fail("I2 found: marked, and not flagged");
-	if (avail != 0 && !s->listed)
-		sched_fail("I2 found: objects are in avail, and the slab is in no list");
-	if (avail == s->count && s->listed != LISTED_KEPT)
-		sched_fail("I3 released: all objects are free, and the slab is still there");
-}
-
-/* A heap knows its thread by the place of its cache, which all share: tell them apart for the checker. */
-static void find_owners(void)
-{
-	for (uint32_t i = HEAP_FIRST; i < root.heap_count; i++)
-		for (unsigned t = 0; t < SCHED_THREADS && heap_at(i)->owner != NULL; t++) {
-			struct thread_cache *const tc = sched_tls_of(t);
-			if (tc->heap == heap_at(i))
-				heap_at(i)->owner = tc;
-		}
-}
-
-static size_t count_live(const struct slab *s)
-{
-	size_t live = 0;
-
-	for (unsigned i = 0; i < s->count; i++)
-		live += object_live(slab_start(s) + (size_t)i * s->size);
-	return live;
-}
-
-static void check_slabs(void)
-{
-	size_t live = 0;
-
-	for (uint32_t g = 1; g < root.chunk_count * CHUNK_GRANULES; g++) {
-		if (kind_of(slab_at(g)) != GRANULE_SLAB)
-			continue;
-		check_slab(slab_at(g));
-		live += slab_at(g)->cls == cls ? count_live(slab_at(g)) : 0;
-	}
-	if (live != held_count)
-		sched_fail("I2 found: other objects are marked live than somebody has");
-}
-
-static void check_all(void)
-{
-	find_owners();
-	struct dmm_fault why = {.rule = "(none)"};
-	char text[100];
-
-	if (lock_is_held(&root.page_lock) || lock_is_held(&root.heaps_lock))
-		sched_fail("I4 sound: a lock is held for ever");
-	for (uint32_t i = HEAP_LATE; i < root.heap_count; i++)
-		check_inbox(heap_at(i));
-	check_slabs();
-	if (!slab_check_all(&why)) {
-		snprintf(text, sizeof text, "I4 sound: broken rule '%s'", why.rule);
-		sched_fail(text);
-	}
 }
 
 static void begin(void)
@@ -476,8 +372,8 @@ enum shape { ONE_WORD, TWO_GRANULES, SHAPES };
 static void make_small(enum shape shape)
 {
 	size_class_init();
-	cls = class_of(CLASS_SIZE);
-	size_class[cls] = (struct size_class){.size = shape == ONE_WORD ? 320 : 2 * GRANULE / 3 / 64 * 64,
+	block_class = class_of(CLASS_SIZE);
+	size_class[block_class] = (struct size_class){.size = shape == ONE_WORD ? 320 : 2 * GRANULE / 3 / 64 * 64,
 	    .count = 3, .granules = shape == ONE_WORD ? 1 : 2, .cached = 2};
 }
 

@@ -6,6 +6,7 @@
 
 enum { BLOCKS = 6 };
 
+extern unsigned block_class;
 extern void *block[BLOCKS]; /* that thread 0 took at the beginning */
 extern size_t held_count;   /* objects that somebody has */
 /* Is it a choice when live bits are looked at or changed?  Are objects freed twice on purpose? */
@@ -23,6 +24,8 @@ void another_takes_one(void);
 void free_0(void);
 void free_1(void);
 void free_1_and_2(void);
+/* I2, I3, I4. */
+void check_all(void);
 /* All checks but I6. */
 void settle(void);
 
