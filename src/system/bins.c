@@ -99,7 +99,7 @@ bool bins_merge_waiting(struct bins *b)
 static struct chunk *search(struct bins *b, size_t need)
 {
 	for (size_t i = bins_full_from(b, bins_of(b, need)); i < BINS; i = bins_full_from(b, i + 1)) {
-		struct chunk *const c = fit_search(&b->heap, &b->bin[i], need, b->fit);
+		struct chunk *const c = fit_search(&b->bin[i], need, b->fit);
 		if (c != NULL)
 			return c;
 	}

@@ -122,12 +122,12 @@ static bool grow(struct dlist *d, size_t need)
 /* A free chunk that is big enough, still in the list. */
 static struct chunk *find(struct dlist *d, size_t need)
 {
-	struct chunk *c = fit_search(&d->heap, &d->list, need, d->fit);
+	struct chunk *c = fit_search(&d->list, need, d->fit);
 
 	if (c == NULL && merge_waiting(d))
-		c = fit_search(&d->heap, &d->list, need, d->fit);
+		c = fit_search(&d->list, need, d->fit);
 	while (c == NULL && grow(d, chunk_lacks(&d->heap, need)))
-		c = fit_search(&d->heap, &d->list, need, d->fit); /* the new chunk is then treated as found */
+		c = fit_search(&d->list, need, d->fit); /* the new chunk is then treated as found */
 	return c;
 }
 

@@ -1,19 +1,20 @@
 /* fit.c - searching a free list, and keeping its order. */
 #include "system/policy/fit.h"
 
-static struct chunk *first_fit(const struct chunk_heap *h, struct chunk *head, size_t need)
+/* Neither meets a tiny chunk: these have a list of their own, in which each is as good as another. */
+static struct chunk *first_fit(struct chunk *head, size_t need)
 {
 	struct chunk *c = head;
 
 	do {
 		if (chunk_size(c) >= need)
 			return c;
-		c = chunk_next(h, c);
+		c = c->next;
 	} while (c != head);
 	return NULL;
 }
 
-static struct chunk *best_fit(const struct chunk_heap *h, struct chunk *head, size_t need)
+static struct chunk *best_fit(struct chunk *head, size_t need)
 {
 	struct chunk *best = NULL, *c = head;
 
@@ -21,19 +22,18 @@ static struct chunk *best_fit(const struct chunk_heap *h, struct chunk *head, si
 		const size_t size = chunk_size(c);
 		if (size >= need && (best == NULL || size < chunk_size(best)))
 			best = c;
-		c = chunk_next(h, c);
+		c = c->next;
 	} while (c != head && (best == NULL || chunk_size(best) != need));
 	return best;
 }
 
-struct chunk *fit_search(const struct chunk_heap *h, struct chunk **head, size_t need, enum dmm_fit fit)
+struct chunk *fit_search(struct chunk **head, size_t need, enum dmm_fit fit)
 {
-	CHECK(need >= h->chunk_min && need % MAX_ALIGN == 0 && fit <= DMM_FIT_ADDRESS);
 	if (*head == NULL)
 		return NULL;
-	struct chunk *const c =
-	    fit == DMM_FIT_BEST ? best_fit(h, *head, need) : first_fit(h, *head, need);
-	DEBUG_CHECK(c == NULL || (!chunk_live(c) && chunk_size(c) >= need && fit_linked(h, c)));
+	if (chunk_size(*head) == CHUNK_TINY)
+		return need <= CHUNK_TINY ? *head : NULL;
+	struct chunk *const c = fit == DMM_FIT_BEST ? best_fit(*head, need) : first_fit(*head, need);
 	if (c != NULL && fit == DMM_FIT_NEXT)
 		*head = c; /* taking it leaves the head behind it */
 	return c;

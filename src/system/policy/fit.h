@@ -24,7 +24,7 @@ static inline bool fit_linked(const struct chunk_heap *h, struct chunk *c)
 }
 
 /* A chunk of at least `need` bytes, still in the list, or NULL. */
-struct chunk *fit_search(const struct chunk_heap *h, struct chunk **head, size_t need, enum dmm_fit fit);
+struct chunk *fit_search(struct chunk **head, size_t need, enum dmm_fit fit);
 
 void fit_insert(const struct chunk_heap *h, struct chunk **head, struct chunk *c, enum dmm_fit fit);
 
