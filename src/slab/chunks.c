@@ -1,6 +1,8 @@
 /* chunks.c - see chunks.h. */
 #include "slab/chunks.h"
 
+#include "base/assert.h"
+
 static unsigned longest_run(mask128 m)
 {
 	mask128 power[8] = {m}; /* [k]: ends of runs of 2^k */
@@ -179,12 +181,17 @@ static void refile(uint32_t chunk, bool dirty, uint8_t *bin, mask128 m)
 	*bin = (uint8_t)now;
 }
 
+static bool chunk_check(uint32_t chunk, struct dmm_fault *why);
+
 /* Change a chunk's masks, and all that is derived from them. */
 void chunk_update(uint32_t chunk, mask128 free, mask128 dirty)
 {
 	struct chunk *c = chunk_at(chunk);
 	const bool was_free = all_free(chunk);
+	struct dmm_fault why;
 
+	CHECK(page_lock_held() && chunk < root.chunk_count);
+	CHECK((dirty & ~free) == 0);
 	root.used -= population(free) - (size_t)population(join(c->free));
 	root.dirty += population(dirty) - (size_t)population(join(c->dirty));
 	store(c->free, free);
@@ -193,6 +200,7 @@ void chunk_update(uint32_t chunk, mask128 free, mask128 dirty)
 	refile(chunk, true, &c->dirty_bin, dirty);
 	if (was_free != all_free(chunk))
 		(was_free ? row_split : row_join)(chunk);
+	DEBUG_CHECK(chunk_check(chunk, &why));
 }
 
 /* ---- check ------------------------------------------------------------------------------------ */

@@ -1,6 +1,7 @@
 /* huge_page.c - see huge_page.h. */
 #include "slab/huge_page.h"
 
+#include "base/assert.h"
 #include "base/bits.h"
 #include "slab/settings.h"
 #include "slab/slab.h"
@@ -108,6 +109,7 @@ void huge_page_fill(uint32_t chunk)
 	const size_t first = huge_from();
 	const bool never_was = c->huge == HUGE_NOT, at_once = never_was && chunk >= huge_at_once_from();
 
+	CHECK(page_lock_held());
 	if (!whole(c) || c->huge == HUGE_ADVISED || (never_was && chunk < first) || !(at_once || nearly_full(chunk, 0)))
 		return;
 	advise_huge(chunk, DMM_ADVICE_HUGE);
@@ -127,6 +129,7 @@ void huge_page_revoke(uint32_t chunk, size_t holes)
 	const size_t empty = free_bytes(c) + holes;
 	const bool advised = c->huge == HUGE_ADVISED;
 
+	CHECK(page_lock_held() && empty <= HUGE_PAGE_SIZE);
 	if (!whole(c))
 		return;
 	if (empty == HUGE_PAGE_SIZE && chunk >= huge_at_once_from()) { /* nothing is left of it: it begins anew */
@@ -147,6 +150,7 @@ void huge_page_fill_run(uint32_t first, uint32_t count)
 {
 	const uint32_t end = (first + count) / CHUNK_GRANULES;
 
+	CHECK(page_lock_held());
 	for (uint32_t chunk = (first + CHUNK_GRANULES - 1) / CHUNK_GRANULES; chunk < end; chunk++)
 		if (chunk >= huge_from() && chunk_at(chunk)->huge != HUGE_ADVISED)
 			advise_huge(chunk, DMM_ADVICE_HUGE);
@@ -156,6 +160,7 @@ void huge_page_forget(uint32_t chunk)
 {
 	struct chunk *const c = chunk_at(chunk);
 
+	CHECK(page_lock_held());
 	root.chunks_revoked -= c->huge == HUGE_REVOKED;
 	c->huge = HUGE_NOT;
 	c->holed = false;

@@ -9,7 +9,6 @@
 #include "slab/sampled.h"
 #include "slab/thread_cache.h"
 
-struct lock start_lock;
 static _Atomic bool handlers_registered;
 static const struct dmm_os *start_os = &os_linux;
 

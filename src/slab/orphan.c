@@ -1,6 +1,7 @@
 /* orphan.c - see orphan.h. */
 #include "slab/orphan.h"
 
+#include "base/assert.h"
 #include "slab/thread_cache.h"
 
 static _Atomic uint32_t turn; /* of heaps that orphan_next() looks at */
@@ -27,6 +28,7 @@ void orphan_settle_slab(struct slab *s)
 {
 	const char *p = slab_start(s);
 
+	CHECK(lock_held(&heap_of(s)->lock) && heap_of(s)->orphan && kind_of(s) == GRANULE_SLAB);
 	for (unsigned i = 0; i < s->count; i++, p += s->size)
 		if ((avail_bits(p) & bit_of(p)) == 0)
 			live_set(p);
@@ -92,6 +94,7 @@ static void settle_heap(struct heap *h)
 
 struct heap *orphan_adopt(void)
 {
+	CHECK(lock_held(&root.heaps_lock));
 	for (uint32_t i = HEAP_FIRST; root.orphans != 0 && i < root.heap_count; i++) {
 		struct heap *const h = heap_at(i);
 		if (!h->orphan)

@@ -207,6 +207,7 @@ static void note_taken(size_t count, size_t dirty)
 
 uint32_t run_take(uint32_t count, uint32_t align, bool *clean)
 {
+	CHECK(count > 0 && is_pow2(align));
 	lock_take(&root.page_lock);
 	const size_t dirty = root.dirty;
 	const bool small = count + align - 1 <= CHUNK_GRANULES && align < CHUNK_GRANULES;
@@ -228,6 +229,7 @@ void run_fill(uint32_t first, uint32_t count)
 
 void run_give(uint32_t first, uint32_t count, bool clean)
 {
+	CHECK(first > 0 && count > 0);
 	lock_take(&root.page_lock);
 	for (uint32_t at = first, end = first + count; at < end;) {
 		const uint32_t chunk = at / CHUNK_GRANULES, from = at % CHUNK_GRANULES;
@@ -246,6 +248,7 @@ void run_give(uint32_t first, uint32_t count, bool clean)
 
 bool run_extend(uint32_t end, uint32_t more, bool *clean)
 {
+	CHECK(end > 0 && more > 0);
 	lock_take(&root.page_lock);
 	const size_t dirty = root.dirty;
 	const uint32_t last = end + more, chunk = end / CHUNK_GRANULES;

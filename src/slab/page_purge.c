@@ -1,4 +1,5 @@
 /* page_purge.c - what the purger takes out of the page heap, and returns: see page_heap.h. */
+#include "base/assert.h"
 #include "slab/chunks.h"
 #include "slab/huge_page.h"
 #include "slab/page_heap.h"
@@ -22,6 +23,7 @@ static size_t claim(uint32_t chunk, uint64_t mask[2])
 {
 	struct chunk *const c = chunk_at(chunk);
 	const mask128 free = join(c->free), dirty = join(c->dirty);
+	CHECK(lock_held(&root.page_lock) && !c->claimed);
 	const mask128 claimed = chunk_is_whole(chunk) ? free : dirty | free_groups(free, dirty);
 
 	store(mask, claimed);
@@ -76,6 +78,7 @@ void purge_return(uint32_t chunk, const uint64_t mask[2], bool clean)
 	lock_take(&root.page_lock);
 	struct chunk *c = chunk_at(chunk);
 	const mask128 run = join(mask), dirty = join(c->dirty);
+	CHECK(lock_held(&root.page_lock) && c->claimed && (join(c->free) & run) == 0);
 	chunk_update(chunk, join(c->free) | run, clean ? dirty : dirty | run);
 	c->claimed = false;
 	c->holed = !chunk_is_whole(chunk);

@@ -1,6 +1,7 @@
 /* payload.c - see payload.h. */
 #include "slab/payload.h"
 
+#include "base/assert.h"
 #include "slab/chunks.h"
 #include "slab/huge_page.h"
 #include "slab/settings.h"
@@ -22,6 +23,7 @@ bool payload_unmap(uint32_t chunk)
 {
 	struct chunk *const c = chunk_at(chunk);
 
+	CHECK(page_lock_held());
 	if (c->state != CHUNK_HERE || !all_free(chunk) || root.absent_rows >= ABSENT_ROWS_MOST ||
 	    !window_unmap(chunk * CHUNK_GRANULES, CHUNK_GRANULES))
 		return false;
@@ -149,6 +151,7 @@ bool payload_grow(uint32_t end)
 {
 	const size_t limit = (size_t)root.chunk_limit * CHUNK_GRANULES, whole = (size_t)16 << 20;
 
+	CHECK(page_lock_held());
 	if (end > limit || !window_grow_tables((end + CHUNK_GRANULES - 1) / CHUNK_GRANULES))
 		return false;
 	size_t generous = (size_t)max_size(payload_top(), end) + ahead();
@@ -194,6 +197,7 @@ static bool bring_back(uint32_t first, uint32_t count)
 /* The same, and if the system refuses, once more when all that is free went back to it. */
 bool payload_here(uint32_t first, uint32_t count)
 {
+	CHECK(page_lock_held() && count > 0 && first + count <= root.chunk_count);
 	while (!bring_back(first, count)) {
 		for (uint32_t i = first; i < first + count; i++)
 			if (chunk_at(i)->state == CHUNK_FOREIGN)

@@ -1,6 +1,7 @@
 /* purge.c - what is given back: see purge.h. */
 #include "slab/purge.h"
 
+#include "base/assert.h"
 #include "base/bits.h"
 #include "slab/huge_page.h"
 #include "slab/page_heap.h"
@@ -58,6 +59,7 @@ static void purge_groups(uint32_t chunk, const uint64_t mask[2])
 /* Give back a claimed chunk; false: the kernel refused a part.  purge_lock is held. */
 static bool purge_claimed(uint32_t chunk, bool whole, const uint64_t mask[2])
 {
+	CHECK(lock_held(&purge_lock) && !lock_held(&root.page_lock));
 	const bool ok = purge_mask(chunk, mask);
 
 	purge_groups(chunk, mask);
@@ -199,6 +201,7 @@ static void purge_pages(struct heap *h, struct slab *s, struct sweep *w)
 {
 	const uint32_t mask = s->listed == LISTED ? empty_pages(s) : 0, chunk = granule_of(s) / CHUNK_GRANULES;
 
+	CHECK(lock_held(&purge_lock) && lock_held(&h->lock));
 	if (mask == 0)
 		return;
 	heap_unlist_slab(h, s);

@@ -278,6 +278,14 @@ struct slab_root {
 /* Hidden for us, exported as dmm_slab_root. */
 extern HIDDEN struct slab_root root;
 
+extern struct lock start_lock; /* held while slab starts; taken before all others */
+
+/* What page_lock protects may be changed by its owner, and by the thread that starts slab. */
+static inline bool page_lock_held(void)
+{
+	return lock_held(&root.page_lock) || lock_held(&start_lock);
+}
+
 static inline struct slab *slab_at(size_t granule)
 {
 	return root.slabs - granule;

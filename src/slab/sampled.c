@@ -135,6 +135,7 @@ static bool open_pool(void)
 	const uint32_t count = (uint32_t)guarding.slots;
 	const size_t notes = round_up(count * sizeof(struct sampled), SLOT), bytes = (size_t)count * SLOT;
 
+	CHECK(lock_held(&pool.lock));
 	if (pool.bytes != 0)
 		return true;
 	if (!map_pool(notes, bytes))
@@ -183,6 +184,7 @@ static char *room_of(const struct sampled *s)
 /* One never used, else who was freed first; the lock is held. */
 static struct sampled *next_slot(void)
 {
+	CHECK(lock_held(&pool.lock) && pool.never <= pool.count && pool.live <= pool.never);
 	if (pool.never < pool.count)
 		return &pool.notes[pool.never];
 	return pool.oldest != 0 ? &pool.notes[pool.oldest - 1] : NULL;
@@ -203,6 +205,7 @@ static void enter_list(struct sampled *s)
 {
 	const uint32_t me = (uint32_t)(s - pool.notes) + 1;
 
+	CHECK(lock_held(&pool.lock) && s->state == SAMPLED_FREED && me <= pool.count);
 	s->next = 0;
 	if (pool.newest != 0)
 		pool.notes[pool.newest - 1].next = me;

@@ -20,6 +20,7 @@ static struct heap *heaps[HEAPS_MAX];
 static struct heap *heap_new(void)
 {
 	const uint32_t number = root.heap_count;
+	CHECK(lock_held(&root.heaps_lock) || lock_held(&start_lock));
 	struct heap *const h = number < root.heap_limit ? window_pool(HEAP_BYTES) : NULL;
 
 	if (h == NULL)
@@ -35,8 +36,10 @@ static struct heap *heap_without_thread(void)
 {
 	struct heap *h;
 
+	CHECK(lock_held(&root.heaps_lock));
 	if (root.unused != 0) {
 		h = heap_at(root.unused);
+		CHECK(h->owner == NULL && h->taker == 0 && !h->orphan);
 		root.unused = h->next_unused;
 	} else if ((h = heap_new()) == NULL) {
 		h = orphan_adopt();
@@ -83,6 +86,7 @@ static bool move_slab(struct heap *h, struct heap *from, struct slab *s)
 	const unsigned heap = heap_number(h);
 	uint32_t tag = tag_of(s->heap, s->cls);
 
+	CHECK(lock_held(&h->lock) && lock_held(&from->lock) && from->owner == NULL && heap_of(s) == from);
 	if (from->orphan)
 		orphan_settle_slab(s);
 	if (!atomic_compare_exchange_strong(&root.tags[granule_of(s)], &tag, tag_of(heap, s->cls)))

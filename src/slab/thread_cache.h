@@ -137,7 +137,6 @@ bool slab_start_on(const struct dmm_os *os); /* the same on another system; fals
 void slab_shut_down(void);                   /* everything goes back; no other thread has a heap */
 bool thread_start_up(void); /* for it: the late heap, and the end of threads; false: no memory */
 
-extern struct lock start_lock; /* held while slab starts; taken before all others */
 extern struct lock late_lock; /* taken before that heap's lock */
 extern struct thread_cache late_cache;
 
