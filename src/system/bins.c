@@ -131,8 +131,10 @@ static struct chunk *find(struct bins *b, size_t need)
 
 	if (c == NULL && bins_merge_waiting(b))
 		c = search(b, need);
-	while (c == NULL && bins_grow(b, chunk_lacks(&b->heap, need)))
+	if (c == NULL && bins_grow(b, chunk_lacks(&b->heap, need)))
 		c = search(b, need); /* the new chunk is then treated as found */
+	if (c == NULL && bins_grow(b, need)) /* somebody moved the break: it did not continue the heap */
+		c = search(b, need);
 	return c;
 }
 

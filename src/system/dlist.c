@@ -126,8 +126,10 @@ static struct chunk *find(struct dlist *d, size_t need)
 
 	if (c == NULL && merge_waiting(d))
 		c = fit_search(&d->list, need, d->fit);
-	while (c == NULL && grow(d, chunk_lacks(&d->heap, need)))
+	if (c == NULL && grow(d, chunk_lacks(&d->heap, need)))
 		c = fit_search(&d->list, need, d->fit); /* the new chunk is then treated as found */
+	if (c == NULL && grow(d, need)) /* somebody moved the break: it did not continue the heap */
+		c = fit_search(&d->list, need, d->fit);
 	return c;
 }
 
