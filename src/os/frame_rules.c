@@ -450,12 +450,12 @@ static void unpack(uint64_t word, struct frame_rules *r)
 }
 
 /* Pairs of words that threads may tear: the first is pc xor the second (R. Hyatt, 1999). */
-enum { SEEN = 256 };
+enum { SEEN = 2048 };
 static _Atomic uint64_t seen[SEEN][2];
 
 bool frame_rules_at(uintptr_t pc, struct frame_rules *out)
 {
-	_Atomic uint64_t *const pair = seen[(pc ^ pc >> 8) % SEEN];
+	_Atomic uint64_t *const pair = seen[(pc ^ pc >> 11) % SEEN];
 	const uint64_t key = atomic_load_explicit(&pair[0], memory_order_relaxed);
 	const uint64_t word = atomic_load_explicit(&pair[1], memory_order_relaxed);
 
