@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct pattern *const groups[] = {patterns_single, patterns_threads, patterns_sharing, patterns_phases};
+static const struct pattern *const groups[] = {patterns_single, patterns_threads, patterns_sharing,
+    patterns_phases};
 
 enum { GROUPS = sizeof groups / sizeof groups[0] };
 

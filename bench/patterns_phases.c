@@ -1,6 +1,8 @@
-/* patterns_phases.c - programs with phases: what is given back, and when, decides their memory over time.
+/* patterns_phases.c - programs with phases: what is given back, and when, decides their memory over
+ * time.
  *
- * Each rests for a part of its run, as services do, so its time says little and its mean memory much.
+ * Each rests for a part of its run, as services do, so its time says little and its mean memory
+ * much.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -13,9 +15,10 @@ static void rest_ms(unsigned ms)
 	usleep(ms * 1000);
 }
 
-/* ---- one burst ------------------------------------------------------------------------------------- */
+/* ---- one burst ------------------------------------------------------------------------------- */
 
-/* 150,000 objects of 200 to 350 bytes; all but one of 64 are freed; then 0.6 s in which nothing happens. */
+/* 150,000 objects of 200 to 350 bytes; all but one of 64 are freed; then 0.6 s in which nothing
+ * happens. */
 static uint64_t burst_idle(const struct work *w)
 {
 	enum { OBJECTS = 150000, KEPT_OF = 64 };
@@ -36,7 +39,7 @@ static uint64_t burst_idle(const struct work *w)
 	return sum;
 }
 
-/* ---- pool threads that take turns ------------------------------------------------------------------- */
+/* ---- pool threads that take turns ------------------------------------------------------------ */
 
 enum { TURN_OBJECTS = 40000 };
 
@@ -57,7 +60,8 @@ static uint64_t serve_one(struct rng *r)
 	return sum;
 }
 
-/* One thread at a time serves a request of some MiB and frees it; then it waits for its next turn. */
+/* One thread at a time serves a request of some MiB and frees it; then it waits for its next
+ * turn. */
 static uint64_t take_turns(void *arg, unsigned i)
 {
 	const struct work *const w = arg;
@@ -82,9 +86,10 @@ static uint64_t pool_turns(const struct work *w)
 	return in_threads(w->threads, take_turns, (void *)(uintptr_t)w);
 }
 
-/* ---- a cache that is dropped ------------------------------------------------------------------------ */
+/* ---- a cache that is dropped ----------------------------------------------------------------- */
 
-/* Three times: a cache grows to some 50 MiB, nine tenths of it are dropped, and small requests go on. */
+/* Three times: a cache grows to some 50 MiB, nine tenths of it are dropped, and small requests
+ * go on. */
 static uint64_t cache_drops(const struct work *w)
 {
 	enum { ENTRIES = 60000, DROPS = 3, REQUESTS = 200 };
@@ -112,6 +117,7 @@ static uint64_t cache_drops(const struct work *w)
 const struct pattern patterns_phases[] = {
     {"burst-idle", "150,000 objects, all freed but one of 64, then 0.6 s of rest", burst_idle},
     {"pool-turns", "threads serve requests of some MiB by turns, and wait", pool_turns},
-    {"cache-drops", "a cache grows, nine tenths of it are dropped, small requests go on", cache_drops},
+    {"cache-drops", "a cache grows, nine tenths of it are dropped, small requests go on",
+        cache_drops},
     {NULL, NULL, NULL},
 };

@@ -1,10 +1,11 @@
-/* patterns_single.c - one thread: lifetimes, growth, a cache with expiry, fragmentation, buffers. */
+/* patterns_single.c - one thread: lifetimes, growth, a cache with expiry, fragmentation,
+ * buffers. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "patterns.h"
 
-/* ---- random lifetimes ----------------------------------------------------------------------------- */
+/* ---- random lifetimes ------------------------------------------------------------------------ */
 
 /* Most objects die young, some live ten times as long, a few stay to the end. */
 static uint64_t random_lifetimes(const struct work *w)
@@ -29,7 +30,7 @@ static uint64_t random_lifetimes(const struct work *w)
 	return sum;
 }
 
-/* ---- vectors --------------------------------------------------------------------------------------- */
+/* ---- vectors --------------------------------------------------------------------------------- */
 
 struct vector {
 	uint32_t *item;
@@ -93,7 +94,7 @@ static uint64_t buffer_growth(const struct work *w)
 	return sum;
 }
 
-/* ---- a cache with expiry, as redis has it ----------------------------------------------------------- */
+/* ---- a cache with expiry, as redis has it ---------------------------------------------------- */
 
 struct entry {
 	struct entry *next;
@@ -142,7 +143,8 @@ static uint64_t cache_expiry(const struct work *w)
 		if (e == NULL)
 			abort();
 		e->key = touch_malloc(16 + rng_below(&r, 24), 1);
-		e->value = touch_malloc(24 + 40 * phase + rng_below(&r, 100 << phase), (unsigned char)i);
+		e->value = touch_malloc(24 + 40 * phase + rng_below(&r, 100 << phase),
+		    (unsigned char)i);
 		e->expires = i + rng_below(&r, LIFE);
 		e->next = *at;
 		*at = e;
@@ -153,7 +155,7 @@ static uint64_t cache_expiry(const struct work *w)
 	return sum;
 }
 
-/* ---- fragmentation ----------------------------------------------------------------------------------- */
+/* ---- fragmentation --------------------------------------------------------------------------- */
 
 /* Fill, free a random 90 %, then live on with objects of another size. */
 static uint64_t free_90(const struct work *w)
@@ -185,7 +187,7 @@ static uint64_t free_90(const struct work *w)
 	return sum;
 }
 
-/* ---- buffers ------------------------------------------------------------------------------------------ */
+/* ---- buffers --------------------------------------------------------------------------------- */
 
 /* Frames, blocks, responses: 16 KiB to 4 MiB, a few at a time, every page written. */
 static uint64_t large_buffers(const struct work *w)

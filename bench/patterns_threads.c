@@ -1,4 +1,5 @@
-/* patterns_threads.c - threads of their own, threads that hand objects on, threads that come and go. */
+/* patterns_threads.c - threads of their own, threads that hand objects on, threads that come and
+ * go. */
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -6,7 +7,7 @@
 
 #include "patterns.h"
 
-/* ---- churn in each thread --------------------------------------------------------------------------- */
+/* ---- churn in each thread -------------------------------------------------------------------- */
 
 static uint64_t churn_body(void *arg, unsigned i)
 {
@@ -34,7 +35,7 @@ static uint64_t local_churn(const struct work *w)
 	return in_threads(w->threads, churn_body, (void *)(uintptr_t)w);
 }
 
-/* ---- a ring between two threads ----------------------------------------------------------------------- */
+/* ---- a ring between two threads -------------------------------------------------------------- */
 
 enum { RING = 1024 };
 
@@ -92,7 +93,7 @@ static uint64_t producer_consumer(const struct work *w)
 	return sum;
 }
 
-/* ---- many producers, one thread that only frees --------------------------------------------------------- */
+/* ---- many producers, one thread that only frees ---------------------------------------------- */
 
 struct funnel {
 	size_t objects; /* by each producer */
@@ -108,7 +109,8 @@ static uint64_t funnel_body(void *arg, unsigned i)
 
 	if (i < f->producers) {
 		for (size_t k = 0; k < f->objects; k++)
-			ring_put(&f->rings[i], k, touch_malloc(program_size(&r, 512), (unsigned char)k));
+			ring_put(&f->rings[i], k, touch_malloc(program_size(&r, 512),
+			    (unsigned char)k));
 		return 0;
 	}
 	for (size_t k = 0; k < f->objects; k++)
@@ -129,7 +131,7 @@ static uint64_t free_only(const struct work *w)
 	return sum;
 }
 
-/* ---- bleeding (Larson and Krishnan, 1998) ------------------------------------------------------------------ */
+/* ---- bleeding (Larson and Krishnan, 1998) ---------------------------------------------------- */
 
 /* A server's threads end and hand what they hold to the next one, which frees what it never
  * allocated. */
@@ -173,7 +175,7 @@ static uint64_t bleeding(const struct work *w)
 	return sum;
 }
 
-/* ---- threads that come and go -------------------------------------------------------------------------------- */
+/* ---- threads that come and go ---------------------------------------------------------------- */
 
 static uint64_t short_body(void *arg, unsigned i)
 {

@@ -1,9 +1,10 @@
-/* promises.c - what an allocator owes a program that has gone quiet: memory, measured, for any malloc.
+/* promises.c - what an allocator owes a program that has gone quiet: memory, measured, for any
+ * malloc.
  *
  *   LD_PRELOAD=libdmm.so promises PROMISE
  *
- * Each prints one line: what was measured, in MiB or bytes.  It judges nothing: docs/evidence/performance.md says
- * what was wanted.
+ * Each prints one line: what was measured, in MiB or bytes.  It judges nothing:
+ * docs/evidence/performance.md says what was wanted.
  */
 #include <malloc.h>
 #include <pthread.h>
@@ -26,7 +27,8 @@ static double rss_mib(void)
 	long pages = 0;
 	FILE *f = fopen("/proc/self/statm", "r");
 
-	if (f == NULL || fgets(text, sizeof text, f) == NULL || sscanf(text, "%*d %ld", &pages) != 1)
+	if (f == NULL || fgets(text, sizeof text, f) == NULL ||
+	    sscanf(text, "%*d %ld", &pages) != 1)
 		exit(2);
 	fclose(f);
 	return (double)pages * (double)sysconf(_SC_PAGESIZE) / (double)MIB;
@@ -87,7 +89,8 @@ static void free_all(void)
 	sleep_ms(1000);
 	const double later = rss_mib();
 	sleep_ms(2000);
-	printf("free-all: peak %.1f MiB, just freed %.1f, 1 s later %.1f above the start, 3 s later %.1f\n",
+	printf("free-all: peak %.1f MiB, just freed %.1f, 1 s later %.1f above the start, 3 s "
+	    "later %.1f\n",
 	    peak - before, freed - before, later - before, rss_mib() - before);
 }
 
@@ -112,16 +115,19 @@ static void free_most(size_t n)
 		low = (uintptr_t)all[i] < low ? (uintptr_t)all[i] : low;
 	for (size_t i = 0; i < count / 10; i++)
 		for (uintptr_t at = ((uintptr_t)all[i] - low / 4096 * 4096) / 4096,
-		               end = ((uintptr_t)all[i] + n - 1 - low / 4096 * 4096) / 4096; at <= end; at++)
+		               end = ((uintptr_t)all[i] + n - 1 - low / 4096 * 4096) / 4096;
+		               at <= end; at++)
 			if (at < sizeof page_live && !page_live[at])
 				page_live[at] = 1, pages++;
 	const double table = (double)(count * sizeof *all) / (double)MIB;
-	printf("free-90-%zu: peak %.1f MiB, just freed %.1f, 1 s later %.1f (%.2f of the peak); pages with a live "
-	       "object %.1f MiB\n", n, pointers - before - table, freed - before - table, later - before - table,
-	    (later - before - table) / (pointers - before - table), (double)pages * 4096 / (double)MIB);
+	printf("free-90-%zu: peak %.1f MiB, just freed %.1f, 1 s later %.1f (%.2f of the peak); "
+	       "pages with a live object %.1f MiB\n", n, pointers - before - table,
+	       freed - before - table, later - before - table,
+	    (later - before - table) / (pointers - before - table),
+	    (double)pages * 4096 / (double)MIB);
 }
 
-/* ---- 16 producers, one thread that only frees ------------------------------------------------------ */
+/* ---- 16 producers, one thread that only frees ------------------------------------------------ */
 
 enum { PRODUCERS = 16, RING = 1 << 16, EACH = 400000 };
 static char *ring[PRODUCERS][RING];
@@ -183,9 +189,11 @@ static int free_only(void)
 			while (made[i] - gone[i] > (made[i] == EACH ? 0 : RING / 2))
 				free_one(i), done++;
 		if (++looks % 16 == 0) {
-			/* With two processors this thread sees the rings just after it emptied them to half, and
-			 * the memory of when they were full: so the most that ever lived is the measure. */
-			const double rss = rss_mib() - before; /* first: we may be preempted between the two */
+			/* With two processors this thread sees the rings just after it emptied them
+			 * to half, and the memory of when they were full: so the most that ever
+			 * lived is the measure. */
+			/* first: we may be preempted between the two */
+			const double rss = rss_mib() - before;
 			const double most = (double)most_live_bytes / (double)MIB;
 			if (most > 64 && all_produce() && rss / most > worst)
 				worst = rss / most, worst_rss = rss, worst_live = most;
@@ -194,15 +202,17 @@ static int free_only(void)
 	for (size_t i = 0; i < PRODUCERS; i++)
 		pthread_join(threads[i], NULL);
 	if (worst == 0) {
-		puts("free-only: never seen while all produced: the machine had too little time for us; again, please");
+		puts("free-only: never seen while all produced: the machine had too little time "
+		    "for us; again, please");
 		return 1;
 	}
-	printf("free-only: while all produce, largest ratio of RSS (threads' stacks included) to the most bytes "
-	       "that lived so far %.2f (%.1f to %.1f MiB)\n", worst, worst_rss, worst_live);
+	printf("free-only: while all produce, largest ratio of RSS (threads' stacks included) to "
+	       "the most bytes that lived so far %.2f (%.1f to %.1f MiB)\n", worst, worst_rss,
+	       worst_live);
 	return 0;
 }
 
-/* ---- threads that wait ------------------------------------------------------------------------------ */
+/* ---- threads that wait ----------------------------------------------------------------------- */
 
 static sem_t started, leave;
 static bool idle_allocates;
@@ -247,7 +257,8 @@ static void idle_threads(void)
 	idle_cost(false); /* the C library keeps the stacks */
 	const double bare = idle_cost(false);
 
-	printf("idle-threads: %.1f KiB each without a malloc, %.1f with one\n", bare, idle_cost(true));
+	printf("idle-threads: %.1f KiB each without a malloc, %.1f with one\n", bare,
+	    idle_cost(true));
 }
 
 static void grow(void)
@@ -261,7 +272,8 @@ static void grow(void)
 		p = realloc(p, n);
 	clock_gettime(CLOCK_MONOTONIC, &to);
 	printf("grow: 1 GiB by 1 MiB steps of realloc in %.2f ms, RSS %.1f MiB, %s\n",
-	    (double)(to.tv_sec - from.tv_sec) * 1e3 + (double)(to.tv_nsec - from.tv_nsec) / 1e6, rss_mib(),
+	    (double)(to.tv_sec - from.tv_sec) * 1e3 + (double)(to.tv_nsec - from.tv_nsec) / 1e6,
+	    rss_mib(),
 	    p[0] == 1 && p[(1 << 20) - 1] == 1 ? "intact" : "damaged");
 }
 
@@ -282,7 +294,8 @@ int main(int argc, char **argv)
 	else if (strcmp(what, "grow") == 0)
 		grow();
 	else {
-		fputs("usage: promises free-all|free-90-1024|free-90-64|free-only|idle-threads|grow\n", stderr);
+		fputs("usage: promises "
+		    "free-all|free-90-1024|free-90-64|free-only|idle-threads|grow\n", stderr);
 		return 2;
 	}
 	return 0;

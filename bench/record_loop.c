@@ -1,7 +1,8 @@
 /* record_loop.c - what a recorder costs a call: threads that do little but malloc and free.
  *
- *   record_loop THREADS CALLS     prints nanoseconds a call: wall time of a thread, then CPU time of all
- *                                 tasks of the process (which counts what a recorder's own tasks do)
+ *   record_loop THREADS CALLS     prints nanoseconds a call: wall time of a thread, then CPU time
+ *                                 of all tasks of the process (which counts what a recorder's own
+ *                                 tasks do)
  *
  * Each thread keeps 1,000 objects of 16 to 1,024 bytes and replaces one at random: sizes and order
  * are those of a busy program, without its other work.

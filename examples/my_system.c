@@ -96,7 +96,7 @@ static void list_remove(struct heap *h, struct block *b)
 		h->free[b->order] = b->next;
 }
 
-/* ---- regions: what we have from the operating system ------------------------------------------- */
+/* ---- regions: what we have from the operating system ----------------------------------------- */
 
 static struct region *region_of(struct heap *h, const void *p)
 {
@@ -147,7 +147,7 @@ static bool grow(struct heap *h, unsigned order)
 	return false;
 }
 
-/* ---- the system ---------------------------------------------------------------------------------- */
+/* ---- the system ------------------------------------------------------------------------------ */
 
 static int my_open(void *st, const struct dmm_params *params, const struct dmm_os *os)
 {
@@ -235,8 +235,10 @@ static int my_walk(void *st, dmm_visit *visit, void *arg)
 			const size_t size = (size_t)1 << b->order;
 			const int32_t bin = (int32_t)b->order;
 			const enum dmm_kind kind = b->live ? DMM_LIVE : DMM_FREE;
-			const struct dmm_piece header = {(uintptr_t)at, HEADER, DMM_META, "header", bin};
-			const struct dmm_piece payload = {(uintptr_t)at + HEADER, size - HEADER, kind,
+			const struct dmm_piece header = {(uintptr_t)at, HEADER, DMM_META, "header",
+			    bin};
+			const struct dmm_piece payload = {(uintptr_t)at + HEADER, size - HEADER,
+			    kind,
 			    b->live ? "payload" : "free", bin};
 			int stop = visit(arg, &header);
 			if (stop == 0)
@@ -260,7 +262,8 @@ static bool check_region(const struct region *r, size_t *free_count, struct dmm_
 {
 	for (size_t at = 0, size; at < r->len; at += size) {
 		const struct block *const b = (struct block *)(r->base + at);
-		if (b->order < MIN_ORDER || b->order >= ORDERS || at + ((size_t)1 << b->order) > r->len)
+		if (b->order < MIN_ORDER || b->order >= ORDERS ||
+		    at + ((size_t)1 << b->order) > r->len)
 			return fault(why, "B1 order", b, b->order, MIN_ORDER);
 		size = (size_t)1 << b->order;
 		if (at % size != 0)

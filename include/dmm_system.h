@@ -6,7 +6,7 @@
  *         |
  *      dmm_system     alloc free resize usable walk check              this page: one per design
  *         |
- *      dmm_os         break, mappings, advice, clock                   this page: real, simulated, failing
+ *      dmm_os         break, mappings, advice, clock           this page: real, simulated, failing
  *
  * A system is a table of functions over a state that the caller owns, so that many heaps of many
  * designs can live in one process.  Nothing here is thread-safe unless the system has the trait
@@ -39,7 +39,8 @@ enum dmm_advice {
 	DMM_ADVICE_NOHUGE,   /* and stop doing so */
 	DMM_ADVICE_COLLAPSE, /* and put what is there already into huge pages now */
 	DMM_ADVICE_POPULATE, /* fault the pages in now, for writing */
-	DMM_ADVICE_GUARD,    /* give the memory back; whoever touches [p, p+len) is stopped by SIGSEGV */
+	/* give the memory back; whoever touches [p, p+len) is stopped by SIGSEGV */
+	DMM_ADVICE_GUARD,
 	DMM_ADVICE_UNGUARD,  /* and no more: it reads as zero */
 };
 
@@ -60,7 +61,8 @@ struct dmm_os {
 
 	/* New zeroed pages, readable and writable, aligned to `align` (a power of two >= page). */
 	void *(*map)(void *ctx, size_t len, size_t align);
-	/* Address space without the right to use it; protect() to DMM_PROTECT_RW makes it usable. */
+	/* Address space without the right to use it; protect() to DMM_PROTECT_RW makes it
+	 * usable. */
 	void *(*reserve)(void *ctx, size_t len, size_t align);
 	int (*unmap)(void *ctx, void *p, size_t len);
 	/* Change the length of a whole mapping, moving it if need be; NULL leaves it as it was. */
@@ -72,23 +74,25 @@ struct dmm_os {
 
 	uint64_t (*now_ns)(void *ctx); /* monotonic clock */
 
-	/* Move the pages behind [from, from + len) to `to`, both mapped: what lay there is lost, and
-	 * `from` reads as zero afterwards.  -errno: nothing changed at `from`, the caller may copy;
-	 * -EFAULT: it may work in parts; but -ENXIO: nothing is mapped at `to` any more, or not by us.  May
-	 * be NULL. */
+	/* Move the pages behind [from, from + len) to `to`, both mapped: what lay there is lost,
+	 * and `from` reads as zero afterwards.  -errno: nothing changed at `from`, the caller may
+	 * copy; -EFAULT: it may work in parts; but -ENXIO: nothing is mapped at `to` any more, or
+	 * not by us.  May be NULL. */
 	int (*move)(void *ctx, void *from, void *to, size_t len);
 
-	/* Does the word at p (4 bytes, aligned) hold anything but 0?  False also where it may not be read.  May be
-	 * NULL: nobody knows. */
+	/* Does the word at p (4 bytes, aligned) hold anything but 0?  False also where it may not
+	 * be read.  May be NULL: nobody knows. */
 	bool (*written)(void *ctx, const void *p);
 
-	/* Addresses at which nothing lies, as far as is known, and the system puts nothing by itself: `len` bytes,
-	 * aligned to `align`.  Nothing is mapped by that; another call names other addresses, or the same.  NULL:
-	 * there are none.  May be NULL, and map_at as well: mappings lie where the system wants them. */
+	/* Addresses at which nothing lies, as far as is known, and the system puts nothing by
+	 * itself: `len` bytes, aligned to `align`.  Nothing is mapped by that; another call names
+	 * other addresses, or the same.  NULL: there are none.  May be NULL, and map_at as well:
+	 * mappings lie where the system wants them. */
 	void *(*window)(void *ctx, size_t len, size_t align);
-	/* New zeroed pages, readable and writable, at p and nowhere else; unmap() gives them back.  1: the system
-	 * has filled them with memory at once, as it does after mlockall(MCL_FUTURE), and does so every time; it need
-	 * not be told of a few pages.  -EEXIST: something lies there; -ENOMEM. */
+	/* New zeroed pages, readable and writable, at p and nowhere else; unmap() gives them back.
+	 * 1: the system has filled them with memory at once, as it does after mlockall(MCL_FUTURE),
+	 * and does so every time; it need not be told of a few pages.  -EEXIST: something lies
+	 * there; -ENOMEM. */
 	int (*map_at)(void *ctx, void *p, size_t len);
 	/* A number that nobody can foresee.  May be NULL: all shall be the same each time. */
 	uint64_t (*random)(void *ctx);
@@ -123,18 +127,26 @@ enum dmm_option {
 /* The keys of DMM_CONF have the names of these fields. */
 struct dmm_params {
 	enum dmm_fit      fit;
-	size_t split_min; /* split only if the remainder has so many bytes; 0: if it can be a chunk */
+	/* split only if the remainder has so many bytes; 0: if it can be a chunk */
+	size_t split_min;
 	enum dmm_coalesce coalesce;
-	size_t            deferred_max;   /* chunks that may wait before a merge is forced (key: coalesce:N) */
-	bool              footer;         /* check the live footer's redundant size: error detector */
+	/* chunks that may wait before a merge is forced (key: coalesce:N) */
+	size_t            deferred_max;
+	/* check the live footer's redundant size: error detector */
+	bool              footer;
 	enum dmm_reuse    reuse;
 	enum dmm_spacing  bin_spacing;
-	size_t            mmap_threshold; /* bytes; from here on a chunk gets a mapping of its own; SIZE_MAX: never */
-	bool              mmap_adaptive;  /* the threshold follows what is freed (key: mmap_threshold:adaptive) */
-	size_t            trim_threshold; /* bytes free at the heap's top that are given back; SIZE_MAX: never */
+	/* bytes; from here on a chunk gets a mapping of its own; SIZE_MAX: never */
+	size_t            mmap_threshold;
+	/* the threshold follows what is freed (key: mmap_threshold:adaptive) */
+	bool              mmap_adaptive;
+	/* bytes free at the heap's top that are given back; SIZE_MAX: never */
+	size_t            trim_threshold;
 	size_t            grow_min;       /* bytes, the least growth of the heap section */
-	size_t            min_chunk;      /* bytes, 16; 0: as many as links and footer need (key: usual) */
-	size_t            runs;           /* objects of up to so many bytes may live in runs; 0: none do (key: off) */
+	/* bytes, 16; 0: as many as links and footer need (key: usual) */
+	size_t            min_chunk;
+	/* objects of up to so many bytes may live in runs; 0: none do (key: off) */
+	size_t            runs;
 };
 
 /* ---- looking inside ----------------------------------------------------------------------- */
@@ -142,7 +154,8 @@ struct dmm_params {
 enum dmm_kind {
 	DMM_FREE, /* may be given to the next caller */
 	DMM_LIVE, /* the program's */
-	DMM_META, /* the system's own: headers, footers, links, bins, tables, page tails kept for them */
+	/* the system's own: headers, footers, links, bins, tables, page tails kept for them */
+	DMM_META,
 	DMM_PAD,  /* neither: alignment gaps, page tails, what no request can ever get */
 };
 
@@ -151,7 +164,8 @@ struct dmm_piece {
 	uintptr_t     addr;
 	size_t        len;  /* bytes */
 	enum dmm_kind kind;
-	const char   *what; /* static text, e.g. "header", "footer", "links", "bins", "pad"; never NULL */
+	/* static text, e.g. "header", "footer", "links", "bins", "pad"; never NULL */
+	const char   *what;
 	int32_t       bin;  /* the bin, list or size class that it belongs to; -1: none */
 };
 
@@ -190,13 +204,16 @@ struct dmm_system {
 	size_t      state_size; /* bytes of state, zeroed by the caller before open() */
 	struct dmm_params defaults;
 
-	/* Begin a heap on `os`, which must outlive it.  0, or a negative errno and nothing changed. */
+	/* Begin a heap on `os`, which must outlive it.  0, or a negative errno and nothing
+	 * changed. */
 	int (*open)(void *st, const struct dmm_params *params, const struct dmm_os *os);
-	/* End it: everything it obtained goes back to `os` (what lies below a foreign break cannot). */
+	/* End it: everything it obtained goes back to `os` (what lies below a foreign break
+	 * cannot). */
 	void (*close)(void *st);
 
 	/* At least n bytes (n <= DMM_SIZE_MAX; 0 counts as 1 unless DMM_ZERO_IS_NULL) aligned to
-	 * `align`, a power of two between DMM_ALIGN_MIN and .align.  NULL: no memory, nothing changed. */
+	 * `align`, a power of two between DMM_ALIGN_MIN and .align.  NULL: no memory, nothing
+	 * changed. */
 	void *(*alloc)(void *st, size_t n, size_t align);
 	/* p came from alloc() or resize() of this heap and is live; never NULL. */
 	void (*free)(void *st, void *p);
@@ -212,8 +229,8 @@ struct dmm_system {
 	/* Give back what can be given back; bytes returned.  NULL: nothing ever can. */
 	size_t (*trim)(void *st, size_t keep);
 	/* A free list in its own order: the payload of the chunk after the free payload `after` in
-	 * `bin` (as walk numbers it), of the first one for NULL; NULL ends it.  For drawings and for
-	 * counting what a search would visit.  NULL: there are no lists. */
+	 * `bin` (as walk numbers it), of the first one for NULL; NULL ends it.  For drawings and
+	 * for counting what a search would visit.  NULL: there are no lists. */
 	void *(*next_free)(void *st, int32_t bin, const void *after);
 };
 

@@ -31,7 +31,8 @@ static struct {
 
 static size_t hash_of(int what, const struct node *f, const struct node *g)
 {
-	uint64_t state = (uint64_t)what * 3 + (uint64_t)f->id * 0x10001 + (uint64_t)g->id * 0x1000003;
+	uint64_t state = (uint64_t)what * 3 + (uint64_t)f->id * 0x10001 + (uint64_t)g->id *
+	    0x1000003;
 	return (size_t)random_next(&state) & (buckets - 1);
 }
 
@@ -116,7 +117,8 @@ static struct node *branch(struct node *n, int variable, int which)
 
 static struct node *terminal_case(char op, struct node *f, struct node *g)
 {
-	struct node *const absorbs = op == '&' ? &zero : &one, *const neutral = op == '&' ? &one : &zero;
+	struct node *const absorbs = op == '&' ? &zero : &one,
+	    *const neutral = op == '&' ? &one : &zero;
 
 	if (f == absorbs || g == absorbs)
 		return absorbs;

@@ -101,6 +101,7 @@ int main(int argc, char **argv)
 	else if (strcmp(kind, "alternate") == 0)
 		alternate(operations / 8);
 	else
-		return fputs("usage: mix struct|array|string|all|realloc|alternate [OPERATIONS]\n", stderr), 2;
+		return fputs("usage: mix struct|array|string|all|realloc|alternate [OPERATIONS]\n",
+		    stderr), 2;
 	return 0;
 }

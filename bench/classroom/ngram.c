@@ -88,9 +88,11 @@ static void drop_below(size_t least)
 /* Syllables; frequent words, the first ones, are short. */
 static void make_vocabulary(uint64_t *seed)
 {
-	static const char *const onset[] = {"b", "d", "f", "g", "k", "l", "m", "n", "p", "r", "s", "t",
+	static const char *const onset[] = {"b", "d", "f", "g", "k", "l", "m", "n", "p", "r", "s",
+	    "t",
 	    "st", "th", "sh", "pr", "tr", "gl", "w", "h"};
-	static const char *const rest[] = {"a", "e", "i", "o", "u", "ai", "ee", "an", "en", "or", "ing",
+	static const char *const rest[] = {"a", "e", "i", "o", "u", "ai", "ee", "an", "en", "or",
+	    "ing",
 	    "er", "ast", "ou", "ed", "y"};
 	char word[WORD_MAX + 8];
 

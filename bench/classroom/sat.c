@@ -1,4 +1,5 @@
-/* sat.c - decides random 3-SAT formulas by search with unit propagation (Davis, Logemann, Loveland, 1962).
+/* sat.c - decides random 3-SAT formulas by search with unit propagation (Davis, Logemann, Loveland,
+ * 1962).
  *
  *   usage: sat [VARIABLES]
  *
@@ -6,8 +7,9 @@
  *   occurs[literal] ---> use ---> use ---> NULL                     and so is each use of one
  *   trail ---> step ---> step ---> NULL                             what is assigned, last first
  *
- * Nodes of 16 and 24 bytes: many live from the formula on, others come and go with every step; learned
- * clauses (the decisions that led to a conflict) are forgotten, half of them, when there are too many.
+ * Nodes of 16 and 24 bytes: many live from the formula on, others come and go with every step;
+ * learned clauses (the decisions that led to a conflict) are forgotten, half of them, when there
+ * are too many.
  */
 #include "random.h"
 
@@ -219,7 +221,8 @@ static bool solve(void)
 
 static void make_formula(size_t variables, uint64_t *seed)
 {
-	for (size_t i = 0; i < variables * 17 / 4; i++) { /* 4.25 clauses a variable: the hard ones */
+	/* 4.25 clauses a variable: the hard ones */
+	for (size_t i = 0; i < variables * 17 / 4; i++) {
 		struct literal *of = NULL;
 		for (int k = 0; k < 3; k++)
 			of = new_literal((int)random_below(seed, 2 * variables), of);
@@ -248,7 +251,8 @@ int main(int argc, char **argv)
 		make_formula(variables, &seed);
 		const bool yes = solve();
 		printf("formula %d: %s after %zu conflicts\n", formula,
-		    yes ? "satisfied" : conflicts > CONFLICTS_MAX ? "given up" : "contradictory", conflicts);
+		    yes ? "satisfied" : conflicts > CONFLICTS_MAX ? "given up" : "contradictory",
+		    conflicts);
 		forget_all();
 	}
 	free(occurs);

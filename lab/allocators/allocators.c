@@ -80,7 +80,8 @@ static void set_settings(struct allocator *a, char *text)
 			lab_die(EXIT_OURS, "no memory");
 		return;
 	}
-	for (char *save, *s = strtok_r(text, "&", &save); s != NULL; s = strtok_r(NULL, "&", &save)) {
+	for (char *save, *s = strtok_r(text, "&", &save); s != NULL;
+	    s = strtok_r(NULL, "&", &save)) {
 		if (strchr(s, '=') == NULL || s[0] == '=' || count == SETTINGS_MAX)
 			lab_die(EXIT_USAGE, "%s: settings are VAR=value, at most %d: '%s'", a->name,
 			    SETTINGS_MAX, s);
@@ -88,7 +89,8 @@ static void set_settings(struct allocator *a, char *text)
 	}
 }
 
-/* A piece "dirty_decay_ms:0" after "je=je.so?MALLOC_CONF=narenas:1" is the setting's, not a name. */
+/* A piece "dirty_decay_ms:0" after "je=je.so?MALLOC_CONF=narenas:1" is the setting's, not a
+ * name. */
 static bool continues_setting(const char *item, const char *piece, size_t n)
 {
 	const size_t name = strcspn(piece, ":?=,");
@@ -136,7 +138,8 @@ static bool is_system(const char *name)
 	return false;
 }
 
-static void add_system(struct allocators *list, const char *shown, const char *name, const char *path)
+static void add_system(struct allocators *list, const char *shown, const char *name,
+    const char *path)
 {
 	char *const library = path != NULL ? NULL : allocator_library(name);
 
@@ -163,7 +166,8 @@ static void add_peer(struct allocators *list, const char *shown, const char *nam
 	if (found != NULL)
 		set_library(a, found);
 	else
-		snprintf(a->problem, sizeof a->problem, "not installed (Debian: %s)", known->package);
+		snprintf(a->problem, sizeof a->problem, "not installed (Debian: %s)",
+		    known->package);
 	free(found);
 }
 
@@ -205,7 +209,8 @@ static void add_items(struct allocators *list, const char *names, const struct w
 			words->add_everything(list);
 		} else if (path != NULL || strcmp(item, "none") != 0) {
 			/* With settings, a name may come more than once. */
-			words->add_one(list, settings != NULL && path == NULL ? whole : item, item, path);
+			words->add_one(list, settings != NULL && path == NULL ? whole : item, item,
+			    path);
 			if (settings != NULL)
 				set_settings(&list->item[list->count - 1], settings);
 		}

@@ -1,11 +1,13 @@
-/* allocators.h - what can be compared: glibc, the systems of this project, other allocators ("peers").
+/* allocators.h - what can be compared: glibc, the systems of this project, other allocators
+ * ("peers").
  *
  * A name is written as
  *      bins                          a system of this project, or a peer that is installed
  *      bins?fit:best,split_min:64    a system with settings, as DMM_CONF has them
  *      mine=./my.so                  any shared object that defines malloc
- *      je=./je.so?MALLOC_CONF=a:1    the same with settings for its environment, '&' between several;
- *                                    after a comma, `key:value` still belongs to the setting
+ *      je=./je.so?MALLOC_CONF=a:1    the same with settings for its environment, '&' between
+ *                                    several; after a comma, `key:value` still belongs to the
+ *                                    setting
  */
 #ifndef LAB_ALLOCATORS_ALLOCATORS_H
 #define LAB_ALLOCATORS_ALLOCATORS_H
@@ -36,8 +38,8 @@ struct allocators {
 
 /* All of these end with exit(EXIT_USAGE) on an unknown name, which names the nearest. */
 void allocators_add_baseline(struct allocators *list, const char *name);
-/* A program that links another malloc gets glibc's by preloading libc, and a row for the other one, unless
- * the list has that library already.  Returns the name of that row. */
+/* A program that links another malloc gets glibc's by preloading libc, and a row for the other one,
+ * unless the list has that library already.  Returns the name of that row. */
 const char *allocators_add_linked(struct allocators *list, const char *library, const char *libc);
 /* `names`: comma-separated; "all" is every system whose library is there, "none" is none. */
 void allocators_add_systems(struct allocators *list, const char *names);

@@ -36,7 +36,8 @@ static struct setting *find(struct settings *s, const char *key)
 	return NULL;
 }
 
-static void add_problem(struct settings *s, size_t word, bool ours, const char *from, const char *text)
+static void add_problem(struct settings *s, size_t word, bool ours, const char *from,
+    const char *text)
 {
 	if (s->problems == SETTINGS_PROBLEMS)
 		return;
@@ -46,7 +47,8 @@ static void add_problem(struct settings *s, size_t word, bool ours, const char *
 }
 
 /* The key of one, or the word for several of slab's. */
-static void note(struct settings *s, const char *key, const char *file, size_t line, const char *problem)
+static void note(struct settings *s, const char *key, const char *file, size_t line,
+    const char *problem)
 {
 	struct setting *const item = find(s, key);
 	char from[SETTINGS_TEXT] = "DMM_CONF";
@@ -57,7 +59,8 @@ static void note(struct settings *s, const char *key, const char *file, size_t l
 	if (problem != NULL)
 		add_problem(s, s->words, item != NULL, from, problem);
 	for (size_t i = 0; problem == NULL && i < s->count; i++)
-		if (&s->item[i] == item || (strcmp(key, "hardened") == 0 && slab_setting_hardens(i)))
+		if (&s->item[i] == item || (strcmp(key, "hardened") == 0 &&
+		    slab_setting_hardens(i)))
 			memcpy(s->item[i].from, from, sizeof from);
 }
 

@@ -1,10 +1,11 @@
 /* config_keys.h - every key of a system with its value and where that came from.
  *
- *   default  <  DMM_CONF, with the files that it names  <  a file of one's own    the last word counts
+ *   default  <  DMM_CONF, with the files that it names  <  a file of one's own
+ *   The last word counts.
  *
- * The keys come from one table a kind of system: the techniques (policy/params.h) for the lecture's, the
- * constants and hardening (slab/settings.h) for slab.  Slab's is one for the process: only one struct settings at a
- * time may be of slab, and none where slab runs.
+ * The keys come from one table a kind of system: the techniques (policy/params.h) for the
+ * lecture's, the constants and hardening (slab/settings.h) for slab.  Slab's is one for the
+ * process: only one struct settings at a time may be of slab, and none where slab runs.
  */
 #ifndef LAB_ALLOCATORS_CONFIG_KEYS_H
 #define LAB_ALLOCATORS_CONFIG_KEYS_H
@@ -40,8 +41,8 @@ void settings_begin(struct settings *s, const struct dmm_system *sys);
 void settings_obey(struct settings *s, const char *text);
 void settings_obey_file(struct settings *s, const char *path);
 
-/* When all is read: fills in the values.  Settings that cannot be together are one more problem, and
- * the system is as it comes. */
+/* When all is read: fills in the values.  Settings that cannot be together are one more problem,
+ * and the system is as it comes. */
 void settings_end(struct settings *s);
 
 /* What dmm config prints. */

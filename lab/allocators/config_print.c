@@ -1,4 +1,5 @@
-/* config_print.c - every setting of some systems, with its value, where that came from, and mistakes. */
+/* config_print.c - every setting of some systems, with its value, where that came from, and
+ * mistakes. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,7 +93,8 @@ static bool best_told(const struct config_order *r, const struct settings *all, 
 	for (size_t other = 0; other < r->systems; other++)
 		for (size_t m = 0; m < all[other].problems; m++) {
 			const struct setting_problem *const q = &all[other].problem[m];
-			if (q->word == p->word && (q->ours > p->ours || (q->ours == p->ours && other < i)))
+			if (q->word == p->word && (q->ours > p->ours ||
+			    (q->ours == p->ours && other < i)))
 				return false;
 		}
 	return true;
@@ -106,10 +108,12 @@ static bool tell_problems(const struct config_order *r, const struct settings *a
 		for (size_t k = 0; k < all[i].problems; k++) {
 			const struct setting_problem *const p = &all[i].problem[k];
 			const bool mistake = p->word == 0 || r->chosen ||
-			    (who_complain(r, all, p->word) == r->systems && best_told(r, all, i, k));
+			    (who_complain(r, all, p->word) == r->systems &&
+			    best_told(r, all, i, k));
 			if (!mistake)
 				continue;
-			lab_say("%s%s%s", p->word == 0 ? all[i].sys->name : "", p->word == 0 ? ": " : "", p->text);
+			lab_say("%s%s%s", p->word == 0 ? all[i].sys->name : "",
+			    p->word == 0 ? ": " : "", p->text);
 			any = true;
 		}
 	return any;

@@ -41,7 +41,8 @@ static char *library_near(const char *executable, const char *system)
 	const char *const slash = strrchr(executable, '/');
 
 	for (size_t i = 0; i < sizeof near / sizeof *near; i++) {
-		snprintf(directory, sizeof directory, "%.*s%s", (int)(slash - executable), executable,
+		snprintf(directory, sizeof directory, "%.*s%s", (int)(slash - executable),
+		    executable,
 		    near[i]);
 		char *const path = library_in(directory, system);
 		if (path != NULL)

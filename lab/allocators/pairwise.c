@@ -51,7 +51,7 @@ bool pairwise_next(struct pairwise *p)
 	return false;
 }
 
-/* ---- few settings that meet all pairs ----------------------------------------------------------- */
+/* ---- few settings that meet all pairs -------------------------------------------------------- */
 
 /* One value of each technique; NONE while it is open. */
 struct setting {
@@ -73,7 +73,8 @@ static bool together(const struct covering *c, const struct setting *s, char *co
 	conf[0] = '\0';
 	for (size_t t = 0; t < TECHNIQUES; t++)
 		if (s->value[t] != NONE)
-			len += (size_t)snprintf(conf + len, cap - len, "%s%s:%s", len != 0 ? "," : "",
+			len += (size_t)snprintf(conf + len, cap - len, "%s%s:%s",
+			    len != 0 ? "," : "",
 			    techniques[t].key, techniques[t].values[s->value[t]]);
 	return params_parse(&params, c->sys, conf, &e);
 }
@@ -88,7 +89,8 @@ static size_t new_pairs(const struct covering *c, const struct setting *s, size_
 	return n;
 }
 
-/* The value of t that meets most new pairs and can be with the others; it stays open if none can. */
+/* The value of t that meets most new pairs and can be with the others; it stays open if none
+ * can. */
 static void settle(const struct covering *c, struct setting *s, size_t t)
 {
 	char conf[sizeof c->conf];
@@ -121,7 +123,8 @@ static bool first_new_pair(struct covering *c, struct setting *s)
 		for (size_t u = t + 1; u < TECHNIQUES; u++)
 			for (int v = 0; techniques[t].values[v] != NULL; v++)
 				for (int w = 0; techniques[u].values[w] != NULL; w++) {
-					if (c->has[t][v][u][w] || !has_technique(c, t) || !has_technique(c, u))
+					if (c->has[t][v][u][w] || !has_technique(c, t) ||
+					    !has_technique(c, u))
 						continue;
 					for (size_t i = 0; i < TECHNIQUES; i++)
 						s->value[i] = i == t ? v : i == u ? w : NONE;

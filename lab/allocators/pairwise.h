@@ -20,8 +20,9 @@ void pairwise_begin(struct pairwise *p, const struct dmm_system *sys);
 /* The next one into p->conf; false: all have been. */
 bool pairwise_next(struct pairwise *p);
 
-/* The same pairs in far fewer settings, for what takes longer: each names a value of every technique,
- * and is made to meet as many new pairs as it can (greedy, after Cohen et al., AETG, 1997). */
+/* The same pairs in far fewer settings, for what takes longer: each names a value of every
+ * technique, and is made to meet as many new pairs as it can (greedy, after Cohen et al., AETG,
+ * 1997). */
 struct covering {
 	const struct dmm_system *sys;
 	/* has[a][i][b][j]: the i-th value of a has met the j-th of b */

@@ -54,14 +54,17 @@ char *peer_path(const struct peer *peer)
 	static const char *const directories[] = {"/usr/local/lib", "/usr/lib", "/usr/lib64"};
 	Dl_info libc = {0};
 
-	/* Where this process has its libc from is where this machine keeps libraries of its kind. */
+	/* Where this process has its libc from is where this machine keeps libraries of its
+	 * kind. */
 	dladdr((const void *)&getenv, &libc);
 	for (const char *const *file = peer->files; *file != NULL; file++) {
-		const char *const slash = libc.dli_fname != NULL ? strrchr(libc.dli_fname, '/') : NULL;
+		const char *const slash = libc.dli_fname != NULL ? strrchr(libc.dli_fname, '/')
+		    : NULL;
 		char *path = slash != NULL
 		    ? file_in(libc.dli_fname, (int)(slash - libc.dli_fname), *file)
 		    : NULL;
-		for (size_t i = 0; path == NULL && i < sizeof directories / sizeof *directories; i++)
+		for (size_t i = 0; path == NULL && i < sizeof directories / sizeof *directories;
+		    i++)
 			path = file_in(directories[i], INT_MAX, *file);
 		if (path != NULL)
 			return path;

@@ -45,10 +45,12 @@ static const struct dmm_system *load(const char *path)
 	const struct dmm_system *(*entry)(void) =
 	    (const struct dmm_system *(*)(void))dlsym(lib, DMM_SYSTEM_SYMBOL);
 	if (entry == NULL)
-		lab_die(EXIT_USAGE, "'%s' has no %s(): see examples/my_system.c", path, DMM_SYSTEM_SYMBOL);
+		lab_die(EXIT_USAGE, "'%s' has no %s(): see examples/my_system.c", path,
+		    DMM_SYSTEM_SYMBOL);
 	const struct dmm_system *const sys = entry();
 	if (sys->abi != DMM_SYSTEM_ABI)
-		lab_die(EXIT_USAGE, "'%s' was built for interface %u, this is %u: build it again", path,
+		lab_die(EXIT_USAGE, "'%s' was built for interface %u, this is %u: build it again",
+		    path,
 		    sys->abi, DMM_SYSTEM_ABI);
 	return sys;
 }
@@ -74,7 +76,8 @@ void registry_choose_list(const char *option, const char *list, const struct dmm
 	char *const words = strdup(list), *save;
 
 	CHECK(words != NULL);
-	for (char *word = strtok_r(words, ",", &save); word != NULL; word = strtok_r(NULL, ",", &save)) {
+	for (char *word = strtok_r(words, ",", &save); word != NULL;
+	    word = strtok_r(NULL, ",", &save)) {
 		if (*count == most)
 			lab_die(EXIT_USAGE, "--%s: at most %zu", option, most);
 		systems[(*count)++] = registry_choose(word);

@@ -50,7 +50,8 @@ size_t subjects_choose(struct subject *subjects, const char *names)
 	}
 	snprintf(text, sizeof text, "%s", names);
 	for (char *word = strtok(text, ","); word != NULL; word = strtok(NULL, ",")) {
-		const bool more = n != 0 && strchr(word, ':') != NULL && strchr(word, '?') == NULL &&
+		const bool more = n != 0 && strchr(word, ':') != NULL &&
+		    strchr(word, '?') == NULL &&
 		    strchr(word, '=') == NULL;
 		if (more) {
 			struct subject *const s = &subjects[n - 1];

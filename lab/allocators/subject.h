@@ -13,8 +13,8 @@ struct subject {
 	struct dmm_params params;
 };
 
-/* names: comma-separated, or NULL for all systems of this build.  After a comma, key:value belongs to
- * the system before it.  Returns how many; what is wrong ends with exit(EXIT_USAGE). */
+/* names: comma-separated, or NULL for all systems of this build.  After a comma, key:value belongs
+ * to the system before it.  Returns how many; what is wrong ends with exit(EXIT_USAGE). */
 size_t subjects_choose(struct subject *subjects, const char *names);
 
 #endif

@@ -7,7 +7,7 @@
 #include "base/bits.h"
 #include "bench/lecture.h"
 
-/* ---- overhead ---------------------------------------------------------------------------------- */
+/* ---- overhead -------------------------------------------------------------------------------- */
 
 enum { OBJECTS = 10000, OBJECT_LEN = 64 };
 
@@ -31,21 +31,24 @@ static double overhead(const char *name, enum dmm_reuse reuse)
 
 static void overheads(struct finding *f)
 {
-	const double as_taught = overhead("bins", DMM_REUSE_NONE), links = overhead("bins", DMM_REUSE_LINKS);
-	const double footer = overhead("bins", DMM_REUSE_FOOTER), segmeta = overhead("segmeta", DMM_REUSE_NONE);
+	const double as_taught = overhead("bins", DMM_REUSE_NONE),
+	    links = overhead("bins", DMM_REUSE_LINKS);
+	const double footer = overhead("bins", DMM_REUSE_FOOTER),
+	    segmeta = overhead("segmeta", DMM_REUSE_NONE);
 
-	find_text(f, "bytes an object: bins as taught %.1f, links in the payload %.1f, and no live footer %.1f, "
-	             "segmeta %.1f",
+	find_text(f, "bytes an object: bins as taught %.1f, links in the payload %.1f, and no "
+	             "live footer %.1f, segmeta %.1f",
 	    as_taught, links, footer, segmeta);
 	find_figure(f, "as_taught", as_taught);
 	find_figure(f, "links", links);
 	find_figure(f, "footer", footer);
 	find_figure(f, "segmeta", segmeta);
-	find_verdict(f, fabs(as_taught - 32) < 0.5 && fabs(links - 16) < 0.5 && fabs(footer - 8) < 0.5 &&
+	find_verdict(f, fabs(as_taught - 32) < 0.5 && fabs(links - 16) < 0.5 &&
+	    fabs(footer - 8) < 0.5 &&
 	        segmeta == 0, "the steps are not 32, 16, 8 and 0");
 }
 
-/* ---- the redundant footer ---------------------------------------------------------------------- */
+/* ---- the redundant footer -------------------------------------------------------------------- */
 
 static void overrun(void *arg, void *result)
 {
@@ -79,7 +82,7 @@ static void footer_check(struct finding *f)
 	find_verdict(f, with == CELL_CRASHED, "the overrun is not noticed");
 }
 
-/* ---- selective splitting ------------------------------------------------------------------------- */
+/* ---- selective splitting --------------------------------------------------------------------- */
 
 static struct churned churn_split(size_t split_min)
 {
@@ -100,7 +103,8 @@ static void split_selective(struct finding *f)
 		external[i] = 100 * m.free_bytes / m.footprint_bytes;
 		internal[i] = 100 * (m.usable_bytes - m.live_bytes) / m.footprint_bytes;
 		find_text(f, "%s: external %.1f %%, internal %.1f %%, footprint %.2f of live",
-		    i == 0 ? "split whenever possible" : "only above 256 bytes", external[i], internal[i],
+		    i == 0 ? "split whenever possible" : "only above 256 bytes", external[i],
+		    internal[i],
 		    m.peak_bytes / m.live_bytes);
 	}
 	find_figure(f, "external_always", external[0]);
@@ -111,7 +115,7 @@ static void split_selective(struct finding *f)
 	    "external does not fall or internal does not rise");
 }
 
-/* ---- deferred coalescing ------------------------------------------------------------------------- */
+/* ---- deferred coalescing --------------------------------------------------------------------- */
 
 enum { RUN = 16 };
 
@@ -141,7 +145,8 @@ static void run_perform(void *arg)
 	struct run *const r = arg;
 
 	for (int i = 0; i < RUN; i++)
-		r->sys->free(r->heap.heap.state, r->sys->alloc(r->heap.heap.state, r->n, DMM_ALIGN_MIN));
+		r->sys->free(r->heap.heap.state, r->sys->alloc(r->heap.heap.state, r->n,
+		    DMM_ALIGN_MIN));
 }
 
 double run_cost(const char *name, enum dmm_coalesce coalesce)
@@ -166,7 +171,8 @@ static void coalesce_deferred(struct finding *f)
 	for (int i = 0; i < 2; i++) {
 		const double now = run_cost(names[i], DMM_COALESCE_NOW);
 		const double later = run_cost(names[i], DMM_COALESCE_DEFERRED);
-		find_text(f, "%s: %.0f instructions a malloc(100) and free, deferred %.0f", names[i], now, later);
+		find_text(f, "%s: %.0f instructions a malloc(100) and free, deferred %.0f",
+		    names[i], now, later);
 		find_figure(f, i == 0 ? "dlist_now" : "bins_now", now);
 		find_figure(f, i == 0 ? "dlist_deferred" : "bins_deferred", later);
 		find_verdict(f, later < 0.8 * now, "%s gains less than a fifth", names[i]);
@@ -175,13 +181,15 @@ static void coalesce_deferred(struct finding *f)
 
 const struct experiment lecture_appendix[] = {
     {"overhead", "Using payload space for management",
-        "32 bytes overhead per object; 16, if payload overlapped with header; 0 with segregated metadata",
+        "32 bytes overhead per object; 16, if payload overlapped with header; 0 with segregated "
+        "metadata",
         overheads},
     {"footer-check", "Another use for the extra size field: error checking",
         "The footer's redundant size detects an overrun", footer_check},
     {"split-selective", "Selective Splitting",
         "Reduces external fragmentation, increases internal fragmentation", split_selective},
-    {"coalesce-deferred", "Deferred Coalescing", "Handles malloc(n); free(); malloc(n) sequences well",
+    {"coalesce-deferred", "Deferred Coalescing",
+        "Handles malloc(n); free(); malloc(n) sequences well",
         coalesce_deferred},
     {0},
 };

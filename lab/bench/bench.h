@@ -28,7 +28,8 @@ struct bench_options {
 
 struct bench_suite {
 	const char *name, *doc;
-	bool heaps; /* it opens heaps of systems[]; else it runs programs under what --systems names */
+	/* it opens heaps of systems[]; else it runs programs under what --systems names */
+	bool heaps;
 	int (*run)(const struct bench_options *options); /* the exit status */
 };
 
@@ -43,7 +44,8 @@ enum cell_status { CELL_FINE, CELL_TIMEOUT, CELL_CRASHED };
 
 /* Run work(arg, result) in a child; `result` (len bytes, at most a page) comes back.  What the
  * child does to its heap, its break and its page tables ends with it. */
-enum cell_status cell_run(void (*work)(void *arg, void *result), void *arg, void *result, size_t len,
+enum cell_status cell_run(void (*work)(void *arg, void *result), void *arg, void *result,
+    size_t len,
     double timeout_s);
 
 /* Instructions that run(arg) executes in user mode, after prepare(arg), both in a child that is
@@ -62,7 +64,8 @@ struct bench_heap {
 };
 
 /* params: NULL for the system's own.  Ends the program if the heap cannot be opened. */
-void bench_heap_open(struct bench_heap *b, const struct dmm_system *sys, const struct dmm_params *params);
+void bench_heap_open(struct bench_heap *b, const struct dmm_system *sys,
+    const struct dmm_params *params);
 void bench_heap_open_linux(struct bench_heap *b, const struct dmm_system *sys,
     const struct dmm_params *params);
 void bench_heap_close(struct bench_heap *b);
@@ -72,7 +75,7 @@ void bench_free(struct bench_heap *b, void *p);
 
 double bench_cpu_s(void); /* of this process, user and system */
 
-/* ---- growth ----------------------------------------------------------------------------------- */
+/* ---- growth ---------------------------------------------------------------------------------- */
 
 /* cost ~ n^exponent, by least squares of log cost on log n, with a 95 % interval (Student's t). */
 struct growth {

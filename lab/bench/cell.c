@@ -19,7 +19,8 @@ static const size_t RESULT_MAX = 4096;
 /* False: it still ran after that time, and was killed. */
 static bool wait_until(pid_t pid, int alive, double timeout_s, int *status)
 {
-	struct pollfd done = {.fd = alive, .events = POLLIN}; /* the pipe closes when the child ends */
+	/* the pipe closes when the child ends */
+	struct pollfd done = {.fd = alive, .events = POLLIN};
 	const bool in_time = poll(&done, 1, (int)(timeout_s * 1000)) > 0;
 
 	if (!in_time)
@@ -29,7 +30,8 @@ static bool wait_until(pid_t pid, int alive, double timeout_s, int *status)
 	return in_time;
 }
 
-enum cell_status cell_run(void (*work)(void *arg, void *result), void *arg, void *result, size_t len,
+enum cell_status cell_run(void (*work)(void *arg, void *result), void *arg, void *result,
+    size_t len,
     double timeout_s)
 {
 	int alive[2], status = 0;
@@ -133,7 +135,8 @@ static void open_on(struct bench_heap *b, const struct dmm_system *sys,
 		lab_die(EXIT_OURS, "cannot open a heap of %s: %s", sys->name, strerror(-r));
 }
 
-void bench_heap_open(struct bench_heap *b, const struct dmm_system *sys, const struct dmm_params *params)
+void bench_heap_open(struct bench_heap *b, const struct dmm_system *sys,
+    const struct dmm_params *params)
 {
 	const size_t len = (size_t)16 << 30;
 	const int r = os_arena_open(&b->arena, 1, len, len);

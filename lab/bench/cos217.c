@@ -1,8 +1,8 @@
 /* cos217.c - the seven classical patterns of a heap manager's exercise, over every system.
  *
  * Each cell (a system, a pattern) runs in a process of its own on the real break and real mappings.
- * Mapped is what the system held at its peak by our own count of brk and mmap; in use is what of it the kernel
- * made resident, at its peak, since a page that nobody touched costs nothing.
+ * Mapped is what the system held at its peak by our own count of brk and mmap; in use is what of it
+ * the kernel made resident, at its peak, since a page that nobody touched costs nothing.
  */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -136,7 +136,7 @@ static const struct pattern {
 
 enum { PATTERNS = sizeof patterns / sizeof patterns[0] };
 
-/* ---- cells ------------------------------------------------------------------------------------ */
+/* ---- cells ----------------------------------------------------------------------------------- */
 
 struct measure {
 	enum cell_status status;
@@ -177,7 +177,8 @@ static void work(void *arg, void *result)
 
 	j.slot = calloc(2 * c->count + 1, sizeof *j.slot);
 	CHECK(j.slot != NULL);
-	memset(j.slot, 1, (2 * c->count + 1) * sizeof *j.slot); /* ours is resident before anything is counted */
+	/* ours is resident before anything is counted */
+	memset(j.slot, 1, (2 * c->count + 1) * sizeof *j.slot);
 	memset(j.slot, 0, (2 * c->count + 1) * sizeof *j.slot);
 	const double before = resident_bytes();
 	bench_heap_open_linux(&heap, c->sys, NULL);
@@ -210,7 +211,7 @@ static struct measure measure(struct cell_job *c, double timeout_s)
 	return m[ROUNDS / 2];
 }
 
-/* ---- results ---------------------------------------------------------------------------------- */
+/* ---- results --------------------------------------------------------------------------------- */
 
 struct suite {
 	const struct bench_options *o;
@@ -226,7 +227,8 @@ static const char *status_word(enum cell_status status)
 
 enum block { BLOCK_CPU, BLOCK_MAPPED, BLOCK_IN_USE };
 
-static void put_cell(struct table *t, const struct suite *s, const struct measure *m, enum block block)
+static void put_cell(struct table *t, const struct suite *s, const struct measure *m,
+    enum block block)
 {
 	char buf[UNITS_LEN];
 
@@ -235,7 +237,8 @@ static void put_cell(struct table *t, const struct suite *s, const struct measur
 	else if (m->status == CELL_CRASHED)
 		table_paint(t, PAINT_BAD, "crashed");
 	else if (block != BLOCK_CPU)
-		table_cell(t, "%s", units_bytes(buf, block == BLOCK_MAPPED ? m->footprint_bytes : m->in_use_bytes));
+		table_cell(t, "%s", units_bytes(buf, block == BLOCK_MAPPED ? m->footprint_bytes
+		    : m->in_use_bytes));
 	else
 		table_cell(t, "%.4f", m->cpu_s);
 }
@@ -269,10 +272,12 @@ static void put_csv(const struct suite *s)
 			const struct measure *const m = &s->cell[i][k];
 			if (!s->chosen[k])
 				continue;
-			printf("%s,%s,%zu,%zu,%s", s->o->names[i], patterns[k].name, s->count, s->size,
+			printf("%s,%s,%zu,%zu,%s", s->o->names[i], patterns[k].name, s->count,
+			    s->size,
 			    status_word(m->status));
 			if (m->status == CELL_FINE)
-				printf(",%.6f,%.0f,%.0f\n", m->cpu_s, m->footprint_bytes, m->in_use_bytes);
+				printf(",%.6f,%.0f,%.0f\n", m->cpu_s, m->footprint_bytes,
+				    m->in_use_bytes);
 			else
 				puts(",,,");
 		}
@@ -316,7 +321,8 @@ static void put(const struct suite *s)
 		put_json(s);
 	} else {
 		printf("%zu objects of %zu bytes (random: 1 to %zu); median of %d runs; "
-		       "mapped: peak of what brk and mmap obtained; in use: peak of what was resident of it\n\n",
+		       "mapped: peak of what brk and mmap obtained; in use: peak of what was "
+		       "resident of it\n\n",
 		    s->count, s->size, s->size, ROUNDS);
 		put_block(s, BLOCK_CPU);
 		putchar('\n');

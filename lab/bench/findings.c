@@ -22,10 +22,12 @@ void find_text(struct finding *f, const char *format, ...)
 
 	va_start(args, format);
 	if (f->text_len != 0)
-		f->text_len += (size_t)snprintf(f->text + f->text_len, FIGURE_TEXT - f->text_len, "; ");
+		f->text_len += (size_t)snprintf(f->text + f->text_len, FIGURE_TEXT - f->text_len,
+		    "; ");
 	if (f->text_len < FIGURE_TEXT)
 		f->text_len +=
-		    (size_t)vsnprintf(f->text + f->text_len, FIGURE_TEXT - f->text_len, format, args);
+		    (size_t)vsnprintf(f->text + f->text_len, FIGURE_TEXT - f->text_len, format,
+		    args);
 	va_end(args);
 	CHECK(f->text_len < FIGURE_TEXT);
 }
@@ -66,15 +68,18 @@ static double no_minus_zero(double x)
 
 void find_growth(struct finding *f, const char *what, const struct growth *g, enum order told)
 {
-	const char *const found = order_name(g), *const want = told == ORDER_LINEAR ? "O(n)" : "O(1)";
+	const char *const found = order_name(g), *const want = told == ORDER_LINEAR ? "O(n)"
+	    : "O(1)";
 
 	find_text(f, "%s ~ n^%.2f [%.2f, %.2f]: %.0f to %.0f %s for n = %.0f to %.0f", what,
-	    no_minus_zero(g->exponent), no_minus_zero(g->low), no_minus_zero(g->high), g->first, g->last,
+	    no_minus_zero(g->exponent), no_minus_zero(g->low), no_minus_zero(g->high), g->first,
+	    g->last,
 	    g->unit, g->n_first, g->n_last);
 	find_figure(f, "exponent", g->exponent);
 	find_figure(f, "exponent_low", g->low);
 	find_figure(f, "exponent_high", g->high);
-	find_verdict(f, strcmp(found, want) == 0, "%s grows as n^%.2f, not %s", what, g->exponent, want);
+	find_verdict(f, strcmp(found, want) == 0, "%s grows as n^%.2f, not %s", what, g->exponent,
+	    want);
 }
 
 void find_missing(const char *system)

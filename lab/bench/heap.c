@@ -67,7 +67,8 @@ static void list_malloc(struct finding *f)
 	find_growth(f, "list malloc", &g, ORDER_LINEAR);
 }
 
-/* "Often acceptable": in a steady state malloc looks at a small part of what the worst case does. */
+/* "Often acceptable": in a steady state malloc looks at a small part of what the worst case
+ * does. */
 static void typical(struct finding *f, const char *name)
 {
 	enum { LIVE = 1000 };
@@ -76,8 +77,8 @@ static void typical(struct finding *f, const char *name)
 	s.holes = LIVE / 4; /* about as many free chunks as such a steady state has */
 	const double worst = scene_instructions(&s);
 
-	find_text(f, "%s malloc: mean %.0f instructions in a steady state of %d objects, %.0f when only "
-	             "the last of %zu free chunks fits",
+	find_text(f, "%s malloc: mean %.0f instructions in a steady state of %d objects, %.0f "
+	             "when only the last of %zu free chunks fits",
 	    name, mean, LIVE, worst, s.holes);
 	find_figure(f, "mean", mean);
 	find_figure(f, "worst", worst);
@@ -97,7 +98,8 @@ static void list_free(struct finding *f)
 	const double frees = churn_instructions(s.sys, 1000, true);
 
 	find_growth(f, "list free", &g, ORDER_LINEAR);
-	find_text(f, "in a steady state of 1000 objects a mean free takes %.0f instructions, a malloc %.0f",
+	find_text(f, "in a steady state of 1000 objects a mean free takes %.0f instructions, a "
+	    "malloc %.0f",
 	    frees, mallocs);
 	find_figure(f, "steady_free", frees);
 	find_figure(f, "steady_malloc", mallocs);
@@ -116,7 +118,8 @@ static void space(struct finding *f, const char *name)
 	    m.footprint_bytes / m.live_bytes, 100 * m.overhead_bytes / m.footprint_bytes,
 	    100 * m.free_bytes / m.footprint_bytes);
 	find_figure(f, "footprint_by_live", m.footprint_bytes / m.live_bytes);
-	find_verdict(f, m.overhead_bytes > 0 && m.free_bytes > 0, "there is no overhead or no free memory");
+	find_verdict(f, m.overhead_bytes > 0 && m.free_bytes > 0,
+	    "there is no overhead or no free memory");
 }
 
 static void list_space(struct finding *f)
@@ -124,7 +127,7 @@ static void list_space(struct finding *f)
 	space(f, "list");
 }
 
-/* ---- fragmentation ------------------------------------------------------------------------------ */
+/* ---- fragmentation --------------------------------------------------------------------------- */
 
 static const char *const freeing_heaps[] = {"list", "dlist", "bins", "gnu"};
 enum { FREEING_HEAPS = 4 };
@@ -148,10 +151,12 @@ static void external_150(struct finding *f)
 
 	for (int i = 0; i < FREEING_HEAPS; i++) {
 		const struct tell t = last_step(lecture_system(freeing_heaps[i]), demo);
-		find_text(f, "%s: %zu free, at most %zu in one piece, heap extended by %zu", freeing_heaps[i],
+		find_text(f, "%s: %zu free, at most %zu in one piece, heap extended by %zu",
+		    freeing_heaps[i],
 		    t.free_bytes / demo->unit, t.free_largest / demo->unit, t.grew / demo->unit);
 		find_verdict(f, t.grew != 0 && t.free_bytes >= 150 * demo->unit &&
-		        t.free_largest < 150 * demo->unit, "%s did not extend its heap", freeing_heaps[i]);
+		        t.free_largest < 150 * demo->unit, "%s did not extend its heap",
+		        freeing_heaps[i]);
 	}
 }
 
@@ -162,7 +167,8 @@ static void internal_98(struct finding *f)
 	for (int i = 0; i < FREEING_HEAPS; i++) {
 		const struct tell t = last_step(lecture_system(freeing_heaps[i]), demo);
 		const double unit = (double)demo->unit, waste = (double)t.waste / unit;
-		find_text(f, "%s: %g of %g wasted", freeing_heaps[i], waste, (double)t.call.n / unit + waste);
+		find_text(f, "%s: %g of %g wasted", freeing_heaps[i], waste,
+		    (double)t.call.n / unit + waste);
 		find_verdict(f, t.reused && waste >= 2, "%s wastes nothing", freeing_heaps[i]);
 	}
 }
@@ -217,31 +223,38 @@ static void unavoidable(struct finding *f)
 			bench_alloc(&b, 2 * LEN);
 		const double ratio = (double)b.os.owned_bytes / ((double)OBJECTS * LEN);
 		find_text(f, "%s: footprint %.2f of live", freeing_heaps[i], ratio);
-		find_verdict(f, ratio > 1.4, "%s met the requests from its holes", freeing_heaps[i]);
+		find_verdict(f, ratio > 1.4, "%s met the requests from its holes",
+		    freeing_heaps[i]);
 		bench_heap_close(&b);
 	}
 }
 
 const struct experiment lecture_heap[] = {
-    {"minimal-calls", "Minimal Impl Performance", "Time: bad: one system call per malloc()", minimal_calls},
+    {"minimal-calls", "Minimal Impl Performance", "Time: bad: one system call per malloc()",
+        minimal_calls},
     {"minimal-no-reuse", "Minimal Impl Performance",
-        "Space: bad: each call of malloc() extends heap size, no reuse of freed chunks", minimal_no_reuse},
+        "Space: bad: each call of malloc() extends heap size, no reuse of freed chunks",
+        minimal_no_reuse},
     {"pad-calls", "Pad Impl Performance", "malloc() calls brk() infrequently", pad_calls},
     {"pad-time", "Pad Impl Performance", "Time: good", pad_time},
     {"pad-no-reuse", "Pad Impl Performance", "Space: bad: no reuse of freed chunks", pad_no_reuse},
     {"external-150", "External Fragmentation",
-        "Client asks for 150 bytes, available, but not contiguously: the heap must be extended", external_150},
+        "Client asks for 150 bytes, available, but not contiguously: the heap must be extended",
+        external_150},
     {"internal-98", "Internal Fragmentation", "Client asks for 98 bytes, gets 100: 2 bytes wasted",
         internal_98},
     {"desired-behaviour", "DMM Desired Behavior Demo",
         "External fragmentation; reused previously freed chunk; coalesced two, three free chunks",
         desired_behaviour},
-    {"unavoidable", "DMM Desired Behavior Demo", "Some external fragmentation is unavoidable", unavoidable},
-    {"list-malloc", "List Impl Performance", "malloc() must search free list: bad: O(n)", list_malloc},
+    {"unavoidable", "DMM Desired Behavior Demo", "Some external fragmentation is unavoidable",
+        unavoidable},
+    {"list-malloc", "List Impl Performance", "malloc() must search free list: bad: O(n)",
+        list_malloc},
     {"list-malloc-typical", "List Impl Performance", "malloc(): but often acceptable",
         list_malloc_typical},
     {"list-free", "List Impl Performance",
         "free() must search free list for insertion spot: bad: O(n), often very bad", list_free},
-    {"list-space", "List Impl Performance", "Space: headers are overhead; overall: good", list_space},
+    {"list-space", "List Impl Performance", "Space: headers are overhead; overall: good",
+        list_space},
     {0},
 };

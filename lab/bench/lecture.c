@@ -10,12 +10,13 @@
 #include "cli/json.h"
 #include "cli/table.h"
 
-/* ---- the suite -------------------------------------------------------------------------------- */
+/* ---- the suite ------------------------------------------------------------------------------- */
 
 static const struct experiment *const chapters[] = {lecture_heap, lecture_tags, lecture_vm,
     lecture_appendix, lecture_segregated};
 
-enum { CHAPTERS = sizeof chapters / sizeof chapters[0], EXPERIMENTS_MAX = 80, RESULT_ROOM = 4096, INDENT = 9 };
+enum { CHAPTERS = sizeof chapters / sizeof chapters[0], EXPERIMENTS_MAX = 80, RESULT_ROOM = 4096,
+    INDENT = 9 };
 
 static const struct experiment summary = {"summary-table", "DMM system Impl Summary (so far)",
     "The table: space, time of malloc and free, of the five heap implementations", lecture_summary};
@@ -51,23 +52,28 @@ static void work(void *arg, void *result)
 static struct finding run_one(const struct experiment *e)
 {
 	enum { TIMEOUT_S = 120 };
-	static_assert(sizeof(struct finding) <= RESULT_ROOM, "a finding comes back through one page");
+	static_assert(sizeof(struct finding) <= RESULT_ROOM,
+	    "a finding comes back through one page");
 	struct finding f = {0};
-	const enum cell_status status = cell_run(work, (void *)(uintptr_t)e, &f, sizeof f, TIMEOUT_S);
+	const enum cell_status status = cell_run(work, (void *)(uintptr_t)e, &f, sizeof f,
+	    TIMEOUT_S);
 
 	if (status == CELL_FINE)
 		return f;
 	f.agrees = false;
 	snprintf(f.because, sizeof f.because, "%s",
-	    status == CELL_TIMEOUT ? "the experiment did not end in time" : "the experiment crashed");
+	    status == CELL_TIMEOUT ? "the experiment did not end in time"
+	    : "the experiment crashed");
 	return f;
 }
 
-static void put_text(const struct draw_style *s, const struct experiment *e, const struct finding *f)
+static void put_text(const struct draw_style *s, const struct experiment *e,
+    const struct finding *f)
 {
 	char line[FIGURE_TEXT + 64];
 
-	printf("%s%-7s%s  %s - %s\n", table_escape(stdout, f->agrees ? PAINT_GOOD : PAINT_BAD), verdict(f),
+	printf("%s%-7s%s  %s - %s\n", table_escape(stdout, f->agrees ? PAINT_GOOD : PAINT_BAD),
+	    verdict(f),
 	    table_escape(stdout, PAINT_PLAIN), e->name, e->slide);
 	snprintf(line, sizeof line, "\"%s\"", e->claim);
 	draw_text(stdout, s, INDENT, line);
@@ -90,7 +96,8 @@ static void put_json(struct json *j, const struct experiment *e, const struct fi
 	json_string(j, "claim", e->claim);
 	json_string(j, "verdict", verdict(f));
 	json_bool(j, "timed", f->timed);
-	json_string(j, "because", f->agrees ? NULL : f->missing[0] != '\0' ? f->missing : f->because);
+	json_string(j, "because", f->agrees ? NULL : f->missing[0] != '\0' ? f->missing
+	    : f->because);
 	json_string(j, "text", f->text);
 	json_array(j, "figures");
 	for (size_t i = 0; i < f->count; i++) {

@@ -32,7 +32,7 @@ struct experiment {
 extern const struct experiment lecture_heap[], lecture_tags[], lecture_vm[], lecture_appendix[],
     lecture_segregated[];
 
-/* ---- what experiments say ---------------------------------------------------------------------- */
+/* ---- what experiments say -------------------------------------------------------------------- */
 
 /* An experiment begins in this process; `f` is zeroed and becomes what it says. */
 void find_begin(struct finding *f);
@@ -42,12 +42,13 @@ void find_figure(struct finding *f, const char *name, double value);
 /* All that must hold for the claim; what does not is kept as the reason. */
 __attribute__((format(printf, 3, 4))) void find_verdict(struct finding *f, bool agrees,
     const char *because, ...);
-/* "system: what grows as n^0.98 [0.97, 0.99], 412 at 64, 10,310 at 2048", and whether it is as told. */
+/* "system: what grows as n^0.98 [0.97, 0.99], 412 at 64, 10,310 at 2048", and whether it is as
+ * told. */
 enum order { ORDER_CONSTANT, ORDER_LINEAR };
 void find_growth(struct finding *f, const char *what, const struct growth *g, enum order told);
 const char *order_name(const struct growth *g); /* "O(1)", "O(n)", or "between" */
 
-/* ---- scenes: a prepared heap and one call on it ------------------------------------------------- */
+/* ---- scenes: a prepared heap and one call on it ---------------------------------------------- */
 
 struct scene {
 	const struct dmm_system *sys;
@@ -61,14 +62,15 @@ struct scene {
 	char *target;
 };
 
-/* The system with its own settings, but growing by what is asked, so that the heap is what we say. */
+/* The system with its own settings, but growing by what is asked, so that the heap is what we
+ * say. */
 struct scene scene_of(const struct dmm_system *sys);
 /* Instructions of the one call. */
 double scene_instructions(const struct scene *s);
 /* How they grow with the number of holes, 2^6 to 2^10. */
 struct growth scene_growth(const struct scene *s);
 
-/* ---- a steady state ------------------------------------------------------------------------------ */
+/* ---- a steady state -------------------------------------------------------------------------- */
 
 /* `ops` times: free a random one of `live` objects and allocate another, sizes 1 to `size_max`. */
 struct churn {
@@ -109,6 +111,7 @@ _Noreturn void find_missing(const char *system);
 const struct dmm_system *lecture_system(const char *name);
 
 void lecture_summary(struct finding *f); /* measures the table on the slide "Summary (so far)" */
-void lecture_summary_print(const struct bench_options *o);        /* prints it; needs no earlier run */
+/* prints it; needs no earlier run */
+void lecture_summary_print(const struct bench_options *o);
 
 #endif

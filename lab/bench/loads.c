@@ -131,7 +131,8 @@ static size_t vectors(struct bench_heap *heap)
 			const size_t old = v, n = (size_t)32 << growth;
 			void *const was = u->p[old];
 			const size_t was_n = u->n[old];
-			put(u, old, n); /* the new one stands before the old one goes, as in std::vector */
+			/* the new one stands before the old one goes, as in std::vector */
+			put(u, old, n);
 			if (was != NULL) {
 				bench_free(heap, was);
 				u->live -= was_n;

@@ -1,7 +1,8 @@
 /* patterns.c - the allocating programs of bench/ under every allocator, interleaved.
  *
- * Each cell is the median over the rounds; in each round the allocators take turns in another order,
- * and the same memory is touched and freed before every run, so that nobody pays for cold pages.
+ * Each cell is the median over the rounds; in each round the allocators take turns in another
+ * order, and the same memory is touched and freed before every run, so that nobody pays for cold
+ * pages.
  */
 #include <errno.h>
 #include <libgen.h>
@@ -75,7 +76,8 @@ static void find_patterns(struct suite *s)
 	if (in == NULL || pclose(in) != 0)
 		lab_die(EXIT_OURS, "cannot run '%s'", s->program);
 	if (s->patterns == 0)
-		lab_die(EXIT_USAGE, "unknown pattern '%s'; dmm bench --suite=patterns --list names them",
+		lab_die(EXIT_USAGE, "unknown pattern '%s'; dmm bench --suite=patterns --list "
+		    "names them",
 		    s->o->words[0]);
 }
 
@@ -100,7 +102,8 @@ static void run_cell(struct suite *s, size_t a, size_t p, size_t round)
 {
 	struct program_cell *const c = &s->cell[a][p];
 	char *const argv[] = {s->program, s->name[p], NULL};
-	const struct measure m = {.program = {.argv = argv, .allocator = &s->list.item[a], .input = -1,
+	const struct measure m = {.program = {.argv = argv, .allocator = &s->list.item[a],
+	    .input = -1,
 	    .output = -1, .errors = -1}, .timeout_s = s->o->timeout_s};
 	struct run run;
 
@@ -125,7 +128,7 @@ static void run_all(struct suite *s)
 		}
 }
 
-/* ---- results ---------------------------------------------------------------------------------- */
+/* ---- results --------------------------------------------------------------------------------- */
 
 static int by_value(const void *a, const void *b)
 {
@@ -250,7 +253,8 @@ int bench_patterns(const struct bench_options *o)
 	} else if (o->format == FORMAT_JSON) {
 		put_json(&s);
 	} else {
-		printf("median of %zu interleaved runs; below, geometric means relative to glibc\n\n", o->runs);
+		printf("median of %zu interleaved runs; below, geometric means relative to "
+		    "glibc\n\n", o->runs);
 		put_block(&s, false);
 		putchar('\n');
 		put_block(&s, true);

@@ -95,7 +95,7 @@ struct growth scene_growth(const struct scene *s)
 	return growth_fit(n, cost, POINTS, "instructions");
 }
 
-/* ---- steady state ----------------------------------------------------------------------------- */
+/* ---- steady state ---------------------------------------------------------------------------- */
 
 enum { SEED = 217 };
 
@@ -159,14 +159,15 @@ struct growth churn_growth(const struct dmm_system *sys)
 	double n[POINTS], bytes[POINTS];
 
 	for (int i = 0; i < POINTS; i++) {
-		const struct churn c = {.ops = (size_t)1 << (FIRST + i), .live = 500, .size_max = 256};
+		const struct churn c = {.ops = (size_t)1 << (FIRST + i), .live = 500,
+		    .size_max = 256};
 		n[i] = (double)c.ops;
 		bytes[i] = churn(sys, NULL, &c).peak_bytes;
 	}
 	return growth_fit(n, bytes, POINTS, "bytes");
 }
 
-/* ---- instructions in a steady state ------------------------------------------------------------ */
+/* ---- instructions in a steady state ---------------------------------------------------------- */
 
 struct sample {
 	const struct dmm_system *sys;
@@ -219,7 +220,8 @@ double churn_instructions(const struct dmm_system *sys, size_t live, bool of_fre
 int bytes_sum(void *arg, const struct dmm_piece *piece)
 {
 	struct bytes *const b = arg;
-	const bool between = strcmp(piece->what, "header") == 0 || strcmp(piece->what, "footer") == 0;
+	const bool between = strcmp(piece->what, "header") == 0 ||
+	    strcmp(piece->what, "footer") == 0;
 
 	if (piece->kind == DMM_LIVE)
 		b->live += (double)piece->len;

@@ -23,14 +23,18 @@ static void segmeta_overhead(struct finding *f)
 		bench_alloc(&b, OBJECT_LEN);
 	heap_walk(&b.heap, bytes_sum, &bytes);
 	bench_heap_close(&b);
-	find_text(f, "%.0f bytes of header and footer; all metadata %.2f %% of %d objects of %d bytes",
+	find_text(f, "%.0f bytes of header and footer; all metadata %.2f %% of %d objects of %d "
+	    "bytes",
 	    bytes.meta_between, 100 * bytes.meta / bytes.live, 10 * OBJECTS, OBJECT_LEN);
 	find_figure(f, "metadata_percent", 100 * bytes.meta / bytes.live);
-	find_verdict(f, bytes.meta_between == 0 && bytes.meta < 0.02 * bytes.live, "there are headers, or "
-	                                                                           "more than 2 %% of metadata");
+	find_verdict(f, bytes.meta_between == 0 && bytes.meta < 0.02 * bytes.live,
+	    "there are headers, or "
+	                                                                           "more than 2 "
+	                                                                           "%% of "
+	                                                                           "metadata");
 }
 
-/* ---- segregated data ------------------------------------------------------------------------------- */
+/* ---- segregated data ------------------------------------------------------------------------- */
 
 static size_t usable_of(struct bench_heap *b, size_t n)
 {
@@ -42,7 +46,8 @@ static void segdata_classes(struct finding *f)
 	struct bench_heap b;
 
 	bench_heap_open(&b, lecture_system("segdata"), NULL);
-	const size_t of_32 = usable_of(&b, 32), of_5 = usable_of(&b, 5), of_100 = usable_of(&b, 100);
+	const size_t of_32 = usable_of(&b, 32), of_5 = usable_of(&b, 5),
+	    of_100 = usable_of(&b, 100);
 	bench_heap_close(&b);
 	find_text(f, "malloc(32) gives %zu, malloc(5) %zu, malloc(100) %zu", of_32, of_5, of_100);
 	find_verdict(f, of_32 == 32 && of_5 == 32 && of_100 == 128, "they are not 32, 32 and 128");
@@ -50,16 +55,18 @@ static void segdata_classes(struct finding *f)
 
 static void segdata_no_overhead(struct finding *f)
 {
-	const double dlist = run_cost("dlist", DMM_COALESCE_NOW), bins = run_cost("bins", DMM_COALESCE_NOW);
+	const double dlist = run_cost("dlist", DMM_COALESCE_NOW),
+	    bins = run_cost("bins", DMM_COALESCE_NOW);
 	const double segdata = run_cost("segdata", DMM_COALESCE_NOW);
 
-	find_text(f, "instructions a malloc(100) and free: dlist %.0f, bins %.0f (both split and coalesce), "
-	             "segdata %.0f",
+	find_text(f, "instructions a malloc(100) and free: dlist %.0f, bins %.0f (both split and "
+	             "coalesce), segdata %.0f",
 	    dlist, bins, segdata);
 	find_figure(f, "dlist", dlist);
 	find_figure(f, "bins", bins);
 	find_figure(f, "segdata", segdata);
-	find_verdict(f, segdata < 0.7 * bins && segdata < 0.7 * dlist, "segdata saves less than 30 %%");
+	find_verdict(f, segdata < 0.7 * bins && segdata < 0.7 * dlist,
+	    "segdata saves less than 30 %%");
 }
 
 static void segdata_internal(struct finding *f)
@@ -83,7 +90,8 @@ static void segdata_internal(struct finding *f)
 static int largest_free_and_live(void *arg, const struct dmm_piece *piece)
 {
 	double *const bytes = arg;
-	if (piece->kind != DMM_FREE || piece->bin >= 0) /* pages of no class yet can serve any size */
+	/* pages of no class yet can serve any size */
+	if (piece->kind != DMM_FREE || piece->bin >= 0)
 		bytes[piece->kind] += (double)piece->len;
 	return 0;
 }
@@ -98,14 +106,16 @@ static void segdata_one_object(struct finding *f)
 	heap_walk(&b.heap, largest_free_and_live, bytes);
 	bench_heap_close(&b);
 	const double other = bytes[DMM_FREE] + bytes[DMM_PAD];
-	find_text(f, "after one malloc(32): %.0f bytes live, %.0f in the same page cannot serve another size",
+	find_text(f, "after one malloc(32): %.0f bytes live, %.0f in the same page cannot serve "
+	    "another size",
 	    bytes[DMM_LIVE], other);
 	find_figure(f, "live", bytes[DMM_LIVE]);
 	find_figure(f, "wasted", other);
-	find_verdict(f, bytes[DMM_LIVE] == 32 && other >= 4096 - 32 - 128, "the rest of the page is not wasted");
+	find_verdict(f, bytes[DMM_LIVE] == 32 && other >= 4096 - 32 - 128,
+	    "the rest of the page is not wasted");
 }
 
-/* ---- segregated metadata --------------------------------------------------------------------------- */
+/* ---- segregated metadata --------------------------------------------------------------------- */
 
 static void segmeta_malloc(struct finding *f)
 {
@@ -123,7 +133,8 @@ static void segmeta_free(struct finding *f)
 	find_growth(f, "segmeta free, by a hash table", &g, ORDER_CONSTANT);
 }
 
-/* A program writes 1 to 32 bytes beyond the end of an object: is the allocator's state still whole? */
+/* A program writes 1 to 32 bytes beyond the end of an object: is the allocator's state still
+ * whole? */
 static bool survives(const struct dmm_system *sys, unsigned seed)
 {
 	enum { LIVE = 200 };
@@ -137,7 +148,8 @@ static bool survives(const struct dmm_system *sys, unsigned seed)
 	bench_heap_open(&b, sys, NULL);
 	churn_run(&b, &c, slots, sizes);
 	const size_t victim = rng_below(&rng, LIVE);
-	volatile char *const end = (char *)slots[victim] + b.sys->usable(b.heap.state, slots[victim]);
+	volatile char *const end = (char *)slots[victim] + b.sys->usable(b.heap.state,
+	    slots[victim]);
 	for (size_t i = 0, n = rng_below(&rng, 32) + 1; i < n; i++)
 		end[i] = (char)0xa5;
 	const bool whole = heap_check(&b.heap, &why);
@@ -179,13 +191,14 @@ static void corruption(struct finding *f)
 		const double percent = corrupted_percent(names[i]);
 		find_text(f, "%s: %.0f %%", names[i], percent);
 		find_figure(f, names[i], percent);
-		find_verdict(f, i < 3 ? percent > 80 : percent < 60, "%s is corrupted by %.0f %%", names[i],
+		find_verdict(f, i < 3 ? percent > 80 : percent < 60, "%s is corrupted by %.0f %%",
+		    names[i],
 		    percent);
 	}
 	find_text(f, "of 40 overruns by 1 to 32 bytes leave broken metadata");
 }
 
-/* ---- locality of metadata --------------------------------------------------------------------------- */
+/* ---- locality of metadata -------------------------------------------------------------------- */
 
 static volatile size_t faults;
 
@@ -230,15 +243,16 @@ static void locality(struct finding *f)
 
 	fault_count("bins", &scattered, &all_scattered);
 	fault_count("segmeta", &segregated, &all_segregated);
-	find_text(f, "a traversal of the metadata of %d objects of 200 bytes faults on %zu of %zu pages in bins, "
-	             "on %zu of %zu in segmeta",
+	find_text(f, "a traversal of the metadata of %d objects of 200 bytes faults on %zu of %zu "
+	             "pages in bins, on %zu of %zu in segmeta",
 	    OBJECTS, scattered, all_scattered, segregated, all_segregated);
 	find_figure(f, "bins_faults", (double)scattered);
 	find_figure(f, "segmeta_faults", (double)segregated);
-	find_verdict(f, segregated * 10 < scattered, "segregation saves less than nine tenths of the faults");
+	find_verdict(f, segregated * 10 < scattered,
+	    "segregation saves less than nine tenths of the faults");
 }
 
-/* ---- the trade-off ------------------------------------------------------------------------------------ */
+/* ---- the trade-off --------------------------------------------------------------------------- */
 
 static void trade_off(struct finding *f)
 {
@@ -248,8 +262,8 @@ static void trade_off(struct finding *f)
 	const double bins_cost = run_cost("bins", DMM_COALESCE_NOW);
 	const double segmeta_cost = run_cost("segmeta", DMM_COALESCE_NOW);
 
-	find_text(f, "malloc and free: bins %.0f instructions, segmeta %.0f; footprint of live in a steady "
-	             "state: bins %.2f, segmeta %.2f",
+	find_text(f, "malloc and free: bins %.0f instructions, segmeta %.0f; footprint of live in "
+	             "a steady state: bins %.2f, segmeta %.2f",
 	    bins_cost, segmeta_cost, bins.footprint_bytes / bins.live_bytes,
 	    segmeta.footprint_bytes / segmeta.live_bytes);
 	find_figure(f, "bins_instructions", bins_cost);
@@ -259,7 +273,8 @@ static void trade_off(struct finding *f)
 	find_verdict(f, segmeta_cost < bins_cost, "segmeta is not the faster one");
 }
 
-/* Two sizes in turn: memory of the first, once freed, cannot serve the second without coalescing. */
+/* Two sizes in turn: memory of the first, once freed, cannot serve the second without
+ * coalescing. */
 static double phase_change(const char *name)
 {
 	static void *p[OBJECTS];
@@ -281,8 +296,8 @@ static void no_coalescing(struct finding *f)
 {
 	const double bins = phase_change("bins"), segmeta = phase_change("segmeta");
 
-	find_text(f, "64-byte objects all freed, then the same bytes in 256-byte objects: peak footprint of "
-	             "live bins %.2f, segmeta %.2f",
+	find_text(f, "64-byte objects all freed, then the same bytes in 256-byte objects: peak "
+	             "footprint of live bins %.2f, segmeta %.2f",
 	    bins, segmeta);
 	find_figure(f, "bins", bins);
 	find_figure(f, "segmeta", segmeta);
@@ -292,7 +307,8 @@ static void no_coalescing(struct finding *f)
 /* Fast or small, but not both. */
 static void time_or_space(struct finding *f)
 {
-	static const char *const names[] = {"pad", "list", "dlist", "bins", "gnu", "segdata", "segmeta"};
+	static const char *const names[] = {"pad", "list", "dlist", "bins", "gnu", "segdata",
+	    "segmeta"};
 	const struct churn c = {.ops = 20000, .live = 1000, .size_max = 256};
 	double best_time = INFINITY, best_space = INFINITY;
 	const char *fastest = "", *leanest = "";
@@ -300,7 +316,8 @@ static void time_or_space(struct finding *f)
 	for (int i = 0; i < 7; i++) {
 		const struct dmm_system *const sys = lecture_system(names[i]);
 		const struct churned m = churn(sys, NULL, &c);
-		const double cost = churn_instructions(sys, 1000, false) + churn_instructions(sys, 1000, true);
+		const double cost = churn_instructions(sys, 1000, false) + churn_instructions(sys,
+		    1000, true);
 		const double ratio = m.peak_bytes / m.live_bytes;
 		find_text(f, "%s %.0f instructions, %.2f of live", names[i], cost, ratio);
 		if (cost < best_time)
@@ -312,7 +329,8 @@ static void time_or_space(struct finding *f)
 }
 
 const struct experiment lecture_segregated[] = {
-    {"time-or-space", "Goals for DMM", "Easy to reduce time or space; hard to reduce time and space",
+    {"time-or-space", "Goals for DMM",
+        "Easy to reduce time or space; hard to reduce time and space",
         time_or_space},
     {"segdata-classes", "Segregated Data", "malloc(32) provides 32, malloc(5) 32, malloc(100) 128",
         segdata_classes},
@@ -326,12 +344,14 @@ const struct experiment lecture_segregated[] = {
         locality},
     {"segmeta-overhead", "Segregated metadata performance", "Space: no overhead for header",
         segmeta_overhead},
-    {"segmeta-malloc", "Segregated metadata performance", "malloc: very very good, O(1)", segmeta_malloc},
+    {"segmeta-malloc", "Segregated metadata performance", "malloc: very very good, O(1)",
+        segmeta_malloc},
     {"segmeta-free", "Segregated metadata performance", "free: hash-table lookup, good, O(1)",
         segmeta_free},
     {"no-coalescing", "Segregated metadata performance",
         "No coalescing, fragmentation may occur, possibly bad", no_coalescing},
-    {"trade-off", "Trade-off", "Bins: fast malloc, fast free; segregated metadata: very fast malloc",
+    {"trade-off", "Trade-off",
+        "Bins: fast malloc, fast free; segregated metadata: very fast malloc",
         trade_off},
     {0},
 };

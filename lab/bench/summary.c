@@ -73,7 +73,8 @@ static struct measured measure(const struct dmm_system *sys)
 
 static bool as_told(const struct row *r, const struct measured *m)
 {
-	return strcmp(r->space, m->space_word) == 0 && strcmp(r->malloc_time, m->malloc_word) == 0 &&
+	return strcmp(r->space, m->space_word) == 0 && strcmp(r->malloc_time, m->malloc_word) ==
+	    0 &&
 	       strcmp(r->free_time, m->free_word) == 0;
 }
 
@@ -81,8 +82,10 @@ void lecture_summary(struct finding *f)
 {
 	for (int i = 0; i < TOLD; i++) {
 		const struct measured m = measure(lecture_system(rows[i].system));
-		find_text(f, "%s: %s / %s / %s", rows[i].system, m.space_word, m.malloc_word, m.free_word);
-		find_verdict(f, as_told(&rows[i], &m), "%s is %s / %s / %s on the slide", rows[i].system,
+		find_text(f, "%s: %s / %s / %s", rows[i].system, m.space_word, m.malloc_word,
+		    m.free_word);
+		find_verdict(f, as_told(&rows[i], &m), "%s is %s / %s / %s on the slide",
+		    rows[i].system,
 		    rows[i].space, rows[i].malloc_time, rows[i].free_time);
 	}
 }
@@ -97,12 +100,14 @@ static void put_time(struct table *t, const char *word, const struct growth *g, 
 	else if (g->first == g->last)
 		table_paint(t, paint, "%s: %s, %.0f", word, order_name(g), g->first);
 	else
-		table_paint(t, paint, "%s: %s, %.0f to %.0f", word, order_name(g), g->first, g->last);
+		table_paint(t, paint, "%s: %s, %.0f to %.0f", word, order_name(g), g->first,
+		    g->last);
 }
 
 static void put_measured(struct table *t, const struct measured *m)
 {
-	table_paint(t, strcmp(m->space_word, "Bad") == 0 ? PAINT_BAD : PAINT_GOOD, "%s: n^%.2f", m->space_word,
+	table_paint(t, strcmp(m->space_word, "Bad") == 0 ? PAINT_BAD : PAINT_GOOD, "%s: n^%.2f",
+	    m->space_word,
 	    m->space.exponent + 0.0);
 	put_time(t, m->malloc_word, &m->malloc_growth, m->calls_per_malloc);
 	put_time(t, m->free_word, &m->free_growth, m->calls_per_free);
@@ -117,7 +122,8 @@ static void measure_own(void *arg, void *result)
 static void put_own(struct table *t, const struct bench_options *o, size_t i)
 {
 	struct measured m;
-	const enum cell_status status = cell_run(measure_own, (void *)(uintptr_t)o->systems[i], &m, sizeof m,
+	const enum cell_status status = cell_run(measure_own, (void *)(uintptr_t)o->systems[i], &m,
+	    sizeof m,
 	    SUMMARY_TIMEOUTS * o->timeout_s);
 
 	table_cell(t, "(own) %s", o->names[i]);
@@ -126,7 +132,8 @@ static void put_own(struct table *t, const struct bench_options *o, size_t i)
 		table_cell(t, "yours");
 		return;
 	}
-	table_paint(t, PAINT_BAD, "%s", status == CELL_TIMEOUT ? "takes too long (--timeout)" : "crashes");
+	table_paint(t, PAINT_BAD, "%s", status == CELL_TIMEOUT ? "takes too long (--timeout)"
+	    : "crashes");
 	table_cell(t, "-");
 	table_cell(t, "-");
 	table_cell(t, "dmm torture finds why");
@@ -134,13 +141,14 @@ static void put_own(struct table *t, const struct bench_options *o, size_t i)
 
 void lecture_summary_print(const struct bench_options *o)
 {
-	static const struct column columns[] = {{"Implementation", false}, {"Space: footprint", false},
+	static const struct column columns[] = {{"Implementation", false},
+	    {"Space: footprint", false},
 	    {"Time: malloc", false}, {"Time: free", false}, {"the slide", false}};
 	struct table t;
 
-	printf("\nDMM system Impl Summary, measured: footprint by operations at constant live bytes;\n"
-	       "instructions of one call with 64 to 1024 free chunks in the heap, only the last of which "
-	       "fits.\n\n");
+	printf("\nDMM system Impl Summary, measured: footprint by operations at constant live "
+	       "bytes;\ninstructions of one call with 64 to 1024 free chunks in the heap, only "
+	       "the last of which fits.\n\n");
 	table_begin(&t, columns, sizeof columns / sizeof columns[0]);
 	for (int i = 0; i < ROWS; i++) {
 		if (registry_find(rows[i].system) == NULL)

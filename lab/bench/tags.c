@@ -19,7 +19,8 @@ static void split_end(struct finding *f)
 			tail_end |= stage.told.split && stage.told.tail_end;
 		}
 		demo_close(&stage);
-		find_text(f, "%s splits and hands out the %s", names[i], tail_end ? "tail end" : "front");
+		find_text(f, "%s splits and hands out the %s", names[i],
+		    tail_end ? "tail end" : "front");
 		find_verdict(f, split && tail_end == (i == 0), "%s does not", names[i]);
 	}
 }
@@ -53,7 +54,8 @@ static void grow_merge(struct finding *f)
 
 	for (int i = 0; i < 3; i++) {
 		const struct tell t = grow_behind_free(lecture_system(names[i]));
-		find_text(f, "%s grows by %zu bytes%s", names[i], t.grew, t.merged_growth ? " and coalesces" : "");
+		find_text(f, "%s grows by %zu bytes%s", names[i], t.grew,
+		    t.merged_growth ? " and coalesces" : "");
 		find_verdict(f, t.grew != 0 && t.merged_growth, "%s does not coalesce", names[i]);
 	}
 }
@@ -124,8 +126,8 @@ static void dlist_malloc_typical(struct finding *f)
 	s.holes = LIVE / 4;
 	const double worst = scene_instructions(&s);
 
-	find_text(f, "mean %.0f instructions in a steady state of %d objects, %.0f when only the last of "
-	             "%zu free chunks fits",
+	find_text(f, "mean %.0f instructions in a steady state of %d objects, %.0f when only the "
+	             "last of %zu free chunks fits",
 	    mean, LIVE, worst, s.holes);
 	find_figure(f, "mean", mean);
 	find_figure(f, "worst", worst);
@@ -191,21 +193,25 @@ static void bins_free(struct finding *f)
 	}
 	const double list = churn_instructions(lecture_system("list"), 1000, true);
 	const double bins = churn_instructions(lecture_system("bins"), 1000, true);
-	find_text(f, "mean in a steady state of 1000 objects %.0f instructions, list %.0f", bins, list);
+	find_text(f, "mean in a steady state of 1000 objects %.0f instructions, list %.0f", bins,
+	    list);
 	find_figure(f, "steady_bins", bins);
 	find_figure(f, "steady_list", list);
 	find_verdict(f, bins < list, "already in a small heap list is as fast");
 }
 
-/* Best fit against first fit on the same requests: footprint, and free memory in how many pieces. */
+/* Best fit against first fit on the same requests: footprint, and free memory in how many
+ * pieces. */
 static void bins_best_fit(struct finding *f)
 {
 	const struct churn c = {.ops = 50000, .live = 2000, .size_max = 512};
 	const struct churned first = churn(lecture_system("dlist"), NULL, &c);
 	const struct churned best = churn(lecture_system("bins"), NULL, &c);
 
-	find_text(f, "free within the heap: dlist (first fit) %.1f %%, bins (best fit) %.1f %% of the footprint",
-	    100 * first.free_bytes / first.footprint_bytes, 100 * best.free_bytes / best.footprint_bytes);
+	find_text(f, "free within the heap: dlist (first fit) %.1f %%, bins (best fit) %.1f %% of "
+	    "the footprint",
+	    100 * first.free_bytes / first.footprint_bytes,
+	    100 * best.free_bytes / best.footprint_bytes);
 	find_figure(f, "dlist_free_percent", 100 * first.free_bytes / first.footprint_bytes);
 	find_figure(f, "bins_free_percent", 100 * best.free_bytes / best.footprint_bytes);
 	find_verdict(f, best.peak_bytes <= first.peak_bytes, "best fit needs more memory here");
@@ -215,9 +221,11 @@ const struct experiment lecture_tags[] = {
     {"split-end", "List Impl: malloc(n) Example 2; Doubly-Linked List Impl",
         "Too big: list returns payload of tail end, dlist and bins use front", split_end},
     {"grow-coalesces", "List Impl: malloc(n) Example 3",
-        "None found: new large chunk at end of list, coalesced with prev chunk in memory", grow_merge},
+        "None found: new large chunk at end of list, coalesced with prev chunk in memory",
+        grow_merge},
     {"dlist-insert", "Doubly-Linked List Impl Performance",
-        "free(), insert chunk into free list: list slow, dlist fast: insert at front", dlist_insert},
+        "free(), insert chunk into free list: list slow, dlist fast: insert at front",
+        dlist_insert},
     {"dlist-next", "Doubly-Linked List Impl Performance",
         "free(), is the next chunk in memory free: list slow, dlist fast", dlist_next},
     {"dlist-prev", "Doubly-Linked List Impl Performance",

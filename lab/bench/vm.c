@@ -81,7 +81,8 @@ static void top_of_heap(struct finding *f)
 		const double share = 100 * top.last_bytes / top.free_bytes;
 		find_text(f, "%s: %.1f %% of what is free is at the high end", names[i], share);
 		find_figure(f, names[i], share);
-		find_verdict(f, share < 10, "%s has %.0f %% of it at the high end", names[i], share);
+		find_verdict(f, share < 10, "%s has %.0f %% of it at the high end", names[i],
+		    share);
 	}
 	find_text(f, "a random 90 %% of 5000 objects freed");
 }
@@ -102,7 +103,8 @@ static void page_tables(struct finding *f)
 		bench_heap_open_linux(&b, lecture_system(names[i]), NULL);
 		churn_run(&b, &c, slots, sizes);
 		pte_kib[i] = status_kib("VmPTE:") - before;
-		find_text(f, "%s: page tables grow by %.0f KiB, %.1f MiB mapped", names[i], pte_kib[i],
+		find_text(f, "%s: page tables grow by %.0f KiB, %.1f MiB mapped", names[i],
+		    pte_kib[i],
 		    (double)b.os.owned_bytes / (1 << 20));
 		find_figure(f, names[i], pte_kib[i]);
 		bench_heap_close(&b);
@@ -110,7 +112,7 @@ static void page_tables(struct finding *f)
 	find_verdict(f, pte_kib[0] > 4 * (pte_kib[1] + 1), "pad's page tables are not much larger");
 }
 
-/* ---- vm ---------------------------------------------------------------------------------------- */
+/* ---- vm -------------------------------------------------------------------------------------- */
 
 static void vm_calls(struct finding *f)
 {
@@ -163,7 +165,8 @@ static void vm_small(struct finding *f)
 	const double vm = pair_ns_of("vm", 64, true), bins = pair_ns_of("bins", 64, true);
 
 	f->timed = true;
-	find_text(f, "malloc(64), write, free: vm %.0f ns, bins %.0f ns, %.0f times", vm, bins, vm / bins);
+	find_text(f, "malloc(64), write, free: vm %.0f ns, bins %.0f ns, %.0f times", vm, bins,
+	    vm / bins);
 	find_figure(f, "vm_ns", vm);
 	find_figure(f, "bins_ns", bins);
 	find_verdict(f, vm > 5 * bins, "vm takes only %.1f times as long", vm / bins);
@@ -190,7 +193,8 @@ static void vm_shrinks(struct finding *f)
 		for (int k = 0; k < CHUNKS; k++)
 			bench_free(&b, p[k]);
 		left[i] = (status_kib("VmPTE:") - before) / peak;
-		find_text(f, "%s: page tables +%.0f KiB with %d chunks of 4 MiB, %.0f %% of that after free",
+		find_text(f, "%s: page tables +%.0f KiB with %d chunks of 4 MiB, %.0f %% of that "
+		    "after free",
 		    names[i], peak, CHUNKS, 100 * left[i]);
 		find_figure(f, names[i], 100 * left[i]);
 		bench_heap_close(&b);
@@ -228,16 +232,18 @@ static void vm_crossover(struct finding *f)
 		if (bins_ns > vm_ns)
 			holes = n;
 	}
-	find_text(f, "malloc(64 KiB): vm %.0f ns a pair; bins needs %.0f ns once %zu chunks that do not fit "
-	             "wait in its final bin",
+	find_text(f, "malloc(64 KiB): vm %.0f ns a pair; bins needs %.0f ns once %zu chunks that "
+	             "do not fit wait in its final bin",
 	    vm_ns, bins_ns, holes);
 	find_figure(f, "vm_ns", vm_ns);
 	find_figure(f, "bins_ns", bins_ns);
 	find_figure(f, "holes", (double)holes);
-	find_verdict(f, holes != 0, "bins was faster with %d chunks in its final bin too", HOLES_MAX);
+	find_verdict(f, holes != 0, "bins was faster with %d chunks in its final bin too",
+	    HOLES_MAX);
 }
 
-/* Nanoseconds of malloc and first use, without a free: the kernel's pages, whoever asks for them. */
+/* Nanoseconds of malloc and first use, without a free: the kernel's pages, whoever asks for
+ * them. */
 static double fresh_ns_of(const char *name, size_t n)
 {
 	enum { CHUNKS = 16 };
@@ -277,8 +283,9 @@ static void vm_large(struct finding *f)
 	const double kept_vm = kept_bytes("vm", n), kept_bins = kept_bytes("bins", n);
 
 	f->timed = true;
-	find_text(f, "4 MiB, after free: vm keeps %.0f bytes, bins %.0f; malloc and first use: vm %.0f us, bins "
-	             "%.0f us; malloc, use and free again and again: vm %.0f us, bins %.1f us",
+	find_text(f, "4 MiB, after free: vm keeps %.0f bytes, bins %.0f; malloc and first use: vm "
+	             "%.0f us, bins %.0f us; malloc, use and free again and again: vm %.0f us, "
+	             "bins %.1f us",
 	    kept_vm, kept_bins, fresh_vm / 1e3, fresh_bins / 1e3, again_vm / 1e3, again_bins / 1e3);
 	find_figure(f, "kept_vm", kept_vm);
 	find_figure(f, "kept_bins", kept_bins);
@@ -286,7 +293,8 @@ static void vm_large(struct finding *f)
 	find_figure(f, "fresh_bins_ns", fresh_bins);
 	find_figure(f, "again_vm_ns", again_vm);
 	find_figure(f, "again_bins_ns", again_bins);
-	find_verdict(f, kept_vm == 0 && kept_bins >= (double)n, "vm keeps memory, or bins does not");
+	find_verdict(f, kept_vm == 0 && kept_bins >= (double)n,
+	    "vm keeps memory, or bins does not");
 	find_verdict(f, fresh_vm < 1.5 * fresh_bins, "even the first use is slower by %.0f %%",
 	    100 * (fresh_vm / fresh_bins - 1));
 }
@@ -302,7 +310,7 @@ static void vm_zero(struct finding *f)
 	find_verdict(f, p == NULL, "malloc(0) gave an object");
 }
 
-/* ---- gnu --------------------------------------------------------------------------------------- */
+/* ---- gnu ------------------------------------------------------------------------------------- */
 
 static bool is_mapped(size_t n)
 {
@@ -328,10 +336,11 @@ static void gnu_threshold(struct finding *f)
 	}
 	find_text(f, "from %zu bytes on by mmap, below by brk", high);
 	find_figure(f, "threshold_bytes", (double)high);
-	find_verdict(f, small_by_brk && large_by_map, "small and large chunks come from the same place");
+	find_verdict(f, small_by_brk && large_by_map,
+	    "small and large chunks come from the same place");
 }
 
-/* ---- the system calls -------------------------------------------------------------------------- */
+/* ---- the system calls ------------------------------------------------------------------------ */
 
 static void sbrk_overflow(struct finding *f)
 {
@@ -339,7 +348,8 @@ static void sbrk_overflow(struct finding *f)
 
 	find_text(f, "sbrk(INTPTR_MAX) %s, sbrk(INTPTR_MIN) %s", up ? "refused" : "granted",
 	    down ? "refused" : "granted");
-	find_verdict(f, !up || !down, "this C library checks for overflow and refuses; dmm uses brk() alone");
+	find_verdict(f, !up || !down,
+	    "this C library checks for overflow and refuses; dmm uses brk() alone");
 }
 
 /* At the first instruction of a new program: is there a heap yet? */
@@ -371,7 +381,8 @@ static void heap_start(struct finding *f)
 	maps_visit(pid, note_section, &seen);
 	kill(pid, SIGKILL);
 	waitpid(pid, &status, 0);
-	find_text(f, "at its first instruction a process has %s heap section", seen.heap ? "already a" : "no");
+	find_text(f, "at its first instruction a process has %s heap section",
+	    seen.heap ? "already a" : "no");
 	find_verdict(f, seen.stack && !seen.heap, "its break is above its heap start");
 }
 
@@ -382,7 +393,8 @@ const struct experiment lecture_vm[] = {
         heap_start},
     {"sbrk-overflow", "Unix Heap Management", "sbrk() is buggy and unreliable in case of overflow",
         sbrk_overflow},
-    {"top-of-heap", "What's (Still) Wrong?", "Often memory to be unmapped is not at high end of heap",
+    {"top-of-heap", "What's (Still) Wrong?",
+        "Often memory to be unmapped is not at high end of heap",
         top_of_heap},
     {"vm-zero", "VM Mapping Impl", "malloc(0) returns NULL", vm_zero},
     {"vm-calls", "VM Mapping Impl Performance", "One mmap() per malloc(), one munmap() per free()",

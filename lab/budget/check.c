@@ -11,7 +11,7 @@
 
 enum { NAME_LEN = 512 };
 
-/* ---- suppressions ----------------------------------------------------------------------------------- */
+/* ---- suppressions ---------------------------------------------------------------------------- */
 
 static void read_suppressions(struct check *c)
 {
@@ -28,7 +28,8 @@ static void read_suppressions(struct check *c)
 		if (text[0] == '\0' || text[0] == '#')
 			continue;
 		if (c->suppressions == CHECK_PATTERNS)
-			lab_die(EXIT_USAGE, "%s: more than %d patterns", c->suppress_file, CHECK_PATTERNS);
+			lab_die(EXIT_USAGE, "%s: more than %d patterns", c->suppress_file,
+			    CHECK_PATTERNS);
 		c->suppression[c->suppressions++] = (struct suppression){strdup(text), number, 0};
 	}
 	fclose(f);
@@ -62,7 +63,7 @@ static bool is_suppressed(struct check *c, const char *chain)
 	return found;
 }
 
-/* ---- figures ---------------------------------------------------------------------------------------- */
+/* ---- figures --------------------------------------------------------------------------------- */
 
 /* Bytes never freed beside those that are suppressed; *most: the site with most of them. */
 static double leaked(struct check *c, const struct profile *p, const struct entry **most)
@@ -91,7 +92,8 @@ static const struct entry *most_of(const struct profile *p, enum measure m)
 	return most;
 }
 
-static void add(struct check *c, const char *name, const char *what, double found, double budget, bool bytes,
+static void add(struct check *c, const char *name, const char *what, double found, double budget,
+    bool bytes,
     const char *whose, const struct entry *most, enum measure m)
 {
 	struct check_result *const r = &c->result[c->results++];
@@ -104,7 +106,8 @@ static void add(struct check *c, const char *name, const char *what, double foun
 	    bytes ? units_bytes(y, budget) : units_count(y, budget));
 	if (r->broken && most != NULL)
 		snprintf(r->text + n, sizeof r->text - (size_t)n, "; most, %s, at %.300s",
-		    bytes ? units_bytes(z, most->value[m]) : units_count(z, most->value[m]), most->name);
+		    bytes ? units_bytes(z, most->value[m]) : units_count(z, most->value[m]),
+		    most->name);
 }
 
 static void check_amounts(struct check *c)
@@ -117,10 +120,12 @@ static void check_amounts(struct check *c)
 		    most_of(&c->now, MEASURE_PEAK), MEASURE_PEAK);
 	if (c->max_leaked >= 0) {
 		const double found = leaked(c, &c->now, &most);
-		add(c, "max-leaked", "never freed", found, c->max_leaked, true, whose, most, MEASURE_END);
+		add(c, "max-leaked", "never freed", found, c->max_leaked, true, whose, most,
+		    MEASURE_END);
 	}
 	if (c->max_calls >= 0)
-		add(c, "max-calls", "allocations", c->now.all.value[MEASURE_CALLS], c->max_calls, false, whose,
+		add(c, "max-calls", "allocations", c->now.all.value[MEASURE_CALLS], c->max_calls,
+		    false, whose,
 		    most_of(&c->now, MEASURE_CALLS), MEASURE_CALLS);
 }
 
@@ -148,11 +153,14 @@ static void check_baseline(struct check *c)
 	const struct entry *most;
 
 	add(c, "baseline-peak", "peak", c->now.all.value[MEASURE_PEAK],
-	    c->then.all.value[MEASURE_PEAK] * times, true, whose, grown(c, MEASURE_PEAK), MEASURE_PEAK);
+	    c->then.all.value[MEASURE_PEAK] * times, true, whose, grown(c, MEASURE_PEAK),
+	    MEASURE_PEAK);
 	add(c, "baseline-calls", "allocations", c->now.all.value[MEASURE_CALLS],
-	    c->then.all.value[MEASURE_CALLS] * times, false, whose, grown(c, MEASURE_CALLS), MEASURE_CALLS);
+	    c->then.all.value[MEASURE_CALLS] * times, false, whose, grown(c, MEASURE_CALLS),
+	    MEASURE_CALLS);
 	const double was = leaked(c, &c->then, &most), found = leaked(c, &c->now, &most);
-	add(c, "baseline-leaked", "never freed", found, was * times, true, whose, grown(c, MEASURE_END),
+	add(c, "baseline-leaked", "never freed", found, was * times, true, whose,
+	    grown(c, MEASURE_END),
 	    MEASURE_END);
 }
 
@@ -169,10 +177,12 @@ static void read_profile(struct profile *p, const char *path)
 void check_run(struct check *c)
 {
 	if (c->max_peak < 0 && c->max_leaked < 0 && c->max_calls < 0 && c->baseline == NULL)
-		lab_die(EXIT_USAGE, "no budget: give --max-peak, --max-leaked, --max-calls or --baseline");
+		lab_die(EXIT_USAGE, "no budget: give --max-peak, --max-leaked, --max-calls or "
+		    "--baseline");
 	if (c->max_peak >= 0 && c->max_leaked > c->max_peak)
-		lab_die(EXIT_USAGE, "these budgets contradict each other: --max-leaked allows more than --max-peak, "
-		                    "and what is never freed is live at the peak");
+		lab_die(EXIT_USAGE, "these budgets contradict each other: --max-leaked allows "
+		                    "more than --max-peak, and what is never freed is live at the "
+		                    "peak");
 	if (c->suppress_file != NULL)
 		read_suppressions(c);
 	read_profile(&c->now, c->path);
@@ -183,7 +193,8 @@ void check_run(struct check *c)
 		check_baseline(c);
 	for (size_t i = 0; i < c->suppressions; i++)
 		if (c->suppression[i].used == 0 && (c->max_leaked >= 0 || c->baseline != NULL))
-			lab_say("%s:%zu: '%s' matches nothing that leaks: it can go", c->suppress_file,
+			lab_say("%s:%zu: '%s' matches nothing that leaks: it can go",
+			    c->suppress_file,
 			    c->suppression[i].line, c->suppression[i].pattern);
 }
 
@@ -195,7 +206,7 @@ bool check_is_broken(const struct check *c)
 	return false;
 }
 
-/* ---- what is printed -------------------------------------------------------------------------------- */
+/* ---- what is printed ------------------------------------------------------------------------- */
 
 /* XML 1.0 has no control characters, also not as references. */
 static void put_xml(FILE *out, const char *text)
@@ -225,8 +236,8 @@ static void write_junit(const struct check *c)
 	for (size_t i = 0; i < c->results; i++)
 		broken += c->result[i].broken;
 	fprintf(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n"
-	             "<testsuite name=\"dmm check\" tests=\"%zu\" failures=\"%zu\" errors=\"0\" skipped=\"0\" "
-	             "time=\"%.3f\">\n",
+	             "<testsuite name=\"dmm check\" tests=\"%zu\" failures=\"%zu\" errors=\"0\" "
+	             "skipped=\"0\" time=\"%.3f\">\n",
 	    c->results, broken, c->now.seconds);
 	for (size_t i = 0; i < c->results; i++) {
 		const struct check_result *const r = &c->result[i];

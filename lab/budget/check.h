@@ -1,8 +1,8 @@
 /* check.h - budgets for a program's memory: kept, or broken and by how much.
  *
- * A budget is an amount, or a share more than a baseline recording has.  Leaks are what was never freed;
- * a suppression is a pattern (fnmatch) of a function name, and leaves out each site that has it in its
- * chain of calls.
+ * A budget is an amount, or a share more than a baseline recording has.  Leaks are what was never
+ * freed; a suppression is a pattern (fnmatch) of a function name, and leaves out each site that has
+ * it in its chain of calls.
  */
 #ifndef LAB_BUDGET_CHECK_H
 #define LAB_BUDGET_CHECK_H

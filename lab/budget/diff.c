@@ -13,14 +13,16 @@ static void open_side(struct side *s, const char *paths)
 	struct trace_error e;
 
 	CHECK(copy != NULL);
-	for (char *save, *path = strtok_r(copy, ",", &save); path != NULL; path = strtok_r(NULL, ",", &save)) {
+	for (char *save, *path = strtok_r(copy, ",", &save); path != NULL;
+	    path = strtok_r(NULL, ",", &save)) {
 		if (s->runs == DIFF_RUNS)
 			lab_die(EXIT_USAGE, "more than %d recordings on one side", DIFF_RUNS);
 		struct profile *const p = &s->run[s->runs++];
 		if (!profile_read(p, strdup(path), &e))
 			lab_die(EXIT_FAULT, "%s: %s", path, e.text);
 		if (p->all.value[MEASURE_CALLS] == 0)
-			lab_die(EXIT_FAULT, "%s: nothing is allocated in it; dmm info tells why", path);
+			lab_die(EXIT_FAULT, "%s: nothing is allocated in it; dmm info tells why",
+			    path);
 	}
 	free(copy);
 	if (s->runs == 0)
@@ -47,10 +49,12 @@ static const char *program_of(const char *command, size_t *len)
 static void refuse_others(const struct profile *a, const struct profile *b)
 {
 	size_t len_a, len_b;
-	const char *const x = program_of(a->command, &len_a), *const y = program_of(b->command, &len_b);
+	const char *const x = program_of(a->command, &len_a),
+	    *const y = program_of(b->command, &len_b);
 
 	if (len_a != 0 && len_b != 0 && (len_a != len_b || memcmp(x, y, len_a) != 0))
-		lab_die(EXIT_USAGE, "%s is a recording of %.*s, and %s one of %.*s; --any compares them all the same",
+		lab_die(EXIT_USAGE, "%s is a recording of %.*s, and %s one of %.*s; --any "
+		    "compares them all the same",
 		    a->path, (int)len_a, x, b->path, (int)len_b, y);
 }
 
@@ -80,7 +84,8 @@ static double usual_noise(const struct diff *d, enum measure m, double least)
 }
 
 /* a, b: the value in each run. */
-static struct change judge(const struct diff *d, const char *name, enum measure m, double *a, double *b)
+static struct change judge(const struct diff *d, const char *name, enum measure m, double *a,
+    double *b)
 {
 	const double least = m == MEASURE_CALLS ? DIFF_LEAST_CALLS : DIFF_LEAST_BYTES;
 	struct change c = {.name = name};
@@ -90,7 +95,8 @@ static struct change judge(const struct diff *d, const char *name, enum measure 
 	c.after = median(b, d->b.runs, &spread_b);
 	const bool repeated = d->a.runs > 2 && d->b.runs > 2;
 	c.noise = repeated ? fmax(least, 1.5 * fmax(spread_a, spread_b)) : usual_noise(d, m, least);
-	/* A busy machine stretches some parts of a run: one run tells nothing about averages over time. */
+	/* A busy machine stretches some parts of a run: one run tells nothing about averages
+	 * over time. */
 	c.counts = fabs(c.after - c.before) > c.noise && (repeated || m != MEASURE_MEAN);
 	return c;
 }
@@ -148,12 +154,14 @@ static void list_sites(struct diff *d)
 	d->sites.change = calloc(room, sizeof *d->sites.change);
 	CHECK(d->sites.change != NULL);
 	for (size_t i = 0; i < d->a.runs + d->b.runs; i++) {
-		const struct profile *const p = i < d->a.runs ? &d->a.run[i] : &d->b.run[i - d->a.runs];
+		const struct profile *const p = i < d->a.runs ? &d->a.run[i]
+		    : &d->b.run[i - d->a.runs];
 		for (size_t k = 0; k < p->sites; k++) {
 			bool seen = false;
 			for (size_t before = 0; before < i && !seen; before++)
 				seen = profile_site(before < d->a.runs ? &d->a.run[before]
-				                                       : &d->b.run[before - d->a.runs],
+				                                       : &d->b.run[before -
+				                                       d->a.runs],
 				           p->site[k].name) != NULL;
 			if (!seen)
 				d->sites.change[d->sites.count++] = judge_site(d, p->site[k].name);

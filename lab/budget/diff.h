@@ -1,8 +1,8 @@
 /* diff.h - what changed between two programs' recordings, by call site and by size.
  *
- * Each side is one recording or several of the same program.  A difference counts if it is larger than
- * what runs of one side differ among themselves.  With fewer than three recordings on a side nothing is
- * known about that: DIFF_USUAL is taken for it, and averages over time never count.
+ * Each side is one recording or several of the same program.  A difference counts if it is larger
+ * than what runs of one side differ among themselves.  With fewer than three recordings on a side
+ * nothing is known about that: DIFF_USUAL is taken for it, and averages over time never count.
  */
 #ifndef LAB_BUDGET_DIFF_H
 #define LAB_BUDGET_DIFF_H
@@ -37,8 +37,8 @@ struct diff {
 	struct change_list sites, sizes;
 };
 
-/* Comma-separated paths.  Exits with a message where one cannot be read, or where two recordings are of
- * different programs (any: that is what the user wants). */
+/* Comma-separated paths.  Exits with a message where one cannot be read, or where two recordings
+ * are of different programs (any: that is what the user wants). */
 void diff_open(struct diff *d, const char *before, const char *after, enum measure by, bool any);
 void diff_close(struct diff *d);
 /* Does anything count? */

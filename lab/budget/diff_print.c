@@ -12,7 +12,8 @@ static void put_value(struct table *t, enum measure m, double value)
 {
 	char text[UNITS_LEN];
 
-	table_cell(t, "%s", m == MEASURE_CALLS ? units_count(text, value) : units_bytes(text, value));
+	table_cell(t, "%s", m == MEASURE_CALLS ? units_count(text, value)
+	    : units_bytes(text, value));
 }
 
 static void put_change(struct table *t, enum measure m, const struct change *c)
@@ -46,16 +47,19 @@ static void print_all(const struct diff *d, FILE *out)
 	for (enum measure m = 0; m < MEASURES; m++) {
 		table_cell(&t, "%s", measure_names[m]);
 		put_change(&t, m, &d->all[m]);
-		table_cell(&t, "%s", d->all[m].counts ? "" : is_judged(d, m) ? "within noise" : "not judged");
+		table_cell(&t, "%s", d->all[m].counts ? "" : is_judged(d, m) ? "within noise"
+		    : "not judged");
 	}
 	table_text(&t, out);
 	table_end(&t);
 }
 
-static void print_list(const struct diff *d, const struct change_list *l, const char *title, size_t top,
+static void print_list(const struct diff *d, const struct change_list *l, const char *title,
+    size_t top,
     FILE *out)
 {
-	const struct column columns[] = {{"before", true}, {"after", true}, {"change", true}, {"", true},
+	const struct column columns[] = {{"before", true}, {"after", true}, {"change", true},
+	    {"", true},
 	    {title, false}};
 	struct table t;
 
@@ -85,8 +89,9 @@ void diff_text(const struct diff *d, size_t top, FILE *out)
 	snprintf(title, sizeof title, "%s, by size", measure_names[d->by]);
 	print_list(d, &d->sizes, title, top, out);
 	if (d->a.runs < 3 || d->b.runs < 3)
-		fprintf(out, "\nnoise is taken as %.0f %% of the whole, and averages are not judged; with three "
-		             "recordings on each side noise is measured: dmm diff A1,A2,A3 B1,B2,B3\n",
+		fprintf(out, "\nnoise is taken as %.0f %% of the whole, and averages are not "
+		             "judged; with three recordings on each side noise is measured: dmm "
+		             "diff A1,A2,A3 B1,B2,B3\n",
 		    100 * DIFF_USUAL);
 }
 
@@ -120,7 +125,8 @@ static void put_side(struct json *j, const char *key, const struct side *s)
 
 void diff_json(const struct diff *d, FILE *out)
 {
-	static const char *const keys[MEASURES] = {"calls", "asked_bytes", "peak_bytes", "mean_bytes", "end_bytes"};
+	static const char *const keys[MEASURES] = {"calls", "asked_bytes", "peak_bytes",
+	    "mean_bytes", "end_bytes"};
 	struct json j;
 
 	json_begin(&j, out);

@@ -1,7 +1,7 @@
 /* profile.c - see profile.h.
  *
- * What was live at the peak is not copied at each new peak: a counter remembers its value as of the peak
- * that was current when it last changed, and catches up when it changes again.
+ * What was live at the peak is not copied at each new peak: a counter remembers its value as of the
+ * peak that was current when it last changed, and catches up when it changes again.
  */
 #include "budget/profile.h"
 
@@ -31,7 +31,7 @@ struct pass {
 	bool timeless;
 };
 
-/* ---- counting ------------------------------------------------------------------------------------ */
+/* ---- counting -------------------------------------------------------------------------------- */
 
 static void change(struct pass *p, struct counter *c, uint64_t more, uint64_t less)
 {
@@ -118,9 +118,10 @@ static bool read_all(struct pass *p, struct trace_error *e)
 	return r == 0;
 }
 
-/* ---- names ----------------------------------------------------------------------------------------- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
-/* "f" of "f (file.c:12)": a name that contains " (" begins the line's parenthesis at the last one. */
+/* "f" of "f (file.c:12)": a name that contains " (" begins the line's parenthesis at the last
+ * one. */
 static size_t name_len(const char *name)
 {
 	const char *last = NULL;
@@ -143,7 +144,8 @@ static char *site_name(const struct pass *p, struct symbols *symbols, uint32_t s
 	const char *names[SYMBOLS_DEPTH];
 	const size_t count = symbols_path(symbols, p->stream.reader, stack, names, NULL);
 	for (size_t depth = 0; depth < count && depth < PROFILE_FRAMES; depth++)
-		fprintf(out, "%s%.*s", depth != 0 ? " <- " : "", (int)name_len(names[depth]), names[depth]);
+		fprintf(out, "%s%.*s", depth != 0 ? " <- " : "", (int)name_len(names[depth]),
+		    names[depth]);
 	return fclose(out) == 0 ? text : NULL;
 }
 

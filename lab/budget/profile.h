@@ -1,11 +1,12 @@
-/* profile.h - a recording summed up by call site and by size, so that two recordings can be compared.
+/* profile.h - a recording summed up by call site and by size, so that two recordings can be
+ * compared.
  *
- *   site   equal chains of function names, innermost first, without lines and addresses: these change with
- *          each build
+ *   site   equal chains of function names, innermost first, without lines and addresses: these
+ *          change with each build
  *   size   requests by power of two
  *
- * Of each: calls and bytes asked for; bytes live at the moment of the program's peak, on average over its
- * run, and at its end.  One pass over the recording; about 150 bytes a call site.
+ * Of each: calls and bytes asked for; bytes live at the moment of the program's peak, on average
+ * over its run, and at its end.  One pass over the recording; about 150 bytes a call site.
  */
 #ifndef LAB_BUDGET_PROFILE_H
 #define LAB_BUDGET_PROFILE_H

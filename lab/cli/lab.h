@@ -13,7 +13,9 @@
 
 enum {
 	EXIT_FINE = 0,
-	EXIT_FAULT = 1, /* something is wrong with what dmm was asked to look at; also: a file is missing or damaged */
+	/* something is wrong with what dmm was asked to look at; also: a file is missing or
+	 * damaged */
+	EXIT_FAULT = 1,
 	EXIT_USAGE = 2,
 	EXIT_OURS = 125, /* dmm itself failed: no memory, no right to look, nowhere to write */
 	EXIT_NOT_EXECUTABLE = 126,
@@ -32,7 +34,8 @@ struct command {
 __attribute__((format(printf, 1, 2))) void lab_say(const char *format, ...);
 /* The same, then exit(status). */
 __attribute__((format(printf, 2, 3), noreturn)) void lab_die(int status, const char *format, ...);
-/* "dmm: unknown WHAT 'WORD'; did you mean 'NEAREST'?", then exit(EXIT_USAGE).  names: NULL ends it. */
+/* "dmm: unknown WHAT 'WORD'; did you mean 'NEAREST'?", then exit(EXIT_USAGE).  names: NULL ends
+ * it. */
 __attribute__((noreturn)) void lab_unknown(const char *what, const char *word,
     const char *const *names);
 /* The last line on stderr: the command that one would run next.  argv (may be NULL) is appended,

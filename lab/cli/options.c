@@ -54,7 +54,8 @@ static bool look_at_long(const struct argp *argp, const char *word)
 		if (strncmp(names[i], word, n) != 0)
 			continue;
 		const struct argp_option *const o = option_of_name(argp, word, n);
-		return o != NULL && o->arg != NULL && !(o->flags & OPTION_ARG_OPTIONAL) && word[n] == '\0';
+		return o != NULL && o->arg != NULL && !(o->flags & OPTION_ARG_OPTIONAL) &&
+		    word[n] == '\0';
 	}
 	char bare[64];
 	snprintf(bare, sizeof bare, "%.*s", (int)n, word);
@@ -111,7 +112,8 @@ size_t option_count(const char *name, const char *arg, size_t least)
 	errno = 0;
 	const unsigned long long value = strtoull(arg, &end, 10);
 	if (!isdigit((unsigned char)arg[0]) || *end != '\0' || errno != 0 || value < least)
-		lab_die(EXIT_USAGE, "--%s=%s: a number of at least %zu is wanted", name, arg, least);
+		lab_die(EXIT_USAGE, "--%s=%s: a number of at least %zu is wanted", name, arg,
+		    least);
 	return value;
 }
 
@@ -138,7 +140,8 @@ size_t option_bytes(const char *name, const char *arg)
 	const int shift = unit != NULL ? 10 * (int)(unit - units + 1) : 0;
 	if (unit != NULL)
 		end++;
-	if (!isdigit((unsigned char)arg[0]) || *end != '\0' || errno != 0 || value >> (63 - shift) != 0)
+	if (!isdigit((unsigned char)arg[0]) || *end != '\0' || errno != 0 ||
+	    value >> (63 - shift) != 0)
 		lab_die(EXIT_USAGE, "--%s=%s: bytes are wanted, e.g. 512M or 1G", name, arg);
 	return value << shift;
 }

@@ -12,7 +12,8 @@ enum { BUFFERS = 8, ESCAPED = 4 }; /* \x1b */
 size_t plain_decode(const char *text, unsigned *character)
 {
 	const unsigned char *const s = (const unsigned char *)text;
-	const size_t n = s[0] < 0x80 ? 1 : s[0] >= 0xc2 && s[0] < 0xe0 ? 2 : (s[0] & 0xf0) == 0xe0 ? 3
+	const size_t n = s[0] < 0x80 ? 1 : s[0] >= 0xc2 && s[0] < 0xe0 ? 2 : (s[0] & 0xf0) == 0xe0
+	    ? 3
 	    : s[0] >= 0xf0 && s[0] < 0xf5 ? 4 : 0;
 	unsigned c = n <= 1 ? s[0] : s[0] & (0x7fu >> n);
 
@@ -54,7 +55,8 @@ void plain_put(FILE *out, const char *text)
 	while (*text != '\0') {
 		const size_t n = harmless(text, true);
 		if (n == 0)
-			fwrite(escaped, 1, (size_t)(escape(escaped, (unsigned char)*text) - escaped), out);
+			fwrite(escaped, 1, (size_t)(escape(escaped,
+			    (unsigned char)*text) - escaped), out);
 		fwrite(text, 1, n, out);
 		text += n != 0 ? n : 1;
 	}

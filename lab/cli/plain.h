@@ -1,8 +1,8 @@
 /* plain.h - text of others, fit for a terminal.
  *
- * A thread, a process, a file or an argument may be named so that a terminal obeys it: change colours, titles,
- * what was printed before.  Whoever prints such a name prints plain(name).  Machine formats need it not: JSON
- * has escapes of its own.
+ * A thread, a process, a file or an argument may be named so that a terminal obeys it: change
+ * colours, titles, what was printed before.  Whoever prints such a name prints plain(name).
+ * Machine formats need it not: JSON has escapes of its own.
  */
 #ifndef LAB_CLI_PLAIN_H
 #define LAB_CLI_PLAIN_H
@@ -11,9 +11,10 @@
 #include <stddef.h>
 #include <stdio.h>
 
-/* Control characters (also those beyond ASCII, and the marks that turn the direction of writing), and bytes
- * that are no UTF-8, as \n, \t or \x1b; all else as it is.  Returns `text` itself where nothing is to be done,
- * else one of 8 buffers that are used by turns: print it before the 8th call from here.  Each thread has its own. */
+/* Control characters (also those beyond ASCII, and the marks that turn the direction of writing),
+ * and bytes that are no UTF-8, as \n, \t or \x1b; all else as it is.  Returns `text` itself where
+ * nothing is to be done, else one of 8 buffers that are used by turns: print it before the 8th
+ * call from here.  Each thread has its own. */
 const char *plain(const char *text);
 /* The same, but lines stay lines. */
 const char *plain_lines(const char *text);

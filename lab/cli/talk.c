@@ -8,7 +8,8 @@
 #include "cli/lab.h"
 #include "cli/plain.h"
 
-enum { LINE = 4096 }; /* bytes; what is longer is printed as it is cut off where there is no memory */
+/* bytes; what is longer is printed as it is cut off where there is no memory */
+enum { LINE = 4096 };
 
 /* It must speak also when there is no memory. */
 static void put(const char *format, va_list args)
@@ -17,7 +18,8 @@ static void put(const char *format, va_list args)
 	va_list again;
 
 	va_copy(again, args);
-	if (vsnprintf(text, sizeof text, format, args) >= LINE && vasprintf(&longer, format, again) < 0)
+	if (vsnprintf(text, sizeof text, format, args) >= LINE &&
+	    vasprintf(&longer, format, again) < 0)
 		longer = NULL;
 	va_end(again);
 	plain_put(stderr, longer != NULL ? longer : text);
@@ -74,7 +76,8 @@ static void put_quoted(const char *word)
 	if (plain(word) != word) { /* the shell's own way to write such bytes */
 		fputs("$'", stderr);
 		for (const char *s = word; *s != '\0'; s++)
-			fprintf(stderr, (unsigned char)(*s - ' ') < 95 && *s != '\'' && *s != '\\' ? "%c" : "\\x%02x",
+			fprintf(stderr, (unsigned char)(*s - ' ') < 95 && *s != '\'' && *s != '\\'
+			    ? "%c" : "\\x%02x",
 			    (unsigned char)*s);
 		fputc('\'', stderr);
 		return;

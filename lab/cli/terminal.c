@@ -65,7 +65,8 @@ static void on_stop(int number)
 
 static void handle(int signal, void (*handler)(int))
 {
-	const struct sigaction action = {.sa_handler = handler}; /* no SA_RESTART: poll shall return */
+	/* no SA_RESTART: poll shall return */
+	const struct sigaction action = {.sa_handler = handler};
 	sigaction(signal, &action, NULL);
 }
 
@@ -129,7 +130,8 @@ static void put_rows(const char *text, size_t rows)
 
 void terminal_status(const char *status, bool colour)
 {
-	printf("\033[%zu;1H%s%.*s%s\033[K", terminal_rows(), colour ? "\033[7m" : "", (int)terminal_columns() - 1,
+	printf("\033[%zu;1H%s%.*s%s\033[K", terminal_rows(), colour ? "\033[7m" : "",
+	    (int)terminal_columns() - 1,
 	    status, colour ? "\033[0m" : "");
 	fflush(stdout);
 }

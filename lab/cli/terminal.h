@@ -1,7 +1,8 @@
-/* terminal.h - a full screen and single keys, by plain escape sequences: for what is walked or watched.
+/* terminal.h - a full screen and single keys, by plain escape sequences: for what is walked or
+ * watched.
  *
- * The terminal is as it was after terminal_leave(), after a signal that ends the program, and while the
- * program is stopped by Ctrl-Z.  One at a time; not thread-safe.
+ * The terminal is as it was after terminal_leave(), after a signal that ends the program, and while
+ * the program is stopped by Ctrl-Z.  One at a time; not thread-safe.
  */
 #ifndef LAB_CLI_TERMINAL_H
 #define LAB_CLI_TERMINAL_H
@@ -19,7 +20,8 @@ size_t terminal_columns(void);
 
 /* The last row alone. */
 void terminal_status(const char *status, bool colour);
-/* Text from the top left, at most so many rows as there are but one; the last row shows `status`. */
+/* Text from the top left, at most so many rows as there are but one; the last row shows
+ * `status`. */
 void terminal_put(const char *text, const char *status, bool colour);
 
 enum { KEY_NONE = -1, KEY_RIGHT = 0x100, KEY_LEFT, KEY_ESCAPE, KEY_RESIZED, KEY_CLOSED };

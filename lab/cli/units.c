@@ -62,7 +62,8 @@ char *units_change(char buf[UNITS_LEN], double ratio, const char *noun)
 	else if (ratio >= 2)
 		snprintf(buf, UNITS_LEN, "%.3g times the %s", ratio, noun);
 	else
-		snprintf(buf, UNITS_LEN, "%.0f %% %s %s", percent, ratio < 1 ? "less" : "more", noun);
+		snprintf(buf, UNITS_LEN, "%.0f %% %s %s", percent, ratio < 1 ? "less" : "more",
+		    noun);
 	return buf;
 }
 
@@ -73,7 +74,8 @@ bool units_parse_bytes(const char *text, uint64_t *bytes)
 
 	errno = 0;
 	const unsigned long long x = strtoull(text, &end, 10);
-	const char *const letter = *end != '\0' ? strchr(letters, toupper((unsigned char)*end)) : NULL;
+	const char *const letter = *end != '\0' ? strchr(letters, toupper((unsigned char)*end))
+	    : NULL;
 	const unsigned shift = letter != NULL ? 10 * (unsigned)(letter - letters + 1) : 0;
 
 	end += letter != NULL;
@@ -82,5 +84,6 @@ bool units_parse_bytes(const char *text, uint64_t *bytes)
 	if (*end == 'B')
 		end++;
 	*bytes = x << shift;
-	return errno == 0 && text[0] >= '0' && text[0] <= '9' && *end == '\0' && x <= UINT64_MAX >> 1 >> shift;
+	return errno == 0 && text[0] >= '0' && text[0] <= '9' && *end == '\0' &&
+	    x <= UINT64_MAX >> 1 >> shift;
 }

@@ -26,7 +26,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		break;
 	case ARGP_KEY_ARG:
 		if (r->path != NULL)
-			lab_die(EXIT_USAGE, "advise takes one recording, and got '%s' as well", arg);
+			lab_die(EXIT_USAGE, "advise takes one recording, and got '%s' as well",
+			    arg);
 		r->path = arg;
 		break;
 	default:
@@ -45,11 +46,12 @@ int cmd_advise(int argc, char **argv)
 	static const struct argp argp = {.options = options,
 	    .parser = parse,
 	    .args_doc = "T",
-	    .doc = "Say what is wrong with a recorded program's memory, by call site, and which allocator would "
-	           "serve it better.\v"
-	           "First come growth, pinned pages, retained memory, oversized requests and churn. Then slab is "
-	           "compared with the malloc that the program had: both replay the recording in simulated memory, on "
-	           "the recording's clock. The advice is the least product of average memory and time."};
+	    .doc = "Say what is wrong with a recorded program's memory, by call site, and which "
+	           "allocator would serve it better.\v"
+	           "First come growth, pinned pages, retained memory, oversized requests and "
+	           "churn. Then slab is compared with the malloc that the program had: both "
+	           "replay the recording in simulated memory, on the recording's clock. The "
+	           "advice is the least product of average memory and time."};
 	static struct tune_recording rec;
 	static struct advice a;
 	struct request r = {0};

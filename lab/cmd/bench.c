@@ -10,7 +10,8 @@
 static const struct bench_suite bench_suites[] = {
     {"lecture", "each claim of the lecture, measured; its summary table", true, bench_lecture},
     {"cos217", "the classical patterns: CPU seconds and footprint", true, bench_cos217},
-    {"options", "the appendix's techniques: how much of the footprint is payload", true, bench_techniques},
+    {"options", "the appendix's techniques: how much of the footprint is payload", true,
+        bench_techniques},
     {"patterns", "programs that allocate, under every allocator", false, bench_patterns},
 };
 
@@ -54,7 +55,8 @@ enum { OPTION_SUITE = OPTION_OWN, OPTION_SYSTEMS, OPTION_LIST, OPTION_TIMEOUT,
 static const struct argp_option options[] = {
     {"suite", OPTION_SUITE, "SUITE", 0, "lecture, cos217, options or patterns (lecture)", 0},
     {"systems", OPTION_SYSTEMS, "S,..", 0, "Designs to measure, also NAME=PATH.so (all)", 0},
-    {"peers", OPTION_PEERS, "auto|none|P,..", 0, "patterns: other allocators, also NAME=PATH.so (auto)", 0},
+    {"peers", OPTION_PEERS, "auto|none|P,..", 0,
+        "patterns: other allocators, also NAME=PATH.so (auto)", 0},
     {"runs", OPTION_RUNS, "N", 0, "patterns: runs of each program (5)", 0},
     {"list", OPTION_LIST, NULL, 0, "Only say what the suite consists of", 0},
     {"timeout", OPTION_TIMEOUT, "SECONDS", 0, "Stop a single measurement after that time (10)", 0},

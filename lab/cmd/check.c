@@ -6,7 +6,8 @@
 #include "cmd/commands.h"
 
 enum {
-	KEY_PEAK = OPTION_OWN, KEY_LEAKED, KEY_CALLS, KEY_BASELINE, KEY_TOLERANCE, KEY_SUPPRESS, KEY_JUNIT, KEY_FORM
+	KEY_PEAK = OPTION_OWN, KEY_LEAKED, KEY_CALLS, KEY_BASELINE, KEY_TOLERANCE, KEY_SUPPRESS,
+	    KEY_JUNIT, KEY_FORM
 };
 
 static double share_of(const char *arg)
@@ -15,7 +16,8 @@ static double share_of(const char *arg)
 
 	errno = 0;
 	const double percent = strtod(arg, &end);
-	if (end == arg || (*end != '\0' && (*end != '%' || end[1] != '\0')) || !(percent >= 0) || percent > 1e6)
+	if (end == arg || (*end != '\0' && (*end != '%' || end[1] != '\0')) || !(percent >= 0) ||
+	    percent > 1e6)
 		lab_die(EXIT_USAGE, "--tolerance=%s: a share in percent, from 0 up", arg);
 	return percent / 100;
 }
@@ -68,19 +70,22 @@ int cmd_check(int argc, char **argv)
 	    {"max-leaked", KEY_LEAKED, "BYTES", 0, "Bytes never freed, at most", 0},
 	    {"max-calls", KEY_CALLS, "N", 0, "Allocations, at most", 0},
 	    {"baseline", KEY_BASELINE, "T0", 0, "No more of each than this recording has", 0},
-	    {"tolerance", KEY_TOLERANCE, "PERCENT", 0, "So much more than the baseline is allowed (5)", 0},
+	    {"tolerance", KEY_TOLERANCE, "PERCENT", 0,
+	        "So much more than the baseline is allowed (5)", 0},
 	    {"suppress", KEY_SUPPRESS, "F", 0,
-	        "A pattern of function names a line: what such a function, or one that it called, never freed does "
-	        "not count", 0},
+	        "A pattern of function names a line: what such a function, or one that it called, "
+	        "never freed does not count", 0},
 	    {"junit", KEY_JUNIT, "F.xml", 0, "Also write the results as JUnit XML", 0},
-	    {"format", KEY_FORM, "text|github|json", 0, "Form of the results; github: workflow annotations (text)", 0},
+	    {"format", KEY_FORM, "text|github|json", 0,
+	        "Form of the results; github: workflow annotations (text)", 0},
 	    {0}};
 	static const struct argp argp = {.options = options,
 	    .parser = parse,
 	    .args_doc = "T",
 	    .doc = "Hold a recording against budgets: one line each.\v"
 	           "Exit status 1: a budget is broken, or a recording cannot be read."};
-	static struct check c = {.max_peak = -1, .max_leaked = -1, .max_calls = -1, .tolerance = 0.05};
+	static struct check c = {.max_peak = -1, .max_leaked = -1, .max_calls = -1,
+	    .tolerance = 0.05};
 
 	options_parse(&argp, argc, argv, &c);
 	if (c.path == NULL)

@@ -41,20 +41,23 @@ static const struct argp_option options[] = {
     {"peers", KEY_PEERS, "auto|none|P,..", 0,
         "Other allocators (auto: those installed), also NAME=PATH.so[?VAR=VALUE&..]", 0},
     {"runs", KEY_RUNS, "N", 0, "Runs of each (6, the fewest that give 95 % intervals)", 0},
-    {"timeout", KEY_TIMEOUT, "S", 0, "Seconds after which a run is stopped (20 times glibc's, at least 10)",
+    {"timeout", KEY_TIMEOUT, "S", 0,
+        "Seconds after which a run is stopped (20 times glibc's, at least 10)",
         0},
     {"thp", KEY_THP, "as-is|off|both", 0, "Transparent huge pages (as-is)", 0},
     {"warm", KEY_WARM, "BYTES", 0, "Memory to touch and free before each run (1G; 0: none)", 0},
-    {"check-output", KEY_CHECK_OUTPUT, NULL, 0, "Standard output must be the same as under glibc", 0},
+    {"check-output", KEY_CHECK_OUTPUT, NULL, 0, "Standard output must be the same as under glibc",
+        0},
     {"by", KEY_BY, "trade|time|cpu|peak|mean|end", 0,
-        "The figure that decides: trade, time on the clock times average memory; time alone; user + system "
-        "time, which a busy machine disturbs less; or resident memory at its peak, on average, or just "
-        "before the end (trade)",
+        "The figure that decides: trade, time on the clock times average memory; time alone; user "
+        "+ system time, which a busy machine disturbs less; or resident memory at its peak, on "
+        "average, or just before the end (trade)",
         0},
     {"server", KEY_SERVER, NULL, 0, "PROGRAM is a server: start it, drive it, stop it", 0},
     {"drive", KEY_DRIVE, "CMD", 0, "The shell command that drives the server", 0},
     {"report", KEY_REPORT, "F.html", 0,
-        "Also write a page: this scoreboard, and the heap of the program, which one more run records", 0},
+        "Also write a page: this scoreboard, and the heap of the program, which one more run "
+        "records", 0},
     OPTION_FORMAT_LINE,
     {0},
 };
@@ -62,7 +65,8 @@ static const struct argp_option options[] = {
 static void add_list(const char **lists, size_t *count, const char *arg)
 {
 	if (*count == LISTS_MAX)
-		lab_die(EXIT_USAGE, "more than %d lists of names; write one, with commas", LISTS_MAX);
+		lab_die(EXIT_USAGE, "more than %d lists of names; write one, with commas",
+		    LISTS_MAX);
 	lists[(*count)++] = arg;
 }
 
@@ -230,11 +234,12 @@ int cmd_compare(int argc, char **argv)
 	static const struct argp argp = {.options = options,
 	    .parser = parse,
 	    .args_doc = "-- PROGRAM [ARG...]",
-	    .doc = "Run a program on every design and on other allocators in turn, and say which is best "
-	           "for it.  glibc runs twice: the difference of the two is the noise.\v"
-	           "Standard input, if it is a file or a pipe with data, is given to every run from its "
-	           "beginning.  A run that is too slow is shown as such; exit status 1 means that an "
-	           "allocator was not loaded, crashed, or changed what the program did."};
+	    .doc = "Run a program on every design and on other allocators in turn, and say which "
+	           "is best for it.  glibc runs twice: the difference of the two is the noise.\v"
+	           "Standard input, if it is a file or a pipe with data, is given to every run "
+	           "from its beginning.  A run that is too slow is shown as such; exit status 1 "
+	           "means that an allocator was not loaded, crashed, or changed what the program "
+	           "did."};
 	static struct request r = {.c = {.runs = STATS_RUNS_FOR_95, .warm = WARM_DEFAULT}};
 
 	options_parse(&argp, argc, argv, &r);

@@ -22,7 +22,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		r->format = option_format(arg);
 		break;
 	case ARGP_KEY_ARG:
-		lab_die(EXIT_USAGE, "config takes no operand, but got '%s'; --conf=%s reads a file", arg, arg);
+		lab_die(EXIT_USAGE, "config takes no operand, but got '%s'; --conf=%s reads a file",
+		    arg, arg);
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
@@ -37,8 +38,8 @@ int cmd_config(int argc, char **argv)
 	    OPTION_FORMAT_LINE, {0}};
 	static const struct argp argp = {.options = options,
 	    .parser = parse,
-	    .doc = "Every setting of the designs, its value here and now, and where that came from: the "
-	           "design's default, DMM_CONF, or a file."};
+	    .doc = "Every setting of the designs, its value here and now, and where that came "
+	           "from: the design's default, DMM_CONF, or a file."};
 	struct config_order r = {0};
 
 	options_parse(&argp, argc, argv, &r);

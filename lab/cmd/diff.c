@@ -40,8 +40,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_ARG:
 		if (r->after != NULL)
 			lab_die(EXIT_USAGE,
-			    "diff takes two sides, and got '%s' as well; several recordings of one side stand in one "
-			    "word, with commas", arg);
+			    "diff takes two sides, and got '%s' as well; several recordings of "
+			    "one side stand in one word, with commas", arg);
 		*(r->before == NULL ? &r->before : &r->after) = arg;
 		break;
 	default:
@@ -54,18 +54,19 @@ int cmd_diff(int argc, char **argv)
 {
 	static const struct argp_option options[] = {
 	    {"by", KEY_BY, "calls|asked|peak|mean|end", 0,
-	        "What call sites and sizes are compared by: allocations, bytes asked for, or bytes live at the "
-	        "program's peak, on average, at its end (peak)", 0},
+	        "What call sites and sizes are compared by: allocations, bytes asked for, or "
+	        "bytes live at the program's peak, on average, at its end (peak)", 0},
 	    {"top", KEY_TOP, "N", 0, "Call sites and sizes to show (10)", 0},
 	    {"any", KEY_ANY, NULL, 0, "Compare recordings of different programs", 0},
-	    {"to", KEY_TO, "folded", 0, "A line a call site: frames, before, after; for differential flame graphs", 0},
+	    {"to", KEY_TO, "folded", 0,
+	        "A line a call site: frames, before, after; for differential flame graphs", 0},
 	    OPTION_FORMAT_LINE, {0}};
 	static const struct argp argp = {.options = options,
 	    .parser = parse,
 	    .args_doc = "BEFORE[,BEFORE..] AFTER[,AFTER..]",
 	    .doc = "Compare two recordings of a program, by call site and by size.\v"
-	           "With three recordings on each side, what runs of one side differ by is the noise, and a "
-	           "difference must exceed it. Exit status 1: something differs."};
+	           "With three recordings on each side, what runs of one side differ by is the "
+	           "noise, and a difference must exceed it. Exit status 1: something differs."};
 	static struct diff d;
 	struct request r = {.by = MEASURE_PEAK, .top = 10};
 

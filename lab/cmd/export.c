@@ -36,7 +36,8 @@ int cmd_export(int argc, char **argv)
 {
 	static const struct argp_option options[] = {
 	    {"to", KEY_TO, "folded|dhat|csv", 0, "The form (folded)", 0},
-	    {"what", KEY_WHAT, "allocated|leaked|peak", 0, "Which bytes a folded stack counts (allocated)", 0},
+	    {"what", KEY_WHAT, "allocated|leaked|peak", 0,
+	        "Which bytes a folded stack counts (allocated)", 0},
 	    {"output", 'o', "F", 0, "Write to F, not to stdout", 0},
 	    {0}};
 	static const struct argp argp = {.options = options,

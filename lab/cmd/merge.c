@@ -101,12 +101,13 @@ static void check_jobs(struct request *r)
 	free(line);
 	fclose(f);
 	if (missing != 0)
-		lab_say("%zu of %zu planned cells have no result yet; run the jobs again, what is done is not redone",
+		lab_say("%zu of %zu planned cells have no result yet; run the jobs again, what is "
+		    "done is not redone",
 		    missing, all);
 	r->fault |= missing != 0;
 }
 
-/* ---- groups: one recording, one kind, one set of options ----------------------------------------- */
+/* ---- groups: one recording, one kind, one set of options ------------------------------------- */
 
 static int compare_cells(const void *x, const void *y)
 {
@@ -120,7 +121,8 @@ static int compare_cells(const void *x, const void *y)
 	return d;
 }
 
-/* In the order in which one would list them: by repeat, so that each name first comes in repeat 1. */
+/* In the order in which one would list them: by repeat, so that each name first comes in repeat
+ * 1. */
 static int compare_all(const void *x, const void *y)
 {
 	const struct merge_cell *const a = x, *const b = y;
@@ -143,7 +145,8 @@ static void check_binaries(const struct merge_cell *const *cells, size_t n)
 			if (strcmp(a->name, b->name) == 0 &&
 			    (strcmp(a->build_id, b->build_id) != 0 || cells[i]->model))
 				lab_die(EXIT_FAULT,
-				    "%s and %s are both of %s, but of another build or option; merge them apart",
+				    "%s and %s are both of %s, but of another build or option; "
+				    "merge them apart",
 				    cells[k]->file, cells[i]->file, a->name);
 		}
 }
@@ -180,7 +183,8 @@ static bool merge_group_time(struct sink *s, const struct merge_cell *const *cel
 
 	check_binaries(cells, count);
 	if (!merge_time(&n, &ops, &head, cells, count))
-		lab_die(EXIT_FAULT, "more than %d allocators on %s; merge fewer", ROWS_MAX, cells[0]->recording);
+		lab_die(EXIT_FAULT, "more than %d allocators on %s; merge fewer", ROWS_MAX,
+		    cells[0]->recording);
 	put_time(s, &n);
 	for (size_t i = 0; i < n.compare.rows; i++)
 		fault |= n.row[i].failed != 0;
@@ -222,10 +226,12 @@ static void merge_kind(struct request *r, struct sink *s, bool model)
 
 	CHECK(group != NULL);
 	for (size_t i = 0, n; i < r->cells; i += n) {
-		for (n = 0; i + n < r->cells && compare_cells(&r->cell[i], &r->cell[i + n]) == 0; n++)
+		for (n = 0; i + n < r->cells && compare_cells(&r->cell[i], &r->cell[i + n]) == 0;
+		    n++)
 			group[n] = &r->cell[i + n];
 		if (r->cell[i].model == model)
-			r->fault |= model ? merge_group_model(s, group, n) : merge_group_time(s, group, n);
+			r->fault |= model ? merge_group_model(s, group, n)
+			    : merge_group_time(s, group, n);
 	}
 	free(group);
 }
@@ -278,11 +284,11 @@ int cmd_merge(int argc, char **argv)
 	static const struct argp argp = {.options = options,
 	    .parser = parse,
 	    .args_doc = "RESULT.json...",
-	    .doc = "Put the results of dmm sweep's cells together: a table of each recording, with ratios to the "
-	           "glibc of the same cell, their intervals over the repeats, and a verdict; and the space that "
-	           "designs need.  Times are scaled to the median of glibc's.\v"
-	           "Exit status 1: an allocator crashed, was not loaded or refused memory, or a result could not "
-	           "be read or (--jobs) is missing."};
+	    .doc = "Put the results of dmm sweep's cells together: a table of each recording, "
+	           "with ratios to the glibc of the same cell, their intervals over the repeats, "
+	           "and a verdict; and the space that designs need.  Times are scaled to the "
+	           "median of glibc's.\vExit status 1: an allocator crashed, was not loaded or "
+	           "refused memory, or a result could not be read or (--jobs) is missing."};
 	static struct request r;
 
 	options_parse(&argp, argc, argv, &r);

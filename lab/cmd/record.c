@@ -21,7 +21,8 @@
 #include "trace/trace.h"
 #include "cli/units.h"
 
-enum { KEY_STACKS = OPTION_OWN, KEY_SCRUB, KEY_SYSTEM, KEY_LIB, KEY_MAX_SIZE, KEY_PAUSED, KEY_TOGGLE };
+enum { KEY_STACKS = OPTION_OWN, KEY_SCRUB, KEY_SYSTEM, KEY_LIB, KEY_MAX_SIZE, KEY_PAUSED,
+    KEY_TOGGLE };
 
 enum { MAX_SIZE_LEAST = 64 << 10 };
 
@@ -41,7 +42,8 @@ static void set_path(struct request *r, const char *arg)
 
 	if (arg[0] != '/' && getcwd(here, sizeof here) == NULL)
 		lab_die(EXIT_OURS, "where am I? %s", strerror(errno));
-	if (snprintf(r->path, sizeof r->path, "%s%s%s", here, here[0] != '\0' ? "/" : "", arg) >= PATH_MAX)
+	if (snprintf(r->path, sizeof r->path, "%s%s%s", here, here[0] != '\0' ? "/" : "",
+	    arg) >= PATH_MAX)
 		lab_die(EXIT_USAGE, "-o %s: too long", arg);
 }
 
@@ -50,7 +52,8 @@ static uint64_t max_size(const char *arg)
 	uint64_t bytes;
 
 	if (!units_parse_bytes(arg, &bytes) || bytes < MAX_SIZE_LEAST)
-		lab_die(EXIT_USAGE, "--max-size=%s: bytes, at least %d KiB, as 500M or 2G", arg, MAX_SIZE_LEAST >> 10);
+		lab_die(EXIT_USAGE, "--max-size=%s: bytes, at least %d KiB, as 500M or 2G", arg,
+		    MAX_SIZE_LEAST >> 10);
 	return bytes;
 }
 
@@ -63,11 +66,13 @@ static int signal_named(const char *arg)
 
 	for (int i = 1; i < NSIG; i++) {
 		const char *const known = sigabbrev_np(i);
-		if ((known != NULL && strcasecmp(known, name) == 0) || (*end == '\0' && number == i))
+		if ((known != NULL && strcasecmp(known, name) == 0) ||
+		    (*end == '\0' && number == i))
 			if (i != SIGKILL && i != SIGSTOP)
 				return i;
 	}
-	lab_die(EXIT_USAGE, "--toggle=%s: no signal that a program can catch; USR2, for example", arg);
+	lab_die(EXIT_USAGE, "--toggle=%s: no signal that a program can catch; USR2, for example",
+	    arg);
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -99,7 +104,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		allocators_add_systems(&r->list, arg);
 		break;
 	case KEY_LIB:
-		snprintf(item, sizeof item, "%s%s", strchr(arg, '=') != NULL ? "" : "library=", arg);
+		snprintf(item, sizeof item, "%s%s", strchr(arg, '=') != NULL ? "" : "library=",
+		    arg);
 		allocators_add_peers(&r->list, item);
 		break;
 	case ARGP_KEY_ARGS:
@@ -130,8 +136,8 @@ static bool is_recording(const char *path)
 	return is;
 }
 
-/* What an earlier recording of this name left: the first process's, T.PID, T.execN, T.PID.execN, and .tape of
- * each. */
+/* What an earlier recording of this name left: the first process's, T.PID, T.execN, T.PID.execN,
+ * and .tape of each. */
 static void remove_earlier(const char *path)
 {
 	static const char *const kinds[] = {"", ".tape", ".[0-9]*", ".exec[0-9]*"};
@@ -154,7 +160,8 @@ static void preload(const char *library)
 	const char *const others = getenv("LD_PRELOAD");
 	char *all;
 
-	if (asprintf(&all, "%s%s%s", library, others != NULL ? ":" : "", others != NULL ? others : "") < 0)
+	if (asprintf(&all, "%s%s%s", library, others != NULL ? ":" : "",
+	    others != NULL ? others : "") < 0)
 		lab_die(EXIT_OURS, "no memory");
 	setenv("LD_PRELOAD", all, 1);
 	free(all);
@@ -206,13 +213,16 @@ static void record_silence(const struct request *r, int status)
 	char why[512], text[1024];
 	char *const program = launch_path(r->command[0]);
 
-	explain_silence(program != NULL ? program : r->command[0], false, WIFSIGNALED(status) ? WTERMSIG(status) : 0,
+	explain_silence(program != NULL ? program : r->command[0], false,
+	    WIFSIGNALED(status) ? WTERMSIG(status) : 0,
 	    why, sizeof why);
 	lab_say("nothing was recorded: %s", why);
 	struct trace_writer *const w = trace_writer_open(r->path, &head, &e);
 	if (w != NULL) {
-		const int n = r->scrub ? snprintf(text, sizeof text, "silent=the recorder was not loaded\n")
-		                       : snprintf(text, sizeof text, "command=%s\nsilent=%s\n", r->command[0], why);
+		const int n = r->scrub ? snprintf(text, sizeof text,
+		    "silent=the recorder was not loaded\n")
+		                       : snprintf(text, sizeof text, "command=%s\nsilent=%s\n",
+		                       r->command[0], why);
 		trace_writer_text(w, TRACE_META, text, (size_t)n);
 		trace_writer_close(w, &e);
 	}
@@ -244,8 +254,8 @@ static void tell_others(const char *path)
 		globfree(&found);
 	}
 	if (ended != 0)
-		lab_say("%zu more recording%s beside it, of its children (.PID) and of what was there before an exec "
-			"(.execN)", ended, ended == 1 ? "" : "s");
+		lab_say("%zu more recording%s beside it, of its children (.PID) and of what was "
+			"there before an exec (.execN)", ended, ended == 1 ? "" : "s");
 	if (running != 0)
 		lab_say("%zu process%s still running and recorded, beside it (.PID)", running,
 		    running == 1 ? " is" : "es are");
@@ -260,7 +270,8 @@ static const char *ending(const struct trace_file *f, int status, char *text, si
 	else if (f->ended)
 		text[0] = '\0';
 	else if (WIFSIGNALED(status))
-		snprintf(text, cap, "; the program did not end in order: signal %d (%s)", WTERMSIG(status),
+		snprintf(text, cap, "; the program did not end in order: signal %d (%s)",
+		    WTERMSIG(status),
 		    strsignal(WTERMSIG(status)));
 	else
 		snprintf(text, cap, "; the program did not end in order");
@@ -275,7 +286,8 @@ static void complete(const struct request *r, int status)
 
 	const enum trace_settled settled = trace_settle(r->path, &e);
 	if (settled == TRACE_UNSETTLED)
-		lab_say("%s: what was not yet written stays in %s.tape: %s", r->path, r->path, e.text);
+		lab_say("%s: what was not yet written stays in %s.tape: %s", r->path, r->path,
+		    e.text);
 	if (settled != TRACE_SETTLED || !WIFSIGNALED(status))
 		return;
 	snprintf(text, sizeof text, "signal=%d\n", WTERMSIG(status));
@@ -298,7 +310,8 @@ static void tell(const struct request *r, int status)
 	else {
 		lab_say("%s: %s events in %s (%.1f bytes an event)%s", r->path,
 		    units_count(events, (double)f.events), units_bytes(bytes, (double)f.len),
-		    f.events != 0 ? (double)f.len / (double)f.events : 0.0, ending(&f, status, end, sizeof end));
+		    f.events != 0 ? (double)f.len / (double)f.events : 0.0,
+		    ending(&f, status, end, sizeof end));
 		tell_others(r->path);
 		trace_file_close(&f);
 	}
@@ -310,19 +323,23 @@ int cmd_record(int argc, char **argv)
 	static const struct argp_option options[] = {
 	    {"output", 'o', "T", 0, "The recording (dmm.trace); those of children are T.PID", 0},
 	    {"stacks", KEY_STACKS, "none|caller|fp|dwarf", 0,
-		"Call stacks: none, the caller only (default), by frame pointers, by DWARF tables", 0},
+		"Call stacks: none, the caller only (default), by frame pointers, by DWARF tables",
+		    0},
 	    {"scrub", KEY_SCRUB, NULL, 0, "Leave command lines and paths out", 0},
 	    {"max-size", KEY_MAX_SIZE, "BYTES", 0,
 		"End the recording of a process at this size (500M, 2G); the program goes on", 0},
-	    {"paused", KEY_PAUSED, NULL, 0, "Begin without recording: see --toggle and dmm_record.h", 0},
-	    {"toggle", KEY_TOGGLE, "SIGNAL", 0, "Start and stop recording when the program gets this signal", 0},
+	    {"paused", KEY_PAUSED, NULL, 0,
+	        "Begin without recording: see --toggle and dmm_record.h", 0},
+	    {"toggle", KEY_TOGGLE, "SIGNAL", 0,
+	        "Start and stop recording when the program gets this signal", 0},
 	    {"system", KEY_SYSTEM, "S", 0, "Run it on this design meanwhile", 0},
 	    {"lib", KEY_LIB, "SO", 0, "Run it on this allocator meanwhile", 0},
 	    {0}};
 	static const struct argp argp = {.options = options,
 	    .parser = parse,
 	    .args_doc = "-- PROGRAM [ARG...]",
-	    .doc = "Record every call of a program to its heap.  The exit status is the program's."};
+	    .doc = "Record every call of a program to its heap.  The exit status is the "
+	    "program's."};
 	struct request r = {.stacks = "caller"};
 
 	options_parse(&argp, argc, argv, &r);

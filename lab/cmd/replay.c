@@ -13,7 +13,8 @@
 #include "run/prefault.h"
 
 enum {
-	KEY_MODEL = OPTION_OWN, KEY_SYSTEMS, KEY_PEERS, KEY_RUNS, KEY_TIMEOUT, KEY_THP, KEY_WARM, KEY_BY,
+	KEY_MODEL = OPTION_OWN, KEY_SYSTEMS, KEY_PEERS, KEY_RUNS, KEY_TIMEOUT, KEY_THP, KEY_WARM,
+	    KEY_BY,
 	KEY_TOUCH, KEY_SAMPLES, KEY_OVER_TIME, KEY_NO_LATENCY, KEY_CELL, KEY_REPEAT,
 };
 enum { STEPS_TEXT = 20, STEPS_JSON = 100, WARM_LEAST = 128 << 20 };
@@ -29,7 +30,8 @@ struct request {
 };
 
 static const struct argp_option options[] = {
-    {"model", KEY_MODEL, NULL, 0, "On simulated memory: exact, the same in every run; designs only", 0},
+    {"model", KEY_MODEL, NULL, 0, "On simulated memory: exact, the same in every run; designs only",
+        0},
     {"systems", KEY_SYSTEMS, "LIST", 0,
         "Designs, with settings if wanted: bins,gnu?reuse:links (all that are built; none), also "
         "NAME=PATH.so",
@@ -39,24 +41,26 @@ static const struct argp_option options[] = {
     {"touch", KEY_TOUCH, "all|first|none", 0,
         "What is written of new memory: every page of it, its first bytes, nothing (all)", 0},
     {"runs", KEY_RUNS, "N", 0, "Timed runs of each (6, the fewest that give 95 % intervals)", 0},
-    {"timeout", KEY_TIMEOUT, "S", 0, "Seconds after which a run is stopped (20 times glibc's, at least 10)",
+    {"timeout", KEY_TIMEOUT, "S", 0,
+        "Seconds after which a run is stopped (20 times glibc's, at least 10)",
         0},
     {"thp", KEY_THP, "as-is|off|both", 0, "Transparent huge pages (as-is)", 0},
     {"warm", KEY_WARM, "BYTES", 0,
-        "Memory to touch and free before each run (128M and 4 times the peak payload, at most 1G; 0: "
-        "none)",
+        "Memory to touch and free before each run (128M and 4 times the peak payload, at most 1G; "
+        "0: none)",
         0},
-    {"by", KEY_BY, "trade|time|cpu", 0, "The figure that decides; trade: time times peak memory (trade)", 0},
+    {"by", KEY_BY, "trade|time|cpu", 0,
+        "The figure that decides; trade: time times peak memory (trade)", 0},
     {"no-latency", KEY_NO_LATENCY, NULL, 0, "Leave out the runs that time every call", 0},
     {"over-time", KEY_OVER_TIME, "N", OPTION_ARG_OPTIONAL,
-        "Show memory at N even steps of calls (20): with --model every part of the footprint, else what "
-        "is resident",
+        "Show memory at N even steps of calls (20): with --model every part of the footprint, "
+        "else what is resident",
         0},
     {"samples", KEY_SAMPLES, "N", 0, "Steps in JSON without --over-time (100)", 0},
     {"output", 'o', "FILE", 0, "Write the data there, whole or not at all, not to stdout", 0},
     {"cell", KEY_CELL, "HASH", 0,
-        "This is a cell of dmm sweep: do nothing if FILE has its result, and fail if it is not what it was "
-        "planned to be",
+        "This is a cell of dmm sweep: do nothing if FILE has its result, and fail if it is not "
+        "what it was planned to be",
         0},
     {"repeat", KEY_REPEAT, "K", 0, "Which repeat of the cell it is", 0},
     OPTION_FORMAT_LINE,
@@ -152,11 +156,13 @@ static void read_recording(const char *path, struct replay_ops *ops)
 	if (ops->head->calls == 0)
 		lab_die(EXIT_FAULT, "%s: no calls are in it; dmm info %s says why", path, path);
 	if (ops->head->foreign != 0 || ops->head->overlaid != 0)
-		lab_say("%s: %llu frees of what it never saw are left out, %llu that it missed are put in", path,
-		    (unsigned long long)ops->head->foreign, (unsigned long long)ops->head->overlaid);
+		lab_say("%s: %llu frees of what it never saw are left out, %llu that it missed "
+		    "are put in", path,
+		    (unsigned long long)ops->head->foreign,
+		    (unsigned long long)ops->head->overlaid);
 }
 
-/* ---- where it goes ---------------------------------------------------------------------------- */
+/* ---- where it goes --------------------------------------------------------------------------- */
 
 static FILE *output(const struct request *q, struct cell_out *o)
 {
@@ -199,17 +205,19 @@ static bool enter_cell(struct request *q)
 	q->cell.steps = q->steps;
 	cell_hash(&q->cell);
 	if (strcmp(q->cell.hash, q->hash) != 0)
-		lab_die(EXIT_FAULT, "cell %s: the recording, the allocator, dmm or an option is not what it was "
-		    "planned with (now it is %s); make a new plan", q->hash, q->cell.hash);
+		lab_die(EXIT_FAULT, "cell %s: the recording, the allocator, dmm or an option is "
+		    "not what it was planned with (now it is %s); make a new plan", q->hash,
+		    q->cell.hash);
 	if (!merge_is_done(q->output, q->cell.hash))
 		return false;
 	lab_say("%s is done already", q->output);
 	return true;
 }
 
-/* ---- on simulated memory ---------------------------------------------------------------------- */
+/* ---- on simulated memory --------------------------------------------------------------------- */
 
-static void print_model(const struct request *q, const struct model_result *results, size_t n, FILE *out)
+static void print_model(const struct request *q, const struct model_result *results, size_t n,
+    FILE *out)
 {
 	struct json j;
 	struct table t;
@@ -238,7 +246,8 @@ static int replay_model(const struct request *q, const struct replay_ops *ops)
 	static struct subject subjects[SUBJECTS_MAX];
 	static struct model_result results[SUBJECTS_MAX];
 	const size_t n = subjects_choose(subjects, q->systems);
-	const size_t steps = q->steps != 0 ? q->steps : q->format == FORMAT_JSON ? STEPS_JSON : STEPS_TEXT;
+	const size_t steps = q->steps != 0 ? q->steps : q->format == FORMAT_JSON ? STEPS_JSON
+	    : STEPS_TEXT;
 	bool problem = false;
 
 	for (size_t i = 0; i < n; i++) {
@@ -247,7 +256,8 @@ static int replay_model(const struct request *q, const struct replay_ops *ops)
 			    (size_t)ops->head->slots, steps);
 		problem |= results[i].problem[0] != '\0';
 		lab_say("%s: %.1f million events a second", subjects[i].name,
-		    results[i].seconds > 0 ? (double)results[i].calls / results[i].seconds * 1e-6 : 0.0);
+		    results[i].seconds > 0 ? (double)results[i].calls / results[i].seconds * 1e-6
+		    : 0.0);
 	}
 	struct cell_out o;
 	print_model(q, results, n, output(q, &o));
@@ -259,11 +269,12 @@ static int replay_model(const struct request *q, const struct replay_ops *ops)
 	if (q->over_time)
 		lab_next(NULL, "dmm replay %s", q->path);
 	else
-		lab_next(NULL, "dmm replay --model --over-time --systems=%s %s", subjects[n - 1].name, q->path);
+		lab_next(NULL, "dmm replay --model --over-time --systems=%s %s",
+		    subjects[n - 1].name, q->path);
 	return problem ? EXIT_FAULT : EXIT_FINE;
 }
 
-/* ---- really ----------------------------------------------------------------------------------- */
+/* ---- really ---------------------------------------------------------------------------------- */
 
 static void print_native(const struct request *q, FILE *out)
 {
@@ -329,12 +340,13 @@ int cmd_replay(int argc, char **argv)
 	static const struct argp argp = {.options = options,
 	    .parser = parse,
 	    .args_doc = "T",
-	    .doc = "Replay a recording on every design and other allocators in turn: each call is really made, "
-	           "by as many threads as there were.  With --model on designs over simulated memory: where "
-	           "every byte of the footprint is.\v"
-	           "Calls a second are from runs that do nothing else; latencies from runs of their own.  Memory "
-	           "is what is resident beyond the replayer's own."};
-	static struct request q = {.native = {.compare = {.runs = STATS_RUNS_FOR_95, .warm = SIZE_MAX},
+	    .doc = "Replay a recording on every design and other allocators in turn: each call is "
+	           "really made, by as many threads as there were.  With --model on designs over "
+	           "simulated memory: where every byte of the footprint is.\v"
+	           "Calls a second are from runs that do nothing else; latencies from runs of "
+	           "their own.  Memory is what is resident beyond the replayer's own."};
+	static struct request q = {.native = {.compare = {.runs = STATS_RUNS_FOR_95,
+	    .warm = SIZE_MAX},
 	                               .latency = true}};
 	struct replay_ops ops;
 

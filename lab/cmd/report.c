@@ -61,19 +61,24 @@ int cmd_report(int argc, char **argv)
 		"Designs, with settings if wanted: bins,gnu?reuse:links (slab,gnu)", 0},
 	    {"study", KEY_STUDY, NULL, 0, "Designs for study beside them: " REPORT_STUDY, 0},
 	    {"peers", KEY_PEERS, "auto|none|P,..", 0,
-		"Other allocators to measure beside them (auto: those installed), also NAME=PATH.so", 0},
+		"Other allocators to measure beside them (auto: those installed), also "
+		    "NAME=PATH.so", 0},
 	    {"runs", KEY_RUNS, "N", 0,
-		"Timed runs of each on real memory (6, or 0 above 10 million calls; 0: do not measure)", 0},
-	    {"warm", KEY_WARM, "BYTES", 0, "Memory to touch and free before each run (as dmm replay)", 0},
-	    {"timeout", KEY_TIMEOUT, "S", 0, "Seconds after which a run is stopped (20 times glibc's)", 0},
-	    {"limit", KEY_LIMIT, "S", 0, "CPU seconds after which the model of a design is given up (600)", 0},
+		"Timed runs of each on real memory (6, or 0 above 10 million calls; 0: do not "
+		    "measure)", 0},
+	    {"warm", KEY_WARM, "BYTES", 0,
+	        "Memory to touch and free before each run (as dmm replay)", 0},
+	    {"timeout", KEY_TIMEOUT, "S", 0,
+	        "Seconds after which a run is stopped (20 times glibc's)", 0},
+	    {"limit", KEY_LIMIT, "S", 0,
+	        "CPU seconds after which the model of a design is given up (600)", 0},
 	    {0}};
 	static const struct argp argp = {.options = options,
 	    .parser = parse,
 	    .args_doc = "T -o F.html",
-	    .doc = "A recording as one page: the heap of several designs over time, who allocates, who keeps "
-	           "memory.  It holds all it needs, is at most 8 MiB, and opens in any browser.\v"
-	           "docs/manual/report.md tells how to read each picture."};
+	    .doc = "A recording as one page: the heap of several designs over time, who "
+	           "allocates, who keeps memory.  It holds all it needs, is at most 8 MiB, and "
+	           "opens in any browser.\vdocs/manual/report.md tells how to read each picture."};
 	struct request q = {.limit_s = REPORT_LIMIT_S, .systems = REPORT_SYSTEMS,
 	    .plan = {.peers = "auto", .runs = SIZE_MAX, .warm = SIZE_MAX}};
 
@@ -82,7 +87,8 @@ int cmd_report(int argc, char **argv)
 		lab_die(EXIT_USAGE, "report on what?  dmm report T -o F.html");
 	if (q.output == NULL)
 		lab_die(EXIT_USAGE, "to where?  dmm report %s -o F.html", q.path);
-	const int status = report_make(&(struct report_order){.path = q.path, .output = q.output, .systems = q.systems,
+	const int status = report_make(&(struct report_order){.path = q.path, .output = q.output,
+	    .systems = q.systems,
 	    .limit_s = q.limit_s, .plan = q.plan});
 	lab_next(NULL, "xdg-open %s", q.output);
 	return status;

@@ -100,7 +100,8 @@ static void check_program(const struct request *r)
 	char *const path = launch_path(r->command[0]);
 
 	if (path == NULL)
-		lab_die(errno == EACCES ? EXIT_NOT_EXECUTABLE : EXIT_NOT_FOUND, "%s: %s", r->command[0],
+		lab_die(errno == EACCES ? EXIT_NOT_EXECUTABLE : EXIT_NOT_FOUND, "%s: %s",
+		    r->command[0],
 		    errno == EACCES ? "not executable" : "command not found");
 	free(path);
 	if (a->problem[0] != '\0')

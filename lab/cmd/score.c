@@ -23,7 +23,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 			lab_die(EXIT_USAGE, "--weight: of utilisation in percent, at most 100");
 		break;
 	case KEY_REFERENCE:
-		o->reference = strcmp(arg, "libc") == 0 ? 0 : 1e3 * (double)option_count("reference", arg, 1);
+		o->reference = strcmp(arg, "libc") == 0 ? 0
+		    : 1e3 * (double)option_count("reference", arg, 1);
 		break;
 	case KEY_MEAN:
 		o->mean = (enum score_mean)option_choice("mean", arg, means);
@@ -61,22 +62,28 @@ static int verdict(const struct score_board *b)
 int cmd_score(int argc, char **argv)
 {
 	static const struct argp_option options[] = {
-	    {"traces", KEY_TRACES, "DIR", 0, "Traces: .rep, packed or not, .trace, recordings; or one of them", 0},
-	    {"weight", KEY_WEIGHT, "PERCENT", 0, "Points for utilisation (60); throughput has the others", 0},
+	    {"traces", KEY_TRACES, "DIR", 0,
+	        "Traces: .rep, packed or not, .trace, recordings; or one of them", 0},
+	    {"weight", KEY_WEIGHT, "PERCENT", 0,
+	        "Points for utilisation (60); throughput has the others", 0},
 	    {"reference", KEY_REFERENCE, "libc|KCALLS", 0,
-		"The throughput that has all points, in thousand calls a second (libc: its malloc, measured here)", 0},
+		"The throughput that has all points, in thousand calls a second (libc: its "
+		    "malloc, measured here)", 0},
 	    {"mean", KEY_MEAN, "total|arithmetic|harmonic", 0,
-		"What the traces' throughputs become together (total: all calls over all seconds)", 0},
-	    {"timeout", KEY_TIMEOUT, "SECONDS", 0, "Stop a design on a trace after that time (60)", 0},
+		"What the traces' throughputs become together (total: all calls over all seconds)",
+		    0},
+	    {"timeout", KEY_TIMEOUT, "SECONDS", 0, "Stop a design on a trace after that time (60)",
+	        0},
 	    {"output", 'o', "PAGE", 0, "Write an HTML page as well", 0},
 	    OPTION_FORMAT_LINE, {0}};
 	static const struct argp argp = {.options = options,
 	    .parser = parse,
 	    .args_doc = "[DESIGN...]",
-	    .doc = "The classical malloc lab: utilisation and throughput of each DESIGN on each trace, and a score.  "
-	           "A DESIGN is bins, gnu?runs:64,min_chunk:16, .. or one's own, my=./my.so (examples/my_system.c).\v"
-	           "A trace that is damaged, a library that crashes, hangs, gives blocks that overlap, or writes "
-	           "outside them is named in the table.  Exit status 1: some trace failed."};
+	    .doc = "The classical malloc lab: utilisation and throughput of each DESIGN on each "
+	           "trace, and a score.  A DESIGN is bins, gnu?runs:64,min_chunk:16, .. or one's "
+	           "own, my=./my.so (examples/my_system.c).\vA trace that is damaged, a library "
+	           "that crashes, hangs, gives blocks that overlap, or writes outside them is "
+	           "named in the table.  Exit status 1: some trace failed."};
 	struct score_order order = {.weight = 0.6, .timeout_s = 60};
 	struct score_board board;
 

@@ -23,14 +23,17 @@ enum { OPTION_DEMO = OPTION_OWN, OPTION_SYSTEM, OPTION_ASCII, OPTION_WIDTH, OPTI
 	OPTION_AT, OPTION_PID, OPTION_CORE, OPTION_SIZE };
 
 static const struct argp_option options[] = {
-    {"demo", OPTION_DEMO, NULL, 0, "The lecture's examples: p1 to p5, the 150 bytes, the 98 in 100", 0},
+    {"demo", OPTION_DEMO, NULL, 0, "The lecture's examples: p1 to p5, the 150 bytes, the 98 in 100",
+        0},
     {"system", OPTION_SYSTEM, "S,..", 0,
         "Designs to show, also NAME=PATH.so (all; of a recording, or with --step: bins)", 0},
     {"at", OPTION_AT, "N", 0, "The recording's heap after call N (where most was live)", 0},
     {"step", OPTION_STEP, NULL, 0, "Walk forward and backward by keys", 0},
-    {"pid", OPTION_PID, "P", 0, "The heap of a running process on slab; it is neither stopped nor slowed", 0},
+    {"pid", OPTION_PID, "P", 0,
+        "The heap of a running process on slab; it is neither stopped nor slowed", 0},
     {"core", OPTION_CORE, "F", 0, "The same of a core, as gcore or the kernel writes them", 0},
-    {"size", OPTION_SIZE, "BYTES", 0, "Of --pid and --core: the slabs of that object size, every object", 0},
+    {"size", OPTION_SIZE, "BYTES", 0,
+        "Of --pid and --core: the slabs of that object size, every object", 0},
     OPTION_FORMAT_LINE,
     {"ascii", OPTION_ASCII, NULL, 0, "No other characters than ASCII", 0},
     {"width", OPTION_WIDTH, "COLUMNS", 0, "Fit so many columns (the terminal's)", 0},
@@ -46,7 +49,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		show->demo = true;
 		return 0;
 	case OPTION_SYSTEM:
-		registry_choose_list("system", arg, show->systems, &show->system_count, SYSTEMS_MAX);
+		registry_choose_list("system", arg, show->systems, &show->system_count,
+		    SYSTEMS_MAX);
 		return 0;
 	case OPTION_STEP:
 		show->step = true;
@@ -74,7 +78,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case ARGP_KEY_ARG:
 		if (show->recording != NULL)
-			lab_die(EXIT_USAGE, "show: one recording at a time, '%s' is the second", arg);
+			lab_die(EXIT_USAGE, "show: one recording at a time, '%s' is the second",
+			    arg);
 		show->recording = arg;
 		return 0;
 	default:
@@ -106,10 +111,12 @@ static bool show_recording(const struct show *show, const struct draw_style *s)
 
 	for (size_t i = 0; i < show->system_count; i++) {
 		size_t peak;
-		struct show_source source = show_recording_open(show->recording, show->systems[i], &peak);
+		struct show_source source = show_recording_open(show->recording, show->systems[i],
+		    &peak);
 		const size_t at = show->at == 0 ? peak : show->at;
 		if (at > source.steps)
-			lab_die(EXIT_USAGE, "show: --at=%zu: the recording has %zu calls", at, source.steps);
+			lab_die(EXIT_USAGE, "show: --at=%zu: the recording has %zu calls", at,
+			    source.steps);
 		if (show->step) {
 			show_walk(&source, s, at);
 		} else {
@@ -127,7 +134,8 @@ static bool show_recording(const struct show *show, const struct draw_style *s)
 static void choose_default(struct show *show)
 {
 	if (show->step || !show->demo) {
-		registry_choose_list("system", "bins", show->systems, &show->system_count, SYSTEMS_MAX);
+		registry_choose_list("system", "bins", show->systems, &show->system_count,
+		    SYSTEMS_MAX);
 		return;
 	}
 	for (const struct dmm_system *const *sys = registry_systems(); *sys != NULL; sys++)
@@ -139,11 +147,13 @@ static bool shows_outside(const struct show *show)
 {
 	const bool outside = show->target.pid != 0 || show->target.core != NULL;
 
-	if (show->demo + (show->recording != NULL) + (show->target.pid != 0) + (show->target.core != NULL) != 1)
-		lab_die(EXIT_USAGE, "show: give one of: a recording, --demo for the lecture's example, --pid=P, "
-		                    "--core=F");
+	if (show->demo + (show->recording != NULL) + (show->target.pid != 0) +
+	    (show->target.core != NULL) != 1)
+		lab_die(EXIT_USAGE, "show: give one of: a recording, --demo for the lecture's "
+		                    "example, --pid=P, --core=F");
 	if (outside && (show->step || show->at != 0 || show->system_count != 0))
-		lab_die(EXIT_USAGE, "show: --step, --at and --system are for recordings and --demo");
+		lab_die(EXIT_USAGE,
+		    "show: --step, --at and --system are for recordings and --demo");
 	if (!outside && (show->target.size != 0 || show->target.format != FORMAT_TEXT))
 		lab_die(EXIT_USAGE, "show: --size and --format are for --pid and --core");
 	return outside;

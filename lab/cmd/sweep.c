@@ -8,7 +8,8 @@
 #include "sweep/plan.h"
 
 enum {
-	KEY_PLAN = OPTION_OWN, KEY_SYSTEMS, KEY_PEERS, KEY_GRID, KEY_REPEAT, KEY_KIND, KEY_RESULTS, KEY_TOUCH,
+	KEY_PLAN = OPTION_OWN, KEY_SYSTEMS, KEY_PEERS, KEY_GRID, KEY_REPEAT, KEY_KIND, KEY_RESULTS,
+	    KEY_TOUCH,
 	KEY_THP, KEY_WARM,
 };
 
@@ -23,7 +24,8 @@ static const struct argp_option options[] = {
     {"systems", KEY_SYSTEMS, "LIST", 0, "Designs (all that are built; none), also NAME=PATH.so", 0},
     {"peers", KEY_PEERS, "auto|none|P,..", 0, "Other allocators (auto: those installed)", 0},
     {"conf-grid", KEY_GRID, "K:V|V,..", 0,
-        "Settings to try on designs that have them, every combination: fit:first|best,split_min:0|64", 0},
+        "Settings to try on designs that have them, every combination: "
+        "fit:first|best,split_min:0|64", 0},
     {"repeat", KEY_REPEAT, "N", 0, "Cells of time for each allocator (6)", 0},
     {"kind", KEY_KIND, "all|space|time", 0, "Which cells (all)", 0},
     {"results", KEY_RESULTS, "DIR", 0, "Where results go (results)", 0},
@@ -38,18 +40,22 @@ static void parse_grid(struct sweep_order *r, const char *arg)
 {
 	char *text = strdup(arg);
 
-	for (char *save, *item = strtok_r(text, ",", &save); item != NULL; item = strtok_r(NULL, ",", &save)) {
+	for (char *save, *item = strtok_r(text, ",", &save); item != NULL;
+	    item = strtok_r(NULL, ",", &save)) {
 		char *const colon = strchr(item, ':');
 		if (colon == NULL || colon == item || colon[1] == '\0')
-			lab_die(EXIT_USAGE, "--conf-grid=%s: '%s' is not KEY:VALUE|VALUE", arg, item);
+			lab_die(EXIT_USAGE, "--conf-grid=%s: '%s' is not KEY:VALUE|VALUE", arg,
+			    item);
 		if (r->keys == GRID_KEYS)
 			lab_die(EXIT_USAGE, "--conf-grid: more than %d keys", GRID_KEYS);
 		*colon = '\0';
 		struct grid_key *const k = &r->grid[r->keys++];
 		k->key = item;
-		for (char *inner, *v = strtok_r(colon + 1, "|", &inner); v != NULL; v = strtok_r(NULL, "|", &inner)) {
+		for (char *inner, *v = strtok_r(colon + 1, "|", &inner); v != NULL;
+		    v = strtok_r(NULL, "|", &inner)) {
 			if (k->values == GRID_VALUES)
-				lab_die(EXIT_USAGE, "--conf-grid: more than %d values of %s", GRID_VALUES, item);
+				lab_die(EXIT_USAGE, "--conf-grid: more than %d values of %s",
+				    GRID_VALUES, item);
 			k->value[k->values++] = v;
 		}
 	}
@@ -108,11 +114,12 @@ int cmd_sweep(int argc, char **argv)
 	static const struct argp argp = {.options = options,
 	    .parser = parse,
 	    .args_doc = "T...",
-	    .doc = "Plan replays of recordings on many allocators and settings, one command a line.  Run the "
-	           "lines by GNU parallel or a Slurm array, in any order, again after a failure; what is done "
-	           "is not done again.  Then dmm merge makes one table of the results.\v"
-	           "Lines that end in '# time: exclusive cores' want a host of their own while they run; those "
-	           "that end in '# space' do not.  docs/manual/sweep.md has both ways in full."};
+	    .doc = "Plan replays of recordings on many allocators and settings, one command a "
+	           "line.  Run the lines by GNU parallel or a Slurm array, in any order, again "
+	           "after a failure; what is done is not done again.  Then dmm merge makes one "
+	           "table of the results.\vLines that end in '# time: exclusive cores' want a "
+	           "host of their own while they run; those that end in '# space' do not.  "
+	           "docs/manual/sweep.md has both ways in full."};
 	static struct request r = {.order = {.repeat = 6, .results = "results", .warm = SIZE_MAX}};
 
 	options_parse(&argp, argc, argv, &r);

@@ -117,7 +117,8 @@ static void print_text(void)
 
 static void print_csv(void)
 {
-	static const struct column columns[] = {{"name", false}, {"idea", false}, {"teaches", false},
+	static const struct column columns[] = {{"name", false}, {"idea", false},
+	    {"teaches", false},
 	    {"memory", false}, {"frees", false}, {"coalesces", false}, {"returns", false},
 	    {"unseen", false}, {"library", false}};
 	struct table t;
@@ -192,7 +193,8 @@ int cmd_systems(int argc, char **argv)
 	static const struct argp_option options[] = {OPTION_FORMAT_LINE, {0}};
 	static const struct argp argp = {.options = options,
 	    .parser = parse,
-	    .doc = "The designs of the lecture and the default, what each teaches, and what it cannot see."};
+	    .doc = "The designs of the lecture and the default, what each teaches, and what it "
+	    "cannot see."};
 	enum format format = FORMAT_TEXT;
 
 	options_parse(&argp, argc, argv, &format);

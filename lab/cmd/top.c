@@ -17,7 +17,8 @@ enum { OPTION_INTERVAL = OPTION_OWN, OPTION_COUNT, OPTION_ASCII, OPTION_WIDTH };
 
 static const struct argp_option options[] = {
     {"interval", OPTION_INTERVAL, "SECONDS", 0, "Between two looks (1)", 0},
-    {"count", OPTION_COUNT, "N", 0, "Print a line a look, N of them, and end; also in a terminal", 0},
+    {"count", OPTION_COUNT, "N", 0, "Print a line a look, N of them, and end; also in a terminal",
+        0},
     OPTION_FORMAT_LINE,
     {"ascii", OPTION_ASCII, NULL, 0, "No other characters than ASCII", 0},
     {"width", OPTION_WIDTH, "COLUMNS", 0, "Fit so many columns (the terminal's)", 0},
@@ -55,9 +56,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 static const char doc[] =
-    "Watch the heap of a process that runs slab: what it holds and why, its classes, threads and map. "
-    "The process is neither prepared nor stopped.\v"
-    "Keys: q leave, p or space pause, s sort, a all, c classes, t threads, m map, + and - interval.";
+    "Watch the heap of a process that runs slab: what it holds and why, its classes, threads and "
+    "map. The process is neither prepared nor stopped.\v"
+    "Keys: q leave, p or space pause, s sort, a all, c classes, t threads, m map, + and "
+    "- interval.";
 static const struct argp argp = {options, parse, "PID", doc, NULL, NULL, NULL};
 
 int cmd_top(int argc, char **argv)
@@ -70,7 +72,8 @@ int cmd_top(int argc, char **argv)
 	struct top *const t = top_open((pid_t)option_count("pid", o.pid, 1));
 	struct draw_style s = draw_style(stdout, o.ascii, o.width);
 	const bool lines = o.count != 0 || o.format != FORMAT_TEXT || !isatty(STDOUT_FILENO);
-	const int status = lines ? top_lines(t, &s, o.format, o.interval, o.count) : top_screen(t, &s, o.interval);
+	const int status = lines ? top_lines(t, &s, o.format, o.interval, o.count)
+	    : top_screen(t, &s, o.interval);
 	top_close(t);
 	return status;
 }

@@ -37,7 +37,8 @@ static const struct argp_option options[] = {
     {"seed", OPTION_SEED, "N", 0, "Of the random numbers (from the clock)", 0},
     {"os", OPTION_OS, "arena|linux", 0, "What the heap stands on (arena)", 0},
     {"conf", OPTION_CONF, "KEY:VALUE,...", 0, "Techniques, as in DMM_CONF", 0},
-    {"pairwise", OPTION_PAIRWISE, NULL, 0, "Every pair of values of two techniques, --ops for each", 0},
+    {"pairwise", OPTION_PAIRWISE, NULL, 0, "Every pair of values of two techniques, --ops for each",
+        0},
     {0},
 };
 
@@ -91,8 +92,10 @@ static void reproduce(const struct job *j, uint64_t ops)
 
 	if (j->t.threads > 1) /* operations are counted across threads: no prefix is the same run */
 		snprintf(threads, sizeof threads, " --threads=%u", j->t.threads);
-	lab_next(NULL, "dmm torture --system=%s --seed=%" PRIu64 " --ops=%" PRIu64 "%s%s%s%s", j->word,
-	    j->t.seed, j->t.threads > 1 ? j->t.ops : ops, threads, j->t.on_linux ? " --os=linux" : "",
+	lab_next(NULL, "dmm torture --system=%s --seed=%" PRIu64 " --ops=%" PRIu64 "%s%s%s%s",
+	    j->word,
+	    j->t.seed, j->t.threads > 1 ? j->t.ops : ops, threads,
+	    j->t.on_linux ? " --os=linux" : "",
 	    j->conf[0] != '\0' ? " --conf=" : "", j->conf);
 }
 
@@ -100,16 +103,19 @@ static void complain(const struct job *j, const struct torture_result *r)
 {
 	switch (r->end) {
 	case TORTURE_BROKE:
-		lab_say("%s: broken rule '%s' at %#" PRIxPTR ": found %#" PRIx64 ", wanted %#" PRIx64
+		lab_say("%s: broken rule '%s' at %#" PRIxPTR ": found %#" PRIx64 ", wanted "
+		    "%#" PRIx64
 			" (operation %" PRIu64 ", seed %" PRIu64 ")",
 		    j->word, r->rule, r->why.addr, r->why.found, r->why.wanted, r->ops, j->t.seed);
 		break;
 	case TORTURE_DIED:
-		lab_say("%s: died by signal %d (%s) in operation %" PRIu64 ", seed %" PRIu64, j->word,
+		lab_say("%s: died by signal %d (%s) in operation %" PRIu64 ", seed %" PRIu64,
+		    j->word,
 		    r->signal, strsignal(r->signal), r->ops, j->t.seed);
 		break;
 	case TORTURE_HANGS:
-		lab_say("%s: hangs in operation %" PRIu64 ", seed %" PRIu64, j->word, r->ops, j->t.seed);
+		lab_say("%s: hangs in operation %" PRIu64 ", seed %" PRIu64, j->word, r->ops,
+		    j->t.seed);
 		break;
 	default:
 		lab_say("%s: cannot begin: %s", j->word, strerror((int)r->why.found));
@@ -127,7 +133,8 @@ static int torture_one(const struct job *j)
 	if (r.end == TORTURE_FINE)
 		printf("%-8s  %9" PRIu64 " operations  %2u threads  seed %-20" PRIu64 "  %7" PRIu64
 		       " checks  %7" PRIu64 " refused  peak %5zu live%s: sound%s%s\n",
-		    j->word, r.ops, j->t.threads, j->t.seed, r.checks, r.refused, r.peak_live, bytes,
+		    j->word, r.ops, j->t.threads, j->t.seed, r.checks, r.refused, r.peak_live,
+		    bytes,
 		    j->conf[0] != '\0' ? "  " : "", j->conf);
 	else
 		complain(j, &r);
@@ -175,14 +182,16 @@ static uint64_t seed_of_the_clock(void)
 {
 	struct timespec now;
 	clock_gettime(CLOCK_REALTIME, &now);
-	return ((uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec) ^ (uint64_t)getpid() << 40;
+	return ((uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec) ^ (uint64_t)getpid() <<
+	    40;
 }
 
 int cmd_torture(int argc, char **argv)
 {
 	struct request r = {.t = {.ops = 1000000, .threads = 1, .seed = seed_of_the_clock()}};
 	const struct argp argp = {options, parse, NULL,
-	    "Random operations on a system, checked against a shadow after each of them.", NULL, NULL,
+	    "Random operations on a system, checked against a shadow after each of them.", NULL,
+	    NULL,
 	    NULL};
 	int worst = EXIT_FINE;
 

@@ -23,7 +23,8 @@ static void choose_systems(struct request *r, const char *names)
 	registry_choose_list("system", names, r->system, &r->systems, SYSTEMS_MAX);
 	for (size_t i = 0; i < r->systems; i++)
 		if (!tune_can(r->system[i]))
-			lab_die(EXIT_USAGE, "%s has nothing to tune: %s", r->system[i]->name, r->system[i]->doc);
+			lab_die(EXIT_USAGE, "%s has nothing to tune: %s", r->system[i]->name,
+			    r->system[i]->doc);
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -38,7 +39,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		choose_systems(r, arg);
 		break;
 	case KEY_SLOWER:
-		r->slower = strcmp(arg, "any") == 0 ? -1 : (double)option_count("slower", arg, 0) / 100;
+		r->slower = strcmp(arg, "any") == 0 ? -1
+		    : (double)option_count("slower", arg, 0) / 100;
 		break;
 	case OPTION_FORMAT:
 		r->format = option_format(arg);
@@ -58,15 +60,17 @@ int cmd_tune(int argc, char **argv)
 {
 	static const struct argp_option options[] = {
 	    {"output", 'o', "F", 0, "The settings file to write", 0},
-	    {"system", KEY_SYSTEM, "S,..", 0, "Designs to tune; the best of them is written (bins,gnu)", 0},
-	    {"slower", KEY_SLOWER, "PERCENT|any", 0, "How much longer calls may take than as it comes (25)", 0},
+	    {"system", KEY_SYSTEM, "S,..", 0,
+	        "Designs to tune; the best of them is written (bins,gnu)", 0},
+	    {"slower", KEY_SLOWER, "PERCENT|any", 0,
+	        "How much longer calls may take than as it comes (25)", 0},
 	    OPTION_FORMAT_LINE, {0}};
 	static const struct argp argp = {.options = options,
 	    .parser = parse,
 	    .args_doc = "T [UNSEEN...]",
-	    .doc = "Search the settings of a design for the least memory on recording T, and write them to "
-	           "a file.  Further recordings are not searched: they show whether the gain holds.\v"
-	           "Exit status 1: on one of them the settings cost memory."};
+	    .doc = "Search the settings of a design for the least memory on recording T, and "
+	           "write them to a file.  Further recordings are not searched: they show whether "
+	           "the gain holds.\vExit status 1: on one of them the settings cost memory."};
 	static struct tune_recording rec[TUNE_RECORDINGS];
 	static struct tuned tuned[SYSTEMS_MAX];
 	struct request r = {.slower = 0.25};
@@ -79,7 +83,8 @@ int cmd_tune(int argc, char **argv)
 	tune_recordings_open(rec, r.path, r.paths);
 	for (size_t i = 0; i < r.systems; i++)
 		tune_search(&tuned[i], r.system[i], rec, r.paths, r.slower);
-	const struct tune_result x = {.rec = rec, .paths = r.paths, .tuned = tuned, .systems = r.systems,
+	const struct tune_result x = {.rec = rec, .paths = r.paths, .tuned = tuned,
+	    .systems = r.systems,
 	    .best = tune_best(tuned, r.systems), .out = r.out};
 	return tune_report(&x, r.format) ? EXIT_FINE : EXIT_FAULT;
 }

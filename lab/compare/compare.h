@@ -79,12 +79,15 @@ struct compare {
 	struct allocators allocators; /* glibc, glibc-again, then the others */
 	struct row row[ROWS_MAX];
 	size_t rows;
-	int input; /* what every run read, reopened from its beginning; -1: nothing.  Made by compare_run */
+	/* what every run read, reopened from its beginning; -1: nothing.  Made by compare_run */
+	int input;
 	struct provenance provenance;
-	/* The program is linked with a malloc other than libc's: the file, and the row that runs on it. */
+	/* The program is linked with a malloc other than libc's: the file, and the row that runs
+	 * on it. */
 	const char *linked, *linked_row;
 
-	/* A program that measures itself (dmm replay): told what comes, asked what it was.  May be NULL. */
+	/* A program that measures itself (dmm replay): told what comes, asked what it was.  May
+	 * be NULL. */
 	void (*before_run)(struct compare *c, const struct row *row);
 	void (*after_run)(struct compare *c, const struct row *row, struct run *run);
 	/* Was that too short to tell?  True: run it once more; false: *run is what counts. */
@@ -97,7 +100,7 @@ void compare_run(struct compare *c);
 /* One run more of a row that is fine, which counts for nothing but its end. */
 void compare_run_extra(struct compare *c, struct row *row, struct run *run);
 
-/* ---- what it means (verdict.c) ---------------------------------------------------------------- */
+/* ---- what it means (verdict.c) --------------------------------------------------------------- */
 
 /* Fill every row's figures and ratios from its runs. */
 void verdict_digest(struct compare *c);
@@ -105,30 +108,31 @@ void verdict_digest(struct compare *c);
 enum figure verdict_time(const struct compare *c);
 /* The figure that --by asks for. */
 enum figure verdict_asked(const struct compare *c);
-/* How far apart glibc and glibc came in a figure, e.g. 0.02: the noise floor beside `row`.  NaN: the
- * figure was not measured. */
+/* How far apart glibc and glibc came in a figure, e.g. 0.02: the noise floor beside `row`.  NaN:
+ * the figure was not measured. */
 double verdict_noise(const struct compare *c, const struct row *row, enum figure figure);
 /* Is the noise so small, and are the runs so many, that rows can be told apart by this figure? */
 bool verdict_can_judge(const struct compare *c, bool no_huge_pages, enum figure figure);
 /* Is the ratio further from 1 than noise can explain? */
 bool verdict_differs(const struct interval *ratio, double noise);
-/* The row to take among those with the same huge pages; NULL when none ran to its end or nothing can be
- * judged. */
+/* The row to take among those with the same huge pages; NULL when none ran to its end or nothing
+ * can be judged. */
 const struct row *verdict_best(const struct compare *c, bool no_huge_pages);
-/* The figure that decides first: the one that was asked for, or, where that cannot be judged, the first
- * that can be. */
+/* The figure that decides first: the one that was asked for, or, where that cannot be judged, the
+ * first that can be. */
 enum figure verdict_lead(const struct compare *c, bool no_huge_pages);
-/* Is the row as good as `best` in the leading figure, as far as one can tell?  Never true of a row that
- * is told to be worse than glibc where `best` is not. */
+/* Is the row as good as `best` in the leading figure, as far as one can tell?  Never true of a row
+ * that is told to be worse than glibc where `best` is not. */
 bool verdict_ties(const struct compare *c, const struct row *row, const struct row *best);
-/* The row against glibc, in time, as a table's last column: "faster", "slower, take", "noise: 3.1 %", ... */
+/* The row against glibc, in time, as a table's last column: "faster", "slower, take", "noise:
+ * 3.1 %", ... */
 void verdict_remark(const struct compare *c, const struct row *row, struct table *t);
 /* The verdict in a sentence or three; the caller frees it. */
 char *verdict_text(const struct compare *c, bool no_huge_pages);
 /* A fault or a difference was found. */
 bool verdict_has_fault(const struct compare *c);
 
-/* ---- what is printed --------------------------------------------------------------------------- */
+/* ---- what is printed ------------------------------------------------------------------------- */
 
 void compare_text(const struct compare *c, FILE *out);
 void compare_csv(const struct compare *c, FILE *out);

@@ -53,7 +53,8 @@ static void put_ratio(struct json *j, const struct compare *c, const struct row 
 
 static void put_ending(struct json *j, const struct row *row)
 {
-	static const char *const ending[] = {"exit", "signal", "timeout", "not-started", "no-server",
+	static const char *const ending[] = {"exit", "signal", "timeout", "not-started",
+	    "no-server",
 	    "interrupted"};
 	const struct run *const last = row->rounds > 0 ? &row->run[row->rounds - 1] : NULL;
 

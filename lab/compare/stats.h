@@ -3,8 +3,8 @@
  * A run's time is skewed and has outliers, so: medians, and for a ratio the exact interval of the
  * median by order statistics.  It assumes nothing about the distribution: each ratio lies below the
  * true median with chance 1/2, so the k-th smallest and k-th largest of n enclose it with chance
- * 1 - 2 P(Binomial(n, 1/2) < k).  Six runs are the fewest that give 95 %; with fewer, `coverage` says
- * what they do give.
+ * 1 - 2 P(Binomial(n, 1/2) < k).  Six runs are the fewest that give 95 %; with fewer, `coverage`
+ * says what they do give.
  */
 #ifndef LAB_COMPARE_STATS_H
 #define LAB_COMPARE_STATS_H

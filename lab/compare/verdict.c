@@ -2,10 +2,11 @@
  *
  * Rules that every sentence obeys:
  *   V1 noise      a figure in which glibc differs from itself by more than 25 % gets no verdict
- *   V2 told       a row is better or worse than another only if the interval of their ratios excludes 1
- *                 and the median lies beyond the noise
+ *   V2 told       a row is better or worse than another only if the interval of their ratios
+ *                 excludes 1 and the median lies beyond the noise
  *   V3 ties       whoever cannot be told from the best in a figure is named beside it
- *   V4 one word   no row is told to be slower than glibc and as good as the best, unless the best is slower too
+ *   V4 one word   no row is told to be slower than glibc and as good as the best, unless the best
+ *                 is slower too
  */
 #include <math.h>
 #include <stdlib.h>
@@ -99,11 +100,12 @@ enum figure verdict_time(const struct compare *c)
 	return c->by == BY_CPU ? FIGURE_CPU : FIGURE_WALL;
 }
 
-/* ---- what can be told -------------------------------------------------------------------------- */
+/* ---- what can be told ------------------------------------------------------------------------ */
 
 static bool is_memory(enum figure figure)
 {
-	return figure == FIGURE_PEAK || figure == FIGURE_MEAN || figure == FIGURE_END || figure == FIGURE_TREE;
+	return figure == FIGURE_PEAK || figure == FIGURE_MEAN || figure == FIGURE_END ||
+	    figure == FIGURE_TREE;
 }
 
 static double noise_of(const struct compare *c, size_t base, enum figure figure)
@@ -111,7 +113,8 @@ static double noise_of(const struct compare *c, size_t base, enum figure figure)
 	const struct interval *const twin = &c->row[base + 1].ratio[figure];
 	const double noise = fmax(fabs(twin->high - 1), fabs(1 - twin->low));
 
-	return isnan(twin->median) ? NAN : is_memory(figure) ? fmax(noise, memory_noise_least) : noise;
+	return isnan(twin->median) ? NAN : is_memory(figure) ? fmax(noise, memory_noise_least)
+	    : noise;
 }
 
 double verdict_noise(const struct compare *c, const struct row *row, enum figure figure)
@@ -133,7 +136,8 @@ bool verdict_can_judge(const struct compare *c, bool no_huge_pages, enum figure 
 	const size_t base = base_of(c, no_huge_pages);
 
 	return c->rows > base + 1 && c->row[base].good >= RUNS_LEAST &&
-	    c->row[base + 1].ratio[figure].coverage >= coverage_least && noise_of(c, base, figure) <= noise_most;
+	    c->row[base + 1].ratio[figure].coverage >= coverage_least &&
+	    noise_of(c, base, figure) <= noise_most;
 }
 
 bool verdict_differs(const struct interval *ratio, double noise)
@@ -152,7 +156,8 @@ static int against_base(const struct compare *c, const struct row *row, enum fig
 	return ratio->median < 1 ? -1 : 1;
 }
 
-static bool ties_in(const struct compare *c, const struct row *row, const struct row *best, enum figure figure)
+static bool ties_in(const struct compare *c, const struct row *row, const struct row *best,
+    enum figure figure)
 {
 	const struct interval ratio = ratio_of(row, best, figure);
 
@@ -163,7 +168,7 @@ static bool ties_in(const struct compare *c, const struct row *row, const struct
 	return against_base(c, row, figure) <= 0 || against_base(c, best, figure) > 0;
 }
 
-/* ---- what to take ------------------------------------------------------------------------------ */
+/* ---- what to take ---------------------------------------------------------------------------- */
 
 static bool is_candidate(const struct row *row, bool no_huge_pages)
 {
@@ -176,7 +181,8 @@ static const struct row *least_of(const struct compare *c, bool no_huge_pages, e
 	const struct row *least = NULL;
 
 	for (size_t i = 0; i < c->rows; i++)
-		if (is_candidate(&c->row[i], no_huge_pages) && !isnan(c->row[i].is[figure].median) &&
+		if (is_candidate(&c->row[i], no_huge_pages) &&
+		    !isnan(c->row[i].is[figure].median) &&
 		    (least == NULL || c->row[i].is[figure].median < least->is[figure].median))
 			least = &c->row[i];
 	return least;
@@ -184,7 +190,8 @@ static const struct row *least_of(const struct compare *c, bool no_huge_pages, e
 
 enum figure verdict_asked(const struct compare *c)
 {
-	static const enum figure asked[] = {FIGURE_TRADE, FIGURE_WALL, FIGURE_CPU, FIGURE_PEAK, FIGURE_MEAN,
+	static const enum figure asked[] = {FIGURE_TRADE, FIGURE_WALL, FIGURE_CPU, FIGURE_PEAK,
+	    FIGURE_MEAN,
 	    FIGURE_END};
 	return asked[c->by];
 }
@@ -214,13 +221,15 @@ static enum figure second_of(const struct compare *c, bool no_huge_pages, enum f
 static bool some_are_better(const struct compare *c, bool no_huge_pages, enum figure figure)
 {
 	for (size_t i = 0; i < c->rows; i++)
-		if (is_candidate(&c->row[i], no_huge_pages) && against_base(c, &c->row[i], figure) < 0)
+		if (is_candidate(&c->row[i], no_huge_pages) &&
+		    against_base(c, &c->row[i], figure) < 0)
 			return true;
 	return false;
 }
 
-/* Of the rows that nothing tells from the first in the leading figure, the least in the second.  Where
- * some are told to be better than glibc, only those count: the first itself may vary too much for that. */
+/* Of the rows that nothing tells from the first in the leading figure, the least in the second.
+ * Where some are told to be better than glibc, only those count: the first itself may vary too
+ * much for that. */
 static const struct row *pick(const struct compare *c, const struct row *first, enum figure lead,
     enum figure second, bool better)
 {
@@ -247,7 +256,8 @@ const struct row *verdict_best(const struct compare *c, bool no_huge_pages)
 	const bool better = some_are_better(c, no_huge_pages, lead);
 	const struct row *const best = pick(c, first, lead, second, better);
 	const struct row *const base = &c->row[best->base];
-	const bool gains = !is_candidate(base, no_huge_pages) || better || !ties_in(c, base, first, lead) ||
+	const bool gains = !is_candidate(base, no_huge_pages) || better ||
+	    !ties_in(c, base, first, lead) ||
 	    (second != FIGURES && against_base(c, best, second) < 0 &&
 	        best->ratio[second].median * worth_changing < 1);
 	return gains ? best : base; /* a person with nothing to gain is not told to change */
@@ -277,7 +287,7 @@ void verdict_remark(const struct compare *c, const struct row *row, struct table
 		    best ? ", take" : "");
 }
 
-/* ---- in words ------------------------------------------------------------------------------------ */
+/* ---- in words -------------------------------------------------------------------------------- */
 
 static const struct {
 	enum figure figure;
@@ -344,7 +354,8 @@ static void add_least(const struct compare *c, bool no_huge_pages, enum figure f
 	fputs(least->allocator->name, out);
 	for (size_t i = 0; i < c->rows; i++) {
 		const struct row *const row = &c->row[i];
-		if (row == least || !is_candidate(row, no_huge_pages) || !ties_in(c, row, least, figure))
+		if (row == least || !is_candidate(row, no_huge_pages) ||
+		    !ties_in(c, row, least, figure))
 			continue;
 		if (said++ < NAMES_MOST)
 			fprintf(out, ", %s", row->allocator->name);
@@ -365,7 +376,8 @@ static void add_all_least(const struct compare *c, bool no_huge_pages, FILE *out
 		if (!is_told(c, no_huge_pages, i))
 			continue;
 		fprintf(out, "%s%c%s: ", any ? "; " : " ",
-		    any ? told[i].least[0] : (char)(told[i].least[0] - 'a' + 'A'), told[i].least + 1);
+		    any ? told[i].least[0] : (char)(told[i].least[0] - 'a' + 'A'),
+		    told[i].least + 1);
 		add_least(c, no_huge_pages, told[i].figure, out);
 		any = true;
 	}
@@ -401,12 +413,14 @@ static void add_unjudged(const struct compare *c, bool no_huge_pages, FILE *out)
 
 	for (size_t i = 0; i < TOLD; i++) {
 		const enum figure f = told[i].figure;
-		if ((!is_memory(f) && f != verdict_time(c)) || verdict_can_judge(c, no_huge_pages, f) ||
+		if ((!is_memory(f) && f != verdict_time(c)) ||
+		    verdict_can_judge(c, no_huge_pages, f) ||
 		    isnan(noise_of(c, base, f)) || noise_of(c, base, f) <= noise_most)
 			continue;
-		fprintf(out, " No verdict on %s: glibc differs from itself by up to %.0f %%; take more --runs, an "
-		             "idle machine%s.",
-		    told[i].where, 100 * noise_of(c, base, f), f == FIGURE_WALL ? ", or --by=cpu" : "");
+		fprintf(out, " No verdict on %s: glibc differs from itself by up to %.0f %%; take "
+		             "more --runs, an idle machine%s.",
+		    told[i].where, 100 * noise_of(c, base, f),
+		    f == FIGURE_WALL ? ", or --by=cpu" : "");
 	}
 }
 
@@ -433,10 +447,12 @@ static void add_no_verdict(const struct compare *c, bool no_huge_pages, FILE *ou
 	if (first == NULL)
 		fputs("no verdict: not one allocator ran the program to its end.", out);
 	else if (base->good != 0 && base->good < RUNS_LEAST)
-		fprintf(out, "no verdict: %zu %s too few to tell a difference from noise; take --runs=%d.",
+		fprintf(out, "no verdict: %zu %s too few to tell a difference from noise; take "
+		    "--runs=%d.",
 		    base->good, base->good == 1 ? "run is" : "runs are", STATS_RUNS_FOR_95);
 	else if (base->good == 0)
-		fputs("no verdict: glibc did not run the program to its end, so the noise is not known.", out);
+		fputs("no verdict: glibc did not run the program to its end, so the noise is not "
+		    "known.", out);
 	else
 		fputs("no verdict: the noise is too large.", out);
 }
@@ -450,7 +466,8 @@ char *verdict_text(const struct compare *c, bool no_huge_pages)
 
 	CHECK(out != NULL);
 	if (c->huge_pages == HUGE_BOTH)
-		fputs(no_huge_pages ? "Without huge pages, " : "With huge pages as they are, ", out);
+		fputs(no_huge_pages ? "Without huge pages, " : "With huge pages as they are, ",
+		    out);
 	if (best == NULL) {
 		add_no_verdict(c, no_huge_pages, out);
 	} else {

@@ -3,9 +3,9 @@
  *   recording --gather--> counters of each call site, marks over time, pages that few objects hold
  *             --judge---> findings: growth, pinned, retained, oversized, churn; the worst first
  *
- * A finding names a call site, a figure and the evidence.  Each rule has a threshold, so that a healthy
- * program has no finding.  Addresses are those that the recorded allocator gave out, so pinned pages are
- * that allocator's real ones.
+ * A finding names a call site, a figure and the evidence.  Each rule has a threshold, so that a
+ * healthy program has no finding.  Addresses are those that the recorded allocator gave out, so
+ * pinned pages are that allocator's real ones.
  *
  * Cost: about 0.1 us a call, and 150 bytes a call site, 50 bytes a live object.  Not thread-safe.
  */
@@ -19,11 +19,15 @@
 #include "trace/symbols.h"
 
 enum finding_kind {
-	FINDING_GROWTH,    /* a site's live objects become more to the end, and none of them is freed */
-	FINDING_PINNED,    /* pages of which at most a quarter is live, and whose objects hold them */
+	/* a site's live objects become more to the end, and none of them is freed */
+	FINDING_GROWTH,
+	/* pages of which at most a quarter is live, and whose objects hold them */
+	FINDING_PINNED,
 	FINDING_RETAINED,  /* the program holds much less than at its peak, for much of its run */
-	FINDING_OVERSIZED, /* bytes that were asked for and never touched, or given back by realloc */
-	FINDING_CHURN,     /* objects that live for a few calls, so many that it shows in the run's time */
+	/* bytes that were asked for and never touched, or given back by realloc */
+	FINDING_OVERSIZED,
+	/* objects that live for a few calls, so many that it shows in the run's time */
+	FINDING_CHURN,
 	FINDING_KINDS,
 };
 
@@ -35,8 +39,10 @@ struct finding {
 	uint64_t objects;    /* that it is about */
 	uint32_t stack;      /* call site: a node of the recording; 0: none was recorded */
 	double rate;         /* growth: bytes a second; churn: calls a second */
-	char what[FINDING_TEXT]; /* the finding as a sentence without its site and without its full stop */
-	char site[FINDING_TEXT]; /* "make_node (list.c:33), called by load (main.c:12)"; "": not recorded */
+	/* the finding as a sentence without its site and without its full stop */
+	char what[FINDING_TEXT];
+	/* "make_node (list.c:33), called by load (main.c:12)"; "": not recorded */
+	char site[FINDING_TEXT];
 };
 
 struct diagnosis {
@@ -51,9 +57,10 @@ struct diagnosis {
 
 extern const char *const finding_names[FINDING_KINDS]; /* "growth", "pinned", ... */
 
-/* Read a whole recording.  False: *e says why.  `progress` may be NULL; it is called now and then with
- * the share that is done, 0 to 1. */
-bool diagnose(struct diagnosis *d, const char *path, void (*progress)(void *arg, double share), void *arg,
+/* Read a whole recording.  False: *e says why.  `progress` may be NULL; it is called now and then
+ * with the share that is done, 0 to 1. */
+bool diagnose(struct diagnosis *d, const char *path, void (*progress)(void *arg, double share),
+    void *arg,
     struct trace_error *e);
 
 /* The findings for people, numbered; one line if there is none. */

@@ -28,7 +28,7 @@ static bool grow_sites(struct gather *g, uint32_t node)
 	return true;
 }
 
-/* ---- marks --------------------------------------------------------------------------------------- */
+/* ---- marks ----------------------------------------------------------------------------------- */
 
 static uint64_t now_of(const struct gather *g, uint64_t tick)
 {
@@ -65,7 +65,7 @@ static bool take_marks(struct gather *g, uint64_t now)
 	return true;
 }
 
-/* ---- calls --------------------------------------------------------------------------------------- */
+/* ---- calls ----------------------------------------------------------------------------------- */
 
 static void begin(struct gather *g, uint32_t stack, uint64_t size)
 {
@@ -194,7 +194,8 @@ static void find_times(struct gather *g)
 	g->events_all = g->file.events;
 }
 
-bool gather_read(struct gather *g, const char *path, void (*progress)(void *arg, double share), void *arg,
+bool gather_read(struct gather *g, const char *path, void (*progress)(void *arg, double share),
+    void *arg,
     struct trace_error *e)
 {
 	*g = (struct gather){.file = {.fd = -1}};

@@ -3,8 +3,8 @@
  *   time   |----|----|----|----| ... |   MARKS + 1 moments at equal times: each site's live bytes,
  *          0    1    2    3    4    16   and the pages that few live objects hold
  *
- * FINE_MARKS moments have the live bytes of the whole program.  A mark that falls into an idle time has
- * what was live then.  Without times, calls take the place of time.
+ * FINE_MARKS moments have the live bytes of the whole program.  A mark that falls into an idle time
+ * has what was live then.  Without times, calls take the place of time.
  */
 #ifndef LAB_DIAGNOSE_GATHER_H
 #define LAB_DIAGNOSE_GATHER_H
@@ -38,7 +38,8 @@ struct sparse {
 
 struct pin { /* of a site, at the mark with most sparse pages */
 	uint32_t stack;
-	uint64_t pages, objects, bytes; /* pages in which only this site's objects live; those objects */
+	/* pages in which only this site's objects live; those objects */
+	uint64_t pages, objects, bytes;
 };
 
 enum { PINS_MAX = 4, THREADS_MAX = 4096 };
@@ -46,7 +47,8 @@ enum { PINS_MAX = 4, THREADS_MAX = 4096 };
 struct worker { /* a thread */
 	uint64_t last_tick;
 	uint64_t freed_late, peak;   /* bytes that it freed since peak number `peak` */
-	uint64_t idle_ticks, idle_freed; /* its longest time without a call since then; freed_late before it */
+	/* its longest time without a call since then; freed_late before it */
+	uint64_t idle_ticks, idle_freed;
 };
 
 struct gather {
@@ -62,18 +64,21 @@ struct gather {
 	size_t pins;
 	uint64_t peak_payload, peak_tick;
 	uint64_t peaks;              /* how often the payload has risen beyond all before */
-	struct worker *worker;       /* [THREADS_MAX], by serial number; what is beyond shares the last */
+	/* [THREADS_MAX], by serial number; what is beyond shares the last */
+	struct worker *worker;
 	bool timeless;
 };
 
 /* False: *e; the caller closes all the same. */
-bool gather_read(struct gather *g, const char *path, void (*progress)(void *arg, double share), void *arg,
+bool gather_read(struct gather *g, const char *path, void (*progress)(void *arg, double share),
+    void *arg,
     struct trace_error *e);
 void gather_close(struct gather *g);
 /* Seconds from the start of the recording to a mark of FINE_MARKS. */
 double gather_seconds(const struct gather *g);
 
-/* pages.c: look at all live objects, and keep the result if it is the worst so far.  False: no memory. */
+/* pages.c: look at all live objects, and keep the result if it is the worst so far.  False: no
+ * memory. */
 bool pages_look(struct gather *g, unsigned mark);
 
 #endif

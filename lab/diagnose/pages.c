@@ -1,7 +1,7 @@
 /* pages.c - pages that few live objects hold, and whose objects they are.
  *
- *   page  [..a.......a......]   only objects of site a live here, and they take at most a quarter: if they
- *                               go, the page is free
+ *   page  [..a.......a......]   only objects of site a live here, and they take at most a
+ *                               quarter: if they go, the page is free
  *         [..a....b.........]   sparse too, but no single site holds it
  *
  * A table of pages, open addressing, made anew at each look.
@@ -78,7 +78,8 @@ static bool add_object(struct pages *t, const struct live_object *o)
 
 	if (first == last)
 		return add(t, first, end - o->addr, o);
-	return add(t, first, (first + 1) * PAGE_BYTES - o->addr, o) && add(t, last, end - last * PAGE_BYTES, o);
+	return add(t, first, (first + 1) * PAGE_BYTES - o->addr, o) &&
+	    add(t, last, end - last * PAGE_BYTES, o);
 }
 
 static bool is_sparse(const struct page *p)

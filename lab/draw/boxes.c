@@ -131,7 +131,8 @@ static void add_piece(struct strip *t, const struct draw_style *s, const struct 
 {
 	const enum look look = look_of(piece);
 	const bool two_words = piece->len == 2 * sizeof(void *);
-	const size_t asked = label != NULL && label->n != 0 ? min_size(label->n, piece->len) : piece->len;
+	const size_t asked = label != NULL && label->n != 0 ? min_size(label->n, piece->len)
+	    : piece->len;
 	const size_t from = t->count;
 
 	if (look == LOOK_LINKS) {
@@ -351,7 +352,8 @@ void draw_boxes(FILE *out, const struct draw_style *s, const struct picture *p,
 	free(t.columns);
 }
 
-size_t draw_boxes_wanted(const struct picture *p, const struct draw_label *labels, size_t label_count)
+size_t draw_boxes_wanted(const struct picture *p, const struct draw_label *labels,
+    size_t label_count)
 {
 	size_t boxes = 0;
 	for (size_t i = 0; i < p->chunk_count; boxes++) {

@@ -77,7 +77,8 @@ static void perform_malloc(struct demo_stage *stage, const struct demo_step *ste
 	memset(p, step->name[0], call->n); /* as a program would use it */
 	call->p = p;
 	call->mapped = (char *)p >= stage->arena.heap_end;
-	stage->labels[stage->label_count++] = (struct draw_label){(uintptr_t)p, call->n, step->name};
+	stage->labels[stage->label_count++] = (struct draw_label){(uintptr_t)p, call->n,
+	    step->name};
 }
 
 static void perform_free(struct demo_stage *stage, const struct demo_step *step,
@@ -126,7 +127,8 @@ const char *demo_line(char buf[DEMO_LINE], const struct demo_step *step)
 void demo_show_call(FILE *out, const struct draw_style *s, const struct demo_stage *stage)
 {
 	char line[DEMO_LINE];
-	const char *const bold = s->colour ? "\033[1m" : "", *const off = s->colour ? "\033[0m" : "";
+	const char *const bold = s->colour ? "\033[1m" : "",
+	    *const off = s->colour ? "\033[0m" : "";
 
 	CHECK(stage->done != 0);
 	fprintf(out, "%s%s %s%s\n", bold, s->ascii ? "->" : "→",

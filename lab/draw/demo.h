@@ -38,8 +38,8 @@ struct demo_stage {
 	struct tell told;         /* of the last step */
 };
 
-/* The system's own settings, but so that the heap looks as on the slides: a heap that is reused grows
- * by what is asked, and free chunks are coalesced at once. */
+/* The system's own settings, but so that the heap looks as on the slides: a heap that is reused
+ * grows by what is asked, and free chunks are coalesced at once. */
 struct dmm_params demo_params(const struct dmm_system *sys);
 
 /* 0 or -errno. */

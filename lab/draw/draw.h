@@ -38,13 +38,15 @@ struct draw_style draw_style(FILE *out, bool ascii, size_t width);
 void draw_around(FILE *out, const struct draw_style *s, const struct picture *p, uintptr_t addr,
     const struct draw_label *labels, size_t label_count);
 
-/* Boxes if they fit some 12 rows, else the map, with the first label's chunk and its neighbours above. */
+/* Boxes if they fit some 12 rows, else the map, with the first label's chunk and its neighbours
+ * above. */
 void draw_heap(FILE *out, const struct draw_style *s, const struct picture *p,
     const struct draw_label *labels, size_t label_count);
 void draw_boxes(FILE *out, const struct draw_style *s, const struct picture *p,
     const struct draw_label *labels, size_t label_count);
 /* How many boxes draw_boxes() would draw; a run of equal chunks counts as two. */
-size_t draw_boxes_wanted(const struct picture *p, const struct draw_label *labels, size_t label_count);
+size_t draw_boxes_wanted(const struct picture *p, const struct draw_label *labels,
+    size_t label_count);
 /* The cell of the address `marked` shows p; 0: none does. */
 void draw_map(FILE *out, const struct draw_style *s, const struct picture *p, uintptr_t marked);
 

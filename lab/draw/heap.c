@@ -12,14 +12,16 @@ void draw_around(FILE *out, const struct draw_style *s, const struct picture *p,
 	if (c == NULL)
 		return;
 	for (int n = 0; n < NEIGHBOURS; n++) {
-		const struct picture_chunk *const prev = picture_prev(p, from), *const next = picture_next(p, to);
+		const struct picture_chunk *const prev = picture_prev(p, from),
+		    *const next = picture_next(p, to);
 		from = prev != NULL ? prev : from;
 		to = next != NULL ? next : to;
 	}
 	/* The same picture, but of these alone; it borrows the pieces. */
 	struct picture_chunk near[2 * NEIGHBOURS + 1];
 	struct picture part = {.chunks = near, .pieces = p->pieces + from->first,
-	    .piece_count = to->first + to->count - from->first, .chunk_count = (size_t)(to - from) + 1};
+	    .piece_count = to->first + to->count - from->first,
+	    .chunk_count = (size_t)(to - from) + 1};
 	for (size_t i = 0; i < part.chunk_count; i++) {
 		near[i] = from[i];
 		near[i].first -= from->first;

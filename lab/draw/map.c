@@ -118,7 +118,8 @@ void draw_map(FILE *out, const struct draw_style *s, const struct picture *p, ui
 		map_piece(&m, &p->pieces[i]);
 	}
 	end_region(&m);
-	snprintf(text, sizeof text, "one cell is %zu bytes; the shade of a cell is its share of payload", m.bytes);
+	snprintf(text, sizeof text,
+	    "one cell is %zu bytes; the shade of a cell is its share of payload", m.bytes);
 	fputs(look_dim(s), out);
 	draw_text(out, s, MARGIN, text);
 	fputs(look_off(s), out);
@@ -164,7 +165,8 @@ void draw_legend(FILE *out, const struct draw_style *s, unsigned kinds)
 		const bool first = at == 0, wraps = !first && at + APART + len > s->width;
 		if (!(kinds & 1u << l))
 			continue;
-		fprintf(out, "%s%*s%s%s%s %s", wraps ? "\n" : "", first || wraps ? MARGIN : APART, "",
+		fprintf(out, "%s%*s%s%s%s %s", wraps ? "\n" : "", first || wraps ? MARGIN : APART,
+		    "",
 		    look_on(s, l), look_glyph(s, l), look_off(s), look_name(l));
 		at = wraps || first ? MARGIN + len : at + APART + len;
 	}
@@ -201,7 +203,8 @@ static void put_bin(FILE *out, const struct draw_style *s, const char *name,
 		    draw_size(size, &plain, chunks[0]->len));
 	at += (size_t)snprintf(text + at, sizeof text - at, ":");
 	for (size_t i = 0; i < min_size(count, LIST_MAX); i++) {
-		at += (size_t)snprintf(text + at, sizeof text - at, "%s %s", i == 0 ? "" : s->ascii ? " ->" : " →",
+		at += (size_t)snprintf(text + at, sizeof text - at, "%s %s",
+		    i == 0 ? "" : s->ascii ? " ->" : " →",
 		    draw_address(address, s, chunks[i]->addr));
 		if (!equal)
 			at += (size_t)snprintf(text + at, sizeof text - at, " (%s)",
@@ -236,7 +239,8 @@ void draw_bins(FILE *out, const struct draw_style *s, const struct picture *p)
 		put_bin(out, s, name, &listed[from], end - from);
 	}
 	if (from < count)
-		fprintf(out, "%*s%sand %zu chunks in larger bins%s\n", MARGIN, "", look_dim(s), count - from,
+		fprintf(out, "%*s%sand %zu chunks in larger bins%s\n", MARGIN, "", look_dim(s),
+		    count - from,
 		    look_off(s));
 	free(listed);
 }

@@ -11,7 +11,8 @@
 
 static bool same_chunk(const struct picture_chunk *a, const struct picture_chunk *b)
 {
-	return a != NULL && b != NULL && a->addr == b->addr && a->len == b->len && a->live == b->live;
+	return a != NULL && b != NULL && a->addr == b->addr && a->len == b->len &&
+	    a->live == b->live;
 }
 
 static bool is_free(const struct picture_chunk *c)
@@ -51,8 +52,8 @@ static size_t count_searched(const struct tell *t, const struct picture *before)
 	return all;
 }
 
-/* The bin of chunks of a length, as the free chunks tell the rule: one of that length, or all of them
- * one unit a bin.  What lies in the last bin is of any length, and tells nothing. */
+/* The bin of chunks of a length, as the free chunks tell the rule: one of that length, or all of
+ * them one unit a bin.  What lies in the last bin is of any length, and tells nothing. */
 static int32_t proper_bin(const struct picture *before, size_t len, int32_t last)
 {
 	size_t unit = 0;
@@ -71,19 +72,22 @@ static int32_t proper_bin(const struct picture *before, size_t len, int32_t last
 	return bin < (size_t)last ? (int32_t)bin : 0;
 }
 
-static void compare_malloc(struct tell *t, const struct picture *before, const struct picture *after)
+static void compare_malloc(struct tell *t, const struct picture *before,
+    const struct picture *after)
 {
 	const uintptr_t p = (uintptr_t)t->call.p;
 	const struct picture_chunk *const u = picture_find(after, p);
 
 	CHECK(u != NULL && u->live);
 	const struct picture_chunk *const was = picture_find(before, p);
-	const struct picture_chunk *const prev = picture_prev(after, u), *const next = picture_next(after, u);
+	const struct picture_chunk *const prev = picture_prev(after, u),
+	    *const next = picture_next(after, u);
 	t->used = u;
 	t->found = is_free(was) ? was : NULL;
 	t->tail_end = is_remainder(before, prev);
 	t->split = t->tail_end || is_remainder(before, next);
-	t->reused = t->found != NULL && t->grew == 0 && strcmp(before->pieces[was->first].what, "pad") != 0;
+	t->reused = t->found != NULL && t->grew == 0 &&
+	    strcmp(before->pieces[was->first].what, "pad") != 0;
 	t->waste = u->usable - min_size(u->usable, t->call.n);
 	measure_free(t, before);
 	t->searched = count_searched(t, before);
@@ -116,7 +120,8 @@ static void compare_free(struct tell *t, const struct picture *before, const str
 		const struct picture_chunk *const f = &before->chunks[i];
 		t->merged += !f->live && f->addr >= now->addr && f->addr < now->addr + now->len;
 	}
-	const struct picture_chunk *const prev = picture_prev(after, now), *const next = picture_next(after, now);
+	const struct picture_chunk *const prev = picture_prev(after, now),
+	    *const next = picture_next(after, now);
 	t->hole = prev != NULL && prev->live && next != NULL && next->live;
 }
 
@@ -172,7 +177,8 @@ void tell_captions(FILE *out, const struct draw_style *s, const struct tell *t)
 		put_caption(out, s, "* %s", one);
 	if (t->call.is_malloc && t->grew != 0 && t->free_bytes >= t->call.n &&
 	    t->free_largest < t->call.n)
-		put_caption(out, s, "* External fragmentation! %s available, but not contiguously (at most %s)",
+		put_caption(out, s, "* External fragmentation! %s available, but not contiguously "
+		    "(at most %s)",
 		    draw_size(a, s, t->free_bytes), draw_size(b, s, t->free_largest));
 	if (t->call.is_malloc && t->waste != 0)
 		put_caption(out, s, "* Internal fragmentation! asked %s, provided %s: %s wasted",
@@ -219,7 +225,8 @@ struct speaker {
 	const struct dmm_system *sys;
 };
 
-__attribute__((format(printf, 2, 3))) static void line(const struct speaker *k, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void line(const struct speaker *k, const char *format,
+    ...)
 {
 	char text[512];
 	va_list args;
@@ -246,24 +253,30 @@ static void tell_growth(const struct speaker *k, const struct tell *t)
 	const bool searches = k->sys->next_free != NULL;
 
 	if (maps && t->split && !(k->sys->traits & DMM_COALESCES))
-		line(k, "None left %s map new virtual memory pages, cut into chunks of equal size", then(k));
+		line(k, "None left %s map new virtual memory pages, cut into chunks of equal size",
+		    then(k));
 	else if (maps)
-		line(k, "%s%s%sall mmap(): %s new", searches ? "None found " : "", searches ? then(k) : "",
+		line(k, "%s%s%sall mmap(): %s new", searches ? "None found " : "",
+		    searches ? then(k) : "",
 		    searches ? " c" : "C", SIZE(t->grew));
 	else
-		line(k, "%s%s%sall brk() to increase heap size by %s", searches ? "None found " : "",
+		line(k, "%s%s%sall brk() to increase heap size by %s",
+		    searches ? "None found " : "",
 		    searches ? then(k) : "", searches ? " c" : "C", SIZE(t->grew));
 	if (t->merged_growth && !maps && (k->sys->traits & DMM_COALESCES))
-		line(k, "Previous chunk in memory is free %s remove both, coalesce, insert", then(k));
+		line(k, "Previous chunk in memory is free %s remove both, coalesce, insert",
+		    then(k));
 }
 
 static void tell_search(const struct speaker *k, const struct tell *t)
 {
 	if (t->searched != 0 && t->found != NULL && t->first_bin != 0)
-		line(k, "%s: bins %d to %d, found in bin %d, %zu looked at", k->words->search, t->first_bin,
+		line(k, "%s: bins %d to %d, found in bin %d, %zu looked at", k->words->search,
+		    t->first_bin,
 		    t->found->bin, t->found->bin, t->searched);
 	else if (t->searched != 0 && t->found != NULL && t->found->bin > 0)
-		line(k, "%s: found in bin %d, %zu looked at", k->words->search, t->found->bin, t->searched);
+		line(k, "%s: found in bin %d, %zu looked at", k->words->search, t->found->bin,
+		    t->searched);
 	else if (t->searched != 0)
 		line(k, "%s: %zu looked at", k->words->search, t->searched);
 	else
@@ -274,7 +287,8 @@ static void tell_pad(const struct speaker *k, const struct tell *t)
 {
 	if (t->grew != 0) {
 		line(k, "At least n bytes between pPad and pBrk? No!");
-		line(k, "Call brk() to allocate (more than) enough additional memory: %s", SIZE(t->grew));
+		line(k, "Call brk() to allocate (more than) enough additional memory: %s",
+		    SIZE(t->grew));
 	} else {
 		line(k, "At least n bytes between pPad and pBrk? Yes!");
 	}
@@ -314,7 +328,8 @@ static void tell_free(const struct speaker *k, const struct tell *t)
 	if (t->merged_prev)
 		line(k, "Prev chunk in memory free %s remove both, coalesce, insert", then(k));
 	if (t->freed != NULL && t->shrank != 0)
-		line(k, "High end of heap is free %s call brk() to decrease heap size by %s", then(k),
+		line(k, "High end of heap is free %s call brk() to decrease heap size by %s",
+		    then(k),
 		    SIZE(t->shrank));
 }
 

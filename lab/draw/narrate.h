@@ -24,9 +24,11 @@ struct tell {
 	const struct picture_chunk *freed; /* free: the free chunk now, NULL if it did nothing */
 	size_t grew, shrank;               /* of what is owned */
 	size_t searched;                   /* chunks looked at in the list; 0: not told */
-	int32_t first_bin;                 /* the proper one, where the search began; 0: not known */
+	/* the proper one, where the search began; 0: not known */
+	int32_t first_bin;
 	size_t waste;                      /* usable beyond what was asked */
-	size_t free_bytes, free_largest;   /* payload that was free before, together and in one piece */
+	/* payload that was free before, together and in one piece */
+	size_t free_bytes, free_largest;
 	unsigned merged;                   /* free chunks that became one; at most 1: none */
 	bool split, tail_end;              /* malloc: cut from a larger chunk; from its tail */
 	bool merged_growth;                /* malloc: new memory joined the free chunk before it */

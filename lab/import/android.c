@@ -29,8 +29,10 @@ static const struct call {
 	const char *name;
 	size_t numbers;
 	enum trace_op op;
-} calls[] = {{"malloc", 1, TRACE_OP_MALLOC}, {"free", 0, TRACE_OP_FREE}, {"calloc", 2, TRACE_OP_CALLOC},
-    {"memalign", 2, TRACE_OP_MEMALIGN}, {"realloc", 2, TRACE_OP_REALLOC}, {"thread_done", 0, TRACE_OP_NONE}};
+} calls[] = {{"malloc", 1, TRACE_OP_MALLOC}, {"free", 0, TRACE_OP_FREE},
+    {"calloc", 2, TRACE_OP_CALLOC},
+    {"memalign", 2, TRACE_OP_MEMALIGN}, {"realloc", 2, TRACE_OP_REALLOC},
+        {"thread_done", 0, TRACE_OP_NONE}};
 
 static bool is_android(const char *line)
 {
@@ -137,9 +139,11 @@ static bool read_event(struct android *a, char **word, size_t count)
 		return false;
 	const struct call *const call = count > 1 ? find_call(word[1]) : NULL;
 	if (call == NULL)
-		return import_fail(a->im, "'%.40s' is no call that is known", count > 1 ? word[1] : "");
+		return import_fail(a->im, "'%.40s' is no call that is known",
+		    count > 1 ? word[1] : "");
 	if (count < 3 + call->numbers || count > 5 + call->numbers)
-		return import_fail(a->im, "%s has a pointer, %zu numbers, and perhaps two times", call->name,
+		return import_fail(a->im, "%s has a pointer, %zu numbers, and perhaps two times",
+		    call->name,
 		    call->numbers);
 	if (!import_number(a->im, word[2], 16, IMPORT_ADDRESS_MAX, &ev.addr))
 		return false;
@@ -150,7 +154,8 @@ static bool read_event(struct android *a, char **word, size_t count)
 	ev.op = (uint8_t)call->op;
 	ev.thread = thread_of(a, tid);
 	if (ev.thread == 0 || !fill(a, &ev, word + 3) ||
-	    !read_times(a, word + 3 + call->numbers, count - 3 - call->numbers, ev.op == TRACE_OP_FREE, &ns))
+	    !read_times(a, word + 3 + call->numbers, count - 3 - call->numbers,
+	    ev.op == TRACE_OP_FREE, &ns))
 		return false;
 	ev.tick = import_tick(a->im, ns);
 	import_event(a->im, &ev, NULL, 0);

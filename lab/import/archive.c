@@ -18,7 +18,8 @@ static bool fail(struct import_archive *a, char *error)
 
 	if (offset < 0)
 		offset = a->len;
-	snprintf(error, IMPORT_ERROR_LEN, "offset %lld: %s", offset, why != NULL ? why : "cannot be read");
+	snprintf(error, IMPORT_ERROR_LEN, "offset %lld: %s", offset,
+	    why != NULL ? why : "cannot be read");
 	return false;
 }
 
@@ -80,7 +81,8 @@ bool import_archive_open(struct import_archive *a, const char *path, char *error
 	archive_read_support_format_zip(a->archive);
 	archive_read_support_format_raw(a->archive);
 	archive_read_support_format_empty(a->archive);
-	if (archive_read_open_filename(a->archive, strcmp(path, "-") == 0 ? NULL : path, PIECE) != ARCHIVE_OK)
+	if (archive_read_open_filename(a->archive, strcmp(path, "-") == 0 ? NULL : path,
+	    PIECE) != ARCHIVE_OK)
 		return fail(a, error);
 	return next_member(a, error);
 }

@@ -14,7 +14,8 @@ struct import_archive {
 
 /* path: "-" is stdin.  False: `error` (IMPORT_ERROR_LEN bytes) says why; close it all the same. */
 bool import_archive_open(struct import_archive *a, const char *path, char *error);
-ssize_t import_archive_read(void *arg, const char **piece, char *error); /* a struct import_source */
+/* a struct import_source */
+ssize_t import_archive_read(void *arg, const char **piece, char *error);
 /* Are there members after the one that was read? */
 bool import_archive_has_more(struct import_archive *a);
 void import_archive_close(struct import_archive *a);

@@ -1,18 +1,19 @@
 /* heaptrack.c - heaptrack's recordings, version 3: heaptrack.NAME.PID.raw.zst as its library
  * writes them (heaptrack --raw), and heaptrack.NAME.PID.zst as its interpreter leaves them.
  *
- *   v VERSION FILE-VERSION            s LEN TEXT                  a string, counted from 1
- *   X COMMAND    I PAGE PAGES         i IP MODULE [FN FILE LINE]  an address, and its names in strings
- *   x LEN PATH   m LEN PATH BASE ...  t IP PARENT                 a stack node, counted from 1
- *   c MS         R PAGES              a SIZE NODE                 a kind of allocation, counted from 0
+ *   v VERSION FILE-VERSION            s LEN TEXT                  a string, from 1
+ *   X COMMAND    I PAGE PAGES         i IP MODULE [FN FILE LINE]  an address, and its names
+ *   x LEN PATH   m LEN PATH BASE ...  t IP PARENT                 a stack node, from 1
+ *   c MS         R PAGES              a SIZE NODE                 a kind of call, from 0
  *
  *               raw                       interpreted
  *   allocated   + SIZE NODE PTR           + KIND
  *   freed       - PTR                     - KIND
  *   t's IP      an address                the index of an i, from 1
  *
- * All numbers are hexadecimal; strings begin with their length.  An interpreted recording does not say
- * which of several objects of one kind was freed: the youngest is taken, and addresses are made up.
+ * All numbers are hexadecimal; strings begin with their length.  An interpreted recording does not
+ * say which of several objects of one kind was freed: the youngest is taken, and addresses are made
+ * up.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -80,7 +81,8 @@ static bool next_number(struct heaptrack *h, uint64_t limit, uint64_t *x)
 static bool next_index(struct heaptrack *h, size_t count, uint64_t *x)
 {
 	return next_number(h, UINT64_MAX, x) &&
-	    (*x <= count || import_fail(h->im, "%" PRIx64 " points at nothing: there are %zx so far", *x, count));
+	    (*x <= count || import_fail(h->im,
+	    "%" PRIx64 " points at nothing: there are %zx so far", *x, count));
 }
 
 /* Room for one more, and for index 0, which is none. */
@@ -134,12 +136,14 @@ static void name_ip(struct heaptrack *h, uint64_t ip, uint64_t module, uint64_t 
 	const char *const in = module != 0 ? base_name(h->pool + h->strings[module]) : "?";
 
 	if (fn == 0)
-		import_say(h->im, TRACE_SYMBOLS, "%" PRIx64 " %.*s 0x%" PRIx64, ip, NAME_MAX_LEN, in, ip);
+		import_say(h->im, TRACE_SYMBOLS, "%" PRIx64 " %.*s 0x%" PRIx64, ip, NAME_MAX_LEN,
+		    in, ip);
 	else if (file == 0)
 		import_say(h->im, TRACE_SYMBOLS, "%" PRIx64 " %.*s (%.60s)", ip, NAME_MAX_LEN,
 		    h->pool + h->strings[fn], in);
 	else
-		import_say(h->im, TRACE_SYMBOLS, "%" PRIx64 " %.*s (%.60s:%" PRIu64 ")", ip, NAME_MAX_LEN,
+		import_say(h->im, TRACE_SYMBOLS, "%" PRIx64 " %.*s (%.60s:%" PRIu64 ")", ip,
+		    NAME_MAX_LEN,
 		    h->pool + h->strings[fn], base_name(h->pool + h->strings[file]), line);
 }
 
@@ -152,7 +156,8 @@ static bool add_ip(struct heaptrack *h)
 		return false;
 	if (more(h) && !next_index(h, h->string_count, &fn))
 		return false;
-	if (more(h) && (!next_index(h, h->string_count, &file) || !next_number(h, LINE_LIMIT, &line)))
+	if (more(h) && (!next_index(h, h->string_count, &file) ||
+	    !next_number(h, LINE_LIMIT, &line)))
 		return false;
 	h->ips[++h->ip_count] = ip;
 	name_ip(h, ip, module, fn, file, line);
@@ -189,7 +194,8 @@ static bool add_node(struct heaptrack *h)
 	if (!ROOM(h, h->nodes, h->node_count, h->node_cap))
 		return false;
 	/* heaptrack gives the last byte of the call, we what it returns to */
-	if (h->raw ? !next_number(h, IMPORT_ADDRESS_MAX - 1, &ip) : !next_index(h, h->ip_count, &ip))
+	if (h->raw ? !next_number(h, IMPORT_ADDRESS_MAX - 1, &ip)
+	    : !next_index(h, h->ip_count, &ip))
 		return false;
 	if (!next_index(h, h->node_count, &parent))
 		return false;
@@ -210,7 +216,8 @@ static size_t stack_of(const struct heaptrack *h, uint64_t node, uint64_t *frame
 
 /* ---- allocations ---------------------------------------------------------------------------- */
 
-static void write_event(struct heaptrack *h, enum trace_op op, uint64_t addr, uint64_t size, uint64_t node)
+static void write_event(struct heaptrack *h, enum trace_op op, uint64_t addr, uint64_t size,
+    uint64_t node)
 {
 	uint64_t frames[FRAMES_MAX];
 	struct trace_event ev = {.op = (uint8_t)op, .thread = 1, .addr = addr, .size = size,
@@ -237,7 +244,8 @@ static struct kind *next_kind(struct heaptrack *h)
 	if (!next_index(h, h->kind_count, &i))
 		return NULL;
 	if (i == h->kind_count) {
-		import_fail(h->im, "%" PRIx64 " points at nothing: there are %zx so far", i, h->kind_count);
+		import_fail(h->im, "%" PRIx64 " points at nothing: there are %zx so far", i,
+		    h->kind_count);
 		return NULL;
 	}
 	return &h->kinds[i];
@@ -306,9 +314,11 @@ static bool read_version(struct heaptrack *h)
 {
 	uint64_t version, file_version = 1;
 
-	if (!next_number(h, UINT64_MAX, &version) || (more(h) && !next_number(h, UINT64_MAX, &file_version)))
+	if (!next_number(h, UINT64_MAX, &version) || (more(h) &&
+	    !next_number(h, UINT64_MAX, &file_version)))
 		return false;
-	return file_version == 3 || import_fail(h->im, "version %" PRIu64 " of heaptrack's format; this dmm reads "
+	return file_version == 3 || import_fail(h->im,
+	    "version %" PRIu64 " of heaptrack's format; this dmm reads "
 		"version 3", file_version);
 }
 
@@ -336,7 +346,8 @@ static bool read_entry(struct heaptrack *h)
 		return read_version(h);
 	case 'X':
 		if (!h->im->scrub)
-			import_say(h->im, TRACE_META, "command=%.4000s", h->im->line + min_size(2, h->im->len));
+			import_say(h->im, TRACE_META, "command=%.4000s",
+			    h->im->line + min_size(2, h->im->len));
 		return true;
 	case 'x':
 		h->raw = true;
@@ -375,8 +386,9 @@ static bool run_heaptrack(struct import *im)
 	while (fine && import_line(im))
 		fine = read_entry(&h);
 	if (fine && !h.raw)
-		import_note(im, "it was interpreted: addresses are made up, and of several objects of one size and "
-			"stack the youngest is taken to be freed; the .raw.zst file has both");
+		import_note(im, "it was interpreted: addresses are made up, and of several "
+			"objects of one size and stack the youngest is taken to be freed; the "
+			    ".raw.zst file has both");
 	free(h.pool);
 	free(h.strings);
 	free(h.ips);
@@ -387,5 +399,5 @@ static bool run_heaptrack(struct import *im)
 }
 
 const struct import_format import_heaptrack = {"heaptrack", "a recording of heaptrack",
-    "threads, which call it was (realloc is a free and a malloc), alignment, failed calls, times finer than "
-    "about 10 ms", TRACE_DWARF, is_heaptrack, run_heaptrack};
+    "threads, which call it was (realloc is a free and a malloc), alignment, failed calls, times "
+    "finer than about 10 ms", TRACE_DWARF, is_heaptrack, run_heaptrack};

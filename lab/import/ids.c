@@ -20,12 +20,14 @@ static uint64_t key_of(uint64_t id)
 	return (id + 1) << 4;
 }
 
-static bool allocate(struct ids *ids, enum trace_op op, uint64_t id, uint64_t size, unsigned align_log2)
+static bool allocate(struct ids *ids, enum trace_op op, uint64_t id, uint64_t size,
+    unsigned align_log2)
 {
 	const size_t before = ids->objects.count;
 	struct live_object *const o = live_add(&ids->objects, key_of(id));
 	struct trace_event ev = {.op = (uint8_t)op, .thread = 1, .size = size,
-	    .align_log2 = (uint8_t)align_log2, .addr = import_place(ids->im, size), .tick = import_tick(ids->im, 0)};
+	    .align_log2 = (uint8_t)align_log2, .addr = import_place(ids->im, size),
+	    .tick = import_tick(ids->im, 0)};
 
 	if (o == NULL)
 		return import_fail(ids->im, "no memory for %zu live objects", ids->objects.count);
@@ -50,13 +52,15 @@ bool ids_allocate_aligned(struct ids *ids, uint64_t id, uint64_t size, unsigned 
 
 bool ids_refuse(struct ids *ids, enum trace_op op, uint64_t size)
 {
-	struct trace_event ev = {.op = (uint8_t)op, .thread = 1, .size = size, .tick = import_tick(ids->im, 0)};
+	struct trace_event ev = {.op = (uint8_t)op, .thread = 1, .size = size,
+	    .tick = import_tick(ids->im, 0)};
 	import_event(ids->im, &ev, NULL, 0);
 	return true;
 }
 
 /* The object o, known as `from`, is known as `to` from now on. */
-static struct live_object *rename_object(struct ids *ids, struct live_object *o, uint64_t from, uint64_t to)
+static struct live_object *rename_object(struct ids *ids, struct live_object *o, uint64_t from,
+    uint64_t to)
 {
 	if (from == to)
 		return o;

@@ -40,7 +40,8 @@ bool import_fail(struct import *im, const char *format, ...)
 
 	if (im->error[0] != '\0')
 		return false; /* the first one is the cause */
-	const int n = snprintf(im->error, sizeof im->error, "line %llu: ", (unsigned long long)im->number);
+	const int n = snprintf(im->error, sizeof im->error, "line %llu: ",
+	    (unsigned long long)im->number);
 	va_start(args, format);
 	vsnprintf(im->error + n, sizeof im->error - (size_t)n, format, args);
 	va_end(args);
@@ -163,7 +164,8 @@ uint64_t import_place(struct import *im, uint64_t size)
 	const uint64_t at = im->top;
 
 	if (size > PLACE_SIZE_MAX || at > IMPORT_ADDRESS_MAX - 2 * PLACE_SIZE_MAX) {
-		import_fail(im, "%llu bytes more than there are addresses for", (unsigned long long)size);
+		import_fail(im, "%llu bytes more than there are addresses for",
+		    (unsigned long long)size);
 		return 0;
 	}
 	im->top += max_size(32, round_down(size + 23, 16)); /* the predictor's next chunk */
@@ -221,7 +223,8 @@ bool import_room(struct import *im, void **table, size_t *cap, size_t need, size
 	while (more < need)
 		more *= 2;
 	if (im->tables + (more - *cap) * size > IMPORT_TABLES_MAX)
-		return import_fail(im, "strings, stacks and ids want more than %zu MiB", IMPORT_TABLES_MAX >> 20);
+		return import_fail(im, "strings, stacks and ids want more than %zu MiB",
+		    IMPORT_TABLES_MAX >> 20);
 	void *const bigger = realloc(*table, more * size);
 	if (bigger == NULL)
 		return import_fail(im, "no memory for a table of %zu MiB", more * size >> 20);

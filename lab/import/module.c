@@ -27,11 +27,13 @@ static void build_id(Elf *elf, char id[ID_LEN])
 	for (size_t i = 0; i < count; i++) {
 		if (gelf_getphdr(elf, (int)i, &p) == NULL || p.p_type != PT_NOTE)
 			continue;
-		Elf_Data *const data = elf_getdata_rawchunk(elf, (int64_t)p.p_offset, p.p_filesz, ELF_T_NHDR);
+		Elf_Data *const data = elf_getdata_rawchunk(elf, (int64_t)p.p_offset, p.p_filesz,
+		    ELF_T_NHDR);
 		for (size_t at = 0, next; data != NULL &&
 		     (next = gelf_getnote(data, at, &note, &name, &desc)) > 0; at = next) {
 			const unsigned char *const bytes = (const unsigned char *)data->d_buf;
-			if (note.n_type != NT_GNU_BUILD_ID || note.n_namesz != 4 || memcmp(bytes + name, "GNU", 4) != 0)
+			if (note.n_type != NT_GNU_BUILD_ID || note.n_namesz != 4 ||
+			    memcmp(bytes + name, "GNU", 4) != 0)
 				continue;
 			for (size_t k = 0; k < min_size(note.n_descsz, ID_BYTES); k++)
 				snprintf(id + 2 * k, 3, "%02x", bytes[desc + k]);
@@ -50,7 +52,8 @@ static const char *shown(const struct import *im, const char *path)
 	return strstr(path, ".so") == NULL ? "program" : slash != NULL ? slash + 1 : path;
 }
 
-static bool say_segments(struct import *im, Elf *elf, const char *path, uint64_t base, bool relative)
+static bool say_segments(struct import *im, Elf *elf, const char *path, uint64_t base,
+    bool relative)
 {
 	size_t count = 0;
 	GElf_Phdr p;
@@ -67,7 +70,8 @@ static bool say_segments(struct import *im, Elf *elf, const char *path, uint64_t
 			base -= round_down(p.p_vaddr, 4096);
 		first = false;
 		if ((p.p_flags & PF_X) != 0)
-			import_say(im, TRACE_MAPS, "%" PRIx64 " %" PRIx64 " %" PRIx64 " %s %s", base + p.p_vaddr,
+			import_say(im, TRACE_MAPS, "%" PRIx64 " %" PRIx64 " %" PRIx64 " %s %s",
+			    base + p.p_vaddr,
 			    base + p.p_vaddr + p.p_filesz, p.p_offset, id, shown(im, path));
 	}
 	return !first;

@@ -7,9 +7,9 @@
  *   @ WHERE > NEW SIZE       this one
  *   @ WHERE ! OLD SIZE       realloc failed
  *
- * WHERE is FILE:(SYMBOL+OFFSET)[ADDRESS], parts of which may miss.  The address counts from the file's
- * first mapping (before glibc 2.26: from 0, unless it was known to be mapped elsewhere).  Each file gets
- * a range of 1 TiB, at which it is said to be mapped.
+ * WHERE is FILE:(SYMBOL+OFFSET)[ADDRESS], parts of which may miss.  The address counts from the
+ * file's first mapping (before glibc 2.26: from 0, unless it was known to be mapped elsewhere).
+ * Each file gets a range of 1 TiB, at which it is said to be mapped.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -58,7 +58,8 @@ static bool add_module(struct mtrace *m, const char *path)
 	im->tables += strlen(path);
 	new->here = import_module(im, path, base, false);
 	if (!new->here)
-		import_say(im, TRACE_MAPS, "%" PRIx64 " %" PRIx64 " 0 - %s", base, base + MODULE_RANGE,
+		import_say(im, TRACE_MAPS, "%" PRIx64 " %" PRIx64 " 0 - %s", base,
+		    base + MODULE_RANGE,
 		    im->scrub ? "unknown" : path);
 	return true;
 }
@@ -121,7 +122,8 @@ static bool read_where(struct mtrace *m, char *where, uint64_t *addr)
 static bool read_address(struct mtrace *m, const char *word, uint64_t *addr)
 {
 	*addr = 0;
-	return strcmp(word, "(nil)") == 0 || import_number(m->im, word, 16, IMPORT_ADDRESS_MAX, addr);
+	return strcmp(word, "(nil)") == 0 || import_number(m->im, word, 16, IMPORT_ADDRESS_MAX,
+	    addr);
 }
 
 static bool write_event(struct mtrace *m, struct trace_event ev, uint64_t caller)
@@ -140,7 +142,8 @@ static bool read_call(struct mtrace *m, uint64_t caller, char **word, size_t cou
 	if (word[0][1] != '\0' || strchr("+-<>!", op) == NULL)
 		return import_fail(m->im, "'%.40s' is none of + - < > !", word[0]);
 	if (count != (op == '-' || op == '<' ? 2 : 3))
-		return import_fail(m->im, "'%c' has a pointer%s", op, op == '-' || op == '<' ? "" : " and a size");
+		return import_fail(m->im, "'%c' has a pointer%s", op, op == '-' ||
+		    op == '<' ? "" : " and a size");
 	if (!read_address(m, word[1], &addr) ||
 	    (count == 3 && !import_number(m->im, word[2], 16, UINT64_MAX, &size)))
 		return false;
@@ -150,17 +153,21 @@ static bool read_call(struct mtrace *m, uint64_t caller, char **word, size_t cou
 	m->half = op == '<';
 	switch (op) {
 	case '+':
-		return write_event(m, (struct trace_event){.op = TRACE_OP_MALLOC, .addr = addr, .size = size}, caller);
+		return write_event(m, (struct trace_event){.op = TRACE_OP_MALLOC, .addr = addr,
+		    .size = size}, caller);
 	case '-':
-		return write_event(m, (struct trace_event){.op = TRACE_OP_FREE, .addr = addr}, caller);
+		return write_event(m, (struct trace_event){.op = TRACE_OP_FREE, .addr = addr},
+		    caller);
 	case '<':
 		m->moving = addr;
 		return true;
 	case '>':
-		return write_event(m, (struct trace_event){.op = TRACE_OP_REALLOC, .addr = addr, .size = size,
+		return write_event(m, (struct trace_event){.op = TRACE_OP_REALLOC, .addr = addr,
+		    .size = size,
 		    .old = m->moving}, caller);
 	default:
-		return write_event(m, (struct trace_event){.op = TRACE_OP_REALLOC, .old = addr, .size = size}, caller);
+		return write_event(m, (struct trace_event){.op = TRACE_OP_REALLOC, .old = addr,
+		    .size = size}, caller);
 	}
 }
 
@@ -203,7 +210,8 @@ static bool run_mtrace(struct import *im)
 	if (fine && im->error[0] == '\0' && m.half)
 		fine = import_fail(im, "truncated: the second line of a realloc is missing");
 	if (fine && !ended)
-		import_note(im, "it has no '= End': the program never called muntrace, or was killed");
+		import_note(im, "it has no '= End': the program never called muntrace, or was "
+		    "killed");
 	for (size_t i = 0; i < m.count; i++)
 		free(m.modules[i].path);
 	free(m.modules);

@@ -1,5 +1,5 @@
-/* proto.c - the .trace files of malloc-bench (github.com/ClaytonKnittel/malloc-bench): protocol buffers, often
- * in gzip.
+/* proto.c - the .trace files of malloc-bench (github.com/ClaytonKnittel/malloc-bench): protocol
+ * buffers, often in gzip.
  *
  *   Tracefile   1: line, repeated      2: most objects at one time
  *   line        one of   1: malloc   { 1: result   2: size     3: alignment }
@@ -7,9 +7,10 @@
  *                        3: realloc  { 1: result   2: object   3: size }
  *                        4: calloc   { 1: result   2: count    3: size }
  *
- * On the wire a field is a tag, number * 8 + kind, and then a varint (kind 0) or a length and so many bytes
- * (kind 2).  Objects are numbers, which a file uses again; a field that is left out is 0.  A realloc
- * without an object is one of NULL, as a free without one is; a call without a result gave NULL.  There
+ * On the wire a field is a tag, number * 8 + kind, and then a varint (kind 0) or a length and so
+ * many bytes (kind 2).  Objects are numbers, which a file uses again; a field that is left out is
+ * 0.  A realloc without an object is one of NULL, as a free without one is; a call without a result
+ *    gave NULL.  There
  * are no times, no threads, no addresses.
  */
 #include <inttypes.h>
@@ -143,7 +144,8 @@ static bool read_line(struct proto *p)
 	while (p->offset < end) {
 		if (!read_varint(p, &tag) || !read_varint(p, &inner))
 			return false;
-		if (tag % 8 != BYTES || tag / 8 < MALLOC || tag / 8 > CALLOC || inner > end - p->offset)
+		if (tag % 8 != BYTES || tag / 8 < MALLOC || tag / 8 > CALLOC ||
+		    inner > end - p->offset)
 			return fail(p, "a line holds none of malloc, free, realloc, calloc");
 		c = (struct call){.op = (unsigned)(tag / 8)};
 		if (!read_call(p, &c, p->offset + inner))
@@ -156,7 +158,8 @@ static bool read_line(struct proto *p)
 	if (strncmp(p->im->error, "line ", 5) == 0) { /* text formats count lines */
 		char why[IMPORT_ERROR_LEN];
 		snprintf(why, sizeof why, "%s", strchr(p->im->error, ':') + 2);
-		snprintf(p->im->error, sizeof p->im->error, "offset %" PRIu64 ": %.200s", p->offset, why);
+		snprintf(p->im->error, sizeof p->im->error, "offset %" PRIu64 ": %.200s", p->offset,
+		    why);
 	}
 	return false;
 }
@@ -180,12 +183,14 @@ static bool run_proto(struct import *im)
 	return fine && im->error[0] == '\0';
 }
 
-/* A line, whose length and whose call's length agree; as text it would be an empty line and rubbish. */
+/* A line, whose length and whose call's length agree; as text it would be an empty line and
+ * rubbish. */
 bool import_begins_like_proto(const char *bytes, size_t len)
 {
 	const unsigned char *const b = (const unsigned char *)bytes;
 
-	return len >= 4 && b[0] == (1 << 3 | BYTES) && b[1] < 128 && b[1] >= 2 && b[2] % 8 == BYTES &&
+	return len >= 4 && b[0] == (1 << 3 | BYTES) && b[1] < 128 && b[1] >= 2 &&
+	    b[2] % 8 == BYTES &&
 	    b[2] / 8 >= MALLOC && b[2] / 8 <= CALLOC && b[3] == b[1] - 2;
 }
 

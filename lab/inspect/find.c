@@ -15,7 +15,7 @@
 
 static const char wanted[] = "dmm_slab_root";
 
-/* ---- a loaded object's own dynamic symbols ----------------------------------------------------- */
+/* ---- a loaded object's own dynamic symbols --------------------------------------------------- */
 
 struct image {
 	struct memory *m;
@@ -28,7 +28,8 @@ struct dynamic {
 
 static bool read_head(struct image *f, Elf64_Ehdr *head)
 {
-	return memory_read(f->m, f->base, head, sizeof *head) && memcmp(head->e_ident, ELFMAG, SELFMAG) == 0 &&
+	return memory_read(f->m, f->base, head, sizeof *head) &&
+	    memcmp(head->e_ident, ELFMAG, SELFMAG) == 0 &&
 	       head->e_ident[EI_CLASS] == ELFCLASS64 && head->e_phentsize == sizeof(Elf64_Phdr);
 }
 
@@ -38,11 +39,14 @@ static bool read_dynamic(struct image *f, const Elf64_Phdr *ph, struct dynamic *
 	Elf64_Dyn entry;
 
 	for (uint64_t i = 0; i < ENTRIES_MAX; i++) {
-		if (!memory_read(f->m, f->bias + ph->p_vaddr + i * sizeof entry, &entry, sizeof entry) ||
+		if (!memory_read(f->m, f->bias + ph->p_vaddr + i * sizeof entry, &entry,
+		    sizeof entry) ||
 		    entry.d_tag == DT_NULL)
 			break;
-		/* The loader makes addresses of offsets in place; some loaders and a file do not. */
-		const uint64_t at = entry.d_un.d_ptr < f->base ? entry.d_un.d_ptr + f->bias : entry.d_un.d_ptr;
+		/* The loader makes addresses of offsets in place; some loaders and a file do
+		 * not. */
+		const uint64_t at = entry.d_un.d_ptr < f->base ? entry.d_un.d_ptr + f->bias
+		    : entry.d_un.d_ptr;
 		if (entry.d_tag == DT_SYMTAB)
 			d->symbols = at;
 		else if (entry.d_tag == DT_STRTAB)
@@ -103,9 +107,11 @@ static bool find_symbol(struct image *f, uint64_t *addr)
 	struct dynamic d = {0};
 	uint32_t head[4], index, hash;
 
-	if (!find_dynamic(f, &d) || !memory_read(f->m, d.gnu_hash, head, sizeof head) || head[0] == 0)
+	if (!find_dynamic(f, &d) || !memory_read(f->m, d.gnu_hash, head, sizeof head) ||
+	    head[0] == 0)
 		return false;
-	const uint64_t buckets = d.gnu_hash + sizeof head + head[2] * 8ull, chains = buckets + head[0] * 4ull;
+	const uint64_t buckets = d.gnu_hash + sizeof head + head[2] * 8ull,
+	    chains = buckets + head[0] * 4ull;
 	const uint32_t want = gnu_hash(wanted);
 	if (!memory_read(f->m, buckets + want % head[0] * 4ull, &index, 4) || index < head[1])
 		return false;
@@ -120,14 +126,15 @@ static bool find_symbol(struct image *f, uint64_t *addr)
 	return false;
 }
 
-/* ---- a program's own symbols, in its file ------------------------------------------------------ */
+/* ---- a program's own symbols, in its file ---------------------------------------------------- */
 
 static bool find_in_section(Elf *elf, Elf_Scn *section, const GElf_Shdr *sh, uint64_t *value)
 {
 	Elf_Data *const data = elf_getdata(section, NULL);
 	GElf_Sym symbol;
 
-	for (int i = 0; data != NULL && sh->sh_entsize != 0 && (uint64_t)i < sh->sh_size / sh->sh_entsize; i++) {
+	for (int i = 0; data != NULL && sh->sh_entsize != 0 &&
+	    (uint64_t)i < sh->sh_size / sh->sh_entsize; i++) {
 		if (gelf_getsym(data, i, &symbol) == NULL || symbol.st_shndx == SHN_UNDEF)
 			continue;
 		const char *const name = elf_strptr(elf, sh->sh_link, symbol.st_name);
@@ -169,7 +176,8 @@ static bool find_in_program(struct memory *m, const struct mapping *map, uint64_
 	/* Seen from its own root directory, which may be a container's. */
 	snprintf(path, sizeof path, "/proc/%d/root%s", m->pid, map->path);
 	int fd = open(m->live ? path : map->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0 && m->live && map == &m->maps[0]) { /* replaced or removed since: the kernel still has it */
+	/* replaced or removed since: the kernel still has it */
+	if (fd < 0 && m->live && map == &m->maps[0]) {
 		snprintf(path, sizeof path, "/proc/%d/exe", m->pid);
 		fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	}
@@ -181,7 +189,7 @@ static bool find_in_program(struct memory *m, const struct mapping *map, uint64_
 	return found;
 }
 
-/* ---- by its looks ------------------------------------------------------------------------------ */
+/* ---- by its looks ---------------------------------------------------------------------------- */
 
 static bool search_block(struct memory *m, uint64_t at, size_t len, char *block, uint64_t *addr)
 {
@@ -190,7 +198,8 @@ static bool search_block(struct memory *m, uint64_t at, size_t len, char *block,
 
 	if (!memory_read(m, at, block, len))
 		return false;
-	for (uint64_t root = round_up(at, mark.step); root + mark.offset + mark.len <= at + len; root += mark.step)
+	for (uint64_t root = round_up(at, mark.step); root + mark.offset + mark.len <= at + len;
+	    root += mark.step)
 		if (memcmp(block + (root - at) + mark.offset, mark.bytes, mark.len) == 0 &&
 		    outside_root_at(m, root, &ignored) > 0) {
 			*addr = root;
@@ -219,7 +228,7 @@ static bool find_by_looks(struct memory *m, uint64_t *addr, const struct mapping
 	return found;
 }
 
-/* ---- what else runs there ---------------------------------------------------------------------- */
+/* ---- what else runs there -------------------------------------------------------------------- */
 
 static const struct allocator_name {
 	const char *part, *name;
@@ -253,21 +262,22 @@ static void guess(const struct memory *m, char *text, size_t room)
 	for (size_t k = 0; k < m->map_count; k++)
 		if (sscanf(file_part(m->maps[k].path), "libdmm-%31[a-z0-9]", design) == 1 &&
 		    strcmp(design, "record") != 0) {
-			snprintf(text, room, "it runs dmm's %s, whose heap only 'dmm record' and 'dmm show' "
-			                     "of a recording can see", design);
+			snprintf(text, room, "it runs dmm's %s, whose heap only 'dmm record' and "
+			                     "'dmm show' of a recording can see", design);
 			return;
 		}
 	for (size_t i = 0; i < sizeof allocators / sizeof allocators[0]; i++)
 		for (size_t k = 0; k < m->map_count; k++)
 			if (strstr(file_part(m->maps[k].path), allocators[i].part) != NULL) {
-				snprintf(text, room, "it seems to run %s; 'dmm run -- PROGRAM' starts one on slab",
+				snprintf(text, room, "it seems to run %s; 'dmm run -- PROGRAM' "
+				    "starts one on slab",
 				    allocators[i].name);
 				return;
 			}
 	snprintf(text, room, "it is linked statically, or brings a malloc of its own");
 }
 
-/* ---- all together ------------------------------------------------------------------------------ */
+/* ---- all together ---------------------------------------------------------------------------- */
 
 static bool first_of_file(const struct memory *m, size_t i)
 {
@@ -300,7 +310,8 @@ bool outside_find(struct outside *o, struct memory_error *e)
 		for (size_t i = 0; i < m->map_count; i++) {
 			struct image f = {m, m->maps[i].start, 0};
 			if (!first_of_file(m, i) ||
-			    !(pass == 0 ? find_symbol(&f, &addr) : find_in_program(m, &m->maps[i], &addr)))
+			    !(pass == 0 ? find_symbol(&f, &addr)
+			    : find_in_program(m, &m->maps[i], &addr)))
 				continue;
 			const int is = accept(o, addr, m->maps[i].path, e);
 			if (is > 0)
@@ -312,8 +323,9 @@ bool outside_find(struct outside *o, struct memory_error *e)
 	if (find_by_looks(m, &addr, &where) && accept(o, addr, where->path, e) > 0)
 		return true;
 	if (m->missing != 0)
-		return memory_refuse(e, "%s is cut short: %s of it are missing, and with them slab's root, if "
-		                        "it had any", m->title, units_bytes(text, (double)m->missing));
+		return memory_refuse(e, "%s is cut short: %s of it are missing, and with them "
+		                        "slab's root, if it had any", m->title,
+		                        units_bytes(text, (double)m->missing));
 	guess(m, text, sizeof text);
 	return memory_refuse(e, "%s does not run slab: %s", m->title, text);
 }

@@ -56,7 +56,8 @@ static void put_threads(struct json *j, const struct outside_view *v)
 /* What only a process has; a core's is null. */
 static void put_resident(struct json *j, const struct outside_view *v)
 {
-	static const char *const kinds[] = {"unused_bytes", "dirty_bytes", "slabs_bytes", "large_bytes", "torn_bytes"};
+	static const char *const kinds[] = {"unused_bytes", "dirty_bytes", "slabs_bytes",
+	    "large_bytes", "torn_bytes"};
 
 	if (!v->pages_known) {
 		json_null(j, "resident");
@@ -125,10 +126,12 @@ void outside_json(FILE *out, const struct outside *o, const struct outside_view 
 
 void outside_csv(FILE *out, const struct outside_view *v)
 {
-	fputs("size_bytes,slabs,objects,live,cached,freed_by_others,held_bytes,purged_bytes\n", out);
+	fputs("size_bytes,slabs,objects,live,cached,freed_by_others,held_bytes,purged_bytes\n",
+	    out);
 	for (int i = 0; i < OUTSIDE_CLASSES; i++) {
 		const struct outside_class *const c = &v->classes[i];
-		const uint64_t row[] = {c->size, c->slabs, c->objects, c->live, c->cached, c->remote, c->held,
+		const uint64_t row[] = {c->size, c->slabs, c->objects, c->live, c->cached,
+		    c->remote, c->held,
 		    c->purged};
 		for (size_t k = 0; c->slabs != 0 && k < sizeof row / sizeof row[0]; k++)
 			fprintf(out, "%s%llu", k == 0 ? "" : ",", (unsigned long long)row[k]);

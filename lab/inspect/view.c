@@ -30,17 +30,20 @@ bool outside_open_core(struct outside *o, const char *path, struct memory_error 
 	return opened(o, memory_open_core(&o->memory, path, e), e);
 }
 
-/* ---- sums -------------------------------------------------------------------------------------- */
+/* ---- sums ------------------------------------------------------------------------------------ */
 
 /* The bytes of one slab, by cause.  What was given back is free objects first, then the tail, then
  * what others freed. */
-static void add_slab_bytes(struct outside_view *v, const struct outside_run *run, uint64_t *given_back)
+static void add_slab_bytes(struct outside_view *v, const struct outside_run *run,
+    uint64_t *given_back)
 {
 	const uint64_t len = run->count * v->granule, size = run->size;
-	const uint64_t live = run->live * size, remote = run->remote * size, cached = run->cached * size;
+	const uint64_t live = run->live * size, remote = run->remote * size,
+	    cached = run->cached * size;
 	const uint64_t tail = size == 0 ? 0 : len - run->objects * size;
 	const uint64_t free = size == 0 ? len : len - live - remote - cached - tail;
-	const uint64_t from_free = min_size(free, run->purged), from_tail = min_size(tail, run->purged - from_free);
+	const uint64_t from_free = min_size(free, run->purged),
+	    from_tail = min_size(tail, run->purged - from_free);
 	const uint64_t from_remote = min_size(remote, run->purged - from_free - from_tail);
 
 	*given_back = from_free + from_tail + from_remote;
@@ -76,7 +79,8 @@ static void add_slab(struct outside_view *v, const struct outside_run *run)
 static void add_up(struct outside_view *v)
 {
 	static const enum outside_cause cause[] = {[OUTSIDE_IS_UNUSED] = OUTSIDE_UNUSED,
-	    [OUTSIDE_IS_DIRTY] = OUTSIDE_DIRTY, [OUTSIDE_IS_LARGE] = OUTSIDE_LARGE, [OUTSIDE_IS_TORN] = OUTSIDE_TORN};
+	    [OUTSIDE_IS_DIRTY] = OUTSIDE_DIRTY, [OUTSIDE_IS_LARGE] = OUTSIDE_LARGE,
+	    [OUTSIDE_IS_TORN] = OUTSIDE_TORN};
 
 	for (size_t i = 0; i < v->run_count; i++) {
 		const struct outside_run *const run = &v->runs[i];
@@ -108,7 +112,8 @@ uint64_t outside_resident(const struct outside_view *v)
 
 const char *outside_cause_name(enum outside_cause cause)
 {
-	static const char *const names[OUTSIDE_CAUSES] = {"live", "large", "free", "cached", "freed_by_others", "tails",
+	static const char *const names[OUTSIDE_CAUSES] = {"live", "large", "free", "cached",
+	    "freed_by_others", "tails",
 	    "dirty", "tables", "torn", "purged", "unused"};
 	return names[cause];
 }
@@ -126,14 +131,15 @@ const char *outside_view_check(const struct outside_view *v)
 	}
 	for (size_t i = 0; i < v->run_count; i++)
 		granules += v->runs[i].count;
-	if (all != v->granules * v->granule + v->bytes[OUTSIDE_TABLES] + v->mapped_bytes || granules != v->granules)
+	if (all != v->granules * v->granule + v->bytes[OUTSIDE_TABLES] + v->mapped_bytes ||
+	    granules != v->granules)
 		return "O1 parts";
 	if (slabs != v->slabs || live != v->live_objects || bytes != v->bytes[OUTSIDE_LIVE])
 		return "O2 classes";
 	return NULL;
 }
 
-/* ---- looking ----------------------------------------------------------------------------------- */
+/* ---- looking --------------------------------------------------------------------------------- */
 
 static double now(void)
 {
@@ -159,8 +165,9 @@ bool outside_look(struct outside *o, struct outside_view *v, struct memory_error
 		return false;
 	add_up(v);
 	if (outside_view_check(v) != NULL)
-		return memory_refuse(e, "%s: the figures do not add up (%s): its records changed too fast, or are "
-		                        "damaged", o->memory.title, outside_view_check(v));
+		return memory_refuse(e, "%s: the figures do not add up (%s): its records changed "
+		                        "too fast, or are damaged", o->memory.title,
+		                        outside_view_check(v));
 	outside_count_guarded(o, v);
 	outside_name_threads(o, v);
 	outside_see_pages(o, v);
@@ -175,7 +182,7 @@ void outside_view_drop(struct outside_view *v)
 	*v = (struct outside_view){0};
 }
 
-/* ---- between two looks ------------------------------------------------------------------------- */
+/* ---- between two looks ----------------------------------------------------------------------- */
 
 static bool is_object_run(const struct outside_run *run)
 {
@@ -187,7 +194,8 @@ static uint64_t live_of(const struct outside_run *run)
 	return run->kind == OUTSIDE_IS_LARGE ? 1 : run->live;
 }
 
-static void compare_masks(struct outside_churn *churn, const uint64_t *before, const uint64_t *after,
+static void compare_masks(struct outside_churn *churn, const uint64_t *before,
+    const uint64_t *after,
     size_t words)
 {
 	for (size_t w = 0; w < words; w++) {
@@ -196,7 +204,8 @@ static void compare_masks(struct outside_churn *churn, const uint64_t *before, c
 	}
 }
 
-struct outside_churn outside_churn(const struct outside_view *before, const struct outside_view *after)
+struct outside_churn outside_churn(const struct outside_view *before,
+    const struct outside_view *after)
 {
 	struct outside_churn churn = {0};
 	size_t i = 0, k = 0;
@@ -206,10 +215,12 @@ struct outside_churn outside_churn(const struct outside_view *before, const stru
 	while (i < before->run_count || k < after->run_count) {
 		const struct outside_run *const b = i < before->run_count ? &before->runs[i] : NULL;
 		const struct outside_run *const a = k < after->run_count ? &after->runs[k] : NULL;
-		const bool same = b != NULL && a != NULL && b->granule == a->granule && b->count == a->count &&
+		const bool same = b != NULL && a != NULL && b->granule == a->granule &&
+		    b->count == a->count &&
 		                  b->kind == a->kind && b->cls == a->cls;
 		if (same && a->kind == OUTSIDE_IS_SLAB)
-			compare_masks(&churn, &before->masks[b->mask], &after->masks[a->mask], a->mask_words);
+			compare_masks(&churn, &before->masks[b->mask], &after->masks[a->mask],
+			    a->mask_words);
 		if (same) {
 			i++, k++;
 		} else if (a == NULL || (b != NULL && b->granule <= a->granule)) {

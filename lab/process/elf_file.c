@@ -1,4 +1,5 @@
-/* elf_file.c - reads ELF files of this machine; every offset is checked, files come from anywhere. */
+/* elf_file.c - reads ELF files of this machine; every offset is checked, files come from
+ * anywhere. */
 #include "process/elf_file.h"
 
 #include <elf.h>
@@ -84,7 +85,8 @@ static void read_notes(const char *at, size_t len, struct elf_facts *facts)
 static void read_segments(const struct image *f, struct elf_facts *facts)
 {
 	const Elf64_Ehdr *const head = part(f, 0, sizeof *head);
-	const Elf64_Phdr *const ph = records(f, head->e_phoff, (uint64_t)head->e_phnum * sizeof *ph);
+	const Elf64_Phdr *const ph = records(f, head->e_phoff,
+	    (uint64_t)head->e_phnum * sizeof *ph);
 
 	facts->shared = head->e_type == ET_DYN;
 	for (size_t i = 0; ph != NULL && i < head->e_phnum; i++) {
@@ -120,13 +122,15 @@ static void read_symbols(const struct image *f, const Elf64_Shdr *table, const E
 		return;
 	for (size_t i = 0; i < table->sh_size / sizeof *symbol; i++)
 		if (symbol[i].st_name < strings->sh_size)
-			read_symbol(names + symbol[i].st_name, symbol[i].st_shndx != SHN_UNDEF, facts);
+			read_symbol(names + symbol[i].st_name, symbol[i].st_shndx != SHN_UNDEF,
+			    facts);
 }
 
 static void read_sections(const struct image *f, struct elf_facts *facts)
 {
 	const Elf64_Ehdr *const head = part(f, 0, sizeof *head);
-	const Elf64_Shdr *const sh = records(f, head->e_shoff, (uint64_t)head->e_shnum * sizeof *sh);
+	const Elf64_Shdr *const sh = records(f, head->e_shoff,
+	    (uint64_t)head->e_shnum * sizeof *sh);
 
 	for (size_t i = 0; sh != NULL && i < head->e_shnum; i++)
 		if (sh[i].sh_type == SHT_DYNSYM && sh[i].sh_link < head->e_shnum)

@@ -1,10 +1,10 @@
 /* linked.c - the loader's own list of a process.
  *
  *   AT_PHDR -> PT_DYNAMIC -> DT_DEBUG -> struct r_debug -> link_map -> link_map -> ...
- *                                                          program     preloaded, then what it is linked with
+ *                                                          program     preloaded, then linked
  *
- * At the entry point the list is in the order in which names are looked up: the first that defines malloc
- * is the program's.
+ * At the entry point the list is in the order in which names are looked up: the first that defines
+ * malloc is the program's.
  */
 #include "process/linked.h"
 
@@ -82,10 +82,12 @@ static uintptr_t find_list(pid_t pid)
 	struct r_debug debug;
 
 	for (size_t i = 0; dynamic != 0 && i < ENTRIES_MAX; i++) {
-		if (!peek(pid, dynamic + i * sizeof entry, &entry, sizeof entry) || entry.d_tag == DT_NULL)
+		if (!peek(pid, dynamic + i * sizeof entry, &entry, sizeof entry) ||
+		    entry.d_tag == DT_NULL)
 			return 0;
 		if (entry.d_tag == DT_DEBUG)
-			return peek(pid, entry.d_un.d_ptr, &debug, sizeof debug) ? (uintptr_t)debug.r_map : 0;
+			return peek(pid, entry.d_un.d_ptr, &debug, sizeof debug)
+			    ? (uintptr_t)debug.r_map : 0;
 	}
 	return 0;
 }
@@ -114,7 +116,8 @@ bool linked_read(pid_t pid, struct linked *linked)
 	for (size_t i = 0; at != 0 && i < OBJECTS_MAX; i++, at = (uintptr_t)map.l_next) {
 		if (!peek(pid, at, &map, sizeof map))
 			return false;
-		if (i != 0 && peek_name(pid, (uintptr_t)map.l_name, path)) /* the first is the program */
+		/* the first is the program */
+		if (i != 0 && peek_name(pid, (uintptr_t)map.l_name, path))
 			look(path, linked);
 	}
 	return found;

@@ -11,7 +11,8 @@ struct linked {
 	char libc[PATH_MAX];        /* the C library's; "" */
 };
 
-/* Reads the loader's list of a process that has come to its entry point.  False: it cannot be read. */
+/* Reads the loader's list of a process that has come to its entry point.  False: it cannot be
+ * read. */
 bool linked_read(pid_t pid, struct linked *linked);
 /* A value that the kernel gave to the process (getauxval). */
 bool linked_auxiliary(pid_t pid, unsigned long type, unsigned long *value);

@@ -14,7 +14,8 @@ static bool parse(const char *text, struct map_line *line, char path[PATHS])
 
 	path[0] = '\0';
 	*line = (struct map_line){.path = path};
-	if (sscanf(text, "%" SCNx64 "-%" SCNx64 " %7s %" SCNx64 " %*s %" SCNu64 " %4095[^\n]", &line->start,
+	if (sscanf(text, "%" SCNx64 "-%" SCNx64 " %7s %" SCNx64 " %*s %" SCNu64 " %4095[^\n]",
+	    &line->start,
 		&line->end, permission, &line->offset, &line->inode, path) < 5)
 		return false;
 	line->writable = permission[1] == 'w';

@@ -13,8 +13,8 @@ struct map_line {
 	const char *path; /* "": anonymous; also "[heap]" and the like; good until visit returns */
 };
 
-/* Calls visit(arg, line) for each mapping in address order, until it returns false.  Returns 0, or the
- * errno of opening the file. */
+/* Calls visit(arg, line) for each mapping in address order, until it returns false.  Returns 0, or
+ * the errno of opening the file. */
 int maps_visit(pid_t pid, bool (*visit)(void *arg, const struct map_line *line), void *arg);
 
 #endif

@@ -54,7 +54,8 @@ struct memory {
 
 /* Where the bytes come from: each source is a file, memory_NAME.c. */
 struct memory_source {
-	/* Sets .got of the pieces that were read whole, and m->error if one was not; count <= MEMORY_BATCH. */
+	/* Sets .got of the pieces that were read whole, and m->error if one was not.
+	 * count <= MEMORY_BATCH. */
 	void (*read)(struct memory *m, struct memory_piece *pieces, size_t count);
 	void (*close)(struct memory *m); /* NULL: there is nothing to close */
 };
@@ -81,6 +82,7 @@ const struct mapping *memory_mapping(const struct memory *m, uint64_t addr);
 
 void memory_add_mapping(struct memory *m, const struct mapping *map); /* copies .path */
 void memory_add_thread(struct memory *m, pid_t tid);
-__attribute__((format(printf, 2, 3))) bool memory_refuse(struct memory_error *e, const char *format, ...);
+__attribute__((format(printf, 2, 3))) bool memory_refuse(struct memory_error *e, const char *format,
+    ...);
 
 #endif

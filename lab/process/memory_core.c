@@ -2,10 +2,11 @@
  *
  *   ELF head | program headers | notes: NT_PRSTATUS a thread, NT_FILE | segment | segment | ...
  *                                                                     ^ p_offset, p_filesz bytes of
- *                                                                       p_memsz; the rest not dumped
+ *                                                                       p_memsz; the rest not
+ *                                                                       dumped
  *
- * Made by the kernel or by gcore; cut short by a limit or a full disk as often as not, so that every
- * offset is checked against the file's real length.
+ * Made by the kernel or by gcore; cut short by a limit or a full disk as often as not, so that
+ * every offset is checked against the file's real length.
  */
 #include <elf.h>
 #include <errno.h>
@@ -57,7 +58,7 @@ static void close_core(struct memory *m)
 	free(c);
 }
 
-/* ---- reading ---------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static const struct segment *segment_of(const struct core *c, uint64_t addr)
 {
@@ -164,28 +165,32 @@ static void read_core(struct memory *m, struct memory_piece *pieces, size_t coun
 
 static const struct memory_source source = {.read = read_core, .close = close_core};
 
-/* ---- opening ---------------------------------------------------------------------------------- */
+/* ---- opening --------------------------------------------------------------------------------- */
 
 static int by_start(const void *a, const void *b)
 {
-	const uint64_t x = ((const struct segment *)a)->start, y = ((const struct segment *)b)->start;
+	const uint64_t x = ((const struct segment *)a)->start,
+	    y = ((const struct segment *)b)->start;
 	return x < y ? -1 : x > y;
 }
 
 static int by_map_start(const void *a, const void *b)
 {
-	const uint64_t x = ((const struct mapping *)a)->start, y = ((const struct mapping *)b)->start;
+	const uint64_t x = ((const struct mapping *)a)->start,
+	    y = ((const struct mapping *)b)->start;
 	return x < y ? -1 : x > y;
 }
 
 static void add_segment(struct memory *m, const GElf_Phdr *ph)
 {
 	struct core *const c = m->core;
-	const uint64_t there = ph->p_offset < c->file_len ? min_size(ph->p_filesz, c->file_len - ph->p_offset) : 0;
+	const uint64_t there = ph->p_offset < c->file_len
+	    ? min_size(ph->p_filesz, c->file_len - ph->p_offset) : 0;
 
 	m->missing += ph->p_filesz - there;
 	if (there != 0 && there <= UINT64_MAX - ph->p_vaddr)
-		c->segments[c->segment_count++] = (struct segment){ph->p_vaddr, there, ph->p_offset};
+		c->segments[c->segment_count++] = (struct segment){ph->p_vaddr, there,
+		    ph->p_offset};
 	if (ph->p_memsz <= UINT64_MAX - ph->p_vaddr) {
 		const struct mapping map = {.start = ph->p_vaddr, .end = ph->p_vaddr + ph->p_memsz,
 		    .writable = (ph->p_flags & PF_W) != 0, .path = (char[]){""}};
@@ -238,11 +243,13 @@ static void read_note(struct memory *m, const GElf_Nhdr *note, const char *owner
 		memcpy(&info, at, sizeof info);
 		m->pid = info.pr_pid;
 		snprintf(m->name, sizeof m->name, "%.*s", (int)sizeof info.pr_fname, info.pr_fname);
-	} else if (note->n_type == NT_SIGINFO && note->n_descsz >= sizeof(siginfo_t) && m->signal == 0) {
+	} else if (note->n_type == NT_SIGINFO && note->n_descsz >= sizeof(siginfo_t) &&
+	    m->signal == 0) {
 		siginfo_t info;
 		memcpy(&info, at, sizeof info);
 		m->signal = info.si_signo;
-		m->fault = info.si_signo == SIGSEGV && info.si_code > 0 ? (uint64_t)(uintptr_t)info.si_addr : 0;
+		m->fault = info.si_signo == SIGSEGV && info.si_code > 0
+		    ? (uint64_t)(uintptr_t)info.si_addr : 0;
 	} else if (note->n_type == NT_FILE) {
 		read_files(m, at, note->n_descsz);
 	}
@@ -256,9 +263,11 @@ static void read_notes(struct memory *m, Elf *elf, const GElf_Phdr *ph)
 	if (ph->p_filesz == 0 || ph->p_offset >= m->core->file_len ||
 	    ph->p_filesz > m->core->file_len - ph->p_offset)
 		return;
-	Elf_Data *const data = elf_getdata_rawchunk(elf, (int64_t)ph->p_offset, ph->p_filesz, ELF_T_NHDR);
+	Elf_Data *const data = elf_getdata_rawchunk(elf, (int64_t)ph->p_offset, ph->p_filesz,
+	    ELF_T_NHDR);
 	while (data != NULL && (at = gelf_getnote(data, at, &note, &name, &desc)) > 0)
-		read_note(m, &note, (const char *)data->d_buf + name, (const char *)data->d_buf + desc);
+		read_note(m, &note, (const char *)data->d_buf + name,
+		    (const char *)data->d_buf + desc);
 }
 
 /* Segments first: the notes name the files of what they made known. */
@@ -277,7 +286,8 @@ static bool read_headers(struct memory *m, Elf *elf, size_t count)
 				read_notes(m, elf, &ph);
 		}
 		if (pass == 0 && m->map_count != 0) {
-			qsort(m->core->segments, m->core->segment_count, sizeof *m->core->segments, by_start);
+			qsort(m->core->segments, m->core->segment_count, sizeof *m->core->segments,
+			    by_start);
 			qsort(m->maps, m->map_count, sizeof *m->maps, by_map_start);
 		}
 	}
@@ -295,11 +305,14 @@ static bool read_elf(struct memory *m, Elf *elf, const char *path, struct memory
 		return memory_refuse(e, "%s is not a core but a %s", path,
 		    head.e_type == ET_REL ? "compiled file" : "program or a library");
 	if (gelf_getclass(elf) != ELFCLASS64)
-		return memory_refuse(e, "%s is the core of a 32-bit program: slab is 64-bit only", path);
+		return memory_refuse(e, "%s is the core of a 32-bit program: slab is 64-bit only",
+		    path);
 	if (elf_getphdrnum(elf, &count) != 0 || count == 0 || !read_headers(m, elf, count))
-		return memory_refuse(e, "%s: a damaged core: its program headers cannot be read", path);
+		return memory_refuse(e, "%s: a damaged core: its program headers cannot be read",
+		    path);
 	if (m->core->segment_count == 0)
-		return memory_refuse(e, "%s: a core without any memory in it: cut short while it was written?", path);
+		return memory_refuse(e, "%s: a core without any memory in it: cut short while it "
+		    "was written?", path);
 	return true;
 }
 
@@ -321,13 +334,15 @@ bool memory_open_core(struct memory *m, const char *path, struct memory_error *e
 	if (!S_ISREG(st.st_mode))
 		return memory_refuse(e, "%s is not a core: not a regular file", path);
 	if (st.st_size == 0)
-		return memory_refuse(e, "%s is empty: was the core limit (ulimit -c) 0, or the disk full?", path);
+		return memory_refuse(e, "%s is empty: was the core limit (ulimit -c) 0, or the "
+		    "disk full?", path);
 	elf_version(EV_CURRENT);
 	Elf *const elf = elf_begin(fd, ELF_C_READ, NULL);
 	const bool ok = read_elf(m, elf, path, e);
 	elf_end(elf);
 	if (m->name[0] != '\0')
-		snprintf(m->title, sizeof m->title, "%s, the core of %s (%d)", path, m->name, m->pid);
+		snprintf(m->title, sizeof m->title, "%s, the core of %s (%d)", path, m->name,
+		    m->pid);
 	else
 		snprintf(m->title, sizeof m->title, "%s", path);
 	return ok;

@@ -22,7 +22,8 @@ static void read_process(struct memory *m, struct memory_piece *pieces, size_t c
 	}
 	for (size_t from = 0; from < count;) {
 		const ssize_t r =
-		    process_vm_readv(m->pid, local + from, count - from, remote + from, count - from, 0);
+		    process_vm_readv(m->pid, local + from, count - from, remote + from,
+		    count - from, 0);
 		size_t left = r > 0 ? (size_t)r : 0;
 		if (r < 0)
 			m->error = errno;
@@ -54,7 +55,8 @@ static bool read_word(const char *format, pid_t pid, char *to, size_t room)
 static bool add_line(void *arg, const struct map_line *line)
 {
 	const struct mapping map = {.start = line->start, .end = line->end, .offset = line->offset,
-	    .writable = line->writable, .file = line->path[0] == '/', .path = (char *)(uintptr_t)line->path};
+	    .writable = line->writable, .file = line->path[0] == '/',
+	    .path = (char *)(uintptr_t)line->path};
 
 	memory_add_mapping(arg, &map);
 	return true;
@@ -85,8 +87,9 @@ static bool forbidden(struct memory_error *e, const char *title)
 	read_word("/proc/sys/kernel/yama/ptrace_scope", 0, scope, sizeof scope);
 	if (atoi(scope) > 0 && geteuid() != 0)
 		return memory_refuse(e, "%s may not be read: kernel.yama.ptrace_scope is %s here. "
-		                        "Run dmm as root, or start the program with DMM_CONF=observe:1, or let "
-		                        "it call prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY), or set it to 0",
+		                        "Run dmm as root, or start the program with "
+		                        "DMM_CONF=observe:1, or let it call prctl(PR_SET_PTRACER, "
+		                        "PR_SET_PTRACER_ANY), or set it to 0",
 		    title, scope);
 	return memory_refuse(e, "%s may not be read: it is another user's, or protected. "
 	                        "Run dmm as that user or as root%s", title,
@@ -105,14 +108,16 @@ bool memory_open_process(struct memory *m, pid_t pid, struct memory_error *e)
 	snprintf(m->title, sizeof m->title, "process %d (%s)", pid, m->name);
 	const int error = maps_visit(pid, add_line, m);
 	if (error != 0)
-		return error == ENOENT || error == ESRCH ? memory_refuse(e, "%s has ended", m->title)
+		return error == ENOENT || error == ESRCH
+		    ? memory_refuse(e, "%s has ended", m->title)
 		                                         : forbidden(e, m->title);
 	if (m->map_count == 0)
 		return memory_refuse(e, kill(pid, 0) == 0 || errno == EPERM
 		        ? "%s has no memory: it is a thread of the kernel, or has just ended"
 		        : "%s has ended", m->title);
 	m->error = 0;
-	if (!memory_read(m, m->maps[0].start, &byte, 1) && (m->error == EPERM || m->error == ENOSYS))
+	if (!memory_read(m, m->maps[0].start, &byte, 1) &&
+	    (m->error == EPERM || m->error == ENOSYS))
 		return forbidden(e, m->title);
 	if (!memory_update_threads(m))
 		return memory_refuse(e, "%s has ended", m->title);

@@ -72,8 +72,8 @@ static size_t resident(pid_t pid)
 	return pages * (size_t)sysconf(_SC_PAGESIZE);
 }
 
-/* Is the process on its way out?  Its memory goes page by page then, which is not how the program left it.
- * Flags are the ninth field of stat, the seventh behind the name in parentheses. */
+/* Is the process on its way out?  Its memory goes page by page then, which is not how the program
+ * left it. Flags are the ninth field of stat, the seventh behind the name in parentheses. */
 static bool is_exiting(pid_t pid)
 {
 	enum { EXITING = 4 /* PF_EXITING of the kernel */ };
@@ -87,7 +87,8 @@ static bool is_exiting(pid_t pid)
 		return true;
 	if (fgets(line, sizeof line, f) != NULL) {
 		const char *const behind = strrchr(line, ')');
-		known = behind != NULL && sscanf(behind + 1, " %*c %*d %*d %*d %*d %*d %u", &flags) == 1;
+		known = behind != NULL && sscanf(behind + 1, " %*c %*d %*d %*d %*d %*d %u",
+		    &flags) == 1;
 	}
 	fclose(f);
 	return known && (flags & EXITING) != 0;
@@ -161,8 +162,8 @@ static bool seen_before(struct tree_watch *w, pid_t pid)
 	return false;
 }
 
-/* At the first look a process may be between fork and exec: judge at the second, or, if it is still loading,
- * later; once, and mark it so by the negative of its id. */
+/* At the first look a process may be between fork and exec: judge at the second, or, if it is still
+ * loading, later; once, and mark it so by the negative of its id. */
 static void judge(struct tree_watch *w, pid_t pid)
 {
 	if (seen_before(w, -pid) || w->library == NULL)
@@ -255,7 +256,8 @@ static bool socket_listens(pid_t pid, const char *table, unsigned long inode)
 			found = sscanf(line, "%*s %*s %*s %x %*s %*s %lu", &flags, &it) == 2 &&
 			    (flags & 0x10000) != 0 && it == inode;
 		else /* state 0A: TCP_LISTEN */
-			found = sscanf(line, "%*s %*s %*s %x %*s %*s %*s %*s %*s %lu", &state, &it) == 2 &&
+			found = sscanf(line, "%*s %*s %*s %x %*s %*s %*s %*s %*s %lu", &state,
+			    &it) == 2 &&
 			    state == 0x0a && it == inode;
 	}
 	fclose(f);
@@ -279,7 +281,8 @@ static bool process_listens(pid_t pid)
 			continue;
 		target[n] = '\0';
 		if (sscanf(target, "socket:[%lu]", &inode) == 1)
-			found = socket_listens(pid, "tcp", inode) || socket_listens(pid, "tcp6", inode) ||
+			found = socket_listens(pid, "tcp", inode) ||
+			    socket_listens(pid, "tcp6", inode) ||
 			    socket_listens(pid, "unix", inode);
 	}
 	closedir(fds);

@@ -8,8 +8,8 @@
 
 enum { TREE_MAX = 1024 };
 
-/* Looks at the tree below `root`, itself included, while it runs.  The caller sets root, library and
- * began, and calls tree_look() now and then; whatever happens between two looks is not seen. */
+/* Looks at the tree below `root`, itself included, while it runs.  The caller sets root, library
+ * and began, and calls tree_look() now and then; whatever happens between two looks is not seen. */
 struct tree_watch {
 	pid_t root;
 	const char *library; /* what each process should have mapped; NULL: nothing */
@@ -25,7 +25,8 @@ struct tree_watch {
 
 /* `now`: launch_now(). */
 void tree_look(struct tree_watch *w, double now);
-/* Resident bytes of the tree, averaged over the time from began to the last look; 0: no look found any. */
+/* Resident bytes of the tree, averaged over the time from began to the last look; 0: no look
+ * found any. */
 size_t tree_mean_rss(const struct tree_watch *w);
 /* Processes below root, root not included. */
 size_t tree_below(pid_t root, pid_t *pid, size_t room);

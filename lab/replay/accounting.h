@@ -5,9 +5,9 @@
  * That sum is an equation, not a definition: the footprint is what the system obtained from its
  * struct dmm_os, the parts come from its walk, and the two are compared.
  *
- * A system that reserves addresses (slab) has obtained those pages that were put to use since they were last
- * given back.  Nobody writes into payload here, so who plays the program says what it would touch
- * (os_arena_touch): all of what it asked for.
+ * A system that reserves addresses (slab) has obtained those pages that were put to use since they
+ * were last given back.  Nobody writes into payload here, so who plays the program says what it
+ * would touch (os_arena_touch): all of what it asked for.
  */
 #ifndef LAB_REPLAY_ACCOUNTING_H
 #define LAB_REPLAY_ACCOUNTING_H
@@ -22,7 +22,8 @@ enum part {
 	PART_BINS,     /* free, in bins, lists or slabs, for the next request of that size */
 	PART_CACHES,   /* freed, waiting to be merged or sorted in */
 	PART_TAILS,    /* ends of pages and slabs that no request can get, gaps for alignment */
-	PART_RETAINED, /* free beyond the bins: the heap's top, whole runs, kept mappings; dead for ever */
+	/* free beyond the bins: the heap's top, whole runs, kept mappings; dead for ever */
+	PART_RETAINED,
 	PARTS,
 };
 
@@ -41,20 +42,21 @@ struct accounting {
 bool accounting_take(struct accounting *a, struct heap *h, const struct os_arena *arena,
     uint64_t payload);
 
-/* A walk of what has memory: of each piece, the stretches with it; tables in reserved addresses not at all. */
+/* A walk of what has memory: of each piece, the stretches with it; tables in reserved addresses
+ * not at all. */
 typedef int held_visit(void *arg, const struct dmm_piece *p, uintptr_t addr, size_t len);
 int held_walk(struct heap *h, const struct os_arena *arena, held_visit *each, void *arg);
 
-/* Footprint over the recording's time.  One function moves the clock for every command, so that all of
- * them tell the same mean and the same end. */
+/* Footprint over the recording's time.  One function moves the clock for every command, so that all
+ * of them tell the same mean and the same end. */
 struct held_time {
 	uint64_t ns;      /* of the recording, so far */
 	double byte_ns;   /* the area under the footprint */
 };
 
-/* It is `ns` now: what was held since t->ns counts, and a heap that purges in the background does so.  In an
- * idle time the clock moves in steps, so that it purges at the right moments.  Every command calls this
- * before each OPS_A_MARK-th call, and at the end. */
+/* It is `ns` now: what was held since t->ns counts, and a heap that purges in the background
+ * does so.  In an idle time the clock moves in steps, so that it purges at the right moments.  Every
+ * command calls this before each OPS_A_MARK-th call, and at the end. */
 void held_advance(struct held_time *t, struct heap *h, struct os_arena *arena, uint64_t ns);
 
 #endif

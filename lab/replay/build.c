@@ -1,11 +1,11 @@
 /* build.c - from a recording to ops: slots for objects, and who waits for whom.
  *
- * Where a slot goes when its object dies: to the thread that freed it, last in, first out, so that no
- * other thread need wait for it; what is more than LANE_SLOTS there, to a queue for all, from which it
- * is taken when the epochs have made sure that its last op is done.
+ * Where a slot goes when its object dies: to the thread that freed it, last in, first out, so that
+ * no other thread need wait for it; what is more than LANE_SLOTS there, to a queue for all, from
+ * which it is taken when the epochs have made sure that its last op is done.
  *
- * Files grow by mapping: their pages are the page cache's, so that a recording of any length needs no
- * memory beyond what is live in it.
+ * Files grow by mapping: their pages are the page cache's, so that a recording of any length needs
+ * no memory beyond what is live in it.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -57,7 +57,7 @@ struct build {
 	bool timeless;
 };
 
-/* ---- files ------------------------------------------------------------------------------------ */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 static bool spill_open(struct spill *s)
 {
@@ -82,7 +82,8 @@ static bool spill_grow(struct spill *s, size_t need)
 		cap += min_size(cap, (size_t)1 << 30);
 	if (ftruncate(s->fd, (off_t)cap) != 0)
 		return false;
-	void *const at = s->at == NULL ? mmap(NULL, cap, PROT_READ | PROT_WRITE, MAP_SHARED, s->fd, 0)
+	void *const at = s->at == NULL ? mmap(NULL, cap, PROT_READ | PROT_WRITE, MAP_SHARED,
+	    s->fd, 0)
 	                               : mremap(s->at, s->cap, cap, MREMAP_MAYMOVE);
 	if (at == MAP_FAILED)
 		return false;
@@ -119,7 +120,7 @@ static bool spill_copy(struct spill *to, const struct spill *from)
 	return at != NULL;
 }
 
-/* ---- threads ---------------------------------------------------------------------------------- */
+/* ---- threads --------------------------------------------------------------------------------- */
 
 static uint32_t *lane_slot(const struct build *b, uint32_t serial)
 {
@@ -164,7 +165,7 @@ static uint32_t lane_of(struct build *b, uint32_t serial)
 	return b->last_lane = *at - 1;
 }
 
-/* ---- slots ------------------------------------------------------------------------------------ */
+/* ---- slots ----------------------------------------------------------------------------------- */
 
 static bool queue_is_ripe(const struct build *b)
 {
@@ -220,7 +221,7 @@ static void give_slot(struct build *b, struct lane *l, uint32_t i)
 	b->queue_tail = i;
 }
 
-/* ---- ops -------------------------------------------------------------------------------------- */
+/* ---- ops ------------------------------------------------------------------------------------- */
 
 static struct replay_op *op_at(const struct build *b, size_t i)
 {
@@ -293,7 +294,8 @@ static bool add_alloc(struct build *b, const struct step *s, uint32_t lane)
 {
 	const uint32_t slot = s->kind == STEP_RESIZE ? (uint32_t)s->was.user
 	                                             : take_slot(b, &b->lane[lane]);
-	const struct replay_op op = {.slot = slot, .size = min_size(s->ev.size, SIZE_LIMIT), .op = s->ev.op,
+	const struct replay_op op = {.slot = slot, .size = min_size(s->ev.size, SIZE_LIMIT),
+	    .op = s->ev.op,
 	    .align_log2 = s->ev.align_log2};
 
 	if (slot == NONE)
@@ -337,9 +339,11 @@ static bool read_all(struct build *b, struct trace_error *e)
 		if (step.ev.begin)
 			continue;
 		if (b->count >= NONE - 2)
-			return trace_fail(e, TRACE_NOWHERE, "more than %u calls; cut the recording", NONE - 2);
+			return trace_fail(e, TRACE_NOWHERE, "more than %u calls; cut the recording",
+			    NONE - 2);
 		if (!add_step(b, &step))
-			return trace_fail(e, TRACE_NOWHERE, "no room for the calls made ready: %s", strerror(errno));
+			return trace_fail(e, TRACE_NOWHERE, "no room for the calls made ready: %s",
+			    strerror(errno));
 		if (b->stream.payload > b->peak_payload) {
 			b->peak_payload = b->stream.payload;
 			b->peak_at = b->count - 1;
@@ -352,7 +356,7 @@ static bool read_all(struct build *b, struct trace_error *e)
 	return r == 0;
 }
 
-/* ---- the file --------------------------------------------------------------------------------- */
+/* ---- the file -------------------------------------------------------------------------------- */
 
 static int by_first(const void *x, const void *y)
 {
@@ -368,7 +372,8 @@ static bool add_index(struct build *b, struct replay_head *h)
 	struct lane *const sorted = malloc((b->lanes + 1) * sizeof *sorted);
 	uint64_t *const next = calloc(b->lanes + 1, sizeof *next);
 	uint32_t *const index = b->lanes > 1 ? spill_add(&b->ops, round_up(b->count * 4, 8)) : NULL;
-	const bool fine = place != NULL && sorted != NULL && next != NULL && (index != NULL || b->lanes <= 1);
+	const bool fine = place != NULL && sorted != NULL && next != NULL &&
+	    (index != NULL || b->lanes <= 1);
 	uint64_t first = 0;
 
 	for (size_t i = 0; fine && i < b->lanes; i++) {
@@ -386,7 +391,8 @@ static bool add_index(struct build *b, struct replay_head *h)
 	for (size_t i = 0; fine && index != NULL && i < b->count; i++)
 		index[next[place[lane_of_op[i]]]++] = (uint32_t)i;
 	struct replay_thread *const t =
-	    fine ? spill_add(&b->ops, (b->lanes + 1) * sizeof *t) : NULL; /* the index may have moved */
+	    /* the index may have moved */
+	    fine ? spill_add(&b->ops, (b->lanes + 1) * sizeof *t) : NULL;
 	for (size_t i = 0, at = 0; t != NULL && i < b->lanes; at += sorted[i++].count)
 		t[i] = (struct replay_thread){at, sorted[i].count, sorted[i].serial};
 	free(place);
@@ -414,14 +420,16 @@ static bool finish(struct build *b, struct trace_error *e)
 	/* The last mark is when the process ended, which may be long after its last call. */
 	b->last_tick = max_size(b->last_tick, b->file.end_tick);
 	if (!add_mark(b, b->stream.events))
-		return trace_fail(e, TRACE_NOWHERE, "no room for the calls made ready: %s", strerror(errno));
+		return trace_fail(e, TRACE_NOWHERE, "no room for the calls made ready: %s",
+		    strerror(errno));
 	h.marks_at = b->ops.len;
 	bool fine = spill_copy(&b->ops, &b->marks);
 	h.index_at = b->ops.len;
 	fine = fine && add_index(b, &h);
 	h.len = b->ops.len;
 	if (!fine || ftruncate(b->ops.fd, (off_t)h.len) != 0)
-		return trace_fail(e, TRACE_NOWHERE, "no room for the calls made ready: %s", strerror(errno));
+		return trace_fail(e, TRACE_NOWHERE, "no room for the calls made ready: %s",
+		    strerror(errno));
 	memcpy(b->ops.at, &h, sizeof h);
 	return true;
 }
@@ -432,9 +440,11 @@ static bool open_all(struct build *b, const char *path, struct trace_error *e)
 
 	if (!trace_file_open(&b->file, path, e))
 		return false;
-	if (!trace_stream_open(&b->stream, &b->file) || !spill_open(&b->ops) || !spill_open(&b->threads) ||
+	if (!trace_stream_open(&b->stream, &b->file) || !spill_open(&b->ops) ||
+	    !spill_open(&b->threads) ||
 	    !spill_open(&b->marks) || spill_add(&b->ops, sizeof(struct replay_head)) == NULL)
-		return trace_fail(e, TRACE_NOWHERE, "no room for the calls made ready: %s", strerror(errno));
+		return trace_fail(e, TRACE_NOWHERE, "no room for the calls made ready: %s",
+		    strerror(errno));
 	trace_reader_want_stacks(b->stream.reader, false);
 	b->timeless = trace_file_value(&b->file, TRACE_META, "clock", clock, sizeof clock) &&
 	    strcmp(clock, "none") == 0;
@@ -453,7 +463,8 @@ bool replay_ops_build(struct replay_ops *o, const char *path, struct trace_error
 	const bool fine = open_all(b, path, e) && read_all(b, e) && finish(b, e);
 	const int fd = fine ? dup(b->ops.fd) : -1; /* inherited by the programs that replay it */
 	if (fine && (fd < 0 || !replay_ops_map(o, fd)))
-		trace_fail(e, TRACE_NOWHERE, "cannot map the calls made ready: %s", strerror(errno));
+		trace_fail(e, TRACE_NOWHERE, "cannot map the calls made ready: %s",
+		    strerror(errno));
 	trace_stream_close(&b->stream);
 	trace_file_close(&b->file);
 	spill_close(&b->ops);

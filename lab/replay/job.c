@@ -27,7 +27,8 @@ static uint64_t hash_of_file(const char *path)
 	const int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) != 0)
 		lab_die(EXIT_FAULT, "%s: %s", path, strerror(errno));
-	void *const p = st.st_size != 0 ? mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0)
+	void *const p = st.st_size != 0 ? mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE,
+	    fd, 0)
 	                                : NULL;
 	if (p == MAP_FAILED)
 		lab_die(EXIT_FAULT, "%s: %s", path, strerror(errno));
@@ -62,7 +63,8 @@ void cell_hash(struct sweep_cell *c)
 	FILE *const out = open_memstream(&text, &len);
 	if (out == NULL)
 		lab_die(EXIT_OURS, "no memory");
-	fprintf(out, "recording=%s\nkind=%s\nallocator=%s\n", c->content, c->model ? "model" : "time", a->name);
+	fprintf(out, "recording=%s\nkind=%s\nallocator=%s\n", c->content,
+	    c->model ? "model" : "time", a->name);
 	put_identity(out, "dmm", "/proc/self/exe"); /* the model is in it */
 	if (c->model) {
 		fprintf(out, "steps=%zu\n", c->steps);
@@ -70,7 +72,8 @@ void cell_hash(struct sweep_cell *c)
 		allocators_add_baseline(&base, "glibc");
 		fprintf(out, "glibc=%s\n", base.item[0].build_id);
 		put_identity(out, "binary", a->path);
-		fprintf(out, "touch=%s\nthp=%s\nwarm=%zd\nrepeat=%zu\n", c->touch, c->thp, (ssize_t)c->warm, c->repeat);
+		fprintf(out, "touch=%s\nthp=%s\nwarm=%zd\nrepeat=%zu\n", c->touch, c->thp,
+		    (ssize_t)c->warm, c->repeat);
 		allocators_free(&base);
 	}
 	for (char *const *s = a->settings; *s != NULL; s++)
@@ -97,13 +100,14 @@ void cell_word(const struct allocator *a, char *word, size_t cap)
 	if (a->own_path && n < cap) {
 		n += (size_t)snprintf(word + n, cap - n, "=%s", a->path);
 		for (char *const *s = a->settings; *s != NULL && n < cap; s++)
-			n += (size_t)snprintf(word + n, cap - n, "%c%s", s == a->settings ? '?' : '&', *s);
+			n += (size_t)snprintf(word + n, cap - n, "%c%s",
+			    s == a->settings ? '?' : '&', *s);
 	}
 	if (n >= cap)
 		lab_die(EXIT_USAGE, "'%.40s...': too long", a->name);
 }
 
-/* ---- files ------------------------------------------------------------------------------------ */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 static void make_directory(const char *path)
 {

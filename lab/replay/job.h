@@ -1,10 +1,10 @@
 /* job.h - one cell of a sweep: a recording on one allocator with one set of options, once.
  *
- *   dmm sweep --plan  --- a line a cell --->  dmm replay --cell=HASH -o HASH.json ...  --->  dmm merge
+ *   dmm sweep --plan  -- a line a cell -->  dmm replay --cell=HASH -o HASH.json ...  -->  dmm merge
  *
  * HASH is of what the result depends on: the bytes of the recording, the allocator's build-id (and
- * glibc's, and this dmm's), settings, options, and which repeat it is.  A cell that finds its result
- * done does nothing; one whose inputs are not those that it was planned for fails.
+ * glibc's, and this dmm's), settings, options, and which repeat it is.  A cell that finds its
+ * result done does nothing; one whose inputs are not those that it was planned for fails.
  */
 #ifndef LAB_REPLAY_JOB_H
 #define LAB_REPLAY_JOB_H
@@ -20,7 +20,8 @@ enum { CELL_HASH_LEN = 17 };
 
 struct sweep_cell {
 	const char *recording;
-	bool model;                        /* space, on simulated memory; else time, for which the host must be quiet */
+	/* space, on simulated memory; else time, for which the host must be quiet */
+	bool model;
 	const struct allocator *allocator; /* its name is the word that chose it */
 	const char *touch, *thp;           /* as on the command line */
 	size_t warm;                       /* bytes; SIZE_MAX: by the recording */

@@ -1,7 +1,7 @@
 /* model.c - every call of a recording as a call to one heap, on simulated memory.
  *
- * Payloads are not touched, so that only what the system itself writes costs memory and time.  What a
- * call will need is fetched a few calls ahead: the time that is left is the system's.
+ * Payloads are not touched, so that only what the system itself writes costs memory and time.  What
+ * a call will need is fetched a few calls ahead: the time that is left is the system's.
  */
 #include "replay/model.h"
 
@@ -54,7 +54,7 @@ static double cpu_now(void)
 	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-/* ---- one call --------------------------------------------------------------------------------- */
+/* ---- one call -------------------------------------------------------------------------------- */
 
 static void give(struct model *m, const struct replay_op *op, struct cell *c)
 {
@@ -106,7 +106,8 @@ static inline void perform(struct model *m, const struct replay_op *op)
 		resize(m, op, c);
 }
 
-/* What stands before an object and what follows it: headers and footers, its own and its neighbours'. */
+/* What stands before an object and what follows it: headers and footers, its own and its
+ * neighbours'. */
 static inline void fetch_ahead(const struct model *m, const struct replay_op *op)
 {
 	const struct cell *const next = &m->cell[op[AHEAD_CHUNK].slot];
@@ -122,7 +123,8 @@ static inline void fetch_ahead(const struct model *m, const struct replay_op *op
 static inline void perform_some(struct model *m, size_t from, size_t to)
 {
 	const struct replay_op *const op = m->ops->op;
-	const size_t ahead_end = m->ops->head->count > AHEAD_SLOT ? m->ops->head->count - AHEAD_SLOT : 0;
+	const size_t ahead_end = m->ops->head->count > AHEAD_SLOT ? m->ops->head->count - AHEAD_SLOT
+	    : 0;
 	uint64_t peak = m->peak;
 
 	for (size_t i = from; i < to; i++) {
@@ -162,7 +164,7 @@ static void perform_range(struct model *m, size_t from, size_t to)
 	}
 }
 
-/* ---- a run ------------------------------------------------------------------------------------ */
+/* ---- a run ----------------------------------------------------------------------------------- */
 
 static bool open_heap(struct model *m)
 {
@@ -222,8 +224,8 @@ static uint64_t run_plain(struct model *m, uint64_t *peak)
 	return m->peak_at;
 }
 
-/* A design that frees nothing walks what is dead as live: what the objects that are left can use tells
- * the two apart. */
+/* A design that frees nothing walks what is dead as live: what the objects that are left can use
+ * tells the two apart. */
 static void tell_dead(const struct model *m, struct accounting *a)
 {
 	struct heap *const h = (struct heap *)&m->heap;
@@ -257,7 +259,8 @@ static void run_looking(struct model *m, size_t samples, uint64_t peak_at)
 	struct accounting a;
 
 	for (size_t at = 0, k = 0; k <= samples && m->r->problem[0] == '\0';) {
-		const size_t even = k == samples ? count : (size_t)((double)count * (double)k / (double)samples);
+		const size_t even = k == samples ? count
+		    : (size_t)((double)count * (double)k / (double)samples);
 		size_t next = even;
 		if (peak_at > at && peak_at < next)
 			next = peak_at;
@@ -304,7 +307,8 @@ static bool open_model(struct model *m, struct model_result *r, const struct rep
 	*r = (struct model_result){.subject = subject, .calls = ops->head->calls,
 	    .peak_payload = ops->head->peak_payload};
 	*m = (struct model){.ops = ops, .r = r};
-	m->cell = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	m->cell = mmap(NULL, len, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	return m->cell != MAP_FAILED;
 }
 
@@ -313,7 +317,8 @@ static void close_model(struct model *m)
 	munmap(m->cell, (m->ops->head->slots + 1) * sizeof *m->cell);
 }
 
-bool model_replay(struct model_result *r, const struct replay_ops *ops, const struct subject *subject,
+bool model_replay(struct model_result *r, const struct replay_ops *ops,
+    const struct subject *subject,
     size_t samples)
 {
 	static struct model m;
@@ -327,7 +332,8 @@ bool model_replay(struct model_result *r, const struct replay_ops *ops, const st
 	return r->samples != NULL;
 }
 
-bool model_memory(struct model_result *r, const struct replay_ops *ops, const struct subject *subject,
+bool model_memory(struct model_result *r, const struct replay_ops *ops,
+    const struct subject *subject,
     double budget_s)
 {
 	static struct model m;

@@ -1,9 +1,9 @@
 /* model.h - a recording on a system over os_arena: exact, and the same in every run.
  *
- * It runs twice.  The first time nothing is looked at but the footprint after every call, which finds
- * the peak to the byte and shows how fast the system is; the second time the heap is walked at even
- * steps and at that peak.  That both agree is checked.  Of a system that reserves addresses the footprint
- * is what was touched, and a run between the two keeps that book.
+ * It runs twice.  The first time nothing is looked at but the footprint after every call, which
+ * finds the peak to the byte and shows how fast the system is; the second time the heap is walked
+ * at even steps and at that peak.  That both agree is checked.  Of a system that reserves addresses
+ * the footprint is what was touched, and a run between the two keeps that book.
  */
 #ifndef LAB_REPLAY_MODEL_H
 #define LAB_REPLAY_MODEL_H
@@ -18,20 +18,24 @@ struct model_result {
 	uint64_t calls, failed; /* replayed; of them refused */
 	uint64_t peak_payload; /* the lower bound of any allocator's footprint */
 	struct accounting peak; /* where the footprint was largest, for the first time */
-	double mean;      /* bytes of footprint, averaged over the recording's time; without times, over its calls */
+	/* bytes of footprint, averaged over the recording's time; without times, over its calls */
+	double mean;
 	uint64_t end;     /* bytes of footprint at the end of the recording, idle time included */
-	struct accounting *samples; /* at even steps of calls; the first is the start, the last the end */
+	/* at even steps of calls; the first is the start, the last the end */
+	struct accounting *samples;
 	size_t sample_count;
 	uint64_t os_calls; /* to the simulated system, in the first run; there they cost nothing */
 	double seconds; /* of CPU, of the first run: the only thing that is not the same again */
 };
 
 /* samples: how many steps, at least 1; there is one sample more.  False: no memory. */
-bool model_replay(struct model_result *r, const struct replay_ops *ops, const struct subject *subject,
+bool model_replay(struct model_result *r, const struct replay_ops *ops,
+    const struct subject *subject,
     size_t samples);
-/* One run alone: r->peak has the footprint and no parts, and there are no samples.  budget_s: of CPU time;
- * a run that needs more ends early, and r->problem says so; 0: any. */
-bool model_memory(struct model_result *r, const struct replay_ops *ops, const struct subject *subject,
+/* One run alone: r->peak has the footprint and no parts, and there are no samples.
+ * budget_s: of CPU time; a run that needs more ends early, and r->problem says so; 0: any. */
+bool model_memory(struct model_result *r, const struct replay_ops *ops,
+    const struct subject *subject,
     double budget_s);
 void model_free(struct model_result *r);
 

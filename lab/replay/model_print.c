@@ -6,10 +6,11 @@
 
 #include "cli/units.h"
 
-static const struct column part_columns[] = {{"payload", true}, {"padding", true}, {"headers", true},
+static const struct column part_columns[] = {{"payload", true}, {"padding", true},
+    {"headers", true},
     {"bins", true}, {"caches", true}, {"tails", true}, {"retained", true}};
 
-/* ---- peaks ------------------------------------------------------------------------------------ */
+/* ---- peaks ----------------------------------------------------------------------------------- */
 
 static void add_row(struct table *t, const struct model_result *r)
 {
@@ -63,7 +64,8 @@ static void csv_accounting(struct table *t, const char *path, const struct model
 
 void model_csv_begin(struct table *t)
 {
-	static const struct column columns[] = {{"recording", 0}, {"system", 0}, {"at", 0}, {"events", 0}, {"ns", 0},
+	static const struct column columns[] = {{"recording", 0}, {"system", 0}, {"at", 0},
+	    {"events", 0}, {"ns", 0},
 	    {"footprint_bytes", 0}, {"payload", 0}, {"padding", 0}, {"headers", 0}, {"bins", 0},
 	    {"caches", 0}, {"tails", 0}, {"retained", 0}, {"live_objects", 0}, {"problem", 0}};
 
@@ -80,7 +82,7 @@ void model_csv_rows(const char *path, const struct model_result *results, size_t
 	}
 }
 
-/* ---- over time -------------------------------------------------------------------------------- */
+/* ---- over time ------------------------------------------------------------------------------- */
 
 static void add_sample(struct table *t, const struct accounting *a, bool timed)
 {
@@ -106,15 +108,17 @@ void model_over_time_text(const struct model_result *results, size_t n, FILE *ou
 		table_begin(&t, columns, sizeof columns / sizeof *columns);
 		const size_t n_samples = results[i].sample_count;
 		for (size_t k = 0; k < n_samples; k++)
-			add_sample(&t, &results[i].samples[k], results[i].samples[n_samples - 1].ns != 0);
-		fprintf(out, "\n%s: footprint = payload + padding + headers + bins + caches + tails + retained\n\n",
+			add_sample(&t, &results[i].samples[k],
+			    results[i].samples[n_samples - 1].ns != 0);
+		fprintf(out, "\n%s: footprint = payload + padding + headers + bins + caches "
+		    "+ tails + retained\n\n",
 		    results[i].subject->name);
 		table_text(&t, out);
 		table_end(&t);
 	}
 }
 
-/* ---- JSON ------------------------------------------------------------------------------------- */
+/* ---- JSON ------------------------------------------------------------------------------------ */
 
 static void write_accounting(struct json *j, const struct accounting *a)
 {
@@ -147,7 +151,8 @@ static void write_result(struct json *j, const struct model_result *r)
 }
 
 /* Nothing here depends on the run: the same recording gives the same bytes. */
-void model_json(const char *path, const struct model_result *results, size_t n, const struct sweep_cell *cell,
+void model_json(const char *path, const struct model_result *results, size_t n,
+    const struct sweep_cell *cell,
     struct json *j)
 {
 	json_schema(j, "dmm-replay-model", 2);

@@ -15,7 +15,8 @@ void model_csv_begin(struct table *t);
 void model_csv_rows(const char *path, const struct model_result *results, size_t n, bool over_time,
     struct table *t);
 /* The members of an open object; cell: of a sweep, or NULL. */
-void model_json(const char *path, const struct model_result *results, size_t n, const struct sweep_cell *cell,
+void model_json(const char *path, const struct model_result *results, size_t n,
+    const struct sweep_cell *cell,
     struct json *j);
 
 #endif

@@ -33,7 +33,8 @@ static void open_result(struct native *n)
 	n->result_fd = memfd_create("dmm-replay", 0); /* children inherit it */
 	if (n->result_fd < 0 || ftruncate(n->result_fd, sizeof *n->result) != 0)
 		lab_die(EXIT_OURS, "no room for results: %s", strerror(errno));
-	n->result = mmap(NULL, sizeof *n->result, PROT_READ | PROT_WRITE, MAP_SHARED, n->result_fd, 0);
+	n->result = mmap(NULL, sizeof *n->result, PROT_READ | PROT_WRITE, MAP_SHARED, n->result_fd,
+	    0);
 	if (n->result == MAP_FAILED)
 		lab_die(EXIT_OURS, "no room for results: %s", strerror(errno));
 }
@@ -53,7 +54,7 @@ static void set_command(struct native *n)
 	n->compare.command = n->argv;
 }
 
-/* ---- around each run -------------------------------------------------------------------------- */
+/* ---- around each run ------------------------------------------------------------------------- */
 
 static void before_run(struct compare *c, const struct row *row)
 {
@@ -104,7 +105,8 @@ static void after_run(struct compare *c, const struct row *row, struct run *run)
 	run->wall_s = (double)r->wall_ns * 1e-9;
 	run->cpu_s = (double)r->cpu_ns * 1e-9;
 	run->peak_rss = run->tree_rss = r->peak_rss;
-	run->mean_rss = run->end_rss = 0; /* of the replayer's own memory too: no figures of the recording */
+	/* of the replayer's own memory too: no figures of the recording */
+	run->mean_rss = run->end_rss = 0;
 	run->faults = r->faults;
 	mine->failed = r->failed;
 	mine->glibc_heap_max = r->glibc_heap_max;
@@ -186,7 +188,7 @@ void native_free(struct native *n)
 const struct native_quantile native_quantiles[NATIVE_QUANTILES] = {{0.5, "p50"}, {0.9, "p90"},
     {0.99, "p99"}, {0.999, "p99.9"}, {0.9999, "p99.99"}};
 
-/* ---- figures ---------------------------------------------------------------------------------- */
+/* ---- figures --------------------------------------------------------------------------------- */
 
 uint64_t native_count(const struct native_row *row, unsigned kind)
 {

@@ -1,12 +1,13 @@
 /* native.h - a recording really replayed: rounds of children, each under an allocator.
  *
- *   rounds     as dmm compare has them, glibc twice; the time and the most memory are from these runs
+ *   rounds     as dmm compare has them, glibc twice; the time and the most memory are from these
+ *              runs
  *   latency    runs of their own, every call by the clock: so it cannot disturb the time
  *   memory     a run of its own, looking at resident and usable bytes
  *
- * `compare` is dmm compare's: rows, ratios, verdict.  What only a replay knows stands in `row`, by the
- * same number.  wall, cpu, rss and faults of a run are those between the first call and the last one,
- * without the replayer's own memory.
+ * `compare` is dmm compare's: rows, ratios, verdict.  What only a replay knows stands in `row`, by
+ * the same number.  wall, cpu, rss and faults of a run are those between the first call and the
+ * last one, without the replayer's own memory.
  */
 #ifndef LAB_REPLAY_NATIVE_H
 #define LAB_REPLAY_NATIVE_H
@@ -28,17 +29,20 @@ struct native_row {
 	uint64_t (*hist)[HIST_BUCKETS]; /* of each kind; NULL: no latency run came to its end */
 	uint64_t longest[REPLAY_KINDS];
 	double ns_per_tick;
-	struct replay_sample *sample; /* over time; NULL: not asked for, or no run came to its end */
+	/* over time; NULL: not asked for, or no run came to its end */
+	struct replay_sample *sample;
 	size_t samples;
 	uint64_t failed; /* calls that gave no memory, in the last run */
-	uint64_t glibc_heap_max, glibc_mmap_max; /* what glibc had obtained at most; 0: another malloc */
-	char provider[REPLAY_PROVIDER_LEN]; /* the file whose malloc was called, as the child saw it */
+	/* what glibc had obtained at most; 0: another malloc */
+	uint64_t glibc_heap_max, glibc_mmap_max;
+	/* the file whose malloc was called, as the child saw it */
+	char provider[REPLAY_PROVIDER_LEN];
 	bool merged; /* no histogram: medians over cells, in the order of native_quantiles */
 	double merged_ns[NATIVE_QUANTILES], merged_longest_ns;
 };
 
-/* A replay of few calls is over in a millisecond, of which much is chance: a run is then as many as take
- * SHORT_S together, at most SHORT_RUNS, and its time is their median. */
+/* A replay of few calls is over in a millisecond, of which much is chance: a run is then as many as
+ * take SHORT_S together, at most SHORT_RUNS, and its time is their median. */
 enum { SHORT_RUNS = 15 };
 #define SHORT_S 0.2
 
@@ -69,8 +73,8 @@ enum { LATENCY_RUNS = 3 }; /* at most; their histograms are added up */
 void native_run(struct native *n);
 void native_free(struct native *n);
 
-/* The latency in ns that the share q (0..1) of all calls of a kind does not exceed; REPLAY_KINDS: of
- * every kind.  NaN: there is none. */
+/* The latency in ns that the share q (0..1) of all calls of a kind does not exceed; REPLAY_KINDS:
+ * of every kind.  NaN: there is none. */
 double native_latency(const struct native_row *row, unsigned kind, double q);
 double native_longest(const struct native_row *row, unsigned kind);
 uint64_t native_count(const struct native_row *row, unsigned kind);

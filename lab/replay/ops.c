@@ -15,7 +15,8 @@ bool replay_ops_map(struct replay_ops *o, int fd)
 	head = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
 	if (head == MAP_FAILED)
 		return false;
-	if (head->magic != OPS_MAGIC || head->version != OPS_VERSION || head->len != (size_t)st.st_size) {
+	if (head->magic != OPS_MAGIC || head->version != OPS_VERSION ||
+	    head->len != (size_t)st.st_size) {
 		munmap((void *)head, (size_t)st.st_size);
 		return false;
 	}

@@ -4,16 +4,16 @@
  *   | head | op  | op  |      op | marks       | index by thread | threads    |   one file, mapped
  *   +------+-----+-----+-- ... --+-------------+-----------------+------------+
  *
- * ops stand in the valid global order of trace/stream.h.  An object has a slot from its first call to
- * its last; slots are used again, so that a replayer's table is as large as what is live.  A mark says
- * what time it was, every OPS_A_MARK ops.  The index has, thread after thread, the numbers of its ops;
- * a recording of one thread needs none.
+ * ops stand in the valid global order of trace/stream.h.  An object has a slot from its first call
+ * to its last; slots are used again, so that a replayer's table is as large as what is live.  A
+ * mark says what time it was, every OPS_A_MARK ops.  The index has, thread after thread, the
+ * numbers of its ops; a recording of one thread needs none.
  *
  * Threads keep the recorded order as far as the program could have relied on it:
  *   objects   when the next call on a slot is another thread's, the op has OP_HANDS, and that next
  *             one OP_WAITS; `turn` is how often the slot has been handed on before it
- *   epochs    an op of epoch e (of OPS_AN_EPOCH ops) begins when all of epoch e - 2 are done, so that
- *             no thread runs away from the others; a slot is given to another thread only when
+ *   epochs    an op of epoch e (of OPS_AN_EPOCH ops) begins when all of epoch e - 2 are done, so
+ *             that no thread runs away from the others; a slot is given to another thread only when
  *             that alone makes it free
  */
 #ifndef LAB_REPLAY_OPS_H
@@ -58,7 +58,8 @@ struct replay_head { /* of the file; offsets in bytes */
 	uint64_t peak_at; /* the op that made the payload largest */
 	uint64_t timeless; /* 1: an import that knew no times; all ns are 0 */
 	uint64_t foreign, overlaid;
-	uint64_t without_effect; /* calls that are TRACE_OP_NONE: free(NULL), what failed, what is foreign */
+	/* calls that are TRACE_OP_NONE: free(NULL), what failed, what is foreign */
+	uint64_t without_effect;
 };
 
 struct replay_ops {
@@ -75,8 +76,8 @@ bool replay_ops_build(struct replay_ops *o, const char *path, struct trace_error
 /* Map what an inherited descriptor has; false: it is none. */
 bool replay_ops_map(struct replay_ops *o, int fd);
 void replay_ops_close(struct replay_ops *o);
-/* Op i is reached for the first time: what is OPS_A_WINDOW and more before it need not stay mapped in, so
- * that memory does not grow with the recording.  It may be read again all the same. */
+/* Op i is reached for the first time: what is OPS_A_WINDOW and more before it need not stay mapped
+ * in, so that memory does not grow with the recording.  It may be read again all the same. */
 void replay_ops_pass(const struct replay_ops *o, size_t i);
 
 /* Nanoseconds of the recording before op i (as of its mark), and calls. */
@@ -87,7 +88,8 @@ static inline uint64_t replay_ops_ns(const struct replay_ops *o, size_t i)
 
 static inline uint64_t replay_ops_calls(const struct replay_ops *o, size_t i)
 {
-	return i == o->head->count ? o->head->calls : o->mark[i / OPS_A_MARK].calls + i % OPS_A_MARK;
+	return i == o->head->count ? o->head->calls : o->mark[i / OPS_A_MARK].calls +
+	    i % OPS_A_MARK;
 }
 
 #endif

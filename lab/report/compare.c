@@ -24,7 +24,8 @@ static void become_recorder(const struct compare *c, const char *trace)
 	size_t n = 0;
 
 	snprintf(input, sizeof input, "/proc/self/fd/%d", c->input);
-	const int in = open(c->input >= 0 ? input : "/dev/null", O_RDONLY), null = open("/dev/null", O_WRONLY);
+	const int in = open(c->input >= 0 ? input : "/dev/null", O_RDONLY),
+	    null = open("/dev/null", O_WRONLY);
 	dup2(in, STDIN_FILENO);
 	dup2(null, STDOUT_FILENO);
 	dup2(null, STDERR_FILENO);
@@ -95,7 +96,8 @@ static const char *designs_of(const struct compare *c)
 		const struct allocator *const a = &c->allocators.item[i];
 		if (a->kind != KIND_SYSTEM || a->own_path)
 			continue;
-		len += (size_t)snprintf(names + len, sizeof names - len, "%s%s", n++ == 0 ? "" : ",", a->name);
+		len += (size_t)snprintf(names + len, sizeof names - len, "%s%s",
+		    n++ == 0 ? "" : ",", a->name);
 		if (len >= sizeof names)
 			return REPORT_SYSTEMS;
 	}
@@ -115,7 +117,8 @@ static char *words_of(const struct compare *c)
 	return text;
 }
 
-static void scoreboard_only(const struct compare *c, const struct report_scores *scores, const char *output)
+static void scoreboard_only(const struct compare *c, const struct report_scores *scores,
+    const char *output)
 {
 	char *const title = words_of(c);
 	static struct report r;
@@ -139,7 +142,8 @@ void report_compare(const struct compare *c, const char *output)
 	scores_of_compare(&scores, c, "runs of the program itself");
 	snprintf(folder, sizeof folder, "%.200s/dmm-report-XXXXXX", tmp != NULL ? tmp : "/tmp");
 	if (c->drive != NULL || mkdtemp(folder) == NULL) {
-		lab_say("%s has the scoreboard; for the heap of a server: dmm record, then dmm report", output);
+		lab_say("%s has the scoreboard; for the heap of a server: dmm record, then dmm "
+		    "report", output);
 		scoreboard_only(c, &scores, output);
 		return;
 	}
@@ -150,11 +154,13 @@ void report_compare(const struct compare *c, const char *output)
 		trace_file_close(&f);
 	}
 	if (heap)
-		report_make(&(struct report_order){.path = path, .output = output, .systems = designs_of(c),
+		report_make(&(struct report_order){.path = path, .output = output,
+		    .systems = designs_of(c),
 		    .title = c->command[0], .limit_s = REPORT_LIMIT_S, .scores = &scores});
 	else
 		scoreboard_only(c, &scores, output);
 	remove_folder(folder);
 	if (!heap)
-		lab_say("%s has the scoreboard; the program could not be recorded, so its heap is not in it", output);
+		lab_say("%s has the scoreboard; the program could not be recorded, so its heap is "
+		    "not in it", output);
 }

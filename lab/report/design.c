@@ -22,7 +22,7 @@ struct watch {
 	bool ended; /* what never died has been kept */
 };
 
-/* ---- sizes ------------------------------------------------------------------------------------ */
+/* ---- sizes ----------------------------------------------------------------------------------- */
 
 /* 16, 20, 24, 28, 32, 40, ...: four to a doubling. */
 unsigned size_slot(uint64_t size)
@@ -45,7 +45,8 @@ static void count_class(struct watch *w, const struct dmm_piece *p, size_t len, 
 	const bool own = p->bin >= 0 && p->bin < REPORT_BINS;
 
 	d->classed |= p->kind == DMM_LIVE && own;
-	const unsigned slot = d->classed && own ? (unsigned)p->bin : REPORT_BINS + size_slot(p->len);
+	const unsigned slot = d->classed && own ? (unsigned)p->bin
+	    : REPORT_BINS + size_slot(p->len);
 	if (slot >= REPORT_BINS)
 		d->class_size[slot] = slot_size(slot - REPORT_BINS);
 	else if (d->class_size[slot] == 0 || p->len < d->class_size[slot])
@@ -53,12 +54,13 @@ static void count_class(struct watch *w, const struct dmm_piece *p, size_t len, 
 	(live ? d->class_live : d->class_free)[w->column][slot] += (float)len;
 }
 
-/* ---- the walk of one sample ------------------------------------------------------------------- */
+/* ---- the walk of one sample ------------------------------------------------------------------ */
 
 static int visit(void *arg, const struct dmm_piece *p, uintptr_t addr, size_t len)
 {
 	struct watch *const w = arg;
-	const bool live = p->kind == DMM_LIVE && (w->frees || order_find(&w->order, p->addr, p->len) != NULL);
+	const bool live = p->kind == DMM_LIVE && (w->frees ||
+	    order_find(&w->order, p->addr, p->len) != NULL);
 
 	map_add(&w->map, addr, len, live);
 	if (p->kind == DMM_FREE || p->kind == DMM_LIVE)
@@ -98,7 +100,7 @@ static void at_peak(void *arg, const struct model_view *v)
 	report_pins(w->d->pins[PIN_PEAK], v);
 }
 
-/* ---- the blocks with the largest area in address x time ------------------------------------------ */
+/* ---- the blocks with the largest area in address x time -------------------------------------- */
 
 static double area(const struct report_block *b)
 {
@@ -191,7 +193,8 @@ bool report_design(struct report_design *d, const struct report_survey *s,
 	const struct model_observer observer = {.arg = &w, .placed = placed, .gone = gone,
 	    .sampled = sampled_last, .moment_event = s->peak_event, .moment = at_peak};
 
-	w = (struct watch){.d = d, .heap = d->block, .frees = (subject->sys->traits & DMM_FREES) != 0};
+	w = (struct watch){.d = d, .heap = d->block, .frees = (subject->sys->traits & DMM_FREES) !=
+	    0};
 	d->events = s->events; /* so that the last sample is known for what it is */
 	if (!map_open(&w.map))
 		return trace_fail(e, TRACE_NOWHERE, "no memory");

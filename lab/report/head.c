@@ -6,7 +6,7 @@
 #include "report/page.h"
 #include "cli/units.h"
 
-/* ---- the title --------------------------------------------------------------------------------- */
+/* ---- the title ------------------------------------------------------------------------------- */
 
 static void put_facts(const struct report *r, FILE *out)
 {
@@ -18,7 +18,8 @@ static void put_facts(const struct report *r, FILE *out)
 	    page_count(n, s->events),
 	    s->ns != 0 ? units_seconds(a, (double)s->ns * 1e-9) : "no times recorded", s->threads,
 	    s->threads == 1 ? "" : "s");
-	fprintf(out, "<li><b>%s</b> allocated in %s objects</li>\n<li>at most <b>%s</b> live at once</li>\n",
+	fprintf(out, "<li><b>%s</b> allocated in %s objects</li>\n<li>at most <b>%s</b> live at "
+	    "once</li>\n",
 	    units_bytes(a, (double)s->bytes_asked), units_count(b, (double)s->allocs),
 	    units_bytes(c, (double)s->peak_payload));
 	fputs("</ul>\n", out);
@@ -33,12 +34,12 @@ static void put_damage(const struct report *r, FILE *out)
 		page_text(out, s->file.damage.text);
 		fputs(". This page shows what comes before.</p>\n", out);
 	} else if (!s->file.ended && !s->file.head.tick_is_ns) {
-		fputs("<p class=\"warn\">The recording has no end: the program was killed, crashed or replaced "
-		      "itself, so the last moments are missing.</p>\n", out);
+		fputs("<p class=\"warn\">The recording has no end: the program was killed, "
+		      "crashed or replaced itself, so the last moments are missing.</p>\n", out);
 	}
 }
 
-/* ---- the verdict ------------------------------------------------------------------------------- */
+/* ---- the verdict ----------------------------------------------------------------------------- */
 
 static const char *const part_words[PARTS] = {"the program's own data",
     "padding, from rounding sizes up", "headers and tables", "free memory in bins, ready for reuse",
@@ -59,7 +60,8 @@ static void put_three(FILE *out, const struct report_design *d)
 {
 	char a[UNITS_LEN], b[UNITS_LEN], c[UNITS_LEN];
 
-	fprintf(out, "<b>%s</b> on average, <b>%s</b> at its peak, <b>%s</b> at the end", units_bytes(a, d->mean),
+	fprintf(out, "<b>%s</b> on average, <b>%s</b> at its peak, <b>%s</b> at the end",
+	    units_bytes(a, d->mean),
 	    units_bytes(b, (double)d->peak.footprint), units_bytes(c, (double)d->end));
 }
 
@@ -91,7 +93,8 @@ static void put_where(FILE *out, const struct report_design *d)
 	fputs(".</p>\n", out);
 }
 
-static void put_others(const struct report *r, FILE *out, const struct report_design *best, bool all)
+static void put_others(const struct report *r, FILE *out, const struct report_design *best,
+    bool all)
 {
 	for (size_t i = 0; i < r->design_count; i++) {
 		const struct report_design *const d = &r->designs[i];
@@ -131,7 +134,8 @@ static void put_diagnosis(const struct diagnosis *d, FILE *out)
 		return;
 	fputs("<section id=\"diagnosis\" aria-label=\"Diagnosis\">\n<h2>What is wrong</h2>\n", out);
 	if (d->count == 0)
-		fputs("<p>Nothing: nothing grows, is pinned, retained or oversized, or churns.</p>\n", out);
+		fputs("<p>Nothing: nothing grows, is pinned, retained or oversized, or "
+		    "churns.</p>\n", out);
 	else
 		fputs("<ol>\n", out);
 	for (size_t i = 0; i < d->count; i++) {
@@ -182,7 +186,7 @@ static void put_verdict(const struct report *r, FILE *out)
 	fputs("</section>\n", out);
 }
 
-/* ---- the scoreboard ----------------------------------------------------------------------------- */
+/* ---- the scoreboard -------------------------------------------------------------------------- */
 
 struct line {
 	const struct report_design *design; /* NULL: not replayed */
@@ -200,7 +204,8 @@ static size_t collect(const struct report *r, struct line *lines)
 		lines[n++] = (struct line){&r->designs[i], NULL, i};
 	for (size_t i = 0; r->scores != NULL && i < r->scores->count; i++) {
 		size_t k = 0;
-		while (k < r->design_count && strcmp(lines[k].design->name, r->scores->score[i].name) != 0)
+		while (k < r->design_count && strcmp(lines[k].design->name,
+		    r->scores->score[i].name) != 0)
 			k++;
 		if (k == r->design_count)
 			lines[n++] = (struct line){NULL, &r->scores->score[i], SIZE_MAX};
@@ -230,7 +235,8 @@ static int by_rank(const void *a, const void *b)
 
 static void put_bar(FILE *out, double share)
 {
-	fprintf(out, "<span class=\"bar\" style=\"--v:%.1f%%\" aria-hidden=\"true\"></span>", share * 100);
+	fprintf(out, "<span class=\"bar\" style=\"--v:%.1f%%\" aria-hidden=\"true\"></span>",
+	    share * 100);
 }
 
 static void put_ratio(FILE *out, const struct interval *i)
@@ -239,7 +245,8 @@ static void put_ratio(FILE *out, const struct interval *i)
 		fputs("<td class=\"n\">&#8211;</td>", out);
 		return;
 	}
-	fprintf(out, "<td class=\"n\">%.2f <span class=\"range\">%.2f&#8211;%.2f</span></td>", i->median, i->low,
+	fprintf(out, "<td class=\"n\">%.2f <span class=\"range\">%.2f&#8211;%.2f</span></td>",
+	    i->median, i->low,
 	    i->high);
 }
 
@@ -259,7 +266,8 @@ static void put_space(FILE *out, const struct report_design *d, double most)
 	    units_bytes(b, d->mean), units_bytes(c, (double)d->end));
 }
 
-static void put_measured(FILE *out, const struct report_score *s, double most_time, double most_bytes)
+static void put_measured(FILE *out, const struct report_score *s, double most_time,
+    double most_bytes)
 {
 	char a[UNITS_LEN];
 
@@ -293,9 +301,11 @@ static void put_name(FILE *out, const struct line *l, bool least)
 	fputs("<th scope=\"row\">", out);
 	if (l->index != SIZE_MAX)
 		fprintf(out, "<i class=\"key d%zu\"></i>", l->index % 8);
-	page_text(out, l->design != NULL ? l->design->name : is_noise(l->score) ? "glibc again" : l->score->name);
+	page_text(out, l->design != NULL ? l->design->name : is_noise(l->score) ? "glibc again"
+	    : l->score->name);
 	if ((l->score != NULL && l->score->best) || least)
-		fprintf(out, " <span class=\"tag good\">%s</span>", least ? "least memory" : "best");
+		fprintf(out, " <span class=\"tag good\">%s</span>",
+		    least ? "least memory" : "best");
 	else if (l->score != NULL && is_noise(l->score))
 		fputs(" <span class=\"tag\">the noise</span>", out);
 	else if (l->score != NULL && l->score->ties && strcmp(l->score->kind, "baseline") != 0)
@@ -314,7 +324,8 @@ static double most_of(const struct line *lines, size_t n, int what)
 
 	for (size_t i = 0; i < n; i++) {
 		const struct report_score *const s = lines[i].score;
-		const double v = what == 0 ? (lines[i].design != NULL ? (double)lines[i].design->peak.footprint : 0)
+		const double v = what == 0 ? (lines[i].design != NULL
+		    ? (double)lines[i].design->peak.footprint : 0)
 		    : s == NULL            ? 0
 		    : what == 1            ? s->seconds
 		                           : s->bytes;
@@ -329,15 +340,18 @@ static void put_table(const struct report *r, FILE *out, const struct line *line
 	const bool measured = r->scores != NULL, replayed = r->design_count != 0;
 	const struct report_design *const leanest = measured ? NULL : page_leanest(r);
 
-	fputs("<div class=\"wide\"><table class=\"scores\">\n<thead><tr><th scope=\"col\">Allocator</th>", out);
+	fputs("<div class=\"wide\"><table class=\"scores\">\n<thead><tr><th "
+	    "scope=\"col\">Allocator</th>", out);
 	if (replayed)
-		fputs("<th scope=\"col\">Heap at its peak</th><th scope=\"col\">times the live peak</th>"
-		      "<th scope=\"col\">Heap on average</th><th scope=\"col\">Heap at the end</th>", out);
+		fputs("<th scope=\"col\">Heap at its peak</th><th scope=\"col\">times the live "
+		      "peak</th><th scope=\"col\">Heap on average</th><th scope=\"col\">Heap at "
+		      "the end</th>", out);
 	if (measured)
 		fprintf(out, "<th scope=\"col\">Time</th><th scope=\"col\">&#247; glibc "
-			     "<span class=\"range\">%1$.0f %%</span></th><th scope=\"col\">Peak memory</th>"
-			     "<th scope=\"col\">&#247; glibc "
-			     "<span class=\"range\">%1$.0f %%</span></th>", r->scores->coverage * 100);
+			     "<span class=\"range\">%1$.0f %%</span></th><th scope=\"col\">Peak "
+			     "memory</th><th scope=\"col\">&#247; glibc "
+			     "<span class=\"range\">%1$.0f %%</span></th>",
+			     r->scores->coverage * 100);
 	fputs("</tr></thead>\n<tbody>\n", out);
 	for (size_t i = 0; i < n; i++) {
 		fputs("<tr>", out);
@@ -345,7 +359,8 @@ static void put_table(const struct report *r, FILE *out, const struct line *line
 		if (replayed)
 			put_space(out, lines[i].design, most_of(lines, n, 0));
 		if (measured)
-			put_measured(out, lines[i].score, most_of(lines, n, 1), most_of(lines, n, 2));
+			put_measured(out, lines[i].score, most_of(lines, n, 1),
+			    most_of(lines, n, 2));
 		fputs("</tr>\n", out);
 	}
 	fputs("</tbody></table></div>\n", out);
@@ -353,12 +368,15 @@ static void put_table(const struct report *r, FILE *out, const struct line *line
 
 static void put_measured_note(const struct report_scores *s, FILE *out)
 {
-	fprintf(out, "<b>Time and peak memory</b>: medians of %s; a ratio is paired within a round", s->how);
+	fprintf(out, "<b>Time and peak memory</b>: medians of %s; a ratio is paired within a round",
+	    s->how);
 	if (s->coverage > 0)
-		fprintf(out, ", and its interval holds the true median with %.0f %%", s->coverage * 100);
+		fprintf(out, ", and its interval holds the true median with %.0f %%",
+		    s->coverage * 100);
 	fputs(".", out);
 	if (!isnan(s->noise))
-		fprintf(out, " glibc against itself came %.1f %% apart: no smaller difference counts.",
+		fprintf(out, " glibc against itself came %.1f %% apart: no smaller difference "
+		    "counts.",
 		    s->noise * 100);
 }
 
@@ -366,13 +384,15 @@ static void put_notes(const struct report *r, FILE *out)
 {
 	fputs("<p class=\"note\">", out);
 	if (r->design_count != 0)
-		fputs("<b>Heap</b>: every call of the recording replayed on the design, on simulated memory: exact, "
-		      "and the same in every run. It is what the design obtained from the system, touched or "
-		      "not; of slab, which only reserves addresses, what is put to use. ", out);
+		fputs("<b>Heap</b>: every call of the recording replayed on the design, on "
+		      "simulated memory: exact, and the same in every run. It is what the design "
+		      "obtained from the system, touched or not; of slab, which only reserves "
+		      "addresses, what is put to use. ", out);
 	if (r->scores != NULL)
 		put_measured_note(r->scores, out);
 	else
-		fputs("Time is not in this page, as nothing was measured: <code>--runs=6</code> does.", out);
+		fputs("Time is not in this page, as nothing was measured: <code>--runs=6</code> "
+		    "does.", out);
 	fputs("</p>\n", out);
 }
 

@@ -22,7 +22,8 @@ void report_check_output(const char *path)
 	char folder[4096];
 	const char *const slash = strrchr(path, '/');
 
-	snprintf(folder, sizeof folder, "%.*s", slash == NULL ? 1 : slash == path ? 1 : (int)(slash - path),
+	snprintf(folder, sizeof folder, "%.*s", slash == NULL ? 1 : slash == path ? 1
+	    : (int)(slash - path),
 	    slash == NULL ? "." : path);
 	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
 		lab_die(EXIT_OURS, "%s cannot be written: it is not a file", path);
@@ -42,7 +43,8 @@ static void refuse_silence(const struct report_survey *s)
 		else
 			snprintf(why, sizeof why, "the program made none");
 	}
-	lab_die(EXIT_FAULT, "%s: no calls are recorded, so there is no heap to show: %s", s->path, why);
+	lab_die(EXIT_FAULT, "%s: no calls are recorded, so there is no heap to show: %s", s->path,
+	    why);
 }
 
 static void read_provenance(struct report *r)
@@ -57,11 +59,13 @@ static void read_provenance(struct report *r)
 	if (!trace_file_value(f, TRACE_META, "allocator", r->recorded_on, sizeof r->recorded_on))
 		r->recorded_on[0] = '\0';
 	if (when != 0)
-		strftime(r->recorded, sizeof r->recorded, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&when, &utc));
+		strftime(r->recorded, sizeof r->recorded, "%Y-%m-%dT%H:%M:%SZ",
+		    gmtime_r(&when, &utc));
 	provenance_read(&r->provenance);
 }
 
-/* What a reader calls the program: its command without folders, or the recording's name; not too long. */
+/* What a reader calls the program: its command without folders, or the recording's name; not too
+ * long. */
 static const char *title_of(const struct report *r, const char *path)
 {
 	enum { LONGEST = 72 };
@@ -87,7 +91,8 @@ static size_t runs_of(const struct report_order *q, const struct report_survey *
 		return q->plan.runs;
 	if (s->events <= MEASURED_BY_ITSELF)
 		return STATS_RUNS_FOR_95;
-	lab_say("%s: %.0f million calls: time is not measured, as that takes minutes; --runs=6 does", q->path,
+	lab_say("%s: %.0f million calls: time is not measured, as that takes minutes; --runs=6 "
+	    "does", q->path,
 	    (double)s->events * 1e-6);
 	return 0;
 }
@@ -122,7 +127,8 @@ int report_make(const struct report_order *q)
 	char why[256], bytes[UNITS_LEN];
 
 	if (n > REPORT_DESIGNS)
-		lab_die(EXIT_USAGE, "--systems: a page has room for %d designs, not %zu", REPORT_DESIGNS, n);
+		lab_die(EXIT_USAGE, "--systems: a page has room for %d designs, not %zu",
+		    REPORT_DESIGNS, n);
 	report_check_output(q->output);
 	if (!report_survey(&survey, q->path, &e))
 		lab_die(EXIT_FAULT, "%s: %s", q->path, e.text);

@@ -90,8 +90,8 @@ void map_end_column(struct report_map *m)
 	m->work_count = 0;
 }
 
-/* All granules of all columns, rising, into rows[], and short gaps between them: what is never touched at
- * the end of a slab does not part a heap.  SIZE_MAX: more than REPORT_ROWS. */
+/* All granules of all columns, rising, into rows[], and short gaps between them: what is never
+ * touched at the end of a slab does not part a heap.  SIZE_MAX: more than REPORT_ROWS. */
 static size_t unite(const struct report_map *m, uint64_t rows[REPORT_ROWS])
 {
 	size_t at[REPORT_SAMPLES + 1] = {0}, n = 0;
@@ -110,7 +110,8 @@ static size_t unite(const struct report_map *m, uint64_t rows[REPORT_ROWS])
 			rows[n] = rows[n - 1] + 1;
 		rows[n++] = least;
 		for (size_t i = 0; i < m->columns; i++)
-			at[i] += at[i] < m->column[i].count && m->column[i].cell[at[i]].granule == least;
+			at[i] += at[i] < m->column[i].count &&
+			    m->column[i].cell[at[i]].granule == least;
 	}
 }
 

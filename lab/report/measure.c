@@ -36,11 +36,12 @@ bool report_measure(struct native *n, const char *path, const struct report_plan
 	return true;
 }
 
-/* ---- on the page ------------------------------------------------------------------------------ */
+/* ---- on the page ----------------------------------------------------------------------------- */
 
 bool page_has_samples(const struct native *n, size_t row)
 {
-	return n->row[row].samples != 0 && row != n->compare.row[row].base + 1; /* glibc once is enough */
+	/* glibc once is enough */
+	return n->row[row].samples != 0 && row != n->compare.row[row].base + 1;
 }
 
 /* One row a sample: calls, ns, payload, usable, resident. */

@@ -1,8 +1,8 @@
 /* model.c - every event of a recording as a call to one heap, on simulated memory.
  *
  * Payloads are not touched, so that only what the system itself writes costs memory and time.
- * It runs twice: the first time only to find when the design holds most, the second time with looks.
- * An object's `user` is its address in the model's heap.
+ * It runs twice: the first time only to find when the design holds most, the second time with
+ * looks. An object's `user` is its address in the model's heap.
  */
 #include "report/model.h"
 
@@ -28,7 +28,8 @@ struct model {
 	size_t peak, first_peak; /* bytes of the arena, at most; in the first run */
 	uint64_t peak_event;     /* after which calls, for the first time */
 	struct held_time time;
-	uint64_t ops;            /* as replay/ops.h counts them: the clock moves at every OPS_A_MARK-th */
+	/* as replay/ops.h counts them: the clock moves at every OPS_A_MARK-th */
+	uint64_t ops;
 	double area;             /* without times: bytes of footprint x calls */
 	bool timeless;
 };
@@ -42,7 +43,8 @@ static void stop(struct model *m, const char *why)
 
 static void *give(struct model *m, const struct trace_event *ev)
 {
-	void *const p = ev->align_log2 > 4 ? heap_aligned(&m->heap, (size_t)1 << ev->align_log2, ev->size)
+	void *const p = ev->align_log2 > 4 ? heap_aligned(&m->heap, (size_t)1 << ev->align_log2,
+	    ev->size)
 	                                   : heap_malloc(&m->heap, ev->size);
 	os_arena_touch(&m->arena, p, ev->size);
 	if (p == NULL && ev->size != 0)
@@ -99,8 +101,8 @@ static void perform(struct model *m, const struct step *s, bool watched)
 		m->observer->placed(m->observer->arg, s->object, m->stream.events);
 }
 
-/* A design that frees nothing walks what is dead as live: what the objects that are left can use tells
- * the two apart. */
+/* A design that frees nothing walks what is dead as live: what the objects that are left can use
+ * tells the two apart. */
 static void tell_dead(struct model *m, struct accounting *a)
 {
 	const struct live *const live = &m->stream.live;
@@ -258,7 +260,8 @@ static bool open_heap(struct model *m, const struct subject *s)
 	return false;
 }
 
-static bool one_run(struct model *m, const struct subject *subject, bool looking, struct trace_error *e)
+static bool one_run(struct model *m, const struct subject *subject, bool looking,
+    struct trace_error *e)
 {
 	bool sound = true;
 
@@ -278,7 +281,8 @@ static bool one_run(struct model *m, const struct subject *subject, bool looking
 	return sound;
 }
 
-bool model_watch(struct model_run *r, const char *path, const struct subject *subject, size_t samples,
+bool model_watch(struct model_run *r, const char *path, const struct subject *subject,
+    size_t samples,
     const struct model_observer *observer, struct trace_error *e)
 {
 	static struct model m;

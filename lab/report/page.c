@@ -11,12 +11,13 @@
 
 extern const char report_template[], report_template_end[]; /* template.S */
 
-/* ---- the whole ----------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 /* The template up to a mark, which is skipped. */
 static const char *put_until(FILE *out, const char *from, const char *mark)
 {
-	const char *const at = memmem(from, (size_t)(report_template_end - from), mark, strlen(mark));
+	const char *const at = memmem(from, (size_t)(report_template_end - from), mark,
+	    strlen(mark));
 
 	CHECK(at != NULL);
 	fwrite(from, 1, (size_t)(at - from), out);
@@ -54,7 +55,8 @@ static bool store(const char *path, const char *text, size_t len, char *why, siz
 {
 	char temporary[4096];
 
-	if (snprintf(temporary, sizeof temporary, "%s.%d", path, (int)getpid()) >= (int)sizeof temporary) {
+	if (snprintf(temporary, sizeof temporary, "%s.%d", path,
+	    (int)getpid()) >= (int)sizeof temporary) {
 		snprintf(why, cap, "the name is too long");
 		return false;
 	}

@@ -1,8 +1,10 @@
 /* page.h - the page: HTML that stands alone, pictures that stand still, tiles for the script.
  *
- *   template    <!--dmm:title-->  <!--dmm:body-->  <!--dmm:data-->   web/dist/report.html, in the binary
- *   body        headings, sentences, tables, SVG: all that one without JavaScript, or a printer, gets
- *   data        one JSON object, and tiles: typed arrays, bytes sorted by significance, deflated, base64
+ *   template    <!--dmm:title-->  <!--dmm:body-->  <!--dmm:data-->   web/dist/report.html
+ *   body        headings, sentences, tables, SVG: all that one without JavaScript, or a printer,
+ *               gets
+ *   data        one JSON object, and tiles: typed arrays, bytes sorted by significance, deflated,
+ *               base64
  */
 #ifndef LAB_REPORT_PAGE_H
 #define LAB_REPORT_PAGE_H
@@ -59,8 +61,8 @@ struct report_order {
 	const struct report_scores *scores; /* measured already; NULL: as the plan says */
 };
 
-/* The page of a recording; ends the program if there can be none.  Returns the exit status: a damaged
- * recording is a fault, though what comes before the damage is on the page. */
+/* The page of a recording; ends the program if there can be none.  Returns the exit status: a
+ * damaged recording is a fault, though what comes before the damage is on the page. */
 int report_make(const struct report_order *q);
 
 /* Write the page to `path`.  False: *why says what went wrong. */
@@ -92,7 +94,8 @@ void svg_lives(const struct report_survey *s, FILE *out);
 
 /* ---- measuring (measure.c) -------------------------------------------------------------- */
 
-/* dmm replay's rounds on designs and peers.  False: the recording cannot be replayed, as was said. */
+/* dmm replay's rounds on designs and peers.  False: the recording cannot be replayed, as was
+ * said. */
 bool report_measure(struct native *n, const char *path, const struct report_plan *p);
 bool page_has_samples(const struct native *n, size_t row);
 void page_measured_tiles(const struct native *n, FILE *out);

@@ -1,7 +1,7 @@
 /* pins.c - sparse memory, and whose survivors keep it.
  *
- *   a stretch of 4 KiB   [..a.......a......]   all that lives is of call site a: if these two go, the
- *                                              page comes free; it counts as a's alone
+ *   a stretch of 4 KiB   [..a.......a......]   all that lives is of call site a: if these two go,
+ *                                              the page comes free; it counts as a's alone
  *                        [..a....b.........]   a and b hold it together: shared by both
  *                        [aaaaaaaaaaaa.....]   more than a quarter lives: not sparse
  *
@@ -17,7 +17,8 @@
 const size_t pin_bytes[PIN_SCALES] = {4096, 65536, 2 << 20};
 const char *const pin_moment_names[PIN_MOMENTS] = {"peak", "worst", "end"};
 
-enum { SPARSE_PART = 4, HOLDERS = 64 /* call sites in one stretch; more than these share it anyway */ };
+enum { SPARSE_PART = 4, HOLDERS =
+    64 /* call sites in one stretch; more than these share it anyway */ };
 
 struct holder {
 	uint32_t stack;
@@ -35,7 +36,8 @@ struct stretch { /* the one that the walk is in, at one scale */
 struct pinning {
 	struct live_order order;
 	struct stretch now[PIN_SCALES];
-	const struct live_object *counted[PIN_SCALES]; /* the last one of the sparse stretch before */
+	/* the last one of the sparse stretch before */
+	const struct live_object *counted[PIN_SCALES];
 	struct report_pin *sites[PIN_SCALES]; /* by stack */
 	size_t site_cap;
 	struct report_pins *pins;
@@ -62,7 +64,8 @@ const struct live_object *order_find(struct live_order *o, uint64_t addr, uint64
 {
 	while (o->next < o->count && o->object[o->next]->user < addr)
 		o->next++;
-	return o->next < o->count && o->object[o->next]->user < addr + len ? o->object[o->next] : NULL;
+	return o->next < o->count && o->object[o->next]->user < addr + len ? o->object[o->next]
+	    : NULL;
 }
 
 void order_close(struct live_order *o)
@@ -92,7 +95,8 @@ static void finish_stretch(struct pinning *p, enum pin_scale k)
 		all->sparse_count++;
 		for (size_t i = 0; i < s->count; i++) {
 			struct report_pin *const site = &p->sites[k][s->holder[i].stack];
-			const bool again = s->first == p->counted[k] && s->first->stack == s->holder[i].stack;
+			const bool again = s->first == p->counted[k] &&
+			    s->first->stack == s->holder[i].stack;
 			site->survivors += s->holder[i].count - again;
 			site->survivor_bytes += s->holder[i].bytes;
 			*(s->count == 1 ? &site->alone : &site->shared) += s->owned;
@@ -176,7 +180,8 @@ void report_pins(struct report_pins pins[PIN_SCALES], const struct model_view *v
 	for (size_t i = 0; i < p.order.count; i++)
 		p.site_cap = max_size(p.site_cap, (size_t)p.order.object[i]->stack + 1);
 	for (enum pin_scale k = 0; k < PIN_SCALES; k++) {
-		pins[k] = (struct report_pins){.event = v->now->events, .footprint = v->now->footprint,
+		pins[k] = (struct report_pins){.event = v->now->events,
+		    .footprint = v->now->footprint,
 		    .payload = v->stream->payload};
 		p.sites[k] = calloc(p.site_cap, sizeof *p.sites[k]);
 		CHECK(p.sites[k] != NULL);

@@ -6,7 +6,7 @@
 #include "report/page.h"
 #include "cli/units.h"
 
-/* ---- lives -------------------------------------------------------------------------------------- */
+/* ---- lives ----------------------------------------------------------------------------------- */
 
 static void put_lives(const struct report *r, FILE *out)
 {
@@ -25,18 +25,19 @@ static void put_lives(const struct report *r, FILE *out)
 			young += s->call_count[half][k];
 	limit = half == 0 ? 1 : (uint64_t)1 << (half - 1);
 	fputs("<section id=\"lives\">\n<h2>Lifetime by size</h2>\n<p class=\"says\">", out);
-	fprintf(out, "<b>%.0f %%</b> of %s objects are freed within %s call%s; %s (%.1f %%), %s together, are "
-		     "never freed.</p>\n", 100.0 * (double)young / (double)(all + !all),
+	fprintf(out, "<b>%.0f %%</b> of %s objects are freed within %s call%s; %s (%.1f %%), %s "
+		     "together, are never freed.</p>\n",
+		     100.0 * (double)young / (double)(all + !all),
 	    units_count(a, (double)all), page_count(c, limit), limit == 1 ? "" : "s",
 	    units_count(b, (double)never), 100.0 * (double)never / (double)(all + !all),
 	    units_bytes(d, (double)s->end_payload));
 	fputs("<figure class=\"pic\" data-figure=\"lives\">\n", out);
 	svg_lives(s, out);
-	fputs("<figcaption>Size to the right, lifetime upward, both in powers of two; the top row was never "
-	      "freed.</figcaption>\n</figure>\n</section>\n", out);
+	fputs("<figcaption>Size to the right, lifetime upward, both in powers of two; the top row "
+	      "was never freed.</figcaption>\n</figure>\n</section>\n", out);
 }
 
-/* ---- call sites ---------------------------------------------------------------------------------- */
+/* ---- call sites ------------------------------------------------------------------------------ */
 
 static void put_stack(FILE *out, const struct named_site *site)
 {
@@ -67,14 +68,15 @@ static void put_sites_table(const struct report *r, FILE *out, size_t peak, size
 	const struct report_survey *const s = r->survey;
 	char a[UNITS_LEN], b[UNITS_LEN], c[UNITS_LEN];
 
-	fputs("<div class=\"wide\"><table><thead><tr><th scope=\"col\">Call site</th><th scope=\"col\">live at the "
-	      "peak</th><th scope=\"col\">at the end</th><th scope=\"col\">allocated in all</th>"
-	      "</tr></thead>\n<tbody>\n", out);
+	fputs("<div class=\"wide\"><table><thead><tr><th scope=\"col\">Call site</th><th "
+	      "scope=\"col\">live at the peak</th><th scope=\"col\">at the end</th><th "
+	      "scope=\"col\">allocated in all</th></tr></thead>\n<tbody>\n", out);
 	for (size_t i = 0; i < min_size(s->site_count, TOP); i++) {
 		const struct named_site name = page_site(r, s->sites[i].stack);
 		fputs("<tr><th scope=\"row\">", out);
 		put_stack(out, &name);
-		fprintf(out, "</th><td class=\"n\">%s</td><td class=\"n\">%s</td><td class=\"n\">%s</td></tr>\n",
+		fprintf(out, "</th><td class=\"n\">%s</td><td class=\"n\">%s</td><td "
+		    "class=\"n\">%s</td></tr>\n",
 		    units_bytes(a, s->sites[i].bytes[peak]), units_bytes(b, s->sites[i].bytes[end]),
 		    units_bytes(c, (double)s->sites[i].total_bytes));
 	}
@@ -90,8 +92,8 @@ static void put_sites(const struct report *r, FILE *out)
 
 	fputs("<section id=\"sites\">\n<h2>Who allocates</h2>\n<p class=\"says\">", out);
 	if (!s->has_stacks) {
-		fputs("This recording has no call sites. <code>dmm record --stacks=fp</code> (or <code>dwarf</code>) "
-		      "records them.</p>\n</section>\n", out);
+		fputs("This recording has no call sites. <code>dmm record --stacks=fp</code> (or "
+		      "<code>dwarf</code>) records them.</p>\n</section>\n", out);
 		return;
 	}
 	for (size_t i = 0; i < s->site_count; i++)
@@ -100,7 +102,8 @@ static void put_sites(const struct report *r, FILE *out)
 	const struct named_site name = page_site(r, s->sites[most].stack);
 	fputs("<b>", out);
 	page_text(out, name.who);
-	fprintf(out, "</b> holds the most at the peak: <b>%s</b> in %s object%s, %.0f %% of all that is live.</p>\n",
+	fprintf(out, "</b> holds the most at the peak: <b>%s</b> in %s object%s, %.0f %% of all "
+	    "that is live.</p>\n",
 	    units_bytes(a, s->sites[most].bytes[peak]), units_count(b, s->sites[most].count[peak]),
 	    s->sites[most].count[peak] == 1 ? "" : "s",
 	    100.0 * s->sites[most].bytes[peak] / (double)(s->peak_payload + !s->peak_payload));
@@ -109,10 +112,11 @@ static void put_sites(const struct report *r, FILE *out)
 	fputs("</div>\n</figure>\n</section>\n", out);
 }
 
-/* ---- pinning ------------------------------------------------------------------------------------- */
+/* ---- pinning --------------------------------------------------------------------------------- */
 
 /* The design and moment with the most memory in sparse pages, as the first thing to look at. */
-static const struct report_pins *worst_pins(const struct report *r, const struct report_design **whose)
+static const struct report_pins *worst_pins(const struct report *r,
+    const struct report_design **whose)
 {
 	const struct report_pins *worst = NULL;
 
@@ -132,16 +136,19 @@ static void put_pins_table(const struct report *r, FILE *out, const struct repor
 	enum { TOP = 10 };
 	char a[UNITS_LEN], b[UNITS_LEN], c[UNITS_LEN], n[32];
 
-	fputs("<div class=\"wide\"><table><thead><tr><th scope=\"col\">Survivors of</th><th scope=\"col\">objects"
-	      "</th><th scope=\"col\">their bytes</th><th scope=\"col\">freeing them gives back</th>"
-	      "<th scope=\"col\">held with others</th></tr></thead>\n<tbody>\n", out);
+	fputs("<div class=\"wide\"><table><thead><tr><th scope=\"col\">Survivors of</th><th "
+	      "scope=\"col\">objects</th><th scope=\"col\">their bytes</th><th "
+	      "scope=\"col\">freeing them gives back</th><th scope=\"col\">held with "
+	      "others</th></tr></thead>\n<tbody>\n", out);
 	for (size_t i = 0; i < min_size(p->count, TOP); i++) {
 		const struct named_site name = page_site(r, p->pin[i].stack);
 		fputs("<tr><th scope=\"row\">", out);
 		put_stack(out, &name);
-		fprintf(out, "</th><td class=\"n\">%s</td><td class=\"n\">%s</td><td class=\"n\">%s</td>"
-			     "<td class=\"n\">%s</td></tr>\n", page_count(n, p->pin[i].survivors),
-		    units_bytes(a, (double)p->pin[i].survivor_bytes), units_bytes(b, (double)p->pin[i].alone),
+		fprintf(out, "</th><td class=\"n\">%s</td><td class=\"n\">%s</td><td "
+			     "class=\"n\">%s</td><td class=\"n\">%s</td></tr>\n",
+			     page_count(n, p->pin[i].survivors),
+		    units_bytes(a, (double)p->pin[i].survivor_bytes),
+		    units_bytes(b, (double)p->pin[i].alone),
 		    units_bytes(c, (double)p->pin[i].shared));
 	}
 	fputs("</tbody></table></div>\n", out);
@@ -153,9 +160,11 @@ static void put_pins(const struct report *r, FILE *out)
 	const struct report_pins *const p = worst_pins(r, &d);
 	char a[UNITS_LEN], b[UNITS_LEN], c[UNITS_LEN], n[32];
 
-	fputs("<section id=\"pins\">\n<h2>Who keeps sparse pages</h2>\n<p class=\"says until-js\">", out);
+	fputs("<section id=\"pins\">\n<h2>Who keeps sparse pages</h2>\n<p class=\"says until-js\">",
+	    out);
 	if (p == NULL) {
-		fputs("No page of any design was less than a quarter live at its worst moment.</p>\n</section>\n", out);
+		fputs("No page of any design was less than a quarter live at its worst "
+		    "moment.</p>\n</section>\n", out);
 		return;
 	}
 	const struct named_site name = page_site(r, p->pin[0].stack);
@@ -166,14 +175,15 @@ static void put_pins(const struct report *r, FILE *out)
 	fprintf(out, "</b> hold%s <b>%s</b>%s in ", p->pin[0].survivors == 1 ? "s" : "",
 	    units_bytes(a, (double)held), p->pin[0].alone != 0 ? "" : " together with others");
 	page_text(out, d->name);
-	fprintf(out, " when its gap is widest. In all, pages that are less than a quarter live take %s for %s of "
-		     "data.</p>\n", units_bytes(b, (double)p->sparse_bytes), units_bytes(c, (double)p->sparse_live));
+	fprintf(out, " when its gap is widest. In all, pages that are less than a quarter live "
+		     "take %s for %s of data.</p>\n", units_bytes(b, (double)p->sparse_bytes),
+		     units_bytes(c, (double)p->sparse_live));
 	fputs("<figure class=\"pic\" data-figure=\"pins\">\n<div class=\"still\">", out);
 	put_pins_table(r, out, p);
 	fputs("</div>\n</figure>\n</section>\n", out);
 }
 
-/* ---- provenance ---------------------------------------------------------------------------------- */
+/* ---- provenance ------------------------------------------------------------------------------ */
 
 static void put_fact(FILE *out, const char *what, const char *value)
 {
@@ -203,12 +213,14 @@ static void put_provenance(const struct report *r, FILE *out)
 	const struct provenance *const p = &r->provenance;
 	char text[512], bytes[UNITS_LEN];
 
-	fputs("<section id=\"about\">\n<h2>Where this page comes from</h2>\n<dl class=\"about\">\n", out);
+	fputs("<section id=\"about\">\n<h2>Where this page comes from</h2>\n<dl class=\"about\">\n",
+	    out);
 	put_fact(out, "Command", r->scrubbed ? "not kept: the recording is scrubbed" : r->program);
 	if (r->survey != NULL) {
 		put_fact(out, "Recorded", r->recorded);
 		put_fact(out, "Allocator while recording", r->recorded_on);
-		snprintf(text, sizeof text, "%s, of %s", units_bytes(bytes, (double)r->survey->file.len),
+		snprintf(text, sizeof text, "%s, of %s",
+		    units_bytes(bytes, (double)r->survey->file.len),
 		    r->survey->file.head.tick_is_ns ? "an import" : "dmm record");
 		put_fact(out, "Recording", text);
 	}
@@ -222,9 +234,10 @@ static void put_provenance(const struct report *r, FILE *out)
 	put_build_ids(r, out);
 	fputs("</dl>\n", out);
 	if (r->survey != NULL)
-		fprintf(out, "<p class=\"note\">The heaps are models: each design ran every call of the recording in "
-			     "order on simulated memory, and was looked at %d times at even steps. Free memory counts "
-			     "as held until the design gives it back. docs/manual/report.md tells how to read each "
+		fprintf(out, "<p class=\"note\">The heaps are models: each design ran every call "
+			     "of the recording in order on simulated memory, and was looked at %d "
+			     "times at even steps. Free memory counts as held until the design "
+			     "gives it back. docs/manual/report.md tells how to read each "
 			     "picture.</p>\n", (int)r->survey->samples);
 	fputs("</section>\n", out);
 }

@@ -6,9 +6,9 @@
  *
  *                       samples over time, at even steps of calls: REPORT_SAMPLES columns
  *             +-------------------------------------------+
- *   REPORT_   |  share of live, share of owned            |   the heap map: rows are addresses, equal
- *   ROWS      |  bytes in a cell                          |   shares of what was ever owned; gaps in
- *             +-------------------------------------------+   the address space are no rows
+ *   REPORT_   |  share of live, share of owned            |   the heap map: rows are equal
+ *   ROWS      |  bytes in a cell                          |   shares of the addresses ever owned;
+ *             +-------------------------------------------+   gaps between them are no rows
  *
  * A struct report_design lies in memory that parent and child share; it holds no pointers.
  */
@@ -24,14 +24,16 @@ enum {
 	REPORT_SAMPLES = 480,
 	REPORT_SAMPLES_MIN = 96, /* of heaps of so many objects that 480 walks would take minutes */
 	REPORT_ROWS = 1024,
-	REPORT_REGIONS = 64,   /* stretches of addresses in the map; the rest is counted to the last */
+	/* stretches of addresses in the map; the rest is counted to the last */
+	REPORT_REGIONS = 64,
 	REPORT_BLOCKS = 16384, /* with the most bytes times calls */
 	REPORT_BINS = 128,     /* by the design's own numbers */
 	REPORT_SIZES = 128,    /* by size, four to a doubling */
 	REPORT_PINS = 48,      /* call sites of each list */
 	REPORT_SITES = 4096,   /* call sites whose names are kept */
 	REPORT_NODES = 20000,  /* frames of them */
-	REPORT_MOMENTS = 26,   /* at which the call sites are told: 24 even ones, the peak, the end */
+	/* at which the call sites are told: 24 even ones, the peak, the end */
+	REPORT_MOMENTS = 26,
 	LIFE_SIZES = 40, LIFE_TIMES = 48, /* powers of two; the last time: never freed */
 };
 
@@ -62,7 +64,8 @@ struct report_survey {
 	bool has_stacks;
 	size_t samples; /* of the designs */
 	uint64_t life_count[LIFE_TIMES][LIFE_SIZES], life_bytes[LIFE_TIMES][LIFE_SIZES]; /* by ns */
-	uint64_t call_count[LIFE_TIMES][LIFE_SIZES], call_bytes[LIFE_TIMES][LIFE_SIZES]; /* by calls */
+	/* by calls */
+	uint64_t call_count[LIFE_TIMES][LIFE_SIZES], call_bytes[LIFE_TIMES][LIFE_SIZES];
 	struct report_moment moment[REPORT_MOMENTS];
 	size_t moment_count;
 	struct report_site *sites; /* by stack number while reading, then the largest first */
@@ -73,7 +76,7 @@ struct report_survey {
 bool report_survey(struct report_survey *s, const char *path, struct trace_error *e);
 void report_survey_close(struct report_survey *s);
 
-/* ---- a design ---------------------------------------------------------------------------------- */
+/* ---- a design -------------------------------------------------------------------------------- */
 
 struct report_block {
 	uint64_t addr, size; /* bytes asked for */
@@ -90,7 +93,8 @@ extern const char *const pin_moment_names[PIN_MOMENTS];
 struct report_pin {
 	uint32_t stack;
 	uint64_t survivors, survivor_bytes; /* of this site, in sparse stretches */
-	uint64_t alone;  /* bytes that come free if this site's survivors go: nobody else is there */
+	/* bytes that come free if this site's survivors go: nobody else is there */
+	uint64_t alone;
 	uint64_t shared; /* bytes of stretches that it holds together with others */
 };
 
@@ -141,8 +145,8 @@ struct report_design {
 /* Replay on one subject into d, in this process.  False: the recording is damaged, *e. */
 bool report_design(struct report_design *d, const struct report_survey *s,
     const struct subject *subject, struct trace_error *e);
-/* All of them, each in a child, `jobs` at a time; one that crashes or takes longer than limit_s says so
- * in its problem.  The result is shared memory of n designs; NULL: no memory. */
+/* All of them, each in a child, `jobs` at a time; one that crashes or takes longer than limit_s
+ * says so in its problem.  The result is shared memory of n designs; NULL: no memory. */
 struct report_design *report_designs(const struct report_survey *s, const struct subject *subjects,
     size_t n, double limit_s, size_t jobs);
 
@@ -180,7 +184,8 @@ struct live_order {
 };
 
 void order_open(struct live_order *o, const struct live *live);
-const struct live_object *order_find(struct live_order *o, uint64_t addr, uint64_t len); /* NULL: none */
+/* NULL: none */
+const struct live_object *order_find(struct live_order *o, uint64_t addr, uint64_t len);
 void order_close(struct live_order *o);
 
 /* Who keeps sparse stretches at the moment of the view. */

@@ -51,7 +51,8 @@ static void say_end(const struct report_design *d)
 	if (d->problem[0] != '\0')
 		lab_say("%s: %s", d->name, d->problem);
 	else
-		lab_say("%s: replayed and looked at %zu times in %.1f s", d->name, d->samples, d->seconds);
+		lab_say("%s: replayed and looked at %zu times in %.1f s", d->name, d->samples,
+		    d->seconds);
 }
 
 static void note_end(struct job *j, struct report_design *d, int status)
@@ -85,7 +86,8 @@ static bool look(struct job *j, struct report_design *d, double limit_s)
 		return true;
 	}
 	snprintf(d->problem, sizeof d->problem,
-	    "stopped after %.0f s of CPU time: too slow on this recording (--limit=S allows more)", limit_s);
+	    "stopped after %.0f s of CPU time: too slow on this recording (--limit=S allows more)",
+	    limit_s);
 	say_end(d);
 	return true;
 }

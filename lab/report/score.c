@@ -8,7 +8,8 @@
 static void put_row(struct report_score *to, const struct compare *c, const struct row *row,
     const struct row *best)
 {
-	*to = (struct report_score){.kind = allocator_kind(row->allocator), .seconds = NAN, .bytes = NAN,
+	*to = (struct report_score){.kind = allocator_kind(row->allocator), .seconds = NAN,
+	    .bytes = NAN,
 	    .time = {.median = NAN}, .memory = {.median = NAN}};
 	snprintf(to->name, sizeof to->name, "%.127s", row->allocator->name);
 	memcpy(to->build_id, row->allocator->build_id, sizeof to->build_id);
@@ -21,7 +22,8 @@ static void put_row(struct report_score *to, const struct compare *c, const stru
 	to->time = row->ratio[verdict_time(c)];
 	to->memory = row->ratio[FIGURE_PEAK];
 	to->best = row == best;
-	to->ties = best != NULL && row != best && row->outcome == OUTCOME_FINE && verdict_ties(c, row, best);
+	to->ties = best != NULL && row != best && row->outcome == OUTCOME_FINE &&
+	    verdict_ties(c, row, best);
 }
 
 void scores_of_compare(struct report_scores *s, const struct compare *c, const char *each)
@@ -35,7 +37,8 @@ void scores_of_compare(struct report_scores *s, const struct compare *c, const c
 	*s = (struct report_scores){.how = how, .verdict = verdict_text(c, off),
 	    .noise = verdict_noise(c, &c->row[0], verdict_time(c)), .huge_pages_off = off};
 	for (size_t i = 0; i < c->rows; i++)
-		if (c->row[i].good == c->runs && c->row[i].ratio[verdict_time(c)].coverage > s->coverage)
+		if (c->row[i].good == c->runs && c->row[i].ratio[verdict_time(c)].coverage >
+		    s->coverage)
 			s->coverage = fmin(c->row[i].ratio[verdict_time(c)].coverage, 0.95);
 	for (size_t i = 0; i < c->rows; i++)
 		if (c->row[i].no_huge_pages == off)

@@ -1,6 +1,7 @@
 /* survey.c - what the program itself did: twice through the recording, in bounded memory.
  *
- * The first time, without stacks, finds when most was live; the second looks at call sites and lives.
+ * The first time, without stacks, finds when most was live; the second looks at call sites and
+ * lives.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +9,8 @@
 #include "base/bits.h"
 #include "report/report.h"
 
-enum { EVEN_MOMENTS = REPORT_MOMENTS - 2, WALKED = 60000000 /* objects, in all walks of a design */ };
+enum { EVEN_MOMENTS = REPORT_MOMENTS - 2,
+    WALKED = 60000000 /* objects, in all walks of a design */ };
 
 static bool first_reading(struct report_survey *s, struct trace_error *e)
 {
@@ -43,10 +45,12 @@ static void plan_moments(struct report_survey *s)
 	for (uint64_t i = 1; i <= EVEN_MOMENTS; i++) {
 		const uint64_t event = n * i / EVEN_MOMENTS, before = n * (i - 1) / EVEN_MOMENTS;
 		if (before < s->peak_event && s->peak_event < event)
-			s->moment[s->moment_count++] = (struct report_moment){"peak", s->peak_event, 0, 0};
+			s->moment[s->moment_count++] = (struct report_moment){"peak", s->peak_event,
+			    0, 0};
 		if (event != 0 && event != before)
 			s->moment[s->moment_count++] = (struct report_moment){
-			    event == n ? "end" : event == s->peak_event ? "peak" : NULL, event, 0, 0};
+			    event == n ? "end" : event == s->peak_event ? "peak" : NULL, event, 0,
+			    0};
 	}
 }
 
@@ -70,7 +74,8 @@ static unsigned log2_of(uint64_t x, unsigned slots)
 	return log < slots ? log : slots - 1;
 }
 
-static void count_life(struct report_survey *s, const struct live_object *o, unsigned by_ns, unsigned by_calls)
+static void count_life(struct report_survey *s, const struct live_object *o, unsigned by_ns,
+    unsigned by_calls)
 {
 	const unsigned size = log2_of(o->size, LIFE_SIZES);
 
@@ -155,7 +160,8 @@ static bool second_reading(struct report_survey *s, struct trace_error *e)
 		return trace_fail(e, TRACE_NOWHERE, "no memory");
 	while ((r = trace_stream_next(&s->stream, &step, e)) > 0) {
 		if (!count_step(s, &step))
-			return trace_fail(e, TRACE_NOWHERE, "no memory for %zu call sites", s->site_cap);
+			return trace_fail(e, TRACE_NOWHERE, "no memory for %zu call sites",
+			    s->site_cap);
 		if (k < s->moment_count && s->stream.events == s->moment[k].event && !step.ev.begin)
 			take_moment(s, k++, step.ev.tick);
 	}
@@ -203,10 +209,12 @@ bool report_survey(struct report_survey *s, const char *path, struct trace_error
 	if (!trace_file_open(&s->file, path, e) || !first_reading(s, e))
 		return false;
 	for (size_t i = 0; i < s->file.count; i++)
-		s->threads = s->file.blocks[i].thread > s->threads ? s->file.blocks[i].thread : s->threads;
+		s->threads = s->file.blocks[i].thread > s->threads ? s->file.blocks[i].thread
+		    : s->threads;
 	s->threads += s->threads == 0; /* some imports number their only one 0 */
 	plan_moments(s);
-	s->samples = max_size(REPORT_SAMPLES_MIN, min_size(REPORT_SAMPLES, WALKED / (s->peak_count + 1)));
+	s->samples = max_size(REPORT_SAMPLES_MIN, min_size(REPORT_SAMPLES,
+	    WALKED / (s->peak_count + 1)));
 	if (site_of(s, 0) == NULL)
 		return trace_fail(e, TRACE_NOWHERE, "no memory");
 	if (!second_reading(s, e))

@@ -1,6 +1,7 @@
 /* svg.c - still pictures of the heap over time and by cause; colours are the template's classes.
  *
- * What the script shows is drawn anew from the tiles; these are for a page without it, and for paper.
+ * What the script shows is drawn anew from the tiles; these are for a page without it, and for
+ * paper.
  */
 #include <math.h>
 #include <string.h>
@@ -11,7 +12,7 @@
 
 enum { WIDTH = 960, LEFT = 64, RIGHT = 130, TOP = 12, BOTTOM = 30 };
 
-/* ---- axes --------------------------------------------------------------------------------------- */
+/* ---- axes ------------------------------------------------------------------------------------ */
 
 /* 1, 2 or 5 times a power of `base` (1024 for bytes, in steps that print well). */
 static double step_of(double most, int ticks)
@@ -33,8 +34,9 @@ static void put_y_axis(FILE *out, double most, double height)
 
 	for (double v = 0; v <= most; v += step) {
 		const double y = TOP + height * (1 - v / most);
-		fprintf(out, "<path class=\"grid\" d=\"M%d %.1fH%d\"/><text class=\"tick end\" x=\"%d\" y=\"%.1f\">%s"
-			     "</text>\n", LEFT, y, WIDTH - RIGHT, LEFT - 6, y + 4, v == 0 ? "0" : units_bytes(a, v));
+		fprintf(out, "<path class=\"grid\" d=\"M%d %.1fH%d\"/><text class=\"tick end\" "
+			     "x=\"%d\" y=\"%.1f\">%s</text>\n", LEFT, y, WIDTH - RIGHT, LEFT - 6,
+			     y + 4, v == 0 ? "0" : units_bytes(a, v));
 	}
 }
 
@@ -42,18 +44,20 @@ static void put_x_axis(FILE *out, double most, double height)
 {
 	char a[UNITS_LEN];
 	const double ten = pow(10, floor(log10(most / 5 + 1e-9)));
-	const double raw = most / 5 / ten, step = ten * (raw <= 1 ? 1 : raw <= 2 ? 2 : raw <= 5 ? 5 : 10);
+	const double raw = most / 5 / ten, step = ten * (raw <= 1 ? 1 : raw <= 2 ? 2 : raw <= 5 ? 5
+	    : 10);
 
 	for (double v = 0; v <= most && step >= 1; v += step) {
 		const double x = LEFT + (WIDTH - LEFT - RIGHT) * v / most;
-		fprintf(out, "<text class=\"tick mid\" x=\"%.1f\" y=\"%.1f\">%s</text>\n", x, TOP + height + 18,
+		fprintf(out, "<text class=\"tick mid\" x=\"%.1f\" y=\"%.1f\">%s</text>\n", x,
+		    TOP + height + 18,
 		    units_count(a, v));
 	}
 	fprintf(out, "<text class=\"tick\" x=\"%d\" y=\"%.1f\">calls</text>\n", WIDTH - RIGHT + 6,
 	    TOP + height + 18);
 }
 
-/* ---- series ------------------------------------------------------------------------------------- */
+/* ---- series ---------------------------------------------------------------------------------- */
 
 static double x_of(const struct report *r, uint64_t events)
 {
@@ -61,7 +65,8 @@ static double x_of(const struct report *r, uint64_t events)
 	return LEFT + (double)(WIDTH - LEFT - RIGHT) * (double)events / (double)(all + !all);
 }
 
-static void put_live_area(const struct report *r, FILE *out, const struct report_design *d, double most,
+static void put_live_area(const struct report *r, FILE *out, const struct report_design *d,
+    double most,
     double height)
 {
 	fprintf(out, "<path class=\"live\" d=\"M%d %.1f", LEFT, TOP + height);
@@ -103,7 +108,8 @@ static void put_line_names(const struct report *r, FILE *out, double most, doubl
 	const double over = n != 0 ? y[order[n - 1]] - (TOP + height + 4) : 0;
 	for (size_t k = 0; k < n; k++) {
 		const double at = y[order[k]] - (over > 0 ? over : 0);
-		fprintf(out, "<path class=\"line d%zu\" d=\"M%d %.1fh24\"/><text class=\"name\" x=\"%d\" y=\"%.1f\">",
+		fprintf(out, "<path class=\"line d%zu\" d=\"M%d %.1fh24\"/><text class=\"name\" "
+		    "x=\"%d\" y=\"%.1f\">",
 		    order[k] % 8, WIDTH - RIGHT + 6, at - 4, WIDTH - RIGHT + 36, at);
 		page_text(out, r->designs[order[k]].name);
 		fputs("</text>\n", out);
@@ -120,8 +126,9 @@ void svg_series(const struct report *r, FILE *out)
 		if (page_has_picture(&r->designs[i]))
 			most = fmax(most, (double)r->designs[i].peak.footprint);
 	most *= 1.04;
-	fprintf(out, "<svg class=\"still\" viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"Footprint of each design "
-		     "over the calls of the program, above its live data\">\n", WIDTH, HEIGHT);
+	fprintf(out, "<svg class=\"still\" viewBox=\"0 0 %d %d\" role=\"img\" "
+		     "aria-label=\"Footprint of each design over the calls of the program, above "
+		     "its live data\">\n", WIDTH, HEIGHT);
 	put_y_axis(out, most, height);
 	put_x_axis(out, (double)r->survey->events, height);
 	put_live_area(r, out, page_first(r), most, height);
@@ -132,7 +139,7 @@ void svg_series(const struct report *r, FILE *out)
 	fputs("</svg>\n", out);
 }
 
-/* ---- the gap by cause ---------------------------------------------------------------------------- */
+/* ---- the gap by cause ------------------------------------------------------------------------ */
 
 /* A hatching for each cause, so that no picture depends on colour alone. */
 void svg_patterns(FILE *out)
@@ -142,8 +149,9 @@ void svg_patterns(FILE *out)
 
 	fputs("<svg width=\"0\" height=\"0\" aria-hidden=\"true\" class=\"defs\"><defs>\n", out);
 	for (int p = 0; p < PARTS; p++) {
-		fprintf(out, "<pattern id=\"p%d\" width=\"8\" height=\"8\" patternUnits=\"userSpaceOnUse\">"
-			     "<rect width=\"8\" height=\"8\" class=\"pf%d\"/>", p, p);
+		fprintf(out, "<pattern id=\"p%d\" width=\"8\" height=\"8\" "
+			     "patternUnits=\"userSpaceOnUse\"><rect width=\"8\" height=\"8\" "
+			     "class=\"pf%d\"/>", p, p);
 		if (strokes[p] != NULL)
 			fprintf(out, "<path class=\"hatch\" d=\"%s\"/>", strokes[p]);
 		fputs("</pattern>\n", out);
@@ -151,35 +159,40 @@ void svg_patterns(FILE *out)
 	fputs("</defs></svg>\n", out);
 }
 
-static void put_gap_bar(FILE *out, const struct report_design *d, double y, double height, double scale)
+static void put_gap_bar(FILE *out, const struct report_design *d, double y, double height,
+    double scale)
 {
 	double x = LEFT + 60;
 	char a[UNITS_LEN];
 
-	fprintf(out, "<text class=\"name end\" x=\"%d\" y=\"%.1f\">", LEFT + 52, y + height / 2 + 4);
+	fprintf(out, "<text class=\"name end\" x=\"%d\" y=\"%.1f\">", LEFT + 52,
+	    y + height / 2 + 4);
 	page_text(out, d->name);
 	fputs("</text>\n", out);
 	for (int p = 0; p < PARTS; p++) {
 		const double w = (double)d->peak.part[p] * scale;
 		if (w < 0.05)
 			continue;
-		fprintf(out, "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" fill=\"url(#p%d)\" "
-			     "class=\"seg\"/>\n", x, y, w, height, p);
+		fprintf(out, "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" "
+			     "fill=\"url(#p%d)\" class=\"seg\"/>\n", x, y, w, height, p);
 		x += w;
 	}
-	fprintf(out, "<text class=\"tick\" x=\"%.1f\" y=\"%.1f\">%s</text>\n", x + 6, y + height / 2 + 4,
+	fprintf(out, "<text class=\"tick\" x=\"%.1f\" y=\"%.1f\">%s</text>\n", x + 6,
+	    y + height / 2 + 4,
 	    units_bytes(a, (double)d->peak.footprint));
 }
 
 static void put_gap_legend(FILE *out, double y)
 {
-	static const char *const names[PARTS] = {"payload", "padding", "headers, tables", "free in bins",
+	static const char *const names[PARTS] = {"payload", "padding", "headers, tables",
+	    "free in bins",
 	    "caches", "tails", "retained"};
 	double x = LEFT + 60;
 
 	for (int p = 0; p < PARTS; p++) {
-		fprintf(out, "<rect x=\"%.0f\" y=\"%.1f\" width=\"16\" height=\"12\" fill=\"url(#p%d)\" class=\"seg\"/>"
-			     "<text class=\"tick\" x=\"%.0f\" y=\"%.1f\">%s</text>\n", x, y, p, x + 21,
+		fprintf(out, "<rect x=\"%.0f\" y=\"%.1f\" width=\"16\" height=\"12\" "
+			     "fill=\"url(#p%d)\" class=\"seg\"/><text class=\"tick\" x=\"%.0f\" "
+			     "y=\"%.1f\">%s</text>\n", x, y, p, x + 21,
 		    y + 10, names[p]);
 		x += 40 + 7 * (double)strlen(names[p]);
 	}
@@ -196,8 +209,9 @@ void svg_gap(const struct report *r, FILE *out)
 			most = fmax(most, (double)r->designs[i].peak.footprint);
 			n++;
 		}
-	fprintf(out, "<svg class=\"still\" viewBox=\"0 0 %d %zu\" role=\"img\" aria-label=\"Footprint of each design "
-		     "at its peak, by cause; the numbers are in the table below\">\n", WIDTH, n * APART + 40);
+	fprintf(out, "<svg class=\"still\" viewBox=\"0 0 %d %zu\" role=\"img\" "
+		     "aria-label=\"Footprint of each design at its peak, by cause; the numbers "
+		     "are in the table below\">\n", WIDTH, n * APART + 40);
 	for (size_t i = 0; i < r->design_count; i++) {
 		if (!page_has_picture(&r->designs[i]))
 			continue;

@@ -19,7 +19,8 @@ static void make_palette(uint8_t palette[256][3])
 	for (int i = 0; i < 256; i++)
 		for (int c = 0; c < 3; c++)
 			palette[i][c] = i == 0 ? 255
-			                       : (uint8_t)(free_rgb[c] + (live_rgb[c] - free_rgb[c]) * (i - 1) / 254);
+			                       : (uint8_t)(free_rgb[c] + (live_rgb[c] -
+			                       free_rgb[c]) * (i - 1) / 254);
 }
 
 /* The mean of the cells that fall into a pixel: 0 where nothing is owned. */
@@ -45,19 +46,22 @@ void svg_map(const struct report_design *d, FILE *out)
 	make_palette(palette);
 	for (size_t y = 0; y < h; y++)
 		for (size_t x = 0; x < w; x++) {
-			const size_t from = y * d->rows / h; /* rows rise with the address, pixels fall */
+			/* rows rise with the address, pixels fall */
+			const size_t from = y * d->rows / h;
 			pixels[(h - 1 - y) * w + x] = pixel(d, x * d->samples / w,
 			    max_size((x + 1) * d->samples / w, x * d->samples / w + 1), from,
 			    max_size((y + 1) * d->rows / h, from + 1));
 		}
-	fputs("<svg class=\"still\" viewBox=\"0 0 480 300\" role=\"img\" aria-label=\"Heap map of ", out);
+	fputs("<svg class=\"still\" viewBox=\"0 0 480 300\" role=\"img\" aria-label=\"Heap map of ",
+	    out);
 	page_text(out, d->name);
 	fputs("\">\n<text class=\"name\" x=\"0\" y=\"14\">", out);
 	page_text(out, d->name);
-	fprintf(out, "</text><text class=\"tick end\" x=\"480\" y=\"14\">%s of addresses, %s a row</text>\n",
+	fprintf(out, "</text><text class=\"tick end\" x=\"480\" y=\"14\">%s of addresses, %s a "
+	    "row</text>\n",
 	    units_bytes(a, (double)(d->rows * d->granule)), units_bytes(b, (double)d->granule));
-	fputs("<image x=\"0\" y=\"22\" width=\"480\" height=\"256\" preserveAspectRatio=\"none\" class=\"pixels\" "
-	      "href=\"", out);
+	fputs("<image x=\"0\" y=\"22\" width=\"480\" height=\"256\" preserveAspectRatio=\"none\" "
+	      "class=\"pixels\" href=\"", out);
 	if (w * h != 0)
 		tile_png(out, pixels, w, h, palette);
 	fputs("\"/>\n<rect x=\".5\" y=\"22.5\" width=\"479\" height=\"255\" class=\"frame\"/>"
@@ -66,7 +70,7 @@ void svg_map(const struct report_design *d, FILE *out)
 	free(pixels);
 }
 
-/* ---- lives -------------------------------------------------------------------------------------- */
+/* ---- lives ----------------------------------------------------------------------------------- */
 
 struct frame {
 	int size0, size1, time1; /* the used part of the grid */
@@ -94,19 +98,22 @@ static const char *power_of_two(char buf[UNITS_LEN], int k)
 	static const char *const unit[] = {"B", "KiB", "MiB", "GiB"};
 	const int log = k - 1;
 
-	snprintf(buf, UNITS_LEN, "%d %s", k == 0 ? 0 : 1 << log % 10, unit[k == 0 ? 0 : min_size((size_t)log / 10, 3)]);
+	snprintf(buf, UNITS_LEN, "%d %s", k == 0 ? 0 : 1 << log % 10,
+	    unit[k == 0 ? 0 : min_size((size_t)log / 10, 3)]);
 	return buf;
 }
 
-static void put_life_row(FILE *out, const uint64_t *cells, const struct frame *f, double y, double w, double h)
+static void put_life_row(FILE *out, const uint64_t *cells, const struct frame *f, double y,
+    double w, double h)
 {
 	char a[UNITS_LEN];
 
 	for (int k = f->size0; k <= f->size1; k++) {
 		if (cells[k] == 0)
 			continue;
-		fprintf(out, "<rect class=\"heat\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" "
-			     "fill-opacity=\"%.2f\"><title>%s objects</title></rect>\n", 90 + (k - f->size0) * w, y,
+		fprintf(out, "<rect class=\"heat\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" "
+			     "height=\"%.1f\" fill-opacity=\"%.2f\"><title>%s "
+			     "objects</title></rect>\n", 90 + (k - f->size0) * w, y,
 		    w - 1, h - 1, 0.08 + 0.92 * log1p((double)cells[k]) / log1p(f->most),
 		    units_count(a, (double)cells[k]));
 	}
@@ -119,24 +126,26 @@ void svg_lives(const struct report_survey *s, FILE *out)
 	const double bottom = 30 + h * (f.time1 + 1);
 	char a[UNITS_LEN];
 
-	fprintf(out, "<svg class=\"still\" viewBox=\"0 0 960 %.0f\" role=\"img\" aria-label=\"How many objects of "
-		     "which size lived how many calls\">\n", bottom + 40);
+	fprintf(out, "<svg class=\"still\" viewBox=\"0 0 960 %.0f\" role=\"img\" aria-label=\"How "
+		     "many objects of which size lived how many calls\">\n", bottom + 40);
 	put_life_row(out, s->call_count[LIFE_TIMES - 1], &f, 8, w, h);
 	fputs("<text class=\"tick end\" x=\"84\" y=\"18\">never freed</text>\n", out);
 	for (int t = 0; t <= f.time1; t++) {
 		const double y = bottom - h * (t + 1);
 		put_life_row(out, s->call_count[t], &f, y, w, h);
 		if (t % 4 == 1)
-			fprintf(out, "<text class=\"tick end\" x=\"84\" y=\"%.1f\">%s call%s</text>\n", y + 10,
+			fprintf(out, "<text class=\"tick end\" x=\"84\" y=\"%.1f\">%s "
+			    "call%s</text>\n", y + 10,
 			    units_count(a, (double)((uint64_t)1 << (t - 1))), t == 1 ? "" : "s");
 	}
 	for (int k = f.size0; k <= f.size1; k += w < 55 ? 2 : 1)
-		fprintf(out, "<text class=\"tick\" x=\"%.1f\" y=\"%.1f\">%s</text>\n", 90 + (k - f.size0) * w,
+		fprintf(out, "<text class=\"tick\" x=\"%.1f\" y=\"%.1f\">%s</text>\n",
+		    90 + (k - f.size0) * w,
 		    bottom + 14, power_of_two(a, k));
 	fputs("</svg>\n", out);
 }
 
-/* ---- time and space ------------------------------------------------------------------------------ */
+/* ---- time and space -------------------------------------------------------------------------- */
 
 struct range {
 	double low, high;
@@ -158,7 +167,8 @@ struct label_box {
 };
 
 /* The first place around the dot where the name covers no other. */
-static struct label_box place_label(const struct label_box *taken, size_t n, double x, double y, double w)
+static struct label_box place_label(const struct label_box *taken, size_t n, double x, double y,
+    double w)
 {
 	static const double down[] = {-7, 15, -21, 29, -35, 43, -49, 57, -63, 71};
 
@@ -166,24 +176,27 @@ static struct label_box place_label(const struct label_box *taken, size_t n, dou
 		const struct label_box b = {i % 2 == 0 ? x + 10 : x - 10 - w, y + down[i / 2], w};
 		bool free = true;
 		for (size_t k = 0; k < n && free; k++)
-			free = fabs(taken[k].y - b.y) > 13 || b.x + b.w < taken[k].x || taken[k].x + taken[k].w < b.x;
+			free = fabs(taken[k].y - b.y) > 13 || b.x + b.w < taken[k].x ||
+			    taken[k].x + taken[k].w < b.x;
 		if (free)
 			return b;
 	}
 	return (struct label_box){x + 10, y - 7, w};
 }
 
-static void put_score(FILE *out, const struct report_score *s, const struct range *x, const struct range *y,
+static void put_score(FILE *out, const struct report_score *s, const struct range *x,
+    const struct range *y,
     struct label_box *taken, size_t n)
 {
-	const double px = place(x, s->time.median, 70, 830), py = place(y, s->memory.median, 270, 20);
+	const double px = place(x, s->time.median, 70, 830),
+	    py = place(y, s->memory.median, 270, 20);
 
 	taken[n] = place_label(taken, n, px, py, 7.6 * (double)strlen(s->name));
 	fprintf(out, "<path class=\"whisker\" d=\"M%.1f %.1fH%.1fM%.1f %.1fV%.1f\"/>\n",
 	    place(x, s->time.low, 70, 830), py, place(x, s->time.high, 70, 830), px,
 	    place(y, s->memory.low, 270, 20), place(y, s->memory.high, 270, 20));
-	fprintf(out, "<circle class=\"dot %s%s\" cx=\"%.1f\" cy=\"%.1f\" r=\"%d\"/><text class=\"%s\" "
-		     "x=\"%.1f\" "
+	fprintf(out, "<circle class=\"dot %s%s\" cx=\"%.1f\" cy=\"%.1f\" r=\"%d\"/><text "
+		     "class=\"%s\" x=\"%.1f\" "
 		     "y=\"%.1f\">", s->kind, s->best ? " best" : "", px, py, s->best ? 7 : 5,
 	    s->best ? "name" : "tick", taken[n].x, taken[n].y);
 	page_text(out, s->name);
@@ -193,7 +206,8 @@ static void put_score(FILE *out, const struct report_score *s, const struct rang
 static bool can_be_placed(const struct report_score *s)
 {
 	return s->why[0] == '\0' && strcmp(s->name, "glibc-again") != 0 && s->time.median > 0 &&
-	    s->memory.median > 0 && s->time.low > 0 && s->memory.low > 0 && isfinite(s->time.high) &&
+	    s->memory.median > 0 && s->time.low > 0 && s->memory.low > 0 &&
+	    isfinite(s->time.high) &&
 	    isfinite(s->memory.high);
 }
 
@@ -210,17 +224,21 @@ void svg_scores(const struct report *r, FILE *out)
 		widen(&x, s->time.low / 1.05), widen(&x, s->time.high * 1.05);
 		widen(&y, s->memory.low / 1.05), widen(&y, s->memory.high * 1.05);
 	}
-	fputs("<figure class=\"pic always\">\n<svg viewBox=\"0 0 960 310\" role=\"img\" aria-label=\"Time against "
-	      "memory, as ratios to glibc; the table above has the numbers\">\n", out);
+	fputs("<figure class=\"pic always\">\n<svg viewBox=\"0 0 960 310\" role=\"img\" "
+	      "aria-label=\"Time against memory, as ratios to glibc; the table above has the "
+	      "numbers\">\n", out);
 	for (size_t i = 0; i < sizeof ticks / sizeof *ticks; i++) {
 		if (ticks[i] >= x.low && ticks[i] <= x.high)
-			fprintf(out, "<path class=\"grid%s\" d=\"M%.1f 12V276\"/><text class=\"tick mid\" x=\"%.1f\" "
-				     "y=\"292\">%g</text>\n", ticks[i] == 1 ? " one" : "", place(&x, ticks[i], 70, 830),
+			fprintf(out, "<path class=\"grid%s\" d=\"M%.1f 12V276\"/><text "
+				     "class=\"tick mid\" x=\"%.1f\" y=\"292\">%g</text>\n",
+				     ticks[i] == 1 ? " one" : "", place(&x, ticks[i], 70, 830),
 			    place(&x, ticks[i], 70, 830), ticks[i]);
 		if (ticks[i] >= y.low && ticks[i] <= y.high)
-			fprintf(out, "<path class=\"grid%s\" d=\"M70 %.1fH830\"/><text class=\"tick end\" x=\"62\" "
-				     "y=\"%.1f\">%g</text>\n", ticks[i] == 1 ? " one" : "",
-			    place(&y, ticks[i], 270, 20), place(&y, ticks[i], 270, 20) + 4, ticks[i]);
+			fprintf(out, "<path class=\"grid%s\" d=\"M70 %.1fH830\"/><text "
+				     "class=\"tick end\" x=\"62\" y=\"%.1f\">%g</text>\n",
+				     ticks[i] == 1 ? " one" : "",
+			    place(&y, ticks[i], 270, 20), place(&y, ticks[i], 270, 20) + 4,
+			    ticks[i]);
 	}
 	fputs("<text class=\"tick\" x=\"840\" y=\"292\">time &#247; glibc</text>"
 	      "<text class=\"tick\" x=\"8\" y=\"10\">memory &#247; glibc</text>\n", out);
@@ -228,6 +246,6 @@ void svg_scores(const struct report *r, FILE *out)
 	for (size_t i = 0; i < r->scores->count; i++)
 		if (can_be_placed(&r->scores->score[i]))
 			put_score(out, &r->scores->score[i], &x, &y, taken, n++);
-	fprintf(out, "</svg>\n<figcaption>Down and to the left is better; whiskers are %.0f %% intervals."
-		     "</figcaption>\n</figure>\n", r->scores->coverage * 100);
+	fprintf(out, "</svg>\n<figcaption>Down and to the left is better; whiskers are %.0f %% "
+		     "intervals.</figcaption>\n</figure>\n", r->scores->coverage * 100);
 }

@@ -1,7 +1,7 @@
 /* tiles.c - data small enough for a page: sorted by significance, deflated, base64; and PNG.
  *
- *   f32 values   a0 a1 a2 a3  b0 b1 b2 b3  c0 ...      neighbours differ in their low bytes only, so
- *   as stored    a0 b0 c0 ... a1 b1 c1 ... a2 ...      bytes of a rank lie together and deflate well
+ *   f32 values   a0 a1 a2 a3  b0 b1 b2 b3  c0 ...      neighbours differ in low bytes only, so
+ *   as stored    a0 b0 c0 ... a1 b1 c1 ... a2 ...      bytes of a rank lie together, and deflate
  */
 #include <stdlib.h>
 #include <string.h>
@@ -12,13 +12,16 @@
 
 void tile_base64(FILE *out, const uint8_t *data, size_t len)
 {
-	static const char digit[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	static const char digit[] =
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 	for (size_t i = 0; i < len; i += 3) {
 		const uint32_t have = len - i < 3 ? (uint32_t)(len - i) : 3;
-		const uint32_t b = (uint32_t)data[i] << 16 | (have > 1 ? (uint32_t)data[i + 1] << 8 : 0) |
+		const uint32_t b = (uint32_t)data[i] << 16 | (have > 1 ? (uint32_t)data[i + 1] << 8
+		    : 0) |
 		    (have > 2 ? data[i + 2] : 0u);
-		const char four[4] = {digit[b >> 18], digit[b >> 12 & 63], have > 1 ? digit[b >> 6 & 63] : '=',
+		const char four[4] = {digit[b >> 18], digit[b >> 12 & 63],
+		    have > 1 ? digit[b >> 6 & 63] : '=',
 		    have > 2 ? digit[b & 63] : '='};
 		fwrite(four, 1, 4, out);
 	}
@@ -53,7 +56,8 @@ void tile_put(FILE *out, const char *id, const char *type, const void *data, siz
 		for (size_t b = 0; b < width; b++)
 			sorted[b * count + i] = ((const uint8_t *)data)[i * width + b];
 	uint8_t *const z = deflated(sorted, len, &packed);
-	fprintf(out, "<script type=\"application/x-dmm-tile\" id=\"%s\" data-type=\"%s\" data-n=\"%zu\">", id,
+	fprintf(out, "<script type=\"application/x-dmm-tile\" id=\"%s\" data-type=\"%s\" "
+	    "data-n=\"%zu\">", id,
 	    type, count);
 	tile_base64(out, z, packed);
 	fputs("</script>\n", out);
@@ -61,7 +65,7 @@ void tile_put(FILE *out, const char *id, const char *type, const void *data, siz
 	free(sorted);
 }
 
-/* ---- PNG -------------------------------------------------------------------------------------- */
+/* ---- PNG ------------------------------------------------------------------------------------- */
 
 static uint8_t *put_be32(uint8_t *to, uint32_t v)
 {
@@ -88,7 +92,8 @@ void tile_png(FILE *out, const uint8_t *pixels, size_t width, size_t height,
 	static const uint8_t magic[8] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
 	uint8_t head[13] = {0};
 	size_t packed;
-	uint8_t *const lines = calloc(height, width + 1); /* each line begins with its filter: none */
+	/* each line begins with its filter: none */
+	uint8_t *const lines = calloc(height, width + 1);
 
 	CHECK(lines != NULL);
 	put_be32(put_be32(head, (uint32_t)width), (uint32_t)height);

@@ -1,5 +1,6 @@
-/* forward.c - see forward.h.  The signals are blocked from before the fork on and taken by sigtimedwait: one that
- * comes before the program exists waits for it, and no handler can be interrupted by another. */
+/* forward.c - see forward.h.  The signals are blocked from before the fork on and taken by
+ * sigtimedwait: one that comes before the program exists waits for it, and no handler can be
+ * interrupted by another. */
 #include "run/forward.h"
 
 #include <errno.h>
@@ -8,7 +9,8 @@
 #include <sys/wait.h>
 #include <time.h>
 
-static const int forwarded[] = {SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGCONT, SIGWINCH};
+static const int forwarded[] = {SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM,
+    SIGCONT, SIGWINCH};
 enum { FORWARDED = sizeof forwarded / sizeof *forwarded };
 
 static sigset_t before, waiting;
@@ -45,7 +47,8 @@ int forward_wait(pid_t pid)
 
 	while (!ended(pid, &status)) {
 		const int signal = sigtimedwait(&waiting, &info, &second);
-		if (signal > 0 && signal != SIGCHLD && info.si_code <= 0) /* not the kernel's: not the terminal's */
+		/* not the kernel's: not the terminal's */
+		if (signal > 0 && signal != SIGCHLD && info.si_code <= 0)
 			kill(pid, signal);
 	}
 	return status;

@@ -6,7 +6,8 @@
  *             forward_child();         they are as they were before; then exec
  *     status = forward_wait(pid);      they go to the program, until it ends
  *
- * What the terminal sends (Ctrl-C) goes to every process of the foreground by itself, and is not sent again.
+ * What the terminal sends (Ctrl-C) goes to every process of the foreground by itself, and is not
+ * sent again.
  */
 #ifndef LAB_RUN_FORWARD_H
 #define LAB_RUN_FORWARD_H

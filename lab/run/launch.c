@@ -135,7 +135,8 @@ static int copy_of_pipe(void)
 
 	while ((n = read_all(STDIN_FILENO, buf, sizeof buf)) > 0)
 		if (copy < 0 || write(copy, buf, (size_t)n) != n)
-			lab_die(EXIT_OURS, "cannot keep standard input for the runs: %s", strerror(errno));
+			lab_die(EXIT_OURS, "cannot keep standard input for the runs: %s",
+			    strerror(errno));
 	return copy;
 }
 

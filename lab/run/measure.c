@@ -32,8 +32,8 @@ static void on_interrupt(int signal)
 	interrupted = 1;
 }
 
-/* A shell's process substitution leaves its processes to the command as children, and no run may end
- * or count them: go on in a process that has none, and end as it does. */
+/* A shell's process substitution leaves its processes to the command as children, and no run may
+ * end or count them: go on in a process that has none, and end as it does. */
 static void leave_children_behind(void)
 {
 	pid_t one;
@@ -88,7 +88,8 @@ static void account(struct run *run, const struct rusage *u)
 static bool has_ended(pid_t pid)
 {
 	siginfo_t info = {0};
-	return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid;
+	return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+	    info.si_pid == pid;
 }
 
 static double cpu_now(void)
@@ -181,7 +182,7 @@ static void run_program(const struct measure *m, pid_t pid, double started,
 	set_end(run, reap(pid, run));
 }
 
-/* ---- a server and its driver ------------------------------------------------------------------ */
+/* ---- a server and its driver ----------------------------------------------------------------- */
 
 static bool wait_for_listening(pid_t server, struct tree_watch *watch)
 {
@@ -249,7 +250,7 @@ static void run_server(const struct measure *m, pid_t server, struct tree_watch 
 	end_server(server, watch, run);
 }
 
-/* ---- what it said ----------------------------------------------------------------------------- */
+/* ---- what it said ---------------------------------------------------------------------------- */
 
 static uint64_t hash_of(int fd)
 {

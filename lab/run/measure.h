@@ -3,10 +3,10 @@
  *   wall       from exec to the end of the first process (for a server: of the driver)
  *   cpu        user + system of all processes that were waited for, by the kernel's accounting
  *   peak_rss   of the largest process, exact
- *   tree_rss   of all processes at once, at most; mean_rss, averaged over the run; end_rss, just before
- *              the end (for a server: when the driver has ended).  These three come from looks at the
- *              tree every 5 to 50 ms, so a run of a few milliseconds has none, and tree_rss is a lower
- *              bound
+ *   tree_rss   of all processes at once, at most; mean_rss, averaged over the run; end_rss, just
+ *              before the end (for a server: when the driver has ended).  These three come from
+ *              looks at the tree every 5 to 50 ms, so a run of a few milliseconds has none, and
+ *              tree_rss is a lower bound
  *
  * Needs to be the only user of child processes, and the subreaper of its orphans.
  */

@@ -30,12 +30,13 @@ size_t warm_bound(size_t bytes)
 
 static void touch(size_t bytes)
 {
-	char *const p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *const p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+	    0);
 
 	if (p == MAP_FAILED)
 		return;
-	/* Huge pages make it 50 times cheaper where a fault must leave the machine, and the host backs
-	 * the same memory. */
+	/* Huge pages make it 50 times cheaper where a fault must leave the machine, and the host
+	 * backs the same memory. */
 	madvise(p, bytes, MADV_HUGEPAGE);
 	for (size_t i = 0; i < bytes; i += 4096)
 		((volatile char *)p)[i] = 1;

@@ -49,7 +49,8 @@ static void read_complaint(int fd, char line[PROOF_WHY_LEN])
 	/* "ERROR: ld.so: object 'X' from LD_PRELOAD cannot be preloaded (WHY): ignored." */
 	const char *const open = strstr(buf, "cannot be preloaded (");
 	if (open != NULL) {
-		snprintf(line, PROOF_WHY_LEN, "%.*s", PROOF_WHY_LEN - 1, open + strlen("cannot be preloaded ("));
+		snprintf(line, PROOF_WHY_LEN, "%.*s", PROOF_WHY_LEN - 1,
+		    open + strlen("cannot be preloaded ("));
 		line[strcspn(line, ")")] = '\0';
 	} else {
 		snprintf(line, PROOF_WHY_LEN, "%.*s", PROOF_WHY_LEN - 1, buf);
@@ -70,7 +71,8 @@ static bool is_privileged(pid_t pid, const char *exe)
 	if (((st.st_mode & S_ISUID) && st.st_uid != geteuid()) ||
 	    ((st.st_mode & S_ISGID) && st.st_gid != getegid()))
 		return true;
-	return geteuid() != 0 && getxattr(exe, "security.capability", capability, sizeof capability) > 0;
+	return geteuid() != 0 && getxattr(exe, "security.capability", capability,
+	    sizeof capability) > 0;
 }
 
 /* What makes every preload useless. */
@@ -134,7 +136,8 @@ static bool run_to_entry(pid_t pid, int *status)
 	int signal = 0;
 
 	for (;;) {
-		if (ptrace(PTRACE_CONT, pid, NULL, (void *)(long)signal) != 0 || !wait_stop(pid, status))
+		if (ptrace(PTRACE_CONT, pid, NULL, (void *)(long)signal) != 0 ||
+		    !wait_stop(pid, status))
 			return false;
 		if (!WIFSTOPPED(*status))
 			return false;

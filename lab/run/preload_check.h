@@ -1,8 +1,8 @@
 /* preload_check.h - is the allocator really in the program?
  *
- * The program is started under it and stopped at its own first instruction, when the loader has done
- * its work and the program nothing: what it has mapped then is the proof.  It is killed there, so
- * the proof has no effect on files and costs about a millisecond.
+ * The program is started under it and stopped at its own first instruction, when the loader has
+ * done its work and the program nothing: what it has mapped then is the proof.  It is killed there,
+ * so the proof has no effect on files and costs about a millisecond.
  */
 #ifndef LAB_RUN_PRELOAD_CHECK_H
 #define LAB_RUN_PRELOAD_CHECK_H
@@ -25,7 +25,8 @@ struct proof {
 };
 
 void proof_make(const struct launch *l, struct proof *proof);
-/* The same look at a program on which nothing is preloaded: whose malloc it gets.  False: nobody knows. */
+/* The same look at a program on which nothing is preloaded: whose malloc it gets.  False: nobody
+ * knows. */
 bool proof_linked(const struct launch *l, struct linked *linked);
 
 #endif

@@ -22,11 +22,12 @@ struct job {
 	void (*run)(const struct job *job);
 	const char *design, *from, *to; /* paths */
 	struct score_result *r;
-	char *note; /* SCORE_TEXT bytes for what a child says that ends well; NULL: it is not wanted */
+	/* SCORE_TEXT bytes for what a child says that ends well; NULL: it is not wanted */
+	char *note;
 	int said[2]; /* a pipe for its standard error: full, it takes no more */
 };
 
-/* ---- children ---------------------------------------------------------------------------------- */
+/* ---- children -------------------------------------------------------------------------------- */
 
 __attribute__((noreturn)) static void child(const struct job *job)
 {
@@ -84,7 +85,8 @@ static void explain(const struct job *job, bool in_time, int status, double seco
 
 	problem[SCORE_TEXT - 1] = '\0';
 	if (!in_time)
-		snprintf(problem, SCORE_TEXT, "it hangs: stopped after %.3g s (--timeout)", seconds);
+		snprintf(problem, SCORE_TEXT, "it hangs: stopped after %.3g s (--timeout)",
+		    seconds);
 	else if (WIFSIGNALED(status)) {
 		char said[SCORE_TEXT];
 		first_line(job->said[0], said);
@@ -93,7 +95,8 @@ static void explain(const struct job *job, bool in_time, int status, double seco
 	} else if (!job->r->done && problem[0] == '\0') {
 		first_line(job->said[0], problem);
 		if (problem[0] == '\0')
-			snprintf(problem, SCORE_TEXT, "it ends the program with status %d", WEXITSTATUS(status));
+			snprintf(problem, SCORE_TEXT, "it ends the program with status %d",
+			    WEXITSTATUS(status));
 	}
 }
 
@@ -133,7 +136,7 @@ static void run_import(const struct job *job)
 		_exit(EXIT_FAULT);
 }
 
-/* ---- files ------------------------------------------------------------------------------------- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 static void add(struct score_board *b, const char *folder, const char *name)
 {
@@ -143,7 +146,8 @@ static void add(struct score_board *b, const char *folder, const char *name)
 	if (t == NULL)
 		lab_die(EXIT_OURS, "no memory for %zu traces", b->traces);
 	*t = (struct score_trace){.name = strdup(name)};
-	if (t->name == NULL || asprintf(&t->path, "%s%s%s", folder, folder[0] != '\0' ? "/" : "", name) < 0)
+	if (t->name == NULL || asprintf(&t->path, "%s%s%s", folder, folder[0] != '\0' ? "/" : "",
+	    name) < 0)
 		lab_die(EXIT_OURS, "no memory for %zu traces", b->traces);
 }
 
@@ -192,13 +196,15 @@ static bool is_recording(const char *path)
 	return n == sizeof begin && memcmp(begin, "dmmtrace", 8) == 0;
 }
 
-/* ---- measuring --------------------------------------------------------------------------------- */
+/* ---- measuring ------------------------------------------------------------------------------- */
 
-static void measure(struct score_board *b, struct score_trace *t, const char *scratch, struct score_result *r)
+static void measure(struct score_board *b, struct score_trace *t, const char *scratch,
+    struct score_result *r)
 {
 	const struct score_order *const o = b->order;
 	const bool ready = is_recording(t->path);
-	struct job job = {.run = run_import, .from = t->path, .to = scratch, .r = r, .note = t->note};
+	struct job job = {.run = run_import, .from = t->path, .to = scratch, .r = r,
+	    .note = t->note};
 
 	*r = (struct score_result){.done = false};
 	if (!ready)
@@ -222,7 +228,8 @@ static void measure(struct score_board *b, struct score_trace *t, const char *sc
 void score_measure(struct score_board *b, const struct score_order *order)
 {
 	char folder[] = "/tmp/dmm-score-XXXXXX", *scratch = NULL;
-	struct score_result *const r = mmap(NULL, sizeof *r, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct score_result *const r = mmap(NULL, sizeof *r, PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	*b = (struct score_board){.order = order};
 	find_traces(b, order->traces);

@@ -1,8 +1,9 @@
 /* play.c - every call of a trace on a design, judged; then timed.
  *
- * Judged after each call: the address is a multiple of 16, lies in what the design obtained, and shares no
- * byte with a live object (a bit for each 16 bytes of the simulated memory); what was written into an object
- * is there when it is freed or grows.  Objects longer than FILLED are written at both ends only.
+ * Judged after each call: the address is a multiple of 16, lies in what the design obtained, and
+ * shares no byte with a live object (a bit for each 16 bytes of the simulated memory); what was
+ * written into an object is there when it is freed or grows.  Objects longer than FILLED are
+ * written at both ends only.
  */
 #include <inttypes.h>
 #include <stdarg.h>
@@ -79,12 +80,14 @@ static void close_heap(struct play *p)
 	memset(p->object, 0, p->ops.head->slots * sizeof *p->object);
 }
 
-/* ---- judging ---------------------------------------------------------------------------------- */
+/* ---- judging --------------------------------------------------------------------------------- */
 
-__attribute__((format(printf, 2, 3), noreturn)) static void wrong(struct play *p, const char *format, ...)
+__attribute__((format(printf, 2, 3), noreturn)) static void wrong(struct play *p,
+    const char *format, ...)
 {
 	va_list args;
-	const int n = snprintf(p->r->problem, SCORE_TEXT, "call %" PRIu64 ": ", replay_ops_calls(&p->ops, p->at) + 1);
+	const int n = snprintf(p->r->problem, SCORE_TEXT, "call %" PRIu64 ": ",
+	    replay_ops_calls(&p->ops, p->at) + 1);
 
 	va_start(args, format);
 	vsnprintf(p->r->problem + n, SCORE_TEXT - (size_t)n, format, args);
@@ -144,7 +147,8 @@ static void look(struct play *p, const struct object *o, size_t size, const char
 		if (i == filled(o->size) && o->size > FILLED)
 			i = o->size - filled(o->size);
 		if (i < size && o->p[i] != pattern(o, i))
-			wrong(p, "byte %zu of %" PRIu64 " at %p is not what was written %s", i, o->size,
+			wrong(p, "byte %zu of %" PRIu64 " at %p is not what was written %s", i,
+			    o->size,
 			    (void *)o->p, when);
 	}
 }
@@ -161,16 +165,20 @@ static void judge(struct play *p, struct object *o, const char *what)
 		return;
 	if (at % DMM_ALIGN_MIN != 0)
 		wrong(p, "%s gave %p, which is not a multiple of 16", what, (void *)o->p);
-	const bool in_heap = o->p >= (unsigned char *)p->arena.base && n <= ptr_diff(p->arena.brk, p->arena.base) &&
+	const bool in_heap = o->p >= (unsigned char *)p->arena.base &&
+	    n <= ptr_diff(p->arena.brk, p->arena.base) &&
 	    ptr_diff(o->p, p->arena.base) <= ptr_diff(p->arena.brk, p->arena.base) - n;
 	const bool in_maps = o->p >= (unsigned char *)p->arena.heap_end && n <= MAP_LEN &&
 	    o->p <= (unsigned char *)p->arena.end - n;
 	if (!in_heap && !in_maps)
-		wrong(p, "%s of %" PRIu64 " bytes gave %p, which is outside the heap", what, o->size, (void *)o->p);
+		wrong(p, "%s of %" PRIu64 " bytes gave %p, which is outside the heap", what,
+		    o->size, (void *)o->p);
 	if (!mark(p, o, true)) {
 		const struct object *const other = overlapped(p, o);
-		wrong(p, "%s of %" PRIu64 " bytes gave %p, which overlaps %" PRIu64 " live bytes at %p", what, o->size,
-		    (void *)o->p, other != NULL ? other->size : 0, other != NULL ? (void *)other->p : NULL);
+		wrong(p, "%s of %" PRIu64 " bytes gave %p, which overlaps %" PRIu64 " live bytes "
+		    "at %p", what, o->size,
+		    (void *)o->p, other != NULL ? other->size : 0,
+		    other != NULL ? (void *)other->p : NULL);
 	}
 }
 
@@ -222,7 +230,8 @@ static void judged_run(struct play *p)
 {
 	open_heap(p);
 	p->taken = zeroed((HEAP_LEN + MAP_LEN) / 16 / 8);
-	const size_t own = heap_own_bytes(&p->heap); /* as globals are not counted in a lab's own library */
+	/* as globals are not counted in a lab's own library */
+	const size_t own = heap_own_bytes(&p->heap);
 	for (p->at = 0; p->at < p->ops.head->count; p->at++) {
 		const struct replay_op *const op = &p->ops.op[p->at];
 		struct object *const o = &p->object[op->slot];
@@ -235,7 +244,8 @@ static void judged_run(struct play *p)
 			resize(p, op, o);
 		if (p->payload > p->r->peak_payload)
 			p->r->peak_payload = p->payload;
-		const size_t footprint = os_arena_footprint(&p->arena) - min_size(own, os_arena_footprint(&p->arena));
+		const size_t footprint = os_arena_footprint(&p->arena) - min_size(own,
+		    os_arena_footprint(&p->arena));
 		if (footprint > p->r->peak_footprint)
 			p->r->peak_footprint = footprint;
 		if (p->at % OPS_AN_EPOCH == 0)
@@ -245,7 +255,7 @@ static void judged_run(struct play *p)
 	close_heap(p);
 }
 
-/* ---- timing ----------------------------------------------------------------------------------- */
+/* ---- timing ---------------------------------------------------------------------------------- */
 
 static double cpu_now(void)
 {
@@ -262,7 +272,8 @@ static void plain_run(struct play *p)
 		struct object *const o = &p->object[op->slot];
 		const unsigned class = trace_class[op->op];
 		if ((class & TRACE_IS_ALLOC) != 0) {
-			o->p = op->align_log2 > 4 ? heap_aligned(&p->heap, (size_t)1 << op->align_log2, op->size)
+			o->p = op->align_log2 > 4 ? heap_aligned(&p->heap,
+			    (size_t)1 << op->align_log2, op->size)
 			                          : heap_malloc(&p->heap, op->size);
 		} else if ((class & TRACE_IS_FREE) != 0) {
 			heap_free(&p->heap, o->p);
@@ -280,7 +291,8 @@ static void libc_run(struct play *p)
 		struct object *const o = &p->object[op->slot];
 		const unsigned class = trace_class[op->op];
 		if ((class & TRACE_IS_ALLOC) != 0) {
-			o->p = op->align_log2 > 4 ? aligned_alloc((size_t)1 << op->align_log2, op->size)
+			o->p = op->align_log2 > 4 ? aligned_alloc((size_t)1 << op->align_log2,
+			    op->size)
 			                          : malloc(op->size);
 		} else if ((class & TRACE_IS_FREE) != 0) {
 			free(o->p);

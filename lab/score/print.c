@@ -5,7 +5,8 @@
 #include "cli/table.h"
 #include "score/score.h"
 
-static void row(const struct score_board *b, struct table *t, const struct score_trace *trace, size_t design)
+static void row(const struct score_board *b, struct table *t, const struct score_trace *trace,
+    size_t design)
 {
 	char verdict[2 * SCORE_TEXT];
 
@@ -18,7 +19,8 @@ static void row(const struct score_board *b, struct table *t, const struct score
 		table_cell(t, "-");
 		table_cell(t, "-");
 	}
-	table_cell(t, "%.0f", trace->reference_seconds > 0 ? (double)trace->calls / trace->reference_seconds / 1e3 : 0);
+	table_cell(t, "%.0f", trace->reference_seconds > 0
+	    ? (double)trace->calls / trace->reference_seconds / 1e3 : 0);
 	table_cell(t, "%.1f", score_of_trace(b->order, trace, design));
 	table_paint(t, score_counts(trace, design) ? PAINT_GOOD : PAINT_BAD, "%s",
 	    score_verdict(trace, design, verdict));
@@ -44,7 +46,8 @@ static void print_table(const struct score_board *b, size_t design)
 	table_end(&t);
 	if (csv)
 		return;
-	printf("%zu of %zu traces correct; utilisation %.1f %%, %.0f thousand calls a second (reference %.0f)\n",
+	printf("%zu of %zu traces correct; utilisation %.1f %%, %.0f thousand calls a second "
+	    "(reference %.0f)\n",
 	    b->traces - total.failed, b->traces, 100 * total.utilisation, total.throughput / 1e3,
 	    total.reference / 1e3);
 	printf("score %.1f of 100: %.0f for utilisation, %.0f for throughput%s\n\n", total.score,
@@ -52,7 +55,8 @@ static void print_table(const struct score_board *b, size_t design)
 	    total.failed != 0 ? "; the traces that failed take their share" : "");
 }
 
-static void json_trace(struct json *j, const struct score_board *b, const struct score_trace *t, size_t design)
+static void json_trace(struct json *j, const struct score_board *b, const struct score_trace *t,
+    size_t design)
 {
 	char verdict[2 * SCORE_TEXT];
 

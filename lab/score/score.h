@@ -1,12 +1,14 @@
-/* score.h - the classical malloc lab's score: utilisation and throughput of a design on each trace of a folder.
+/* score.h - the classical malloc lab's score: utilisation and throughput of a design on each trace
+ * of a folder.
  *
  *   folder/x.rep ---> import, in a child ---> recording ---> play, in a child for each design ---> verdict, figures
  *                                                 `--------> the C library's malloc, in a child: the reference
  *
- * Whatever a file or a student's library does ends a child and not the command: the parent waits so many
- * seconds, and names what happened.
+ * Whatever a file or a student's library does ends a child and not the command: the parent waits so
+ * many seconds, and names what happened.
  *
- *   utilisation  peak payload / peak of what the design obtained from its operating system, on simulated memory
+ *   utilisation  peak payload / peak of what the design obtained from its operating system, on
+ *                simulated memory
  *   throughput   calls a second of CPU, without checks, the best of some runs
  *   score        100 * (w * utilisation + (1 - w) * min(1, throughput / reference)); 0 for a trace that failed
  */
@@ -46,7 +48,8 @@ struct score_trace {
 
 struct score_order {
 	const char *traces;                 /* a folder, or one file */
-	const char *design[SCORE_DESIGNS];  /* as --systems of replay has them: bins?runs:64, my=./my.so */
+	/* as --systems of replay has them: bins?runs:64, my=./my.so */
+	const char *design[SCORE_DESIGNS];
 	size_t designs;
 	double weight;                      /* of utilisation, 0 to 1 */
 	double reference;                   /* calls a second; 0: the C library's, measured here */
@@ -57,7 +60,8 @@ struct score_order {
 };
 
 struct score_total {
-	double utilisation, throughput, reference, score; /* of 1, calls a second, calls a second, of 100 */
+	/* of 1, calls a second, calls a second, of 100 */
+	double utilisation, throughput, reference, score;
 	size_t failed; /* traces */
 };
 
@@ -69,7 +73,8 @@ struct score_board {
 
 /* ---- play.c: in a child */
 
-/* One trace, a recording at `path`, on one design; ends the process if the design cannot be loaded. */
+/* One trace, a recording at `path`, on one design; ends the process if the design cannot be
+ * loaded. */
 void score_play(struct score_result *r, const char *design, const char *path);
 /* The same calls on the C library's malloc. */
 void score_reference(struct score_result *r, const char *path);

@@ -26,7 +26,8 @@ double score_throughput(const struct score_trace *t, size_t design)
 	return score_counts(t, design) ? rate((double)t->calls, t->result[design].seconds) : 0;
 }
 
-static double points(const struct score_order *o, double utilisation, double throughput, double reference)
+static double points(const struct score_order *o, double utilisation, double throughput,
+    double reference)
 {
 	const double part = reference > 0 ? throughput / reference : 0;
 	return 100 * (o->weight * utilisation + (1 - o->weight) * (part < 1 ? part : 1));
@@ -83,11 +84,13 @@ struct score_total score_total(const struct score_board *b, size_t design)
 		sum += score_utilisation(t, design);
 		inverses += rate(1, score_utilisation(t, design));
 	}
-	total.utilisation = n == 0 ? 0 : o->mean == SCORE_MEAN_HARMONIC ? (double)n / inverses : sum / (double)n;
+	total.utilisation = n == 0 ? 0 : o->mean == SCORE_MEAN_HARMONIC ? (double)n / inverses
+	    : sum / (double)n;
 	total.throughput = mean(&own, o->mean, n);
 	total.reference = mean(&reference, o->mean, n);
 	total.score = b->traces == 0 ? 0
-	    : points(o, total.utilisation, total.throughput, total.reference) * (double)n / (double)b->traces;
+	    : points(o, total.utilisation, total.throughput,
+	    total.reference) * (double)n / (double)b->traces;
 	return total;
 }
 
@@ -98,6 +101,7 @@ const char *score_verdict(const struct score_trace *t, size_t design, char buf[2
 	else if (t->result[design].problem[0] != '\0')
 		snprintf(buf, 2 * SCORE_TEXT, "%s", t->result[design].problem);
 	else
-		snprintf(buf, 2 * SCORE_TEXT, "correct%s%s", t->note[0] != '\0' ? "; " : "", t->note);
+		snprintf(buf, 2 * SCORE_TEXT, "correct%s%s", t->note[0] != '\0' ? "; " : "",
+		    t->note);
 	return buf;
 }

@@ -25,7 +25,8 @@ static void put_settings(FILE *out, const struct draw_style *s, const struct dmm
 	if (params.grow_min == sys->defaults.grow_min && params.coalesce == sys->defaults.coalesce)
 		return;
 	snprintf(text, sizeof text, "As on the slides, the heap grows by what is asked%s.",
-	    params.coalesce != sys->defaults.coalesce ? ", and coalesces at once (coalesce:now)" : "");
+	    params.coalesce != sys->defaults.coalesce ? ", and coalesces at once (coalesce:now)"
+	    : "");
 	draw_text(out, s, 2, text);
 }
 
@@ -40,7 +41,8 @@ static void put_title(FILE *out, const struct draw_style *s, const struct demo *
 	put_settings(out, s, sys);
 }
 
-/* The step performed last.  Slab is told from its own records: its heap has no chunks with headers. */
+/* The step performed last.  Slab is told from its own records: its heap has no chunks with
+ * headers. */
 static void put_step(FILE *out, const struct draw_style *s, const struct demo_stage *stage,
     const struct slab_scene *scene)
 {
@@ -110,7 +112,7 @@ void show_demo_all(FILE *out, const struct draw_style *style, const struct dmm_s
 	}
 }
 
-/* ---- by keys ------------------------------------------------------------------------------------ */
+/* ---- by keys --------------------------------------------------------------------------------- */
 
 struct walk {
 	const struct dmm_system *sys;
@@ -168,7 +170,8 @@ static void put(void *arg, FILE *out, const struct draw_style *style)
 	fputc('\n', out);
 	put_program(out, &s, &w->stage);
 	put_step(out, &s, &w->stage, &w->scene);
-	put_legend(out, &s, &w->stage, &w->scene, draw_kinds(&w->stage.now, w->stage.labels, w->stage.label_count));
+	put_legend(out, &s, &w->stage, &w->scene, draw_kinds(&w->stage.now, w->stage.labels,
+	    w->stage.label_count));
 }
 
 struct show_source show_demo_open(const struct dmm_system *sys)

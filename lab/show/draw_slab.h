@@ -19,13 +19,16 @@ enum slab_order { SLAB_BY_SIZE, SLAB_BY_HELD, SLAB_BY_LIVE, SLAB_BY_FREE, SLAB_O
 const char *slab_order_name(enum slab_order order);
 void draw_slab_classes(FILE *out, const struct draw_style *s, const struct outside_view *v,
     enum slab_order order, size_t rows);
-void draw_slab_heaps(FILE *out, const struct draw_style *s, const struct outside_view *v, size_t rows);
+void draw_slab_heaps(FILE *out, const struct draw_style *s, const struct outside_view *v,
+    size_t rows);
 
-void draw_slab_map(FILE *out, const struct draw_style *s, const struct outside_view *v, uint64_t marked,
+void draw_slab_map(FILE *out, const struct draw_style *s, const struct outside_view *v,
+    uint64_t marked,
     size_t rows);
 void draw_slab_legend(FILE *out, const struct draw_style *s, const struct outside_view *v);
 
-/* The slabs of one class (or all with `cls` < 0) with every object as a glyph; names where labels are. */
+/* The slabs of one class (or all with `cls` < 0) with every object as a glyph; names where
+ * labels are. */
 void draw_slab_objects(FILE *out, const struct draw_style *s, const struct outside_view *v, int cls,
     const struct draw_label *labels, size_t label_count, size_t slabs);
 /* One of them, and what the glyphs of all of them mean. */
@@ -36,7 +39,8 @@ void draw_slab_object_legend(FILE *out, const struct draw_style *s);
 const struct outside_run *outside_find_run(const struct outside_view *v, uint64_t addr);
 
 /* Glyphs of granules, as cells of a map. */
-enum slab_look { SLAB_UNUSED, SLAB_DIRTY, SLAB_EMPTY, SLAB_QUARTER, SLAB_HALF, SLAB_MOST, SLAB_FULL_LOOK,
+enum slab_look { SLAB_UNUSED, SLAB_DIRTY, SLAB_EMPTY, SLAB_QUARTER, SLAB_HALF, SLAB_MOST,
+    SLAB_FULL_LOOK,
 	SLAB_LARGE, SLAB_TORN, SLAB_LOOKS };
 const char *slab_glyph(const struct draw_style *s, enum slab_look look);
 const char *slab_colour(const struct draw_style *s, enum slab_look look);

@@ -52,7 +52,7 @@ const struct outside_run *outside_find_run(const struct outside_view *v, uint64_
 	return NULL;
 }
 
-/* ---- the map ----------------------------------------------------------------------------------- */
+/* ---- the map --------------------------------------------------------------------------------- */
 
 struct cell {
 	uint64_t granules[OUTSIDE_IS_TORN + 1];
@@ -81,8 +81,10 @@ static enum slab_look shade(double share)
 /* What most of it is. */
 static enum slab_look look_of_cell(const struct cell *c)
 {
-	static const enum slab_look kinds[] = {[OUTSIDE_IS_UNUSED] = SLAB_UNUSED, [OUTSIDE_IS_DIRTY] = SLAB_DIRTY,
-	    [OUTSIDE_IS_SLAB] = SLAB_EMPTY, [OUTSIDE_IS_LARGE] = SLAB_LARGE, [OUTSIDE_IS_TORN] = SLAB_TORN};
+	static const enum slab_look kinds[] = {[OUTSIDE_IS_UNUSED] = SLAB_UNUSED,
+	    [OUTSIDE_IS_DIRTY] = SLAB_DIRTY,
+	    [OUTSIDE_IS_SLAB] = SLAB_EMPTY, [OUTSIDE_IS_LARGE] = SLAB_LARGE,
+	    [OUTSIDE_IS_TORN] = SLAB_TORN};
 	size_t most = 0;
 
 	for (size_t k = 1; k <= OUTSIDE_IS_TORN; k++)
@@ -132,10 +134,12 @@ static size_t runs_to_show(const struct outside_view *v)
 	return count;
 }
 
-void draw_slab_map(FILE *out, const struct draw_style *s, const struct outside_view *v, uint64_t marked, size_t rows)
+void draw_slab_map(FILE *out, const struct draw_style *s, const struct outside_view *v,
+    uint64_t marked, size_t rows)
 {
 	const size_t columns = s->width - MARGIN - ADDRESS, count = runs_to_show(v);
-	struct map m = {.out = out, .s = s, .v = v, .granules = 1, .columns = columns, .marked = UINT64_MAX};
+	struct map m = {.out = out, .s = s, .v = v, .granules = 1, .columns = columns,
+	    .marked = UINT64_MAX};
 	char cell[UNITS_LEN];
 
 	if (count == 0 || rows == 0)
@@ -155,14 +159,16 @@ void draw_slab_map(FILE *out, const struct draw_style *s, const struct outside_v
 	    units_bytes(cell, (double)(m.granules * v->granule)), look_off(s));
 }
 
-static void put_meaning(FILE *out, const struct draw_style *s, size_t *at, const char *glyphs, const char *colour,
+static void put_meaning(FILE *out, const struct draw_style *s, size_t *at, const char *glyphs,
+    const char *colour,
     size_t glyph_columns, const char *name)
 {
 	enum { APART = 3 };
 	const size_t len = glyph_columns + 1 + strlen(name);
 	const bool wraps = *at != 0 && *at + APART + len > s->width;
 
-	fprintf(out, "%s%*s%s%s%s %s", wraps ? "\n" : "", *at == 0 || wraps ? MARGIN : APART, "", colour, glyphs,
+	fprintf(out, "%s%*s%s%s%s %s", wraps ? "\n" : "", *at == 0 || wraps ? MARGIN : APART, "",
+	    colour, glyphs,
 	    look_off(s), name);
 	*at = *at == 0 || wraps ? MARGIN + len : *at + APART + len;
 }
@@ -183,9 +189,12 @@ void draw_slab_legend(FILE *out, const struct draw_style *s, const struct outsid
 		put_meaning(out, s, &at, slab_glyph(s, SLAB_EMPTY), slab_colour(s, SLAB_EMPTY), 1,
 		    looks[SLAB_EMPTY].name);
 	for (enum slab_look l = SLAB_UNUSED; l < SLAB_LOOKS; l++)
-		if ((l == SLAB_LARGE && there[OUTSIDE_IS_LARGE]) || (l == SLAB_DIRTY && there[OUTSIDE_IS_DIRTY]) ||
-		    (l == SLAB_TORN && there[OUTSIDE_IS_TORN]) || (l == SLAB_UNUSED && there[OUTSIDE_IS_UNUSED]))
-			put_meaning(out, s, &at, slab_glyph(s, l), slab_colour(s, l), 1, looks[l].name);
+		if ((l == SLAB_LARGE && there[OUTSIDE_IS_LARGE]) ||
+		    (l == SLAB_DIRTY && there[OUTSIDE_IS_DIRTY]) ||
+		    (l == SLAB_TORN && there[OUTSIDE_IS_TORN]) ||
+		    (l == SLAB_UNUSED && there[OUTSIDE_IS_UNUSED]))
+			put_meaning(out, s, &at, slab_glyph(s, l), slab_colour(s, l), 1,
+			    looks[l].name);
 	fputc('\n', out);
 }
 
@@ -200,10 +209,11 @@ static int by_live(const void *a, const void *b)
 	return x->granule < y->granule ? -1 : x->granule > y->granule;
 }
 
-/* ---- objects ----------------------------------------------------------------------------------- */
+/* ---- objects --------------------------------------------------------------------------------- */
 
 /* Objects to draw: up to the last live one, but at least a few, at most four rows. */
-static unsigned objects_to_draw(const struct outside_view *v, const struct outside_run *run, size_t columns)
+static unsigned objects_to_draw(const struct outside_view *v, const struct outside_run *run,
+    size_t columns)
 {
 	unsigned count = run->objects;
 
@@ -224,7 +234,8 @@ static void put_names(FILE *out, const struct outside_view *v, const struct outs
 		const uint64_t offset = labels[i].mem - (v->base + run->granule * v->granule);
 		const uint64_t object = run->size != 0 ? offset / run->size : UINT64_MAX;
 		const size_t len = strlen(labels[i].text);
-		if (labels[i].mem == 0 || object < from || object >= end || object - from + len >= sizeof line)
+		if (labels[i].mem == 0 || object < from || object >= end ||
+		    object - from + len >= sizeof line)
 			continue;
 		memcpy(line + (object - from), labels[i].text, len);
 		width = max_size(width, object - from + len);
@@ -245,14 +256,17 @@ static void put_objects(FILE *out, const struct draw_style *s, const struct outs
 		fprintf(out, "%*s", 2 * MARGIN, "");
 		for (unsigned i = from; i < end; i++) {
 			const bool cached = outside_is_cached(v, run, i);
-			const enum look look = outside_is_live(v, run, i) ? LOOK_PAYLOAD : LOOK_FREE;
-			fprintf(out, "%s%s%s", cached ? slab_colour(s, SLAB_DIRTY) : look_on(s, look),
+			const enum look look = outside_is_live(v, run, i) ? LOOK_PAYLOAD
+			    : LOOK_FREE;
+			fprintf(out, "%s%s%s", cached ? slab_colour(s, SLAB_DIRTY)
+			    : look_on(s, look),
 			    cached ? (s->ascii ? "o" : "○") : look_glyph(s, look), look_off(s));
 		}
 		fputc('\n', out);
 	}
 	if (count < run->objects)
-		fprintf(out, "%*s%sand %u more%s\n", 2 * MARGIN, "", look_dim(s), run->objects - count, look_off(s));
+		fprintf(out, "%*s%sand %u more%s\n", 2 * MARGIN, "", look_dim(s),
+		    run->objects - count, look_off(s));
 }
 
 void draw_slab_run(FILE *out, const struct draw_style *s, const struct outside_view *v,
@@ -263,7 +277,8 @@ void draw_slab_run(FILE *out, const struct draw_style *s, const struct outside_v
 	if (run->cached != 0)
 		snprintf(cached, sizeof cached, ", %u in a stack", run->cached);
 	snprintf(text, sizeof text, "slab at 0x%llx: %u-byte objects, %u of %u live%s",
-	    (unsigned long long)(v->base + run->granule * v->granule), run->size, run->live, run->objects, cached);
+	    (unsigned long long)(v->base + run->granule * v->granule), run->size, run->live,
+	    run->objects, cached);
 	draw_text(out, s, MARGIN, text);
 	put_objects(out, s, v, run, labels, label_count);
 }
@@ -273,7 +288,8 @@ void draw_slab_object_legend(FILE *out, const struct draw_style *s)
 	size_t at = 0;
 
 	put_meaning(out, s, &at, look_glyph(s, LOOK_PAYLOAD), look_on(s, LOOK_PAYLOAD), 1, "live");
-	put_meaning(out, s, &at, s->ascii ? "o" : "○", slab_colour(s, SLAB_DIRTY), 1, "free, in a thread's stack");
+	put_meaning(out, s, &at, s->ascii ? "o" : "○", slab_colour(s, SLAB_DIRTY), 1,
+	    "free, in a thread's stack");
 	put_meaning(out, s, &at, look_glyph(s, LOOK_FREE), look_on(s, LOOK_FREE), 1, "free");
 	fputc('\n', out);
 }
@@ -294,6 +310,7 @@ void draw_slab_objects(FILE *out, const struct draw_style *s, const struct outsi
 	for (size_t i = 0; i < min_size(count, slabs); i++)
 		draw_slab_run(out, s, v, chosen[i], labels, label_count);
 	if (count > slabs)
-		fprintf(out, "%*s%sand %zu more slabs%s\n", MARGIN, "", look_dim(s), count - slabs, look_off(s));
+		fprintf(out, "%*s%sand %zu more slabs%s\n", MARGIN, "", look_dim(s), count - slabs,
+		    look_off(s));
 	free(chosen);
 }

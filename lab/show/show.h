@@ -24,7 +24,8 @@ void show_demo_all(FILE *out, const struct draw_style *s, const struct dmm_syste
 
 /* A recording, replayed on a heap of a system on os_arena. *peak is the step with the most live
  * bytes.  Ends the program if the recording cannot be read. */
-struct show_source show_recording_open(const char *path, const struct dmm_system *sys, size_t *peak);
+struct show_source show_recording_open(const char *path, const struct dmm_system *sys,
+    size_t *peak);
 /* False: the simulated heap had not had memory for all calls, and said so. */
 bool show_recording_close(struct show_source *source);
 

@@ -26,8 +26,10 @@ void slab_scene_look(struct slab_scene *scene)
 	if (scene->outside.root == 0)
 		outside_open_self(&scene->outside);
 	if (!outside_look(&scene->outside, &scene->now, &e))
-		scene->now = (struct outside_view){.heaps = old.heaps, .heap_cap = old.heap_cap, .runs = old.runs,
-		    .run_cap = old.run_cap, .masks = old.masks, .mask_cap = old.mask_cap}; /* not begun yet */
+		scene->now = (struct outside_view){.heaps = old.heaps, .heap_cap = old.heap_cap,
+		    .runs = old.runs,
+		    /* not begun yet */
+		    .run_cap = old.run_cap, .masks = old.masks, .mask_cap = old.mask_cap};
 }
 
 void slab_scene_drop(struct slab_scene *scene)
@@ -38,14 +40,16 @@ void slab_scene_drop(struct slab_scene *scene)
 	*scene = (struct slab_scene){0};
 }
 
-/* ---- facts ------------------------------------------------------------------------------------- */
+/* ---- facts ----------------------------------------------------------------------------------- */
 
 /* What an address was before the call, and is after it. */
-enum state { STATE_NOTHING, STATE_UNUSED, STATE_DIRTY, STATE_LARGE, STATE_LIVE, STATE_CACHED, STATE_AVAIL };
+enum state { STATE_NOTHING, STATE_UNUSED, STATE_DIRTY, STATE_LARGE, STATE_LIVE, STATE_CACHED,
+    STATE_AVAIL };
 
 static enum state state_of(const struct outside_view *v, uint64_t p, const struct outside_run **run)
 {
-	static const enum state states[] = {[OUTSIDE_IS_UNUSED] = STATE_UNUSED, [OUTSIDE_IS_DIRTY] = STATE_DIRTY,
+	static const enum state states[] = {[OUTSIDE_IS_UNUSED] = STATE_UNUSED,
+	    [OUTSIDE_IS_DIRTY] = STATE_DIRTY,
 	    [OUTSIDE_IS_LARGE] = STATE_LARGE, [OUTSIDE_IS_TORN] = STATE_NOTHING};
 
 	*run = v->run_count != 0 && p >= v->base ? outside_find_run(v, p) : NULL;
@@ -57,10 +61,11 @@ static enum state state_of(const struct outside_view *v, uint64_t p, const struc
 	const unsigned i = (unsigned)(offset / (16ull * (*run)->step));
 	if (i >= (*run)->objects)
 		return STATE_NOTHING;
-	return outside_is_live(v, *run, i) ? STATE_LIVE : outside_is_cached(v, *run, i) ? STATE_CACHED : STATE_AVAIL;
+	return outside_is_live(v, *run, i) ? STATE_LIVE : outside_is_cached(v, *run, i)
+	    ? STATE_CACHED : STATE_AVAIL;
 }
 
-/* ---- words ------------------------------------------------------------------------------------- */
+/* ---- words ----------------------------------------------------------------------------------- */
 
 struct speaker {
 	FILE *out;
@@ -68,7 +73,8 @@ struct speaker {
 	const struct slab_scene *scene;
 };
 
-__attribute__((format(printf, 2, 3))) static void line(const struct speaker *k, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void line(const struct speaker *k, const char *format,
+    ...)
 {
 	char text[512];
 	va_list args;
@@ -79,7 +85,8 @@ __attribute__((format(printf, 2, 3))) static void line(const struct speaker *k, 
 	draw_text(k->out, k->s, 4, text);
 }
 
-__attribute__((format(printf, 2, 3))) static void caption(const struct speaker *k, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void caption(const struct speaker *k,
+    const char *format, ...)
 {
 	char text[200];
 	va_list args;
@@ -113,7 +120,8 @@ static void tell_growth(const struct speaker *k)
 		    units_bytes(bytes, (double)((n->granules - b->granules) * n->granule)));
 }
 
-static void tell_large_malloc(const struct speaker *k, const struct outside_run *run, enum state was)
+static void tell_large_malloc(const struct speaker *k, const struct outside_run *run,
+    enum state was)
 {
 	char count[32];
 
@@ -125,26 +133,33 @@ static void tell_large_malloc(const struct speaker *k, const struct outside_run 
 }
 
 /* An object came out of the stack, from a slab that had it, or with a new slab. */
-static void tell_small_malloc(const struct speaker *k, const struct outside_run *run, enum state was)
+static void tell_small_malloc(const struct speaker *k, const struct outside_run *run,
+    enum state was)
 {
 	const struct outside_view *const b = &k->scene->before, *const n = &k->scene->now;
-	const uint64_t cached_before = b->classes[run->cls].cached, cached_now = n->classes[run->cls].cached;
+	const uint64_t cached_before = b->classes[run->cls].cached,
+	    cached_now = n->classes[run->cls].cached;
 	const uint64_t got = cached_now + 1 - (cached_before < cached_now + 1 ? cached_before : 0);
 	char count[32];
 
 	line(k, "Look up the class: objects of %u bytes", run->size);
 	if (was == STATE_CACHED) {
-		line(k, "Pop the newest object off the thread's stack of that class; set its live bit");
+		line(k, "Pop the newest object off the thread's stack of that class; set its live "
+		    "bit");
 		return;
 	}
 	if (was == STATE_AVAIL || was == STATE_LIVE) {
-		line(k, "The stack is empty %s refill it from a slab with free objects: %llu, lowest address first",
+		line(k, "The stack is empty %s refill it from a slab with free objects: %llu, "
+		    "lowest address first",
 		    then(k), (unsigned long long)got);
 	} else {
-		line(k, "The stack is empty, no slab of the class has a free object %s a new slab of %s %s", then(k),
-		    granules(count, run->count), was == STATE_DIRTY ? "that were used before" : "without memory yet");
+		line(k, "The stack is empty, no slab of the class has a free object %s a new slab "
+		    "of %s %s", then(k),
+		    granules(count, run->count), was == STATE_DIRTY ? "that were used before"
+		    : "without memory yet");
 		tell_growth(k);
-		line(k, "Fill the stack from it: %llu of its %u objects", (unsigned long long)got, run->objects);
+		line(k, "Fill the stack from it: %llu of its %u objects", (unsigned long long)got,
+		    run->objects);
 	}
 	line(k, "Pop one; set its live bit");
 }
@@ -170,7 +185,8 @@ static void tell_malloc(const struct speaker *k, const struct tell_call *call)
 		caption(k, "* DMM system reused previously freed chunk");
 	if (usable > call->n) {
 		char a[DRAW_SIZE_TEXT], b[DRAW_SIZE_TEXT], c[DRAW_SIZE_TEXT];
-		caption(k, "* Internal fragmentation! asked %s, provided %s: %s wasted", draw_size(a, k->s, call->n),
+		caption(k, "* Internal fragmentation! asked %s, provided %s: %s wasted",
+		    draw_size(a, k->s, call->n),
 		    draw_size(b, k->s, usable), draw_size(c, k->s, usable - call->n));
 	}
 }
@@ -184,18 +200,21 @@ static void tell_free(const struct speaker *k, const struct tell_call *call)
 	char count[32];
 
 	if (was == STATE_LARGE) {
-		line(k, "Examine address, infer granule: a large object %s its %s are free and dirty, until they are "
-		        "reused or given back", then(k), granules(count, was_run->count));
+		line(k, "Examine address, infer granule: a large object %s its %s are free and "
+		        "dirty, until they are reused or given back", then(k),
+		        granules(count, was_run->count));
 		return;
 	}
 	if (was != STATE_LIVE)
 		return;
 	line(k, "Examine address, infer granule, read its tag: class of %u bytes", was_run->size);
-	line(k, "Its live bit is set %s clear it, push the object on the thread's stack of that class", then(k));
+	line(k, "Its live bit is set %s clear it, push the object on the thread's stack of that "
+	    "class", then(k));
 	if (n->classes[was_run->cls].cached < b->classes[was_run->cls].cached)
 		line(k, "The stack is full %s its older half goes back to the slabs", then(k));
 	if (n->slabs < b->slabs)
-		line(k, "No object of a slab is live or in a stack %s its granules are free and dirty", then(k));
+		line(k, "No object of a slab is live or in a stack %s its granules are free and "
+		    "dirty", then(k));
 	else if (is == STATE_AVAIL)
 		line(k, "The object is free in its slab");
 }
@@ -211,7 +230,7 @@ void slab_scene_tell(FILE *out, const struct draw_style *s, const struct slab_sc
 		tell_free(&k, call);
 }
 
-/* ---- pictures ---------------------------------------------------------------------------------- */
+/* ---- pictures -------------------------------------------------------------------------------- */
 
 void slab_scene_draw_small(FILE *out, const struct draw_style *s, const struct slab_scene *scene,
     const struct draw_label *labels, size_t label_count)

@@ -1,4 +1,5 @@
-/* top.c - looking at a running process's heap again and again, and which processes could be meant. */
+/* top.c - looking at a running process's heap again and again, and which processes could be
+ * meant. */
 #include "show/top.h"
 
 #include <ctype.h>
@@ -43,7 +44,8 @@ bool top_look(struct top *t, struct memory_error *e)
 		t->began = new->time;
 	else
 		compare(t, &t->views[t->now ^ 1], new);
-	t->live[t->looks % TOP_HISTORY] = (double)(new->bytes[OUTSIDE_LIVE] + new->bytes[OUTSIDE_LARGE]);
+	t->live[t->looks % TOP_HISTORY] = (double)(new->bytes[OUTSIDE_LIVE] +
+	    new->bytes[OUTSIDE_LARGE]);
 	t->held[t->looks % TOP_HISTORY] = (double)outside_held(new);
 	t->looks++;
 	return true;
@@ -69,7 +71,7 @@ void top_close(struct top *t)
 	free(t);
 }
 
-/* ---- which processes could be meant ------------------------------------------------------------ */
+/* ---- which processes could be meant ---------------------------------------------------------- */
 
 static bool find_libdmm(void *arg, const struct map_line *line)
 {

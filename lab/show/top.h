@@ -6,8 +6,8 @@
 #include "cli/lab.h"
 #include "inspect/inspect.h"
 
-/* Between two looks, per second.  What is seen from outside: objects that were allocated and freed in
- * between are not in `allocated` and `freed`, so these are at least. */
+/* Between two looks, per second.  What is seen from outside: objects that were allocated and freed
+ * in between are not in `allocated` and `freed`, so these are at least. */
 struct top_rates {
 	bool known; /* not at the first look */
 	double allocated, freed;      /* objects */
@@ -44,6 +44,7 @@ bool top_look(struct top *t, struct memory_error *e);
 /* In a terminal until q or the process's end; returns the exit status. */
 int top_screen(struct top *t, struct draw_style *s, double interval);
 /* A line a look, `count` times (0: until the end). */
-int top_lines(struct top *t, const struct draw_style *s, enum format format, double interval, size_t count);
+int top_lines(struct top *t, const struct draw_style *s, enum format format, double interval,
+    size_t count);
 
 #endif

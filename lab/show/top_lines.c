@@ -24,7 +24,7 @@ static void sleep_for(double seconds)
 	nanosleep(&t, NULL);
 }
 
-/* ---- text -------------------------------------------------------------------------------------- */
+/* ---- text ------------------------------------------------------------------------------------ */
 
 enum { COLUMN = 10 };
 
@@ -32,7 +32,8 @@ static const struct line_column {
 	const char *title;
 	size_t from_width; /* shown from this width on */
 } columns[] = {
-    {"seconds", 0}, {"live", 0}, {"held", 0}, {"resident", 0}, {"free", 50}, {"dirty", 60}, {"rss", 70},
+    {"seconds", 0}, {"live", 0}, {"held", 0}, {"resident", 0}, {"free", 50}, {"dirty", 60},
+        {"rss", 70},
     {"cpu", 80}, {"faults/s", 90}, {"allocs/s", 100}, {"frees/s", 110},
 };
 
@@ -41,8 +42,10 @@ enum { COLUMNS = sizeof columns / sizeof columns[0] };
 static void put_cell(const struct top *t, size_t column)
 {
 	const struct outside_view *const v = top_view(t);
-	const uint64_t free = v->bytes[OUTSIDE_FREE] + v->bytes[OUTSIDE_CACHED] + v->bytes[OUTSIDE_REMOTE];
-	const double bytes[] = {0, (double)(v->bytes[OUTSIDE_LIVE] + v->bytes[OUTSIDE_LARGE]), (double)outside_held(v),
+	const uint64_t free = v->bytes[OUTSIDE_FREE] + v->bytes[OUTSIDE_CACHED] +
+	    v->bytes[OUTSIDE_REMOTE];
+	const double bytes[] = {0, (double)(v->bytes[OUTSIDE_LIVE] + v->bytes[OUTSIDE_LARGE]),
+	    (double)outside_held(v),
 	    (double)outside_resident(v), (double)free,
 	    (double)v->bytes[OUTSIDE_DIRTY], (double)v->rss};
 	const double counts[] = {t->rates.faults, t->rates.allocated, t->rates.freed};
@@ -81,7 +84,7 @@ static void put_line(const struct top *t, const struct draw_style *s)
 	putchar('\n');
 }
 
-/* ---- for machines ------------------------------------------------------------------------------ */
+/* ---- for machines ---------------------------------------------------------------------------- */
 
 static void put_csv(const struct top *t)
 {
@@ -91,13 +94,16 @@ static void put_csv(const struct top *t)
 		fputs("time_s,held_bytes", stdout);
 		for (int i = 0; i < OUTSIDE_CAUSES; i++)
 			printf(",%s_bytes", outside_cause_name(i));
-		puts(",resident_bytes,rss_bytes,live_objects,faults,cpu_s,allocated_per_s,freed_per_s");
+		puts(",resident_bytes,rss_bytes,live_objects,faults,cpu_s,allocated_per_s"
+		     ",freed_per_s");
 	}
 	printf("%.6f,%llu", v->time - t->began, (unsigned long long)outside_held(v));
 	for (int i = 0; i < OUTSIDE_CAUSES; i++)
 		printf(",%llu", (unsigned long long)v->bytes[i]);
-	printf(",%llu,%llu,%llu,%llu,%.2f,", (unsigned long long)outside_resident(v), (unsigned long long)v->rss,
-	    (unsigned long long)(v->live_objects + v->large_objects), (unsigned long long)v->faults, v->cpu_seconds);
+	printf(",%llu,%llu,%llu,%llu,%.2f,", (unsigned long long)outside_resident(v),
+	    (unsigned long long)v->rss,
+	    (unsigned long long)(v->live_objects + v->large_objects), (unsigned long long)v->faults,
+	    v->cpu_seconds);
 	if (t->rates.known)
 		printf("%.1f,%.1f", t->rates.allocated, t->rates.freed);
 	else
@@ -136,7 +142,8 @@ static void put_json(struct json *j, const struct top *t)
 	json_end(j);
 }
 
-int top_lines(struct top *t, const struct draw_style *s, enum format format, double interval, size_t count)
+int top_lines(struct top *t, const struct draw_style *s, enum format format, double interval,
+    size_t count)
 {
 	const struct sigaction stop = {.sa_handler = on_stop};
 	struct memory_error e = {""};

@@ -7,8 +7,8 @@
 #include "show/show.h"
 #include "cli/terminal.h"
 
-/* Screens of steps, newest over oldest.  A heap cannot undo: to go back is to begin anew, and so whoever
- * goes back one step gets those before it as well, for the next keys. */
+/* Screens of steps, newest over oldest.  A heap cannot undo: to go back is to begin anew, and so
+ * whoever goes back one step gets those before it as well, for the next keys. */
 enum { KEPT = 64, BACK = 24 };
 
 struct kept {
@@ -97,9 +97,11 @@ static void put_screen(struct walk *w, size_t step)
 	char status[160];
 
 	if (w->style.width < 80)
-		snprintf(status, sizeof status, " %zu of %zu  arrows  g G  d u  q", step, w->source->steps);
+		snprintf(status, sizeof status, " %zu of %zu  arrows  g G  d u  q", step,
+		    w->source->steps);
 	else
-		snprintf(status, sizeof status, " step %zu of %zu   right, left: walk   g, G: ends   d, u: scroll   "
+		snprintf(status, sizeof status,
+		    " step %zu of %zu   right, left: walk   g, G: ends   d, u: scroll   "
 		         "q: leave ", step, w->source->steps);
 	terminal_put(scrolled(w, screen_of(w, step)), status, w->style.colour);
 }
@@ -152,7 +154,8 @@ void show_walk(struct show_source *source, const struct draw_style *style, size_
 			forget(&w);
 		}
 		if (key == 'd' || key == 'u')
-			w.scroll = key == 'd' ? w.scroll + SCROLL : w.scroll - min_size(w.scroll, SCROLL);
+			w.scroll = key == 'd' ? w.scroll + SCROLL
+			    : w.scroll - min_size(w.scroll, SCROLL);
 		draw = next != step || key == KEY_RESIZED || key == 'd' || key == 'u';
 		step = next;
 	}

@@ -1,8 +1,9 @@
 /* merge.c - cells of time, put together to one table of each recording and its options.
  *
- * A cell has glibc twice and an allocator, once each, on one host at one time: its ratios are paired.
- * Here each figure becomes its ratio to the glibc of its own cell times the median of all glibcs, so
- * that cells of different hosts can stand in one table; ratios and intervals are then dmm compare's.
+ * A cell has glibc twice and an allocator, once each, on one host at one time: its ratios are
+ * paired. Here each figure becomes its ratio to the glibc of its own cell times the median of all
+ * glibcs, so that cells of different hosts can stand in one table; ratios and intervals are then
+ * dmm compare's.
  */
 #include "sweep/merge_table.h"
 
@@ -44,7 +45,8 @@ static struct row *row_named(struct native *n, const struct merge_row *r, size_t
 
 static enum outcome outcome_of(const char *word)
 {
-	static const char *const words[] = {"not-loaded", "crashed", "not-served", "differs", "timeout"};
+	static const char *const words[] = {"not-loaded", "crashed", "not-served", "differs",
+	    "timeout"};
 
 	for (int i = 0; i < 5; i++)
 		if (strcmp(words[i], word) == 0)
@@ -71,7 +73,8 @@ static void add_run(struct native *n, struct row *row, const struct merge_row *r
 		row->outcome = outcome_of(r->outcome);
 		snprintf(row->why, sizeof row->why, "%s", r->why);
 	}
-	row->proof.verdict = r->loaded == 1 ? PROOF_LOADED : r->loaded == 0 ? PROOF_NOT_LOADED : PROOF_UNKNOWN;
+	row->proof.verdict = r->loaded == 1 ? PROOF_LOADED : r->loaded == 0 ? PROOF_NOT_LOADED
+	    : PROOF_UNKNOWN;
 	mine->failed += (uint64_t)fmax(r->failed, 0);
 }
 
@@ -100,7 +103,8 @@ static struct merge_row typical_of(const struct merge_cell *const *cells, size_t
 }
 
 /* Latencies as medians over cells: histograms of different clocks do not add up. */
-static void add_latency(struct native *n, const struct row *row, const struct merge_cell *const *cells,
+static void add_latency(struct native *n, const struct row *row,
+    const struct merge_cell *const *cells,
     size_t count)
 {
 	struct native_row *const mine = &n->row[row - n->compare.row];
@@ -173,7 +177,8 @@ bool merge_time(struct native *n, struct replay_ops *ops, struct replay_head *he
 			c->runs = c->row[i].rounds;
 	}
 	verdict_digest(c);
-	c->row[0].good = c->runs; /* it ran in every cell, and is no better known to a verdict for it */
+	/* it ran in every cell, and is no better known to a verdict for it */
+	c->row[0].good = c->runs;
 	n->merged = true;
 	return true;
 }
@@ -183,10 +188,12 @@ void merge_model(struct model_result *result, struct subject *subject, const str
 	const struct merge_row *const r = &c->row[0];
 
 	*subject = (struct subject){0};
-	snprintf(subject->name, sizeof subject->name, "%.*s", (int)sizeof subject->name - 1, r->name);
+	snprintf(subject->name, sizeof subject->name, "%.*s", (int)sizeof subject->name - 1,
+	    r->name);
 	*result = (struct model_result){.subject = subject, .calls = (uint64_t)fmax(c->calls, 0),
 	    .peak_payload = (uint64_t)fmax(c->lower_bound, 0)};
-	snprintf(result->problem, sizeof result->problem, "%.*s", (int)sizeof result->problem - 1, r->problem);
+	snprintf(result->problem, sizeof result->problem, "%.*s", (int)sizeof result->problem - 1,
+	    r->problem);
 	result->peak.footprint = (uint64_t)fmax(r->footprint, 0);
 	result->peak.live_count = (uint64_t)fmax(r->live_objects, 0);
 	for (int i = 0; i < PARTS; i++)

@@ -1,5 +1,5 @@
-/* merge_read.c - results of cells from JSON (cJSON).  A result may come from anywhere: every field is
- * looked at before it is used. */
+/* merge_read.c - results of cells from JSON (cJSON).  A result may come from anywhere: every field
+ * is looked at before it is used. */
 #include <cjson/cJSON.h>
 #include <errno.h>
 #include <math.h>
@@ -59,7 +59,7 @@ static cJSON *parse(const char *path, char why[MERGE_WHY])
 	return root;
 }
 
-/* ---- fields ----------------------------------------------------------------------------------- */
+/* ---- fields ---------------------------------------------------------------------------------- */
 
 static void text_of(const cJSON *o, const char *key, char *to, size_t cap)
 {
@@ -80,7 +80,8 @@ static const cJSON *at(const cJSON *o, const char *key)
 
 static void read_model_row(const cJSON *o, struct merge_row *r)
 {
-	static const char *const parts[MERGE_PARTS] = {"payload", "padding", "headers", "bins", "caches",
+	static const char *const parts[MERGE_PARTS] = {"payload", "padding", "headers", "bins",
+	    "caches",
 	    "tails", "retained"};
 	const cJSON *const peak = at(o, "peak");
 
@@ -93,7 +94,8 @@ static void read_model_row(const cJSON *o, struct merge_row *r)
 
 static void read_time_row(const cJSON *o, struct merge_row *r)
 {
-	static const char *const quantiles[MERGE_QUANTILES] = {"p50", "p90", "p99", "p99.9", "p99.99"};
+	static const char *const quantiles[MERGE_QUANTILES] = {"p50", "p90", "p99", "p99.9",
+	    "p99.99"};
 	const cJSON *const run = cJSON_GetArrayItem(at(o, "runs"), 0);
 	const cJSON *const all = at(at(o, "latency_ns"), "all"), *const loaded = at(o, "loaded");
 	char thp[16];
@@ -134,7 +136,8 @@ static bool read_rows(const cJSON *root, struct merge_cell *c, char why[MERGE_WH
 		else
 			read_time_row(o, r);
 	}
-	if (!c->model && (strcmp(c->row[0].name, "glibc") != 0 || strcmp(c->row[1].name, "glibc-again") != 0))
+	if (!c->model && (strcmp(c->row[0].name, "glibc") != 0 ||
+	    strcmp(c->row[1].name, "glibc-again") != 0))
 		return bad(why, "the first rows are not glibc and glibc again");
 	return true;
 }

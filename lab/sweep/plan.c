@@ -19,7 +19,7 @@ const char *const sweep_touches[] = {"all", "first", "none", NULL};
 const char *const sweep_modes[] = {"as-is", "off", NULL};
 const char *const sweep_kinds[] = {"all", "space", "time", NULL};
 
-/* ---- allocators, with every combination of the grid --------------------------------------------- */
+/* ---- allocators, with every combination of the grid ------------------------------------------ */
 
 /* Combination number `i`, as DMM_CONF has it. */
 static void combination(const struct sweep_order *r, size_t i, char *conf, size_t cap)
@@ -28,11 +28,13 @@ static void combination(const struct sweep_order *r, size_t i, char *conf, size_
 
 	conf[0] = '\0';
 	for (size_t k = 0; k < r->keys; i /= r->grid[k++].values)
-		n += (size_t)snprintf(conf + n, cap - n, "%s%s:%s", k != 0 ? "," : "", r->grid[k].key,
+		n += (size_t)snprintf(conf + n, cap - n, "%s%s:%s", k != 0 ? "," : "",
+		    r->grid[k].key,
 		    r->grid[k].value[i % r->grid[k].values]);
 }
 
-static void add_combinations(const struct sweep_order *r, const struct dmm_system *sys, struct allocators *to)
+static void add_combinations(const struct sweep_order *r, const struct dmm_system *sys,
+    struct allocators *to)
 {
 	char conf[1024], word[1200];
 	size_t all = r->keys != 0, taken = 0;
@@ -91,7 +93,7 @@ static void list_allocators(const struct sweep_order *r, struct allocators *list
 			lab_say("%s: %s", list->item[i].name, list->item[i].problem);
 }
 
-/* ---- lines -------------------------------------------------------------------------------------- */
+/* ---- lines ----------------------------------------------------------------------------------- */
 
 static void put_quoted(const char *word)
 {
@@ -122,7 +124,8 @@ static void put_cell(struct sweep_order *r, struct sweep_cell *c)
 		printf("--repeat=%zu --touch=%s --thp=%s ", c->repeat, c->touch, c->thp);
 		if (c->warm != SIZE_MAX)
 			printf("--warm=%zu ", c->warm);
-		printf(a->kind == KIND_PEER ? "--systems=none --peers=" : "--peers=none --systems=");
+		printf(a->kind == KIND_PEER ? "--systems=none --peers="
+		    : "--peers=none --systems=");
 		put_quoted(word);
 	}
 	putchar(' ');
@@ -143,7 +146,8 @@ static void plan_recording(struct sweep_order *r, const struct allocators *list,
 	if (!trace_file_open(&f, whole, &e))
 		lab_die(EXIT_FAULT, "%s: %s", path, e.text);
 	trace_file_close(&f);
-	struct sweep_cell c = {.recording = whole, .touch = sweep_touches[r->touch], .thp = sweep_modes[r->thp]};
+	struct sweep_cell c = {.recording = whole, .touch = sweep_touches[r->touch],
+	    .thp = sweep_modes[r->thp]};
 	for (size_t i = 0; i < list->count && r->kind != WANT_TIME; i++) {
 		c.allocator = &list->item[i];
 		c.model = c.allocator->kind == KIND_SYSTEM && !c.allocator->own_path;
@@ -172,7 +176,8 @@ int sweep_plan(struct sweep_order *r)
 	for (char *const *path = r->recordings; *path != NULL; path++)
 		plan_recording(r, &list, *path);
 	lab_say("%zu cells of space, %zu of time", r->space, r->time);
-	lab_next(NULL, "parallel -j1 --joblog log --resume < jobs; dmm merge %s/*.json", r->results);
+	lab_next(NULL, "parallel -j1 --joblog log --resume < jobs; dmm merge %s/*.json",
+	    r->results);
 	allocators_free(&list);
 	return EXIT_FINE;
 }

@@ -32,7 +32,8 @@ struct sweep_order {
 	size_t space, time; /* jobs, once planned */
 };
 
-/* Print the jobs on stdout.  Returns the exit status; ends the program if a recording cannot be read. */
+/* Print the jobs on stdout.  Returns the exit status; ends the program if a recording cannot be
+ * read. */
 int sweep_plan(struct sweep_order *r);
 
 #endif

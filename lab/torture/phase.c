@@ -37,7 +37,8 @@ void phase_draw(struct phase *p, struct rng *r, bool strangers, size_t live_max)
 
 	*p = (struct phase){.sizes = rng_below(r, SIZES_KINDS), .left = 1 + rng_below(r, PHASE_OPS),
 	    .target = min_size(targets[rng_below(r, kinds)], live_max),
-	    .order = rng_below(r, ORDERS), .strangers = strangers, .refusals = rng_below(r, 4) == 0};
+	    .order = rng_below(r, ORDERS), .strangers = strangers,
+	    .refusals = rng_below(r, 4) == 0};
 	for (size_t i = 0; i < 4; i++)
 		p->few[i] = 1 + rng_below(r, 300);
 	if (p->sizes == SIZES_LARGE)

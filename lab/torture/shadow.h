@@ -61,7 +61,8 @@ bool shadow_check(struct shadow *s, size_t owned);
 bool shadow_contents(struct shadow *s);
 
 /* Write a pattern over usable bytes; the offset of the first byte below `limit` that is not as
- * shadow_paint() wrote it, or SIZE_MAX.  Of long objects, both ends and a part of up to 512 pages. */
+ * shadow_paint() wrote it, or SIZE_MAX.  Of long objects, both ends and a part of up to 512
+ * pages. */
 void shadow_paint(const struct shadow_object *o);
 size_t shadow_unlike(const struct shadow_object *o, const char *p, size_t limit);
 

@@ -57,7 +57,8 @@ static void work(struct worker *w)
 		if (w->phase.left == 0) {
 			phase_draw(&w->phase, &w->rng, false, live_max);
 			if (w->phase.sizes == SIZES_LARGE)
-				w->phase.sizes = SIZES_MIXED; /* 64 times large is a lot of memory */
+				/* 64 times large is a lot of memory */
+				w->phase.sizes = SIZES_MIXED;
 		}
 		w->phase.left--;
 		if (w->shadow.count > 0 && rng_below(&w->rng, HANDOVER_ODDS) == 0)

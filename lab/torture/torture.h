@@ -1,10 +1,10 @@
 /* torture.h - random operations on a system, believed nowhere.
  *
  * A run is a row of epochs (a fresh heap each, on the same addresses), an epoch a row of phases
- * (one mix of sizes, one number of live objects, strangers or refusals or neither), a phase a row of
- * operations.  Everything follows from the seed.  After every operation while at most CHUNKS_ALWAYS
- * chunks exist, then every CHECK_EVERY operations, the system's checker runs and its walk is
- * compared with the shadow (shadow.h names the rules).
+ * (one mix of sizes, one number of live objects, strangers or refusals or neither), a phase a row
+ * of operations.  Everything follows from the seed.  After every operation while at most
+ * CHUNKS_ALWAYS chunks exist, then every CHECK_EVERY operations, the system's checker runs and its
+ * walk is compared with the shadow (shadow.h names the rules).
  *
  * With threads, each has a shadow and a share of the operations, objects are handed from thread to
  * thread, and the checks run while all of them wait.

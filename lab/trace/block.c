@@ -71,7 +71,8 @@ static bool take_event(struct trace_block *b, struct trace_event *ev)
 	uint64_t ticks, code, stack = 0;
 
 	*ev = (struct trace_event){.thread = b->thread};
-	if (!take_byte(&b->col[TRACE_COL_OPS], &ev->op) || ev->op == TRACE_OP_NONE || ev->op >= TRACE_OPS)
+	if (!take_byte(&b->col[TRACE_COL_OPS], &ev->op) || ev->op == TRACE_OP_NONE ||
+	    ev->op >= TRACE_OPS)
 		return false;
 	ev->class = trace_class[ev->op];
 	if (!take(&b->col[TRACE_COL_TIMES], &ticks) || !take(&b->col[TRACE_COL_ADDRS], &code))
@@ -135,7 +136,8 @@ bool trace_block_node(struct trace_block *b, uint32_t *parent, uint64_t *addr)
 
 	if (c->at == c->end)
 		return false;
-	if (!take(c, &up) || !take(c, &d) || up > b->node_count || b->node_count == TRACE_NODES_MAX) {
+	if (!take(c, &up) || !take(c, &d) || up > b->node_count ||
+	    b->node_count == TRACE_NODES_MAX) {
 		b->failed = true;
 		return false;
 	}
@@ -171,7 +173,8 @@ struct trace_block *trace_block_open(struct trace_file *f, const struct trace_in
 	struct trace_block *b = NULL;
 
 	if (f->unpacked_bytes + sizeof *b + at->raw_len > TRACE_OPEN_MAX) {
-		trace_fail(e, at->offset, "T2 bounds: more than %zu MiB of blocks are open at one time",
+		trace_fail(e, at->offset, "T2 bounds: more than %zu MiB of blocks are open at one "
+		    "time",
 		    TRACE_OPEN_MAX >> 20);
 		return NULL;
 	}
@@ -195,7 +198,8 @@ struct trace_block *trace_block_open(struct trace_file *f, const struct trace_in
 	const size_t got = ZSTD_decompress(b->raw, h.raw_len, packed, h.packed_len);
 	if (got != h.raw_len || !set_columns(b)) {
 		if (ZSTD_getErrorCode(got) == ZSTD_error_memory_allocation)
-			trace_fail(e, at->offset, "no memory to unpack a block of %u bytes", h.raw_len);
+			trace_fail(e, at->offset, "no memory to unpack a block of %u bytes",
+			    h.raw_len);
 		else
 			trace_fail(e, at->offset, "T4 columns: the payload does not unpack");
 		free(b);

@@ -1,7 +1,7 @@
 /* export.h - a recording for other tools.
  *
- *   folded   one line a call stack, outermost first, and bytes never freed or allocated: flamegraph.pl,
- *            speedscope, inferno
+ *   folded   one line a call stack, outermost first, and bytes never freed or allocated:
+ *            flamegraph.pl, speedscope, inferno
  *   dhat     the JSON of valgrind's dh_view.html
  *   csv      every event, with the object's address and the calling function
  */
@@ -18,8 +18,8 @@ struct export_order {
 	enum export_what what;
 };
 
-/* Returns the exit status: EXIT_FAULT if the recording is damaged, though what comes before the damage is
- * exported.  Ends the program if nothing can be read or written. */
+/* Returns the exit status: EXIT_FAULT if the recording is damaged, though what comes before the
+ * damage is exported.  Ends the program if nothing can be read or written. */
 int export_run(const struct export_order *order);
 
 #endif

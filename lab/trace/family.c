@@ -43,14 +43,16 @@ static void read_losses(void *arg, const char *text, size_t len)
 	unsigned pid;
 
 	(void)len;
-	for (const char *line = text; *line != '\0'; line += strcspn(line, "\n"), line += *line == '\n') {
+	for (const char *line = text; *line != '\0'; line += strcspn(line, "\n"),
+	    line += *line == '\n') {
 		if (sscanf(line, "lost=%u %15s %127[^\n]", &pid, reason, program) == 3) {
 			struct relative *const r = append(l->family);
 			if (r == NULL)
 				return;
 			r->pid = pid;
 			r->parent = l->parent;
-			snprintf(r->what, sizeof r->what, "%s: not recorded: %s", program, reason_in_words(reason));
+			snprintf(r->what, sizeof r->what, "%s: not recorded: %s", program,
+			    reason_in_words(reason));
 		}
 		if (sscanf(line, "found=%u", &pid) == 1 && l->family->count != 0) {
 			const struct relative *const last = &l->family->at[l->family->count - 1];

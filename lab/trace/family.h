@@ -1,5 +1,5 @@
-/* family.h - the processes of a recording: T, T.PID of children, T.execN of images before an exec, and the
- * programs of which no recording tells. */
+/* family.h - the processes of a recording: T, T.PID of children, T.execN of images before an exec,
+ * and the programs of which no recording tells. */
 #ifndef LAB_TRACE_FAMILY_H
 #define LAB_TRACE_FAMILY_H
 

@@ -11,9 +11,12 @@
 #include "trace/private.h"
 #include "trace/tape.h"
 
-const char *const trace_op_name[TRACE_OPS] = {"none", "malloc", "calloc", "memalign", "aligned_alloc",
-    "posix_memalign", "valloc", "pvalloc", "new", "new[]", "new aligned", "new[] aligned", "realloc",
-    "reallocarray", "free", "free_sized", "free_aligned_sized", "delete", "delete[]", "delete sized",
+const char *const trace_op_name[TRACE_OPS] = {"none", "malloc", "calloc", "memalign",
+    "aligned_alloc",
+    "posix_memalign", "valloc", "pvalloc", "new", "new[]", "new aligned", "new[] aligned",
+    "realloc",
+    "reallocarray", "free", "free_sized", "free_aligned_sized", "delete", "delete[]",
+    "delete sized",
     "delete[] sized", "delete aligned", "delete[] aligned", "delete aligned sized",
     "delete[] aligned sized"};
 
@@ -43,11 +46,13 @@ static bool check_head(struct trace_file *f, struct trace_error *e)
 	const struct trace_file_head *const h = &f->head;
 
 	if (f->len < sizeof *h || !trace_file_read(f, &f->head, sizeof *h, 0))
-		return trace_fail(e, 0, "not a recording: shorter than a file head (%zu bytes)", sizeof *h);
+		return trace_fail(e, 0, "not a recording: shorter than a file head (%zu bytes)",
+		    sizeof *h);
 	if (h->magic != TRACE_FILE_MAGIC)
 		return trace_fail(e, 0, "not a recording: it does not begin with \"dmmtrace\"");
 	if (h->version != TRACE_VERSION)
-		return trace_fail(e, 8, "version %u of the format; this dmm reads version %u", h->version,
+		return trace_fail(e, 8, "version %u of the format; this dmm reads version %u",
+		    h->version,
 		    TRACE_VERSION);
 	if (h->head_len != sizeof *h)
 		return trace_fail(e, 12, "file head of %u bytes, not %zu", h->head_len, sizeof *h);
@@ -65,7 +70,8 @@ static bool check_block(const struct trace_file *f, const struct trace_block_hea
 		return trace_fail(e, at, "no block begins here");
 	if (h->packed_len > TRACE_PACKED_MAX || h->raw_len > TRACE_RAW_MAX ||
 	    h->events > TRACE_EVENTS_MAX || h->kind < TRACE_META || h->kind > TRACE_SYMBOLS)
-		return trace_fail(e, at, "T2 bounds: kind %u, %u events, %u bytes of %u", h->kind, h->events,
+		return trace_fail(e, at, "T2 bounds: kind %u, %u events, %u bytes of %u", h->kind,
+		    h->events,
 		    h->packed_len, h->raw_len);
 	if (h->packed_len > f->len - at - sizeof *h)
 		return trace_fail(e, at, "truncated: a block of %u bytes, %llu left in the file",
@@ -128,7 +134,8 @@ static bool sort_blocks(struct trace_file *f, struct trace_error *e)
 	for (size_t i = 1; i < f->count; i++) {
 		const struct trace_index *const b = &f->blocks[i];
 		if (b[-1].thread == b->thread && b->first_tick < b[-1].last_tick)
-			return trace_fail(e, b->offset, "T3 order: thread %u goes back in time", b->thread);
+			return trace_fail(e, b->offset, "T3 order: thread %u goes back in time",
+			    b->thread);
 	}
 	qsort(f->blocks, f->count, sizeof *f->blocks, by_time);
 	return true;
@@ -156,7 +163,8 @@ static bool read_heads(struct trace_file *f, uint64_t at, struct trace_error *e)
 	}
 	f->sound_len = at;
 	f->ns_per_tick = f->head.tick_is_ns || f->late_tick == f->head.start_tick
-	    ? 1.0 : (double)(f->late_ns - f->head.start_ns) / (double)(f->late_tick - f->head.start_tick);
+	    ? 1.0 : (double)(f->late_ns - f->head.start_ns) /
+	    (double)(f->late_tick - f->head.start_tick);
 	return true;
 }
 

@@ -1,11 +1,12 @@
 /* frames.c - see frames.h.
  *
  *   pc --> compilation unit --> scopes around pc, innermost first:
- *      inlined  its name; its line is that of pc, or of the call that the scope inside it was inlined for
+ *      inlined  its name; its line is that of pc, or of the call that the scope inside it was
+ *               inlined for
  *      function the same, and the end
  *
- * The line table alone is not believed: where no unit holds the address, its nearest line is of another
- * function.
+ * The line table alone is not believed: where no unit holds the address, its nearest line is of
+ * another function.
  */
 #include "trace/frames.h"
 
@@ -38,18 +39,21 @@ void frame_plain_name(const char *name, char plain[FRAME_NAME_LEN])
 /* Sources of the C++ and Rust libraries, wherever they were compiled. */
 static bool is_library_source(const char *path)
 {
-	return path != NULL && (strstr(path, "/include/c++/") != NULL || strstr(path, "/libstdc++-v3/") != NULL ||
+	return path != NULL && (strstr(path, "/include/c++/") != NULL ||
+	    strstr(path, "/libstdc++-v3/") != NULL ||
 	    (strncmp(path, "/rustc/", 7) == 0 && strstr(path, "/library/") != NULL));
 }
 
-static void put(struct code_frame *f, const char *linkage, const char *source, int line, const char *file)
+static void put(struct code_frame *f, const char *linkage, const char *source, int line,
+    const char *file)
 {
 	char plain[FRAME_NAME_LEN];
 
 	frame_plain_name(linkage, plain);
 	f->wrapper = wrapper_name(linkage) || is_library_source(source);
 	if (source != NULL && line != 0)
-		snprintf(f->name, sizeof f->name, "%.200s (%.40s:%d)", plain, frame_file_part(source), line);
+		snprintf(f->name, sizeof f->name, "%.200s (%.40s:%d)", plain,
+		    frame_file_part(source), line);
 	else
 		snprintf(f->name, sizeof f->name, "%.200s (%.50s)", plain, frame_file_part(file));
 }
@@ -58,10 +62,12 @@ static void put(struct code_frame *f, const char *linkage, const char *source, i
 static const char *name_of(Dwarf_Die *die)
 {
 	Dwarf_Attribute attribute;
-	const char *name = dwarf_formstring(dwarf_attr_integrate(die, DW_AT_linkage_name, &attribute));
+	const char *name = dwarf_formstring(dwarf_attr_integrate(die, DW_AT_linkage_name,
+	    &attribute));
 
 	if (name == NULL)
-		name = dwarf_formstring(dwarf_attr_integrate(die, DW_AT_MIPS_linkage_name, &attribute));
+		name = dwarf_formstring(dwarf_attr_integrate(die, DW_AT_MIPS_linkage_name,
+		    &attribute));
 	return name != NULL ? name : dwarf_diename(die);
 }
 
@@ -102,7 +108,8 @@ static bool descend(Dwarf_Die *die, Dwarf_Addr pc, struct chain *chain, int dept
 	for (int r = dwarf_child(die, &child); r == 0; r = dwarf_siblingof(&child, &child)) {
 		const int tag = dwarf_tag(&child);
 		const bool scope =
-		    tag == DW_TAG_subprogram || tag == DW_TAG_inlined_subroutine || tag == DW_TAG_lexical_block;
+		    tag == DW_TAG_subprogram || tag == DW_TAG_inlined_subroutine ||
+		    tag == DW_TAG_lexical_block;
 		if (!(scope && dwarf_haspc(&child, pc) > 0) && !may_hold_functions(tag))
 			continue;
 		const bool deeper = depth < DEPTH_MAX && descend(&child, pc, chain, depth + 1);
@@ -114,7 +121,8 @@ static bool descend(Dwarf_Die *die, Dwarf_Addr pc, struct chain *chain, int dept
 	return false;
 }
 
-/* libdw finds them where functions lie directly in the unit, as those of C and C++ do; Rust's are in namespaces. */
+/* libdw finds them where functions lie directly in the unit, as those of C and C++ do; Rust's
+ * are in namespaces. */
 static void scopes_around(Dwarf_Die *cu, Dwarf_Addr pc, struct chain *chain)
 {
 	Dwarf_Die innermost, *around = NULL;
@@ -125,7 +133,8 @@ static void scopes_around(Dwarf_Die *cu, Dwarf_Addr pc, struct chain *chain)
 		descend(cu, pc, chain, 0);
 		return;
 	}
-	innermost = around[0]; /* what lies around an inlined function in the source is not where it was inlined */
+	/* what lies around an inlined function in the source is not where it was inlined */
+	innermost = around[0];
 	free(around);
 	around = NULL;
 	chain->count = dwarf_getscopes_die(&innermost, &around);
@@ -156,14 +165,16 @@ static size_t from_scopes(Dwfl_Module *module, GElf_Addr at, const char *symbol,
 		if (tag != DW_TAG_inlined_subroutine && tag != DW_TAG_subprogram)
 			continue;
 		whole = tag == DW_TAG_subprogram;
-		put(&frames[found++], whole && symbol != NULL ? symbol : name != NULL ? name : "?", source, line, file);
+		put(&frames[found++], whole && symbol != NULL ? symbol : name != NULL ? name : "?",
+		    source, line, file);
 		if (!whole)
 			source = call_source(cu, &chain.die[i], &line);
 	}
 	return whole ? found : 0;
 }
 
-size_t frames_at(Dwfl_Module *module, GElf_Addr at, const char *file, struct code_frame frames[FRAMES_MAX])
+size_t frames_at(Dwfl_Module *module, GElf_Addr at, const char *file,
+    struct code_frame frames[FRAMES_MAX])
 {
 	GElf_Off offset = 0;
 	GElf_Sym symbol;

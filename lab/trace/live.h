@@ -1,7 +1,7 @@
 /* live.h - the objects that are live now, by address.
  *
- * Open addressing, linear probing, at most half full; removal moves later entries up (Knuth, TAOCP 3,
- * 6.4 algorithm R).  Its memory comes from mmap, so that a replayer may say what is its own.
+ * Open addressing, linear probing, at most half full; removal moves later entries up (Knuth, TAOCP
+ * 3, 6.4 algorithm R).  Its memory comes from mmap, so that a replayer may say what is its own.
  */
 #ifndef LAB_TRACE_LIVE_H
 #define LAB_TRACE_LIVE_H

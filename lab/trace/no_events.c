@@ -1,4 +1,5 @@
-/* no_events.c - a silent recording must say why: static, setuid, a malloc of its own, or DEEPBIND. */
+/* no_events.c - a silent recording must say why: static, setuid, a malloc of its own, or
+ * DEEPBIND. */
 #include "trace/no_events.h"
 
 #include <fcntl.h>
@@ -41,7 +42,8 @@ static const char *own_malloc(const char *path)
 	return name;
 }
 
-void explain_silence(const char *program, bool recorder_was_loaded, int signal, char *why, size_t cap)
+void explain_silence(const char *program, bool recorder_was_loaded, int signal, char *why,
+    size_t cap)
 {
 	struct elf_facts facts;
 	struct stat st;
@@ -52,7 +54,8 @@ void explain_silence(const char *program, bool recorder_was_loaded, int signal, 
 	else if (!elf_read(program, &facts))
 		snprintf(why, cap, "%s: %s", program, facts.problem);
 	else if (!facts.interpreted)
-		snprintf(why, cap, "%s is static: nothing can be put in front of its malloc%s%s", program,
+		snprintf(why, cap, "%s is static: nothing can be put in front of its malloc%s%s",
+		    program,
 		    inside != NULL ? ", which is " : "", inside != NULL ? inside : "");
 	else if (facts.sanitizer != NULL)
 		snprintf(why, cap, "%s brings the malloc of %s", program, facts.sanitizer);
@@ -60,12 +63,17 @@ void explain_silence(const char *program, bool recorder_was_loaded, int signal, 
 		snprintf(why, cap, "%s has a malloc of its own inside%s%s", program,
 		    inside != NULL ? ": " : "", inside != NULL ? inside : "");
 	else if (signal != 0)
-		snprintf(why, cap, "signal %d (%s) ended %s before %s", signal, strsignal(signal), program,
-		    recorder_was_loaded ? "its first call of malloc" : "the loader had put the recorder into it");
+		snprintf(why, cap, "signal %d (%s) ended %s before %s", signal, strsignal(signal),
+		    program,
+		    recorder_was_loaded ? "its first call of malloc"
+		    : "the loader had put the recorder into it");
 	else if (!recorder_was_loaded)
-		snprintf(why, cap, "%s did not load the recorder: was LD_PRELOAD removed on the way?", program);
+		snprintf(why, cap, "%s did not load the recorder: was LD_PRELOAD removed on the "
+		    "way?", program);
 	else
-		snprintf(why, cap, "%s never called malloc by name%s%s: its libraries may have been loaded "
-			"with RTLD_DEEPBIND, or it takes memory from the system itself", program,
-		    inside != NULL ? ", and holds the words of " : "", inside != NULL ? inside : "");
+		snprintf(why, cap, "%s never called malloc by name%s%s: its libraries may have "
+			"been loaded with RTLD_DEEPBIND, or it takes memory from the system itself",
+			    program,
+		    inside != NULL ? ", and holds the words of " : "",
+		    inside != NULL ? inside : "");
 }

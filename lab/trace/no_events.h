@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 /* What is known about the program in this file, as one sentence.  signal: that ended it, or 0. */
-void explain_silence(const char *program, bool recorder_was_loaded, int signal, char *why, size_t cap);
+void explain_silence(const char *program, bool recorder_was_loaded, int signal, char *why,
+    size_t cap);
 
 #endif

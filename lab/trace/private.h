@@ -23,7 +23,8 @@ struct trace_block {
 	uint32_t thread, left; /* events still to come */
 	enum trace_stacks stacks;
 	uint64_t tick;
-	uint32_t *nodes; /* index in the block -> index in the reader; NULL: stacks are not wanted */
+	/* index in the block -> index in the reader; NULL: stacks are not wanted */
+	uint32_t *nodes;
 	uint32_t node_count;
 	uint64_t node_addr;
 	bool has_next, failed;

@@ -120,7 +120,8 @@ static bool read_nodes(struct trace_reader *r, struct trace_block *b)
 {
 	uint32_t parent;
 	uint64_t addr;
-	const size_t most = (size_t)(b->col[TRACE_COL_NODES].end - b->col[TRACE_COL_NODES].at) / 2 + 1;
+	const size_t most = (size_t)(b->col[TRACE_COL_NODES].end - b->col[TRACE_COL_NODES].at) /
+	    2 + 1;
 
 	if (r->want_stacks) {
 		b->nodes = calloc(most, sizeof *b->nodes);
@@ -167,7 +168,8 @@ static void sift_up(struct trace_reader *r, size_t i)
 static bool damaged(struct trace_reader *r, const struct trace_block *b, struct trace_error *e)
 {
 	r->failed = true;
-	return trace_fail(e, b->offset, "T4 columns: an event of thread %u cannot be read", b->thread);
+	return trace_fail(e, b->offset, "T4 columns: an event of thread %u cannot be read",
+	    b->thread);
 }
 
 static bool push_block(struct trace_reader *r, struct trace_error *e)
@@ -176,7 +178,8 @@ static bool push_block(struct trace_reader *r, struct trace_error *e)
 
 	if (r->open == r->cap) {
 		const size_t cap = r->cap == 0 ? 64 : 2 * r->cap;
-		struct trace_block **const more = realloc(r->heap, cap * sizeof(struct trace_block *));
+		struct trace_block **const more = realloc(r->heap,
+		    cap * sizeof(struct trace_block *));
 		if (more == NULL)
 			return trace_fail(e, at->offset, "no memory for %zu open blocks", cap);
 		r->heap = more;

@@ -35,7 +35,8 @@ static bool append_tail(const char *path, const struct trace_file *f, struct tra
 	if (!done) {
 		trace_fail(e, TRACE_NOWHERE, "%s", strerror(errno));
 		if (ftruncate(fd, at) != 0)
-			trace_fail(e, TRACE_NOWHERE, "%s; half a block is left at its end", strerror(errno));
+			trace_fail(e, TRACE_NOWHERE, "%s; half a block is left at its end",
+			    strerror(errno));
 	}
 	close(fd);
 	return done;
@@ -65,9 +66,11 @@ enum trace_settled trace_settle(const char *path, struct trace_error *e)
 	return r;
 }
 
-bool trace_append_text(const char *path, enum trace_kind kind, const char *text, struct trace_error *e)
+bool trace_append_text(const char *path, enum trace_kind kind, const char *text,
+    struct trace_error *e)
 {
-	struct trace_block_head head = {.kind = (uint16_t)kind, .packed_len = (uint32_t)strlen(text)};
+	struct trace_block_head head = {.kind = (uint16_t)kind,
+	    .packed_len = (uint32_t)strlen(text)};
 	struct trace_file f;
 
 	if (!trace_file_open(&f, path, e))

@@ -116,7 +116,8 @@ static uint64_t weight(const struct site *s, enum sites_order order)
 {
 	switch (order) {
 	case SITES_BY_LIVE:
-		return s->live_objects != 0 ? s->live_bytes + 1 : 0; /* an object may have no bytes */
+		/* an object may have no bytes */
+		return s->live_objects != 0 ? s->live_bytes + 1 : 0;
 	case SITES_BY_PEAK:
 		return s->peak_bytes;
 	case SITES_BY_CALLS:
@@ -129,7 +130,8 @@ static uint64_t weight(const struct site *s, enum sites_order order)
 static int compare(const void *a, const void *b, void *order)
 {
 	const struct site *const x = a, *const y = b;
-	const uint64_t u = weight(x, *(enum sites_order *)order), v = weight(y, *(enum sites_order *)order);
+	const uint64_t u = weight(x, *(enum sites_order *)order),
+	    v = weight(y, *(enum sites_order *)order);
 
 	if (u != v)
 		return u > v ? -1 : 1;

@@ -1,6 +1,7 @@
 /* sites.h - what each call site did: at the peak, in all, how long its objects lived.
  *
- * A site is a stack: equal stacks have equal numbers (trace_reader_node).  Memory: one entry a site.
+ * A site is a stack: equal stacks have equal numbers (trace_reader_node).  Memory: one entry a
+ * site.
  */
 #ifndef LAB_TRACE_SITES_H
 #define LAB_TRACE_SITES_H
@@ -11,9 +12,12 @@ enum { SITES_TEMPORARY_CALLS = 10 };
 
 struct site {
 	uint32_t stack;
-	uint64_t calls, total_bytes;      /* allocations and reallocations, and what they asked for */
-	uint64_t temporary;               /* objects that were freed within the next SITES_TEMPORARY_CALLS calls */
-	uint64_t freed, lifetime;         /* objects that were freed; the sum of their lives, in ticks */
+	/* allocations and reallocations, and what they asked for */
+	uint64_t calls, total_bytes;
+	/* objects that were freed within the next SITES_TEMPORARY_CALLS calls */
+	uint64_t temporary;
+	/* objects that were freed; the sum of their lives, in ticks */
+	uint64_t freed, lifetime;
 	uint64_t live_objects, live_bytes, oldest; /* oldest: tick; of what was never freed */
 	uint64_t peak_objects, peak_bytes;         /* live when the program had most */
 	uint64_t epoch;
@@ -22,7 +26,8 @@ struct site {
 struct sites {
 	struct site *at; /* by stack until sites_end(), then those with calls */
 	size_t count, cap;
-	uint64_t epoch, peak; /* rises with each new peak: a site keeps what it had then when it next changes */
+	/* rises with each new peak: a site keeps what it had then when it next changes */
+	uint64_t epoch, peak;
 	bool failed;          /* no memory */
 };
 

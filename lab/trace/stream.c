@@ -61,7 +61,8 @@ static bool enter(struct trace_stream *s, struct step *step, uint64_t addr, bool
 		s->overlaid++;
 		account(s, 0, o->size);
 	}
-	*o = (struct live_object){.addr = addr, .size = ev->size, .born = ev->tick, .stack = ev->stack,
+	*o = (struct live_object){.addr = addr, .size = ev->size, .born = ev->tick,
+	    .stack = ev->stack,
 	    .thread = ev->thread};
 	account(s, ev->size, 0);
 	return true;
@@ -132,7 +133,8 @@ static bool take_moving(struct trace_stream *s, uint32_t thread, struct live_obj
 	return false;
 }
 
-/* What was moved is never counted twice: a realloc that can stay in place needs no room for both. */
+/* What was moved is never counted twice: a realloc that can stay in place needs no room for
+ * both. */
 static bool step_moved(struct trace_stream *s, struct step *step, bool force)
 {
 	const bool moves = take_moving(s, step->ev.thread, &step->was);

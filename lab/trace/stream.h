@@ -1,9 +1,9 @@
 /* stream.h - a recording as what happened to objects, in a valid global order.
  *
- * The reader merges by ticks; those of two threads may tie, or be a little off, since a core may read
- * its clock ahead of older loads.  Where an event contradicts what is live (a free of what nobody
- * has, an address given out twice), its thread is held back until another thread has brought the
- * missing event, for at most HOLD_TICKS; then it goes out as it is, and is counted.
+ * The reader merges by ticks; those of two threads may tie, or be a little off, since a core may
+ * read its clock ahead of older loads.  Where an event contradicts what is live (a free of what
+ * nobody has, an address given out twice), its thread is held back until another thread has brought
+ * the missing event, for at most HOLD_TICKS; then it goes out as it is, and is counted.
  */
 #ifndef LAB_TRACE_STREAM_H
 #define LAB_TRACE_STREAM_H
@@ -12,7 +12,8 @@
 #include "trace/trace.h"
 
 enum step_kind {
-	STEP_NONE,   /* changes nothing: free(NULL), a call that failed, the first half of a realloc */
+	/* changes nothing: free(NULL), a call that failed, the first half of a realloc */
+	STEP_NONE,
 	STEP_ALLOC,  /* *object is new */
 	STEP_FREE,   /* `was` is gone */
 	STEP_RESIZE, /* *object is what `was` became; it has was.user */
@@ -42,7 +43,8 @@ struct trace_stream {
 	size_t held_count;
 	struct trace_event ahead;
 	bool have_ahead;
-	struct live_object *moving; /* reallocs between their halves; .user is kept, .thread is the caller */
+	/* reallocs between their halves; .user is kept, .thread is the caller */
+	struct live_object *moving;
 	size_t moving_count, moving_cap;
 };
 

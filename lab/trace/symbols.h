@@ -16,9 +16,9 @@ struct symbols;
 struct symbols *symbols_open(const struct trace_file *f);
 void symbols_close(struct symbols *s);
 
-/* What is at one return address: "main (hello.c:12)", "libfoo.so+0x1234", or "0x7f...".  Where calls were inlined
- * there are several, innermost first; the first `wrappers` of them hand allocations on (wrapper_names.h).  Valid
- * until the next call, its names until symbols_close(). */
+/* What is at one return address: "main (hello.c:12)", "libfoo.so+0x1234", or "0x7f...".  Where
+ * calls were inlined there are several, innermost first; the first `wrappers` of them hand
+ * allocations on (wrapper_names.h).  Valid until the next call, its names until symbols_close(). */
 struct symbols_place {
 	uint64_t addr;
 	const char *const *name;
@@ -29,9 +29,10 @@ const struct symbols_place *symbols_place(struct symbols *s, uint64_t addr);
 /* The one name to give: the first that is no wrapper's, if there is one. */
 const char *symbols_name(struct symbols *s, uint64_t addr);
 
-/* A stack as names, innermost first, at most SYMBOLS_DEPTH: from the first that is no wrapper's on.  Where only
- * wrappers are known they are all there, and *only_wrappers (may be NULL) says so. */
-size_t symbols_path(struct symbols *s, const struct trace_reader *r, uint32_t stack, const char **names,
+/* A stack as names, innermost first, at most SYMBOLS_DEPTH: from the first that is no wrapper's on.
+ * Where only wrappers are known they are all there, and *only_wrappers (may be NULL) says so. */
+size_t symbols_path(struct symbols *s, const struct trace_reader *r, uint32_t stack,
+    const char **names,
     bool *only_wrappers);
 /* The innermost node of a stack that is not a wrapper's alone; `stack` where all are. */
 uint32_t symbols_leave_wrappers(struct symbols *s, const struct trace_reader *r, uint32_t stack);

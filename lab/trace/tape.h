@@ -1,8 +1,9 @@
-/* tape.h - what a recorded process had noted and not yet written: from T.tape into the reader's view of T.
+/* tape.h - what a recorded process had noted and not yet written: from T.tape into the reader's
+ * view of T.
  *
- * A process that was killed, crashed, or is still running leaves a T.tape (observe/trace_tape.h).  The
- * reader makes blocks of it, in memory, behind those of the file; trace_tape_settle() appends them to the
- * file and removes T.tape.
+ * A process that was killed, crashed, or is still running leaves a T.tape (observe/trace_tape.h).
+ * The reader makes blocks of it, in memory, behind those of the file; trace_tape_settle() appends
+ * them to the file and removes T.tape.
  */
 #ifndef LAB_TRACE_TAPE_H
 #define LAB_TRACE_TAPE_H
@@ -15,8 +16,8 @@ struct trace_tape {
 	bool running; /* the process may still write */
 };
 
-/* Copy PATH.tape.  To be called before the length of PATH is looked at: what the process writes in between is
- * then in both, and not in neither. */
+/* Copy PATH.tape.  To be called before the length of PATH is looked at: what the process writes in
+ * between is then in both, and not in neither. */
 bool trace_tape_copy(struct trace_tape *t, const char *path);
 /* The blocks that f lacks, appended to f->tail. */
 bool trace_tape_blocks(struct trace_tape *t, struct trace_file *f, struct trace_error *e);

@@ -5,9 +5,9 @@
  *   trace_reader   all threads merged into the one global order
  *   trace_writer   events in global order in, a recording out (imports, generators)
  *
- * Errors: functions return false or -1 and leave one line in error.text, with the offset in the file
- * where it begins.  Memory: one unpacked block for each thread that is in the middle of one, and the
- * index; at most TRACE_OPEN_MAX bytes of blocks, or the recording is refused.
+ * Errors: functions return false or -1 and leave one line in error.text, with the offset in the
+ * file where it begins.  Memory: one unpacked block for each thread that is in the middle of one,
+ * and the index; at most TRACE_OPEN_MAX bytes of blocks, or the recording is refused.
  */
 #ifndef LAB_TRACE_TRACE_H
 #define LAB_TRACE_TRACE_H
@@ -48,14 +48,16 @@ struct trace_file {
 	size_t count, cap;
 	uint64_t events;
 	bool ended;          /* there is an END block: the process ended in order */
-	uint64_t end_tick;   /* when it was written; 0: there is none.  The last call may be long before */
+	/* when it was written; 0: there is none.  The last call may be long before */
+	uint64_t end_tick;
 	uint64_t sound_len;  /* bytes up to the first damage; == len if there is none */
 	struct trace_error damage; /* why the rest cannot be read; empty text: it can */
 	double ns_per_tick;
 	uint64_t late_tick, late_ns; /* the latest moment that is known by both clocks */
 	uint64_t peak_anon_kib;
 	size_t unpacked_bytes; /* of blocks now open */
-	unsigned char *tail;   /* blocks that its process had not yet written (T.tape): the last bytes of len */
+	/* blocks that its process had not yet written (T.tape): the last bytes of len */
+	unsigned char *tail;
 	size_t tail_len;
 	bool running;          /* its process lives, and may write more */
 };
@@ -65,7 +67,8 @@ struct trace_file {
 bool trace_file_open(struct trace_file *f, const char *path, struct trace_error *e);
 void trace_file_close(struct trace_file *f);
 
-/* Append to the recording what its process left in PATH.tape when it was killed, and remove that file. */
+/* Append to the recording what its process left in PATH.tape when it was killed, and remove that
+ * file. */
 enum trace_settled {
 	TRACE_SETTLED,   /* done, or there was nothing to do */
 	TRACE_RUNNING,   /* its process lives: nothing was changed */
@@ -87,7 +90,8 @@ bool trace_file_value(const struct trace_file *f, enum trace_kind kind, const ch
 /* The signal that ended the process, as 'dmm record' saw it; 0: none, or it saw nothing. */
 int trace_file_signal(const struct trace_file *f);
 /* Append a block of text to the recording of a process that has ended. */
-bool trace_append_text(const char *path, enum trace_kind kind, const char *text, struct trace_error *e);
+bool trace_append_text(const char *path, enum trace_kind kind, const char *text,
+    struct trace_error *e);
 
 /* ---- events --------------------------------------------------------------------------------- */
 
@@ -134,7 +138,8 @@ struct trace_writer;
 struct trace_writer *trace_writer_open(const char *path, const struct trace_file_head *head,
     struct trace_error *e);
 /* Ticks must not fall.  frames: NULL, or `depth` addresses, innermost first. */
-void trace_writer_event(struct trace_writer *w, const struct trace_event *ev, const uint64_t *frames,
+void trace_writer_event(struct trace_writer *w, const struct trace_event *ev,
+    const uint64_t *frames,
     size_t depth);
 void trace_writer_text(struct trace_writer *w, enum trace_kind kind, const char *text, size_t len);
 /* Has anything failed so far?  What, trace_writer_close() tells. */

@@ -38,7 +38,8 @@ struct trace_writer *trace_writer_open(const char *path, const struct trace_file
 	struct trace_writer *const w = calloc(1, sizeof *w);
 	void *const mem = w != NULL ? calloc(1, trace_coder_size()) : NULL;
 
-	if (mem == NULL || (w->coder = trace_coder_init(mem, trace_coder_size(), ZSTD_LEVEL)) == NULL) {
+	if (mem == NULL || (w->coder = trace_coder_init(mem, trace_coder_size(), ZSTD_LEVEL)) ==
+	    NULL) {
 		trace_fail(e, TRACE_NOWHERE, "no memory for the encoder");
 		goto fail;
 	}
@@ -126,7 +127,8 @@ static struct lane *make(struct trace_writer *w)
 
 	if (l == NULL)
 		return NULL;
-	if (w->head.stacks > TRACE_CALLER && (l->frames = calloc(FRAMES_CAP, sizeof *l->frames)) == NULL) {
+	if (w->head.stacks > TRACE_CALLER && (l->frames = calloc(FRAMES_CAP, sizeof *l->frames)) ==
+	    NULL) {
 		free(l);
 		return NULL;
 	}
@@ -174,7 +176,8 @@ static uint64_t keep_frames(struct lane *l, const uint64_t *frames, size_t depth
 	return at;
 }
 
-void trace_writer_event(struct trace_writer *w, const struct trace_event *ev, const uint64_t *frames,
+void trace_writer_event(struct trace_writer *w, const struct trace_event *ev,
+    const uint64_t *frames,
     size_t depth)
 {
 	struct lane *const l = lane_of(w, ev->thread);

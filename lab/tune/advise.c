@@ -16,10 +16,12 @@ static const double SLOW_NS = 500; /* a call; no need to know it better */
 static const double RUN_LEAST = 0.01; /* seconds: a process takes that much to start and end */
 static const double TIMED_MOST = 0.8; /* of the run in malloc and free: more is no real clock */
 
-static const double SLOWER_MOST = 20; /* of the fastest design's time: what takes longer is stopped */
+/* of the fastest design's time: what takes longer is stopped */
+static const double SLOWER_MOST = 20;
 static const double BUDGET_LEAST = 2; /* seconds */
 
-enum { REPEAT = 3, REPEAT_MOST = 4000000 /* calls */, BESIDE_LEAST = 2 << 20, SAVES_LEAST = 256 << 10 /* bytes */ };
+enum { REPEAT = 3, REPEAT_MOST = 4000000 /* calls */, BESIDE_LEAST = 2 << 20,
+    SAVES_LEAST = 256 << 10 /* bytes */ };
 
 /* Designs that no program should get, and why. */
 static const struct {
@@ -44,7 +46,8 @@ static void count_all(struct choice *c, const struct facts *f)
 	c->peak = (struct accounting){.footprint = f->asked};
 	c->end_footprint = f->asked;
 	c->mean = (double)f->asked;
-	snprintf(c->problem, sizeof c->problem, "for study: never frees; at least all that was asked for");
+	snprintf(c->problem, sizeof c->problem,
+	    "for study: never frees; at least all that was asked for");
 }
 
 /* budget_s: of CPU time; 0: any. */
@@ -68,7 +71,8 @@ static void replay(struct choice *c, const struct replay_ops *ops, double budget
 	c->end_footprint = r.end;
 	snprintf(c->problem, sizeof c->problem, "%s", r.problem);
 	model_free(&r);
-	for (int i = 2; i < REPEAT && c->ns < SLOW_NS && ops->head->count < REPEAT_MOST; i++) /* was it the machine? */
+	/* was it the machine? */
+	for (int i = 2; i < REPEAT && c->ns < SLOW_NS && ops->head->count < REPEAT_MOST; i++)
 		if (model_memory(&r, ops, &subject, budget_s) && tune_ns(&r) < c->ns)
 			c->ns = tune_ns(&r);
 }
@@ -81,7 +85,8 @@ static void judge(const struct advice *a, struct choice *c)
 	if (c == a->usual)
 		return;
 	if (a->facts.busy_threads > 1 && (c->sys->traits & DMM_THREADS) == 0)
-		snprintf(c->problem, sizeof c->problem, "one lock around every call, and %llu busy threads",
+		snprintf(c->problem, sizeof c->problem,
+		    "one lock around every call, and %llu busy threads",
 		    (unsigned long long)a->facts.busy_threads);
 }
 
@@ -150,7 +155,8 @@ static bool worth_it(const struct advice *a)
 
 static bool is_glibc(const char *name)
 {
-	return name[0] == '\0' || strncmp(name, "libc.so", 7) == 0 || strncmp(name, "libc-", 5) == 0;
+	return name[0] == '\0' || strncmp(name, "libc.so", 7) == 0 ||
+	    strncmp(name, "libc-", 5) == 0;
 }
 
 /* Which malloc the program had, as the recording says. */
@@ -160,7 +166,8 @@ static void read_recorded_on(struct advice *a, const char *path)
 	struct trace_error e;
 
 	if (trace_file_open(&file, path, &e)) {
-		if (!trace_file_value(&file, TRACE_META, "allocator", a->recorded_on, sizeof a->recorded_on))
+		if (!trace_file_value(&file, TRACE_META, "allocator", a->recorded_on,
+		    sizeof a->recorded_on))
 			a->recorded_on[0] = '\0';
 		trace_file_close(&file);
 	}
@@ -192,8 +199,10 @@ static void clear_progress(void)
 /* The fast designs first: they say how long the others may take. */
 static void replay_study(struct advice *a, double fastest_s)
 {
-	static const char *const order[] = {"segdata", "segmeta", "bins", "vm", "dlist", "list", "minimal", "pad"};
-	const double most = SLOWER_MOST * fastest_s > BUDGET_LEAST ? SLOWER_MOST * fastest_s : BUDGET_LEAST;
+	static const char *const order[] = {"segdata", "segmeta", "bins", "vm", "dlist", "list",
+	    "minimal", "pad"};
+	const double most = SLOWER_MOST * fastest_s > BUDGET_LEAST ? SLOWER_MOST * fastest_s
+	    : BUDGET_LEAST;
 
 	for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
 		struct choice *const c = add(a, registry_find(order[i]), "");
@@ -229,7 +238,8 @@ void advise(struct advice *a, struct tune_recording *rec, const char *path, bool
 		replay_study(a, usual_ns * 1e-9 * (double)a->facts.calls);
 	a->usual = find(a, "gnu");
 	a->beside_heap = beside_heap(a, a->usual);
-	a->timed = !rec->ops.head->timeless && usual_ns * 1e-9 * (double)a->facts.calls < TIMED_MOST * a->facts.seconds;
+	a->timed = !rec->ops.head->timeless && usual_ns * 1e-9 * (double)a->facts.calls <
+	    TIMED_MOST * a->facts.seconds;
 	for (size_t i = 0; i < a->count; i++)
 		weigh(a, &a->choice[i], usual_ns);
 	qsort(a->choice, a->count, sizeof *a->choice, by_cost);

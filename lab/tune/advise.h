@@ -1,14 +1,16 @@
-/* advise.h - what is wrong with a recorded program's memory, and which allocator would serve it better.
+/* advise.h - what is wrong with a recorded program's memory, and which allocator would serve it
+ * better.
  *
- * The diagnosis comes first (diagnose/diagnose.h).  Then the allocator that the program ran on is judged
- * against slab, or, if asked for, against every design of the lecture:
- *   memory  what the process has beside its heap, and the design's mean footprint over the recording
- *   time    the recorded run with this design's calls in place of glibc's; in a recording without real
- *           times (an import) glibc's calls are taken as ADVISE_SHARE of the run
- * Memory and time count alike: the advice is the least of their product.  glibc's row is a model of its
- * design, gnu.  A program that was recorded on another malloc is told so: no model knows that one.
- * Never advised: what never frees, what searches one list for every call, and one lock around every call
- * where several threads are busy.
+ * The diagnosis comes first (diagnose/diagnose.h).  Then the allocator that the program ran on is
+ * judged against slab, or, if asked for, against every design of the lecture:
+ *   memory  what the process has beside its heap, and the design's mean footprint over the
+ *           recording
+ *   time    the recorded run with this design's calls in place of glibc's; in a recording without
+ *           real times (an import) glibc's calls are taken as ADVISE_SHARE of the run
+ * Memory and time count alike: the advice is the least of their product.  glibc's row is a model of
+ * its design, gnu.  A program that was recorded on another malloc is told so: no model knows that
+ * one.  Never advised: what never frees, what searches one list for every call, and one lock around
+ * every call where several threads are busy.
  */
 #ifndef LAB_TUNE_ADVISE_H
 #define LAB_TUNE_ADVISE_H
@@ -30,7 +32,8 @@ struct choice {
 	uint64_t end_footprint;
 	double ns;               /* a call */
 	double run;              /* of the whole run's time, next to gnu as it comes */
-	double process;          /* bytes: the mean footprint and what the process has beside its heap */
+	/* bytes: the mean footprint and what the process has beside its heap */
+	double process;
 	double cost;             /* the product; less is better */
 };
 
@@ -48,8 +51,8 @@ struct advice {
 	bool none_needed; /* the best gains nothing worth a change over the usual */
 };
 
-/* study: every design of the lecture too, and the best settings that a search finds for two of them.
- * Shows progress on a terminal.  Exits with a message where the recording cannot be read. */
+/* study: every design of the lecture too, and the best settings that a search finds for two of
+ * them.  Shows progress on a terminal.  Exits with a message where the recording cannot be read. */
 void advise(struct advice *a, struct tune_recording *rec, const char *path, bool study);
 
 /* On stdout, and on stderr the command to run next. */

@@ -20,7 +20,7 @@ static const char *const part_words[PARTS] = {
     [PART_RETAINED] = "kept from the system",
 };
 
-/* ---- what the program does ---------------------------------------------------------------------- */
+/* ---- what the program does ------------------------------------------------------------------- */
 
 static double percent(uint64_t part, uint64_t whole)
 {
@@ -38,33 +38,37 @@ static void print_facts(const struct advice *a)
 		printf(" in %s", units_seconds(y, f->seconds));
 	printf(" by %" PRIu64 " thread%s", f->threads, f->threads == 1 ? "" : "s");
 	if (f->threads > 1)
-		printf(", the busiest makes %.0f %%; %.1f %% of them are on what another thread had",
+		printf(", the busiest makes %.0f %%; %.1f %% of them are on what another thread "
+		    "had",
 		    100 * f->busiest, percent(f->handed, f->calls));
-	printf("\n  sizes      half of all requests are of %s at most, %.0f %% of %d bytes at most; the largest "
-	       "is %s\n",
+	printf("\n  sizes      half of all requests are of %s at most, %.0f %% of %d bytes at "
+	       "most; the largest is %s\n",
 	    units_bytes(x, (double)f->size_median), 100 * f->small, FACTS_SMALL,
 	    units_bytes(y, (double)f->size_most));
 	printf("  its peak   %s in %s objects, %s each", units_bytes(x, (double)f->peak_payload),
 	    units_count(y, (double)f->peak_count),
-	    units_bytes(z, f->peak_count != 0 ? (double)f->peak_payload / (double)f->peak_count : 0));
+	    units_bytes(z, f->peak_count != 0 ? (double)f->peak_payload / (double)f->peak_count
+	    : 0));
 	if (f->peak_large_count != 0)
 		printf("; %.0f %% of that in %" PRIu64 " of 128 KiB and more",
 		    percent(f->peak_large, f->peak_payload), f->peak_large_count);
-	printf("\n  lifetimes  %.0f %% of its objects are gone within %d calls, %s are never freed; "
-	       "%.0f %% of the calls are realloc\n",
+	printf("\n  lifetimes  %.0f %% of its objects are gone within %d calls, %s are never "
+	       "freed; %.0f %% of the calls are realloc\n",
 	    100 * f->short_lived, FACTS_SHORT, units_count(x, (double)f->never_freed),
 	    percent(f->reallocs, f->calls));
-	printf("  its end    %s are live, %.0f %% of the peak\n", units_bytes(x, (double)f->end_payload),
+	printf("  its end    %s are live, %.0f %% of the peak\n",
+	    units_bytes(x, (double)f->end_payload),
 	    percent(f->end_payload, f->peak_payload));
 	if (a->timed)
 		printf("  time       glibc's calls would be %.1f %% of its run\n",
 		    100 * a->usual->ns * 1e-9 * (double)f->calls / f->seconds);
 	else
-		printf("  time       not in the recording; glibc's calls are taken as %.0f %% of the run\n",
+		printf("  time       not in the recording; glibc's calls are taken as %.0f %% of "
+		    "the run\n",
 		    100 * ADVISE_SHARE);
 }
 
-/* ---- what each design would need ------------------------------------------------------------------ */
+/* ---- what each design would need ------------------------------------------------------------- */
 
 /* Bytes, for people or for machines. */
 static void add_bytes(struct table *t, enum format format, uint64_t bytes)
@@ -88,11 +92,13 @@ static const char *shown_name(const struct advice *a, const struct choice *c)
 	return is_usual(c) ? "glibc (as gnu)" : c->sys->name;
 }
 
-static void add_choice(struct table *t, const struct advice *a, const struct choice *c, enum format format)
+static void add_choice(struct table *t, const struct advice *a, const struct choice *c,
+    enum format format)
 {
 	double share;
 	const enum part gap = advise_gap(&c->peak, &share);
-	const enum paint paint = c->problem[0] != '\0' ? PAINT_DIM : c == a->best ? PAINT_GOOD : PAINT_PLAIN;
+	const enum paint paint = c->problem[0] != '\0' ? PAINT_DIM : c == a->best ? PAINT_GOOD
+	    : PAINT_PLAIN;
 
 	table_paint(t, paint, "%s", shown_name(a, c));
 	add_bytes(t, format, c->peak.footprint);
@@ -108,13 +114,15 @@ static void add_choice(struct table *t, const struct advice *a, const struct cho
 	table_cell(t, "%.0f", c->ns);
 	table_cell(t, "%+.1f %%", 100 * (c->run - 1));
 	table_cell(t, "%.0f %% %s", 100 * share, part_words[gap]);
-	table_paint(t, paint, "%s%s%s", c->conf, c->conf[0] != '\0' && c->problem[0] != '\0' ? "; " : "",
+	table_paint(t, paint, "%s%s%s", c->conf, c->conf[0] != '\0' &&
+	    c->problem[0] != '\0' ? "; " : "",
 	    c->problem);
 }
 
 static void print_choices(const struct advice *a, enum format format)
 {
-	static const struct column columns[] = {{"design", false}, {"peak", true}, {"of payload", true},
+	static const struct column columns[] = {{"design", false}, {"peak", true},
+	    {"of payload", true},
 	    {"on average", true}, {"at the end", true}, {"ns a call", true}, {"run time", true},
 	    {"most of the rest", false},
 	    {"settings", false}};
@@ -130,11 +138,12 @@ static void print_choices(const struct advice *a, enum format format)
 	table_end(&t);
 }
 
-/* ---- the advice ----------------------------------------------------------------------------------- */
+/* ---- the advice ------------------------------------------------------------------------------ */
 
 static const char *named(const struct choice *c, char buf[ASCENT_CONF + 32])
 {
-	snprintf(buf, ASCENT_CONF + 32, "%s%s%s", c->sys->name, c->conf[0] != '\0' ? " with " : "", c->conf);
+	snprintf(buf, ASCENT_CONF + 32, "%s%s%s", c->sys->name, c->conf[0] != '\0' ? " with " : "",
+	    c->conf);
 	return buf;
 }
 
@@ -143,7 +152,8 @@ static void print_memory(const char *when, double mine, double usual)
 {
 	char change[UNITS_LEN], x[UNITS_LEN], y[UNITS_LEN];
 
-	printf("  * %s: %s, %s for %s\n", when, units_change(change, mine / usual, "memory"), units_bytes(x, mine),
+	printf("  * %s: %s, %s for %s\n", when, units_change(change, mine / usual, "memory"),
+	    units_bytes(x, mine),
 	    units_bytes(y, usual));
 }
 
@@ -159,17 +169,19 @@ static void because(const struct advice *a, const struct choice *c)
 	    a->beside_heap + (double)usual->peak.footprint);
 	print_memory("at the end", a->beside_heap + (double)c->end_footprint,
 	    a->beside_heap + (double)usual->end_footprint);
-	printf("  * that is the whole process: %s of it lies beside its heap\n", units_bytes(beside, a->beside_heap));
+	printf("  * that is the whole process: %s of it lies beside its heap\n",
+	    units_bytes(beside, a->beside_heap));
 	if (share >= 0.05)
-		printf("  * of glibc's peak %.0f %% is %s, of %s's %.0f %%\n", 100 * share, part_words[gap],
+		printf("  * of glibc's peak %.0f %% is %s, of %s's %.0f %%\n", 100 * share,
+		    part_words[gap],
 		    c->sys->name, percent(c->peak.part[gap], c->peak.footprint));
 	if (c->run > 0.995 && c->run < 1.005)
 		printf("  * the run takes the same time\n");
 	else
 		printf("  * the run takes %s\n", units_change(change, c->run, "time"));
 	if (a->facts.busy_threads > 1)
-		printf("  * %" PRIu64 " threads allocate at once; the model has them take turns, and glibc's "
-		       "arenas are not in it\n", a->facts.busy_threads);
+		printf("  * %" PRIu64 " threads allocate at once; the model has them take turns, "
+		       "and glibc's arenas are not in it\n", a->facts.busy_threads);
 }
 
 static const struct choice *slab_of(const struct advice *a)
@@ -185,8 +197,8 @@ static void print_advice(const struct advice *a)
 	char name[ASCENT_CONF + 32];
 
 	if (!a->known) {
-		printf("advice: measure it: the program ran on %s, which no model knows; slab against glibc's "
-		       "design:\n", a->recorded_on);
+		printf("advice: measure it: the program ran on %s, which no model knows; slab "
+		       "against glibc's design:\n", a->recorded_on);
 		because(a, slab_of(a));
 	} else if (a->none_needed) {
 		printf("advice: stay with glibc: %s saves nothing that is worth a change\n",
@@ -200,11 +212,13 @@ static void print_advice(const struct advice *a)
 
 static void tell_next(const struct advice *a)
 {
-	lab_say("a model knows no other allocators, page faults or caches: measure before you believe it");
+	lab_say("a model knows no other allocators, page faults or caches: measure before you "
+	    "believe it");
 	if (!a->known || a->none_needed)
 		lab_next(NULL, "dmm replay %s --systems=slab", a->rec->path);
 	else if (a->best->conf[0] != '\0')
-		lab_next(NULL, "dmm tune %s --system=%s -o %s.conf", a->rec->path, a->best->sys->name,
+		lab_next(NULL, "dmm tune %s --system=%s -o %s.conf", a->rec->path,
+		    a->best->sys->name,
 		    a->best->sys->name);
 	else
 		lab_next(NULL, "dmm replay %s --systems=%s,gnu", a->rec->path, a->best->sys->name);

@@ -1,9 +1,9 @@
 /* tune.h - settings fitted to a recording: coordinate ascent (ascent.h) over model replays.
  *
- * What is made small is the peak footprint.  Time counts a little: for each tenth that the calls take
- * longer than in the design as it comes, a hundredth of memory must be won; and beyond a bound settings
- * are not had at all.  Where they may take as long as they like, the search is the same in every run.
- * The search sees the first recording only; the others show whether the gain holds.
+ * What is made small is the peak footprint.  Time counts a little: for each tenth that the calls
+ * take longer than in the design as it comes, a hundredth of memory must be won; and beyond a bound
+ * settings are not had at all.  Where they may take as long as they like, the search is the same in
+ * every run.  The search sees the first recording only; the others show whether the gain holds.
  */
 #ifndef LAB_TUNE_TUNE_H
 #define LAB_TUNE_TUNE_H
@@ -27,20 +27,21 @@ struct tune_figure {
 struct tuned {
 	const struct dmm_system *sys;
 	struct ascent_result found;
-	struct tune_figure own[TUNE_RECORDINGS], set[TUNE_RECORDINGS]; /* as it comes, and as found */
+	/* as it comes, and as found */
+	struct tune_figure own[TUNE_RECORDINGS], set[TUNE_RECORDINGS];
 	double score; /* of the search; comparable between systems on one recording */
 };
 
 /* Exits with a message where a recording is damaged or has no calls. */
 void tune_recordings_open(struct tune_recording *rec, const char *const *paths, size_t count);
 
-/* slower: calls may take 1 + slower as long as in the design as it comes; < 0: as long as they like.
- * rec[0] is searched, rec[1..count) are not. */
+/* slower: calls may take 1 + slower as long as in the design as it comes; < 0: as long as they
+ * like.  rec[0] is searched, rec[1..count) are not. */
 void tune_search(struct tuned *t, const struct dmm_system *sys, const struct tune_recording *rec,
     size_t count, double slower);
 
-/* ns a call of a replay: the model's own time, and for each system call what one costs on this machine,
- * where the kernel also maps the page that comes of it. */
+/* ns a call of a replay: the model's own time, and for each system call what one costs on this
+ * machine, where the kernel also maps the page that comes of it. */
 double tune_ns(const struct model_result *r);
 
 /* One replay of settings; false: they cannot be together, or the model ran out of memory. */
@@ -61,8 +62,8 @@ struct tune_result {
 };
 
 const struct tuned *tune_best(const struct tuned *all, size_t count);
-/* Write the settings file, print the figures, say what they mean.  False: on some recording that was
- * not searched, the settings cost memory. */
+/* Write the settings file, print the figures, say what they mean.  False: on some recording that
+ * was not searched, the settings cost memory. */
 bool tune_report(const struct tune_result *x, enum format format);
 
 #endif

@@ -1,4 +1,5 @@
-/* tune_print.c - what a search found: the settings file, the table for people and machines, and words. */
+/* tune_print.c - what a search found: the settings file, the table for people and machines, and
+ * words. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -20,17 +21,20 @@ static void add_bytes(struct table *t, enum format format, uint64_t bytes)
 		table_cell(t, "%s", units_bytes(text, (double)bytes));
 }
 
-static void add_row(struct table *t, const struct tune_result *x, enum format format, const struct tuned *u,
+static void add_row(struct table *t, const struct tune_result *x, enum format format,
+    const struct tuned *u,
     bool found)
 {
 	const struct tune_figure *const all = found ? u->set : u->own;
 
 	table_cell(t, "%s", u->sys->name);
 	table_paint(t, u == x->best && found ? PAINT_GOOD : PAINT_PLAIN, "%s",
-	    !found ? "as it comes" : u->found.conf[0] != '\0' ? u->found.conf : "nothing better found");
+	    !found ? "as it comes" : u->found.conf[0] != '\0' ? u->found.conf
+	    : "nothing better found");
 	for (size_t i = 0; i < x->paths; i++) {
 		add_bytes(t, format, all[i].peak);
-		table_cell(t, "%.2f", (double)all[i].peak / (double)x->rec[i].ops.head->peak_payload);
+		table_cell(t, "%.2f", (double)all[i].peak /
+		    (double)x->rec[i].ops.head->peak_payload);
 		table_cell(t, "%.1f", all[i].ns);
 	}
 }
@@ -48,7 +52,8 @@ static void make_titles(const struct tune_result *x, bool text, struct column *c
 		for (size_t k = 0; k < 3; k++) {
 			char *const to = title[3 * i + k];
 			snprintf(to, TITLE_LEN, "%s%s%s", text && k > 0 ? "" : x->rec[i].name,
-			    text ? short_words[k] : words[k], text && k == 0 && i > 0 ? " (unseen)" : "");
+			    text ? short_words[k] : words[k], text && k == 0 &&
+			    i > 0 ? " (unseen)" : "");
 			columns[3 * i + k] = (struct column){to, true};
 		}
 }
@@ -79,11 +84,13 @@ static void print_table(const struct tune_result *x, enum format format)
 		table_text(&t, stdout);
 	table_end(&t);
 	if (format == FORMAT_TEXT)
-		printf("peak footprint in simulated memory; ns of CPU, payloads untouched; the search saw %s%s\n",
+		printf("peak footprint in simulated memory; ns of CPU, payloads untouched; the "
+		    "search saw %s%s\n",
 		    x->rec[0].name, count > 1 ? " only" : "");
 }
 
-static void print_figures(struct json *j, const char *key, const struct tune_figure *f, size_t count)
+static void print_figures(struct json *j, const char *key, const struct tune_figure *f,
+    size_t count)
 {
 	json_array(j, key);
 	for (size_t i = 0; i < count; i++) {
@@ -127,7 +134,7 @@ static void print_json(const struct tune_result *x)
 	json_end(&j);
 }
 
-/* ---- the file ----------------------------------------------------------------------------------- */
+/* ---- the file -------------------------------------------------------------------------------- */
 
 /* "4.31 MiB -> 4.26 MiB, lower bound 3.62 MiB" */
 static void print_gain(FILE *f, const struct tune_result *x, size_t i)
@@ -152,7 +159,8 @@ static void write_file(const struct tune_result *x)
 	           "# Peak footprint of the model, as it comes -> with these settings:\n",
 	    name, name, name);
 	for (size_t i = 0; i < x->paths; i++) {
-		fprintf(f, "#   %s, %s: ", x->rec[i].name, i == 0 ? "searched" : "not seen by the search");
+		fprintf(f, "#   %s, %s: ", x->rec[i].name,
+		    i == 0 ? "searched" : "not seen by the search");
 		print_gain(f, x, i);
 		fputc('\n', f);
 	}
@@ -167,7 +175,7 @@ static void write_file(const struct tune_result *x)
 		lab_die(EXIT_OURS, "%s: %s", x->out, strerror(errno));
 }
 
-/* ---- in words ----------------------------------------------------------------------------------- */
+/* ---- in words -------------------------------------------------------------------------------- */
 
 static double ratio(const struct tuned *u, size_t i)
 {
@@ -182,14 +190,16 @@ static bool tell(const struct tune_result *x)
 	bool holds = true;
 
 	for (size_t i = 0; i < x->paths; i++) {
-		lab_say("%s: %s, next to %s as it comes; %.0f %% above the lower bound%s", x->rec[i].name,
+		lab_say("%s: %s, next to %s as it comes; %.0f %% above the lower bound%s",
+		    x->rec[i].name,
 		    units_change(change, ratio(u, i), "memory"), u->sys->name,
 		    100 * ((double)u->set[i].peak / (double)x->rec[i].ops.head->peak_payload - 1),
 		    i == 0 ? "" : "; the search did not see it");
 		holds &= i == 0 || ratio(u, i) <= 1.005;
 	}
 	if (x->paths == 1)
-		lab_say("one recording cannot show that the gain holds: record another run and give it as well");
+		lab_say("one recording cannot show that the gain holds: record another run and "
+		    "give it as well");
 	if (!holds)
 		lab_say("the gain does not hold: do not use %s", x->out);
 	lab_next(NULL, "dmm run --system=%s --conf=%s -- PROGRAM ARG...", u->sys->name, x->out);

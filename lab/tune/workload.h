@@ -1,4 +1,5 @@
-/* workload.h - what a program does to its heap, counted from a recording made ready (replay/ops.h). */
+/* workload.h - what a program does to its heap, counted from a recording made ready
+ * (replay/ops.h). */
 #ifndef LAB_TUNE_WORKLOAD_H
 #define LAB_TUNE_WORKLOAD_H
 
@@ -12,12 +13,14 @@ struct facts {
 	uint64_t threads, busy_threads; /* those that make a hundredth of the calls at least */
 	double busiest;                /* share of the calls that the busiest thread makes */
 	uint64_t handed;               /* calls on an object whose last call was another thread's */
-	uint64_t size_median, size_most; /* bytes asked for; the median is exact below FACTS_SIZES */
+	/* bytes asked for; the median is exact below FACTS_SIZES */
+	uint64_t size_median, size_most;
 	double small;                  /* share of requests of at most FACTS_SMALL bytes */
 	double short_lived;            /* share of objects gone within FACTS_SHORT calls */
 	uint64_t never_freed;          /* objects */
 	uint64_t peak_payload, peak_count;
-	uint64_t peak_large, peak_large_count; /* of that in objects of FACTS_LARGE bytes and more */
+	/* of that in objects of FACTS_LARGE bytes and more */
+	uint64_t peak_large, peak_large_count;
 	uint64_t end_payload;
 	uint64_t asked;                /* bytes, of all requests together */
 };

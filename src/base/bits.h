@@ -13,7 +13,8 @@ static inline bool is_pow2(size_t x)
 	return x != 0 && (x & (x - 1)) == 0;
 }
 
-/* Ones in x: in twelve instructions everywhere, where the builtin is a call on x86-64's baseline. */
+/* Ones in x: in twelve instructions everywhere, where the builtin is a call on x86-64's
+ * baseline. */
 static inline unsigned popcount(uint64_t x)
 {
 	x -= x >> 1 & 0x5555555555555555;

@@ -3,8 +3,9 @@
  *   fit:best,split_min:64          separated by commas, blanks or ends of line
  *   reuse:footer   # and so on     '#' begins a comment, to the end of the line
  *
- * It runs inside malloc: open, read and close, and a buffer in the caller's struct.  Only a regular file of at most
- * CONF_FILE_MAX bytes is read, so that no program waits for a pipe, a terminal or a device before its first object.
+ * It runs inside malloc: open, read and close, and a buffer in the caller's struct.  Only a regular
+ * file of at most CONF_FILE_MAX bytes is read, so that no program waits for a pipe, a terminal or a
+ * device before its first object.
  */
 #ifndef BASE_CONF_TEXT_H
 #define BASE_CONF_TEXT_H

@@ -25,8 +25,9 @@
 
 /* What the hit path of slab needs of the processor, where C has no word for it.
  *
- * OWN_SEG: the address space in which thread-local storage begins at 0, so that a field is reached by one
- * instruction; own_offset(x): where the thread-local x lies in it.  bit_drop(): clear bit n % 64; was it set? */
+ * OWN_SEG: the address space in which thread-local storage begins at 0, so that a field is reached
+ * by one instruction; own_offset(x): where the thread-local x lies in it.  bit_drop(): clear bit
+ * n % 64; was it set? */
 #if defined(__x86_64__)
 #define OWN_SEG __seg_fs
 #define own_offset(x)                                                         \
@@ -52,7 +53,8 @@ static inline bool bit_drop(uint64_t *word, uint64_t n)
 }
 #endif
 
-/* Data that other files of this library use: reached without the global offset table, one instruction less. */
+/* Data that other files of this library use: reached without the global offset table, one
+ * instruction less. */
 #define HIDDEN __attribute__((visibility("hidden")))
 
 /* For functions that use OWN_SEG: a sanitizer takes such an address for one in the common space. */

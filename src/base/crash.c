@@ -77,14 +77,16 @@ size_t crash_format(char *buf, size_t cap, const char *format, ...)
 	return n;
 }
 
-/* Words of others (settings, names of files) are no commands to a terminal: control bytes become '?', also those
- * of ISO 8859, alone or in UTF-8 (C2 80 to C2 9F).  Other bytes from 0x80 on are letters of UTF-8. */
+/* Words of others (settings, names of files) are no commands to a terminal: control bytes become
+ * '?', also those of ISO 8859, alone or in UTF-8 (C2 80 to C2 9F).  Other bytes from 0x80 on are
+ * letters of UTF-8. */
 static void disarm(char *line, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		const unsigned char c = (unsigned char)line[i];
 		const bool c1 = c >= 0x80 && c < 0xa0;
-		const bool inside = i > 0 && (unsigned char)line[i - 1] >= 0x80 && (unsigned char)line[i - 1] != 0xc2;
+		const bool inside = i > 0 && (unsigned char)line[i - 1] >= 0x80 &&
+		    (unsigned char)line[i - 1] != 0xc2;
 		if (c < ' ' || c == 0x7f || (c1 && !inside))
 			line[i] = '?';
 	}

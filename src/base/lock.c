@@ -19,13 +19,15 @@ static void futex(struct lock *l, int op, uint32_t value)
 	errno = saved;
 }
 
-/* Take a free lock, and leave LOCK_WAITED set, since other threads may sleep.  Sleep while it is held. */
+/* Take a free lock, and leave LOCK_WAITED set, since other threads may sleep.  Sleep while it is
+ * held. */
 static bool take_or_sleep(struct lock *l)
 {
 	uintptr_t now = atomic_load_explicit(&l->word, memory_order_relaxed);
 
 	if (now == 0)
-		return atomic_compare_exchange_strong_explicit(&l->word, &now, lock_self() | LOCK_WAITED,
+		return atomic_compare_exchange_strong_explicit(&l->word, &now,
+		    lock_self() | LOCK_WAITED,
 		    memory_order_acquire, memory_order_relaxed);
 	if ((now & LOCK_WAITED) != 0 ||
 	    atomic_compare_exchange_strong_explicit(

@@ -1,15 +1,17 @@
-/* lock.h - a mutex on futex(2) that records its owner: zero is unlocked, nothing to initialise, no allocation.
+/* lock.h - a mutex on futex(2) that records its owner: zero is unlocked, nothing to initialise, no
+ * allocation.
  *
  *   word   0: free; else the owner's thread pointer, with LOCK_WAITED set while a thread may sleep
  *   again  how many fork handlers run inside the owner's critical section
  *
- * It is the three-state mutex of U. Drepper, "Futexes Are Tricky" (2005), with the owner in place of his
- * state 1.  futex(2) compares the lower half of the word, which holds LOCK_WAITED: a sleeper that misses a
- * change of owner sleeps on, and the new owner wakes it.
+ * It is the three-state mutex of U. Drepper, "Futexes Are Tricky" (2005), with the owner in place
+ * of his state 1.  futex(2) compares the lower half of the word, which holds LOCK_WAITED: a sleeper
+ * that misses a change of owner sleeps on, and the new owner wakes it.
  *
- * fork() in a signal handler may come while the interrupted code holds locks.  The fork handlers therefore
- * use lock_fork_take(), lock_fork_give() and lock_fork_child(): a lock that the calling thread holds already
- * stays with the interrupted code, which goes on in the parent and in the child.
+ * fork() in a signal handler may come while the interrupted code holds locks.  The fork handlers
+ * therefore use lock_fork_take(), lock_fork_give() and lock_fork_child(): a lock that the calling
+ * thread holds already stays with the interrupted code, which goes on in the parent and in the
+ * child.
  */
 #ifndef BASE_LOCK_H
 #define BASE_LOCK_H
@@ -50,7 +52,8 @@ static inline void lock_take(struct lock *l)
 
 static inline void lock_give(struct lock *l)
 {
-	if (unlikely((atomic_exchange_explicit(&l->word, 0, memory_order_release) & LOCK_WAITED) != 0))
+	if (unlikely((atomic_exchange_explicit(&l->word, 0, memory_order_release) & LOCK_WAITED) !=
+	    0))
 		unlock_slow(l);
 }
 

@@ -29,7 +29,8 @@ static bool next_line(struct lines *l, char line[LINE])
 	for (;;) {
 		if (l->at == l->end) {
 			ssize_t got;
-			while ((got = read(l->fd, l->buffer, sizeof l->buffer)) < 0 && errno == EINTR)
+			while ((got = read(l->fd, l->buffer, sizeof l->buffer)) < 0 &&
+			    errno == EINTR)
 				;
 			if (got <= 0)
 				return false;
@@ -61,7 +62,8 @@ static uintptr_t hex(const char **text)
 	}
 }
 
-/* What a file's own addresses begin at: where it is mapped, but 0 for a program that cannot move. */
+/* What a file's own addresses begin at: where it is mapped, but 0 for a program that cannot
+ * move. */
 static uintptr_t base_of(uintptr_t start, bool readable)
 {
 	const Elf64_Ehdr *const head = (const Elf64_Ehdr *)start;
@@ -115,5 +117,6 @@ size_t where_found(char *buf, size_t cap)
 	if (where_called == NULL || cap <= sizeof words)
 		return 0;
 	memcpy(buf, words, sizeof words);
-	return sizeof words - 1 + where_format(buf + sizeof words - 1, cap - sizeof words + 1, where_called);
+	return sizeof words - 1 + where_format(buf + sizeof words - 1, cap - sizeof words + 1,
+	    where_called);
 }

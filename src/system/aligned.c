@@ -21,7 +21,8 @@ static bool grow(struct aligned *t, const struct dmm_os *os)
 {
 	const struct aligned old = *t;
 	const size_t cap = old.cap == 0 ? os->page / sizeof *t->entries : old.cap * 2;
-	void *const entries = os->map(os->ctx, round_up(cap * sizeof *t->entries, os->page), os->page);
+	void *const entries = os->map(os->ctx, round_up(cap * sizeof *t->entries, os->page),
+	    os->page);
 
 	if (entries == NULL)
 		return false;

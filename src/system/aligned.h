@@ -17,7 +17,8 @@ struct aligned {
 
 /* False: no memory for a larger table. */
 bool aligned_add(struct aligned *t, const struct dmm_os *os, void *given_out, void *base);
-void *aligned_find(const struct aligned *t, const void *given_out);   /* base, or given_out itself */
+/* base, or given_out itself */
+void *aligned_find(const struct aligned *t, const void *given_out);
 void *aligned_remove(struct aligned *t, void *given_out);             /* likewise, and forgets it */
 size_t aligned_bytes(const struct aligned *t, const struct dmm_os *os); /* mapped for the table */
 void aligned_close(struct aligned *t, const struct dmm_os *os);

@@ -6,8 +6,9 @@
  *     :
  *   bin[511] ---> 9008 <---> 8176 <---> 70000     exception: the final bin holds MAX_BIN and larger
  *
- *   the free chunk at the heap's top stands behind the final bin, whatever its size: it is cut last (the
- *   "wilderness" of Korn and Vo, 1985), so that what lies below it can grow, and the heap shrink
+ *   the free chunk at the heap's top stands behind the final bin, whatever its size: it is cut last
+ *   (the "wilderness" of Korn and Vo, 1985), so that what lies below it can grow, and the heap
+ *   shrink
  *
  *   chunk    | size, L | next | payload ... | size | prev |    as in dlist
  *
@@ -98,7 +99,8 @@ bool bins_merge_waiting(struct bins *b)
 /* Search proper bin(s) for big-enough chunk: from the bin of this size upward. */
 static struct chunk *search(struct bins *b, size_t need)
 {
-	for (size_t i = bins_full_from(b, bins_of(b, need)); i < BINS; i = bins_full_from(b, i + 1)) {
+	for (size_t i = bins_full_from(b, bins_of(b, need)); i < BINS;
+	    i = bins_full_from(b, i + 1)) {
 		struct chunk *const c = fit_search(&b->bin[i], need, b->fit);
 		if (c != NULL)
 			return c;
@@ -133,7 +135,8 @@ static struct chunk *find(struct bins *b, size_t need)
 		c = search(b, need);
 	if (c == NULL && bins_grow(b, chunk_lacks(&b->heap, need)))
 		c = search(b, need); /* the new chunk is then treated as found */
-	if (c == NULL && bins_grow(b, need)) /* somebody moved the break: it did not continue the heap */
+	/* somebody moved the break: it did not continue the heap */
+	if (c == NULL && bins_grow(b, need))
 		c = search(b, need);
 	return c;
 }

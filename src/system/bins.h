@@ -10,8 +10,10 @@
 struct bins {
 	struct chunk_heap heap;
 	struct chunk **bin;      /* [BINS], in a mapping of its own: the front of each list */
-	size_t table_len;        /* bytes of that mapping: behind the bins there may be the map of runs */
-	struct chunk *top;       /* the free chunk at the heap's top, which is in no list; NULL: it is live */
+	/* bytes of that mapping: behind the bins there may be the map of runs */
+	size_t table_len;
+	/* the free chunk at the heap's top, which is in no list; NULL: it is live */
+	struct chunk *top;
 	uint64_t map[BINS / 64]; /* bit i: bin[i] is not empty */
 	enum dmm_fit fit;
 	enum dmm_spacing spacing;
@@ -47,7 +49,8 @@ struct chunk *bins_take_at(struct bins *b, size_t size, size_t align);
 /* The live chunk c is free: it may wait to be merged, or is at once. */
 void bins_put(struct bins *b, struct chunk *c);
 void bins_give(struct bins *b, struct chunk *c);
-/* The live chunk c with at least `need` bytes, perhaps at a lower address; NULL: it is as it was. */
+/* The live chunk c with at least `need` bytes, perhaps at a lower address; NULL: it is as it
+ * was. */
 struct chunk *bins_resize_chunk(struct bins *b, struct chunk *c, size_t need);
 
 /* The parts, for who does more. */

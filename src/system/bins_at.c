@@ -11,7 +11,8 @@ static struct chunk *place(const struct bins *b, struct chunk *c, size_t align)
 	const struct chunk_heap *const h = &b->heap;
 	struct chunk *at = chunk_of(h, (void *)round_up((uintptr_t)chunk_payload(h, c), align));
 
-	while (at != c && ptr_diff(at, c) < chunk_least(h, c)) /* too little in front to be a chunk */
+	/* too little in front to be a chunk */
+	while (at != c && ptr_diff(at, c) < chunk_least(h, c))
 		at = ptr_add(at, align);
 	return at;
 }
@@ -25,7 +26,8 @@ static struct chunk *look(const struct bins *b, size_t size, size_t align)
 {
 	size_t tries = 0;
 
-	for (size_t i = bins_full_from(b, bins_of(b, size)); i < BINS; i = bins_full_from(b, i + 1)) {
+	for (size_t i = bins_full_from(b, bins_of(b, size)); i < BINS;
+	    i = bins_full_from(b, i + 1)) {
 		struct chunk *c = b->bin[i];
 		do {
 			if (fits(b, c, size, align))

@@ -1,11 +1,11 @@
 /* bins_resize.c - realloc where the object lies, or a little below: what the neighbours allow.
  *
- *   next free, both together big enough        | c        | free          |      c grows into next
- *   at the heap's top, next free or nothing    | c        | free | brk -->       the heap grows by what lacks
- *   previous free, all together big enough     | free | c        | free |        c moves to the front of all
+ *   next free, both together big enough    | c        | free          |      c grows into next
+ *   at the heap's top, next free or none   | c        | free | brk -->       the heap grows
+ *   previous free, all together big enough | free | c        | free |        c moves to the front
  *
- * What is too much is split off and freed; chunks that wait to be merged (coalesce:deferred) are, where
- * the next one is among them.
+ * What is too much is split off and freed; chunks that wait to be merged (coalesce:deferred) are,
+ * where the next one is among them.
  */
 #include <string.h>
 
@@ -18,7 +18,8 @@ static size_t free_size(const struct chunk *c)
 	return chunk_live(c) ? 0 : chunk_size(c);
 }
 
-/* c and what is free behind it, as one live chunk of at least `need` bytes.  False: there is not so much. */
+/* c and what is free behind it, as one live chunk of at least `need` bytes.  False: there is not
+ * so much. */
 static bool extend(struct bins *b, struct chunk *c, size_t need)
 {
 	struct chunk_heap *const h = &b->heap;
@@ -30,7 +31,8 @@ static bool extend(struct bins *b, struct chunk *c, size_t need)
 	const bool at_top = next == h->last || (!chunk_live(next) && chunk_after(next) == h->last);
 	if (have < need && (!at_top || !bins_grow(b, need - have)))
 		return false;
-	if (chunk_size(c) + free_size(next) < need) /* somebody moved the break: the new chunk is elsewhere */
+	/* somebody moved the break: the new chunk is elsewhere */
+	if (chunk_size(c) + free_size(next) < need)
 		return false;
 	bins_take_out(b, next);
 	chunk_coalesce(h, c, next);
@@ -38,7 +40,8 @@ static bool extend(struct bins *b, struct chunk *c, size_t need)
 	return true;
 }
 
-/* c, moved to the front of the free chunk before it; NULL: that, c, and a free next are not enough. */
+/* c, moved to the front of the free chunk before it; NULL: that, c, and a free next are not
+ * enough. */
 static struct chunk *slide(struct bins *b, struct chunk *c, size_t need)
 {
 	struct chunk_heap *const h = &b->heap;

@@ -31,14 +31,15 @@ void bins_close(void *st)
 	os->unmap(os->ctx, b->bin, b->table_len);
 }
 
-/* ---- runs ------------------------------------------------------------------------------------- */
+/* ---- runs ------------------------------------------------------------------------------------ */
 
 /* The map of runs, made longer, moves behind the bins: one mapping holds both. */
 static bool lengthen_map(struct bins *b, size_t bits)
 {
 	const struct dmm_os *const os = b->heap.section.os;
 	const size_t bins_len = BINS * sizeof *b->bin;
-	const size_t len = bins_len + round_up(max_size(2 * b->runs.map_bits, bits) / 8 + 8, os->page);
+	const size_t len = bins_len + round_up(max_size(2 * b->runs.map_bits, bits) / 8 + 8,
+	    os->page);
 	void *const table = os->remap(os->ctx, b->bin, b->table_len, len);
 
 	if (table == NULL)
@@ -75,7 +76,7 @@ static void *alloc_in_run(struct bins *b, size_t n)
 	return runs_take(&b->runs, n);
 }
 
-/* ---- payloads --------------------------------------------------------------------------------- */
+/* ---- payloads -------------------------------------------------------------------------------- */
 
 void *bins_alloc(void *st, size_t n, size_t align)
 {
@@ -111,7 +112,8 @@ void *bins_resize(void *st, void *p, size_t n)
 
 	if (runs_hold(&b->runs, &b->heap, p))
 		return n <= runs_usable(p) && n > runs_usable(p) / 2 ? p : NULL;
-	struct chunk *const c = bins_resize_chunk(b, chunk_of(&b->heap, p), chunk_need(&b->heap, n));
+	struct chunk *const c = bins_resize_chunk(b, chunk_of(&b->heap, p),
+	    chunk_need(&b->heap, n));
 	return c != NULL ? chunk_payload(&b->heap, c) : NULL;
 }
 
@@ -124,7 +126,7 @@ size_t bins_usable(void *st, const void *p)
 	return chunk_usable(&b->heap, chunk_of(&b->heap, p));
 }
 
-/* ---- looking inside ---------------------------------------------------------------------------- */
+/* ---- looking inside -------------------------------------------------------------------------- */
 
 static int32_t bin_for_walk(const void *arg, const struct chunk *c)
 {
@@ -132,7 +134,8 @@ static int32_t bin_for_walk(const void *arg, const struct chunk *c)
 	return c == b->top ? MAX_BIN : (int32_t)bins_of(b, chunk_size(c));
 }
 
-static bool inside(const void *arg, const struct chunk *c, dmm_visit *visit, void *visit_arg, int *r)
+static bool inside(const void *arg, const struct chunk *c, dmm_visit *visit, void *visit_arg,
+    int *r)
 {
 	const struct bins *const b = arg;
 	return runs_walk(&b->runs, &b->heap, c, visit, visit_arg, r);
@@ -147,7 +150,8 @@ int bins_walk_table(const struct bins *b, dmm_visit *visit, void *arg)
 {
 	const size_t bins_len = BINS * sizeof *b->bin;
 	const int r = piece(visit, arg, b->bin, bins_len, DMM_META, "bins", -1);
-	return r != 0 ? r : piece(visit, arg, ptr_add(b->bin, bins_len), b->table_len - bins_len, DMM_META,
+	return r != 0 ? r : piece(visit, arg, ptr_add(b->bin, bins_len), b->table_len - bins_len,
+	    DMM_META,
 	    "map of runs", -1);
 }
 
@@ -186,8 +190,10 @@ static bool check_top(const struct bins *b, size_t *listed, struct dmm_fault *wh
 		why->rule = "B3 top";
 		return false;
 	}
-	if (h->last != NULL && (b->top != NULL ? chunk_after(b->top) != h->last : chunk_before_free(h, h->last)))
-		return fault(why, "B3 top", h->last, (uintptr_t)b->top, (uintptr_t)chunk_before(h, h->last));
+	if (h->last != NULL && (b->top != NULL ? chunk_after(b->top) != h->last
+	    : chunk_before_free(h, h->last)))
+		return fault(why, "B3 top", h->last, (uintptr_t)b->top,
+		    (uintptr_t)chunk_before(h, h->last));
 	*listed += b->top != NULL;
 	return true;
 }
@@ -211,7 +217,8 @@ void *bins_next_free(void *st, int32_t bin, const void *after)
 	if (bin >= BINS)
 		return runs_next_free(&b->runs, (size_t)bin - BINS, after);
 	const struct chunk *const c = after != NULL ? chunk_of(&b->heap, after) : NULL;
-	struct chunk *next = bin >= 0 && (c == NULL || c != b->top) ? fit_next(&b->heap, b->bin[bin], c) : NULL;
+	struct chunk *next = bin >= 0 && (c == NULL || c != b->top)
+	    ? fit_next(&b->heap, b->bin[bin], c) : NULL;
 	if (next == NULL && bin == MAX_BIN && c != b->top)
 		next = b->top;
 	return next != NULL ? chunk_payload(&b->heap, next) : NULL;

@@ -73,7 +73,8 @@ int chain_visit(const struct header *h, enum dmm_kind kind, const char *what, dm
 
 int chain_visit_last(const struct chain *c, dmm_visit *visit, void *arg)
 {
-	return piece(visit, arg, c->last, c->last != NULL ? CHAIN_HEADER : 0, DMM_META, "header", -1);
+	return piece(visit, arg, c->last, c->last != NULL ? CHAIN_HEADER : 0, DMM_META, "header",
+	    -1);
 }
 
 bool chain_check(const struct chain *c, struct dmm_fault *why)

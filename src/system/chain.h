@@ -7,8 +7,9 @@
  *          +-----------------+
  *          | size   | next   |  the next chunk's header: chunk + size
  *
- * Behind the last chunk there is always a header without a chunk ("last").  When the heap grows it becomes
- * the new chunk's; and when somebody else has moved the break it becomes a fence over their bytes:
+ * Behind the last chunk there is always a header without a chunk ("last").  When the heap grows it
+ * becomes the new chunk's; and when somebody else has moved the break it becomes a fence over their
+ * bytes:
  *
  *  first                                                                       last
  *    | chunk | chunk | fence: size|FOREIGN, next | rest | foreign .... | chunk | 0 |
@@ -79,8 +80,8 @@ static inline size_t chain_need(size_t n)
 int chain_open(struct chain *c, const struct dmm_os *os);
 void chain_close(struct chain *c);
 
-/* n more bytes behind `last`, and `extra` more where a hole made it begin anew.  Its place, or NULL:
- * no memory, nothing changed. */
+/* n more bytes behind `last`, and `extra` more where a hole made it begin anew.  Its place, or
+ * NULL: no memory, nothing changed. */
 struct header *chain_extend(struct chain *c, size_t n, size_t extra);
 
 /* Make a chunk of `size` bytes at `last`, behind which there is room for the next header. */

@@ -19,7 +19,8 @@ int chunk_open(struct chunk_heap *h, const struct dmm_params *params, const stru
 	    .section = {.os = os},
 	    .reuse = params->reuse,
 	    .footer = params->footer,
-	    .chunk_min = params->min_chunk != 0 ? params->min_chunk : reuse_chunk_min(params->reuse),
+	    .chunk_min = params->min_chunk != 0 ? params->min_chunk
+	    : reuse_chunk_min(params->reuse),
 	    .split_min = params->split_min,
 	    .grow_min = round_up(params->grow_min, MAX_ALIGN),
 	};
@@ -52,7 +53,8 @@ static struct chunk *fence(struct chunk_heap *h, void *p)
 
 struct chunk *chunk_grow(struct chunk_heap *h, size_t least)
 {
-	const size_t size = max_size(least, reuse_chunk_min(h->reuse)); /* it is in a list for a moment, if no longer */
+	/* it is in a list for a moment, if no longer */
+	const size_t size = max_size(least, reuse_chunk_min(h->reuse));
 	const size_t header = reuse_header(h->reuse);
 	char *const old_end = h->section.end;
 	const size_t extra = 2 * header + (h->first == NULL ? MAX_ALIGN : 0);
@@ -138,7 +140,8 @@ struct chunk *chunk_to_free(const struct chunk_heap *h, void *p)
 
 /* ---- looking inside */
 
-static int walk_fence(const struct chunk_heap *h, const struct chunk *c, dmm_visit *visit, void *arg)
+static int walk_fence(const struct chunk_heap *h, const struct chunk *c, dmm_visit *visit,
+    void *arg)
 {
 	const size_t header = reuse_header(h->reuse);
 	const int r = piece(visit, arg, c, header, DMM_META, "fence", -1);
@@ -146,23 +149,26 @@ static int walk_fence(const struct chunk_heap *h, const struct chunk *c, dmm_vis
 	    "fence", -1);
 }
 
-/* A free chunk whose links, and with reuse:footer its footer, stand in what will be payload.  In a tiny one
- * they are one word. */
+/* A free chunk whose links, and with reuse:footer its footer, stand in what will be payload.  In a
+ * tiny one they are one word. */
 static int walk_reused(const struct chunk_heap *h, const struct chunk *c, int32_t bin,
     dmm_visit *visit, void *arg)
 {
-	const size_t usable = chunk_usable(h, c), links = min_size(2 * sizeof(struct chunk *), usable);
+	const size_t usable = chunk_usable(h, c), links = min_size(2 * sizeof(struct chunk *),
+	    usable);
 	const size_t footer = h->reuse == DMM_REUSE_FOOTER && usable > links ? sizeof(size_t) : 0;
 	char *const mem = chunk_payload(h, c);
 	int r;
 
 	if ((r = piece(visit, arg, mem, links, DMM_FREE, "links", bin)) != 0 ||
-	    (r = piece(visit, arg, mem + links, usable - links - footer, DMM_FREE, "free", bin)) != 0)
+	    (r = piece(visit, arg, mem + links, usable - links - footer, DMM_FREE, "free",
+	    bin)) != 0)
 		return r;
 	return piece(visit, arg, mem + usable - footer, footer, DMM_FREE, "footer", bin);
 }
 
-static int walk_chunk(const struct chunk_heap *h, const struct chunk *c, int32_t bin, chunk_inside *inside,
+static int walk_chunk(const struct chunk_heap *h, const struct chunk *c, int32_t bin,
+    chunk_inside *inside,
     const void *bins, dmm_visit *visit, void *arg)
 {
 	const bool waiting = (c->head & CHUNK_W) != 0, free_chunk = !chunk_live(c) || waiting;
@@ -173,7 +179,8 @@ static int walk_chunk(const struct chunk_heap *h, const struct chunk *c, int32_t
 	if (r == 0 && free_chunk && !waiting && h->reuse != DMM_REUSE_NONE)
 		r = walk_reused(h, c, bin, visit, arg);
 	else if (r == 0 && (free_chunk || inside == NULL || !inside(bins, c, visit, arg, &r)))
-		r = piece(visit, arg, chunk_payload(h, c), usable, free_chunk ? DMM_FREE : DMM_LIVE, what,
+		r = piece(visit, arg, chunk_payload(h, c), usable, free_chunk ? DMM_FREE : DMM_LIVE,
+		    what,
 		    free_chunk ? bin : -1);
 	return r != 0 ? r : piece(visit, arg, ptr_add(c, header + usable), reuse_footer(h->reuse),
 	    DMM_META, "footer", -1);
@@ -191,7 +198,8 @@ int chunk_walk(const struct chunk_heap *h, chunk_bin *bin, chunk_inside *inside,
 	for (const struct chunk *c = h->first; c != h->last && r == 0; c = chunk_after(c))
 		r = c->head & CHUNK_M ? walk_fence(h, c, visit, arg)
 		                      : walk_chunk(h, c, bin(bins, c), inside, bins, visit, arg);
-	return r != 0 ? r : piece(visit, arg, h->last, reuse_header(h->reuse), DMM_META, "header", -1);
+	return r != 0 ? r : piece(visit, arg, h->last, reuse_header(h->reuse), DMM_META, "header",
+	    -1);
 }
 
 /* One chunk, not a fence, whose size is right. */

@@ -13,17 +13,19 @@
  * size counts header, payload and footer.  mem is 16-aligned in both.  Compact, next and prev stand
  * in the payload of a free chunk; with reuse:footer a live chunk's payload extends over its footer.
  *
- * min_chunk:16 (reuse:footer only): a chunk of 16 bytes has 8 of payload.  While it is free, that one word
- * holds both links, each a distance from `first` in units of 16 bytes, and the mark, a 1 in the lowest bit:
+ * min_chunk:16 (reuse:footer only): a chunk of 16 bytes has 8 of payload.  While it is free, that
+ * one word holds both links, each a distance from `first` in units of 16 bytes, and the mark, a 1
+ * in the lowest bit:
  *
  *          +---------------+                bit 63   62 ..... 32   31 ...... 1      0
  *  chunk-> | 16       MWPL |                  +---+-------------+-------------+------+
  *  mem --> | links         |  the word:       | 0 |    prev     |    next     | mark |
  *  next -> | size     MWPL |                  +---+-------------+-------------+------+
  *
- * The next chunk finds it by that word: an even one is a footer, the size of a larger chunk; an odd one says
- * that the chunk before has 16 bytes.  It is unlinked in O(1), as any chunk of a doubly linked list.  31 bits
- * reach 32 GiB behind `first`: beyond that the smallest chunk is the usual one.
+ * The next chunk finds it by that word: an even one is a footer, the size of a larger chunk; an odd
+ * one says that the chunk before has 16 bytes.  It is unlinked in O(1), as any chunk of a doubly
+ * linked list.  31 bits reach 32 GiB behind `first`: beyond that the smallest chunk is the usual
+ * one.
  *
  *   L  live: not in a free list       P  the chunk before is live (kept with reuse:footer only)
  *   W  waiting to be merged: freed, but L until then (coalesce:deferred)
@@ -130,7 +132,8 @@ static inline struct chunk **chunk_prev_field(const struct chunk_heap *h, struct
 	return h->reuse == DMM_REUSE_NONE ? ptr_add(c, chunk_size(c) - 8) : &c->compact_prev;
 }
 
-static inline struct chunk *chunk_tiny_link(const struct chunk_heap *h, const struct chunk *c, int shift)
+static inline struct chunk *chunk_tiny_link(const struct chunk_heap *h, const struct chunk *c,
+    int shift)
 {
 	return ptr_add(h->first, (c->tiny_links >> shift & CHUNK_TINY_LINK) * MAX_ALIGN);
 }
@@ -150,7 +153,8 @@ static inline struct chunk *chunk_next(const struct chunk_heap *h, const struct 
 
 static inline struct chunk *chunk_prev(const struct chunk_heap *h, struct chunk *c)
 {
-	return unlikely(chunk_size(c) == CHUNK_TINY) ? chunk_tiny_link(h, c, 32) : *chunk_prev_field(h, c);
+	return unlikely(chunk_size(c) == CHUNK_TINY) ? chunk_tiny_link(h, c, 32)
+	    : *chunk_prev_field(h, c);
 }
 
 static inline void chunk_set_next(const struct chunk_heap *h, struct chunk *c, struct chunk *next)
@@ -219,16 +223,16 @@ static inline void chunk_set_size(const struct chunk_heap *h, struct chunk *c, s
 int chunk_open(struct chunk_heap *h, const struct dmm_params *params, const struct dmm_os *os);
 void chunk_close(struct chunk_heap *h);
 
-/* A new free chunk of `least` bytes, or of the smallest chunk's, at the end of the heap, not yet in a list
- * nor merged.  NULL: no memory. */
+/* A new free chunk of `least` bytes, or of the smallest chunk's, at the end of the heap, not yet in
+ * a list nor merged.  NULL: no memory. */
 struct chunk *chunk_grow(struct chunk_heap *h, size_t least);
 
-/* By how many bytes the heap must grow so that a chunk of `need` bytes fits at its end: what is free there
- * counts, as the new chunk will be merged with it. */
+/* By how many bytes the heap must grow so that a chunk of `need` bytes fits at its end: what is
+ * free there counts, as the new chunk will be merged with it. */
 size_t chunk_lacks(const struct chunk_heap *h, size_t need);
 
-/* Cut the free chunk c, the last one, down to `keep` bytes or a little more, and give the rest back.
- * Bytes given back; c stands smaller. */
+/* Cut the free chunk c, the last one, down to `keep` bytes or a little more, and give the rest
+ * back.  Bytes given back; c stands smaller. */
 size_t chunk_trim(struct chunk_heap *h, struct chunk *c, size_t keep);
 
 /* Cut c down to `need` bytes and return the tail, which is free and in no list. */
@@ -244,7 +248,8 @@ struct chunk *chunk_to_free(const struct chunk_heap *h, void *p);
 typedef int32_t chunk_bin(const void *arg, const struct chunk *c);
 
 /* Show what is inside the payload of the live chunk c.  False: it is the program's as a whole. */
-typedef bool chunk_inside(const void *arg, const struct chunk *c, dmm_visit *visit, void *visit_arg, int *r);
+typedef bool chunk_inside(const void *arg, const struct chunk *c, dmm_visit *visit, void *visit_arg,
+    int *r);
 
 int chunk_walk(const struct chunk_heap *h, chunk_bin *bin, chunk_inside *inside, const void *bins,
     dmm_visit *visit, void *arg);

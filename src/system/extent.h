@@ -5,7 +5,8 @@
  *               v                          v
  *            pages of slots             one large object
  *
- * What the kernel refuses to unmap (past vm.max_map_count) is kept, emptied, and taken again for a run.
+ * What the kernel refuses to unmap (past vm.max_map_count) is kept, emptied, and taken again for a
+ * run.
  */
 #ifndef SYSTEM_EXTENT_H
 #define SYSTEM_EXTENT_H
@@ -31,7 +32,8 @@ struct extents {
 void extents_open(struct extents *x, const struct dmm_os *os);
 void extents_close(struct extents *x);
 
-/* NULL: no memory, nothing changed.  Only a run may get memory that is not zeroed, or more pages. */
+/* NULL: no memory, nothing changed.  Only a run may get memory that is not zeroed, or more
+ * pages. */
 struct extent *extent_new(struct extents *x, size_t pages, enum extent_kind kind);
 void extent_delete(struct extents *x, struct extent *e);
 

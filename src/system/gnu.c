@@ -82,7 +82,8 @@ static void *gnu_alloc(void *st, size_t n, size_t align)
 
 static bool in_heap(const struct gnu *g, const void *p)
 {
-	const char *const first = (char *)g->bins.heap.first, *const last = (char *)g->bins.heap.last;
+	const char *const first = (char *)g->bins.heap.first,
+	    *const last = (char *)g->bins.heap.last;
 	return (const char *)p > first && (const char *)p <= last;
 }
 

@@ -68,7 +68,8 @@ static void *alloc_inside(struct heap *h, size_t n, size_t align)
 
 	if (align > DMM_SIZE_MAX || n > DMM_SIZE_MAX - align)
 		return NULL;
-	void *const base = sys->alloc(h->state, max_size(n, 1) + align - DMM_ALIGN_MIN, DMM_ALIGN_MIN);
+	void *const base = sys->alloc(h->state, max_size(n, 1) + align - DMM_ALIGN_MIN,
+	    DMM_ALIGN_MIN);
 	if (base == NULL)
 		return NULL;
 	void *const p = (void *)round_up((uintptr_t)base, align);
@@ -216,7 +217,8 @@ void *heap_next_free(struct heap *h, int32_t bin, const void *after)
 	return next;
 }
 
-/* A signal handler may fork in the middle of a call, which goes on in both processes (base/lock.h). */
+/* A signal handler may fork in the middle of a call, which goes on in both processes
+ * (base/lock.h). */
 void heap_before_fork(struct heap *h)
 {
 	lock_fork_take(&h->lock);

@@ -53,7 +53,8 @@ static bool too_big(const struct header *c, size_t size)
 	return c->size - size >= CHAIN_MIN;
 }
 
-/* Search list for big-enough chunk.  The chunk before it in the list, or the last one if none is. */
+/* Search list for big-enough chunk.  The chunk before it in the list, or the last one if none
+ * is. */
 static struct header *search(struct list_heap *l, size_t size)
 {
 	struct header *prev = &l->free_list;
@@ -146,18 +147,20 @@ static void list_free(void *st, void *p)
 	coalesce_with_next(prev); /* prev chunk in memory free */
 }
 
-/* The chunk behind c in memory, if it is free and both are at least `size` bytes; at the heap's top that may
- * be a new one.  NULL: there is none.  *prev: the chunk before it in the list. */
+/* The chunk behind c in memory, if it is free and both are at least `size` bytes; at the heap's top
+ * that may be a new one.  NULL: there is none.  *prev: the chunk before it in the list. */
 static struct header *next_to_take(struct list_heap *l, const struct header *c, size_t size,
     struct header **prev)
 {
 	struct header *const spot = *prev = insertion_spot(l, c);
-	struct header *const next = spot->next != NULL && spot->next == chain_after(c) ? spot->next : NULL;
+	struct header *const next = spot->next != NULL && spot->next == chain_after(c) ? spot->next
+	    : NULL;
 	const size_t have = c->size + (next != NULL ? next->size : 0);
 
 	if (have >= size)
 		return next;
-	if (ptr_add(c, have) != (void *)l->heap.last || !grow(l, next != NULL ? next : spot, size - have))
+	if (ptr_add(c, have) != (void *)l->heap.last ||
+	    !grow(l, next != NULL ? next : spot, size - have))
 		return NULL;
 	struct header *const grown = spot->next; /* elsewhere, if somebody moved the break */
 	return grown == chain_after(c) && c->size + grown->size >= size ? grown : NULL;

@@ -224,7 +224,8 @@ static struct list **lowest(struct list **at, struct list *const *heads, size_t 
 
 int mappings_walk(struct mappings *ms, uintptr_t from, uintptr_t to, dmm_visit *visit, void *arg)
 {
-	struct list *heads[1 + MAPPINGS_KEPT_BY_PAGES] = {&ms->live}, *at[1 + MAPPINGS_KEPT_BY_PAGES];
+	struct list *heads[1 + MAPPINGS_KEPT_BY_PAGES] = {&ms->live},
+	    *at[1 + MAPPINGS_KEPT_BY_PAGES];
 	const size_t count = ms->kept_count == 0 ? 1 : 1 + MAPPINGS_KEPT_BY_PAGES;
 	int r = 0;
 

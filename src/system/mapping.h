@@ -7,12 +7,12 @@
  *          | payload ...                   |
  *          +-------------------------------+  whole pages
  *
- * The kernel bounds the mappings of a process (vm.max_map_count, 65,530 unless set), and joins those
- * that touch: it is the holes between them that count.  At the bound munmap fails where it would cut
- * one in two, and then mmap and mprotect fail for everybody: node's compiler ends the program.  So
- * while more than MAPPINGS_MANY live, what is freed makes no hole but is kept, emptied, and taken
- * again first; likewise what munmap refuses.  Below half of that the kept ones are unmapped, and before a
- * mapping is refused, as many as make room for it.
+ * The kernel bounds the mappings of a process (vm.max_map_count, 65,530 unless set), and joins
+ * those that touch: it is the holes between them that count.  At the bound munmap fails where it
+ * would cut one in two, and then mmap and mprotect fail for everybody: node's compiler ends the
+ * program.  So while more than MAPPINGS_MANY live, what is freed makes no hole but is kept,
+ * emptied, and taken again first; likewise what munmap refuses.  Below half of that the kept ones
+ * are unmapped, and before a mapping is refused, as many as make room for it.
  *
  * Invariants, checked under these names by mappings_check():
  *   V1 aligned   a mapping begins on a page and has whole pages
@@ -72,8 +72,8 @@ static inline size_t mapping_usable(const struct mapping *m)
 }
 
 /* Ends the program unless p is the payload of a live mapping: a pointer that lies elsewhere in its
- * page, one of the last MAPPINGS_GONE that were freed, or a header that says otherwise.  What is not
- * mapped at all, and longer gone, is a segmentation fault. */
+ * page, one of the last MAPPINGS_GONE that were freed, or a header that says otherwise.  What is
+ * not mapped at all, and longer gone, is a segmentation fault. */
 struct mapping *mapping_to_free(const struct mappings *ms, const void *p);
 
 /* n bytes of payload, n <= DMM_SIZE_MAX.  NULL: no memory. */

@@ -67,7 +67,8 @@ static int minimal_walk(void *st, dmm_visit *visit, void *arg)
 	const struct minimal *const m = st;
 	int r = 0;
 
-	for (const struct header *h = m->heap.first; h != m->heap.last && r == 0; h = chain_after(h))
+	for (const struct header *h = m->heap.first; h != m->heap.last && r == 0;
+	    h = chain_after(h))
 		r = chain_visit(h, DMM_LIVE, "payload", visit, arg);
 	return r != 0 ? r : chain_visit_last(&m->heap, visit, arg);
 }

@@ -1,4 +1,5 @@
-/* page_table.c - linear probing; removal moves later entries up (Knuth, TAOCP 3, 6.4 algorithm R). */
+/* page_table.c - linear probing; removal moves later entries up (Knuth, TAOCP 3, 6.4 algorithm
+ * R). */
 #include "system/page_table.h"
 
 static uintptr_t page_of_key(uintptr_t key)
@@ -6,8 +7,8 @@ static uintptr_t page_of_key(uintptr_t key)
 	return round_down(key, SLOTS_PAGE);
 }
 
-/* Neighbouring pages go to neighbouring entries, and so never collide; each stretch of 16 MiB begins
- * somewhere else. */
+/* Neighbouring pages go to neighbouring entries, and so never collide; each stretch of 16 MiB
+ * begins somewhere else. */
 static size_t home(const struct page_table *t, uintptr_t page)
 {
 	const uintptr_t number = page / SLOTS_PAGE;
@@ -53,7 +54,8 @@ void page_remove(struct page_table *t, struct page_entry *e)
 {
 	size_t hole = (size_t)(e - t->entries);
 
-	for (size_t i = (hole + 1) & (t->cap - 1); t->entries[i].key != 0; i = (i + 1) & (t->cap - 1)) {
+	for (size_t i = (hole + 1) & (t->cap - 1); t->entries[i].key != 0;
+	    i = (i + 1) & (t->cap - 1)) {
 		const size_t want = home(t, page_of_key(t->entries[i].key));
 		if (((i - want) & (t->cap - 1)) >= ((i - hole) & (t->cap - 1))) {
 			t->entries[hole] = t->entries[i];

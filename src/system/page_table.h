@@ -3,8 +3,8 @@
  *   entry    | page address       | what    | marks, one bit a slot; of a run its extent |
  *              key, bits 12..63    bits 0..11
  *
- * Open addressing with linear probing, at most three quarters full; 24 bytes for each page of 4,096,
- * at worst 64 just after the table doubled: 1.6 %.
+ * Open addressing with linear probing, at most three quarters full; 24 bytes for each page of
+ * 4,096, at worst 64 just after the table doubled: 1.6 %.
  */
 #ifndef SYSTEM_PAGE_TABLE_H
 #define SYSTEM_PAGE_TABLE_H

@@ -71,9 +71,11 @@ void runs_begin(struct runs *r, const struct chunk_heap *h, struct chunk *c, siz
 {
 	struct run *const run = chunk_payload(h, c);
 	const size_t bit = runs_bit(h, run), size = round_up(n, MAX_ALIGN);
-	const size_t slots = (RUN_LEN - reuse_overhead(h->reuse) - round_up(sizeof *run, MAX_ALIGN)) / size;
+	const size_t slots = (RUN_LEN - reuse_overhead(h->reuse) - round_up(sizeof *run,
+	    MAX_ALIGN)) / size;
 
-	*run = (struct run){.size = (uint32_t)size, .slots = (uint16_t)slots, .unused = (uint16_t)slots};
+	*run = (struct run){.size = (uint32_t)size, .slots = (uint16_t)slots,
+	    .unused = (uint16_t)slots};
 	r->map[bit / 64] |= (uint64_t)1 << bit % 64;
 	r->count++;
 	list(r, run);
@@ -115,7 +117,8 @@ struct chunk *runs_give(struct runs *r, const struct chunk_heap *h, void *p)
 
 /* ---- looking inside */
 
-bool runs_walk(const struct runs *r, const struct chunk_heap *h, const struct chunk *c, dmm_visit *visit,
+bool runs_walk(const struct runs *r, const struct chunk_heap *h, const struct chunk *c,
+    dmm_visit *visit,
     void *arg, int *result)
 {
 	const struct run *const run = chunk_payload(h, c);
@@ -125,11 +128,14 @@ bool runs_walk(const struct runs *r, const struct chunk_heap *h, const struct ch
 		return false;
 	int w = piece(visit, arg, run, ptr_diff(slot_at(run, 0), run), DMM_META, "run", -1);
 	for (size_t i = 0; i < run->slots && w == 0; i++)
-		w = slot_live(run, i) ? piece(visit, arg, slot_at(run, i), run->size, DMM_LIVE, "payload", -1)
-		                      : piece(visit, arg, slot_at(run, i), run->size, DMM_FREE, "slot", bin);
+		w = slot_live(run, i) ? piece(visit, arg, slot_at(run, i), run->size, DMM_LIVE,
+		    "payload", -1)
+		                      : piece(visit, arg, slot_at(run, i), run->size, DMM_FREE,
+		                      "slot", bin);
 	if (w == 0)
 		w = piece(visit, arg, slot_at(run, run->slots),
-		    chunk_usable(h, c) - ptr_diff(slot_at(run, run->slots), run), DMM_PAD, "rest of a run", -1);
+		    chunk_usable(h, c) - ptr_diff(slot_at(run, run->slots), run), DMM_PAD,
+		    "rest of a run", -1);
 	*result = w;
 	return true;
 }
@@ -147,7 +153,8 @@ static bool check_run(const struct runs *r, const struct chunk_heap *h, const st
 	if (live + run->unused != run->slots || live == 0)
 		return fault(why, "R2 counted", run, run->unused, run->slots - live);
 	const struct run *const head = r->ring[run_class(run->size)], *at = head;
-	for (size_t i = 0; at != NULL && !listed && i < r->count && runs_hold(r, h, at); i++, at = at->next)
+	for (size_t i = 0; at != NULL && !listed && i < r->count && runs_hold(r, h, at); i++,
+	    at = at->next)
 		listed = at == run;
 	if (listed != (run->unused != 0))
 		return fault(why, "R3 listed", run, listed, run->unused != 0);
@@ -162,7 +169,8 @@ bool runs_check(const struct runs *r, const struct chunk_heap *h, struct dmm_fau
 		const struct run *const run = chunk_payload(h, c);
 		if (!is_aligned(run, RUN_LEN) || !runs_hold(r, h, run))
 			continue;
-		if (!chunk_live(c) || (c->head & (CHUNK_M | CHUNK_W)) != 0 || chunk_size(c) < RUN_LEN)
+		if (!chunk_live(c) || (c->head & (CHUNK_M | CHUNK_W)) != 0 ||
+		    chunk_size(c) < RUN_LEN)
 			return fault(why, "R1 mapped", run, c->head, RUN_LEN | CHUNK_L);
 		if (!check_run(r, h, run, why))
 			return false;
@@ -175,7 +183,8 @@ bool runs_check(const struct runs *r, const struct chunk_heap *h, struct dmm_fau
 
 void *runs_next_free(const struct runs *r, size_t class, const void *after)
 {
-	const struct run *run = after != NULL ? run_of(after) : class < RUN_CLASSES ? r->ring[class] : NULL;
+	const struct run *run = after != NULL ? run_of(after) : class < RUN_CLASSES ? r->ring[class]
+	    : NULL;
 	size_t i = after != NULL ? slot_index(run, after) + 1 : 0;
 
 	for (; run != NULL; i = 0) {

@@ -1,17 +1,20 @@
-/* run.h - tiny objects in headerless runs, a bit each: the appendix's segregated data inside bins (runs:N).
+/* run.h - tiny objects in headerless runs, a bit each: the appendix's segregated data inside bins
+ * (runs:N).
  *
  *              an address that RUN_LEN divides: free finds the run of an object by a mask
  *              v
  *  | chunk | L | links, class | bits 1101.. | 16 | 16 | 16 | 16 | .. | rest | chunk ... |
  *          `-- a live chunk of RUN_LEN bytes, to the heap one like others --`
  *
- *   a bit is 1 while its slot is the program's      class[k] ---> run <---> run     runs with a free slot
+ *   a bit is 1 while its slot is the program's      class[k] ---> run <---> run
+ *                                                   runs with a free slot
  *   map    | 0 | 1 | 1 | 0 | ...      the i-th RUN_LEN bytes of the heap hold a run
  *
- * A header costs nothing to an object of 8 bytes: payload and header make 16.  But one of 16 bytes then needs
- * 32.  So a run takes what a header would cost another granule: up to N bytes, with n % 16 in 9..15, or 0.
- * A class begins its first run when RUN_TRIAL objects of it have had chunks of their own; a run whose
- * slots are all free is a free chunk again.
+ * A header costs nothing to an object of 8 bytes: payload and header make 16.  But one of 16 bytes
+ * then needs
+ * 32.  So a run takes what a header would cost another granule: up to N bytes, with n % 16 in
+ * 9..15, or 0.  A class begins its first run when RUN_TRIAL objects of it have had chunks of their
+ * own; a run whose slots are all free is a free chunk again.
  *
  * Invariants, checked under these names by runs_check():
  *   R1 mapped    a bit of the map is set exactly for a run, a live chunk at a multiple of RUN_LEN
@@ -30,7 +33,8 @@ enum {
 	RUN_SIZE_MAX = 16 * RUN_CLASSES,
 	RUN_TRIAL = 16,               /* objects */
 	RUN_BITS = RUN_LEN / 16,
-	RUN_MAP_FIRST = 64,           /* words: 4,096 runs, 16 MiB of heap, before the map needs pages */
+	/* words: 4,096 runs, 16 MiB of heap, before the map needs pages */
+	RUN_MAP_FIRST = 64,
 };
 
 struct run {
@@ -102,18 +106,20 @@ bool runs_pay(struct runs *r, size_t n);
 /* The map in `bits` zeroed bits at `map` from now on. */
 void runs_move_map(struct runs *r, void *map, size_t bits);
 
-/* The live chunk c, RUN_LEN bytes or a little more, becomes a run for objects of n bytes; the map has its bit. */
+/* The live chunk c, RUN_LEN bytes or a little more, becomes a run for objects of n bytes; the
+ * map has its bit. */
 void runs_begin(struct runs *r, const struct chunk_heap *h, struct chunk *c, size_t n);
 
 /* A slot for n bytes where there is room. */
 void *runs_take(struct runs *r, size_t n);
 
-/* p, in a run, is free again; the chunk of its run if that was the last object, else NULL.  Ends the program
- * if p is no live slot. */
+/* p, in a run, is free again; the chunk of its run if that was the last object, else NULL.  Ends
+ * the program if p is no live slot. */
 struct chunk *runs_give(struct runs *r, const struct chunk_heap *h, void *p);
 
 /* Show the slots of c, if it is a run; false: it is not. */
-bool runs_walk(const struct runs *r, const struct chunk_heap *h, const struct chunk *c, dmm_visit *visit,
+bool runs_walk(const struct runs *r, const struct chunk_heap *h, const struct chunk *c,
+    dmm_visit *visit,
     void *arg, int *result);
 bool runs_check(const struct runs *r, const struct chunk_heap *h, struct dmm_fault *why);
 

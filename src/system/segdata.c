@@ -6,18 +6,18 @@
  *    +-------------------+------------+------------+------------+------------------------+------+
  *   bin[0] ---> 32 ---> 32 ---> 32     bin[2] ---> 128 ---> 128     links only in free slots
  *
- *   malloc(n)   take the first slot of the bin of n's class; an empty bin gets a fresh page.  What is
- *               larger than a page takes whole pages.  Never splits!
+ *   malloc(n)   take the first slot of the bin of n's class; an empty bin gets a fresh page.  What
+ *               is larger than a page takes whole pages.  Never splits!
  *   free(p)     examine address, infer page, infer bin, insert into that bin.  Never coalesces!
  *
  * Invariants, checked under these names: S1 class, S4 counted (segment.h), and
  *   S2 listed    every slot of a bin is a slot of a page of that class
  *   S3 once      no slot is listed twice
  *
- * No header, size, status bit or footer.  A page keeps its class for ever: one malloc(32) wastes the
- * rest of its page.  An object larger than a segment gets a segment of its own, unmapped on free.
- * Cannot see: a double free, a foreign pointer, an overrun: there is nothing beside the payload.  Only a
- * pointer into a page that is unused, or not the program's, is named.
+ * No header, size, status bit or footer.  A page keeps its class for ever: one malloc(32) wastes
+ * the rest of its page.  An object larger than a segment gets a segment of its own, unmapped on
+ * free.  Cannot see: a double free, a foreign pointer, an overrun: there is nothing beside the
+ * payload.  Only a pointer into a page that is unused, or not the program's, is named.
  */
 #include "system/systems.h"
 
@@ -77,7 +77,8 @@ static void segdata_free(void *st, void *p)
 	if (g->what[i] == UNUSED || g->what[i] >= CLASS_0 + SLOTS_CLASSES)
 		misuse_invalid_free(p);
 	struct slot **const bin = &s->bin[g->what[i] - CLASS_0], *const slot = p; /* infer bin */
-	slot->next = *bin;                                                        /* insert into that */
+	/* insert into that */
+	slot->next = *bin;
 	*bin = slot;
 }
 
@@ -86,7 +87,8 @@ static size_t segdata_usable(void *st, const void *p)
 	const struct segment *const g = segment_of(p);
 	const size_t i = segment_index(g, p);
 	(void)st;
-	return g->what[i] == RUN ? segment_run(g, i) * SLOTS_PAGE : slots_size(g->what[i] - CLASS_0);
+	return g->what[i] == RUN ? segment_run(g, i) * SLOTS_PAGE
+	    : slots_size(g->what[i] - CLASS_0);
 }
 
 /* In place while the class stays, or the number of pages; a run may also give up its last pages. */
@@ -103,7 +105,8 @@ static void *segdata_resize(void *st, void *p, size_t n)
 	if (n <= SLOTS_PAGE || (g->pages > PAGES && segment_pages(n) != g->pages - 1))
 		return NULL;
 	if (segment_pages(n) < have / SLOTS_PAGE)
-		segment_give(&s->segments, g, i + segment_pages(n), have / SLOTS_PAGE - segment_pages(n));
+		segment_give(&s->segments, g, i + segment_pages(n),
+		    have / SLOTS_PAGE - segment_pages(n));
 	return p;
 }
 
@@ -118,9 +121,11 @@ static int walk_segment(struct segment *g, dmm_visit *visit, void *arg)
 		count = what == RUN || g->pages > PAGES ? segment_run(g, i) : 1;
 		if (what == RUN || what == UNUSED)
 			r = piece(visit, arg, segment_page(g, i), count * SLOTS_PAGE,
-			    what == RUN ? DMM_LIVE : DMM_FREE, what == RUN ? "pages" : "unused page", -1);
+			    what == RUN ? DMM_LIVE : DMM_FREE,
+			    what == RUN ? "pages" : "unused page", -1);
 		else
-			r = slots_walk(&g->marks[i], segment_page(g, i), what - CLASS_0, visit, arg);
+			r = slots_walk(&g->marks[i], segment_page(g, i), what - CLASS_0, visit,
+			    arg);
 	}
 	return r;
 }
@@ -161,7 +166,8 @@ static int segdata_walk(void *st, dmm_visit *visit, void *arg)
 	int r = 0;
 
 	mark(s, &unused);
-	for (struct list *at = s->segments.all.next; at != &s->segments.all && r == 0; at = at->next)
+	for (struct list *at = s->segments.all.next; at != &s->segments.all && r == 0;
+	    at = at->next)
 		r = walk_segment(list_entry(at, struct segment, link), visit, arg);
 	return r;
 }
@@ -183,7 +189,8 @@ static void *segdata_next_free(void *st, int32_t bin, const void *after)
 const struct dmm_system system_segdata = {
     .abi = DMM_SYSTEM_ABI,
     .name = "segdata",
-    .doc = "each page holds one size: never splits, never merges, free infers the bin from the page",
+    .doc = "each page holds one size: never splits, never merges, free infers the bin from the "
+    "page",
     .traits = DMM_FREES | DMM_USES_MAP,
     .align = DMM_ALIGN_MIN,
     .state_size = sizeof(struct segdata),

@@ -19,7 +19,8 @@ void segments_close(struct segments *s)
 	segments_open(s, s->os);
 }
 
-/* In address order, as walk() tells them: a walk shall not change where the next page comes from. */
+/* In address order, as walk() tells them: a walk shall not change where the next page comes
+ * from. */
 static void insert(struct segments *s, struct segment *g)
 {
 	struct list *at = s->all.prev;

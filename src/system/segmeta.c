@@ -125,7 +125,8 @@ static struct page_entry *entry_of(const struct segmeta *s, const void *p)
 	struct page_entry *const e = page_find(&s->table, slots_page_of(p));
 	const size_t in_page = (uintptr_t)p & (SLOTS_PAGE - 1);
 
-	if (e == NULL || in_page % (page_what(e) == PAGE_RUN ? SLOTS_PAGE : slots_size(page_what(e))) != 0)
+	if (e == NULL || in_page % (page_what(e) == PAGE_RUN ? SLOTS_PAGE
+	    : slots_size(page_what(e))) != 0)
 		misuse_invalid_free(p);
 	return e;
 }
@@ -230,7 +231,8 @@ static int segmeta_walk(void *st, dmm_visit *visit, void *arg)
 
 	mark(s, &ignored);
 	extents_sort(&s->extents);
-	for (struct list *at = s->extents.all.next; at != &s->extents.all && r == 0; at = at->next) {
+	for (struct list *at = s->extents.all.next; at != &s->extents.all && r == 0;
+	    at = at->next) {
 		const struct extent *const e = list_entry(at, struct extent, link);
 		r = e->kind == EXTENT_AREA ? walk_area(s, e, visit, arg)
 		                           : piece(visit, arg, e->base, e->pages * SLOTS_PAGE,

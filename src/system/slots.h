@@ -3,7 +3,7 @@
  *   class      0   1   2    3    4    5     6     7
  *   bytes     32  64 128  256  512  1024  2048  4096        malloc(5) gives 32, malloc(100) 128
  *
- *   page   | in use | free --+ | in use | free, next: NULL |     a slot holds a link only while free
+ *   page   | in use | free --+ | in use | free, next: NULL |   a slot holds a link while free
  *                            +------------^
  *
  * Only forward links: whether a slot is free cannot be told from the slot.  walk and check mark the

@@ -21,7 +21,8 @@ static void some_work(struct ground *g, struct shadow *s, struct rng *r, int ope
 		else if (s->count > 0 && rng_below(r, 100) < 20)
 			sound = shadow_realloc(s, rng_below(r, s->count), 1 + rng_below(r, 2000));
 		else
-			sound = shadow_malloc(s, rng_below(r, rng_below(r, 20) == 0 ? 200000 : 500));
+			sound = shadow_malloc(s, rng_below(r,
+			    rng_below(r, 20) == 0 ? 200000 : 500));
 		if (!sound)
 			g->shadow.why = s->why;
 		SOUND(sound);

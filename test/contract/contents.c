@@ -95,7 +95,8 @@ CONTRACT(calloc_is_zero_where_old_contents_lie, 0)
 
 CONTRACT(calloc_refuses_products_that_overflow, 0)
 {
-	static const size_t pairs[][2] = {{SIZE_MAX, 2}, {2, SIZE_MAX}, {(size_t)1 << 32, (size_t)1 << 32},
+	static const size_t pairs[][2] = {{SIZE_MAX, 2}, {2, SIZE_MAX},
+	    {(size_t)1 << 32, (size_t)1 << 32},
 	    {((size_t)1 << 32) + 1, (size_t)1 << 32}, {SIZE_MAX / 2 + 1, 2}, {SIZE_MAX, SIZE_MAX},
 	    {DMM_SIZE_MAX / 2 + 1, 2}, {3, SIZE_MAX / 3 + 1}};
 	for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {

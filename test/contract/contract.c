@@ -1,7 +1,7 @@
 /* contract.c - every case on every ground of one system, as cmocka tests.
  *
  *      contract --system=NAME [--case=WORD] [--conf=KEY:VALUE,..]
- *      contract --system=NAME [--case=WORD] --pairwise     settings in which all pairs of values meet
+ *      contract --system=NAME [--case=WORD] --pairwise     all pairs of values of settings
  */
 #include "contract.h"
 
@@ -80,7 +80,8 @@ void ground_close(struct ground *g)
 	heap_close(g->heap);
 	shadow_close(&g->shadow);
 	g->opened = false;
-	if (g->kind == ON_ARENA && g->stage.stranger_count == 0 && !(g->sys->traits & DMM_SINGLETON))
+	if (g->kind == ON_ARENA && g->stage.stranger_count == 0 &&
+	    !(g->sys->traits & DMM_SINGLETON))
 		assert_int_equal(stage_owned(&g->stage), 0);
 }
 
@@ -137,11 +138,13 @@ static int run_all(const struct dmm_system *sys, const struct dmm_params *params
 				continue;
 			struct instance *const i = &instances[n];
 			*i = (struct instance){
-			    .ground = {.sys = sys, .params = params, .kind = (enum ground_kind)kind},
+			    .ground = {.sys = sys, .params = params,
+			    .kind = (enum ground_kind)kind},
 			    .contract = cases[c]};
 			snprintf(i->name, sizeof i->name, "%s on %s: %s", sys->name, grounds[kind],
 			    cases[c]->name);
-			tests[n++] = (struct CMUnitTest){i->name, run_instance, NULL, end_instance, i};
+			tests[n++] = (struct CMUnitTest){i->name, run_instance, NULL, end_instance,
+			    i};
 		}
 	return n == 0 ? EXIT_USAGE
 	              : _cmocka_run_group_tests(sys->name, tests, n, NULL, NULL) != 0;

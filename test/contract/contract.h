@@ -1,7 +1,8 @@
 /* contract.h - what every system must do, whatever its design: CONTRACT(name_is_a_sentence, needs).
  *
- * Each case runs on a fresh heap of every system, on os_arena and on os_linux, both behind os_fault.
- * `needs` are the traits that a case is about; a system without them skips it, and says so.
+ * Each case runs on a fresh heap of every system, on os_arena and on os_linux, both behind
+ * os_fault. `needs` are the traits that a case is about; a system without them skips it, and says
+ * so.
  */
 #ifndef TEST_CONTRACT_CONTRACT_H
 #define TEST_CONTRACT_CONTRACT_H

@@ -1,4 +1,5 @@
-/* damage.c - what the checker says of a damaged heap, what trim says of itself, and what realloc must not move. */
+/* damage.c - what the checker says of a damaged heap, what trim says of itself, and what realloc
+ * must not move. */
 #include <stdio.h>
 #include <string.h>
 
@@ -8,7 +9,8 @@
 
 enum { OBJECTS = 40 };
 
-/* One word is changed, and put back: does the checker see it?  It must then say which rule broke. */
+/* One word is changed, and put back: does the checker see it?  It must then say which rule
+ * broke. */
 static bool is_seen(struct ground *g, uint64_t *word, uint64_t to, char rule[64])
 {
 	const uint64_t was = *word;
@@ -33,7 +35,8 @@ CONTRACT(a_damaged_size_in_a_header_is_named, DMM_INBAND)
 		SOUND(shadow_malloc(&g->shadow, 1 + (size_t)i * 40));
 	for (size_t i = 0; i + 1 < OBJECTS; i++) {
 		uint64_t *const p = (uint64_t *)g->shadow.objects[i].p;
-		uint64_t *const head = p[-1] > 15 && p[-1] < 1 << 20 ? p - 1 : p - 2; /* whose size is in front */
+		/* whose size is in front */
+		uint64_t *const head = p[-1] > 15 && p[-1] < 1 << 20 ? p - 1 : p - 2;
 		assert_true(is_seen(g, head, (*head & 15) + 16, rule)); /* no chunk is so small */
 		assert_non_null(strpbrk(rule, "1234"));
 		assert_true(strstr(rule, "aligned") != NULL || strstr(rule, "mirrored") != NULL);
@@ -53,7 +56,8 @@ CONTRACT(a_link_that_leads_out_of_the_heap_is_not_followed, DMM_INBAND | DMM_FRE
 	uint64_t *const p = (uint64_t *)g->shadow.objects[OBJECTS / 2].p;
 	SOUND(shadow_free(&g->shadow, OBJECTS / 2));
 	if (g->sys->traits & DMM_USES_BRK) /* a mapping of its own is gone by now */
-		assert_true(is_seen(g, p - 1, 0x7000deadbee0, rule) || is_seen(g, p, 0x7000deadbee0, rule));
+		assert_true(is_seen(g, p - 1, 0x7000deadbee0, rule) ||
+		    is_seen(g, p, 0x7000deadbee0, rule));
 	ALL_SOUND();
 }
 

@@ -62,7 +62,8 @@ CONTRACT(a_double_free_of_a_large_object_ends_the_program, DMM_SEES_DOUBLE_FREE)
 	const int status = test_in_child(make, &m, said, sizeof said);
 
 	assert_true(WIFSIGNALED(status));
-	assert_true(WTERMSIG(status) == SIGABRT || (WTERMSIG(status) == SIGSEGV && said[0] == '\0'));
+	assert_true(WTERMSIG(status) == SIGABRT || (WTERMSIG(status) == SIGSEGV &&
+	    said[0] == '\0'));
 	heap_free(g->heap, m.p);
 }
 

@@ -1,4 +1,5 @@
-/* overrun.c - the lecture's example of the redundant footer: what footer:check says, word for word. */
+/* overrun.c - the lecture's example of the redundant footer: what footer:check says, word for
+ * word. */
 #include <stdio.h>
 #include <string.h>
 
@@ -62,12 +63,14 @@ CONTRACT(the_rain_in_spain_is_found_by_free_realloc_and_check, DMM_FREES)
 	assert_int_equal(heap_usable(g->heap, s), SPACE);
 	memcpy(kept, s, sizeof kept);
 	spoil(s, rain);
-	snprintf(said, sizeof said, "dmm: overflow: %p (%d bytes): at least %zu bytes beyond its end were written\n",
+	snprintf(said, sizeof said,
+	    "dmm: overflow: %p (%d bytes): at least %zu bytes beyond its end were written\n",
 	    (void *)s, SPACE, seen(g));
 	test_aborts_saying(free_it, (void *[]){g, s}, said);
 	test_aborts_saying(grow_it, (void *[]){g, s}, said);
 	if (!heap_check(g->heap, &why))
-		assert_true(strcmp(why.rule, "C2 footer") == 0 || strcmp(why.rule, "C1 aligned") == 0);
+		assert_true(strcmp(why.rule, "C2 footer") == 0 ||
+		    strcmp(why.rule, "C1 aligned") == 0);
 	else
 		fail_msg("the checker saw nothing");
 	memcpy(s, kept, sizeof kept); /* the next chunk's header as well */
@@ -85,7 +88,8 @@ CONTRACT(an_overrun_by_one_byte_is_found_and_no_more_is_claimed, DMM_FREES)
 	char *const s = heap_malloc(g->heap, SPACE);
 	const char was = s[SPACE];
 	((volatile char *)s)[SPACE] = (char)(was + 1);
-	snprintf(said, sizeof said, "dmm: overflow: %p (%d bytes): at least 1 byte beyond its end was written\n",
+	snprintf(said, sizeof said,
+	    "dmm: overflow: %p (%d bytes): at least 1 byte beyond its end was written\n",
 	    (void *)s, SPACE);
 	test_aborts_saying(free_it, (void *[]){g, s}, said);
 	assert_false(heap_check(g->heap, &why));
@@ -105,7 +109,8 @@ CONTRACT(an_overrun_is_found_and_its_caller_named_where_known, DMM_FREES)
 	((volatile char *)s)[SPACE] = (char)(was + 1);
 	where_format(place, sizeof place, (const char *)(uintptr_t)spoil + 1);
 	assert_non_null(strstr(place, "contract+0x"));
-	snprintf(wanted, sizeof wanted, "dmm: overflow: %p (%d bytes): at least 1 byte beyond its end was "
+	snprintf(wanted, sizeof wanted,
+	    "dmm: overflow: %p (%d bytes): at least 1 byte beyond its end was "
 	    "written; found in the call at %s\n", (void *)s, SPACE, place);
 	test_in_child(free_it_named, (void *[]){g, s}, said, sizeof said);
 	assert_string_equal(said, wanted);

@@ -8,7 +8,8 @@
 
 enum { CALLS_MAX = 20000 };
 
-/* Growth, reuse, large and over-aligned objects, giving back: everything that makes system calls. */
+/* Growth, reuse, large and over-aligned objects, giving back: everything that makes system
+ * calls. */
 static void work(struct ground *g)
 {
 	struct shadow *const s = &g->shadow;
@@ -154,7 +155,8 @@ CONTRACT(realloc_to_fewer_bytes_is_never_refused, 0)
 	f->fail_from = f->calls + 1;
 	for (size_t part = 2; part <= 64; part *= 2)
 		for (size_t i = 0; i < g->shadow.count; i++)
-			SOUND(shadow_realloc(&g->shadow, i, max_size(g->shadow.objects[i].n / part, 1)));
+			SOUND(shadow_realloc(&g->shadow, i,
+			    max_size(g->shadow.objects[i].n / part, 1)));
 	assert_int_equal(g->shadow.refused, 0);
 	f->fail_from = 0;
 	ALL_SOUND();

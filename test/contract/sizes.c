@@ -105,7 +105,8 @@ CONTRACT(a_bad_alignment_is_einval_and_changes_nothing, 0)
 
 CONTRACT(an_alignment_that_no_address_has_is_refused_with_enomem, 0)
 {
-	static const size_t sizes[] = {1, 4096, DMM_SIZE_MAX, DMM_SIZE_MAX - 1, DMM_SIZE_MAX - 15, DMM_SIZE_MAX - 16,
+	static const size_t sizes[] = {1, 4096, DMM_SIZE_MAX, DMM_SIZE_MAX - 1, DMM_SIZE_MAX - 15,
+	    DMM_SIZE_MAX - 16,
 	    DMM_SIZE_MAX - 32, DMM_SIZE_MAX - 4096, (size_t)1 << 62};
 
 	for (size_t align = (size_t)1 << 61; align != 0; align *= 2)
@@ -150,7 +151,8 @@ CONTRACT(neighbours_merge_so_that_a_large_object_fits_where_small_ones_were, DMM
 	const struct dmm_params *const p = g->params != NULL ? g->params : &g->sys->defaults;
 	/* from the threshold on it would get a mapping of its own, whatever has merged */
 	const size_t large = p->mmap_threshold == 0 ? SMALL / 2 * LEN
-	                                            : min_size(SMALL / 2 * LEN, p->mmap_threshold / 2);
+	                                            : min_size(SMALL / 2 * LEN,
+	                                            p->mmap_threshold / 2);
 
 	for (int order = 0; order < 3; order++) {
 		for (int i = 0; i < SMALL; i++)
@@ -158,7 +160,8 @@ CONTRACT(neighbours_merge_so_that_a_large_object_fits_where_small_ones_were, DMM
 		const size_t full = stage_owned(&g->stage);
 		while (g->shadow.count > 0)
 			SOUND(shadow_free(&g->shadow,
-			    order == 0 ? 0 : order == 1 ? g->shadow.count - 1 : g->shadow.count / 2));
+			    order == 0 ? 0 : order == 1 ? g->shadow.count - 1
+			    : g->shadow.count / 2));
 		SOUND(shadow_malloc(&g->shadow, large));
 		assert_true(stage_owned(&g->stage) <= full);
 		SOUND(shadow_free_all(&g->shadow));

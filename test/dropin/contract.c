@@ -7,7 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-static const size_t too_large[] = {(size_t)PTRDIFF_MAX + 1, SIZE_MAX, SIZE_MAX - 15, SIZE_MAX / 2 + 17};
+static const size_t too_large[] = {(size_t)PTRDIFF_MAX + 1, SIZE_MAX, SIZE_MAX - 15,
+    SIZE_MAX / 2 + 17};
 
 enum { TOO_LARGE = sizeof too_large / sizeof *too_large };
 
@@ -90,7 +91,8 @@ TEST(malloc_of_zero_is_unique_and_freeable)
 	void *p[COUNT];
 
 	for (int i = 0; i < COUNT; i++) {
-		p[i] = i % 3 == 0 ? malloc(opaque(0)) : i % 3 == 1 ? calloc(opaque(0), 8) : realloc(NULL, opaque(0));
+		p[i] = i % 3 == 0 ? malloc(opaque(0)) : i % 3 == 1 ? calloc(opaque(0), 8)
+		    : realloc(NULL, opaque(0));
 		if (traits & DMM_ZERO_IS_NULL) {
 			EXPECT(p[i] == NULL); /* as the slide of vm has it */
 			continue;
@@ -198,7 +200,8 @@ TEST(calloc_gives_zeroes_also_where_memory_was_used_before)
 
 TEST(calloc_refuses_a_product_that_overflows)
 {
-	static const size_t pairs[][2] = {{SIZE_MAX, 2}, {SIZE_MAX / 2 + 1, 2}, {(size_t)1 << 32, (size_t)1 << 32},
+	static const size_t pairs[][2] = {{SIZE_MAX, 2}, {SIZE_MAX / 2 + 1, 2},
+	    {(size_t)1 << 32, (size_t)1 << 32},
 	    {SIZE_MAX / 2, 1 + 1}, {3, SIZE_MAX / 2}};
 
 	for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {

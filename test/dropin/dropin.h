@@ -2,11 +2,11 @@
  *
  *   LD_PRELOAD=build/libdmm-list.so build/test/dropin_contract list [WORD]
  *
- * Every test runs in a child of its own, so that a system that never frees starts afresh and a crash
- * is one failure; the harness itself allocates nothing.  The name is compared with that of the
- * loaded system: a malloc that was not preloaded fails.  `slab` has no table, but its root.  The name
- * `-` stands for any malloc, glibc's for instance, to see that the tests ask for no more than the
- * standard does.
+ * Every test runs in a child of its own, so that a system that never frees starts afresh and a
+ * crash is one failure; the harness itself allocates nothing.  The name is compared with that of
+ * the loaded system: a malloc that was not preloaded fails.  `slab` has no table, but its root.
+ * The name `-` stands for any malloc, glibc's for instance, to see that the tests ask for no more
+ * than the standard does.
  */
 #ifndef DROPIN_DROPIN_H
 #define DROPIN_DROPIN_H
@@ -50,8 +50,8 @@ extern bool any_malloc;
 void fill(void *p, size_t n, unsigned seed);
 int is_filled(const void *p, size_t n, unsigned seed);
 
-/* From now on the process gets no more than so much: of address space or, if it has more already because its
- * malloc reserved some, of memory that it may write to. */
+/* From now on the process gets no more than so much: of address space or, if it has more already
+ * because its malloc reserved some, of memory that it may write to. */
 void limit_memory(size_t bytes);
 
 #ifdef __cplusplus

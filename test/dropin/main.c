@@ -47,7 +47,8 @@ int is_filled(const void *p, size_t n, unsigned seed)
 	return 1;
 }
 
-/* Kernels look at the second limit, when reserved addresses become writable, only while the first holds. */
+/* Kernels look at the second limit, when reserved addresses become writable, only while the
+ * first holds. */
 void limit_memory(size_t bytes)
 {
 	char text[64] = "";
@@ -108,7 +109,8 @@ int main(int argc, char **argv)
 	size_t ran = 0, failed = 0;
 
 	if (argc < 2 || !look_up(argv[1])) {
-		dprintf(STDERR_FILENO, "usage: LD_PRELOAD=libdmm-NAME.so %s NAME [WORD|!WORD]\n", argv[0]);
+		dprintf(STDERR_FILENO, "usage: LD_PRELOAD=libdmm-NAME.so %s NAME [WORD|!WORD]\n",
+		    argv[0]);
 		return 2;
 	}
 	for (size_t i = 0; i < count; i++) {

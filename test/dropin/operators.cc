@@ -54,10 +54,12 @@ TEST(each_of_the_8_news_pairs_with_each_delete_that_may_free_it)
 		::operator delete[](given(::operator new[](100, std::nothrow)), std::nothrow);
 		::operator delete(aligned(::operator new(100, wide)), wide);
 		::operator delete(aligned(::operator new(100, wide)), size_t(100), wide);
-		::operator delete(aligned(::operator new(100, wide, std::nothrow)), wide, std::nothrow);
+		::operator delete(aligned(::operator new(100, wide, std::nothrow)), wide,
+		    std::nothrow);
 		::operator delete[](aligned(::operator new[](100, wide)), wide);
 		::operator delete[](aligned(::operator new[](100, wide)), size_t(100), wide);
-		::operator delete[](aligned(::operator new[](100, wide, std::nothrow)), wide, std::nothrow);
+		::operator delete[](aligned(::operator new[](100, wide, std::nothrow)), wide,
+		    std::nothrow);
 	}
 }
 
@@ -80,7 +82,8 @@ TEST(without_memory_new_throws_bad_alloc)
 	EXPECT(throws_bad_alloc([] { ::operator delete(::operator new(too_large)); }));
 	EXPECT(throws_bad_alloc([] { ::operator delete[](::operator new[](too_large)); }));
 	EXPECT(throws_bad_alloc([] { ::operator delete(::operator new(too_large, wide), wide); }));
-	EXPECT(throws_bad_alloc([] { ::operator delete[](::operator new[](too_large, wide), wide); }));
+	EXPECT(throws_bad_alloc([] { ::operator delete[](::operator new[](too_large, wide), wide);
+	    }));
 	EXPECT(throws_bad_alloc([] { std::vector<char> v(too_large); }));
 }
 

@@ -1,4 +1,5 @@
-/* process.c - a malloc shares its process: with sbrk, limits, libraries that come and go, the end. */
+/* process.c - a malloc shares its process: with sbrk, limits, libraries that come and go, the
+ * end. */
 #include "dropin.h"
 
 #include <dlfcn.h>
@@ -25,7 +26,8 @@ TEST(foreign_sbrk_calls_are_survived)
 		fill(theirs[i], 1 + i * 131 % 3000, i + 7);
 		if (i % 3 == 2) {
 			free(ours[i - 1]);
-			fill(ours[i - 1] = malloc(1 + (i - 1) * 37 % 9000), 1 + (i - 1) * 37 % 9000, i - 1);
+			fill(ours[i - 1] = malloc(1 + (i - 1) * 37 % 9000), 1 + (i - 1) * 37 % 9000,
+			    i - 1);
 		}
 	}
 	for (unsigned i = 0; i < COUNT; i++) {
@@ -78,14 +80,15 @@ TEST(a_limit_set_while_running_gives_enomem_and_the_heap_goes_on)
 TEST(dlsym_dlopen_and_dlerror_work)
 {
 	EXPECT(dlsym(RTLD_DEFAULT, "there_is_no_such_name") == NULL);
-	EXPECT(strstr(dlerror(), "there_is_no_such_name") != NULL); /* its text is allocated inside dlsym */
+	EXPECT(strstr(dlerror(), "there_is_no_such_name") != NULL);
+	    /* its text is allocated inside dlsym */
 	EXPECT(dlopen("/no/such/library.so", RTLD_NOW) == NULL);
 	EXPECT(dlerror() != NULL);
 	EXPECT(dlsym(RTLD_NEXT, "malloc") != NULL);
 }
 
-/* PLUGIN is a C++ library: its static constructors and destructors allocate and free, and it throws.
- * This program is C: libstdc++ comes with the library and is not in our scope. */
+/* PLUGIN is a C++ library: its static constructors and destructors allocate and free, and it
+ * throws. This program is C: libstdc++ comes with the library and is not in our scope. */
 TEST(a_cxx_library_comes_and_goes)
 {
 	for (int round = 0; round < 20; round++) {
@@ -100,7 +103,7 @@ TEST(a_cxx_library_comes_and_goes)
 	}
 }
 
-/* ---- before main ----------------------------------------------------------------------------------- */
+/* ---- before main ----------------------------------------------------------------------------- */
 
 static char *from_constructor;
 
@@ -115,7 +118,7 @@ TEST(what_a_constructor_allocated_is_whole_and_freeable)
 	free(from_constructor);
 }
 
-/* ---- after main ------------------------------------------------------------------------------------- */
+/* ---- after main ------------------------------------------------------------------------------ */
 
 static char *left_to_exit, *left_to_destructor;
 
@@ -151,7 +154,8 @@ TEST(a_child_program_is_served_too)
 	const pid_t pid = fork();
 
 	if (pid == 0) {
-		execl("/bin/sh", "sh", "-c", "x=$(printf %05000d 7); [ ${#x} = 5000 ]", (char *)NULL);
+		execl("/bin/sh", "sh", "-c", "x=$(printf %05000d 7); [ ${#x} = 5000 ]",
+		    (char *)NULL);
 		_exit(127);
 	}
 	EXPECT(waitpid(pid, &status, 0) == pid && status == 0);

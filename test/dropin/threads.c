@@ -116,7 +116,7 @@ TEST(a_thousand_threads_come_and_go)
 	EXPECT(broken == 0);
 }
 
-/* ---- thread-specific data: destructors run when the thread is almost gone --------------------------- */
+/* ---- thread-specific data: destructors run when the thread is almost gone -------------------- */
 
 static pthread_key_t key;
 static atomic_uint destroyed;
@@ -146,14 +146,15 @@ TEST(destructors_of_thread_specific_data_allocate_and_free)
 	EXPECT(pthread_key_create(&key, destroy) == 0);
 	for (unsigned round = 0; round < 100; round++) {
 		for (uintptr_t i = 0; i < 4; i++)
-			EXPECT(pthread_create(&thread[i], NULL, with_specific, (void *)(i * 91 + round)) == 0);
+			EXPECT(pthread_create(&thread[i], NULL, with_specific,
+			    (void *)(i * 91 + round)) == 0);
 		for (int i = 0; i < 4; i++)
 			pthread_join(thread[i], NULL);
 	}
 	EXPECT(destroyed >= 400 && broken == 0);
 }
 
-/* ---- fork --------------------------------------------------------------------------------------------- */
+/* ---- fork ------------------------------------------------------------------------------------ */
 
 enum { STORM_FORKS = 60, CHILD_SECONDS = 20 };
 

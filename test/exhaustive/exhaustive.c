@@ -1,11 +1,11 @@
-/* exhaustive.c - every sequence of mallocs and frees up to a depth, small scope: four sizes, at most
- * four live objects, a heap of 4 KiB.
+/* exhaustive.c - every sequence of mallocs and frees up to a depth, small scope: four sizes, at
+ * most four live objects, a heap of 4 KiB.
  *
  *      exhaustive --system=NAME [--depth=8] [--conf=...]
  *
- * "Most faults show in small counterexamples" (Jackson's small scope hypothesis).  The tree of sequences
- * is walked depth first; going back restores the saved memory of heap, system and shadow.  After each
- * operation the system's checker, the walk and the contents of all objects are compared.
+ * "Most faults show in small counterexamples" (Jackson's small scope hypothesis).  The tree of
+ * sequences is walked depth first; going back restores the saved memory of heap, system and shadow.
+ * After each operation the system's checker, the walk and the contents of all objects are compared.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -101,7 +101,8 @@ static void search_from(unsigned at)
 /* Growth by little and a heap of one page, as far as the system can be told. */
 static void make_small(const struct dmm_system *sys, struct dmm_params *params)
 {
-	static const size_t chunks[SIZES] = {16, 48, 200, 1400}, pages[SIZES] = {16, 100, 3000, 9000};
+	static const size_t chunks[SIZES] = {16, 48, 200, 1400},
+	    pages[SIZES] = {16, 100, 3000, 9000};
 
 	memcpy(s.sizes, sys->options & DMM_OPT_GROW_MIN ? chunks : pages, sizeof s.sizes);
 	if (sys->options & DMM_OPT_GROW_MIN)
@@ -129,9 +130,11 @@ static int search(const struct dmm_system *sys, const char *conf)
 	flat_open(&s.os, base, SMALL_HEAP);
 	const int r = heap_open(&s.heap, sys, &params, &s.os.os);
 	if (r != 0)
-		lab_die(EXIT_OURS, "%s does not open on %d pages: %s", sys->name, FLAT_PAGES, strerror(-r));
+		lab_die(EXIT_OURS, "%s does not open on %d pages: %s", sys->name, FLAT_PAGES,
+		    strerror(-r));
 	search_from(0);
-	printf("%-8s depth %u: %" PRIu64 " sequences, %" PRIu64 " requests refused: sound\n", sys->name,
+	printf("%-8s depth %u: %" PRIu64 " sequences, %" PRIu64 " requests refused: sound\n",
+	    sys->name,
 	    s.depth, s.nodes, s.refused);
 	return EXIT_FINE;
 }
@@ -147,9 +150,11 @@ int main(int argc, char **argv)
 		else if (strncmp(argv[i], "--conf=", 7) == 0)
 			conf = argv[i] + 7;
 		else if (strncmp(argv[i], "--depth=", 8) == 0)
-			s.depth = (unsigned)min_size(option_count("depth", argv[i] + 8, 1), DEPTH_MAX);
+			s.depth = (unsigned)min_size(option_count("depth", argv[i] + 8, 1),
+			    DEPTH_MAX);
 		else
-			lab_die(EXIT_USAGE, "usage: exhaustive --system=NAME [--depth=N] [--conf=...]");
+			lab_die(EXIT_USAGE, "usage: exhaustive --system=NAME [--depth=N] "
+			    "[--conf=...]");
 	}
 	if (system == NULL)
 		lab_die(EXIT_USAGE, "usage: exhaustive --system=NAME [--depth=N] [--conf=...]");

@@ -40,7 +40,8 @@ static void *flat_map(void *ctx, size_t len, size_t align)
 {
 	struct flat_os *f = ctx;
 
-	for (unsigned page = 0; len <= FLAT_PAGES * FLAT_PAGE && page + len / FLAT_PAGE <= FLAT_PAGES; page++) {
+	for (unsigned page = 0; len <= FLAT_PAGES * FLAT_PAGE &&
+	    page + len / FLAT_PAGE <= FLAT_PAGES; page++) {
 		const uint32_t mask = pages_mask(page, len);
 		if ((f->now.mapped & mask) != 0 || !is_aligned(page_at(f, page), align))
 			continue;

@@ -1,5 +1,5 @@
-/* flat_os.h - an operating system of a few pages without a single system call, whose whole state can be
- * saved and put back: undo for exhaustive search.
+/* flat_os.h - an operating system of a few pages without a single system call, whose whole state
+ * can be saved and put back: undo for exhaustive search.
  *
  *   | heap section, FLAT_HEAP bytes | FLAT_PAGES pages for mappings |
  */

@@ -2,14 +2,14 @@
  *
  *      limits as|data|maps|threads [--keeps]
  *
- *   as      RLIMIT_AS, from before the program began  data   RLIMIT_DATA: no more private writable memory,
- *   maps    vm.max_map_count: every mapping there             which is what strict overcommit refuses, too
- *           can be is in use, so nothing can be split
+ *   as      RLIMIT_AS, from before the program began
+ *   data    RLIMIT_DATA: no more private writable memory, which strict overcommit refuses, too
+ *   maps    vm.max_map_count: every mapping there can be is in use, so nothing can be split
  *   threads no further thread: a malloc whose helper gives memory back has to do so otherwise
  *
- * At the limit, malloc answers with NULL and ENOMEM, and what was given keeps its bytes; free, realloc and
- * calloc go on; when half of it has been freed, there is room again; when the limit is lifted, all works.
- * --keeps: this malloc never reuses memory, so do not ask for room after free.
+ * At the limit, malloc answers with NULL and ENOMEM, and what was given keeps its bytes; free,
+ * realloc and calloc go on; when half of it has been freed, there is room again; when the limit is
+ * lifted, all works.  --keeps: this malloc never reuses memory, so do not ask for room after free.
  * Exit 0: so it was.  1: what was not.
  */
 #include <errno.h>
@@ -47,14 +47,16 @@ static uint64_t draw(uint64_t below)
 static void wrong(const char *what)
 {
 	static const char head[] = "limits: ";
-	if (write(2, head, sizeof head - 1) < 0 || write(2, what, strlen(what)) < 0 || write(2, "\n", 1) < 0)
+	if (write(2, head, sizeof head - 1) < 0 || write(2, what, strlen(what)) < 0 ||
+	    write(2, "\n", 1) < 0)
 		_exit(2);
 	_exit(1);
 }
 
 static size_t draw_size(void)
 {
-	return draw(64) == 0 ? draw((size_t)2 << 20) + 1 : draw(8) == 0 ? draw(40000) + 1 : draw(2000) + 1;
+	return draw(64) == 0 ? draw((size_t)2 << 20) + 1 : draw(8) == 0 ? draw(40000) + 1
+	    : draw(2000) + 1;
 }
 
 static void paint(size_t i)
@@ -176,7 +178,8 @@ static size_t statm(int field)
 	unsigned long v[7] = {0};
 	FILE *const f = fopen("/proc/self/statm", "re");
 
-	if (f == NULL || fscanf(f, "%lu %lu %lu %lu %lu %lu %lu", v, v + 1, v + 2, v + 3, v + 4, v + 5, v + 6) != 7)
+	if (f == NULL || fscanf(f, "%lu %lu %lu %lu %lu %lu %lu", v, v + 1, v + 2, v + 3, v + 4,
+	    v + 5, v + 6) != 7)
 		wrong("/proc/self/statm cannot be read");
 	fclose(f);
 	return v[field] * PAGE;
@@ -214,7 +217,8 @@ static void begin_again(char **argv)
 static void maps(bool keeps)
 {
 	const size_t len = (size_t)SPLITS * PAGE;
-	char *const p = mmap(NULL, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	char *const p = mmap(NULL, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+	    0);
 	size_t i = 0;
 
 	for (int k = 0; k < 2000; k++)
@@ -248,7 +252,8 @@ static void refuse_threads(void)
 	};
 	struct sock_fprog program = {sizeof calls / sizeof *calls, calls};
 
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
 		exit(77);
 }
 
@@ -292,7 +297,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: limits as|data|maps|threads [--keeps]\n");
 		return 2;
 	}
-	printf("limits: %s: %s\n", word, strcmp(word, "threads") == 0 ? "memory goes back all the same" :
+	printf("limits: %s: %s\n", word, strcmp(word, "threads") == 0
+	    ? "memory goes back all the same" :
 	    "NULL with ENOMEM at the limit, and memory again behind it");
 	return 0;
 }

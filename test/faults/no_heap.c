@@ -17,7 +17,8 @@ static void expect(int it, const char *what)
 	if (it)
 		return;
 	static const char head[] = "no_heap: ";
-	if (write(2, head, sizeof head - 1) < 0 || write(2, what, strlen(what)) < 0 || write(2, "\n", 1) < 0)
+	if (write(2, head, sizeof head - 1) < 0 || write(2, what, strlen(what)) < 0 ||
+	    write(2, "\n", 1) < 0)
 		_exit(2);
 	_exit(1);
 }
@@ -57,6 +58,7 @@ int main(void)
 		ask();
 		_exit(0);
 	}
-	expect(child > 0 && waitpid(child, &status, 0) == child && status == 0, "the same in a child");
+	expect(child > 0 && waitpid(child, &status, 0) == child && status == 0,
+	    "the same in a child");
 	return 0;
 }

@@ -9,13 +9,14 @@
  *      counts them; refuses by turning the call into none with -ENOMEM in the result register,
  *      brk into brk(0), which returns the old break as the kernel does when it refuses
  *
- * --by: count only calls made by code in files whose name holds a WORD (the return address lies within
- * the first words of the stack).  Children and threads count as well.
- * FILE gets one line: "calls C refused R exit E signal S hung H null N deep D waits W".  N = 1 if a signal
- * was a read or write through a null pointer by code that --by does not name: a program that did not look.
- * D = 1 if it was for want of stack: a program that calls itself without an end.  W = 1 if the program that
- * hung waited for a lock that such code does not hold.  With --nth, calls after the N-th are not counted.
- * Exit: the program's; 128 + its signal; 124 it was killed after S seconds; 2 usage; 127 it did not start.
+ * --by: count only calls made by code in files whose name holds a WORD (the return address lies
+ * within the first words of the stack).  Children and threads count as well.
+ * FILE gets one line: "calls C refused R exit E signal S hung H null N deep D waits W".  N = 1 if a
+ * signal was a read or write through a null pointer by code that --by does not name: a program that
+ * did not look.  D = 1 if it was for want of stack: a program that calls itself without an end.  W
+ * = 1 if the program that hung waited for a lock that such code does not hold.  With --nth, calls
+ * after the N-th are not counted.  Exit: the program's; 128 + its signal; 124 it was killed after S
+ * seconds; 2 usage; 127 it did not start.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -56,7 +57,8 @@ static struct {
 	bool null; /* the last SIGSEGV was somebody else's null pointer */
 	bool deep, waits;
 	pid_t known_pid;
-	struct range known[RANGES]; /* code of named files in that process, found before: no need to look again */
+	/* code of named files in that process, found before: no need to look again */
+	struct range known[RANGES];
 	size_t found;
 } r = {.seconds = 60};
 
@@ -103,7 +105,8 @@ static bool named(const char *path)
 	char words[256];
 
 	snprintf(words, sizeof words, "%s", r.by);
-	for (char *save, *word = strtok_r(words, ",", &save); word != NULL; word = strtok_r(NULL, ",", &save))
+	for (char *save, *word = strtok_r(words, ",", &save); word != NULL;
+	    word = strtok_r(NULL, ",", &save))
 		if (strstr(path, word) != NULL)
 			return true;
 	return false;
@@ -147,7 +150,8 @@ static bool any_in_named_code(pid_t pid, const uint64_t *words, size_t count)
 		struct range range;
 		char mode[8];
 		int at = 0;
-		if (sscanf(line, "%lx-%lx %7s %*s %*s %*s %n", &range.from, &range.to, mode, &at) < 3 ||
+		if (sscanf(line, "%lx-%lx %7s %*s %*s %*s %n", &range.from, &range.to, mode,
+		    &at) < 3 ||
 		    mode[2] != 'x')
 			continue;
 		found = any_within(range, words, count) && named(line + at);
@@ -169,13 +173,14 @@ static bool counts(pid_t pid, const struct user_regs_struct *regs)
 		return false;
 	if (r.by == NULL)
 		return true;
-	const struct iovec local = {stack, sizeof stack}, remote = {(void *)regs->rsp, sizeof stack};
+	const struct iovec local = {stack, sizeof stack},
+	    remote = {(void *)regs->rsp, sizeof stack};
 	const ssize_t got = process_vm_readv(pid, &local, 1, &remote, 1, 0);
 	return got > 0 && any_in_named_code(pid, stack, (size_t)got / 8);
 }
 
-/* Ask for the break instead of moving it; afterwards the argument is in its register again, since the
- * caller relies on what the kernel never changes. */
+/* Ask for the break instead of moving it; afterwards the argument is in its register again, since
+ * the caller relies on what the kernel never changes. */
 static void ask_for_break(pid_t pid, struct user_regs_struct regs)
 {
 	const unsigned long to = regs.rdi;
@@ -220,7 +225,8 @@ static void on_alarm(int signal)
 	r.late = 1;
 }
 
-/* Is it asleep for a lock, and not in code that --by names?  Who asked is the caller of syscall(), or of libc's. */
+/* Is it asleep for a lock, and not in code that --by names?  Who asked is the caller of
+ * syscall(), or of libc's. */
 static bool waits_elsewhere(pid_t pid)
 {
 	uint64_t stack[LOCK_WORDS], sp;
@@ -229,7 +235,8 @@ static bool waits_elsewhere(pid_t pid)
 
 	snprintf(path, sizeof path, "/proc/%d/syscall", (int)pid);
 	FILE *const f = fopen(path, "re");
-	const bool read = f != NULL && fscanf(f, "%lu %*s %*s %*s %*s %*s %*s %lx", &number, &sp) == 2;
+	const bool read = f != NULL && fscanf(f, "%lu %*s %*s %*s %*s %*s %*s %lx", &number,
+	    &sp) == 2;
 	if (f != NULL)
 		fclose(f);
 	const struct iovec local = {stack, sizeof stack}, remote = {(void *)sp, sizeof stack};
@@ -250,7 +257,8 @@ static void at_fault(pid_t pid)
 	struct user_regs_struct regs;
 	siginfo_t why;
 
-	if (ptrace(PTRACE_GETSIGINFO, pid, NULL, &why) != 0 || ptrace(PTRACE_GETREGS, pid, NULL, &regs) != 0)
+	if (ptrace(PTRACE_GETSIGINFO, pid, NULL, &why) != 0 ||
+	    ptrace(PTRACE_GETREGS, pid, NULL, &regs) != 0)
 		return;
 	const uint64_t at = regs.rip;
 	r.null = (uintptr_t)why.si_addr < 65536 && r.by != NULL && !any_in_named_code(pid, &at, 1);
@@ -298,8 +306,10 @@ static void tell(int status)
 
 	if (f == NULL)
 		return;
-	fprintf(f, "calls %lu refused %lu exit %d signal %d hung %d null %d deep %d waits %d\n", r.calls, r.refused,
-	    WIFEXITED(status) ? WEXITSTATUS(status) : -1, WIFSIGNALED(status) ? WTERMSIG(status) : 0,
+	fprintf(f, "calls %lu refused %lu exit %d signal %d hung %d null %d deep %d waits %d\n",
+	    r.calls, r.refused,
+	    WIFEXITED(status) ? WEXITSTATUS(status) : -1,
+	    WIFSIGNALED(status) ? WTERMSIG(status) : 0,
 	    r.late, r.null, r.deep, r.waits);
 	fclose(f);
 }
@@ -309,7 +319,8 @@ static char **parse(int argc, char **argv)
 	int i = 1;
 
 	for (; i < argc && strcmp(argv[i], "--") != 0; i++) {
-		const char *const value = strchr(argv[i], '=') != NULL ? strchr(argv[i], '=') + 1 : "";
+		const char *const value = strchr(argv[i], '=') != NULL ? strchr(argv[i], '=') + 1
+		    : "";
 		if (strncmp(argv[i], "--nth=", 6) == 0)
 			r.nth = strtoul(value, NULL, 10);
 		else if (strncmp(argv[i], "--from=", 7) == 0)
@@ -325,8 +336,8 @@ static char **parse(int argc, char **argv)
 	}
 	if (i + 1 < argc)
 		return argv + i + 1;
-	fprintf(stderr, "usage: refuse [--nth=N | --from=N] [--by=WORD,...] [--seconds=S] [--report=FILE] -- "
-		"PROGRAM ARG...\n");
+	fprintf(stderr, "usage: refuse [--nth=N | --from=N] [--by=WORD,...] [--seconds=S] "
+		"[--report=FILE] -- PROGRAM ARG...\n");
 	exit(2);
 }
 

@@ -1,11 +1,13 @@
-/* small_address_space.c - slab by every way into a program, in an address space, or private writable memory,
- * of 256 MiB.
+/* small_address_space.c - slab by every way into a program, in an address space, or private
+ * writable memory, of 256 MiB.
  *
- *      small_space as|data THREADS [LIBRARY]      LIBRARY: its malloc, found by dlsym; else the process's own
+ *      small_space as|data THREADS [LIBRARY]
  *
- * The limit is set, and the program then runs itself again, so that slab starts under it.  THREADS threads fill
- * what there is, until three requests in a row are refused, compare, free, and must get as much again;
- * together at least half of the limit.  Exit 0: so it was.
+ * LIBRARY: its malloc, found by dlsym; else the process's own.
+ *
+ * The limit is set, and the program then runs itself again, so that slab starts under it.  THREADS
+ * threads fill what there is, until three requests in a row are refused, compare, free, and must
+ * get as much again; together at least half of the limit.  Exit 0: so it was.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -133,7 +135,8 @@ int main(int argc, char **argv)
 			wrong("no thread");
 	for (size_t i = 0; i < threads; i++)
 		pthread_join(thread[i], NULL);
-	printf("ways: %s %zu threads: %zu MiB, then %zu MiB of 256\n", argv[1], threads, bytes[0] >> 20,
+	printf("ways: %s %zu threads: %zu MiB, then %zu MiB of 256\n", argv[1], threads,
+	    bytes[0] >> 20,
 	    bytes[1] >> 20);
 	if (bytes[0] < ENOUGH || bytes[1] < bytes[0] / 10 * 9)
 		wrong("less than half of the limit, or less than before");

@@ -1,14 +1,15 @@
-/* fuzz_ops.c - libFuzzer over operation streams: the bytes are the program, the shadow is the judge.
+/* fuzz_ops.c - libFuzzer over operation streams: the bytes are the program, the shadow is the
+ * judge.
  *
- * Three bytes an operation: what, and two of detail.  DMM_FUZZ_SYSTEM names the system.  The checker
- * and the walk run after every operation, so that the input which breaks a rule ends with the operation
- * that broke it.
+ * Three bytes an operation: what, and two of detail.  DMM_FUZZ_SYSTEM names the system.  The
+ * checker and the walk run after every operation, so that the input which breaks a rule ends with
+ * the operation that broke it.
  *
  * An operation may be told to meet one refused call; slab has more of the kind (fuzz_slab.h).
  *
- * On a system with DMM_THREADS two bits of an operation say by which of three threads it is done, one at
- * a time: so the input is the schedule, objects are freed by others than their owners, and threads end
- * and begin where the input says so.
+ * On a system with DMM_THREADS two bits of an operation say by which of three threads it is done,
+ * one at a time: so the input is the schedule, objects are freed by others than their owners, and
+ * threads end and begin where the input says so.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -33,7 +34,8 @@ static const struct dmm_system *sys;
 static bool is_slab;
 static uint64_t operations;
 
-/* AFL++ ends its targets by a signal: the file that DMM_FUZZ_COUNT names is then all that is left. */
+/* AFL++ ends its targets by a signal: the file that DMM_FUZZ_COUNT names is then all that is
+ * left. */
 static void count_up(void)
 {
 	static uint64_t told;
@@ -51,7 +53,8 @@ static void count_up(void)
 
 static void report(void)
 {
-	fprintf(stderr, "fuzz: %s: %" PRIu64 " operations without a broken rule\n", sys->name, operations);
+	fprintf(stderr, "fuzz: %s: %" PRIu64 " operations without a broken rule\n", sys->name,
+	    operations);
 }
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
@@ -82,7 +85,8 @@ static bool operate(struct stage *stage, struct shadow *s, const uint8_t op[3])
 	case 5:
 		if (op[1] < 16)
 			stage_stranger(stage, 16 * (1 + (size_t)op[2]));
-		return !is_slab || op[1] % 64 < 16 || fuzz_slab_operate(stage, s, op[1] % 64, op[2]);
+		return !is_slab || op[1] % 64 < 16 || fuzz_slab_operate(stage, s, op[1] % 64,
+		    op[2]);
 	default:
 		return s->count == 0 || shadow_free(s, i);
 	}
@@ -169,7 +173,8 @@ static bool survives(struct stage *stage, struct shadow *s, const uint8_t *data,
 		hand_end(&hands[i]);
 	if (!shadow_contents(s) || !shadow_free_all(s) || !shadow_check(s, owned(stage)))
 		return false;
-	s->why = (struct dmm_fault){.rule = "S9 strangers", .addr = (uintptr_t)stage_strangers_hurt(stage)};
+	s->why = (struct dmm_fault){.rule = "S9 strangers",
+	    .addr = (uintptr_t)stage_strangers_hurt(stage)};
 	return s->why.addr == 0;
 }
 
@@ -186,7 +191,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (heap_open(&heap, sys, NULL, stage.os) != 0 || !shadow_open(&s, &heap, LIVE_MAX))
 		abort();
 	if (!survives(&stage, &s, data, len)) {
-		fprintf(stderr, "fuzz: %s: broken rule '%s' at %#" PRIxPTR ": found %#" PRIx64 ", wanted %#" PRIx64
+		fprintf(stderr,
+		    "fuzz: %s: broken rule '%s' at %#" PRIxPTR ": found %#" PRIx64 ", wanted "
+		    "%#" PRIx64
 			"\n", sys->name, s.why.rule != NULL ? s.why.rule : "of none", s.why.addr,
 		    s.why.found, s.why.wanted);
 		abort();

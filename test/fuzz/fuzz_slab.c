@@ -36,9 +36,10 @@ const char *slab_settings_text(void)
 	return text;
 }
 
-/* ---- refused by kind ----------------------------------------------------------------------------- */
+/* ---- refused by kind ------------------------------------------------------------------------- */
 
-enum { PROTECT = 1, PURGE = 2, ADVISE = 4, MOVE = 8, MAP = 16, OPEN_UP = 32, MOVE_LOSES = 64, IN_CHUNK = 128 };
+enum { PROTECT = 1, PURGE = 2, ADVISE = 4, MOVE = 8, MAP = 16, OPEN_UP = 32, MOVE_LOSES = 64,
+    IN_CHUNK = 128 };
 static unsigned refused;
 static struct dmm_os below;
 
@@ -49,7 +50,8 @@ static void *some_map(void *ctx, size_t len, size_t align)
 
 static int some_protect(void *ctx, void *p, size_t len, enum dmm_protect how)
 {
-	const bool no = (refused & PROTECT) != 0 || (how == DMM_PROTECT_RW && (refused & OPEN_UP) != 0);
+	const bool no = (refused & PROTECT) != 0 || (how == DMM_PROTECT_RW &&
+	    (refused & OPEN_UP) != 0);
 	return no ? -ENOMEM : below.protect(ctx, p, len, how);
 }
 
@@ -85,8 +87,10 @@ void fuzz_slab_begin(struct stage *stage, const uint8_t *data, size_t len)
 {
 	struct dmm_os *const os = &stage->arena.os;
 
-	text = len >= 3 && data[0] == FUZZ_SETTINGS ? settings[data[1] % (sizeof settings / sizeof *settings)] : "";
-	refused = len >= 3 && data[0] == FUZZ_SETTINGS ? data[2] & ADVISE : 0; /* a kernel without guards */
+	text = len >= 3 && data[0] == FUZZ_SETTINGS
+	    ? settings[data[1] % (sizeof settings / sizeof *settings)] : "";
+	/* a kernel without guards */
+	refused = len >= 3 && data[0] == FUZZ_SETTINGS ? data[2] & ADVISE : 0;
 	class_count = 0; /* what the settings say of stacks goes into the table of classes */
 	below = *os;
 	os->map = some_map;
@@ -115,7 +119,7 @@ size_t fuzz_slab_owned(const struct stage *stage)
 	return hardening.on ? SIZE_MAX : stage_owned(stage);
 }
 
-/* ---- operations ----------------------------------------------------------------------------------- */
+/* ---- operations ------------------------------------------------------------------------------ */
 
 /* By slab itself, which clears only what needs it; looked at where shadow_paint() writes. */
 static bool calloc_clean(struct shadow *s, size_t n)
@@ -127,10 +131,12 @@ static bool calloc_clean(struct shadow *s, size_t n)
 		return true;
 	for (size_t at = 0; at < n; at += at % 4096 < 512 || at + 512 > n ? 1 : 4096 - at % 4096)
 		if (p[at] != 0) {
-			s->why = (struct dmm_fault){"S4 zeroed", (uintptr_t)p + at, (unsigned char)p[at], 0};
+			s->why = (struct dmm_fault){"S4 zeroed", (uintptr_t)p + at,
+			    (unsigned char)p[at], 0};
 			return false;
 		}
-	const struct shadow_object o = {.p = p, .n = n, .usable = heap_usable(s->heap, p), .tag = ++s->tag,
+	const struct shadow_object o = {.p = p, .n = n, .usable = heap_usable(s->heap, p),
+	    .tag = ++s->tag,
 	    .align = DMM_ALIGN_MIN};
 	if (!shadow_put(s, o))
 		return false;
@@ -167,7 +173,8 @@ bool fuzz_slab_operate(struct stage *stage, struct shadow *s, unsigned what, uns
 
 	switch (what / 4) {
 	case 4:
-		stage->fault.fail_from = detail % 4 == 0 ? 0 : stage->fault.calls + 1 + detail / 4 % 16;
+		stage->fault.fail_from = detail % 4 == 0 ? 0
+		    : stage->fault.calls + 1 + detail / 4 % 16;
 		return true;
 	case 5:
 		refused = detail;
@@ -183,12 +190,14 @@ bool fuzz_slab_operate(struct stage *stage, struct shadow *s, unsigned what, uns
 		return shadow_malloc(s, ((size_t)(detail + 1) << 14) - what % 4 * 1000);
 	case 10:
 	case 11:
-		return s->count == 0 || shadow_realloc(s, detail % s->count, (size_t)(what % 8 + 1) * 300000 + detail);
+		return s->count == 0 || shadow_realloc(s, detail % s->count,
+		    (size_t)(what % 8 + 1) * 300000 + detail);
 	case 12:
 	case 13:
 		return calloc_clean(s, ((size_t)(detail + 1) << 12) + what % 8 * 60000);
 	case 14:
-		return shadow_aligned(s, (size_t)1 << (12 + detail % 10), (size_t)(detail & 0xf0) << 8);
+		return shadow_aligned(s, (size_t)1 << (12 + detail % 10),
+		    (size_t)(detail & 0xf0) << 8);
 	default:
 		return what % 2 == 0 ? many(s, 1 + detail / 8, small[detail % 8])
 		                     : free_many(s, detail, 1 + detail / 4);

@@ -99,7 +99,8 @@ static void read_file(const uint8_t *data, size_t len)
 
 	set_file(data, len);
 	read_all(path, &e);
-	expect(e.text[0] == '\0' || strncmp(e.text, "offset ", 7) == 0, "an error without its offset", e.text);
+	expect(e.text[0] == '\0' || strncmp(e.text, "offset ", 7) == 0,
+	    "an error without its offset", e.text);
 }
 
 /* ---- recordings ----------------------------------------------------------------------------- */
@@ -138,12 +139,15 @@ static void sealed(const uint8_t *data, size_t len)
 }
 
 /* One block of events from the input; returns its length in the file. */
-static size_t pack_block(uint8_t *at, const uint8_t *payload, size_t len, uint32_t thread, uint32_t events)
+static size_t pack_block(uint8_t *at, const uint8_t *payload, size_t len, uint32_t thread,
+    uint32_t events)
 {
-	struct trace_block_head h = {.kind = TRACE_EVENTS, .raw_len = (uint32_t)len, .thread = thread,
+	struct trace_block_head h = {.kind = TRACE_EVENTS, .raw_len = (uint32_t)len,
+	    .thread = thread,
 	    .events = events, .first_tick = 1000, .last_tick = 1000};
 
-	h.packed_len = (uint32_t)ZSTD_compress(at + sizeof h, ZSTD_compressBound(len), payload, len, 1);
+	h.packed_len = (uint32_t)ZSTD_compress(at + sizeof h, ZSTD_compressBound(len), payload, len,
+	    1);
 	trace_block_seal(&h, at + sizeof h);
 	memcpy(at, &h, sizeof h);
 	return sizeof h + h.packed_len;

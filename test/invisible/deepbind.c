@@ -3,7 +3,8 @@
  *   LD_PRELOAD=build/libdmm-list.so build/test/deepbind dropped     the flag is dropped
  *   DMM_CONF=deepbind:1 ...         build/test/deepbind kept        the flag is kept
  *
- * Beside this program lie invisible/libdeepbind_opener.so and invisible/deep/libdeepbind_plugin.so. */
+ * Beside this program lie invisible/libdeepbind_opener.so and
+ * invisible/deep/libdeepbind_plugin.so. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
@@ -15,12 +16,12 @@
 
 #include "deepbind.h"
 
-#define EXPECT(cond)                                                                                  \
-	do {                                                                                          \
-		if (!(cond)) {                                                                        \
-			fprintf(stderr, "deepbind.c:%d: expected: %s\n", __LINE__, #cond);            \
-			exit(1);                                                                      \
-		}                                                                                     \
+#define EXPECT(cond) \
+	do { \
+		if (!(cond)) { \
+			fprintf(stderr, "deepbind.c:%d: expected: %s\n", __LINE__, #cond); \
+			exit(1); \
+		} \
 	} while (0)
 
 static const char plugin_name[] = "libdeepbind_plugin.so";
@@ -55,7 +56,8 @@ static const char *file_of(const void *code)
 
 static bool is_libc(void *plugin)
 {
-	const void *const free_there = CALL(const void *(*)(void), plugin, "plugin_address_of_free")();
+	const void *const free_there = CALL(const void *(*)(void), plugin,
+	    "plugin_address_of_free")();
 	return strstr(file_of(free_there), "/libc.so") != NULL;
 }
 
@@ -63,7 +65,8 @@ static bool is_libc(void *plugin)
 static void exchange(void *plugin)
 {
 	void *(*const their_malloc)(size_t) = CALL(void *(*)(size_t), plugin, "plugin_malloc");
-	void *(*const their_realloc)(void *, size_t) = CALL(void *(*)(void *, size_t), plugin, "plugin_realloc");
+	void *(*const their_realloc)(void *, size_t) = CALL(void *(*)(void *, size_t), plugin,
+	    "plugin_realloc");
 	void (*const their_free)(void *) = CALL(void (*)(void *), plugin, "plugin_free");
 
 	for (size_t n = 1; n < 1 << 20; n = n * 3 + 1) {
@@ -88,11 +91,13 @@ static void *opened(void *handle)
 static void check_callers(void)
 {
 	void *const opener = opened(dlopen(opener_path, RTLD_NOW));
-	void *(*const their_dlopen)(const char *, int) = CALL(void *(*)(const char *, int), opener, "opener_dlopen");
+	void *(*const their_dlopen)(const char *, int) = CALL(void *(*)(const char *, int), opener,
+	    "opener_dlopen");
 	void *(*const their_dlmopen)(long, const char *, int) =
 	    CALL(void *(*)(long, const char *, int), opener, "opener_dlmopen");
 
-	EXPECT(dlopen(plugin_name, RTLD_NOW) == NULL); /* this program has no RUNPATH that leads there */
+	/* this program has no RUNPATH that leads there */
+	EXPECT(dlopen(plugin_name, RTLD_NOW) == NULL);
 	const char *const why = dlerror();
 	EXPECT(why != NULL && strstr(why, plugin_name) != NULL);
 	EXPECT(dlerror() == NULL);
@@ -116,7 +121,8 @@ static void check_namespace(void)
 {
 	void *const plugin = opened(dlmopen(LM_ID_NEWLM, plugin_path, RTLD_NOW | RTLD_DEEPBIND));
 	EXPECT(is_libc(plugin));
-	CALL(void (*)(void *), plugin, "plugin_free")(CALL(void *(*)(size_t), plugin, "plugin_malloc")(100));
+	CALL(void (*)(void *), plugin, "plugin_free")(CALL(void *(*)(size_t), plugin,
+	    "plugin_malloc")(100));
 	dlclose(plugin);
 }
 
@@ -126,7 +132,8 @@ int main(int argc, char **argv)
 
 	find_libraries();
 	check_flag(opened(dlopen(plugin_path, RTLD_NOW | RTLD_DEEPBIND)), kept);
-	check_flag(opened(dlmopen(LM_ID_BASE, plugin_path, RTLD_LAZY | RTLD_LOCAL | RTLD_DEEPBIND)), kept);
+	check_flag(opened(dlmopen(LM_ID_BASE, plugin_path, RTLD_LAZY | RTLD_LOCAL | RTLD_DEEPBIND)),
+	    kept);
 	EXPECT(dlopen(NULL, RTLD_NOW) != NULL);
 	check_callers();
 	check_namespace();

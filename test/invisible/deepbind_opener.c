@@ -1,4 +1,5 @@
-/* deepbind_opener.c - a library whose RUNPATH alone leads to the plugin: only who calls dlopen tells. */
+/* deepbind_opener.c - a library whose RUNPATH alone leads to the plugin: only who calls dlopen
+ * tells. */
 #include <dlfcn.h>
 
 #include "deepbind.h"
@@ -6,7 +7,8 @@
 void *opener_dlopen(const char *file, int mode)
 {
 	void *const handle = dlopen(file, mode);
-	__asm__ volatile("" ::: "memory"); /* no sibling call: the return address is in this library */
+	__asm__ volatile("" ::: "memory");
+	    /* no sibling call: the return address is in this library */
 	return handle;
 }
 

@@ -2,7 +2,8 @@
  *
  *   LD_PRELOAD=libdmm.so filtered
  *
- * It allocates, frees and reallocates, small and large, falls to nothing and grows again, several times.
+ * It allocates, frees and reallocates, small and large, falls to nothing and grows again, several
+ * times.
  */
 #include <errno.h>
 #include <linux/filter.h>
@@ -37,19 +38,22 @@ static void fail(const char *what)
 
 static void filter(void)
 {
-	static const int allowed[] = {SYS_read, SYS_write, SYS_mmap, SYS_munmap, SYS_mremap, SYS_mprotect, SYS_madvise,
+	static const int allowed[] = {SYS_read, SYS_write, SYS_mmap, SYS_munmap, SYS_mremap,
+	    SYS_mprotect, SYS_madvise,
 	    SYS_brk, SYS_futex, SYS_getrandom, SYS_exit, SYS_exit_group};
 	enum { COUNT = sizeof allowed / sizeof *allowed };
 	struct sock_filter code[COUNT + 3];
 
-	code[0] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
+	code[0] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+	    offsetof(struct seccomp_data, nr));
 	for (int i = 0; i < COUNT; i++)
 		code[1 + i] = (struct sock_filter)BPF_JUMP(
 		    BPF_JMP | BPF_JEQ | BPF_K, (unsigned)allowed[i], (unsigned char)(COUNT - i), 0);
 	code[COUNT + 1] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
 	code[COUNT + 2] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
 	const struct sock_fprog program = {sizeof code / sizeof *code, code};
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
 		skip("seccomp");
 }
 

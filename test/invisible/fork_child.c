@@ -1,11 +1,12 @@
-/* fork_child.c - how many instructions a child of fork() runs until it ends, for a small and for a large heap.
+/* fork_child.c - how many instructions a child of fork() runs until it ends, for a small and for a
+ * large heap.
  *
  *   LD_PRELOAD=libdmm.so fork_child MIB_SMALL MIB_LARGE THREADS
  *
- * A traced program fills so many MiB with objects of 64 bytes, an equal part in each of its threads,
- * and forks.  The child calls _exit.  Its steps are counted from fork's system call on, up to STEPS_MAX.
- * Exits 1 when the large heap costs the child more than ALLOWED instructions beyond the small one, 77
- * where the system lets nothing be traced.
+ * A traced program fills so many MiB with objects of 64 bytes, an equal part in each of its
+ * threads, and forks.  The child calls _exit.  Its steps are counted from fork's system call on, up
+ * to STEPS_MAX.  Exits 1 when the large heap costs the child more than ALLOWED instructions beyond
+ * the small one, 77 where the system lets nothing be traced.
  */
 #include <pthread.h>
 #include <signal.h>
@@ -112,7 +113,8 @@ int main(int argc, char **argv)
 		return 2;
 	const long few = count_steps((size_t)atol(argv[1]), threads);
 	const long many = count_steps((size_t)atol(argv[2]), threads);
-	printf("a child of %u threads runs %ld instructions with %s MiB, %ld with %s MiB\n", threads + 1,
+	printf("a child of %u threads runs %ld instructions with %s MiB, %ld with %s MiB\n",
+	    threads + 1,
 	    few, argv[1], many, argv[2]);
 	return few == 0 || many > few + ALLOWED;
 }

@@ -2,7 +2,8 @@
  *
  *   LD_PRELOAD=libdmm.so DMM_CONF=purge_tick_ms:20000 helper QUESTION
  *
- *   alone    a program without threads has one task, while it frees and afterwards, and its memory is back
+ *   alone    a program without threads has one task, while it frees and afterwards, and its memory
+ *            is back
  *   none     with threads, where the setting helper:0 forbids it: nor then, and its memory is back
  *   refused  nor where the system refuses a thread
  *   bound    it has all CPUs that the process had, though who freed was bound to one
@@ -45,7 +46,8 @@ static void free_and_look(size_t tasks)
 	const double before = rss_mib();
 
 	for (int i = 0; i < 4; i++) {
-		come_and_go(MIB >> (3 - i)); /* each more than what was learned from the one before */
+		/* each more than what was learned from the one before */
+		come_and_go(MIB >> (3 - i));
 		if (count_tasks() != tasks)
 			wrong("there is a task that the program did not make");
 	}
@@ -65,7 +67,8 @@ static void refuse_threads(void)
 	};
 	const struct sock_fprog program = {sizeof code / sizeof *code, code};
 
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
 		skip("seccomp");
 }
 

@@ -2,8 +2,9 @@
  *
  *   LD_PRELOAD=libdmm.so DMM_CONF=purge_tick_ms:20000 namespaces alone|joined user|vm|setns|files
  *
- *   user, vm  unshare(CLONE_NEWUSER), unshare(CLONE_VM)    setns  into the user namespace of a child
- *   files     unshare(CLONE_FILES); then the last writing end of a pipe is closed: end of file, at once
+ *   user, vm  unshare(CLONE_NEWUSER), unshare(CLONE_VM), setns into a child's
+ *   files     unshare(CLONE_FILES); then the last writing end of a pipe is closed: end of file, at
+ *             once
  *   joined    the program had a thread, with a heap, while it freed, and has joined it
  *
  * Exits 77 where the kernel refuses for another reason.

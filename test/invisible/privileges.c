@@ -2,7 +2,8 @@
  *
  *   LD_PRELOAD=libdmm.so DMM_CONF=purge_tick_ms:20000 privileges alone|threads
  *
- * The setting makes a helper stay long enough to be looked at.  Exits 77 where the caller is not root.
+ * The setting makes a helper stay long enough to be looked at.  Exits 77 where the caller is not
+ * root.
  */
 #include <errno.h>
 #include <grp.h>

@@ -2,13 +2,15 @@
  *
  *   LD_PRELOAD=libdmm.so signal_fork none|joined|idle [FORKS]
  *
- *   none    the program never has a second thread: glibc promises that this works (its tst-mallocfork2)
+ *   none    the program never has a second thread: glibc promises that this works (its
+ *           tst-mallocfork2)
  *   joined  it had threads, which have ended
  *   idle    it has a thread that sleeps
  *
- * A process sends signals; main allocates and frees all the time.  The handler forks.  Every other child ends in the
- * handler; the rest return from it, so that the interrupted call goes on, allocate for a while, check all bytes, and
- * end.  Prints one line; exits 1 when a child hung (SIGALRM), crashed, or found an object changed.
+ * A process sends signals; main allocates and frees all the time.  The handler forks.  Every other
+ * child ends in the handler; the rest return from it, so that the interrupted call goes on,
+ * allocate for a while, check all bytes, and end.  Prints one line; exits 1 when a child hung
+ * (SIGALRM), crashed, or found an object changed.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -93,7 +95,8 @@ static size_t some_size(void)
 static int whole(size_t i)
 {
 	return object[i] == NULL || size[i] == 0 ||
-	    (object[i][0] == (unsigned char)i && object[i][size[i] - 1] == (unsigned char)(i + size[i]));
+	    (object[i][0] == (unsigned char)i && object[i][size[i] - 1] ==
+	    (unsigned char)(i + size[i]));
 }
 
 static void *allocate_once(void *arg)
@@ -109,7 +112,8 @@ static void end_child(void)
 	for (size_t i = 0; i < OBJECTS; i++)
 		if (!whole(i))
 			_exit(1);
-	if (pthread_create(&thread, NULL, allocate_once, NULL) != 0 || pthread_join(thread, NULL) != 0)
+	if (pthread_create(&thread, NULL, allocate_once, NULL) != 0 ||
+	    pthread_join(thread, NULL) != 0)
 		_exit(2);
 	_exit(0);
 }
@@ -198,12 +202,14 @@ int main(int argc, char **argv)
 	}
 	setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
 	wanted = argc > 2 ? strtoul(argv[2], NULL, 10) : 10000;
-	shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+	    0);
 	if (shared == MAP_FAILED || sigaction(SIGUSR1, &act, NULL) != 0)
 		return 2;
 	have_threads(argv[1]);
 	alarm(HANG_SECONDS + (unsigned)(wanted / 100)); /* a hang of the parent itself ends here */
-	let_through(false); /* with threads, glibc's fork holds a lock that a fork in the handler waits for */
+	/* with threads, glibc's fork holds a lock that a fork in the handler waits for */
+	let_through(false);
 	const pid_t sender = fork();
 	if (sender == 0)
 		send_signals(self);

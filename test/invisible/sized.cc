@@ -1,7 +1,8 @@
 // sized.cc - deletes and frees that name a size which is not the object's: `sized WHICH`.
 //
-// Each is undefined, each runs well with every malloc that ignores sizes, and each program that does it
-// has run for years.  The object must be gone afterwards: 1,000 times 64 KB fit into no small heap.
+// Each is undefined, each runs well with every malloc that ignores sizes, and each program that
+// does it has run for years.  The object must be gone afterwards: 1,000 times 64 KB fit into no
+// small heap.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -71,7 +72,8 @@ void free_with_sizes()
 void delete_with_another_alignment()
 {
 	for (int i = 0; i < ROUNDS; i++)
-		::operator delete(::operator new(sizeof(Wide) + 40000), sizeof(Wide), std::align_val_t(1 << 16));
+		::operator delete(::operator new(sizeof(Wide) + 40000), sizeof(Wide),
+		    std::align_val_t(1 << 16));
 }
 
 void of_another_thread()
@@ -98,7 +100,8 @@ const struct {
 	const char *name;
 	void (*run)();
 } cases[] = {{"base", delete_a_base}, {"array", delete_an_array}, {"free", free_with_sizes},
-    {"alignment", delete_with_another_alignment}, {"thread", of_another_thread}, {"correct", correct}};
+    {"alignment", delete_with_another_alignment}, {"thread", of_another_thread},
+        {"correct", correct}};
 
 } // namespace
 

@@ -12,8 +12,10 @@ int main(int argc, char **argv)
 		fprintf(stderr, "static_dlopen: %s\n", dlerror());
 		return 1;
 	}
-	void *(*const their_malloc)(size_t) = (void *(*)(size_t))(uintptr_t)dlsym(plugin, "plugin_malloc");
-	void (*const their_free)(void *) = (void (*)(void *))(uintptr_t)dlsym(plugin, "plugin_free");
+	void *(*const their_malloc)(size_t) = (void *(*)(size_t))(uintptr_t)dlsym(plugin,
+	    "plugin_malloc");
+	void (*const their_free)(void *) = (void (*)(void *))(uintptr_t)dlsym(plugin,
+	    "plugin_free");
 	void *volatile p = malloc(100);
 	their_free(their_malloc(100)); /* its own C library's */
 	free(p);

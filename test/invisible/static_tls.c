@@ -1,9 +1,10 @@
-/* static_tls.c - threads that allocate, in a program with TLS_KIB of static thread-local storage of its own.
+/* static_tls.c - threads that allocate, in a program with TLS_KIB of static thread-local storage of
+ * its own.
  *
  *   LD_PRELOAD=libdmm.so static_tls_150 MS
  *
- * Two threads allocate and free so much that a helper comes and goes; each has filled its thread-local
- * storage with a pattern, and finds it as it was.
+ * Two threads allocate and free so much that a helper comes and goes; each has filled its
+ * thread-local storage with a pattern, and finds it as it was.
  */
 #include <errno.h>
 #include <pthread.h>

@@ -13,7 +13,8 @@
 
 void wrong(const char *what)
 {
-	fprintf(stderr, "wrong: %s%s%s\n", what, errno != 0 ? ": " : "", errno != 0 ? strerror(errno) : "");
+	fprintf(stderr, "wrong: %s%s%s\n", what, errno != 0 ? ": " : "",
+	    errno != 0 ? strerror(errno) : "");
 	_exit(1);
 }
 

@@ -1,4 +1,5 @@
-/* tasks.h - for the small programs of this folder: a program that frees, and what /proc tells of its tasks. */
+/* tasks.h - for the small programs of this folder: a program that frees, and what /proc tells of
+ * its tasks. */
 #ifndef TEST_INVISIBLE_TASKS_H
 #define TEST_INVISIBLE_TASKS_H
 

@@ -1,6 +1,7 @@
 /* vast.c - objects as large as the address space allows, each in a mapping of its own.
  *
- *   vast sizes     what glibc gives under this kernel's overcommitment, and 16 TiB at least on 47 bits
+ *   vast sizes     what glibc gives under this kernel's overcommitment, and 16 TiB at least on 47
+ *                  bits
  *   vast moves     realloc moves pages, not bytes, and is one system call
  *   vast free|inside|resize   misuse: ends by a message
  *
@@ -51,7 +52,8 @@ static size_t from_malloc(size_t n, size_t count)
 		i++;
 	}
 	for (size_t k = 0; k < i; k++) {
-		expect(p[k][0] == (char)(k + 1) && p[k][n - 1] == (char)(k + 1), "each has its own bytes");
+		expect(p[k][0] == (char)(k + 1) && p[k][n - 1] == (char)(k + 1),
+		    "each has its own bytes");
 		expect(malloc_usable_size(p[k]) >= n, "all of it is usable");
 		free(p[k]);
 	}
@@ -67,7 +69,8 @@ static void sizes(void)
 	for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
 		const size_t n = asked[i].gib * GIB, kernel = from_kernel(n, asked[i].count);
 		const size_t got = from_malloc(n, asked[i].count);
-		fprintf(stderr, "vast: %zu x %zu GiB: %zu, the kernel gives %zu\n", asked[i].count, asked[i].gib,
+		fprintf(stderr, "vast: %zu x %zu GiB: %zu, the kernel gives %zu\n", asked[i].count,
+		    asked[i].gib,
 		    got, kernel);
 		expect(got >= kernel, "as much as the kernel gives");
 	}

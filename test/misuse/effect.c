@@ -84,7 +84,8 @@ static size_t kept(size_t n)
 		const struct heap *const h = r->heaps[HEAP_FIRST];
 		char *const stacks = (char *)(uintptr_t)h + HEAP_HEAD;
 		void **const top = h->owner->stack[cls].top;
-		void **const large = (void **)(stacks + CLASS_MAX * STACK_SMALL_BYTES + cls * STACK_BYTES) + 1;
+		void **const large = (void **)(stacks + CLASS_MAX * STACK_SMALL_BYTES + cls *
+		    STACK_BYTES) + 1;
 		void **const small = (void **)(stacks + cls * STACK_SMALL_BYTES) + 1;
 		most = max_size(most, (size_t)(top - (top < large ? small : large)));
 	}
@@ -153,7 +154,8 @@ int main(int argc, char **argv)
 		give(16, 48);
 		nanosleep(&(struct timespec){n / 1000, n % 1000 * 1000000L}, NULL);
 		printf("%.0f\n", proc_mib("/proc/self/status", "VmRSS:"));
-	} else if (strcmp(what, "again") == 0) { /* of n turns in which 48 of 64 MiB come and go, RSS after the last */
+	} else if (strcmp(what, "again") ==
+	    0) { /* of n turns in which 48 of 64 MiB come and go, RSS after the last */
 		take(64);
 		give(16, 48);
 		for (int i = 0; i < n; i++) {

@@ -2,8 +2,8 @@
  *
  *   DMM_CONF=guarded:1,guarded_every:1 LD_PRELOAD=libdmm.so guarded MISTAKE [BYTES]
  *
- * With a rate of 1 every object is a guarded one, until the pool is full.  guarded.py knows what has to be
- * said, and finds these functions by name in it.
+ * With a rate of 1 every object is a guarded one, until the pool is full.  guarded.py knows what
+ * has to be said, and finds these functions by name in it.
  */
 #include <malloc.h>
 #include <pthread.h>
@@ -75,7 +75,7 @@ static void elsewhere(void (*f)(void))
 	pthread_join(t, NULL);
 }
 
-/* ---- mistakes ---------------------------------------------------------------------------------- */
+/* ---- mistakes -------------------------------------------------------------------------------- */
 
 static void read_after_free(void)
 {
@@ -226,7 +226,7 @@ static void holds(void)
 		;
 }
 
-/* ---- what is none of ours ------------------------------------------------------------------------ */
+/* ---- what is none of ours -------------------------------------------------------------------- */
 
 static void null_pointer(void)
 {
@@ -247,7 +247,7 @@ static void not_canonical(void)
 	reads((const char *)0x4141414141414141);
 }
 
-/* ---- the program's own handlers ------------------------------------------------------------------- */
+/* ---- the program's own handlers -------------------------------------------------------------- */
 
 static sigjmp_buf back;
 
@@ -320,11 +320,15 @@ static const struct {
 	void (*run)(void);
 } mistakes[] = {
 #define MISTAKE(name) {#name, name}
-    MISTAKE(read_after_free), MISTAKE(write_after_free), MISTAKE(write_past_the_end), MISTAKE(read_past_the_end),
+    MISTAKE(read_after_free), MISTAKE(write_after_free), MISTAKE(write_past_the_end),
+    MISTAKE(read_past_the_end),
     MISTAKE(write_before_the_start), MISTAKE(slack), MISTAKE(rest_of_page), MISTAKE(before_in_page),
-    MISTAKE(slack_seen_by_realloc), MISTAKE(double_free), MISTAKE(free_inside), MISTAKE(free_a_guard),
-    MISTAKE(realloc_after_free), MISTAKE(usable_after_free), MISTAKE(sized_free), MISTAKE(use_after_realloc),
-    MISTAKE(across_threads), MISTAKE(in_child), MISTAKE(null_pointer), MISTAKE(sent), MISTAKE(not_canonical),
+    MISTAKE(slack_seen_by_realloc), MISTAKE(double_free), MISTAKE(free_inside),
+    MISTAKE(free_a_guard),
+    MISTAKE(realloc_after_free), MISTAKE(usable_after_free), MISTAKE(sized_free),
+    MISTAKE(use_after_realloc),
+    MISTAKE(across_threads), MISTAKE(in_child), MISTAKE(null_pointer), MISTAKE(sent),
+    MISTAKE(not_canonical),
     MISTAKE(handles_itself), MISTAKE(handles_itself_later),
     MISTAKE(tells_handler), MISTAKE(chains), MISTAKE(small_stack), MISTAKE(holds),
 };

@@ -42,7 +42,7 @@ static struct told {
 static char *witness[WITNESSES];
 static size_t witness_len[WITNESSES];
 
-/* ---- the vocabulary --------------------------------------------------------------------------- */
+/* ---- the vocabulary -------------------------------------------------------------------------- */
 
 static unsigned char byte_of(size_t i, size_t k)
 {
@@ -135,7 +135,8 @@ void churn(size_t n)
 	void *some[200];
 
 	for (int i = 0; i < 200; i++)
-		some[i] = malloc(sizes[i % SIZES] / 2 < n && n <= sizes[i % SIZES] * 2 ? n * 5 : sizes[i % SIZES]);
+		some[i] = malloc(sizes[i % SIZES] / 2 < n && n <= sizes[i % SIZES] * 2 ? n * 5
+		    : sizes[i % SIZES]);
 	for (int i = 0; i < 200; i++)
 		free(some[(i * 77) % 200]);
 }
@@ -168,7 +169,8 @@ char *on_stack(void)
 
 char *mapped(void)
 {
-	char *const page = mmap(NULL, 1 << 16, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *const page = mmap(NULL, 1 << 16, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+	    -1, 0);
 	return page != MAP_FAILED ? page + 4096 : NULL;
 }
 
@@ -178,7 +180,7 @@ void *hide(const void *any)
 	return at;
 }
 
-/* ---- the child --------------------------------------------------------------------------------- */
+/* ---- the child ------------------------------------------------------------------------------- */
 
 static const struct cell *now;
 static volatile int scene_made;
@@ -248,7 +250,7 @@ static void child(void)
 	_exit(aftermath_corrupt() ? EXIT_HARMED : 0);
 }
 
-/* ---- the verdict -------------------------------------------------------------------------------- */
+/* ---- the verdict ----------------------------------------------------------------------------- */
 
 struct result {
 	const char *outcome;
@@ -307,8 +309,8 @@ static size_t copy_number(char *to, const char *said, size_t at)
 	return len;
 }
 
-/* One form of a line: `@` is the bad address, `$` the usable size of its object; hardened, which gives no
- * byte more than was asked for, names the size of its slot. */
+/* One form of a line: `@` is the bad address, `$` the usable size of its object; hardened, which
+ * gives no byte more than was asked for, names the size of its slot. */
 static int fits(const char *said, const char *form, size_t len, int column)
 {
 	char line[SAID];
@@ -327,10 +329,12 @@ static int fits(const char *said, const char *form, size_t len, int column)
 	line[n++] = '\n';
 	if (strncmp(said, line, n) != 0)
 		return 0;
-	return said[n] == '\0' || strncmp(said + n, "  ", 2) == 0; /* of a guarded object, its stacks */
+	return said[n] == '\0' || strncmp(said + n, "  ", 2) == 0;
+	    /* of a guarded object, its stacks */
 }
 
-/* want: an outcome's name, "unseen" for whatever a mistake that nobody sees does, or forms of its exact
+/* want: an outcome's name, "unseen" for whatever a mistake that nobody sees does, or forms of its
+ * exact
  * line, separated by `|`. */
 static int expects(const char *want, const struct result *r, int column)
 {
@@ -366,14 +370,15 @@ static int judge(const struct cell *c, const struct result *r, int column)
 	return 1;
 }
 
-/* Where every object of up to 32 KiB is guarded: all that hardened catches is caught, by a guard's fault or a
- * call's line; but which one, the drawn side decides.  1: it is not. */
+/* Where every object of up to 32 KiB is guarded: all that hardened catches is caught, by a guard's
+ * fault or a call's line; but which one, the drawn side decides.  1: it is not. */
 static int judge_guarded(const struct cell *c, const struct result *r)
 {
 	const int caught = strcmp(r->outcome, "named") == 0 || strcmp(r->outcome, "stopped") == 0 ||
 	    strcmp(r->outcome, "refused") == 0;
 
-	if (caught || strcmp(c->want[1], "unseen") == 0 || c->n > 32768 || strstr(c->name, "given_out_between") != NULL)
+	if (caught || strcmp(c->want[1], "unseen") == 0 || c->n > 32768 ||
+	    strstr(c->name, "given_out_between") != NULL)
 		return 0;
 	printf("%s\n  wanted to be caught\n  found  %s\n", c->name, r->outcome);
 	return 1;
@@ -387,7 +392,8 @@ int main(int argc, char **argv)
 	size_t ran = 0, failed = 0, known = 0;
 
 	if (column < 0 && !guarded && strcmp(how, "list") != 0) {
-		fprintf(stderr, "usage: LD_PRELOAD=LIBRARY %s slab|hardened|guarded|list [WORD]\n", argv[0]);
+		fprintf(stderr, "usage: LD_PRELOAD=LIBRARY %s slab|hardened|guarded|list [WORD]\n",
+		    argv[0]);
 		return 2;
 	}
 	told = mmap(NULL, sizeof *told, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

@@ -22,7 +22,8 @@ enum { WITNESSES = 12, WANTS = 2 };
 struct cell {
 	const char *name;    /* operation/pointer/size/thread */
 	const char *group;   /* row of the published table */
-	const char *want[WANTS]; /* of slab by default, of its hardened preset; see matrix.c, expects() */
+	/* of slab by default, of its hardened preset; see matrix.c, expects() */
+	const char *want[WANTS];
 	const char *thread;  /* same, other, ended */
 	size_t n;
 	void (*scene)(void);

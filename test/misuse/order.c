@@ -1,4 +1,5 @@
-/* order.c - print where malloc puts 40 objects of a size, as distances from the first: for settings.py. */
+/* order.c - print where malloc puts 40 objects of a size, as distances from the first: for
+ * settings.py. */
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -1,16 +1,17 @@
-/* primitives.c - seven things that an attacker does with a program's mistake, on this process's malloc.
+/* primitives.c - seven things that an attacker does with a program's mistake, on this process's
+ * malloc.
  *
  *   LD_PRELOAD=libdmm.so primitives [--seeds=N] [--first=SEED] [--none] [WORD]
  *
- * Each seed makes a heap of random shape in a child, makes one mistake with random values, and goes on
- * allocating.  The attack has succeeded when afterwards
+ * Each seed makes a heap of random shape in a child, makes one mistake with random values, and goes
+ * on allocating.  The attack has succeeded when afterwards
  *   overlap   malloc gives out what overlaps a live object
  *   outside   or what is not of the heap: the attacker's own memory, or metadata
  *   landed    memory that nobody wrote to has changed: a write of the allocator, to a chosen place
  *   told      (primitive 6) a freed object holds an address that was not in it before
  *
- * stopped counts the runs that the malloc, or a fault, ended; the rest went on unharmed.  --none: exit 1
- * if any succeeded.  A failing seed is repeated by --first=SEED --seeds=1.
+ * stopped counts the runs that the malloc, or a fault, ended; the rest went on unharmed.  --none:
+ * exit 1 if any succeeded.  A failing seed is repeated by --first=SEED --seeds=1.
  */
 #include <dlfcn.h>
 #include <malloc.h>
@@ -50,7 +51,7 @@ static uint64_t next(void)
 	return state;
 }
 
-/* ---- watching ----------------------------------------------------------------------------------- */
+/* ---- watching -------------------------------------------------------------------------------- */
 
 static int overlaps(const char *a, size_t an, const char *b, size_t bn)
 {
@@ -62,10 +63,12 @@ static char *watched(char *p, size_t len)
 {
 	if (p == NULL)
 		return NULL;
-	if (overlaps(p, len, target, TARGET) || overlaps(p, len, __builtin_frame_address(0), 1 << 16))
+	if (overlaps(p, len, target, TARGET) || overlaps(p, len, __builtin_frame_address(0),
+	    1 << 16))
 		_exit(OUTSIDE);
 	if (slab != NULL && (uintptr_t)p - slab->base >= slab->units << UNIT_SHIFT &&
-	    (uintptr_t)p - (uintptr_t)slab->sampled_slots >= (size_t)slab->sampled_count * SAMPLED_SLOT)
+	    (uintptr_t)p - (uintptr_t)slab->sampled_slots >= (size_t)slab->sampled_count *
+	    SAMPLED_SLOT)
 		_exit(OUTSIDE);
 	for (int i = 0; i < live_count; i++)
 		if (overlaps(p, len, live[i].p, live[i].n))
@@ -103,11 +106,12 @@ static void compare_target(void)
 		_exit(LANDED);
 }
 
-/* ---- the scene ----------------------------------------------------------------------------------- */
+/* ---- the scene ------------------------------------------------------------------------------- */
 
 static size_t some_size(void)
 {
-	static const size_t sizes[] = {16, 24, 32, 48, 64, 100, 128, 200, 256, 400, 512, 1000, 1024, 2000};
+	static const size_t sizes[] = {16, 24, 32, 48, 64, 100, 128, 200, 256, 400, 512, 1000, 1024,
+	    2000};
 	return sizes[next() % (sizeof sizes / sizeof *sizes)];
 }
 
@@ -116,7 +120,8 @@ static void make_scene(void)
 	n = some_size();
 	/* Whatever a header could look like, is there to be taken for one. */
 	for (size_t i = 0; i < TARGET; i += 8) {
-		const uint64_t values[] = {(n + 31) / 16 * 16 | 1, n, 0, 1, (uintptr_t)target + 4096,
+		const uint64_t values[] = {(n + 31) / 16 * 16 | 1, n, 0, 1,
+		    (uintptr_t)target + 4096,
 		    n * 2 + 17, (uintptr_t)target + i - 32, 2 | n << 1};
 		const uint64_t value = values[next() % 8];
 		memcpy(target + i, &value, 8);
@@ -170,7 +175,7 @@ static void go_on(void)
 	}
 }
 
-/* ---- the seven ------------------------------------------------------------------------------------ */
+/* ---- the seven ------------------------------------------------------------------------------- */
 
 static void free_twice(void)
 {
@@ -181,7 +186,8 @@ static void free_twice(void)
 		if (next() % 2)
 			give(live[next() % (uint64_t)live_count].p);
 		else
-			take(some_size() + n * 2 + 64); /* not what would be given p: it must stay freed */
+			/* not what would be given p: it must stay freed */
+			take(some_size() + n * 2 + 64);
 	}
 	free(p);
 }
@@ -197,7 +203,8 @@ static void write_to_freed(void)
 
 static void free_forged(void)
 {
-	/* in the attacker's memory, or inside of a real object, behind a header of the attacker's */
+	/* in the attacker's memory, or inside of a real object, behind a header of the
+	 * attacker's */
 	char *const base = next() % 2 ? target + 4096 : take(4000);
 
 	write_evil(base, 512);
@@ -243,7 +250,8 @@ static void read_freed(void)
 		give(live[next() % (uint64_t)live_count].p);
 	memcpy(word, p, sizeof word);
 	for (int i = 0; i < WORDS; i++) {
-		const uintptr_t page = word[i] & ~(uintptr_t)4095, plain = word[i] ^ (uintptr_t)p >> 12;
+		const uintptr_t page = word[i] & ~(uintptr_t)4095,
+		    plain = word[i] ^ (uintptr_t)p >> 12;
 		unsigned char there;
 		if (word[i] == residue || word[i] < 65536)
 			continue;
@@ -280,7 +288,7 @@ static const struct {
 };
 enum { PRIMITIVES = sizeof primitive / sizeof *primitive };
 
-/* ---- running them ---------------------------------------------------------------------------------- */
+/* ---- running them ---------------------------------------------------------------------------- */
 
 static void child(unsigned which, uint64_t seed)
 {
@@ -324,7 +332,8 @@ static size_t run_all(unsigned which, uint64_t first, uint64_t seeds)
 			example = seed;
 	}
 	const size_t won = count[OVERLAP] + count[OUTSIDE] + count[LANDED] + count[TOLD];
-	printf("%s\t%lu\t%zu\t%zu\t%zu\t%zu\t%zu\t%zu\t%lu\n", primitive[which].name, (unsigned long)seeds,
+	printf("%s\t%lu\t%zu\t%zu\t%zu\t%zu\t%zu\t%zu\t%lu\n", primitive[which].name,
+	    (unsigned long)seeds,
 	    won, count[OVERLAP], count[OUTSIDE], count[LANDED], count[TOLD], count[STOPPED],
 	    (unsigned long)example);
 	return won;
@@ -347,7 +356,8 @@ int main(int argc, char **argv)
 		else if (argv[i][0] != '-')
 			word = argv[i];
 		else
-			return fprintf(stderr, "usage: %s [--seeds=N] [--first=SEED] [--none] [WORD]\n", argv[0]), 2;
+			return fprintf(stderr, "usage: %s [--seeds=N] [--first=SEED] [--none] "
+			    "[WORD]\n", argv[0]), 2;
 	}
 	slab = dlsym(RTLD_DEFAULT, "dmm_slab_root");
 	setvbuf(stdout, NULL, _IONBF, 0);

@@ -1,15 +1,18 @@
-/* races.c - two threads free one object at the same moment; then nobody may be given what another has.
+/* races.c - two threads free one object at the same moment; then nobody may be given what another
+ * has.
  *
  *   LD_PRELOAD=libdmm.so races [--trials=N] [--seed=N] [WAY]
  *
- * Each trial is a process of its own.  Its threads meet at a barrier, free the same object, meet again, and each
- * takes many objects of that size and writes its mark into them.  A trial ends in one of these ways:
+ * Each trial is a process of its own.  Its threads meet at a barrier, free the same object, meet
+ * again, and each takes many objects of that size and writes its mark into them.  A trial ends in
+ * one of these ways:
  *
  *   named     malloc ended the program with "double free"
  *   silent    nobody was given the object a second time
  *   twice     two callers were given one object, or a mark was overwritten: a fault of malloc
  *
- * Prints a line for each way and size; exits 1 if any trial ended in "twice", or in none of the three.
+ * Prints a line for each way and size; exits 1 if any trial ended in "twice", or in none of the
+ * three.
  */
 #include <errno.h>
 #include <malloc.h>
@@ -44,8 +47,10 @@ static const struct way ways[] = {
     {.name = "owner and another, alone in its slab", .alone = true},
     {.name = "owner and another, alone, a third trims", .alone = true, .trims = true},
     {.name = "two others, the owner has ended", .dead_owner = true},
-    {.name = "two others, the owner has ended, alone in its slab", .dead_owner = true, .alone = true},
-    {.name = "two others, the owner has ended, a third trims", .dead_owner = true, .alone = true, .trims = true},
+    {.name = "two others, the owner has ended, alone in its slab", .dead_owner = true,
+        .alone = true},
+    {.name = "two others, the owner has ended, a third trims", .dead_owner = true, .alone = true,
+        .trims = true},
     {.name = "two threads, a large object", .large = true},
 };
 
@@ -66,7 +71,8 @@ static uint64_t mixed(uint64_t x)
 	return x ^ x >> 29;
 }
 
-/* The n-th to come lets all go on; spinning, so that they leave within nanoseconds of each other. */
+/* The n-th to come lets all go on; spinning, so that they leave within nanoseconds of each
+ * other. */
 static void meet(unsigned n)
 {
 	atomic_fetch_add(&trial.arrived, 1);
@@ -115,7 +121,8 @@ static void *races(void *arg)
 
 	free(malloc(OTHER_SIZE)); /* has a heap, and no slab of the size */
 	if (who != 0)
-		atomic_store(&trial.other_has_heap, true); /* so that it does not take over the one of who ends */
+		/* so that it does not take over the one of who ends */
+		atomic_store(&trial.other_has_heap, true);
 	while (!atomic_load(&trial.allocated))
 		sched_yield();
 	meet(2);
@@ -237,7 +244,8 @@ static bool all_trials(const struct way *way, size_t size, unsigned long trials,
 		one(said, &tally);
 	}
 	close(said);
-	printf("races: %-52s %6zu bytes: %lu named, %lu silent, %lu given out twice", way->name, size, tally.named,
+	printf("races: %-52s %6zu bytes: %lu named, %lu silent, %lu given out twice", way->name,
+	    size, tally.named,
 	    tally.silent, tally.twice);
 	printf(tally.other != 0 ? ", %lu ended in another way\n" : "\n", tally.other);
 	fflush(stdout);
@@ -265,7 +273,8 @@ int main(int argc, char **argv)
 		if (strstr(ways[w].name, word) == NULL || (ways[w].sized && free_sized == NULL))
 			continue;
 		for (size_t i = 0; i < n; i++)
-			ok &= all_trials(&ways[w], (ways[w].large ? large : small)[i], trials, seed);
+			ok &= all_trials(&ways[w], (ways[w].large ? large : small)[i], trials,
+			    seed);
 	}
 	return !ok;
 }

@@ -1,13 +1,17 @@
-/* random_ops.c - random operations against a model, millions a second: for the numbers that only mass gives.
+/* random_ops.c - random operations against a model, millions a second: for the numbers that only
+ * mass gives.
  *
  *      rapid --system=NAME [--ops=N] [--threads=T] [--seed=N] [--ledger=FILE]
  *
- * dmm torture compares heap and shadow after each operation; this compares after each operation what that
- * one operation touched, in constant time, and the whole heap every CHECK_EVERY operations:
+ * dmm torture compares heap and shadow after each operation; this compares after each operation
+ * what that one operation touched, in constant time, and the whole heap every CHECK_EVERY
+ * operations:
  *
- *   claim    a bit for every 16 bytes of address space: who gets bytes that somebody has is caught (S2)
- *   paint    all usable bytes of small objects, ends and a word a page of large ones, are written when given
- *            and compared before the heap may touch them again (S3), zeroes before that (S4)
+ *   claim    a bit for every 16 bytes of address space: who gets bytes that somebody has is caught
+ *            (S2)
+ *   paint    all usable bytes of small objects, ends and a word a page of large ones, are written
+ *            when given and compared before the heap may touch them again (S3), zeroes before that
+ *            (S4)
  *   errno, alignment, usable size: S1, S5, S6; refusals of the system by number (one thread only)
  *
  * With threads, objects cross from thread to thread; threads end and start anew in every round.
@@ -62,7 +66,8 @@ void rapid_check_heap(void)
 	if (!t.ordered)
 		rapid_broken("S7 partition", NULL, t.sum, 0);
 	if (run.threads == 1 && t.sum + heap_own_bytes(&run.heap) != run.ram.owned)
-		rapid_broken("S7 partition", NULL, t.sum + heap_own_bytes(&run.heap), run.ram.owned);
+		rapid_broken("S7 partition", NULL, t.sum + heap_own_bytes(&run.heap),
+		    run.ram.owned);
 	if ((run.sys->traits & DMM_FREES) && t.live != rapid_live())
 		rapid_broken("S8 live", NULL, t.live, rapid_live());
 	run.checks++;
@@ -71,14 +76,16 @@ void rapid_check_heap(void)
 void rapid_broken(const char *rule, const void *at, uint64_t found, uint64_t wanted)
 {
 	fprintf(stderr, "rapid: %s: broken rule '%s' at %p: found %#" PRIx64 ", wanted %#" PRIx64
-		" (near operation %" PRIu64 ", %u threads, seed %" PRIu64 ")\n", run.sys->name, rule, at,
+		" (near operation %" PRIu64 ", %u threads, seed %" PRIu64 ")\n", run.sys->name,
+		    rule, at,
 	    found, wanted, rapid_done(), run.threads, run.seed);
 	_exit(EXIT_FAULT);
 }
 
 static void died(int signal)
 {
-	fprintf(stderr, "rapid: %s: died by signal %d near operation %" PRIu64 ", %u threads, seed %" PRIu64
+	fprintf(stderr, "rapid: %s: died by signal %d near operation %" PRIu64 ", %u threads, "
+	    "seed %" PRIu64
 		"\n", run.sys->name, signal, rapid_done(), run.threads, run.seed);
 	_exit(EXIT_FAULT);
 }
@@ -153,7 +160,8 @@ static void note(double seconds)
 	const uint64_t done = rapid_done();
 
 	printf("rapid: %-8s %12" PRIu64 " operations, %u threads, seed %" PRIu64 ", %" PRIu64
-	       " checks of the whole heap, %" PRIu64 " refused, %.2f M/s: sound\n", run.sys->name, done,
+	       " checks of the whole heap, %" PRIu64 " refused, %.2f M/s: sound\n", run.sys->name,
+	       done,
 	    run.threads, run.seed, run.checks, rapid_refused(), (double)done / seconds / 1e6);
 	FILE *const f = run.ledger != NULL ? fopen(run.ledger, "a") : NULL;
 	if (run.ledger != NULL && f == NULL)
@@ -182,7 +190,8 @@ static void parse(int argc, char **argv)
 		else if (strncmp(argv[i], "--ops=", 6) == 0)
 			run.ops = option_count("ops", argv[i] + 6, 1);
 		else if (strncmp(argv[i], "--threads=", 10) == 0)
-			run.threads = (unsigned)min_size(option_count("threads", argv[i] + 10, 1), RAPID_THREADS_MAX);
+			run.threads = (unsigned)min_size(option_count("threads", argv[i] + 10, 1),
+			    RAPID_THREADS_MAX);
 		else if (strncmp(argv[i], "--seed=", 7) == 0)
 			run.seed = option_count("seed", argv[i] + 7, 0);
 		else if (strncmp(argv[i], "--ledger=", 9) == 0)
@@ -191,8 +200,8 @@ static void parse(int argc, char **argv)
 			system = NULL, i = argc;
 	}
 	if (system == NULL)
-		lab_die(EXIT_USAGE, "usage: rapid --system=NAME [--ops=N] [--threads=1..%d] [--seed=N] "
-			"[--ledger=FILE]", RAPID_THREADS_MAX);
+		lab_die(EXIT_USAGE, "usage: rapid --system=NAME [--ops=N] [--threads=1..%d] "
+			"[--seed=N] [--ledger=FILE]", RAPID_THREADS_MAX);
 	run.sys = registry_choose(system);
 }
 

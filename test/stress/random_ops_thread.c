@@ -38,7 +38,8 @@ static uint64_t flip(_Atomic uint64_t *word, uint64_t mask, bool set)
 
 static void claim(const struct object *o, bool set)
 {
-	const size_t first = (uintptr_t)o->p / 16, last = ((uintptr_t)o->p + max_size(o->usable, 1) - 1) / 16;
+	const size_t first = (uintptr_t)o->p / 16,
+	    last = ((uintptr_t)o->p + max_size(o->usable, 1) - 1) / 16;
 
 	for (size_t word = first / 64; word <= last / 64; word++) {
 		const uint64_t from = word == first / 64 ? ~0ull << first % 64 : ~0ull;
@@ -56,7 +57,8 @@ static uint64_t word_of(const struct object *o, size_t at)
 	return (o->tag + at) * 0x9e3779b97f4a7c15u;
 }
 
-/* The next offset that carries a word; usable sizes need not be multiples of eight: the rest is bytes. */
+/* The next offset that carries a word; usable sizes need not be multiples of eight: the rest is
+ * bytes. */
 static size_t step(const struct object *o, size_t at)
 {
 	if (o->usable <= WHOLE || at + 8 < END || at + END >= o->usable)
@@ -89,7 +91,8 @@ static void compare(const struct object *o, const char *p, size_t limit)
 	}
 	for (; at < o->usable && at < limit; at++)
 		if (p[at] != (char)o->tag)
-			rapid_broken("S3 contents", p + at, (unsigned char)p[at], (unsigned char)o->tag);
+			rapid_broken("S3 contents", p + at, (unsigned char)p[at],
+			    (unsigned char)o->tag);
 }
 
 static void zeroed(const char *p, size_t n)
@@ -210,10 +213,12 @@ static void do_aligned(struct worker *w, size_t align, size_t n)
 /* What no heap can meet, and must refuse. */
 static void do_absurd(struct worker *w)
 {
-	const size_t n = DMM_SIZE_MAX - rng_below(&w->rng, 70000) + (rng_below(&w->rng, 2) != 0 ? 1u << 20 : 0);
+	const size_t n = DMM_SIZE_MAX - rng_below(&w->rng,
+	    70000) + (rng_below(&w->rng, 2) != 0 ? 1u << 20 : 0);
 
 	errno = NO_ERRNO;
-	void *const p = rng_below(&w->rng, 2) != 0 ? heap_malloc(&run.heap, n) : heap_calloc(&run.heap, n, 3);
+	void *const p = rng_below(&w->rng, 2) != 0 ? heap_malloc(&run.heap, n)
+	    : heap_calloc(&run.heap, n, 3);
 	if (p != NULL)
 		rapid_broken("S5 errno", p, n, 0);
 	refused(w, n);
@@ -303,9 +308,11 @@ void *rapid_work(void *arg)
 		if (w->phase_left == 0)
 			phase_draw(w);
 		w->phase_left--;
-		run.fault.fail_at = w->refusals && rng_below(&w->rng, 8) == 0 ? run.fault.calls + 1 : 0;
+		run.fault.fail_at = w->refusals && rng_below(&w->rng, 8) == 0 ? run.fault.calls + 1
+		    : 0;
 		operate(w);
-		atomic_store_explicit(&w->done, atomic_load_explicit(&w->done, memory_order_relaxed) + 1,
+		atomic_store_explicit(&w->done, atomic_load_explicit(&w->done,
+		    memory_order_relaxed) + 1,
 		    memory_order_relaxed);
 	}
 	if (run.threads == 1)

@@ -2,9 +2,9 @@
  *
  *      soak [--hours=H] [--threads=64] [--load=PERCENT] [--spell=SECONDS] [--seed=N]
  *
- * Runs on whatever malloc the process has: `dmm run --system=slab -- soak`.  Exit 1: bytes were lost, a
- * child failed or hung, or RSS grew by a percent an hour or more after the first hour (of a shorter run:
- * after its first third; then only lost bytes and children count, the slope is told).
+ * Runs on whatever malloc the process has: `dmm run --system=slab -- soak`.  Exit 1: bytes were
+ * lost, a child failed or hung, or RSS grew by a percent an hour or more after the first hour (of a
+ * shorter run: after its first third; then only lost bytes and children count, the slope is told).
  */
 #include "soak.h"
 
@@ -81,7 +81,8 @@ static bool all_cycles(struct sample *samples, size_t *count)
 	while (now() - start < soak.seconds && *count < SAMPLES_MAX) {
 		for (unsigned spell = 0; spell < SPELLS; spell++) {
 			atomic_store(&soak.spell, spell);
-			if (!spell_run(now() + (spell == SPELL_REST ? 2 * soak.spell_s : soak.spell_s)))
+			if (!spell_run(now() + (spell == SPELL_REST ? 2 * soak.spell_s
+			    : soak.spell_s)))
 				return false;
 			if (atomic_load(&soak.lost))
 				return false;
@@ -99,7 +100,8 @@ static int verdict(const struct sample *samples, size_t count)
 	const double after = binding ? 1 : hours / 3;
 	const double rss = slope_percent(samples, count, after, sample_rss);
 
-	printf("soak: after %.2f hours: RSS %+.3f %%, mappings %+.3f %%, live %+.3f %% an hour (from %.2f h on, %s)\n",
+	printf("soak: after %.2f hours: RSS %+.3f %%, mappings %+.3f %%, live %+.3f %% an hour "
+	    "(from %.2f h on, %s)\n",
 	    hours, rss, slope_percent(samples, count, after, sample_maps),
 	    slope_percent(samples, count, after, sample_live), after,
 	    binding ? "limit 1 %" : "too short to judge by");
@@ -122,8 +124,9 @@ static void parse(int argc, char **argv)
 		else if (strncmp(argv[i], "--seed=", 7) == 0 && x >= 0)
 			soak.seed = strtoull(value + 1, NULL, 10);
 		else {
-			fprintf(stderr, "usage: soak [--hours=H] [--threads=1..%d] [--load=PERCENT] "
-				"[--spell=SECONDS] [--seed=N]\n", SOAK_THREADS_MAX);
+			fprintf(stderr, "usage: soak [--hours=H] [--threads=1..%d] "
+				"[--load=PERCENT] [--spell=SECONDS] [--seed=N]\n",
+				    SOAK_THREADS_MAX);
 			exit(2);
 		}
 	}
@@ -135,9 +138,11 @@ int main(int argc, char **argv)
 	size_t count = 0;
 
 	parse(argc, argv);
-	printf("soak: %u threads, %.2f hours, seed %" PRIu64 "; a row at the end of every rest\n", soak.threads,
+	printf("soak: %u threads, %.2f hours, seed %" PRIu64 "; a row at the end of every rest\n",
+	    soak.threads,
 	    soak.seconds / 3600, soak.seed);
-	printf("   hours   live MiB    RSS MiB RSS/live    maps     operations  threads    forks\n");
+	printf("   hours   live MiB    RSS MiB RSS/live    maps     operations  threads    "
+	    "forks\n");
 	fflush(stdout);
 	if (!soak_begin()) {
 		fprintf(stderr, "soak: no %u threads to be had\n", soak.threads);
@@ -145,7 +150,8 @@ int main(int argc, char **argv)
 	}
 	const bool fine = all_cycles(samples, &count);
 	if (!fine) {
-		printf("soak: FAULT: %s\n", atomic_load(&soak.lost) ? "an object's bytes were changed"
+		printf("soak: FAULT: %s\n", atomic_load(&soak.lost)
+		    ? "an object's bytes were changed"
 		                                                     : "a child failed");
 		fflush(stdout);
 		_exit(1);

@@ -1,10 +1,11 @@
 /* soak.h - hours of a load that shifts its shape, and what the process grew by meanwhile.
  *
  *   cycle    | spell | spell | ... | churn of threads | rest |    the same row again and again
- *   sample                                                 ^      RSS, mappings, live bytes: now comparable
+ *   sample                                                 ^      RSS, mappings, live bytes
  *
- * A spell is one mix of sizes and lifetimes.  In the rest every thread gives all back but its plateau,
- * whose members were chosen by chance among what the spells left: so fragmentation may build up.
+ * A spell is one mix of sizes and lifetimes.  In the rest every thread gives all back but its
+ * plateau, whose members were chosen by chance among what the spells left: so fragmentation may
+ * build up.
  */
 #ifndef TEST_SOAK_SOAK_H
 #define TEST_SOAK_SOAK_H
@@ -30,7 +31,8 @@ enum spell {
 };
 
 struct soak {
-	unsigned threads, load; /* load: percent of one CPU for all together; 0: as fast as it goes */
+	/* load: percent of one CPU for all together; 0: as fast as it goes */
+	unsigned threads, load;
 	double seconds, spell_s;
 	size_t plateau;         /* bytes that each thread keeps in the rest */
 	uint64_t seed;
@@ -56,7 +58,8 @@ struct sample {
 };
 struct sample sample_take(double seconds);
 /* Least squares over samples from `after` hours on: percent of the mean that it grows an hour. */
-double slope_percent(const struct sample *s, size_t count, double after, double (*what)(const struct sample *));
+double slope_percent(const struct sample *s, size_t count, double after,
+    double (*what)(const struct sample *));
 double sample_rss(const struct sample *s);
 double sample_maps(const struct sample *s);
 double sample_live(const struct sample *s);

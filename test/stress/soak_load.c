@@ -156,7 +156,8 @@ static size_t target_of(enum spell spell)
 static void operate(struct worker *w, enum spell spell)
 {
 	const bool above = w->live > target_of(spell);
-	const bool give = w->count == 0 || (w->count < OBJECTS && rng_below(&w->rng, 4) < (above ? 1 : 3));
+	const bool give = w->count == 0 || (w->count < OBJECTS &&
+	    rng_below(&w->rng, 4) < (above ? 1 : 3));
 
 	if (spell == SPELL_HAND && rng_below(&w->rng, 4) == 0)
 		hand_over(w);
@@ -183,7 +184,8 @@ static void pause_for(double used)
 	if (soak.load == 0)
 		return;
 	const double all = used * soak.threads * 100 / soak.load, s = all < 1 ? all : 1;
-	const struct timespec t = {.tv_sec = (time_t)s, .tv_nsec = (long)((s - (double)(time_t)s) * 1e9)};
+	const struct timespec t = {.tv_sec = (time_t)s,
+	    .tv_nsec = (long)((s - (double)(time_t)s) * 1e9)};
 	nanosleep(&t, NULL);
 }
 

@@ -56,7 +56,8 @@ double sample_live(const struct sample *s)
 	return (double)s->live;
 }
 
-double slope_percent(const struct sample *s, size_t count, double after, double (*what)(const struct sample *))
+double slope_percent(const struct sample *s, size_t count, double after,
+    double (*what)(const struct sample *))
 {
 	double n = 0, x = 0, y = 0, xx = 0, xy = 0;
 

@@ -1,4 +1,5 @@
-/* storms.c - what shakes a malloc that shares its process with forks, threads, libraries and signals.
+/* storms.c - what shakes a malloc that shares its process with forks, threads, libraries and
+ * signals.
  *
  *   LD_PRELOAD=libdmm.so storms NAME [COUNT]
  *
@@ -6,7 +7,8 @@
  *   first    COUNT threads whose first call of malloc races with a fork
  *   atfork   COUNT forks with handlers that allocate, and fork themselves
  *   threads  COUNT threads that come and go, 32 at a time, and free each other's objects
- *   dlopen   COUNT times dlopen and dlclose of a library whose constructors and destructors allocate
+ *   dlopen   COUNT times dlopen and dlclose of a library whose constructors and destructors
+ *            allocate
  *   tls      COUNT threads that allocate in their TLS destructors, four rounds deep
  *   statics  objects of static constructors, freed by destructors and at exit
  *   signals  COUNT seconds of signals every 100 us into threads that allocate
@@ -49,7 +51,7 @@ static uint64_t next(uint64_t *state)
 	return *state;
 }
 
-/* ---- objects that can tell whether they are whole -------------------------------------------------- */
+/* ---- objects that can tell whether they are whole -------------------------------------------- */
 
 static unsigned char byte_of(const struct object *o, size_t i)
 {
@@ -121,7 +123,7 @@ static pthread_t start(void *(*run)(void *), void *arg)
 	return thread;
 }
 
-/* ---- fork ------------------------------------------------------------------------------------------ */
+/* ---- fork ------------------------------------------------------------------------------------ */
 
 static void in_child(uint64_t seed)
 {
@@ -239,7 +241,7 @@ static void atfork_storm(void)
 		pthread_join(thread[i], NULL);
 }
 
-/* ---- threads, libraries, destructors --------------------------------------------------------------- */
+/* ---- threads, libraries, destructors --------------------------------------------------------- */
 
 static void threads_storm(void)
 {
@@ -322,11 +324,12 @@ static void tls_storm(void)
 		for (int i = 0; i < 4; i++)
 			pthread_join(thread[i], NULL);
 	}
-	if (atomic_load(&deepest) != (count + 3) / 4 * 4 * 8) /* every key of every thread, four deep */
+	/* every key of every thread, four deep */
+	if (atomic_load(&deepest) != (count + 3) / 4 * 4 * 8)
 		atomic_fetch_add(&faults, 1);
 }
 
-/* ---- before and after main -------------------------------------------------------------------------- */
+/* ---- before and after main ------------------------------------------------------------------- */
 
 enum { STATICS = 500 };
 static struct object *before_main[STATICS];
@@ -367,11 +370,12 @@ static void statics_storm(void)
 	atomic_store(&statics_wanted, true);
 }
 
-/* ---- signals ----------------------------------------------------------------------------------------- */
+/* ---- signals --------------------------------------------------------------------------------- */
 
 static atomic_ulong signals;
 
-/* Interrupts malloc anywhere, stays for a while, lets others run, changes errno: and allocates nothing. */
+/* Interrupts malloc anywhere, stays for a while, lets others run, changes errno: and allocates
+ * nothing. */
 static void on_signal(int number)
 {
 	const int saved = errno;
@@ -408,7 +412,7 @@ static void signals_storm(void)
 	setitimer(ITIMER_REAL, &never, NULL);
 }
 
-/* ---- the command -------------------------------------------------------------------------------------- */
+/* ---- the command ----------------------------------------------------------------------------- */
 
 static const struct storm {
 	const char *name;
@@ -434,7 +438,8 @@ static void *watch(void *arg)
 	sigfillset(&all); /* a signal would end the sleep */
 	pthread_sigmask(SIG_BLOCK, &all, NULL);
 	sleep((unsigned)seconds);
-	dprintf(STDERR_FILENO, "storms: %s hangs: not done after %lu s\n", (const char *)arg, seconds);
+	dprintf(STDERR_FILENO, "storms: %s hangs: not done after %lu s\n", (const char *)arg,
+	    seconds);
 	_exit(1);
 }
 
@@ -455,7 +460,8 @@ int main(int argc, char **argv)
 		if (strcmp(storm[i].name, argv[1]) == 0)
 			s = &storm[i];
 	if (s == NULL) {
-		fprintf(stderr, "usage: storms fork|first|atfork|threads|dlopen|tls|statics|signals [COUNT]\n");
+		fprintf(stderr, "usage: storms "
+		    "fork|first|atfork|threads|dlopen|tls|statics|signals [COUNT]\n");
 		return 2;
 	}
 	count = argc > 2 ? strtoul(argv[2], NULL, 10) : s->count;
@@ -463,8 +469,10 @@ int main(int argc, char **argv)
 	clock_gettime(CLOCK_MONOTONIC, &from);
 	pthread_detach(start(watch, argv[1]));
 	s->run();
-	printf("%-8s %7lu %s: %lu hangs, %lu faults, %lu calls in the parent, %.1f s\n", s->name, count,
-	    s->what, atomic_load(&hangs), atomic_load(&faults), atomic_load(&calls), seconds_since(&from));
+	printf("%-8s %7lu %s: %lu hangs, %lu faults, %lu calls in the parent, %.1f s\n", s->name,
+	    count,
+	    s->what, atomic_load(&hangs), atomic_load(&faults), atomic_load(&calls),
+	    seconds_since(&from));
 	if (atomic_load(&signals) != 0)
 		printf("         %lu signals\n", atomic_load(&signals));
 	return atomic_load(&hangs) != 0 || atomic_load(&faults) != 0;

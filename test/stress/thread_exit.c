@@ -1,16 +1,19 @@
-/* thread_exit.c - objects outlive their threads, and slabs go from heap to heap while others free into them.
+/* thread_exit.c - objects outlive their threads, and slabs go from heap to heap while others free
+ * into them.
  *
  *   LD_PRELOAD=libdmm.so heirs [SECONDS] [SEED]
  *
- *   heirs     own an array; each replaces some objects at random, leaves all to its successor, and ends
- *             (as in larson): what it frees is mostly of heaps without a thread
- *   makers    fill batches and put them on a heap of batches; breakers take and free (as in xmalloc)
- *   bursts    of threads that leave a table full of objects and end at once: heaps that nobody needs yet,
- *             of which the others take slab after slab
+ *   heirs     own an array; each replaces some objects at random, leaves all to its successor, and
+ *             ends (as in larson): what it frees is mostly of heaps without a thread
+ *   makers    fill batches and put them on a heap of batches; breakers take and free (as in
+ *             xmalloc)
+ *   bursts    of threads that leave a table full of objects and end at once: heaps that nobody
+ *             needs yet, of which the others take slab after slab
  *   passers   replace objects of that table
  *
- * Every object is painted when made, and compared before it is freed.  Prints one line; exits 1 when an
- * object had changed; the malloc ends the program when it takes a good pointer for a bad one.
+ * Every object is painted when made, and compared before it is freed.  Prints one line; exits 1
+ * when an object had changed; the malloc ends the program when it takes a good pointer for a bad
+ * one.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -23,7 +26,8 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { HEIRS = 4, LEGACY = 600, TABLE = 8192, BURST = 24, BATCH = 120, BATCHES = 64, MAKERS = 2, PASSERS = 2 };
+enum { HEIRS = 4, LEGACY = 600, TABLE = 8192, BURST = 24, BATCH = 120, BATCHES = 64, MAKERS = 2,
+    PASSERS = 2 };
 
 struct object {
 	uint32_t n, seed;
@@ -52,11 +56,13 @@ static uint64_t state_of(uintptr_t thread)
 	return (seed + thread) * 0x9e3779b97f4a7c15 | 1;
 }
 
-/* Few classes, so that many look for a slab of the same; the last two in slabs of more than one granule. */
+/* Few classes, so that many look for a slab of the same; the last two in slabs of more than one
+ * granule. */
 static struct object *make(uint64_t random)
 {
 	static const uint32_t sizes[] = {16, 16, 48, 48, 200, 200, 1000, 2500, 5000};
-	const uint32_t n = sizes[random % (sizeof sizes / sizeof *sizes)] - (uint32_t)sizeof(struct object);
+	const uint32_t n = sizes[random % (sizeof sizes / sizeof *sizes)] -
+	    (uint32_t)sizeof(struct object);
 	struct object *const o = malloc(sizeof *o + n);
 
 	if (o == NULL) {
@@ -130,7 +136,8 @@ static void *maker(void *arg)
 		for (int i = 0; i < BATCH; i++)
 			b->object[i] = make(next(&state) >> 10);
 		while (b != NULL && !atomic_load(&over))
-			b = atomic_exchange(&batches[next(&state) % BATCHES], b); /* another's comes back: pass it on */
+			/* another's comes back: pass it on */
+			b = atomic_exchange(&batches[next(&state) % BATCHES], b);
 		for (int i = 0; b != NULL && i < BATCH; i++)
 			drop(b->object[i]);
 		free(b);
@@ -173,7 +180,8 @@ static void *bursts(void *arg)
 			thread[i] = start(leave, i);
 		for (int i = 0; i < BURST; i++)
 			pthread_join(thread[i], NULL);
-		nanosleep(&(struct timespec){0, 3000000}, NULL); /* their heaps have no thread meanwhile */
+		/* their heaps have no thread meanwhile */
+		nanosleep(&(struct timespec){0, 3000000}, NULL);
 	}
 	return arg;
 }
@@ -221,7 +229,8 @@ int main(int argc, char **argv)
 	for (uintptr_t i = 0; i < PASSERS; i++)
 		thread[n++] = start(passer, i);
 	thread[n++] = start(bursts, 0);
-	nanosleep(&(struct timespec){(time_t)seconds, (long)((seconds - (double)(time_t)seconds) * 1e9)}, NULL);
+	nanosleep(&(struct timespec){(time_t)seconds,
+	    (long)((seconds - (double)(time_t)seconds) * 1e9)}, NULL);
 	atomic_store(&over, true);
 	for (size_t i = 0; i < n; i++)
 		pthread_join(thread[i], NULL);

@@ -1,9 +1,10 @@
-/* ram_os.h - an operating system without system calls: all of it is mapped beforehand, so that a heap on
- * it is tested at the speed of memory.
+/* ram_os.h - an operating system without system calls: all of it is mapped beforehand, so that a
+ * heap on it is tested at the speed of memory.
  *
- *   | heap section, RAM_HEAP bytes | mappings: bumped; unmapped ones are zeroed and reused by length |
+ *   | heap section, RAM_HEAP bytes | mappings: bumped; unmapped: zeroed, reused by length |
  *
- * Not thread-safe for a heap that is (it then stands on os_linux).  Nothing faults that should not be touched.
+ * Not thread-safe for a heap that is (it then stands on os_linux).  Nothing faults that should not
+ * be touched.
  */
 #ifndef TEST_FUZZ_RAM_OS_H
 #define TEST_FUZZ_RAM_OS_H

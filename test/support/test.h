@@ -1,4 +1,5 @@
-/* test.h - a thin front over cmocka: TEST(name_is_a_sentence) { ... }, collected by test/support/main.c.
+/* test.h - a thin front over cmocka: TEST(name_is_a_sentence) { ... }, collected by
+ * test/support/main.c.
  *
  * Tests register themselves before main(); `PROGRAM WORD` runs those whose name holds WORD.
  * Assertions are cmocka's (assert_true, assert_int_equal, assert_ptr_equal, ...).

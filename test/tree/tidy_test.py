@@ -81,6 +81,13 @@ class Planted(unittest.TestCase):
     def test_an_include_of_the_lab_by_the_library_is_one_fault(self):
         self.one({"src/base/wrong.c": '/* wrong.c - looks up. */\n#include "cli/talk.h"\n'}, r"upward: src/base")
 
+    def test_a_line_of_101_columns_is_one_fault(self):
+        self.one({"lab/cli/wide.c": "/* wide.c - one column too many. */\n/* " + "x" * 95 + " */\n"},
+                 r"wide\.c:2: 101 columns, at most 100")
+
+    def test_a_line_of_100_columns_is_none(self):
+        self.assertEqual(self.tidy({"lab/cli/wide.c": "/* wide.c - just fits. */\n/* " + "x" * 94 + " */\n"}), [])
+
     def test_a_room_without_a_place_in_the_table_is_one_fault(self):
         self.one({"lab/attic/wrong.c": '/* wrong.c - a new room. */\n#include "cli/talk.h"\n'},
                  r"lab/attic is a room that tools/tidy does not know")

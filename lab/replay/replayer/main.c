@@ -25,7 +25,8 @@ static void map_input(char **argv)
 	replay.touch = (enum replay_touch)atoi(argv[2]);
 	errno = 0;
 	if (!replay_ops_map(&replay.ops, ops))
-		self_die("its first descriptor is no file of calls; dmm replay starts this program");
+		self_die(
+		    "its first descriptor is no file of calls; dmm replay starts this program");
 	replay.result = mmap(NULL, sizeof *replay.result, PROT_READ | PROT_WRITE,
 	    MAP_SHARED | MAP_POPULATE, result, 0);
 	if (replay.result == MAP_FAILED || replay.result->magic != REPLAY_MAGIC)

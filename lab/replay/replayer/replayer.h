@@ -3,8 +3,8 @@
  *   dmm  --- fork, LD_PRELOAD=allocator, exec --->  dmm-replayer MODE TOUCH ops-fd result-fd
  *        <----------- struct replay_result, a mapping that both have ----------
  *
- * The replayer maps and touches all that it needs before the first call, and never allocates: what its
- * memory grows by is the allocator's.
+ * The replayer maps and touches all that it needs before the first call, and never allocates: what
+ * its memory grows by is the allocator's.
  */
 #ifndef LAB_REPLAY_REPLAYER_REPLAYER_H
 #define LAB_REPLAY_REPLAYER_REPLAYER_H
@@ -28,7 +28,8 @@ enum { REPLAY_SAMPLES_MAX = 1000, REPLAY_PROVIDER_LEN = 512 };
 #define REPLAY_MAGIC 0x726d6d64u
 
 /* Histograms with 64 buckets a power of two: 1.6 % wide.  Values below 64 have one each. */
-enum { HIST_STEP_LOG2 = 6, HIST_STEPS = 1 << HIST_STEP_LOG2, HIST_BUCKETS = (64 - HIST_STEP_LOG2) * HIST_STEPS };
+enum { HIST_STEP_LOG2 = 6, HIST_STEPS = 1 << HIST_STEP_LOG2,
+    HIST_BUCKETS = (64 - HIST_STEP_LOG2) * HIST_STEPS };
 enum replay_kind { KIND_MALLOC, KIND_FREE, KIND_REALLOC, REPLAY_KINDS };
 
 static inline unsigned hist_bucket(uint64_t x)
@@ -58,14 +59,17 @@ struct replay_sample {
 struct replay_result {
 	uint32_t magic, done; /* done: it came to its end */
 	/* in */
-	uint64_t own_bytes; /* private memory of the replayer itself; 0: what this run has at its start */
+	/* private memory of the replayer itself; 0: what this run has at its start */
+	uint64_t own_bytes;
 	/* out */
 	char provider[REPLAY_PROVIDER_LEN]; /* the file whose malloc was called */
 	uint64_t wall_ns, cpu_ns, faults;
-	uint64_t start_bytes; /* private memory at the start: the replayer's, and the allocator's own */
+	/* private memory at the start: the replayer's, and the allocator's own */
+	uint64_t start_bytes;
 	uint64_t peak_rss;    /* bytes, without the replayer's own */
 	uint64_t failed;      /* calls that gave no memory */
-	uint64_t glibc_heap_max, glibc_mmap_max; /* what glibc had obtained at most; 0: another malloc */
+	/* what glibc had obtained at most; 0: another malloc */
+	uint64_t glibc_heap_max, glibc_mmap_max;
 	uint64_t sample_count;
 	struct replay_sample sample[REPLAY_SAMPLES_MAX + 1];
 	double ns_per_tick; /* of the histograms */

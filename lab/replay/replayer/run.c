@@ -6,7 +6,8 @@
  *   epochs.count[e]        added to by every thread once, when it leaves epoch e
  *   worker.payload ...     the thread itself; others read them for a sample
  *
- * No op waits for a later one of the recording's order, so the first that is not done can always go on.
+ * No op waits for a later one of the recording's order, so the first that is not done can always go
+ * on.
  */
 #include <errno.h>
 #include <linux/futex.h>
@@ -30,7 +31,8 @@ struct worker {
 	const struct replay_thread *thread;
 	uint64_t epoch_end;   /* the first op that is not of the present epoch */
 	uint32_t in_epoch;    /* done in it, not yet told */
-	_Atomic uint64_t payload, usable; /* may wrap: only the sum over all threads means something */
+	/* may wrap: only the sum over all threads means something */
+	_Atomic uint64_t payload, usable;
 	uint64_t failed;
 } __attribute__((aligned(64)));
 
@@ -64,7 +66,7 @@ static void pause_a_little(void)
 #endif
 }
 
-/* ---- whose turn it is ------------------------------------------------------------------------- */
+/* ---- whose turn it is ------------------------------------------------------------------------ */
 
 static bool is_turn(struct object *o, uint32_t turn)
 {
@@ -95,7 +97,7 @@ static void hand_on(struct object *o)
 	}
 }
 
-/* ---- epochs ----------------------------------------------------------------------------------- */
+/* ---- epochs ---------------------------------------------------------------------------------- */
 
 static void *work(void *arg);
 
@@ -182,7 +184,7 @@ static void enter_epoch(struct worker *w, uint64_t i)
 	}
 }
 
-/* ---- an op ------------------------------------------------------------------------------------ */
+/* ---- an op ----------------------------------------------------------------------------------- */
 
 static inline void touch(char *p, size_t from, size_t n)
 {
@@ -230,7 +232,8 @@ static void account(struct worker *w, int64_t payload, int64_t usable)
 }
 
 /* `mode` is constant where this is expanded: a timed run has no trace of the others. */
-static inline __attribute__((always_inline)) void perform(struct worker *w, const struct replay_op *op,
+static inline __attribute__((always_inline)) void perform(struct worker *w,
+    const struct replay_op *op,
     struct object *o, const enum replay_mode mode)
 {
 	const unsigned class = trace_class[op->op];
@@ -260,15 +263,17 @@ static inline __attribute__((always_inline)) void perform(struct worker *w, cons
 		touch(p, resizes ? had : 0, op->size);
 	}
 	if (mode == REPLAY_LATENCY)
-		note((class & TRACE_IS_FREE) != 0 ? KIND_FREE : resizes ? KIND_REALLOC : KIND_MALLOC,
+		note((class & TRACE_IS_FREE) != 0 ? KIND_FREE : resizes ? KIND_REALLOC
+		    : KIND_MALLOC,
 		    ended - began);
 	if (mode == REPLAY_MEMORY)
 		account(w, (int64_t)o->size, (int64_t)malloc_usable_size(o->p));
 }
 
-/* ---- one thread ------------------------------------------------------------------------------- */
+/* ---- one thread ------------------------------------------------------------------------------ */
 
-static inline __attribute__((always_inline)) void run_alone(struct worker *w, const enum replay_mode mode)
+static inline __attribute__((always_inline)) void run_alone(struct worker *w,
+    const enum replay_mode mode)
 {
 	const struct replay_ops *const o = &replay.ops;
 	const uint64_t n = o->head->count, step = n / REPLAY_SAMPLES_MAX + 1;

@@ -130,7 +130,8 @@ void self_stop(void)
 	r->cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu_began;
 	r->faults = faults() - faults_began;
 	if (read_file("/proc/self/status", text))
-		r->peak_rss = less(value_of(text, "\nVmHWM:"), value_of(text, "\nRssFile:") + replay.own_bytes);
+		r->peak_rss = less(value_of(text, "\nVmHWM:"),
+		    value_of(text, "\nRssFile:") + replay.own_bytes);
 }
 
 void self_sample(uint64_t at, uint64_t payload, uint64_t usable)
@@ -146,7 +147,7 @@ void self_sample(uint64_t at, uint64_t payload, uint64_t usable)
 	s->rss = less(self_private_bytes(), replay.own_bytes);
 }
 
-/* ---- glibc ------------------------------------------------------------------------------------ */
+/* ---- glibc ----------------------------------------------------------------------------------- */
 
 /* The number behind the last `key`. */
 static uint64_t last_number(const char *text, const char *key)

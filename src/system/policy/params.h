@@ -1,8 +1,8 @@
-/* params.h - the techniques of the appendix as settings: "key:value,key:value" <-> struct dmm_params.
+/* params.h - the techniques of the appendix as settings: "key:value,.." <-> struct dmm_params.
  *
  *   fit:first|next|best|address          which chunk is taken              policy/fit.h
  *   split_min:BYTES                      the least remainder of a split    policy/split.h
- *   coalesce:now|deferred|CHUNKS         merge at once, or later; CHUNKS may wait   policy/coalesce.h
+ *   coalesce:now|deferred|CHUNKS         merge at once, or later                policy/coalesce.h
  *   footer:off|check                     the live footer finds overflows   policy/footer.h
  *   reuse:none|links|footer              32, 16, 8 bytes an object         policy/reuse.h
  *   bin_spacing:exact|geometric          sizes of bins                     policy/spacing.h
@@ -47,8 +47,8 @@ bool params_parse(struct dmm_params *params, const struct dmm_system *sys, const
 bool params_valid(const struct dmm_params *params, const struct dmm_system *sys,
     struct params_error *e);
 
-/* All settings that `sys` has, as params_parse reads them, into buf of `cap` > 0 bytes, cut off there.
- * Returns the length written, without the NUL. */
+/* All settings that `sys` has, as params_parse reads them, into buf of `cap` > 0 bytes, cut off
+ * there.  Returns the length written, without the NUL. */
 size_t params_print(const struct dmm_params *params, const struct dmm_system *sys, char *buf,
     size_t cap);
 

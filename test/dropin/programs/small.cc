@@ -1,4 +1,5 @@
-// small.cc - what g++ compiles: templates, classes and a lambda, without the headers of the library.
+// small.cc - what g++ compiles: templates, classes and a lambda, without the headers of the
+// library.
 template <typename T> struct Pair {
 	T first, second;
 	T sum() const { return first + second; }

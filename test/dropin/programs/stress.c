@@ -102,7 +102,8 @@ int main(int argc, char **argv)
 	if (threads == 0 || threads > THREADS_MAX)
 		return fprintf(stderr, "usage: stress THREADS OPS\n"), 2;
 	for (unsigned i = 0; i < threads; i++) {
-		worker[i] = (struct worker){.state = 0x9e3779b97f4a7c15u * (i + 1), .ops = (unsigned)atoi(argv[2])};
+		worker[i] = (struct worker){.state = 0x9e3779b97f4a7c15u * (i + 1),
+		    .ops = (unsigned)atoi(argv[2])};
 		if (pthread_create(&thread[i], NULL, work, &worker[i]) != 0)
 			abort();
 	}

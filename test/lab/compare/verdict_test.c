@@ -18,11 +18,14 @@ static void begin_apart(double apart)
 	c = (struct compare){.runs = RUNS};
 	for (size_t i = 0; i < 2; i++) {
 		struct row *const row = &c.row[c.rows++];
-		*row = (struct row){.allocator = &allocators[i], .outcome = OUTCOME_FINE, .rounds = RUNS,
+		*row = (struct row){.allocator = &allocators[i], .outcome = OUTCOME_FINE,
+		    .rounds = RUNS,
 		    .run = calloc(RUNS, sizeof *row->run)};
-		allocators[i] = (struct allocator){.name = (char *)(i == 0 ? "glibc" : "glibc-again")};
+		allocators[i] = (struct allocator){.name = (char *)(i == 0 ? "glibc"
+		    : "glibc-again")};
 		for (size_t k = 0; k < RUNS; k++)
-			row->run[k] = (struct run){.wall_s = glibc[k] * (i == 0 ? 1 : k % 2 ? 1 + apart : 1 - apart),
+			row->run[k] = (struct run){.wall_s = glibc[k] * (i == 0 ? 1 : k % 2
+			    ? 1 + apart : 1 - apart),
 			    .peak_rss = 100 << 20, .mean_rss = 80 << 20, .end_rss = 60 << 20};
 	}
 }
@@ -33,17 +36,21 @@ static void begin(void)
 }
 
 /* Times are of glibc's in the same round. */
-static struct row *add_with(const char *name, double ratio, double wobble, size_t peak_mib, size_t mean_mib,
+static struct row *add_with(const char *name, double ratio, double wobble, size_t peak_mib,
+    size_t mean_mib,
     size_t end_mib)
 {
 	struct row *const row = &c.row[c.rows];
 
-	*row = (struct row){.allocator = &allocators[c.rows], .outcome = OUTCOME_FINE, .rounds = RUNS,
+	*row = (struct row){.allocator = &allocators[c.rows], .outcome = OUTCOME_FINE,
+	    .rounds = RUNS,
 	    .run = calloc(RUNS, sizeof *row->run)};
 	allocators[c.rows++] = (struct allocator){.name = (char *)name, .kind = KIND_PEER};
 	for (size_t k = 0; k < RUNS; k++)
-		row->run[k] = (struct run){.wall_s = c.row[0].run[k].wall_s * (ratio + (k % 2 ? wobble : -wobble)),
-		    .peak_rss = peak_mib << 20, .mean_rss = mean_mib << 20, .end_rss = end_mib << 20};
+		row->run[k] = (struct run){.wall_s = c.row[0].run[k].wall_s *
+		    (ratio + (k % 2 ? wobble : -wobble)),
+		    .peak_rss = peak_mib << 20, .mean_rss = mean_mib << 20,
+		    .end_rss = end_mib << 20};
 	return row;
 }
 
@@ -108,14 +115,16 @@ TEST(as_fast_and_leaner_is_a_gain)
 {
 	begin();
 	add("lean", 1.001, 0.01, 80);
-	expect("lean", "Take lean: against glibc 20 % less memory at the peak, 20 % less memory on average");
+	expect("lean", "Take lean: against glibc 20 % less memory at the peak, 20 % less memory "
+	    "on average");
 }
 
 TEST(memory_that_comes_back_is_seen_though_the_peak_is_the_same)
 {
 	begin();
 	add_with("giver", 1.001, 0.01, 100, 20, 5);
-	expect("giver", "Take giver: against glibc 75 % less memory on average, 92 % less memory at the end.");
+	expect("giver", "Take giver: against glibc 75 % less memory on average, 92 % less memory "
+	    "at the end.");
 }
 
 TEST(what_the_best_gives_up_is_told)
@@ -124,7 +133,8 @@ TEST(what_the_best_gives_up_is_told)
 	c.by = BY_TIME;
 	add("quick", 0.70, 0.001, 200);
 	add("lean", 1.3, 0.001, 50);
-	expect("quick", "Its price: against lean 4 times the memory at the peak, against lean 4 times");
+	expect("quick", "Its price: against lean 4 times the memory at the peak, against lean 4 "
+	    "times");
 }
 
 TEST(the_figure_that_was_asked_for_decides_first)
@@ -143,7 +153,8 @@ TEST(a_figure_in_which_glibc_differs_from_itself_by_more_than_a_quarter_gets_no_
 	add("quick", 0.4, 0.001, 100);
 	add("lean", 2.5, 0.001, 50);
 	verdict_digest(&c);
-	assert_string_equal(verdict_best(&c, false)->allocator->name, "lean"); /* by memory, which can be judged */
+	assert_string_equal(verdict_best(&c, false)->allocator->name, "lean");
+	    /* by memory, which can be judged */
 	says("No verdict on time: glibc differs from itself by up to 8", true);
 	says("Fastest", false);
 	end();

@@ -1,7 +1,7 @@
-/* slab_drawing.c - a heap of slab that never changes, drawn: the golden file is of the drawing alone, and
- * not of what slab does today.
+/* slab_drawing.c - a heap of slab that never changes, drawn: the golden file is of the drawing
+ * alone, and not of what slab does today.
  *
- *   granule  0      1..     unused, slabs of four classes, a large object, dirty ones, a torn one, unused
+ *   granule  0      1..     unused, slabs of four classes, a large object, dirty, torn, unused
  */
 #include <stdlib.h>
 #include <string.h>
@@ -26,13 +26,15 @@ static struct outside_run *add(enum outside_kind kind, uint32_t count)
 	struct outside_run *const last = view.run_count != 0 ? &runs[view.run_count - 1] : NULL;
 	struct outside_run *const run = &runs[view.run_count++];
 
-	*run = (struct outside_run){.granule = last != NULL ? last->granule + last->count : 0, .count = count,
+	*run = (struct outside_run){.granule = last != NULL ? last->granule + last->count : 0,
+	    .count = count,
 	    .kind = kind};
 	return run;
 }
 
 /* Every `every`th object is live, from the first; the next `cached` are in a stack. */
-static void add_slab(uint8_t cls, uint32_t size, uint32_t count, unsigned every, unsigned cached, uint32_t heap)
+static void add_slab(uint8_t cls, uint32_t size, uint32_t count, unsigned every, unsigned cached,
+    uint32_t heap)
 {
 	struct outside_run *const run = add(OUTSIDE_IS_SLAB, count);
 	struct outside_class *const c = &view.classes[cls];
@@ -58,7 +60,8 @@ static void add_slab(uint8_t cls, uint32_t size, uint32_t count, unsigned every,
 	view.mask_count += 2 * run->mask_words;
 	view.slabs++;
 	view.live_objects += run->live;
-	c->size = size, c->slabs++, c->objects += run->objects, c->live += run->live, c->cached += run->cached;
+	c->size = size, c->slabs++, c->objects += run->objects, c->live += run->live,
+	    c->cached += run->cached;
 	c->held += count * GRANULE, c->resident += count * GRANULE;
 	for (size_t i = 0; i < sizeof heaps / sizeof heaps[0]; i++)
 		if (heaps[i].number == heap) {
@@ -74,8 +77,10 @@ static void add_slab(uint8_t cls, uint32_t size, uint32_t count, unsigned every,
 
 static void make_view(void)
 {
-	view = (struct outside_view){.version = 1, .base = 0x7f1000000000, .granule = GRANULE, .granules = GRANULES,
-	    .heaps = heaps, .heap_count = sizeof heaps / sizeof heaps[0], .runs = runs, .masks = masks,
+	view = (struct outside_view){.version = 1, .base = 0x7f1000000000, .granule = GRANULE,
+	    .granules = GRANULES,
+	    .heaps = heaps, .heap_count = sizeof heaps / sizeof heaps[0], .runs = runs,
+	    .masks = masks,
 	    .rss = 5u << 20};
 	add(OUTSIDE_IS_UNUSED, 1);
 	for (int i = 0; i < 10; i++)

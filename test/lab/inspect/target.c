@@ -14,7 +14,8 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { OBJECTS = 900, SIZE = 9300, LARGE = 7, LARGE_SIZE = 1 << 20, SMALL = 5000, SMALL_SIZE = 1470 };
+enum { OBJECTS = 900, SIZE = 9300, LARGE = 7, LARGE_SIZE = 1 << 20, SMALL = 5000,
+    SMALL_SIZE = 1470 };
 
 static void *objects[OBJECTS], *large[LARGE], *small[SMALL];
 static _Atomic int stop;

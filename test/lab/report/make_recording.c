@@ -1,9 +1,11 @@
-/* make_recording.c - a recording as long as wanted: a server that never was, with names for its frames.
+/* make_recording.c - a recording as long as wanted: a server that never was, with names for its
+ * frames.
  *
  *   make_recording EVENTS FILE
  *
- * It serves requests in waves: json_parse makes many small objects that die together, but one in 400
- * (what a cache keeps) lives for long; log_line's buffers grow by realloc; image_decode takes large ones.
+ * It serves requests in waves: json_parse makes many small objects that die together, but one in
+ * 400 (what a cache keeps) lives for long; log_line's buffers grow by realloc; image_decode takes
+ * large ones.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -15,7 +17,8 @@
 
 enum { LIVE = 40000, SITES = 300, DEPTH = 6, WAVE = 200000 };
 
-static const char *const who[] = {"json_parse", "log_line", "image_decode", "cache_put", "row_fetch",
+static const char *const who[] = {"json_parse", "log_line", "image_decode", "cache_put",
+    "row_fetch",
     "session_open", "header_split", "route_match"};
 enum { WHO = sizeof who / sizeof *who };
 
@@ -35,7 +38,8 @@ struct maker {
 
 static uint64_t frame(uint32_t site, unsigned depth)
 {
-	const uint64_t number = depth == 0 ? site : depth == 1 ? 1000 + site % WHO : 2000 + site % 40 / (depth * depth);
+	const uint64_t number = depth == 0 ? site : depth == 1 ? 1000 + site % WHO
+	    : 2000 + site % 40 / (depth * depth);
 
 	return 0x400000 + number * 64 + depth * 0x100000;
 }
@@ -49,7 +53,8 @@ static void write_names(struct trace_writer *w)
 	for (uint32_t s = 0; s < SITES; s++) {
 		fprintf(f, "%" PRIx64 " %s_alloc_%u\n", frame(s, 0), who[s % WHO], s);
 		for (unsigned d = 1; d < DEPTH; d++)
-			fprintf(f, "%" PRIx64 " %s%s\n", frame(s, d), d == 1 ? who[s % WHO] : "serve",
+			fprintf(f, "%" PRIx64 " %s%s\n", frame(s, d),
+			    d == 1 ? who[s % WHO] : "serve",
 			    d == 1 ? "" : d == 2 ? "_request" : d == 3 ? "_connection" : "_loop");
 	}
 	fclose(f);
@@ -82,11 +87,13 @@ static void take(struct maker *m)
 	struct object *const o = &m->live[m->count++];
 
 	const bool common = rng_below(&m->rng, 3) != 0;
-	o->site = (uint32_t)(common ? rng_below(&m->rng, 40) * WHO % SITES : rng_below(&m->rng, SITES));
+	o->site = (uint32_t)(common ? rng_below(&m->rng, 40) * WHO % SITES
+	    : rng_below(&m->rng, SITES));
 	o->size = size_of(m, o->site);
 	o->stays = rng_below(&m->rng, 400) == 0;
 	o->addr = 0x500000000000 + (m->top += 16 + (o->size & ~UINT64_C(15)));
-	emit(m, (struct trace_event){.op = TRACE_OP_MALLOC, .addr = o->addr, .size = o->size}, o->site);
+	emit(m, (struct trace_event){.op = TRACE_OP_MALLOC, .addr = o->addr, .size = o->size},
+	    o->site);
 }
 
 static void drop(struct maker *m, size_t i)
@@ -102,7 +109,8 @@ static void grow(struct maker *m, size_t i)
 
 	o->size += 32;
 	o->addr = 0x500000000000 + (m->top += 16 + (o->size & ~UINT64_C(15)));
-	emit(m, (struct trace_event){.op = TRACE_OP_REALLOC, .addr = o->addr, .old = old, .size = o->size}, o->site);
+	emit(m, (struct trace_event){.op = TRACE_OP_REALLOC, .addr = o->addr, .old = old,
+	    .size = o->size}, o->site);
 }
 
 int main(int argc, char **argv)
@@ -116,9 +124,11 @@ int main(int argc, char **argv)
 	trace_writer_text(m.w, TRACE_META, "command=made_up_server --port=0\n", 32);
 	write_names(m.w);
 	for (uint64_t i = 0, n = strtoull(argv[1], NULL, 10); i < n; i++) {
-		const uint64_t phase = i % WAVE, wanted = phase < WAVE / 2 ? LIVE * 9 / 10 : LIVE / 8;
+		const uint64_t phase = i % WAVE, wanted = phase < WAVE / 2 ? LIVE * 9 / 10
+		    : LIVE / 8;
 		const size_t at = m.count != 0 ? (size_t)rng_below(&m.rng, m.count) : 0;
-		if (m.count == 0 || (m.count < LIVE && rng_below(&m.rng, 100) < (m.count < wanted ? 60 : 40)))
+		if (m.count == 0 || (m.count < LIVE && rng_below(&m.rng, 100) < (m.count < wanted
+		    ? 60 : 40)))
 			take(&m);
 		else if (m.live[at].site % WHO == 1 && rng_below(&m.rng, 4) == 0)
 			grow(&m, at);

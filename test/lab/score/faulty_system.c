@@ -1,4 +1,5 @@
-/* faulty_system.c - what a student may hand in: a heap that only grows, and one fault, chosen by -DFAULT=N. */
+/* faulty_system.c - what a student may hand in: a heap that only grows, and one fault, chosen by
+ * -DFAULT=N. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,7 +7,8 @@
 
 #include "dmm_system.h"
 
-enum { FINE, CRASHES, HANGS, OVERLAPS, MISALIGNED, OUTSIDE, WRITES_OUTSIDE, LOSES, GIVES_NULL, EXITS, CHATTERS };
+enum { FINE, CRASHES, HANGS, OVERLAPS, MISALIGNED, OUTSIDE, WRITES_OUTSIDE, LOSES, GIVES_NULL,
+    EXITS, CHATTERS };
 
 struct heap {
 	const struct dmm_os *os;
@@ -89,8 +91,11 @@ static bool check(void *st, struct dmm_fault *why)
 
 const struct dmm_system *dmm_system_entry(void)
 {
-	static const struct dmm_system system = {.abi = DMM_SYSTEM_ABI, .name = "faulty", .doc = "one fault",
-	    .align = DMM_ALIGN_MIN, .state_size = sizeof(struct heap), .open = open_heap, .close = close_heap,
-	    .alloc = alloc, .free = free_it, .resize = resize, .usable = usable, .walk = walk, .check = check};
+	static const struct dmm_system system = {.abi = DMM_SYSTEM_ABI, .name = "faulty",
+	    .doc = "one fault",
+	    .align = DMM_ALIGN_MIN, .state_size = sizeof(struct heap), .open = open_heap,
+	    .close = close_heap,
+	    .alloc = alloc, .free = free_it, .resize = resize, .usable = usable, .walk = walk,
+	    .check = check};
 	return &system;
 }

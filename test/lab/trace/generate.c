@@ -16,7 +16,8 @@ int main(int argc, char **argv)
 		fputs("usage: generate FILE EVENTS THREADS SEED\n", stderr);
 		return 2;
 	}
-	struct make m = {.rng = {strtoull(argv[4], NULL, 10)}, .threads = (uint32_t)strtoul(argv[3], NULL, 10)};
+	struct make m = {.rng = {strtoull(argv[4], NULL, 10)},
+	    .threads = (uint32_t)strtoul(argv[3], NULL, 10)};
 	struct trace_writer *const w = trace_writer_open(argv[1], &head, &e);
 	for (uint64_t left = strtoull(argv[2], NULL, 10); w != NULL && left > 0; left--) {
 		const struct trace_event ev = make_event(&m);

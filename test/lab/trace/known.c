@@ -1,6 +1,7 @@
 /* known.c - a program whose every call is known: THREADS threads that free each other's objects.
  *
- *   known THREADS CALLS LOG     LOG gets a line for each call, thread by thread: tid op address size
+ *   known THREADS CALLS LOG     LOG gets a line for each call, thread by thread: tid op address
+ *                               size
  *
  * Its log is mapped, so that keeping it calls no malloc.
  */

@@ -1,7 +1,7 @@
 /* survivor.c - a program that counts its own calls of malloc, and ends in many ways.
  *
- *   survivor WAY CALLS COUNTS     COUNTS: a file of 64 numbers, one a thread, mapped: what was counted stays there
- *                                 however the program ends
+ *   survivor WAY CALLS COUNTS     COUNTS: a file of 64 numbers, one a thread, mapped: what was
+ *                                 counted stays there however the program ends
  *
  * Each call asks for MARK bytes; a call is counted when it has returned.
  */
@@ -215,9 +215,12 @@ static const struct {
 	void (*go)(void);
 } ways[] = {
     {"kill", be_killed}, {"abort", abort}, {"crash", crash_by_null}, {"quick_exit", leave_quickly},
-    {"_exit", leave}, {"exit_group", leave_by_system_call}, {"exec", execute_again}, {"daemon", become_a_daemon},
-    {"setuid", become_nobody}, {"chroot", be_locked_in}, {"nofile", have_few_descriptors}, {"close", close_all},
-    {"close_chroot", close_all_locked_in}, {"clone", be_forked_unannounced}, {"orphan", be_a_child_of_nobody},
+    {"_exit", leave}, {"exit_group", leave_by_system_call}, {"exec", execute_again},
+        {"daemon", become_a_daemon},
+    {"setuid", become_nobody}, {"chroot", be_locked_in}, {"nofile", have_few_descriptors},
+        {"close", close_all},
+    {"close_chroot", close_all_locked_in}, {"clone", be_forked_unannounced},
+        {"orphan", be_a_child_of_nobody},
     {"threads", be_killed_with_64_threads}, {"switch", start_and_stop}, {"toggle", be_told_to_stop},
     {"wait", wait_for_a_signal},
 };

@@ -30,7 +30,8 @@ static void write_events(uint64_t seed, uint32_t threads, size_t n, enum trace_s
 	trace_writer_text(w, TRACE_META, "command=made up\npid=1\n", 22);
 	for (size_t i = 0; i < n; i++) {
 		const struct trace_event ev = make_event(&m);
-		const uint64_t frames[3] = {0x400000 + 64 * (ev.size % 50), 0x410000 + 64 * (i % 7), 0x420000};
+		const uint64_t frames[3] = {0x400000 + 64 * (ev.size % 50), 0x410000 + 64 * (i % 7),
+		    0x420000};
 		trace_writer_event(w, &ev, frames, stacks == TRACE_CALLER ? 1 : 3);
 	}
 	assert_true(trace_writer_close(w, &e));
@@ -61,7 +62,8 @@ static void expect_events(uint64_t seed, uint32_t threads, size_t n)
 		assert_int_equal(ev.old, want.old);
 		assert_int_equal(ev.align_log2, want.align_log2);
 		if (f.head.stacks != TRACE_NONE)
-			assert_int_equal(trace_reader_node(r, ev.stack)->addr, 0x400000 + 64 * (ev.size % 50));
+			assert_int_equal(trace_reader_node(r, ev.stack)->addr,
+			    0x400000 + 64 * (ev.size % 50));
 	}
 	assert_int_equal(trace_reader_next(r, &ev, &e), 0);
 	trace_reader_close(r);
@@ -201,7 +203,8 @@ TEST(another_version_is_refused_by_name)
 	memcpy(bytes, "#!/bin/sh", 9);
 	spill(bytes, n);
 	assert_false(reads_clean(&e));
-	assert_string_equal(e.text, "offset 0: not a recording: it does not begin with \"dmmtrace\"");
+	assert_string_equal(e.text,
+	    "offset 0: not a recording: it does not begin with \"dmmtrace\"");
 	free(bytes);
 }
 
@@ -215,7 +218,8 @@ static void write_race(uint64_t tick_of_free)
 	    {.tick = 1000000, .thread = 1, .op = TRACE_OP_MALLOC, .addr = 0x1000, .size = 10},
 	    {.tick = tick_of_free, .thread = 2, .op = TRACE_OP_FREE, .addr = 0x1000},
 	    {.tick = 1000300, .thread = 1, .op = TRACE_OP_MALLOC, .addr = 0x1000, .size = 20},
-	    {.tick = 1000400, .thread = 1, .op = TRACE_OP_REALLOC, .addr = 0x2000, .old = 0x1000, .size = 30},
+	    {.tick = 1000400, .thread = 1, .op = TRACE_OP_REALLOC, .addr = 0x2000, .old = 0x1000,
+	        .size = 30},
 	};
 	for (size_t i = 0; i < sizeof events / sizeof *events; i++)
 		trace_writer_event(w, &events[i], NULL, 0);
@@ -225,7 +229,8 @@ static void write_race(uint64_t tick_of_free)
 TEST(a_free_stamped_before_its_malloc_waits_for_it)
 {
 	static const uint64_t ticks[] = {999900, 1000000, 1000001, 1000300, 1000390};
-	static const enum step_kind want[] = {STEP_ALLOC, STEP_FREE, STEP_ALLOC, STEP_NONE, STEP_RESIZE};
+	static const enum step_kind want[] = {STEP_ALLOC, STEP_FREE, STEP_ALLOC, STEP_NONE,
+	    STEP_RESIZE};
 	struct trace_error e;
 	struct trace_file f;
 	struct trace_stream s;
@@ -238,7 +243,8 @@ TEST(a_free_stamped_before_its_malloc_waits_for_it)
 		assert_true(trace_stream_open(&s, &f));
 		for (size_t i = 0; i < 5; i++) {
 			assert_int_equal(trace_stream_next(&s, &step, &e), 1);
-			if (ticks[k] != 1000390) /* in a realloc of another thread nothing may be out of order */
+			/* in a realloc of another thread nothing may be out of order */
+			if (ticks[k] != 1000390)
 				assert_int_equal(step.kind, want[i]);
 		}
 		assert_int_equal(trace_stream_next(&s, &step, &e), 0);

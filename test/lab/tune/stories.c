@@ -1,5 +1,5 @@
-/* stories.c NAME - a program with one planted fault of its memory, in plant() unless said otherwise, or
- * (healthy) with none: what dmm advise should name. */
+/* stories.c NAME - a program with one planted fault of its memory, in plant() unless said
+ * otherwise, or (healthy) with none: what dmm advise should name. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -150,7 +150,8 @@ int main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		void (*tell)(void);
-	} stories[] = {{"leak", leak}, {"growth", growth}, {"pinned", pinned}, {"burst", burst}, {"idle", idle},
+	} stories[] = {{"leak", leak}, {"growth", growth}, {"pinned", pinned}, {"burst", burst},
+	    {"idle", idle},
 	    {"churn", churn}, {"oversized", oversized}, {"healthy", healthy}};
 
 	for (size_t i = 0; argc == 2 && i < sizeof stories / sizeof *stories; i++)

@@ -23,7 +23,9 @@ static void check_inbox(const struct heap *h)
 		    (root.tags[g] & TAG_REMOTE) == 0 || ++n > BLOCKS)
 			sched_fail("I2 found: something in an inbox does not belong there");
 	if (h->inbox != 0 && h->owner == NULL)
-		sched_fail("I2 found: something is in the inbox of a heap without a thread, and nobody will look");
+		sched_fail(
+		    "I2 found: something is in the inbox of a heap without a thread, and nobody "
+		    "will look");
 }
 
 static unsigned count_marked(const struct slab *s)
@@ -57,7 +59,8 @@ static void check_slab(const struct slab *s)
 		sched_fail("I3 released: all objects are free, and the slab is still there");
 }
 
-/* A heap knows its thread by the place of its cache, which all share: tell them apart for the checker. */
+/* A heap knows its thread by the place of its cache, which all share: tell them apart for the
+ * checker. */
 static void find_owners(void)
 {
 	for (uint32_t i = HEAP_FIRST; i < root.heap_count; i++)

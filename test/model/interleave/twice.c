@@ -1,4 +1,5 @@
-/* twice.c - scenarios in which others look at live bits; and I6: two threads free the same object. */
+/* twice.c - scenarios in which others look at live bits; and I6: two threads free the same
+ * object. */
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,7 +42,8 @@ static void quiet(void)
 		loud = dup(STDERR_FILENO);
 		said = memfd_create("said", 0);
 	}
-	if (said < 0 || ftruncate(said, 0) != 0 || lseek(said, 0, SEEK_SET) != 0 || dup2(said, STDERR_FILENO) < 0)
+	if (said < 0 || ftruncate(said, 0) != 0 || lseek(said, 0, SEEK_SET) != 0 ||
+	    dup2(said, STDERR_FILENO) < 0)
 		abort();
 	live_is_worth = freed_twice = true;
 	held_count = 0;
@@ -68,7 +70,8 @@ static void give_1_and_2(void)
 	slab_free(block[2]);
 }
 
-/* The other blocks are in the owner's stack, and some in avail; alone: block 0 is all that is live. */
+/* The other blocks are in the owner's stack, and some in avail; alone: block 0 is all that is
+ * live. */
 static void begin_freeing_alone_twice(void)
 {
 	begin_three();
@@ -157,16 +160,21 @@ const struct sched_scenario twice_scenarios[] = {
     {"two others free, there is no owner, and look at what is live", begin_orphaned_looking_at_live,
         {another_takes_one, free_0, free_1_and_2}, settle},
     {"twice: the owner and another", begin_freeing_twice, {drops_0, drops_0}, settle_named},
-    {"twice: the owner and another, who frees more", begin_freeing_twice, {drops_0, drops_0_and_1}, settle_named},
-    {"twice: the owner, who then ends, and another", begin_freeing_twice, {drops_0_and_ends, drops_0}, settle_named},
-    {"twice: the owner and another, alone", begin_freeing_alone_twice, {drops_0, drops_0}, settle_named},
+    {"twice: the owner and another, who frees more", begin_freeing_twice, {drops_0, drops_0_and_1},
+        settle_named},
+    {"twice: the owner, who then ends, and another", begin_freeing_twice,
+        {drops_0_and_ends, drops_0}, settle_named},
+    {"twice: the owner and another, alone", begin_freeing_alone_twice, {drops_0, drops_0},
+        settle_named},
     {"twice: the owner and another, alone, the purger looks", begin_freeing_alone_twice,
         {drops_0, drops_0, purger_looks}, settle_named},
     {"twice: two others, there is no owner", begin_freeing_an_orphan_twice,
         {NULL, drops_0, drops_0_and_1}, settle_named},
-    {"twice: two others, there is no owner, alone", begin_freeing_a_lone_orphan_twice, {NULL, drops_0, drops_0},
+    {"twice: two others, there is no owner, alone", begin_freeing_a_lone_orphan_twice,
+        {NULL, drops_0, drops_0},
         settle_named},
-    {"twice: two others, there is no owner, alone, slabs come to lie there", begin_freeing_a_lone_orphan_twice,
+    {"twice: two others, there is no owner, alone, slabs come to lie there",
+        begin_freeing_a_lone_orphan_twice,
         {NULL, drops_0, drops_0, small_ones_come_there}, settle_twice},
     {0},
 };

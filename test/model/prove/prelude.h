@@ -1,5 +1,6 @@
 /* prelude.h - what stands before the functions that tools/prove takes from the sources.
- * Pointer arithmetic is written as C's own here: WP knows nothing of addresses made from integers. */
+ * Pointer arithmetic is written as C's own here: WP knows nothing of addresses made from
+ * integers. */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -20,4 +21,5 @@ static inline void *ptr_add(const void *p, size_t n) { return (char *)p + n; }
 /*@ assigns \result \from p, n; ensures \result == (void *)((char *)p - n); */
 static inline void *ptr_sub(const void *p, size_t n) { return (char *)p - n; }
 /*@ requires (size_t)from <= (size_t)to; assigns \nothing; ensures \result == (size_t)to - (size_t)from; */
-static inline size_t ptr_diff(const void *to, const void *from) { return (size_t)to - (size_t)from; }
+static inline size_t ptr_diff(const void *to, const void *from) { return (size_t)to -
+    (size_t)from; }

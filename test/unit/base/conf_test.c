@@ -96,9 +96,11 @@ TEST(a_value_out_of_its_range_names_the_range)
 	refused(&system_gnu, "split_min:99999999999999999999999",
 	    "split_min:99999999999999999999999: a number from 0 to 1m");
 	refused(&system_gnu, "grow_min:15", "grow_min:15: a number from 16 to 1g");
-	refused(&system_gnu, "coalesce:0", "coalesce:0: one of now, deferred, or a number from 1 to 1m");
+	refused(&system_gnu, "coalesce:0",
+	    "coalesce:0: one of now, deferred, or a number from 1 to 1m");
 	refused(&system_gnu, "fit:worst", "fit:worst: one of first, next, best, address");
-	refused(&system_gnu, "trim_threshold:4095", "trim_threshold:4095: never, or a number from 4k to 1024g");
+	refused(&system_gnu, "trim_threshold:4095",
+	    "trim_threshold:4095: never, or a number from 4k to 1024g");
 	refused(&system_gnu, "mmap_threshold:-1",
 	    "mmap_threshold:-1: one of adaptive, never, or a number from 4k to 1024g");
 }
@@ -111,18 +113,23 @@ TEST(an_unknown_key_names_the_nearest)
 
 TEST(an_impossible_set_is_refused_with_the_reason)
 {
-	refused(&system_vm, "coalesce:deferred", "vm has no 'coalesce': one mmap per chunk, munmap on free: "
+	refused(&system_vm, "coalesce:deferred",
+	    "vm has no 'coalesce': one mmap per chunk, munmap on free: "
 	    "fragmentation is the kernel's");
-	refused(&system_bins, "mmap_threshold:64k", "bins has no 'mmap_threshold': an array of doubly linked "
+	refused(&system_bins, "mmap_threshold:64k",
+	    "bins has no 'mmap_threshold': an array of doubly linked "
 	    "lists by size: malloc is O(1) for small chunks");
-	refused(&system_bins, "footer:check,reuse:footer", "footer:check with reuse:footer: a live chunk then "
+	refused(&system_bins, "footer:check,reuse:footer",
+	    "footer:check with reuse:footer: a live chunk then "
 	    "has no footer to check; take reuse:links");
 }
 
 TEST(what_is_printed_reads_back_as_the_same)
 {
-	static const char *const confs[] = {"", "fit:best,coalesce:8,reuse:links", "coalesce:now,mmap_threshold:never",
-	    "mmap_threshold:65536,trim_threshold:never,grow_min:3m", "reuse:none,footer:check,split_min:1000"};
+	static const char *const confs[] = {"", "fit:best,coalesce:8,reuse:links",
+	    "coalesce:now,mmap_threshold:never",
+	    "mmap_threshold:65536,trim_threshold:never,grow_min:3m",
+	    "reuse:none,footer:check,split_min:1000"};
 
 	for (size_t i = 0; i < sizeof confs / sizeof *confs; i++) {
 		struct dmm_params set = system_gnu.defaults, again = system_gnu.defaults;

@@ -244,15 +244,18 @@ TEST(of_what_is_reserved_the_pages_count_that_were_touched_since_they_were_purge
 	bool touched[PAGES] = {false}, held;
 
 	opened(0, &a);
-	char *const other = a.os.map(&a, PAGE, PAGE), *const p = a.os.reserve(&a, PAGES * PAGE, PAGE);
+	char *const other = a.os.map(&a, PAGE, PAGE), *const p = a.os.reserve(&a, PAGES * PAGE,
+	    PAGE);
 	assert_int_equal(os_arena_footprint(&a), PAGE);
 	for (int i = 0; i < 3000; i++) {
-		const size_t from = rng_below(&r, PAGES), n = 1 + rng_below(&r, min_size(PAGES - from, 150));
+		const size_t from = rng_below(&r, PAGES),
+		    n = 1 + rng_below(&r, min_size(PAGES - from, 150));
 		const bool purge = rng_below(&r, 3) == 0;
 		if (purge)
 			assert_int_equal(a.os.purge(&a, p + from * PAGE, n * PAGE), 0);
 		else /* from the last byte of the first to the first byte of the last */
-			os_arena_touch(&a, p + from * PAGE + PAGE - 1, (n - 1) * PAGE - (n > 1 ? PAGE - 2 : -1));
+			os_arena_touch(&a, p + from * PAGE + PAGE - 1,
+			    (n - 1) * PAGE - (n > 1 ? PAGE - 2 : -1));
 		for (size_t k = from; k < from + n; k++)
 			touched[k] = !purge;
 		size_t count = 0;
@@ -260,7 +263,8 @@ TEST(of_what_is_reserved_the_pages_count_that_were_touched_since_they_were_purge
 			count += touched[k];
 		assert_int_equal(os_arena_footprint(&a), (count + 1) * PAGE);
 	}
-	for (size_t at = 100, len; at < PAGES * PAGE - 100; at += len) { /* stretches are as long as they can be */
+	/* stretches are as long as they can be */
+	for (size_t at = 100, len; at < PAGES * PAGE - 100; at += len) {
 		len = os_arena_stretch(&a, p + at, PAGES * PAGE - 100 - at, &held);
 		for (size_t k = at / PAGE; k <= (at + len - 1) / PAGE; k++)
 			assert_int_equal(touched[k], held);

@@ -1,4 +1,5 @@
-/* callers_test.c - stacks as glibc's backtrace() finds them, which loads libgcc's unwinder and allocates. */
+/* callers_test.c - stacks as glibc's backtrace() finds them, which loads libgcc's unwinder and
+ * allocates. */
 #include <execinfo.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -90,7 +91,8 @@ static void on_another_stack(void)
 TEST(a_stack_of_the_programs_own_ends_the_list_and_not_the_program)
 {
 	const size_t len = 1 << 16;
-	char *const stack = mmap(NULL, len + 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *const stack = mmap(NULL, len + 4096, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	assert_ptr_not_equal(stack, MAP_FAILED);
 	mprotect(stack + len, 4096, PROT_NONE);
@@ -106,14 +108,17 @@ TEST(registers_that_lead_nowhere_give_no_callers)
 {
 	const void *out[8];
 	char here[64];
-	const uintptr_t wild[] = {0, 1, 4096, (uintptr_t)here, (uintptr_t)here | 3, UINTPTR_MAX - 7, 1ul << 47};
+	const uintptr_t wild[] = {0, 1, 4096, (uintptr_t)here, (uintptr_t)here | 3, UINTPTR_MAX - 7,
+	    1ul << 47};
 
 	memset(here, 0x41, sizeof here);
 	for (size_t i = 0; i < sizeof wild / sizeof *wild; i++)
 		for (size_t k = 0; k < sizeof wild / sizeof *wild; k++) {
-			const struct frame f = {.pc = (uintptr_t)compare + 4, .sp = wild[i], .fp = wild[k]};
+			const struct frame f = {.pc = (uintptr_t)compare + 4, .sp = wild[i],
+			    .fp = wild[k]};
 			assert_true(callers_of(f, out, 8) <= 8);
-			const struct frame g = {.pc = wild[k], .sp = wild[i], .fp = (uintptr_t)here};
+			const struct frame g = {.pc = wild[k], .sp = wild[i],
+			    .fp = (uintptr_t)here};
 			assert_true(callers_of(g, out, 8) <= 8);
 		}
 }

@@ -93,8 +93,8 @@ static void refuse(long call, int error)
 		_exit(CANNOT_REFUSE);
 }
 
-/* The kernel looks at the limit before it looks which way the break shall go, and answers with where it is:
- * which is above what was asked for, and brk(3) takes it for success. */
+/* The kernel looks at the limit before it looks which way the break shall go, and answers with
+ * where it is: which is above what was asked for, and brk(3) takes it for success. */
 static void lower_beyond_a_limit(void *arg)
 {
 	(void)arg;

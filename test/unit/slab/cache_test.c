@@ -262,7 +262,8 @@ TEST(an_owner_who_sleeps_does_not_keep_what_others_freed_for_him)
 		const size_t full = root.used;
 		compare_all();
 		free_all();
-		assert_true(root.used - before < (full - before) / 2 + 64); /* at once, and by nobody else */
+		/* at once, and by nobody else */
+		assert_true(root.used - before < (full - before) / 2 + 64);
 		paper_sound();
 		slab_trim(0);
 		assert_true(root.used - before <= STACK_OBJECTS_MAX / 4 + 16);
@@ -454,7 +455,8 @@ TEST(an_object_is_freed_once_whoever_frees)
 		for (unsigned i = 0; i < 5; i++) { /* at different places of its slab */
 			fill(OBJECTS / 4, size);
 			object[0] = object[1 + i * 5];
-			snprintf(line, sizeof line, "dmm: double free: %p (%zu bytes)\n", (void *)object[0],
+			snprintf(line, sizeof line, "dmm: double free: %p (%zu bytes)\n",
+			    (void *)object[0],
 			    class_usable(cls));
 			test_aborts_saying(twice_by_another, NULL, line);
 			test_aborts_saying(once_by_each, NULL, line);

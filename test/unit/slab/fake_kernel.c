@@ -27,7 +27,8 @@ const char *slab_settings_text(void)
 static void *paper_window(void *ctx, size_t len, size_t align)
 {
 	(void)ctx;
-	return paper_most_window != 0 && len > paper_most_window ? NULL : os_linux.window(NULL, len, align);
+	return paper_most_window != 0 && len > paper_most_window ? NULL
+	    : os_linux.window(NULL, len, align);
 }
 
 static int paper_map_at(void *ctx, void *p, size_t len)
@@ -43,7 +44,8 @@ static int paper_map_at(void *ctx, void *p, size_t len)
 static void *paper_map(void *ctx, size_t len, size_t align)
 {
 	(void)ctx;
-	const bool refused = paper.no_map || paper.no_segments || (paper.most_usable != 0 && len > paper.most_usable);
+	const bool refused = paper.no_map || paper.no_segments ||
+	    (paper.most_usable != 0 && len > paper.most_usable);
 	return refused ? NULL : os_linux.map(NULL, len, align);
 }
 
@@ -71,7 +73,8 @@ static int paper_advise(void *ctx, void *p, size_t len, enum dmm_advice what)
 		return -EINVAL;
 	if (paper.count < PAPER_CALLS)
 		paper.call[paper.count++] = (struct paper_call){(uintptr_t)p, len, what};
-	return what == DMM_ADVICE_HUGE || what == DMM_ADVICE_COLLAPSE ? 0 : os_linux.advise(NULL, p, len, what);
+	return what == DMM_ADVICE_HUGE || what == DMM_ADVICE_COLLAPSE ? 0
+	    : os_linux.advise(NULL, p, len, what);
 }
 
 static uint64_t paper_now_ns(void *ctx)
@@ -85,7 +88,8 @@ static int paper_move(void *ctx, void *from, void *to, size_t len)
 	(void)ctx;
 	if (paper.no_move)
 		return -EINVAL;
-	if (paper.moves_in_chunk && (uintptr_t)from / HUGE_PAGE_SIZE != ((uintptr_t)from + len - 1) / HUGE_PAGE_SIZE)
+	if (paper.moves_in_chunk && (uintptr_t)from / HUGE_PAGE_SIZE !=
+	    ((uintptr_t)from + len - 1) / HUGE_PAGE_SIZE)
 		return -EFAULT;
 	if (paper.moves_every != 0 && ++paper.moves_asked % paper.moves_every == 0)
 		return -ENOMEM;
@@ -110,7 +114,8 @@ void paper_begin(const char *settings)
 	paper.os.now_ns = paper_now_ns;
 	paper.os.move = paper_move;
 	text = settings;
-	class_count = 0; /* as in a new process: what the settings say of stacks goes into the table of classes */
+	/* as in a new process: what the settings say of stacks goes into the table of classes */
+	class_count = 0;
 	assert_true(slab_start_on(&paper.os));
 }
 
@@ -136,7 +141,8 @@ void paper_pass_ms(unsigned ms)
 size_t paper_resident(const void *p, size_t len)
 {
 	unsigned char page[GRANULE / 4096];
-	const uintptr_t from = round_down((uintptr_t)p, 4096), to = round_up((uintptr_t)p + len, 4096);
+	const uintptr_t from = round_down((uintptr_t)p, 4096),
+	    to = round_up((uintptr_t)p + len, 4096);
 	size_t bytes = 0;
 
 	for (uintptr_t at = from; at < to;) {
@@ -157,7 +163,8 @@ size_t paper_resident_payload(void)
 bool paper_advised(const void *p, enum dmm_advice what)
 {
 	for (size_t i = 0; i < paper.count; i++)
-		if (paper.call[i].what == what && (uintptr_t)p - paper.call[i].at < paper.call[i].len)
+		if (paper.call[i].what == what && (uintptr_t)p - paper.call[i].at <
+		    paper.call[i].len)
 			return true;
 	return false;
 }
@@ -167,6 +174,7 @@ void paper_sound(void)
 	struct dmm_fault why = {.rule = "(none)"};
 
 	if (!slab_check_all(&why))
-		fail_msg("broken rule '%s' at %#zx: found %#zx, wanted %#zx", why.rule, (size_t)why.addr,
+		fail_msg("broken rule '%s' at %#zx: found %#zx, wanted %#zx", why.rule,
+		    (size_t)why.addr,
 		    (size_t)why.found, (size_t)why.wanted);
 }

@@ -1,5 +1,6 @@
-/* fake_kernel.h - os_linux for the heap's back end, with a clock that the test moves, calls that are written down, and
- * calls that are refused on request; and what the kernel says of memory, not what slab believes. */
+/* fake_kernel.h - os_linux for the heap's back end, with a clock that the test moves, calls that
+ * are written down, and calls that are refused on request; and what the kernel says of memory,
+ * not what slab believes. */
 #ifndef TEST_SLAB_PAPER_H
 #define TEST_SLAB_PAPER_H
 
@@ -27,8 +28,10 @@ struct paper {
 };
 
 extern struct paper paper;
-extern bool paper_no_guards; /* nor has the next heap's kernel guards in page tables: before Linux 6.13 */
-extern size_t paper_most_window; /* the next heap's window() names no more addresses; 0: what is asked */
+/* nor has the next heap's kernel guards in page tables: before Linux 6.13 */
+extern bool paper_no_guards;
+/* the next heap's window() names no more addresses; 0: what is asked */
+extern size_t paper_most_window;
 
 /* A heap on it, with these settings ("" : none); ends the one that was there. */
 void paper_begin(const char *settings);

@@ -1,4 +1,5 @@
-/* fork_test.c - a fork at the moment when memory is being given back; and that what is kept is counted. */
+/* fork_test.c - a fork at the moment when memory is being given back; and that what is kept is
+ * counted. */
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -93,7 +94,8 @@ TEST(the_check_counts_what_is_kept)
 	struct dmm_fault why;
 
 	start_on(&os_linux);
-	for (size_t n = 16; n <= 1024; n *= 2) { /* more than the stacks hold, so that slabs fall empty */
+	/* more than the stacks hold, so that slabs fall empty */
+	for (size_t n = 16; n <= 1024; n *= 2) {
 		static void *object[2000];
 		for (size_t i = 0; i < 2000; i++)
 			assert_non_null(object[i] = slab_malloc(n));

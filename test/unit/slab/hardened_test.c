@@ -1,4 +1,5 @@
-/* hardened_test.c - canaries byte by byte, quarantine free by free, and large objects between guards. */
+/* hardened_test.c - canaries byte by byte, quarantine free by free, and large objects between
+ * guards. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,7 +34,8 @@ static void break_each_byte(char *p, size_t n, size_t size)
 	for (size_t i = n; i < size; i++) {
 		if (slack > SLACK_SHORT && i - n >= CANARY_MOST && size - i > CANARY_TAIL)
 			continue; /* the middle of a long one */
-		if (slack > CANARY_WORD && slack <= SLACK_SHORT && i - n >= CANARY_MOST && i != size - 1)
+		if (slack > CANARY_WORD && slack <= SLACK_SHORT && i - n >= CANARY_MOST &&
+		    i != size - 1)
 			continue;
 		static const uint8_t with[] = {1, 0x80, 0xff};
 		for (size_t k = 0; k < sizeof with; k++) {
@@ -43,7 +45,8 @@ static void break_each_byte(char *p, size_t n, size_t size)
 		}
 		const char was = p[i];
 		p[i] = 0;
-		assert_true(was == 0 || canary_slack(p, size) != slack); /* of a long one, the length may have such */
+		/* of a long one, the length may have such */
+		assert_true(was == 0 || canary_slack(p, size) != slack);
 		p[i] = was;
 	}
 	assert_int_equal(canary_slack(p, size), slack);
@@ -104,7 +107,8 @@ TEST(one_byte_past_the_end_is_told_when_the_object_is_freed_resized_or_asked_for
 		victim = slab_malloc(past);
 		assert_int_equal(slab_usable(victim), past);
 		const size_t told = past < MEDIUM_MAX ? size_class[class_of(past + 1)].size : past;
-		snprintf(line, sizeof line, "dmm: write past the end: %p (%zu bytes)\n", (void *)victim, told);
+		snprintf(line, sizeof line, "dmm: write past the end: %p (%zu bytes)\n",
+		    (void *)victim, told);
 		test_aborts_saying(write_past_and_free, NULL, line);
 		test_aborts_saying(write_past_and_realloc, NULL, line);
 		test_aborts_saying(write_past_and_ask, NULL, line);
@@ -163,7 +167,8 @@ TEST(without_canaries_a_sized_free_may_name_all_that_is_usable_and_no_more)
 		victim = slab_malloc(past);
 		slab_free_sized(victim, slab_usable(victim));
 		victim = slab_malloc(past);
-		snprintf(line, sizeof line, "dmm: free of %zu bytes: %p (%zu bytes)\n", slab_usable(victim) + 1,
+		snprintf(line, sizeof line, "dmm: free of %zu bytes: %p (%zu bytes)\n",
+		    slab_usable(victim) + 1,
 		    (void *)victim, slab_usable(victim));
 		test_aborts_saying(free_one_more, NULL, line);
 		slab_free_sized(victim, past);
@@ -205,7 +210,8 @@ TEST(a_write_to_any_byte_of_what_is_free_is_told_before_it_is_given_out_again)
 			victim = slab_malloc(size);
 			assert_int_equal(slab_usable(victim), size);
 			slab_free(victim);
-			snprintf(line, sizeof line, "dmm: write after free: %p (%zu bytes)\n", (void *)victim, size);
+			snprintf(line, sizeof line, "dmm: write after free: %p (%zu bytes)\n",
+			    (void *)victim, size);
 			test_aborts_saying(write_and_reuse, (void *)size, line);
 		}
 	}

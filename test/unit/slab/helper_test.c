@@ -1,4 +1,5 @@
-/* helper_test.c - the helper is an ordinary thread, there is one at most, and it ends when it is asked to. */
+/* helper_test.c - the helper is an ordinary thread, there is one at most, and it ends when it is
+ * asked to. */
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>

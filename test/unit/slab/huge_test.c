@@ -1,5 +1,5 @@
-/* huge_test.c - which chunks the kernel is advised to back with huge pages, as they become sparse, empty
- * and full again. */
+/* huge_test.c - which chunks the kernel is advised to back with huge pages, as they become sparse,
+ * empty and full again. */
 #include <string.h>
 
 #include "fake_kernel.h"
@@ -35,7 +35,8 @@ static enum dmm_advice last_advice(uint32_t chunk)
 	return last;
 }
 
-/* One object stays alive in every `every` bytes: chunks 5 to 8 are full, and then so much of each is given back. */
+/* One object stays alive in every `every` bytes: chunks 5 to 8 are full, and then so much of
+ * each is given back. */
 static void leave_one_in(size_t every)
 {
 	const size_t step = every / OBJECT;
@@ -68,7 +69,8 @@ TEST(what_is_sparse_is_no_huge_page_any_more_until_it_is_filled)
 		assert_int_equal(last_advice(chunk), DMM_ADVICE_HUGE);
 	assert_true(root.chunks_revoked <= 2); /* the ends, which are not full */
 	for (size_t i = calls; i < paper.count; i++)
-		assert_int_not_equal(paper.call[i].what, DMM_ADVICE_COLLAPSE); /* that is for the start of a heap */
+		/* that is for the start of a heap */
+		assert_int_not_equal(paper.call[i].what, DMM_ADVICE_COLLAPSE);
 	paper_sound();
 	paper_end();
 }
@@ -84,7 +86,8 @@ TEST(what_was_sparse_and_becomes_empty_begins_anew)
 	paper_pass_ms(3000);
 	slab_trim(0);
 	for (uint32_t chunk = 2; chunk < 9; chunk++)
-		assert_int_equal(chunk_at(chunk)->state, CHUNK_ABSENT); /* and all advice has gone with the mapping */
+		/* and all advice has gone with the mapping */
+		assert_int_equal(chunk_at(chunk)->state, CHUNK_ABSENT);
 	assert_true(root.chunks_revoked <= 2);
 	fill(0, 10 * (2 << 20) / OBJECT);
 	for (uint32_t chunk = 1; chunk < 9; chunk++)
@@ -112,7 +115,8 @@ TEST(what_the_purger_has_claimed_does_not_count_as_taken)
 	assert_int_equal(run_take(80, 1, &clean), from + 8);
 	run_give(from + 8, 80, false);
 	assert_int_equal(purge_claim(1, root.epoch + 1, false, mask), 1);
-	assert_int_equal(run_take(20, 1, &clean), from + 96); /* what completes a group of 32 is claimed too */
+	/* what completes a group of 32 is claimed too */
+	assert_int_equal(run_take(20, 1, &clean), from + 96);
 	assert_false(paper_advised(granule_address(from), DMM_ADVICE_HUGE));
 	purge_return(1, mask, true);
 	assert_int_equal(run_take(60, 1, &clean), from + 8);

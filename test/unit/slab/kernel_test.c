@@ -1,4 +1,5 @@
-/* kernel_test.c - kernels that lack a call: without moving pages, without advice of any kind, without purging. */
+/* kernel_test.c - kernels that lack a call: without moving pages, without advice of any kind,
+ * without purging. */
 #include <errno.h>
 #include <string.h>
 

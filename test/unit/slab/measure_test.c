@@ -27,7 +27,8 @@ static int add(void *arg, const struct dmm_piece *piece)
 
 static void expect_the_sums_of_a_walk(void)
 {
-	struct sums walk = {.from = root.base, .end = root.base + (size_t)root.chunk_count * HUGE_PAGE_SIZE};
+	struct sums walk = {.from = root.base, .end = root.base + (size_t)root.chunk_count *
+	    HUGE_PAGE_SIZE};
 	struct slab_sums m;
 
 	assert_int_equal(slab_walk(add, &walk), 0);

@@ -1,5 +1,6 @@
-/* page_heap_test.c - runs of granules against a model of every granule: whose it is, and whether it may hold old
- * data.  And what page_heap.h promises about which run is chosen, since the heap's footprint hangs on it. */
+/* page_heap_test.c - runs of granules against a model of every granule: whose it is, and whether it
+ * may hold old data.  And what page_heap.h promises about which run is chosen, since the heap's
+ * footprint hangs on it. */
 #include <stdio.h>
 #include <string.h>
 
@@ -30,7 +31,8 @@ static void begin(void)
 
 static unsigned bin(unsigned len)
 {
-	return len <= 8 ? len : len <= 16 ? 9 : len <= 32 ? 10 : len <= 64 ? 11 : len < 128 ? 12 : 13;
+	return len <= 8 ? len : len <= 16 ? 9 : len <= 32 ? 10 : len <= 64 ? 11 : len < 128 ? 12
+	    : 13;
 }
 
 static bool may_take(uint32_t g, bool dirty)
@@ -92,12 +94,15 @@ static void own(uint32_t first, uint32_t count, unsigned run, bool clean)
 static void take(unsigned run, uint32_t count, uint32_t align)
 {
 	bool clean = false;
-	const uint32_t wanted_dirty = align == 1 && count <= CHUNK_GRANULES ? choice(count, true) : 0;
-	const uint32_t wanted_free = align == 1 && count < CHUNK_GRANULES ? choice(count, false) : 0;
+	const uint32_t wanted_dirty = align == 1 && count <= CHUNK_GRANULES ? choice(count, true)
+	    : 0;
+	const uint32_t wanted_free = align == 1 && count < CHUNK_GRANULES ? choice(count, false)
+	    : 0;
 	const uint32_t first = run_take(count, align, &clean);
 
 	if (wanted_dirty != 0 && count < CHUNK_GRANULES)
-		assert_int_equal(first, wanted_dirty); /* reuse before growth, the shortest that does */
+		/* reuse before growth, the shortest that does */
+		assert_int_equal(first, wanted_dirty);
 	else if (wanted_free != 0)
 		assert_int_equal(first, wanted_free);
 	/* Of what is aligned to more than a chunk, the address counts. */
@@ -158,7 +163,8 @@ TEST(runs_are_disjoint_aligned_truly_clean_and_the_shortest_that_suffice)
 	for (int i = 0; i < 6000; i++) {
 		const unsigned run = (unsigned)rng_below(&r, RUNS);
 		const uint64_t kind = rng_below(&r, 100);
-		const uint32_t count = (uint32_t)rng_below(&r, kind < 70 ? 9 : kind < 97 ? 60 : 300) + 1;
+		const uint32_t count = (uint32_t)rng_below(&r,
+		    kind < 70 ? 9 : kind < 97 ? 60 : 300) + 1;
 		if (runs[run].count != 0 && rng_below(&r, 4) == 0)
 			extend(run, count % 20 + 1);
 		else if (runs[run].count != 0)
@@ -217,7 +223,8 @@ TEST(runs_stop_at_the_end_of_the_window_and_nothing_changes)
 	paper_most_window = 0;
 	const uint32_t limit = root.chunk_limit;
 	assert_in_range(limit, 64, 100);
-	assert_int_equal(run_take(limit * CHUNK_GRANULES, 1, &clean), 0); /* granule 0 is not to be had */
+	/* granule 0 is not to be had */
+	assert_int_equal(run_take(limit * CHUNK_GRANULES, 1, &clean), 0);
 	assert_int_equal(run_take((limit + 1) * CHUNK_GRANULES, 1, &clean), 0);
 	const uint32_t most = run_take((limit - 1) * CHUNK_GRANULES, 1, &clean);
 	assert_int_equal(most, CHUNK_GRANULES);
@@ -252,7 +259,8 @@ TEST(among_thousands_of_chunks_the_lowest_that_fits_is_found)
 	for (size_t i = n; i-- > 0;) /* the last 12 granules; the lowest comes last */
 		run_give(first[some[i]] + 116, 12, false);
 	paper_sound();
-	for (size_t i = 0; i < n; i++) { /* each in turn, the lowest first; what is left does for 2 */
+	/* each in turn, the lowest first; what is left does for 2 */
+	for (size_t i = 0; i < n; i++) {
 		assert_int_equal(run_take(10, 1, &clean), first[some[i]] + 116);
 		assert_false(clean);
 	}
@@ -285,7 +293,8 @@ TEST(what_is_claimed_for_purging_is_nobody_elses_until_it_comes_back)
 	run_give(a + 64, 33, true);          /* 64..96 clean */
 	run_give(a + 100, 1, false);
 	const uint32_t chunk = a / CHUNK_GRANULES;
-	assert_int_equal(purge_claim(0, root.epoch, false, mask), UINT32_MAX); /* touched in this epoch */
+	/* touched in this epoch */
+	assert_int_equal(purge_claim(0, root.epoch, false, mask), UINT32_MAX);
 	assert_int_equal(purge_claim(0, root.epoch + 1, true, mask), UINT32_MAX); /* not whole */
 	assert_int_equal(purge_claim(chunk + 1, root.epoch + 1, false, mask), UINT32_MAX);
 	assert_int_equal(purge_claim(0, root.epoch + 1, false, mask), chunk);
@@ -348,7 +357,8 @@ TEST(whole_free_chunks_are_claimed_apart_from_others_and_by_age)
 	assert_int_equal(purge_claim(0, 13, true, mask), UINT32_MAX);
 	assert_int_equal(purge_claim(0, 13, false, mask), b / CHUNK_GRANULES);
 	purge_return(b / CHUNK_GRANULES, mask, true);
-	const uint32_t rest = run_take(5, 1, &clean); /* of chunk 0, whose first granule is a guard */
+	/* of chunk 0, whose first granule is a guard */
+	const uint32_t rest = run_take(5, 1, &clean);
 	run_give(rest, 5, false);
 	assert_int_equal(rest / CHUNK_GRANULES, 0);
 	assert_int_equal(purge_claim(0, 13, true, mask), 0);

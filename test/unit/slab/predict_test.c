@@ -1,4 +1,5 @@
-/* predict_test.c - programs in miniature, on a clock of their own: what is given back, and how much of it too early. */
+/* predict_test.c - programs in miniature, on a clock of their own: what is given back, and how
+ * much of it too early. */
 #include <string.h>
 
 #include "base/bits.h"

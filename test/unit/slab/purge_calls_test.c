@@ -1,4 +1,5 @@
-/* purge_calls_test.c - memory comes back by the calls of the program alone, as in a process without threads. */
+/* purge_calls_test.c - memory comes back by the calls of the program alone, as in a process
+ * without threads. */
 #include <pthread.h>
 #include <string.h>
 
@@ -121,11 +122,13 @@ TEST(what_is_wanted_again_and_again_is_given_back_once_or_twice)
 		unfill(0, OBJECTS);
 		pass_ms(50);
 	}
-	assert_true(paper.purged_bytes <= 3 * 42 * MIB); /* pages of slabs, and once more what the slabs lay on */
+	/* pages of slabs, and once more what the slabs lay on */
+	assert_true(paper.purged_bytes <= 3 * 42 * MIB);
 	const size_t purged = paper.purged_bytes;
 	fill(0, OBJECTS, OBJECT);
 	unfill(0, OBJECTS);
-	assert_true(paper.purged_bytes - purged <= 4 * MIB); /* a chunk with holes, which begins anew */
+	/* a chunk with holes, which begins anew */
+	assert_true(paper.purged_bytes - purged <= 4 * MIB);
 	assert_true(paper_resident_payload() >= 34 * MIB);
 	paper_sound();
 	paper_end();
@@ -175,7 +178,8 @@ static void sparse(size_t n, size_t every, size_t most_of_full)
 			unfill(i, i + 1);
 	const size_t left = paper_resident_payload();
 	if (left > full / 100 * most_of_full + 2 * MIB)
-		fail_msg("%zu bytes, one of %zu: %zu of %zu KiB are left", n, every, left >> 10, full >> 10);
+		fail_msg("%zu bytes, one of %zu: %zu of %zu KiB are left", n, every, left >> 10,
+		    full >> 10);
 	paper_sound();
 	for (size_t i = 0; i < OBJECTS; i += every)
 		for (size_t at = 0; at < n; at += 7)

@@ -1,4 +1,5 @@
-/* refused_test.c - calls that the kernel refuses half-way, and what is believed of memory afterwards. */
+/* refused_test.c - calls that the kernel refuses half-way, and what is believed of memory
+ * afterwards. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -125,7 +126,8 @@ static void grows_beside_a_guard_that_stays(const char *settings)
 	paper_begin(settings);
 	char *const p = painted(40000, 1);
 	paper.no_protect = true;
-	char *const q = slab_realloc(p, 44000); /* two guards at its end, of which it would take one */
+	/* two guards at its end, of which it would take one */
+	char *const q = slab_realloc(p, 44000);
 	assert_non_null(q);
 	assert_ptr_not_equal(q, p);
 	assert_true(all(q, 40000, 1));
@@ -238,7 +240,8 @@ static size_t pool_bytes(void)
 
 static int count_unmap(void *ctx, void *p, size_t len)
 {
-	mapped_bytes -= (uintptr_t)p - root.window < root.window_len ? 0 : len; /* payload may go back */
+	/* payload may go back */
+	mapped_bytes -= (uintptr_t)p - root.window < root.window_len ? 0 : len;
 	return os_linux.unmap(ctx, p, len);
 }
 
@@ -253,7 +256,8 @@ static void lives_without_a_heap(const char *settings)
 	paper.os.unmap = count_unmap;
 	mapped_bytes = 0;
 	for (int k = 0; k < 2; k++) {
-		assert_int_equal(pthread_create(&t, NULL, work_without_a_heap, k == 0 ? &t : NULL), 0);
+		assert_int_equal(pthread_create(&t, NULL, work_without_a_heap, k == 0 ? &t : NULL),
+		    0);
 		assert_int_equal(pthread_join(t, NULL), 0);
 		paper.no_map = false;
 		assert_int_equal(mapped_bytes, pool_bytes()); /* nothing else is left of it */
@@ -312,7 +316,8 @@ static void survives_a_lost_target(const char *settings, bool in_chunk, size_t b
 	for (int i = 0; i < 6; i++)
 		slab_free(p[i]);
 	const size_t used = root.used;
-	assert_in_range(used, 0, 30 * MIB / GRANULE + 3000); /* one is lost, and not one each time */
+	/* one is lost, and not one each time */
+	assert_in_range(used, 0, 30 * MIB / GRANULE + 3000);
 	slab_trim(0);
 	memset(painted(8 * MIB, 1), 2, 8 * MIB);
 	paper_sound();
@@ -420,7 +425,8 @@ TEST(a_program_that_limits_its_address_space_may_still_grow_what_it_has)
 	char out[2000];
 
 	assert_int_equal(test_in_child(grow_under_a_limit, "guarded:0", out, sizeof out), 0);
-	assert_int_equal(test_in_child(grow_under_a_limit, "hardened,guarded:0,readonly_conf:0", out, sizeof out), 0);
+	assert_int_equal(test_in_child(grow_under_a_limit, "hardened,guarded:0,readonly_conf:0",
+	    out, sizeof out), 0);
 }
 
 static size_t mappings(void)

@@ -1,4 +1,5 @@
-/* sampled_test.c - guarded objects on kernels that refuse: each call once, then all that make guards. */
+/* sampled_test.c - guarded objects on kernels that refuse: each call once, then all that make
+ * guards. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -65,8 +66,10 @@ static size_t work(void)
 	for (size_t i = 0; i < OBJECTS; i++) {
 		const size_t align = i % 5 == 0 ? 16ul << rng_below(&r, 11) : 1;
 		size[i] = 1 + rng_below(&r, i % 7 == 0 ? 40000 : 300);
-		object[i] = align > 1 ? slab_aligned(align, size[i]) : i % 3 == 0 ? slab_calloc(1, size[i])
-		                                                                  : slab_malloc(size[i]);
+		object[i] = align > 1 ? slab_aligned(align, size[i]) : i % 3 == 0
+		    ? slab_calloc(1, size[i])
+		                                                                  : slab_malloc(
+		                                                                  size[i]);
 		if (object[i] == NULL)
 			continue;
 		assert_true(is_aligned(object[i], max_size(align, MAX_ALIGN)));
@@ -176,7 +179,8 @@ TEST(whatever_is_refused_the_heap_stays_whole)
 
 static char *kept[20000];
 
-/* Objects of 64 bytes that all come out of slabs; those guarded are kept, or freed at once.  How many. */
+/* Objects of 64 bytes that all come out of slabs; those guarded are kept, or freed at once.  How
+ * many. */
 static size_t allocate(const char *conf, bool keep)
 {
 	size_t guarded = 0;
@@ -260,7 +264,8 @@ enum { THREADS = 16, STACK = 256 << 10 };
 
 TEST(what_stands_beside_a_guarded_object_is_neither_a_nul_nor_a_letter_nor_known_before)
 {
-	static char stack[THREADS][STACK] __attribute__((aligned(4096))); /* other threads draw otherwise */
+	/* other threads draw otherwise */
+	static char stack[THREADS][STACK] __attribute__((aligned(4096)));
 	unsigned char found[THREADS], differ = 0;
 	pthread_attr_t own;
 	pthread_t thread;
@@ -312,7 +317,8 @@ static void tells(void)
 	    "dmm: write past the end: %p (48 bytes)\n  at %p, 1 byte past the end, in thread ",
 	    (void *)guarded, (void *)(guarded + 48));
 	snprintf(second, sizeof second,
-	    "dmm: access before the start: %p (48 bytes)\n  at %p, 2 bytes before the start, in thread ",
+	    "dmm: access before the start: %p (48 bytes)\n  at %p, 2 bytes before the start, in "
+	    "thread ",
 	    (void *)guarded, (void *)(guarded - 2));
 	assert_ptr_equal(once(said, first), said);
 	assert_true(once(said, second) > said);

@@ -1,4 +1,5 @@
-/* settings_test.c - every setting: what it takes, what it refuses and says, and how it is printed. */
+/* settings_test.c - every setting: what it takes, what it refuses and says, and how it is
+ * printed. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,12 +66,15 @@ static void refuses(const char *text, const char *why)
 
 TEST(each_setting_has_the_default_that_its_page_names)
 {
-	static const char *const defaults[][2] = {{"stack_bytes", "64k"}, {"stack_least_objects", "4"},
+	static const char *const defaults[][2] = {{"stack_bytes", "64k"},
+	    {"stack_least_objects", "4"},
 	    {"dirty_floor_bytes", "1m"}, {"dirty_share_permille", "125"}, {"purge_age_ms", "400"},
 	    {"purge_tick_ms", "100"}, {"purge_again_ms", "1000"},
-	    {"helper", "1"}, {"huge_from_mib", "16"}, {"grow_ahead_percent", "25"}, {"grow_ahead_mib", "0"},
+	    {"helper", "1"}, {"huge_from_mib", "16"}, {"grow_ahead_percent", "25"},
+	        {"grow_ahead_mib", "0"},
 	    {"move_from_bytes", "256k"}, {"observe", "0"}, {"canary", "0"}, {"zero_on_free", "0"},
-	    {"check_on_reuse", "0"}, {"quarantine", "0"}, {"random_order", "0"}, {"guard_large", "0"},
+	    {"check_on_reuse", "0"}, {"quarantine", "0"}, {"random_order", "0"},
+	        {"guard_large", "0"},
 	    {"readonly_conf", "0"}, {"sized", "report"}, {"stats", "0"}, {"deepbind", "0"}};
 
 	fresh();
@@ -143,7 +147,8 @@ TEST(what_a_setting_cannot_be_is_refused_with_its_range_and_changes_nothing)
 
 static void hardened_is(const char *text, const char *want)
 {
-	static const char *const keys[] = {"canary", "zero_on_free", "check_on_reuse", "random_order", "guard_large",
+	static const char *const keys[] = {"canary", "zero_on_free", "check_on_reuse",
+	    "random_order", "guard_large",
 	    "readonly_conf"};
 	char is[16] = "";
 
@@ -167,7 +172,8 @@ TEST(hardened_sets_all_of_it_and_later_words_single_ones)
 	hardened_is("hardened:0,check_on_reuse:1", "011000"); /* which needs the other */
 	hardened_is("hardened:0", "000000");
 	for (size_t i = 0; i < SLAB_SETTINGS; i++)
-		if (strncmp(slab_setting_key(i), "purge", 5) == 0 || strncmp(slab_setting_key(i), "stack", 5) == 0)
+		if (strncmp(slab_setting_key(i), "purge", 5) == 0 ||
+		    strncmp(slab_setting_key(i), "stack", 5) == 0)
 			assert_false(slab_setting_hardens(i));
 	paper_end();
 }
@@ -260,7 +266,8 @@ TEST(canaries_are_made_of_a_secret_that_each_process_has_for_itself)
 {
 	paper_begin("canary:1,guarded:0");
 	assert_int_equal(hardening.secret, settings_secret());
-	assert_int_equal(hardening.canary_bytes, (hardening.secret % 128 + 128) * 0x0101010101010101);
+	assert_int_equal(hardening.canary_bytes, (hardening.secret % 128 + 128) *
+	    0x0101010101010101);
 	paper_end();
 }
 

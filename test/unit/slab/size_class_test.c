@@ -1,4 +1,5 @@
-/* size_class_test.c - every size to 1 MiB, every byte of a slab of every class, and what the classes waste. */
+/* size_class_test.c - every size to 1 MiB, every byte of a slab of every class, and what the
+ * classes waste. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,7 +30,8 @@ TEST(every_size_fits_its_class_and_no_smaller_one)
 		assert_in_range(cls, 0, class_count - 1);
 		assert_true(class_usable(cls) >= n);                      /* Z1 */
 		assert_true(cls == 0 || class_usable(cls - 1) < n);       /* Z2 */
-		assert_int_equal(place_of_size(n), cls * sizeof(struct stack)); /* the hit path's way */
+		/* the hit path's way */
+		assert_int_equal(place_of_size(n), cls * sizeof(struct stack));
 	}
 	for (size_t n = MEDIUM_MAX + 1; n <= 1 << 20; n++)
 		assert_int_equal(place_of_size(n), PLACE_NONE);
@@ -91,8 +93,9 @@ TEST(classes_waste_at_most_an_eighth_and_about_a_twentieth_on_average)
 		tails = tail > tails ? tail : tails;
 	}
 	const double average = average_waste(1, MEDIUM_MAX);
-	printf("%u classes; worst waste above 128 bytes %.2f %% (malloc(%zu)); of the bytes given out for 1 byte to "
-	       "32 KiB, octaves alike, %.2f %% (to 128 bytes %.2f %%); largest tail of a slab %.2f %%\n",
+	printf("%u classes; worst waste above 128 bytes %.2f %% (malloc(%zu)); of the bytes given "
+	       "out for 1 byte to 32 KiB, octaves alike, %.2f %% (to 128 bytes %.2f %%); largest "
+	       "tail of a slab %.2f %%\n",
 	    class_count, 100 * worst, at, 100 * average, 100 * average_waste(1, 128), 100 * tails);
 	assert_true(worst <= 0.125);
 	assert_true(average < 0.054);
@@ -146,7 +149,8 @@ static void look_at_free_objects(const struct slab *s)
 {
 	for (unsigned k = 0; k < s->count; k++) {
 		char *const p = slab_start(s) + (size_t)k * s->size;
-		assert_true(free_hit(p, ANY_PLACE) || (slab_free_slow(p), true)); /* its stack was full */
+		/* its stack was full */
+		assert_true(free_hit(p, ANY_PLACE) || (slab_free_slow(p), true));
 		assert_null(place_of(p).slab);
 		assert_true(place_of(p).freed);
 		assert_false(free_hit(p, ANY_PLACE));
@@ -163,7 +167,8 @@ TEST(of_every_class_each_byte_of_a_slab_tells_whether_an_object_begins_there)
 		assert_true(n <= sizeof object / sizeof *object);
 		const struct slab *const s = full_slab(cls, object, n);
 		look_at_every_byte(s);
-		const char *const from = slab_start(s), *const to = from + (size_t)s->granules * GRANULE;
+		const char *const from = slab_start(s),
+		    *const to = from + (size_t)s->granules * GRANULE;
 		for (size_t i = 0; i < n; i++) /* first the others, so that the slab stays */
 			if ((char *)object[i] < from || (char *)object[i] >= to)
 				slab_free(object[i]);

@@ -1,4 +1,5 @@
-/* stack_test.c - the stacks of a thread, step by step: when they become smaller, and that none is left behind. */
+/* stack_test.c - the stacks of a thread, step by step: when they become smaller, and that none
+ * is left behind. */
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
@@ -64,7 +65,8 @@ TEST(a_stack_begins_with_15_and_doubles_at_each_refill_up_to_255)
 		assert_int_equal(k->limit - bottom, rooms[refills]);
 		assert_ptr_equal(bottom, refills == 0 ? small_stack(thread_cache.heap, cls)
 		                                      : large_stack(thread_cache.heap, cls));
-		assert_in_range(k->top - bottom, 0, (rooms[refills] + 1) / 2 - 1); /* at most half, and one is ours */
+		/* at most half, and one is ours */
+		assert_in_range(k->top - bottom, 0, (rooms[refills] + 1) / 2 - 1);
 		refills++;
 	}
 	paper_sound();

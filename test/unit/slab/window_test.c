@@ -43,7 +43,8 @@ static void table_fits(enum table t, size_t record, uintptr_t lowest[], uintptr_
 
 TEST(no_table_reaches_into_another_and_guards_lie_between_them)
 {
-	for (paper_most_window = 48 * MIB; paper_most_window < (size_t)3 << 40; paper_most_window *= 5) {
+	for (paper_most_window = 48 * MIB; paper_most_window < (size_t)3 << 40;
+	    paper_most_window *= 5) {
 		uintptr_t lowest[TABLES], end[TABLES];
 		paper_begin("guarded:0");
 		const size_t chunks = root.chunk_limit, words = GRANULE_WORDS * sizeof(uint64_t);
@@ -54,7 +55,8 @@ TEST(no_table_reaches_into_another_and_guards_lie_between_them)
 		table_fits(TABLE_TAGS, sizeof *root.tags, lowest, end);
 		assert_true(root.window <= lowest[TABLE_AVAIL]);
 		assert_true(end[TABLE_AVAIL] + 4096 <= root.table[TABLE_POOL].start);
-		assert_true(root.table[TABLE_POOL].start + root.table[TABLE_POOL].mapped + 4096 <= lowest[TABLE_LIVE]);
+		assert_true(root.table[TABLE_POOL].start + root.table[TABLE_POOL].mapped + 4096 <=
+		    lowest[TABLE_LIVE]);
 		assert_true(end[TABLE_LIVE] + 4096 <= lowest[TABLE_MARKS]);
 		assert_true(end[TABLE_MARKS] <= lowest[TABLE_SLABS]);
 		assert_true(end[TABLE_SLABS] + 4096 <= lowest[TABLE_TAGS]);
@@ -68,7 +70,8 @@ TEST(no_table_reaches_into_another_and_guards_lie_between_them)
 		test_dies_by(read_at, (char *)root.base + GRANULE - 1, SIGSEGV);
 		for (enum table t = 0; t < TABLES; t++) {
 			test_dies_by(read_at, (char *)table_address(t) - 1, SIGSEGV);
-			test_dies_by(read_at, (char *)table_address(t) + root.table[t].mapped, SIGSEGV);
+			test_dies_by(read_at, (char *)table_address(t) + root.table[t].mapped,
+			    SIGSEGV);
 		}
 		slab_free(p);
 	}
@@ -81,9 +84,12 @@ TEST(beginnings_of_tables_that_grow_apart_share_a_page_of_page_tables)
 	for (int i = 0; i < 100; i++) {
 		paper_begin("guarded:0");
 		const uintptr_t two = HUGE_PAGE_SIZE, gib = (uintptr_t)1 << 30;
-		assert_int_equal(table_address(TABLE_AVAIL) / two, root.table[TABLE_LIVE].start / two);
-		assert_int_equal(table_address(TABLE_AVAIL) / two, root.table[TABLE_POOL].start / two);
-		assert_int_equal(table_address(TABLE_SLABS) / two, root.table[TABLE_TAGS].start / two);
+		assert_int_equal(table_address(TABLE_AVAIL) / two,
+		    root.table[TABLE_LIVE].start / two);
+		assert_int_equal(table_address(TABLE_AVAIL) / two,
+		    root.table[TABLE_POOL].start / two);
+		assert_int_equal(table_address(TABLE_SLABS) / two,
+		    root.table[TABLE_TAGS].start / two);
 		assert_int_equal(root.table[TABLE_TAGS].start / gib, root.base / gib);
 		paper_end();
 	}
@@ -118,7 +124,8 @@ TEST(a_chunk_in_which_others_have_mapped_something_is_never_used)
 	paper.foreign_end = paper.foreign + 2 * HUGE_PAGE_SIZE;
 	for (size_t i = 0; i < OBJECTS; i++) {
 		p[i] = painted(i % 3 == 0 ? 3 * MIB : 40000, (char)i);
-		assert_true((uintptr_t)p[i] >= paper.foreign_end || (uintptr_t)p[i] + 40000 <= paper.foreign);
+		assert_true((uintptr_t)p[i] >= paper.foreign_end ||
+		    (uintptr_t)p[i] + 40000 <= paper.foreign);
 	}
 	assert_int_equal(chunk_at(6)->state, CHUNK_FOREIGN);
 	paper_sound();
@@ -160,7 +167,8 @@ TEST(where_others_have_mapped_something_in_a_table_the_window_ends)
 	size_t n = 0;
 	while ((p = slab_malloc(100 * MIB)) != NULL && n++ < 20)
 		last = p;
-	assert_in_range(n - root.mapped_count, 7, 10); /* 8 MiB of live describe so much; the rest is elsewhere */
+	/* 8 MiB of live describe so much; the rest is elsewhere */
+	assert_in_range(n - root.mapped_count, 7, 10);
 	assert_true(root.mapped_count > 0);
 	slab_free(last);
 	assert_non_null(last = slab_malloc(90 * MIB));
@@ -221,8 +229,10 @@ TEST(growth_refused_or_taken_half_way_loses_nothing)
 				works(&f);
 				slab_shut_down();
 			}
-			if (f.owned_bytes != 0 && (began || how != 1)) /* or unmap() was refused as well */
-				fail_msg("%zu bytes are left: call %zu, %d", f.owned_bytes, (size_t)n, how);
+			/* or unmap() was refused as well */
+			if (f.owned_bytes != 0 && (began || how != 1))
+				fail_msg("%zu bytes are left: call %zu, %d", f.owned_bytes,
+				    (size_t)n, how);
 		}
 }
 
@@ -263,7 +273,8 @@ static void *map_uncounted(void *ctx, size_t len, size_t align)
 {
 	(void)ctx;
 	const size_t wide = len + align;
-	char *const p = mmap(NULL, wide, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	char *const p = mmap(NULL, wide, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (p == MAP_FAILED)
 		return NULL;

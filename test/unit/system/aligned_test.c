@@ -42,10 +42,12 @@ TEST(what_is_added_is_found_until_removed)
 		}
 		assert_int_equal(t.count, live);
 		const size_t j = rng_below(&r, PAIRS);
-		assert_ptr_equal(aligned_find(&t, address(2 * j)), base[j] ? base[j] : address(2 * j));
+		assert_ptr_equal(aligned_find(&t, address(2 * j)),
+		    base[j] ? base[j] : address(2 * j));
 	}
 	for (size_t i = 0; i < PAIRS; i++)
-		assert_ptr_equal(aligned_remove(&t, address(2 * i)), base[i] ? base[i] : address(2 * i));
+		assert_ptr_equal(aligned_remove(&t, address(2 * i)),
+		    base[i] ? base[i] : address(2 * i));
 	assert_int_equal(t.count, 0);
 	aligned_close(&t, &os_linux);
 }

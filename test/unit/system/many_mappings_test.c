@@ -1,4 +1,5 @@
-/* many_mappings_test.c - vm with more mappings than the kernel would give it, on an os that gives them all. */
+/* many_mappings_test.c - vm with more mappings than the kernel would give it, on an os that
+ * gives them all. */
 #include "base/bits.h"
 #include "ram_os.h"
 #include "os/os.h"
@@ -73,7 +74,8 @@ TEST(kept_mappings_go_back_when_half_are_gone)
 	heap_close(&heap);
 }
 
-/* A limit on address space counts what is kept, too: that goes back before anybody is refused, and no more of it. */
+/* A limit on address space counts what is kept, too: that goes back before anybody is refused,
+ * and no more of it. */
 TEST(kept_mappings_make_room_for_one_that_is_larger_than_each)
 {
 	static struct os_fault f;

@@ -129,7 +129,8 @@ TEST(deferred_coalescing_is_bounded_and_merges_before_the_heap_grows)
 		p[i] = heap_malloc(&f.heap, LEN);
 	for (int i = 0; i < 7; i++)
 		heap_free(&f.heap, p[i]);
-	assert_null(heap_next_free(&f.heap, 0, heap_next_free(&f.heap, 0, NULL))); /* the rest alone */
+	/* the rest alone */
+	assert_null(heap_next_free(&f.heap, 0, heap_next_free(&f.heap, 0, NULL)));
 	heap_free(&f.heap, p[7]);                                              /* the eighth */
 	const void *const first = heap_next_free(&f.heap, 0, NULL);
 	assert_non_null(first);
@@ -163,8 +164,9 @@ TEST(what_is_free_at_the_top_beyond_trim_threshold_goes_back)
 	struct fixture f;
 
 	for (int never = 0; never < 2; never++) {
-		begin(&f, &system_gnu, never ? "trim_threshold:never,mmap_threshold:never"
-		                             : "trim_threshold:64k,mmap_threshold:never,grow_min:4096");
+		begin(&f, &system_gnu, never
+		        ? "trim_threshold:never,mmap_threshold:never"
+		        : "trim_threshold:64k,mmap_threshold:never,grow_min:4096");
 		void *const p = heap_malloc(&f.heap, 1 << 20);
 		const size_t full = f.arena.heap_bytes;
 		heap_free(&f.heap, p);
@@ -174,7 +176,7 @@ TEST(what_is_free_at_the_top_beyond_trim_threshold_goes_back)
 	}
 }
 
-/* ---- segregated metadata ------------------------------------------------------------------------ */
+/* ---- segregated metadata --------------------------------------------------------------------- */
 
 static int sum_kinds(void *arg, const struct dmm_piece *p)
 {
@@ -201,7 +203,8 @@ TEST(segmeta_has_at_most_2_percent_of_metadata_for_objects_of_64_bytes_and_more)
 			size_t bytes[4] = {0};
 			heap_walk(&f.heap, sum_kinds, bytes);
 			if (bytes[DMM_META] * 50 > bytes[DMM_LIVE])
-				fail_msg("%zu bytes of metadata for %zu in objects of %zu", bytes[DMM_META],
+				fail_msg("%zu bytes of metadata for %zu in objects of %zu",
+				    bytes[DMM_META],
 				    bytes[DMM_LIVE], sizes[i]);
 		}
 		end(&f);
@@ -211,9 +214,11 @@ TEST(segmeta_has_at_most_2_percent_of_metadata_for_objects_of_64_bytes_and_more)
 /* The heap may grow by less than a chunk needs for its links. */
 TEST(the_last_object_grows_in_place_by_the_least_there_is)
 {
-	static const struct dmm_system *const systems[] = {&system_dlist, &system_bins, &system_gnu};
+	static const struct dmm_system *const systems[] = {&system_dlist, &system_bins,
+	    &system_gnu};
 	static const char *const confs[] = {"grow_min:16,reuse:none", "grow_min:16,reuse:links",
-	    "grow_min:16,reuse:footer", "grow_min:32,reuse:none", "grow_min:16,reuse:none,fit:address",
+	    "grow_min:16,reuse:footer", "grow_min:32,reuse:none",
+	    "grow_min:16,reuse:none,fit:address",
 	    "grow_min:16,reuse:links,fit:next", "grow_min:16,reuse:none,footer:check"};
 	struct dmm_fault why;
 	struct fixture f;
@@ -222,7 +227,8 @@ TEST(the_last_object_grows_in_place_by_the_least_there_is)
 	for (size_t s = 0; s < sizeof systems / sizeof *systems; s++)
 		for (size_t c = 0; c < sizeof confs / sizeof *confs; c++) {
 			begin(&f, systems[s], confs[c]);
-			make_free(&f, (const size_t[CHUNKS]){48, 64, 32, 80, 96, 32, 160, 16}, some);
+			make_free(&f, (const size_t[CHUNKS]){48, 64, 32, 80, 96, 32, 160, 16},
+			    some);
 			char *p = heap_malloc(&f.heap, 1000);
 			for (size_t n = 1016; n < 1300; n += 16) {
 				memset(p, 0x33, n - 16);
@@ -264,16 +270,20 @@ static void found_before(struct overrun *o, void (*act)(void *arg), const void *
 {
 	char said[200];
 
-	crash_format(said, sizeof said, "dmm: overflow: the block before %p was written beyond its end\n", behind);
+	crash_format(said, sizeof said,
+	    "dmm: overflow: the block before %p was written beyond its end\n", behind);
 	test_aborts_saying(act, o, said);
 }
 
-static const char *const reuses[] = {"footer:check,grow_min:16,reuse:none", "footer:check,grow_min:16,reuse:links"};
+static const char *const reuses[] = {"footer:check,grow_min:16,reuse:none",
+    "footer:check,grow_min:16,reuse:links"};
 
-/* The chunk of the new bytes, or one that waited, would merge with a neighbour whose size is no size. */
+/* The chunk of the new bytes, or one that waited, would merge with a neighbour whose size is no
+ * size. */
 TEST(an_overrun_is_named_before_the_heap_grows_or_what_waited_merges)
 {
-	static const struct dmm_system *const systems[] = {&system_dlist, &system_bins, &system_gnu};
+	static const struct dmm_system *const systems[] = {&system_dlist, &system_bins,
+	    &system_gnu};
 	char conf[100];
 	struct fixture f;
 

@@ -1,4 +1,5 @@
-/* space_test.c - what bins and gnu do to need less: tiny chunks, runs, the top, realloc in place. */
+/* space_test.c - what bins and gnu do to need less: tiny chunks, runs, the top, realloc in
+ * place. */
 #include <string.h>
 
 #include "base/bits.h"
@@ -14,7 +15,8 @@ struct fixture {
 	struct heap heap;
 };
 
-static void begin_in(struct fixture *f, const struct dmm_system *sys, const char *conf, size_t heap_len)
+static void begin_in(struct fixture *f, const struct dmm_system *sys, const char *conf,
+    size_t heap_len)
 {
 	struct dmm_params params = sys->defaults;
 	struct params_error e;
@@ -66,11 +68,12 @@ TEST(a_tiny_object_costs_16_bytes)
 
 enum { MANY = 64 };
 
-/* Free in an order that leaves tiny chunks alone, beside one another, at both ends: each is unlinked from
- * the middle of the list when a neighbour is freed. */
+/* Free in an order that leaves tiny chunks alone, beside one another, at both ends: each is
+ * unlinked from the middle of the list when a neighbour is freed. */
 TEST(tiny_chunks_are_found_by_their_neighbours_and_merge)
 {
-	static const char *const confs[] = {TINY, TINY ",fit:address", TINY ",fit:next", TINY ",coalesce:8"};
+	static const char *const confs[] = {TINY, TINY ",fit:address", TINY ",fit:next",
+	    TINY ",coalesce:8"};
 	struct fixture f;
 	void *p[MANY];
 
@@ -110,7 +113,8 @@ TEST(no_chunk_is_tiny_beyond_32_GiB)
 	begin_in(&f, &system_bins, TINY ",grow_min:4096", (size_t)64 << 30);
 	char *const near = heap_malloc(&f.heap, 8);
 	assert_non_null(heap_malloc(&f.heap, 4000)); /* the rest of the page */
-	f.arena.brk = (char *)round_up((uintptr_t)f.arena.brk, 4096) + ((size_t)33 << 30); /* somebody else */
+	/* somebody else */
+	f.arena.brk = (char *)round_up((uintptr_t)f.arena.brk, 4096) + ((size_t)33 << 30);
 	char *p[MANY];
 	for (size_t i = 0; i < MANY; i++) {
 		p[i] = heap_malloc(&f.heap, i % 2 == 0 ? 8 : 30);
@@ -149,7 +153,8 @@ static void begin_with_a_run(struct fixture *f, const char *conf)
 
 TEST(objects_in_a_run_have_no_header)
 {
-	static const char *const confs[] = {"runs:64", "runs:64,reuse:links", "runs:64,reuse:footer"};
+	static const char *const confs[] = {"runs:64", "runs:64,reuse:links",
+	    "runs:64,reuse:footer"};
 	struct fixture f;
 
 	for (size_t c = 0; c < 3; c++) {
@@ -201,7 +206,8 @@ TEST(a_second_free_and_an_address_inside_are_seen_by_the_bits_of_a_run)
 	static const int wrong[] = {8, -1, 1, -16, 4000};
 	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
 		struct misuse m = {&f, first + wrong[i]};
-		crash_format(said, sizeof said, "dmm: invalid free: %p (no chunk of this heap)\n", m.p);
+		crash_format(said, sizeof said, "dmm: invalid free: %p (no chunk of this heap)\n",
+		    m.p);
 		test_aborts_saying(free_it, &m, said);
 	}
 	end(&f);
@@ -276,7 +282,8 @@ TEST(realloc_leaves_a_run_and_comes_back)
 
 /* ---- the top, and realloc in place */
 
-static const struct dmm_system *const with_tags[] = {&system_list, &system_dlist, &system_bins, &system_gnu};
+static const struct dmm_system *const with_tags[] = {&system_list, &system_dlist, &system_bins,
+    &system_gnu};
 
 TEST(an_object_at_the_top_of_the_heap_grows_where_it_is)
 {
@@ -284,7 +291,8 @@ TEST(an_object_at_the_top_of_the_heap_grows_where_it_is)
 
 	for (size_t s = 0; s < 4; s++) {
 		begin(&f, with_tags[s], "grow_min:4096");
-		char *const p = heap_malloc(&f.heap, 4000); /* nothing, or little, is free behind it */
+		/* nothing, or little, is free behind it */
+		char *const p = heap_malloc(&f.heap, 4000);
 		for (size_t n = 4000; n < 100000; n += 1000) {
 			assert_ptr_equal(heap_realloc(&f.heap, p, n), p);
 			sound(&f);
@@ -294,14 +302,16 @@ TEST(an_object_at_the_top_of_the_heap_grows_where_it_is)
 	}
 }
 
-/* What comes and goes beside an object that grows takes the hole below it, not the top behind it. */
+/* What comes and goes beside an object that grows takes the hole below it, not the top behind
+ * it. */
 TEST(small_objects_do_not_stand_in_the_way_of_one_that_grows)
 {
 	struct fixture f;
 
 	for (size_t s = 2; s < 4; s++)
 		for (int deferred = 0; deferred < 2; deferred++) {
-			begin(&f, with_tags[s], deferred ? "coalesce:8,grow_min:4096" : "coalesce:now,grow_min:4096");
+			begin(&f, with_tags[s], deferred ? "coalesce:8,grow_min:4096"
+			    : "coalesce:now,grow_min:4096");
 			size_t n = 512;
 			char *grows = heap_malloc(&f.heap, n), *beside = heap_malloc(&f.heap, 128);
 			for (int i = 0; i < 600; i++) {

@@ -1,5 +1,6 @@
-/* stdatomic.h - stands before the compiler's own: every atomic operation is a place where another thread
- * may go on (scheduler.h).  All orders are the strongest: interleavings are explored, not weak memory. */
+/* stdatomic.h - stands before the compiler's own: every atomic operation is a place where another
+ * thread may go on (scheduler.h).  All orders are the strongest: interleavings are explored, not
+ * weak memory. */
 #ifndef TEST_INTERLEAVE_SHIM_STDATOMIC_H
 #define TEST_INTERLEAVE_SHIM_STDATOMIC_H
 
@@ -58,7 +59,8 @@ void sched_point(const volatile void *at);
 		__auto_type at_ = (P);                                                \
 		__typeof__((void)0, *at_) with_ = (V);                                \
 		sched_point(at_);                                                     \
-		__atomic_compare_exchange_n(at_, (E), with_, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST); \
+		__atomic_compare_exchange_n(at_, (E), with_, 0, __ATOMIC_SEQ_CST, \
+		    __ATOMIC_SEQ_CST); \
 	})
 #define atomic_compare_exchange_weak atomic_compare_exchange_strong
 
@@ -69,7 +71,9 @@ void sched_point(const volatile void *at);
 #define atomic_fetch_sub_explicit(P, V, O) atomic_fetch_sub(P, V)
 #define atomic_fetch_or_explicit(P, V, O)  atomic_fetch_or(P, V)
 #define atomic_fetch_and_explicit(P, V, O) atomic_fetch_and(P, V)
-#define atomic_compare_exchange_strong_explicit(P, E, V, O, F) atomic_compare_exchange_strong(P, E, V)
-#define atomic_compare_exchange_weak_explicit(P, E, V, O, F)   atomic_compare_exchange_strong(P, E, V)
+#define atomic_compare_exchange_strong_explicit(P, E, V, O, F) \
+	atomic_compare_exchange_strong(P, E, V)
+#define atomic_compare_exchange_weak_explicit(P, E, V, O, F) \
+	atomic_compare_exchange_strong(P, E, V)
 
 #endif
