@@ -156,7 +156,7 @@ TEST(destructors_of_thread_specific_data_allocate_and_free)
 
 /* ---- fork ------------------------------------------------------------------------------------ */
 
-enum { STORM_FORKS = 60, CHILD_SECONDS = 20 };
+enum { STORM_FORKS = 60, CHILD_SECONDS = 120 };
 
 static atomic_bool over;
 

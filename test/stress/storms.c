@@ -32,7 +32,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { SLOTS = 1024, CHILD_SECONDS = 20, THREADS = 8 };
+enum { SLOTS = 1024, CHILD_SECONDS = 120, THREADS = 8 };
 
 struct object {
 	size_t n;
