@@ -60,12 +60,6 @@ void table_paint(struct table *t, enum paint paint, const char *format, ...)
 	va_end(args);
 }
 
-void table_fill(struct table *t)
-{
-	while (t->cells % t->columns != 0)
-		table_cell(t, "%s", "");
-}
-
 size_t table_width(FILE *out)
 {
 	struct winsize size;

@@ -34,7 +34,6 @@ void table_end(struct table *t);
 __attribute__((format(printf, 2, 3))) void table_cell(struct table *t, const char *format, ...);
 __attribute__((format(printf, 3, 4))) void table_paint(struct table *t, enum paint paint,
     const char *format, ...);
-void table_fill(struct table *t);    /* empty cells up to the end of the row */
 
 void table_text(const struct table *t, FILE *out);
 void table_csv(const struct table *t, FILE *out);

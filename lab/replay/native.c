@@ -171,20 +171,6 @@ void native_run(struct native *n)
 		extra_runs(n, REPLAY_MEMORY, 1);
 }
 
-void native_free(struct native *n)
-{
-	for (size_t i = 0; i < n->compare.rows; i++) {
-		free(n->row[i].hist);
-		free(n->row[i].sample);
-		free(n->compare.row[i].run);
-	}
-	if (n->result != NULL)
-		munmap(n->result, sizeof *n->result);
-	if (n->result_fd >= 0)
-		close(n->result_fd);
-	free(n->argv[0]);
-}
-
 const struct native_quantile native_quantiles[NATIVE_QUANTILES] = {{0.5, "p50"}, {0.9, "p90"},
     {0.99, "p99"}, {0.999, "p99.9"}, {0.9999, "p99.99"}};
 

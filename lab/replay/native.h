@@ -71,7 +71,6 @@ enum { LATENCY_RUNS = 3 }; /* at most; their histograms are added up */
 
 /* compare.allocators, .runs, .timeout_s, .warm ... are the caller's. */
 void native_run(struct native *n);
-void native_free(struct native *n);
 
 /* The latency in ns that the share q (0..1) of all calls of a kind does not exceed; REPLAY_KINDS:
  * of every kind.  NaN: there is none. */

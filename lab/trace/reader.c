@@ -244,9 +244,3 @@ int trace_reader_next(struct trace_reader *r, struct trace_event *ev, struct tra
 	*ev = r->heap[0]->next;
 	return advance(r, 0, e) ? 1 : -1;
 }
-
-void trace_reader_seek(struct trace_reader *r, uint64_t tick)
-{
-	while (r->next_block < r->f->count && r->f->blocks[r->next_block].last_tick < tick)
-		r->next_block++;
-}

@@ -121,8 +121,6 @@ struct trace_reader;
 struct trace_reader *trace_reader_open(struct trace_file *f);
 /* 1: *ev is the next event; 0: there is none; -1: damaged, *e says where. */
 int trace_reader_next(struct trace_reader *r, struct trace_event *ev, struct trace_error *e);
-/* Skip all blocks that end before `tick`. */
-void trace_reader_seek(struct trace_reader *r, uint64_t tick);
 /* Interned over the whole recording: equal stacks have equal numbers.  0 < node <= count. */
 const struct trace_node *trace_reader_node(const struct trace_reader *r, uint32_t node);
 uint32_t trace_reader_nodes(const struct trace_reader *r);
