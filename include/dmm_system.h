@@ -44,6 +44,12 @@ enum dmm_advice {
 	DMM_ADVICE_UNGUARD,  /* and no more: it reads as zero */
 };
 
+enum dmm_touched {
+	DMM_TOUCHED_NO,     /* perhaps not */
+	DMM_TOUCHED_LIKELY, /* it reads as zero, and fast */
+	DMM_TOUCHED_SURELY, /* it is not zero */
+};
+
 enum dmm_protect { DMM_PROTECT_NONE, DMM_PROTECT_READ, DMM_PROTECT_RW };
 
 /* The operating system as a value.  Lengths and addresses are whole pages unless said otherwise.
@@ -80,9 +86,9 @@ struct dmm_os {
 	 * not by us.  May be NULL. */
 	int (*move)(void *ctx, void *from, void *to, size_t len);
 
-	/* Does the word at p (4 bytes, aligned) hold anything but 0?  False also where it may not
-	 * be read.  May be NULL: nobody knows. */
-	bool (*written)(void *ctx, const void *p);
+	/* Is there memory behind the word at p (4 bytes, aligned)?  The first look at a page
+	 * counts.  NO also where it may not be read.  May be NULL: nobody knows. */
+	enum dmm_touched (*touched)(void *ctx, const void *p);
 
 	/* Addresses at which nothing lies, as far as is known, and the system puts nothing by
 	 * itself: `len` bytes, aligned to `align`.  Nothing is mapped by that; another call names

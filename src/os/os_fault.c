@@ -147,10 +147,10 @@ static int fault_move(void *ctx, void *from, void *to, size_t len)
 	return granted(f, 0) ? f->below->move(f->below->ctx, from, to, len) : -ENOMEM;
 }
 
-static bool fault_written(void *ctx, const void *p)
+static enum dmm_touched fault_touched(void *ctx, const void *p)
 {
 	const struct os_fault *f = ctx;
-	return f->below->written(f->below->ctx, p);
+	return f->below->touched(f->below->ctx, p);
 }
 
 static void *fault_window(void *ctx, size_t len, size_t align)
@@ -186,7 +186,7 @@ void os_fault_open(struct os_fault *f, const struct dmm_os *below)
 	        .unmap = fault_unmap, .remap = fault_remap, .protect = fault_protect,
 	        .purge = fault_purge, .advise = fault_advise, .now_ns = fault_now_ns,
 	        .move = below->move != NULL ? fault_move : NULL,
-	        .written = below->written != NULL ? fault_written : NULL,
+	        .touched = below->touched != NULL ? fault_touched : NULL,
 	        .window = below->window != NULL ? fault_window : NULL,
 	        .map_at = below->map_at != NULL ? fault_map_at : NULL,
 	        .random = below->random != NULL ? fault_random : NULL},

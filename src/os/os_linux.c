@@ -186,15 +186,30 @@ static int linux_advise(void *ctx, void *p, size_t len, enum dmm_advice what)
 }
 
 /* The kernel reads the word for us, so that nothing is risked where it may not be read.  It compares it with 0, and
- * would then wake nobody and move nobody to wait elsewhere. */
-static bool linux_written(void *ctx, const void *p)
+ * would then wake nobody and move nobody to wait elsewhere.  0, or the error. */
+static int look_at(const void *p)
+{
+	enum { CMP_REQUEUE_PRIVATE = 4 | 128 };
+	return syscall(SYS_futex, p, CMP_REQUEUE_PRIVATE, 0, NULL, p, 0) == -1 ? errno : 0;
+}
+
+/* Filters kill who calls mincore().  Zeros that were written and a page that was never touched differ in time: the
+ * latter is mapped for the first look.  Seen on a virtual machine: up to 3.1 times what the second look takes for the
+ * one, from 7 times on for the other. */
+static enum dmm_touched linux_touched(void *ctx, const void *p)
 {
 	(void)ctx;
-	enum { CMP_REQUEUE_PRIVATE = 4 | 128 };
 	const int saved = errno;
-	const bool differs = syscall(SYS_futex, p, CMP_REQUEUE_PRIVATE, 0, NULL, p, 0) == -1 && errno == EAGAIN;
+	const uint64_t from = os_ticks_ns();
+	const int error = look_at(p);
+	const uint64_t between = os_ticks_ns();
+	const bool again = error == 0 && look_at(p) == 0;
+	const uint64_t first = between - from, second = os_ticks_ns() - between;
+
 	errno = saved;
-	return differs;
+	if (error == EAGAIN)
+		return DMM_TOUCHED_SURELY;
+	return again && first < 5 * second ? DMM_TOUCHED_LIKELY : DMM_TOUCHED_NO;
 }
 
 /* ---- a window of addresses ------------------------------------------------------------------------- */
@@ -287,7 +302,7 @@ const struct dmm_os os_linux = {
     .advise = linux_advise,
     .now_ns = linux_now_ns,
     .move = linux_move,
-    .written = linux_written,
+    .touched = linux_touched,
     .window = linux_window,
     .map_at = linux_map_at,
     .random = linux_random,

@@ -116,7 +116,6 @@ size_t slab_usable(const void *p)
 
 void *slab_calloc(size_t count, size_t n)
 {
-	bool clean = false;
 	size_t len;
 
 	if (unlikely(__builtin_mul_overflow(count, n, &len) || len > DMM_SIZE_MAX)) {
@@ -133,8 +132,7 @@ void *slab_calloc(size_t count, size_t n)
 	}
 	if (unlikely(hardening.on))
 		return hardened_calloc(len);
-	void *p = large_malloc(len, 1, &clean);
-	return p != NULL && !clean ? memset(p, 0, len) : p;
+	return large_calloc(len);
 }
 
 void *slab_realloc(void *p, size_t n)

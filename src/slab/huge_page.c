@@ -51,24 +51,24 @@ static bool whole(const struct chunk *c)
 	return c->state == CHUNK_HERE && c->mapped == CHUNK_GRANULES;
 }
 
-/* Is one of some words at the start of a page not 0? */
+/* Is one of some words of a page not 0?  It may be looked at again and again. */
 static bool written(const char *page)
 {
 	enum { WORDS = 4, STEP = 64 };
 
 	for (int i = 0; i < WORDS; i++)
-		if (root.os->written(root.os->ctx, page + i * STEP))
+		if (root.os->touched(root.os->ctx, page + i * STEP) == DMM_TOUCHED_SURELY)
 			return true;
 	return false;
 }
 
 /* Of a large object perhaps only the beginning was touched: a collapse would make memory of the rest. */
-static bool mostly_written(uint32_t chunk)
+static bool mostly_touched(uint32_t chunk)
 {
 	enum { SAMPLES = 8, MISSING = SAMPLES / 4 };
 	unsigned there = 0;
 
-	if (root.os->written == NULL)
+	if (root.os->touched == NULL)
 		return true;
 	for (uint32_t i = 0; i < SAMPLES; i++)
 		there += written(granule_address(chunk * CHUNK_GRANULES + (2 * i + 1) * CHUNK_GRANULES / SAMPLES / 2));
@@ -81,7 +81,7 @@ static void collapse_one_below(uint32_t end)
 {
 	for (uint32_t chunk = 1; chunk < end; chunk++) /* 0 begins with a guard */
 		if (whole(chunk_at(chunk)) && chunk_at(chunk)->huge == HUGE_NOT &&
-		    nearly_full(chunk, huge_page_holes(chunk)) && mostly_written(chunk)) {
+		    nearly_full(chunk, huge_page_holes(chunk)) && mostly_touched(chunk)) {
 			advise_huge(chunk, DMM_ADVICE_HUGE);
 			advise_huge(chunk, DMM_ADVICE_COLLAPSE);
 			return;

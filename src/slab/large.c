@@ -30,30 +30,43 @@ void large_forget(void)
 	atomic_store_explicit(&lost, false, memory_order_relaxed);
 }
 
-/* In its last quarter one of some words is not 0. */
-static bool written_late(uint32_t first, uint32_t granules)
+/* Was the second half of a run filled?  One word of a chunk tells, since a huge page of zeros may have been mapped by
+ * the first look at it.  Where calloc has cleared it, zeros tell nothing.  page: of a granule, another one at each
+ * look. */
+static bool filled_late(const struct slab *s, size_t page)
 {
-	enum { LOOKS = 8 };
-	const uint32_t late = first + granules / 4 * 3;
+	const uint32_t first = granule_of(s), granules = s->run;
+	enum { LOOKS = 5 };
+	const uint32_t half = first + granules / 2, last = first + granules - 1;
+	const uint32_t chunks = last / CHUNK_GRANULES - half / CHUNK_GRANULES + 1;
+	const uint32_t looks = (uint32_t)min_size(LOOKS, chunks);
+	uint32_t votes = 0;
 
-	for (uint32_t i = 0; i < LOOKS; i++)
-		if (root.os->written(root.os->ctx, granule_address(late + granules / 4 * i / LOOKS) + 68 * i))
+	for (uint32_t i = 0; i < looks; i++) {
+		const uint32_t granule = last - (last - half) / looks * i;
+		const enum dmm_touched t = root.os->touched(root.os->ctx, granule_address(granule) + page * 4096);
+		if (t == DMM_TOUCHED_SURELY)
 			return true;
-	return false;
+		votes += t == DMM_TOUCHED_LIKELY && !s->zeroed;
+	}
+	return 2 * votes > looks;
 }
 
-static void look_at(uint32_t first)
+/* False also: it is none, too small to tell, or nobody knows. */
+static bool look_at(uint32_t first, size_t page)
 {
 	const struct slab *const s = slab_at(first);
 
-	if (first == 0 || kind_of(s) != GRANULE_RUN || s->run < CHUNK_GRANULES || root.os->written == NULL)
-		return;
-	atomic_store_explicit(&filled, written_late(first, s->run), memory_order_relaxed);
+	if (first == 0 || kind_of(s) != GRANULE_RUN || s->run < CHUNK_GRANULES || root.os->touched == NULL)
+		return false;
+	const bool is = filled_late(s, page);
+	atomic_store_explicit(&filled, is, memory_order_relaxed);
+	return is;
 }
 
 static uint32_t take_chunks(uint32_t granules, uint32_t align, bool *clean)
 {
-	look_at(atomic_load_explicit(&newest, memory_order_relaxed));
+	look_at(atomic_load_explicit(&newest, memory_order_relaxed), 2);
 	const uint32_t first = run_take(granules, align, clean);
 	if (first != 0 && atomic_load_explicit(&filled, memory_order_relaxed))
 		run_fill(first, granules);
@@ -71,6 +84,7 @@ static struct slab *run_open(uint32_t granules, uint32_t align, bool *clean)
 	struct slab *s = slab_at(first);
 	s->cls = CLASS_RUN;
 	s->run = granules;
+	s->zeroed = false;
 	atomic_store_explicit(&s->kind, GRANULE_RUN, memory_order_release);
 	return s;
 }
@@ -85,14 +99,30 @@ void *large_malloc(size_t n, size_t align, bool *clean)
 	return s != NULL ? granule_address(granule_of(s)) : mapped_malloc(n, align, clean);
 }
 
+void *large_calloc(size_t n)
+{
+	bool clean;
+	char *const p = large_malloc(n, 1, &clean);
+
+	if (p == NULL)
+		return NULL;
+	if ((uintptr_t)p - root.base < (size_t)root.chunk_count * HUGE_PAGE_SIZE)
+		slab_at(((uintptr_t)p - root.base) >> GRANULE_SHIFT)->zeroed = true;
+	return clean ? p : memset(p, 0, n);
+}
+
 void large_free(struct slab *run, const void *p)
 {
 	uint8_t expect = GRANULE_RUN; /* two threads may free it at once: one is told */
+	const uint32_t first = granule_of(run);
+	const bool known = run->run >= CHUNK_GRANULES && root.os->touched != NULL, full = look_at(first, 1);
 
-	look_at(granule_of(run));
 	if (!atomic_compare_exchange_strong(&run->kind, &expect, GRANULE_FREED))
 		slab_bad_pointer("free", p);
-	run_give(granule_of(run), run->run, false);
+	/* Little of it was touched, so that it is cheaper to give that back than to clear all for the next calloc. */
+	const bool emptied = run->zeroed && known && !full &&
+	    root.os->purge(root.os->ctx, granule_address(first), (size_t)run->run << GRANULE_SHIFT) == 0;
+	run_give(first, run->run, emptied);
 }
 
 /* What was moved is a mapping of its own from then on, and what is beside it another.  So that they stay few, since

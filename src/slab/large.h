@@ -13,6 +13,7 @@
 
 /* align: a power of two; *clean: reads as zero.  NULL and errno: no memory. */
 void *large_malloc(size_t n, size_t align, bool *clean);
+void *large_calloc(size_t n);
 void large_free(struct slab *run, const void *p);
 /* Grow or shrink, in place or by moving pages, not bytes; NULL and errno: nothing changed. */
 void *large_resize(struct slab *run, size_t n);

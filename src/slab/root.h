@@ -126,7 +126,10 @@ struct slab {
 	uint8_t  granules;
 	uint8_t  listed;      /* enum slab_listed */
 	uint16_t heap;        /* number of the heap */
-	uint16_t seen_avail;  /* purger: those in avail or marks when it last looked */
+	union {
+		uint16_t seen_avail; /* GRANULE_SLAB, purger: those in avail or marks when it last looked */
+		bool zeroed;         /* GRANULE_RUN: calloc gave it out */
+	};
 };
 static_assert(sizeof(struct slab) == 32, "two to a cache line");
 static_assert(SLAB_GRANULES_MAX * GRANULE / PURGE_UNIT == 32, "a bit each in purged");
