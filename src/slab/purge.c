@@ -270,12 +270,14 @@ bool purge_slabs(uint32_t *cursor)
 
 /* ---- all slabs of one heap --------------------------------------------------------------------- */
 
-/* Objects that share a page empty it together only if most of the slab is free.  If they were freed in a row, that
- * waits until half of it is. */
+/* Objects that share pages, freed at random, leave a page in three empty when as many live as there are pages.  Before
+ * that, a look costs more than it gives: every page that goes alone is a system call, and splits a huge page. */
 static bool is_worth_a_look(const struct slab *s)
 {
+	const size_t live = (size_t)(s->count - s->avail), pages = s->granules * (GRANULE / PURGE_UNIT);
+
 	return s->listed == LISTED && (size_t)s->avail * s->size >= PURGE_UNIT && s->cls != CLASS_ZERO &&
-	    (s->size >= PURGE_UNIT || s->avail >= s->count / 2);
+	    (s->size >= PURGE_UNIT || live <= pages);
 }
 
 /* One class.  A slab that was looked at goes to the end of its ring, so that what still has memory is taken first; the
@@ -309,9 +311,9 @@ bool purge_heap(struct heap *h)
 	for (unsigned cls = 1; cls < class_count && !lock_is_wanted(&purge_lock); cls++)
 		purge_class(h, cls, &w);
 	h->partial_live = w.live;
+	if (w.given != 0) /* if that is soon taken again, a fall so deep is no reason to look the next time */
+		predict_gave(&h->pages, h->fallen, purge_clock(), purge_again_ns());
 	h->fallen = 0;
-	if (w.given != 0)
-		predict_gave(&h->pages, w.given, purge_clock(), purge_again_ns());
 	lock_give(&h->lock);
 	lock_give(&purge_lock);
 	remote_settle_for(h);
