@@ -30,6 +30,9 @@ void large_forget(void)
 	atomic_store_explicit(&lost, false, memory_order_relaxed);
 }
 
+/* A look takes up to 3 us, where it makes the kernel map a page. */
+enum { LOOK_FROM = 2 * CHUNK_GRANULES };
+
 /* Was the second half of a run filled?  One word of a chunk tells, since a huge page of zeros may have been mapped by
  * the first look at it.  Where calloc has cleared it, zeros tell nothing.  page: of a granule, another one at each
  * look. */
@@ -57,7 +60,7 @@ static bool look_at(uint32_t first, size_t page)
 {
 	const struct slab *const s = slab_at(first);
 
-	if (first == 0 || kind_of(s) != GRANULE_RUN || s->run < CHUNK_GRANULES || root.os->touched == NULL)
+	if (first == 0 || kind_of(s) != GRANULE_RUN || s->run < LOOK_FROM || root.os->touched == NULL)
 		return false;
 	const bool is = filled_late(s, page);
 	atomic_store_explicit(&filled, is, memory_order_relaxed);
@@ -115,7 +118,7 @@ void large_free(struct slab *run, const void *p)
 {
 	uint8_t expect = GRANULE_RUN; /* two threads may free it at once: one is told */
 	const uint32_t first = granule_of(run);
-	const bool known = run->run >= CHUNK_GRANULES && root.os->touched != NULL, full = look_at(first, 1);
+	const bool known = run->run >= LOOK_FROM && root.os->touched != NULL, full = look_at(first, 1);
 
 	if (!atomic_compare_exchange_strong(&run->kind, &expect, GRANULE_FREED))
 		slab_bad_pointer("free", p);

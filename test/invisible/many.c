@@ -1,0 +1,38 @@
+/* many.c - 60,000 live blocks of 3 MB: freeing one and allocating another needs no search.
+ *
+ * Exit 0: 20,000 such pairs take less than 0.8 s of processor time, which is 40 us a pair (seen:
+ * 2.3 us on a loaded machine, and 186 us where all chunks were looked through).
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+static double used(void)
+{
+	struct rusage u;
+
+	getrusage(RUSAGE_SELF, &u);
+	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+	    (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+}
+
+int main(void)
+{
+	enum { BLOCKS = 60000, PAIRS = 20000, SIZE = 3000000 };
+	static void *p[BLOCKS];
+	unsigned random = 1;
+
+	for (int i = 0; i < BLOCKS; i++)
+		if ((p[i] = malloc(SIZE + (size_t)(i % 7) * 1000)) == NULL)
+			return 1;
+	const double from = used();
+	for (int i = 0; i < PAIRS; i++) {
+		random = random * 1103515245 + 12345;
+		const unsigned k = (random >> 8) % BLOCKS;
+		free(p[k]);
+		p[k] = malloc(SIZE + random % 5 * 50000);
+	}
+	const double seconds = used() - from;
+	printf("%.2f us a pair\n", seconds / PAIRS * 1e6);
+	return seconds > 0.8;
+}
