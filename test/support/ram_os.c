@@ -53,12 +53,42 @@ static void *ram_map(void *ctx, size_t len, size_t align)
 		*(void **)p = NULL;
 	} else {
 		p = (char *)round_up((uintptr_t)r->top, align);
-		if (p > r->end || ptr_diff(r->end, p) < len)
+		char *const end = r->window != NULL ? r->window : r->end;
+		if (p > end || ptr_diff(end, p) < len)
 			return NULL;
 		r->top = p + len;
 	}
 	r->owned += len;
 	return p;
+}
+
+/* The upper end of the region: one window at a time, all of it readable from the start. */
+static void *ram_window(void *ctx, size_t len, size_t align)
+{
+	struct ram_os *r = ctx;
+
+	if (len > ptr_diff(r->end, r->top))
+		return NULL;
+	char *const p = (char *)round_down((uintptr_t)(r->end - len), align);
+	if (p < r->top)
+		return NULL;
+	r->window = r->window_top = p;
+	r->window_end = p + len;
+	return p;
+}
+
+static int ram_map_at(void *ctx, void *at, size_t len)
+{
+	struct ram_os *r = ctx;
+	char *const p = at;
+
+	if (r->window == NULL || p < r->window || p > r->window_end ||
+	    ptr_diff(r->window_end, p) < len)
+		return -EEXIST;
+	if (p + len > r->window_top)
+		r->window_top = p + len;
+	r->owned += len;
+	return 0;
 }
 
 static int ram_unmap(void *ctx, void *p, size_t len)
@@ -68,6 +98,8 @@ static int ram_unmap(void *ctx, void *p, size_t len)
 
 	zero(p, len);
 	r->owned -= len;
+	if (r->window != NULL && (char *)p >= r->window)
+		return 0;
 	if (pages < RAM_LENGTHS) {
 		*(void **)p = r->gone[pages];
 		r->gone[pages] = p;
@@ -126,7 +158,7 @@ int ram_os_open(struct ram_os *r)
 	*r = (struct ram_os){.os = {.name = "ram", .ctx = r, .page = PAGE, .brk_get = ram_brk_get,
 	    .brk_set = ram_brk_set, .map = ram_map, .reserve = ram_map, .unmap = ram_unmap,
 	    .remap = ram_remap, .protect = ram_protect, .purge = ram_purge, .advise = ram_advise,
-	    .now_ns = ram_now_ns},
+	    .now_ns = ram_now_ns, .window = ram_window, .map_at = ram_map_at},
 	    .base = base, .brk = base, .heap_end = base + HEAP_LEN, .top = base + HEAP_LEN,
 	    .end = base + HEAP_LEN + MAP_LEN};
 	return 0;
@@ -136,6 +168,9 @@ void ram_os_reset(struct ram_os *r)
 {
 	zero(r->base, round_up(ptr_diff(r->brk, r->base), PAGE));
 	zero(r->heap_end, ptr_diff(r->top, r->heap_end));
+	if (r->window != NULL)
+		zero(r->window, ptr_diff(r->window_top, r->window));
+	r->window = NULL;
 	memset(r->gone, 0, sizeof r->gone);
 	r->brk = r->base;
 	r->top = r->heap_end;

@@ -1,7 +1,7 @@
 /* ram_os.h - an operating system without system calls: all of it is mapped beforehand, so that a
  * heap on it is tested at the speed of memory.
  *
- *   | heap section, RAM_HEAP bytes | mappings: bumped; unmapped: zeroed, reused by length |
+ *   | heap section | mappings: bumped; unmapped: zeroed, reused by length | ... | window |
  *
  * Not thread-safe for a heap that is (it then stands on os_linux).  Nothing faults that should not
  * be touched.
@@ -16,6 +16,8 @@ enum { RAM_LENGTHS = 4096 }; /* pages: longer mappings are not reused */
 struct ram_os {
 	struct dmm_os os;
 	char *base, *brk, *heap_end, *top, *end;
+	/* Named by window(), where map_at() maps; NULL: there is none. */
+	char *window, *window_top, *window_end;
 	size_t owned;
 	void *gone[RAM_LENGTHS]; /* unmapped, by length; linked through their first word */
 };
