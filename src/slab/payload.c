@@ -154,12 +154,12 @@ bool payload_grow(uint32_t end)
 	CHECK(page_lock_held());
 	if (end > limit || !window_grow_tables((end + CHUNK_GRANULES - 1) / CHUNK_GRANULES))
 		return false;
-	const uint32_t more = ahead();
-	size_t generous = (size_t)max_size(payload_top(), end) + more;
+	size_t generous = (size_t)max_size(payload_top(), end) + ahead();
 	if (root.payload_mapped >= whole)
 		generous = round_up(generous, CHUNK_GRANULES);
 	generous = min_size(generous, limit);
-	if (more > CHUNK_GRANULES) /* the tables grow as far ahead as well, if they can */
+	/* Who asks for a fixed amount ahead gets its tables as well, if they can be had. */
+	if (tuning.grow_ahead_mib != 0)
 		(void)window_grow_tables((uint32_t)((generous + CHUNK_GRANULES - 1) / CHUNK_GRANULES));
 	generous = min_size(generous, (size_t)root.meta_ready * CHUNK_GRANULES);
 	const bool was_locked = window_is_locked();
