@@ -91,12 +91,16 @@ static void burst(void)
 	work(1);
 }
 
+/* All of them hold their objects at the same moment, so that each frees after the peak. */
+static pthread_barrier_t all_hold;
+
 static void *work_once(void *arg)
 {
 	static __thread char *mine[IDLE_OBJECTS];
 
 	for (int i = 0; i < IDLE_OBJECTS; i++)
 		mine[i] = plant(300);
+	pthread_barrier_wait(&all_hold);
 	for (int i = 0; i < IDLE_OBJECTS; i++)
 		free(mine[i]);
 	pause_ms(600);
@@ -107,6 +111,7 @@ static void idle(void)
 {
 	pthread_t thread[IDLE_THREADS];
 
+	pthread_barrier_init(&all_hold, NULL, IDLE_THREADS);
 	for (int i = 0; i < IDLE_THREADS; i++)
 		pthread_create(&thread[i], NULL, work_once, NULL);
 	for (int i = 0; i < IDLE_THREADS; i++)
