@@ -1,4 +1,4 @@
-/* guarded.h - slab's guarded objects (slab/sampled.h), which lie outside of its heap, from outside;
+/* guarded.h - slab's guarded objects (slab/guarded.h), which lie outside of its heap, from outside;
  * and what one of them has to do with the signal that ended a core's process.
  */
 #ifndef LAB_INSPECT_GUARDED_H

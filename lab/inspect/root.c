@@ -14,7 +14,7 @@ static bool read_root(struct memory *m, uint64_t addr, struct slab_root *r)
 static bool same_layout(const struct slab_root *r)
 {
 	return r->version == ROOT_VERSION && r->slab_bytes == sizeof(struct slab) &&
-	       r->chunk_bytes == sizeof(struct chunk) && r->heap_bytes == sizeof(struct heap) &&
+	       r->chunk_bytes == sizeof(struct slab_chunk) && r->heap_bytes == sizeof(struct slab_heap) &&
 	       r->granule == GRANULE && r->chunk_granules == CHUNK_GRANULES;
 }
 
@@ -64,8 +64,8 @@ int outside_root_at(struct memory *m, uint64_t addr, struct memory_error *e)
 		memory_refuse(e, "%s runs another version of slab: its records are version %u (%u, %u and %u "
 		                 "bytes), this dmm reads version %u (%zu, %zu and %zu bytes); use the dmm that "
 		                 "came with that library", m->title, r.version, r.slab_bytes,
-		    r.chunk_bytes, r.heap_bytes, ROOT_VERSION, sizeof(struct slab), sizeof(struct chunk),
-		    sizeof(struct heap));
+		    r.chunk_bytes, r.heap_bytes, ROOT_VERSION, sizeof(struct slab), sizeof(struct slab_chunk),
+		    sizeof(struct slab_heap));
 		return -1;
 	}
 	if (!plausible(&r)) {
@@ -78,8 +78,8 @@ int outside_root_at(struct memory *m, uint64_t addr, struct memory_error *e)
 
 struct outside_mark outside_root_mark(void)
 {
-	const uint32_t words[] = {ROOT_VERSION, sizeof(struct slab), sizeof(struct chunk), sizeof(struct heap),
-	    GRANULE, CHUNK_GRANULES};
+	const uint32_t words[] = {ROOT_VERSION, sizeof(struct slab), sizeof(struct slab_chunk),
+	    sizeof(struct slab_heap), GRANULE, CHUNK_GRANULES};
 	struct outside_mark mark = {.len = sizeof words, .offset = offsetof(struct slab_root, version),
 	    .step = _Alignof(struct slab_root)};
 

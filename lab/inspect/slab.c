@@ -20,7 +20,7 @@ enum { AGAIN = 4 };
 
 struct outside_tables {
 	struct slab_root root;
-	struct chunk *chunks;
+	struct slab_chunk *chunks;
 	size_t chunk_cap;
 	uint64_t blocks[CHUNKS_MAX / BLOCK_CHUNKS]; /* addresses */
 	struct slab slabs[CHUNK_GRANULES]; /* of the chunk that is being read */
@@ -72,7 +72,7 @@ static bool bit(const uint64_t mask[2], uint32_t granule)
 	return mask[granule % CHUNK_GRANULES / 64] >> granule % 64 & 1;
 }
 
-static bool is_mapped(const struct chunk *c, uint32_t at)
+static bool is_mapped(const struct slab_chunk *c, uint32_t at)
 {
 	return c->state == CHUNK_HERE && at < c->mapped;
 }
@@ -104,7 +104,7 @@ static struct object_counts count_objects(const struct outside_tables *t, uint32
 }
 
 /* Does the record fit its place, and those that it covers it? */
-static bool fits(const struct outside_tables *t, uint32_t granule, const struct chunk *c)
+static bool fits(const struct outside_tables *t, uint32_t granule, const struct slab_chunk *c)
 {
 	const uint32_t at = granule % CHUNK_GRANULES;
 	const struct slab *const s = &t->slabs[at];
@@ -217,7 +217,7 @@ static struct outside_run slab_run(const struct outside_tables *t, uint32_t gran
 }
 
 /* Hardened: guard granules before a large object, which its record counts (slab/guarded.h); 0: none. */
-static uint32_t guards_before_run(const struct outside_tables *t, uint32_t at, const struct chunk *c)
+static uint32_t guards_before_run(const struct outside_tables *t, uint32_t at, const struct slab_chunk *c)
 {
 	enum { AT_MOST = 64 };
 
@@ -232,7 +232,7 @@ static uint32_t guards_before_run(const struct outside_tables *t, uint32_t at, c
 }
 
 /* What each granule of the chunk is.  False: something does not fit. */
-static bool interpret(struct outside_tables *t, uint32_t chunk, uint32_t from, const struct chunk *c)
+static bool interpret(struct outside_tables *t, uint32_t chunk, uint32_t from, const struct slab_chunk *c)
 {
 	bool whole = true;
 	uint32_t guards;
@@ -260,7 +260,7 @@ static bool interpret(struct outside_tables *t, uint32_t chunk, uint32_t from, c
 }
 
 /* Granules in use: the lowest, and how many up to the highest. */
-static uint32_t used_range(const struct chunk *c, uint32_t from, uint32_t *count)
+static uint32_t used_range(const struct slab_chunk *c, uint32_t from, uint32_t *count)
 {
 	uint32_t first = from, end = CHUNK_GRANULES;
 
@@ -311,7 +311,7 @@ static void forget_records(struct outside_tables *t)
 static uint64_t read_chunk(struct outside *o, struct outside_view *v, uint32_t chunk, uint64_t begin)
 {
 	struct outside_tables *const t = o->tables;
-	struct chunk *const c = &t->chunks[chunk], after;
+	struct slab_chunk *const c = &t->chunks[chunk], after;
 	const uint32_t from = (uint32_t)(begin - (uint64_t)chunk * CHUNK_GRANULES);
 	const uint64_t where = t->blocks[chunk / BLOCK_CHUNKS] + chunk % BLOCK_CHUNKS * sizeof *c;
 	uint32_t count;
@@ -348,7 +348,7 @@ static bool read_blocks(struct outside *o, uint32_t chunks)
 		return false;
 	for (uint32_t i = 0; i < count; i++)
 		if (!memory_read(&o->memory, t->blocks[i] + offsetof(struct chunk_block, chunk),
-		        t->chunks + (size_t)i * BLOCK_CHUNKS, sizeof(struct chunk[BLOCK_CHUNKS])))
+		        t->chunks + (size_t)i * BLOCK_CHUNKS, sizeof(struct slab_chunk[BLOCK_CHUNKS])))
 			return false;
 	return true;
 }
@@ -371,7 +371,7 @@ static bool read_chunks(struct outside *o, struct outside_view *v)
 	return next == v->granules || count == 0;
 }
 
-static uint64_t stacks_of(const struct heap *h)
+static uint64_t stacks_of(const struct slab_heap *h)
 {
 	uint64_t bytes = 0;
 
@@ -391,14 +391,14 @@ static void read_heaps(struct outside *o, struct outside_view *v)
 	o->tables->stacks = 0;
 	if (!memory_read(&o->memory, (uintptr_t)r->heaps, at, r->heap_count * sizeof *at))
 		memset(at, 0, r->heap_count * sizeof *at);
-	for (uint32_t i = HEAP_LATE; i < r->heap_count; i++) {
-		struct heap heap = {0};
+	for (uint32_t i = HEAP_FALLBACK; i < r->heap_count; i++) {
+		struct slab_heap heap = {0};
 		struct outside_heap *const h = add_heap(v);
 		if (!memory_read(&o->memory, at[i], &heap, sizeof heap))
 			memset(&heap, 0, sizeof heap);
 		h->number = i;
 		h->pointer = heap.thread;
-		h->kind = i == HEAP_LATE       ? OUTSIDE_LATE
+		h->kind = i == HEAP_FALLBACK       ? OUTSIDE_LATE
 		          : heap.owner == NULL ? OUTSIDE_IDLE
 		                               : OUTSIDE_THREAD;
 		o->tables->stacks += stacks_of(&heap);
@@ -421,8 +421,8 @@ static uint64_t table_bytes(const struct outside_tables *t, const struct outside
 		                                        : run->granule / GRANULES) + 1);
 		last = page;
 	}
-	return round_up(t->root.chunk_count * sizeof(struct chunk), PAGE) +
-	       round_up(t->root.heap_count * sizeof(struct heap), PAGE) + bits * PAGE +
+	return round_up(t->root.chunk_count * sizeof(struct slab_chunk), PAGE) +
+	       round_up(t->root.heap_count * sizeof(struct slab_heap), PAGE) + bits * PAGE +
 	       t->busy_chunks * CHUNK_GRANULES * (sizeof(struct slab) + sizeof *t->root.tags) +
 	       t->stacks;
 }

@@ -236,6 +236,6 @@ struct outside_churn outside_churn(const struct outside_view *before,
 
 struct outside_heap *outside_heap_of(struct outside_view *v, uint32_t number)
 {
-	const uint32_t i = number - HEAP_LATE;
-	return number >= HEAP_LATE && i < v->heap_count ? &v->heaps[i] : NULL;
+	const uint32_t i = number - HEAP_FALLBACK;
+	return number >= HEAP_FALLBACK && i < v->heap_count ? &v->heaps[i] : NULL;
 }

@@ -15,6 +15,7 @@
 #include "slab/fast.h"
 #include "slab/fork.h"
 #include "slab/hardened.h"
+#include "slab/init.h"
 #include "slab/measure.h"
 #include "slab/settings.h"
 #include "slab/system.h"

@@ -6,13 +6,17 @@
 
 #include "base/crash.h"
 #include "slab/fast.h"
+#include "slab/guarded.h"
 #include "slab/hardened.h"
+#include "slab/init.h"
 #include "slab/large.h"
 #include "slab/mapped.h"
+#include "slab/misuse.h"
 #include "slab/orphan.h"
+#include "slab/place.h"
 #include "slab/purge.h"
 #include "slab/remote.h"
-#include "slab/sampled.h"
+#include "slab/thread.h"
 
 static void *pop_checked(unsigned cls)
 {
@@ -39,9 +43,9 @@ void *slab_malloc_slow(size_t n)
 	const unsigned cls = class_of(n);
 	if (!stack_empty(&thread_cache.stack[cls])) /* others freed into the slab of the object on top */
 		return pop_checked(cls);
-	void *const guarded = unlikely(guarding.on) && sampled_due(cache_batch(cls)) && n != 0
-	    ? sampled_malloc(n, __builtin_return_address(0)) : NULL;
-	return likely(guarded == NULL) ? cache_refill(cls) : guarded;
+	void *const guarded = unlikely(guarding.on) && guarded_due(cache_batch(cls)) && n != 0
+	    ? guarded_malloc(n, __builtin_return_address(0)) : NULL;
+	return likely(guarded == NULL) ? thread_malloc(cls) : guarded;
 }
 
 /* Of our own heap: its stack is full, or others have freed into the slab. */
@@ -64,7 +68,7 @@ static void free_run(void *p)
 
 static void free_outside(void *p)
 {
-	if (!mapped_free(p) && !sampled_frees(p))
+	if (!mapped_free(p) && !guarded_frees(p))
 		slab_bad_pointer("free", p);
 }
 

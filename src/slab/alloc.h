@@ -1,4 +1,4 @@
-/* alloc.h - the functions behind the hit path, and the rest of the malloc family.
+/* alloc.h - the functions behind the fast path, and the rest of the malloc family.
  *
  * All are thread-safe.  What returns a pointer returns NULL with errno = ENOMEM when there is no
  * memory (EINVAL where said); nothing else touches errno.  Misuse ends the program with one line.

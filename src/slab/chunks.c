@@ -186,7 +186,7 @@ static bool chunk_check(uint32_t chunk, struct dmm_fault *why);
 /* Change a chunk's masks, and all that is derived from them. */
 void chunk_update(uint32_t chunk, mask128 free, mask128 dirty)
 {
-	struct chunk *c = chunk_at(chunk);
+	struct slab_chunk *c = chunk_at(chunk);
 	const bool was_free = all_free(chunk);
 	struct dmm_fault why;
 
@@ -219,7 +219,7 @@ static bool has_bit(uint32_t chunk, unsigned bin)
 /* A chunk begins a row if it is all free and the one before it is not. */
 static bool row_check(uint32_t chunk, struct dmm_fault *why)
 {
-	const struct chunk *const c = chunk_at(chunk);
+	const struct slab_chunk *const c = chunk_at(chunk);
 	const bool begins = all_free(chunk) && (chunk == 0 || !all_free(chunk - 1));
 	uint32_t len = 0;
 
@@ -234,14 +234,14 @@ static bool row_check(uint32_t chunk, struct dmm_fault *why)
 }
 
 /* Granules that may be used. */
-static unsigned size_of(const struct chunk *c)
+static unsigned size_of(const struct slab_chunk *c)
 {
 	return c->state == CHUNK_HERE ? c->mapped : c->state == CHUNK_ABSENT ? CHUNK_GRANULES : 0;
 }
 
 static bool chunk_check(uint32_t chunk, struct dmm_fault *why)
 {
-	const struct chunk *c = chunk_at(chunk);
+	const struct slab_chunk *c = chunk_at(chunk);
 	const mask128 free = join(c->free), dirty = join(c->dirty);
 
 	if ((dirty & ~free) != 0)
@@ -264,7 +264,7 @@ bool chunks_check(struct dmm_fault *why)
 	bool ok = true;
 
 	for (uint32_t chunk = 0; ok && chunk < root.chunk_count; chunk++) {
-		const struct chunk *const c = chunk_at(chunk);
+		const struct slab_chunk *const c = chunk_at(chunk);
 		ok = chunk_check(chunk, why);
 		used += size_of(c) - population(join(c->free));
 		dirty += population(join(c->dirty));

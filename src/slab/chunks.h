@@ -83,7 +83,7 @@ uint32_t bin_next(unsigned bin, uint32_t chunk);
 
 static inline bool all_free(uint32_t chunk)
 {
-	const struct chunk *const c = chunk_at(chunk);
+	const struct slab_chunk *const c = chunk_at(chunk);
 	return (c->free[0] & c->free[1]) == UINT64_MAX;
 }
 

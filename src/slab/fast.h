@@ -1,4 +1,4 @@
-/* fast.h - the whole hit path: malloc pops an object and marks it live, free checks the mark, takes
+/* fast.h - the whole fast path: malloc pops an object and marks it live, free checks the mark, takes
  * it off and pushes.
  *
  * Nothing here reads or writes the object.  One bit, which only the slab's owner writes, tells that a

@@ -1,12 +1,12 @@
 /* fork.c - see fork.h. */
 #include "slab/fork.h"
 
-#include "slab/hardened.h"
+#include "slab/guarded.h"
+#include "slab/hardened_cache.h"
 #include "slab/mapped.h"
 #include "slab/orphan.h"
 #include "slab/purge.h"
 #include "slab/remote.h"
-#include "slab/sampled.h"
 #include "slab/settings.h"
 #include "slab/thread_cache.h"
 #include "slab/window.h"
@@ -14,15 +14,15 @@
 void slab_before_fork(void)
 {
 	lock_fork_take(&start_lock);
-	lock_fork_take(&late_lock);
+	lock_fork_take(&fallback_lock);
 	lock_fork_take(&root.heaps_lock);
 	lock_fork_take(&purge_lock);
-	for (uint32_t i = HEAP_LATE; i < root.heap_count; i++)
+	for (uint32_t i = HEAP_FALLBACK; i < root.heap_count; i++)
 		lock_fork_take(&heap_at(i)->lock);
 	lock_fork_take(&inbox_lock);
 	lock_fork_take(&root.page_lock);
 	lock_fork_take(&mapped_lock);
-	sampled_before_fork();
+	guarded_before_fork();
 	lock_fork_take(&window_lock);
 }
 
@@ -31,22 +31,22 @@ static void settle_inboxes(void)
 {
 	if (lock_held(&root.page_lock))
 		return;
-	for (uint32_t i = HEAP_LATE; i < root.heap_count; i++)
+	for (uint32_t i = HEAP_FALLBACK; i < root.heap_count; i++)
 		remote_settle_for(heap_at(i));
 }
 
 void slab_after_fork_parent(void)
 {
 	lock_fork_give(&window_lock);
-	sampled_after_fork_parent();
+	guarded_after_fork_parent();
 	lock_fork_give(&mapped_lock);
 	lock_fork_give(&root.page_lock);
 	lock_fork_give(&inbox_lock);
-	for (uint32_t i = HEAP_LATE; i < root.heap_count; i++)
+	for (uint32_t i = HEAP_FALLBACK; i < root.heap_count; i++)
 		lock_fork_give(&heap_at(i)->lock);
 	lock_fork_give(&purge_lock);
 	lock_fork_give(&root.heaps_lock);
-	lock_fork_give(&late_lock);
+	lock_fork_give(&fallback_lock);
 	lock_fork_give(&start_lock);
 	settle_inboxes();
 }
@@ -58,12 +58,12 @@ void slab_after_fork_child(void)
 	lock_fork_child(&root.page_lock);
 	purge_after_fork();
 	lock_fork_child(&inbox_lock);
-	for (uint32_t i = HEAP_LATE; i < root.heap_count; i++)
+	for (uint32_t i = HEAP_FALLBACK; i < root.heap_count; i++)
 		lock_fork_child(&heap_at(i)->lock);
 	lock_fork_child(&root.heaps_lock);
-	lock_fork_child(&late_lock);
+	lock_fork_child(&fallback_lock);
 	lock_fork_child(&start_lock);
-	sampled_after_fork_child();
+	guarded_after_fork_child();
 	slab_settings_after_fork();
 	hardened_after_fork();
 	orphan_others();

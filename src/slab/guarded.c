@@ -1,218 +1,429 @@
 /* guarded.c - see guarded.h. */
 #include "slab/guarded.h"
 
-#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "slab/canary.h"
-#include "slab/large.h"
-#include "slab/mapped.h"
-#include "slab/page_heap.h"
-#include "slab/purge.h"
+#include "base/assert.h"
+#include "base/rng.h"
+#include "os/callers.h"
+#include "os/os.h"
+#include "os/segv.h"
+#include "slab/init.h"
+#include "slab/place.h"
+#include "slab/thread_cache.h"
 
-static const size_t PURGE_FROM = 256 << 10;      /* clearing less costs less than new pages */
-enum { LEAD_MAX = 64 }; /* granules: what is aligned to more has no guard before it */
+enum { ROOM = GUARDED_ROOM, SLOT = GUARDED_SLOT, TAIL = ROOM /* the guard behind the last */ };
 
-static struct slab *run_of(const void *p)
+static struct {
+	struct lock lock;
+	char    *slots;       /* SLOT bytes each */
+	_Atomic size_t bytes; /* of them; 0: not open */
+	struct guarded *notes;
+	void    *map;
+	size_t   map_len;
+	uint32_t count, never; /* slots; those from `never` on were never used */
+	uint32_t live, oldest, newest; /* freed ones: slot + 1 */
+	bool     advice; /* guards are page-table entries */
+	bool     watched; /* there is a handler, or shall be none */
+	_Atomic bool stopped;
+	uint8_t  pattern;
+} pool;
+
+/* What guarded_place() says that an object is in: no slab, and of no class. */
+static struct slab no_slab = {.cls = CLASS_GUARDED};
+
+/* ---- which object --------------------------------------------------------------------------------- */
+
+__thread int64_t guarded_left;
+static __thread struct rng rng;
+
+static void seed(uint64_t more)
 {
-	return slab_at(((uintptr_t)p - root.base) >> GRANULE_SHIFT);
+	rng.state = settings_secret() ^ (uintptr_t)__builtin_thread_pointer() ^ more << 48;
+	rng.state += rng.state == 0;
 }
 
-static size_t run_bytes(const struct slab *s)
+enum { GRANULES_A_PAGE = 32 };
+
+/* How many may live at once: a page for each half MiB of the heap at most, so that a small program stays
+ * small; all, where every object was asked for. */
+static size_t allowed(void)
 {
-	return (size_t)s->run << GRANULE_SHIFT;
+	const size_t share = 1 + __atomic_load_n(&root.used, __ATOMIC_RELAXED) / GRANULES_A_PAGE;
+	return guarding.every == 1 ? pool.count : min_size(pool.count, share);
 }
 
-/* Bytes of memory that an object of n needs: so many pages that a write past its end meets a canary or
- * a guard. */
-static size_t pages_for(size_t n)
+/* Uniform with a mean of `every`; the fewer may be added, the longer, so that what lives long does not take
+ * it all in the first second. */
+static int64_t distance(void)
 {
-	const size_t page = root.os->page;
-	const bool canary = hardening.canary && !(hardening.guard_large && n % page == 0);
-	return round_up(n + canary, page);
+	const size_t most = allowed(), room = most - min_size(most, pool.live);
+	unsigned scarce = 0;
+
+	if (guarding.every != 1 && pool.count != 0)
+		scarce = (room * 2 <= most) + (room * 4 <= most) + (room * 8 <= most);
+	return (int64_t)(1 + rng_below(&rng, 2 * (uint64_t)guarding.every - 1)) << scarce;
 }
 
-size_t guarded_usable(const void *p)
+/* The first time in a thread, the distance is yet to be drawn. */
+static bool drawn(void)
 {
-	const struct slab *const s = run_of(p);
-	if (!hardening.runs)
-		return run_bytes(s);
-	const size_t n = run_bytes(s) - s->size;
-
-	if (hardening.canary && !canary_whole((const char *)p + n, pages_for(n) - n))
-		slab_misuse("write past the end", p, n);
-	return n;
-}
-
-/* ---- guards -------------------------------------------------------------------------------------- */
-
-static int guard(char *p, size_t len, bool up)
-{
-	const struct dmm_os *const os = root.os;
-
-	if (len == 0 || !hardening.guard_large)
-		return 0;
-	if (hardening.guard_advice)
-		return os->advise(os->ctx, p, len, up ? DMM_ADVICE_GUARD : DMM_ADVICE_UNGUARD);
-	return os->protect(os->ctx, p, len, up ? DMM_PROTECT_NONE : DMM_PROTECT_RW);
-}
-
-static size_t granules_for(size_t n)
-{
-	const size_t bytes = pages_for(n) + (hardening.guard_large ? root.os->page : 0);
-	return (max_size(bytes, 1) + GRANULE - 1) >> GRANULE_SHIFT; /* no bytes have an address of their own, too */
-}
-
-/* From now on the run holds n bytes, and `before` bytes of its pages did so already.  False: the guard behind
- * these cannot be taken away, and nothing has changed. */
-static bool finish(struct slab *s, size_t n, size_t before)
-{
-	char *const p = granule_address(granule_of(s));
-	const size_t pages = pages_for(n), all = run_bytes(s);
-
-	if (pages > before && guard(p + before, pages - before, false) != 0)
-		return false;
-	if (before > pages)
-		guard(p + pages, before - pages, true);
-	s->size = (uint32_t)(all - n);
-	if (hardening.canary)
-		canary_fill(p + n, pages - n);
+	if (rng.state == 0) {
+		const int64_t asked = -guarded_left;
+		seed(0);
+		guarded_left = distance() - asked;
+		if (guarded_left > 0)
+			return false;
+	}
+	guarded_left = distance();
 	return true;
 }
 
-/* ---- runs ---------------------------------------------------------------------------------------- */
+/* ---- pages ---------------------------------------------------------------------------------------- */
 
-static struct slab *open(size_t n, size_t granules, size_t align, bool *clean)
-{
-	const uint32_t step = (uint32_t)max_size(align >> GRANULE_SHIFT, 1);
-	const uint32_t lead = hardening.guard_large && step <= LEAD_MAX ? step : 0;
-	const uint32_t first = run_take(lead + (uint32_t)granules, step, clean);
-
-	if (first == 0)
-		return NULL;
-	struct slab *const s = slab_at(first + lead);
-	char *const p = granule_address(first + lead);
-	s->cls = CLASS_RUN;
-	s->run = (uint32_t)granules;
-	s->count = (uint16_t)lead;
-	guard(p - ((size_t)lead << GRANULE_SHIFT), (size_t)lead << GRANULE_SHIFT, true);
-	guard(p + pages_for(n), run_bytes(s) - pages_for(n), true);
-	finish(s, n, pages_for(n));
-	atomic_store_explicit(&s->kind, GRANULE_RUN, memory_order_release);
-	return s;
-}
-
-static bool too_large(size_t n, size_t align)
-{
-	const size_t most = (size_t)CHUNKS_MAX * HUGE_PAGE_SIZE;
-	return n > most || align > most;
-}
-
-void *guarded_malloc(size_t n, size_t align, bool *clean)
-{
-	if (!hardening.runs)
-		return large_malloc(n, align, clean);
-	struct slab *const s = n >= MAPPED_FROM || too_large(n, align) ? NULL : open(n, granules_for(n), align, clean);
-
-	if (s == NULL)
-		return mapped_malloc(n, align, clean);
-	*clean = *clean || hardening.zero_on_free; /* H1 */
-	return granule_address(granule_of(s));
-}
-
-/* The granules go back; emptied: no page is behind any of them. */
-static void give_back(struct slab *s, bool emptied)
+static int open_pages(char *p, size_t len)
 {
 	const struct dmm_os *const os = root.os;
-	char *const p = granule_address(granule_of(s));
-	const size_t lead = (size_t)s->count << GRANULE_SHIFT;
-	const size_t pages = pages_for(run_bytes(s) - s->size);
+	return pool.advice ? os->advise(os->ctx, p, len, DMM_ADVICE_UNGUARD)
+	                   : os->protect(os->ctx, p, len, DMM_PROTECT_RW);
+}
 
-	if (guard(p - lead, lead, false) != 0 || guard(p + pages, run_bytes(s) - pages, false) != 0) {
-		os->purge(os->ctx, p, run_bytes(s)); /* past vm.max_map_count: addresses are lost, no memory is */
+/* If it is refused, who comes here later is not stopped; that is all. */
+static void close_pages(char *p, size_t len)
+{
+	const struct dmm_os *const os = root.os;
+
+	if (pool.advice && os->advise(os->ctx, p, len, DMM_ADVICE_GUARD) == 0)
+		return;
+	if (!pool.advice)
+		os->protect(os->ctx, p, len, DMM_PROTECT_NONE);
+	os->purge(os->ctx, p, len);
+}
+
+/* The first and the last page of an object of n bytes at p, as an address and a length. */
+static char *pages_of(const char *p, size_t n, size_t *len)
+{
+	const uintptr_t start = round_down((uintptr_t)p, root.os->page);
+	*len = round_up((uintptr_t)p + n, root.os->page) - start;
+	return (char *)start;
+}
+
+static bool map_pool(size_t notes, size_t bytes)
+{
+	const struct dmm_os *const os = root.os;
+
+	pool.map_len = notes + bytes + TAIL;
+	pool.map = os->map(os->ctx, pool.map_len, SLOT);
+	pool.advice = pool.map != NULL &&
+	    os->advise(os->ctx, (char *)pool.map + notes, bytes + TAIL, DMM_ADVICE_GUARD) == 0;
+	if (pool.advice)
+		return true;
+	if (pool.map != NULL)
+		os->unmap(os->ctx, pool.map, pool.map_len);
+	pool.map = os->reserve(os->ctx, pool.map_len, SLOT);
+	if (pool.map == NULL)
+		return false;
+	if (os->protect(os->ctx, pool.map, notes, DMM_PROTECT_RW) == 0)
+		return true;
+	os->unmap(os->ctx, pool.map, pool.map_len);
+	return false;
+}
+
+/* The lock is held. */
+static bool open_pool(void)
+{
+	const struct dmm_os *const os = root.os;
+	const uint32_t count = (uint32_t)guarding.slots;
+	const size_t notes = round_up(count * sizeof(struct guarded), SLOT), bytes = (size_t)count * SLOT;
+
+	CHECK(lock_held(&pool.lock));
+	if (pool.bytes != 0)
+		return true;
+	if (!map_pool(notes, bytes))
+		return false;
+	pool.count = count;
+	pool.never = pool.live = pool.oldest = pool.newest = 0;
+	pool.notes = pool.map;
+	pool.slots = (char *)pool.map + notes;
+	pool.pattern = (uint8_t)(0x80 | rng_next(&rng)); /* neither a NUL nor a letter */
+	root.guarded_notes = pool.notes;
+	root.guarded_slots = pool.slots;
+	root.guarded_count = count;
+	root.guarded_bytes = sizeof(struct guarded);
+	atomic_store_explicit(&pool.bytes, bytes, memory_order_release);
+	pool.watched = !guarding.report || os != &os_linux;
+	return true;
+}
+
+void guarded_close(void)
+{
+	if (pool.bytes != 0)
+		root.os->unmap(root.os->ctx, pool.map, pool.map_len);
+	memset(&pool, 0, sizeof pool);
+	guarded_left = 0;
+	rng.state = 0;
+}
+
+/* ---- slots ---------------------------------------------------------------------------------------- */
+
+bool guarded_owns(const void *p)
+{
+	const size_t bytes = atomic_load_explicit(&pool.bytes, memory_order_acquire);
+	return (uintptr_t)p - (uintptr_t)pool.slots < bytes;
+}
+
+static struct guarded *slot_of(const void *p)
+{
+	return &pool.notes[((uintptr_t)p - (uintptr_t)pool.slots) / SLOT];
+}
+
+static char *room_of(const struct guarded *s)
+{
+	return pool.slots + (size_t)(s - pool.notes) * SLOT + (SLOT - ROOM);
+}
+
+/* One never used, else who was freed first; the lock is held. */
+static struct guarded *next_slot(void)
+{
+	CHECK(lock_held(&pool.lock) && pool.never <= pool.count && pool.live <= pool.never);
+	if (pool.never < pool.count)
+		return &pool.notes[pool.never];
+	return pool.oldest != 0 ? &pool.notes[pool.oldest - 1] : NULL;
+}
+
+static void leave_list(struct guarded *s)
+{
+	if (s->state == GUARDED_NEVER) {
+		pool.never++;
 		return;
 	}
-	run_give(granule_of(s) - s->count, s->run + s->count, emptied);
-	purge_check(NULL);
+	pool.oldest = s->next;
+	if (pool.oldest == 0)
+		pool.newest = 0;
 }
 
-/* Its first `clear` bytes have no page behind them already.  Beside it may lie what lay there before: an object was
- * larger, or a guard is only a protection; so what is emptied is all of the run. */
-static void give_cleared(struct slab *s, size_t clear)
+static void enter_list(struct guarded *s)
 {
-	const struct dmm_os *const os = root.os;
-	char *const p = granule_address(granule_of(s));
-	const size_t lead = (size_t)s->count << GRANULE_SHIFT, pages = pages_for(run_bytes(s) - s->size);
-	const bool emptied = hardening.zero_on_free && pages >= PURGE_FROM &&
-	    os->purge(os->ctx, p - lead, lead + run_bytes(s)) == 0;
+	const uint32_t me = (uint32_t)(s - pool.notes) + 1;
 
-	if (hardening.zero_on_free && !emptied)
-		memset(p + clear, 0, pages - clear);
-	give_back(s, emptied);
+	CHECK(lock_held(&pool.lock) && s->state == GUARDED_FREED && me <= pool.count);
+	s->next = 0;
+	if (pool.newest != 0)
+		pool.notes[pool.newest - 1].next = me;
+	else
+		pool.oldest = me;
+	pool.newest = me;
+}
+
+static __attribute__((noinline)) void note(struct guarded_stack *stack, const void *caller)
+{
+	stack->thread = thread_number();
+	stack->count = (uint32_t)callers_here(caller, stack->at, GUARDED_FRAMES);
+}
+
+static void *take(size_t n, const struct guarded_stack *now, bool at_end)
+{
+	size_t len;
+
+	if (!open_pool() || pool.stopped)
+		return NULL;
+	/* Not when the heap opens: a runtime that puts in a handler when it starts shall find none to chain to. */
+	if (!pool.watched)
+		pool.watched = segv_watch(guarded_tell_access);
+	struct guarded *const s = next_slot();
+	if (s == NULL || pool.live >= allowed())
+		return NULL;
+	char *const room = room_of(s), *const p = at_end ? room + ROOM - round_up(n, MAX_ALIGN) : room;
+	char *const pages = pages_of(p, n, &len);
+	if (open_pages(pages, len) != 0)
+		return NULL;
+	leave_list(s);
+	memset(pages, pool.pattern, ptr_diff(p, pages));
+	memset(p + n, pool.pattern, ptr_diff(pages + len, p + n));
+	s->p = p;
+	s->n = (uint32_t)n;
+	s->allocated = *now;
+	s->freed.count = 0;
+	s->state = GUARDED_LIVE;
+	pool.live++;
+	return p;
+}
+
+void *guarded_malloc(size_t n, const void *caller)
+{
+	struct guarded_stack now;
+
+	if (!slab_start_up() || !drawn()) /* somebody may be about to start */
+		return NULL;
+	note(&now, caller);
+	const bool at_end = rng_next(&rng) >> 63;
+	lock_take(&pool.lock);
+	void *const p = take(n, &now, at_end);
+	lock_give(&pool.lock);
+	return p;
+}
+
+/* Is all of it the pattern?  By words: it is up to a page. */
+static bool whole(const char *from, const char *end)
+{
+	const uint64_t words = pool.pattern * 0x0101010101010101u;
+	uint64_t word, wrong = 0;
+
+	for (; ptr_diff(end, from) >= sizeof word; from += sizeof word) {
+		memcpy(&word, from, sizeof word);
+		wrong |= word ^ words;
+	}
+	for (; from < end; from++)
+		wrong |= (uint8_t)*from ^ pool.pattern;
+	return wrong == 0;
+}
+
+/* The byte nearest to the object that is not the pattern, or NULL. */
+static const void *changed(const struct guarded *s)
+{
+	size_t len;
+	const char *const pages = pages_of(s->p, s->n, &len), *const end = s->p + s->n;
+
+	if (whole(pages, s->p) && whole(end, pages + len))
+		return NULL;
+	for (const char *at = end; at < pages + len; at++)
+		if ((uint8_t)*at != pool.pattern)
+			return at;
+	for (const char *at = s->p; at-- > pages;)
+		if ((uint8_t)*at != pool.pattern)
+			return at;
+	return NULL;
 }
 
 void guarded_free(void *p)
 {
-	struct slab *const s = run_of(p);
-	uint8_t expect = GRANULE_RUN; /* two threads may free it at once: one is told */
+	struct guarded_stack now;
+	size_t len;
 
-	if (!hardening.runs)
-		return large_free(s, p);
-	guarded_usable(p);
-	if (!atomic_compare_exchange_strong(&s->kind, &expect, GRANULE_FREED))
-		slab_bad_pointer("free", p);
-	give_cleared(s, 0);
+	note(&now, __builtin_return_address(0));
+	lock_take(&pool.lock);
+	struct guarded *const s = slot_of(p);
+	const bool good = s->state == GUARDED_LIVE && s->p == p;
+	const void *const wrong = good ? changed(s) : NULL;
+	if (!good || wrong != NULL) {
+		lock_give(&pool.lock);
+		guarded_misuse("free", p, &now, wrong);
+	}
+	char *const pages = pages_of(p, s->n, &len);
+	s->freed = now;
+	s->state = GUARDED_FREED;
+	close_pages(pages, len);
+	enter_list(s);
+	pool.live--;
+	lock_give(&pool.lock);
 }
 
-/* Room to grow into, behind the guard, costs addresses alone. */
-static void *move(struct slab *from, size_t had, size_t n)
+struct place guarded_place(const char *call, const void *p)
 {
-	const struct dmm_os *const os = root.os;
-	const size_t granules = granules_for(n), len = round_up(min_size(had, n), os->page);
-	bool clean;
-	struct slab *to = n > had && granules + granules / 2 < 1u << 17 ? open(n, granules + granules / 2, 1, &clean)
-	                                                               : NULL;
-	if (to == NULL)
-		to = open(n, granules, 1, &clean);
-	if (to == NULL) {
-		errno = ENOMEM;
-		return NULL;
-	}
-	char *const source = granule_address(granule_of(from)), *const target = granule_address(granule_of(to));
-	const enum moved moved = large_move_pages(source, target, len);
-	if (moved == MOVED_AND_LOST) {
-		atomic_store_explicit(&to->kind, GRANULE_FREED, memory_order_relaxed);
-		return move(from, had, n);
-	}
-	if (moved == MOVED_NOT) {
-		memcpy(target, source, min_size(had, n));
-	} else if (hardening.canary) { /* the old one came along, the new one was moved upon */
-		memset(target + min_size(had, n), 0, len - min_size(had, n));
-		canary_fill(target + n, pages_for(n) - n);
-	}
-	atomic_store_explicit(&from->kind, GRANULE_FREED, memory_order_relaxed);
-	give_cleared(from, moved == MOVED ? len : 0);
-	return target;
+	struct guarded_stack now;
+
+	if (!guarded_owns(p))
+		slab_bad_pointer(call, p);
+	lock_take(&pool.lock);
+	const struct guarded *const s = slot_of(p);
+	const bool live = s->state == GUARDED_LIVE && s->p == p;
+	const void *const wrong = live ? changed(s) : NULL;
+	const size_t n = s->n;
+	lock_give(&pool.lock);
+	if (live && wrong == NULL)
+		return (struct place){.slab = &no_slab, .size = n};
+	note(&now, __builtin_return_address(0));
+	guarded_misuse(call, p, &now, wrong);
 }
 
-void *guarded_resize(void *p, size_t n)
-{
-	struct slab *const s = run_of(p);
-	if (!hardening.runs)
-		return large_resize(s, n);
-	const size_t had = guarded_usable(p), all = run_bytes(s), want = granules_for(n) << GRANULE_SHIFT;
+/* ---- looks from outside ----------------------------------------------------------------------------- */
 
-	if (too_large(n, 1)) {
-		errno = ENOMEM;
-		return NULL;
+void guarded_stop(void)
+{
+	atomic_store(&pool.stopped, true);
+}
+
+const struct guarded *guarded_meant(const void *at)
+{
+	return pool.bytes != 0 ? guarded_nearest(pool.notes, pool.count, (uintptr_t)pool.slots, (uintptr_t)at) : NULL;
+}
+
+void guarded_before_fork(void)
+{
+	lock_fork_take(&pool.lock);
+}
+
+void guarded_after_fork_parent(void)
+{
+	lock_fork_give(&pool.lock);
+}
+
+/* Children of one parent shall not all draw the same. */
+void guarded_after_fork_child(void)
+{
+	lock_fork_child(&pool.lock);
+	if (rng.state != 0) {
+		seed((uint64_t)getpid());
+		guarded_left = distance();
 	}
-	if (want > all || want < all / 2 || all - n > UINT32_MAX)
-		return move(s, had, n);
-	if (hardening.zero_on_free && n < had)
-		memset((char *)p + n, 0, pages_for(had) - n);
-	if (!finish(s, n, pages_for(had)))
-		return move(s, had, n);
-	if (n > had)
-		memset((char *)p + had, 0, min_size(pages_for(had), n) - had); /* the canary */
-	return p;
+}
+
+uintptr_t guarded_address(void)
+{
+	return pool.bytes != 0 ? (uintptr_t)pool.map : 0;
+}
+
+static int tell(dmm_visit *visit, void *arg, const char *from, const char *to, enum dmm_kind kind, const char *what)
+{
+	const struct dmm_piece piece = {(uintptr_t)from, ptr_diff(to, from), kind, what, -1};
+	return piece.len != 0 ? visit(arg, &piece) : 0;
+}
+
+static int walk_slot(const struct guarded *s, dmm_visit *visit, void *arg)
+{
+	const char *const room = room_of(s), *const end = room + ROOM;
+	int r = tell(visit, arg, room - (SLOT - ROOM), room, DMM_META, "guard");
+
+	if (s->state != GUARDED_LIVE)
+		return r != 0 ? r : tell(visit, arg, room, end, DMM_FREE, "guarded");
+	if (r == 0)
+		r = tell(visit, arg, room, s->p, DMM_PAD, "guard");
+	if (r == 0)
+		r = tell(visit, arg, s->p, s->p + s->n, DMM_LIVE, "guarded");
+	return r != 0 ? r : tell(visit, arg, s->p + s->n, end, DMM_PAD, "guard");
+}
+
+int guarded_walk(dmm_visit *visit, void *arg)
+{
+	int r = 0;
+
+	if (pool.bytes == 0)
+		return 0;
+	r = tell(visit, arg, pool.map, pool.slots, DMM_META, "guarded notes");
+	for (uint32_t i = 0; r == 0 && i < pool.count; i++)
+		r = walk_slot(&pool.notes[i], visit, arg);
+	const char *const end = pool.slots + pool.bytes;
+	return r != 0 ? r : tell(visit, arg, end, end + TAIL, DMM_META, "guard");
+}
+
+bool guarded_check(struct dmm_fault *why)
+{
+	uint32_t live = 0, freed = 0;
+
+	for (uint32_t i = 0; i < pool.count; i++) {
+		const struct guarded *const s = &pool.notes[i];
+		const char *const room = room_of(s);
+		live += s->state == GUARDED_LIVE;
+		if (s->state == GUARDED_LIVE && s->p != room && s->p != room + ROOM - round_up(s->n, MAX_ALIGN)) {
+			*why = (struct dmm_fault){"G2 housed", (uintptr_t)s->p, (uintptr_t)s->p, (uintptr_t)room};
+			return false;
+		}
+	}
+	for (uint32_t at = pool.oldest; at != 0 && freed <= pool.count; at = pool.notes[at - 1].next)
+		freed += pool.notes[at - 1].state == GUARDED_FREED;
+	if (live == pool.live && live + freed == pool.never)
+		return true;
+	*why = (struct dmm_fault){"G1 counted", (uintptr_t)pool.notes, live + freed, pool.never};
+	return false;
 }

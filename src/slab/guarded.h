@@ -1,26 +1,129 @@
-/* guarded.h - large objects of hardened.h: as large.h, between inaccessible pages.
+/* guarded.h - one object of many stands alone between inaccessible pages, and who allocated and freed it is
+ * kept: what goes wrong with it is stopped at the access and told with stacks (after GWP-ASan, K. Serebryany
+ * et al. 2019; Electric Fence, B. Perens 1988).
  *
- *   | granule | granule | ...                 | granule |
- *   |  guard  | object: n bytes |canary| guard          |   the run: from its second granule on
- *             p                p+n     a page's end
+ *   pool    | notes: a struct guarded a slot | slot 0 | slot 1 | ...                   | guard |
+ *   slot    | guard: 32 KiB                  | room: 32 KiB, inaccessible but for the object's pages |
+ *   object   at the end:    | guard ..........  |####| n bytes |#| next slot's guard
+ *            at the start:  | guard | n bytes |####| guard ................. |
+ *                                              \ rest of its pages: a pattern, looked at when it is freed
  *
- * struct slab of the run (cls == CLASS_RUN) has here:  size   bytes of the run that are not the object's
- *                                                      count  granules before it that are its as well
+ * Which side, is drawn.  An object at the end is followed by a guard after 15 bytes at most; its alignment
+ * is that of its size, which is what aligned_alloc asks through a class of objects needs.
  *
- * The guard behind takes what is left of the last granule, a page at least.  It costs address space, no
- * memory: MADV_GUARD_INSTALL where the kernel has it (Linux 6.13), and no mapping either; else mprotect,
- * and where that is refused (vm.max_map_count) the object has no guard.
+ *   never used --> live --free: pages inaccessible, memory given back--> freed --last of all--> live
+ *
+ * The pool lies outside of the heap's range, so the fast path (fast.h) knows nothing of it: a slot is given
+ * out where a stack is empty anyway, and every other call misses and comes to ask here.  It is opened for
+ * the first object drawn.  Guards are page-table entries (MADV_GUARD_INSTALL, Linux 6.13) in one mapping;
+ * before that, each live object splits a mapping in three.
+ *
+ * Invariants, checked by guarded_check():
+ *   G1 counted   every slot is never used, live, or in the list of freed ones
+ *   G2 housed    a live object lies in its slot's room, against one end of it
  */
 #ifndef SLAB_GUARDED_H
 #define SLAB_GUARDED_H
 
-#include "slab/slab.h"
+#include "slab/place.h"
+#include "slab/settings.h"
 
-/* align: a power of two; *clean: reads as zero.  NULL and errno: no memory. */
-void *guarded_malloc(size_t n, size_t align, bool *clean);
-void guarded_free(void *p); /* p: what place_of() found to be a run */
-/* In place if there is room, else by moving pages; NULL and errno: nothing changed. */
-void *guarded_resize(void *p, size_t n);
-size_t guarded_usable(const void *p);
+enum {
+	GUARDED_ROOM = MEDIUM_MAX, /* bytes: the largest object */
+	GUARDED_SLOT = 2 * GUARDED_ROOM,
+};
+
+extern __thread int64_t guarded_left; /* objects of this thread until the next one; starts at 0 */
+
+/* `count` objects are about to be given out: is one of them to be guarded? */
+static inline bool guarded_due(unsigned count)
+{
+	return unlikely(guarding.on && (guarded_left -= count) <= 0);
+}
+
+/* It is due: 0 < n <= MEDIUM_MAX; caller: into the program, as callers_here() wants it.  NULL: not this time. */
+void *guarded_malloc(size_t n, const void *caller);
+
+/* May p be one?  Then the following may be called; they end the program if it is not a live one's start. */
+bool guarded_owns(const void *p);
+void guarded_free(void *p);
+static inline bool guarded_frees(void *p)
+{
+	const bool ours = guarded_owns(p);
+	if (ours)
+		guarded_free(p);
+	return ours;
+}
+/* As place_of(), whatever p is: the program ends unless it is live. */
+struct place guarded_place(const char *call, const void *p);
+
+/* All goes back. */
+void guarded_close(void);
+void guarded_before_fork(void);
+void guarded_after_fork_parent(void);
+void guarded_after_fork_child(void);
+
+/* Where the pool is, for the walk; 0: it is not open. */
+uintptr_t guarded_address(void);
+int guarded_walk(dmm_visit *visit, void *arg);
+bool guarded_check(struct dmm_fault *why);
+
+/* ---- what is known of an object, for guarded_report.c ----------------------------------------- */
+
+enum { GUARDED_FRAMES = 16 };
+
+struct guarded_stack {
+	uint32_t thread, count;
+	const void *at[GUARDED_FRAMES]; /* return addresses, innermost first */
+};
+
+enum guarded_state { GUARDED_NEVER, GUARDED_LIVE, GUARDED_FREED };
+
+struct guarded {
+	char    *p; /* the object */
+	uint32_t n; /* its bytes */
+	uint32_t next; /* in the list of freed ones: slot + 1, 0 ends it */
+	enum guarded_state state;
+	struct guarded_stack allocated, freed;
+};
+
+/* From an object to a byte that is not its own; 0: it is. */
+static inline size_t guarded_gap(const struct guarded *s, uintptr_t at)
+{
+	const uintptr_t start = (uintptr_t)s->p, end = start + s->n;
+	return at < start ? start - at : at >= end ? at - end + 1 : 0;
+}
+
+/* Of `count` notes, that of the object that an address means: in which it lies, or to which it is nearest,
+ * before or behind a guard; NULL: none. */
+static inline const struct guarded *guarded_nearest(const struct guarded *notes, size_t count, uintptr_t slots,
+    uintptr_t at)
+{
+	const struct guarded *best = NULL;
+
+	if (at - slots >= count * GUARDED_SLOT + GUARDED_ROOM)
+		return NULL;
+	for (size_t back = 2; back-- > 0;) {
+		const size_t slot = (at - slots) / GUARDED_SLOT - back;
+		if (slot < count && notes[slot].state != GUARDED_NEVER &&
+		    (best == NULL || guarded_gap(&notes[slot], at) < guarded_gap(best, at)))
+			best = &notes[slot];
+	}
+	return best;
+}
+
+/* The same in the pool. */
+const struct guarded *guarded_meant(const void *at);
+/* Somebody has hit a guard: from now on none is taken down. */
+void guarded_stop(void);
+
+/* End the program: a call ("free") with a pointer into the pool that is not a live object's start, or with one
+ * beside which a byte was changed; with the stacks of this call and of the object's. */
+_Noreturn void guarded_misuse(const char *call, const void *p, const struct guarded_stack *now,
+    const void *changed);
+
+struct segv;
+/* Tell what an access means, if it hit the pool; as segv_watch() wants it. */
+void guarded_tell_access(const struct segv *s);
 
 #endif

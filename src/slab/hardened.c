@@ -3,80 +3,31 @@
 
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/crash.h"
-#include "base/rng.h"
 #include "os/helper.h"
 #include "slab/alloc.h"
 #include "slab/canary.h"
+#include "slab/guard_large.h"
 #include "slab/guarded.h"
+#include "slab/hardened_cache.h"
+#include "slab/init.h"
 #include "slab/mapped.h"
+#include "slab/misuse.h"
 #include "slab/orphan.h"
+#include "slab/place.h"
+#include "slab/quarantine.h"
 #include "slab/remote.h"
-#include "slab/sampled.h"
+#include "slab/thread.h"
 
-/* Of how many objects the next is one.  All of a stack would cost programs that go through their objects
- * in the order of allocation (a collector of garbage) half of their caches. */
-enum { ORDER_WINDOW = 8, HELD_MIN = 256 << 10 };
-
-struct hardened {
-	struct thread_cache cache; /* first: a heap's owner points to it */
-	uint64_t random;
-	uint32_t first, count, mask; /* of the ring: the oldest, how many, slots - 1 */
-	size_t   held;             /* bytes of them */
-	size_t   len;              /* of all this */
-	uintptr_t ring[];          /* address, and from bit 57 on the class */
-};
-
-enum { RING_CLASS = 57 };
-static_assert(CLASS_MAX <= 1 << (64 - RING_CLASS), "a class fits above an address");
-
-static __thread struct hardened *mine;
 unsigned char perturb_byte;
 
-/* ---- a thread's state --------------------------------------------------------------------------- */
-
-struct thread_cache *hardened_cache(void)
-{
-	/* Twice as many as wait: the other half is for what others freed, until we come to look. */
-	const uint32_t slots = hardening.quarantine != 0 ? 2u << log2_ceil(hardening.quarantine) : 1;
-	const size_t len = round_up(sizeof(struct hardened) + slots * sizeof(uintptr_t), root.os->page);
-
-	if (mine != NULL)
-		return &mine->cache;
-	struct hardened *const h = root.os->map(root.os->ctx, len, root.os->page);
-	if (h == NULL)
-		return NULL;
-	h->cache = (struct thread_cache){THREAD_CACHE_NONE};
-	h->len = len;
-	h->mask = slots - 1;
-	struct rng rng = {hardening.secret ^ (uintptr_t)h ^ (uintptr_t)__builtin_thread_pointer() << 20};
-	h->random = rng_next(&rng);
-	mine = h;
-	return &h->cache;
-}
-
+/* The calling thread's, with a heap; NULL: no memory, or the thread has ended. */
 static struct hardened *state(void)
 {
-	if (likely(mine != NULL && mine->cache.heap != NULL))
-		return mine;
-	return heap_mine() != NULL ? mine : NULL;
-}
-
-void hardened_end(void)
-{
-	struct hardened *const h = mine;
-
-	mine = NULL;
-	if (h != NULL)
-		root.os->unmap(root.os->ctx, h, h->len);
-}
-
-void hardened_after_fork(void)
-{
-	if (mine != NULL)
-		mine->random ^= (uint64_t)getpid() * 0x9e3779b97f4a7c15u; /* spread by the golden ratio */
+	if (likely(hardened_mine != NULL && hardened_mine->cache.heap != NULL))
+		return hardened_mine;
+	return thread_heap() != NULL ? hardened_mine : NULL;
 }
 
 /* ---- bytes: sizes are multiples of 16 ----------------------------------------------------------- */
@@ -126,56 +77,6 @@ static inline bool is_clear(const void *p, size_t size)
 
 /* ---- a slot becomes an object --------------------------------------------------------------------- */
 
-/* Below `bound`: the upper half of a linear congruence, which without the state nobody can foresee. */
-static size_t random_below(struct hardened *h, size_t bound)
-{
-	h->random = h->random * 6364136223846793005u + 1442695040888963407u;
-	return (h->random >> 32) * bound >> 32;
-}
-
-static size_t stacked(const struct hardened *h, unsigned cls)
-{
-	return (size_t)(h->cache.stack[cls].top - stack_bottom(h->cache.heap, cls, &h->cache.stack[cls]));
-}
-
-/* A stack in random order stays so: what is pushed takes any place, and who was there comes to the top.
- * Where a fork cuts in, an object is lost in the child, never there twice. */
-static void push(struct hardened *h, void *p, unsigned cls)
-{
-	struct stack *const k = &h->cache.stack[cls];
-
-	if (unlikely(k->top == k->limit))
-		return cache_push(&h->cache, p, cls);
-	if (!hardening.random_order) {
-		*k->top++ = p;
-		return;
-	}
-	void **const any = k->top - random_below(h, min_size(stacked(h, cls) + 1, ORDER_WINDOW));
-	void *const moved = any == k->top ? p : *any;
-	*any = p;
-	atomic_signal_fence(memory_order_seq_cst);
-	*k->top = moved;
-	atomic_signal_fence(memory_order_seq_cst);
-	k->top++;
-}
-
-static void shuffle(struct hardened *h, unsigned cls)
-{
-	struct stack *const k = &h->cache.stack[cls];
-	void **const top = k->top, **const bottom = top - stacked(h, cls);
-
-	k->top = bottom; /* for a fork, as above */
-	atomic_signal_fence(memory_order_seq_cst);
-	for (void **last = top - 1; last > bottom; last--) {
-		void **const any = last - random_below(h, min_size((size_t)(last - bottom) + 1, ORDER_WINDOW));
-		void *const p = *any;
-		*any = *last;
-		*last = p;
-	}
-	atomic_signal_fence(memory_order_seq_cst);
-	k->top = top;
-}
-
 /* The next to be given out is fetched meanwhile: it has left the caches in quarantine. */
 static void *pop(struct hardened *h, unsigned cls)
 {
@@ -200,29 +101,27 @@ static inline void *become_live(void *p, unsigned cls, size_t n)
 }
 
 /* For a thread without a heap of its own. */
-static void *take_late(unsigned cls, size_t n)
+static void *take_fallback(unsigned cls, size_t n)
 {
 	if (!slab_start_up())
 		return NULL;
-	lock_take(&late_lock);
-	void *p = cache_pop_late(cls);
+	lock_take(&fallback_lock);
+	void *p = thread_pop_fallback(cls);
 	if (p != NULL)
 		p = become_live(p, cls, n);
-	lock_give(&late_lock);
+	lock_give(&fallback_lock);
 	return p;
 }
 
-static void release_surplus(struct hardened *h);
-
 static bool fill(struct hardened *h, struct stack *k, unsigned cls)
 {
-	release_surplus(h); /* it may be of this class */
+	hardened_trim(h); /* it may be of this class */
 	if (!stack_empty(k))
 		return true;
 	if (!cache_fill(&h->cache, cls))
 		return false;
 	if (hardening.random_order)
-		shuffle(h, cls);
+		hardened_shuffle(h, cls);
 	return true;
 }
 
@@ -236,7 +135,7 @@ static void *take(unsigned cls, size_t n)
 		if (likely(!stack_empty(k)) || fill(h, k, cls))
 			return become_live(pop(h, cls), cls, n);
 	} else {
-		p = take_late(cls, n);
+		p = take_fallback(cls, n);
 	}
 	if (p == NULL)
 		errno = ENOMEM;
@@ -248,9 +147,9 @@ static size_t with_canary(size_t n)
 	return n + (hardening.canary && n != 0);
 }
 
-static __attribute__((noinline)) void *take_sampled(size_t n)
+static __attribute__((noinline)) void *take_guarded(size_t n)
 {
-	return n - 1 < MEDIUM_MAX ? sampled_malloc(n, __builtin_return_address(0)) : NULL;
+	return n - 1 < MEDIUM_MAX ? guarded_malloc(n, __builtin_return_address(0)) : NULL;
 }
 
 /* mallopt(M_PERTURB), for n bytes of a new object or NULL. */
@@ -262,19 +161,19 @@ static void *perturb(void *p, size_t n)
 void *hardened_malloc(size_t n)
 {
 	bool clean;
-	void *p = sampled_due(1) ? take_sampled(n) : NULL;
+	void *p = guarded_due(1) ? take_guarded(n) : NULL;
 	if (likely(p == NULL))
-		p = likely(n < MEDIUM_MAX) ? take(class_of(with_canary(n)), n) : guarded_malloc(n, 1, &clean);
+		p = likely(n < MEDIUM_MAX) ? take(class_of(with_canary(n)), n) : guard_large_malloc(n, 1, &clean);
 	return unlikely(perturb_byte != 0) ? perturb(p, n) : p;
 }
 
 void *hardened_calloc(size_t n)
 {
 	bool clean = hardening.zero_on_free; /* H1 */
-	void *const sampled = sampled_due(1) ? take_sampled(n) : NULL;
-	if (unlikely(sampled != NULL))
-		return memset(sampled, 0, n);
-	void *const p = n < MEDIUM_MAX ? take(class_of(with_canary(n)), n) : guarded_malloc(n, 1, &clean);
+	void *const guarded = guarded_due(1) ? take_guarded(n) : NULL;
+	if (unlikely(guarded != NULL))
+		return memset(guarded, 0, n);
+	void *const p = n < MEDIUM_MAX ? take(class_of(with_canary(n)), n) : guard_large_malloc(n, 1, &clean);
 	return p != NULL && !clean ? memset(p, 0, n) : p;
 }
 
@@ -283,11 +182,11 @@ static void *take_aligned(size_t align, size_t n)
 	bool clean;
 
 	if (n >= MEDIUM_MAX || align > GRANULE)
-		return guarded_malloc(n, align, &clean);
+		return guard_large_malloc(n, align, &clean);
 	unsigned cls = class_of(with_canary(n == 0 ? 1 : n));
 	while (cls < class_count && size_class[cls].size % align != 0)
 		cls++;
-	return cls < class_count ? take(cls, n) : guarded_malloc(n, align, &clean);
+	return cls < class_count ? take(cls, n) : guard_large_malloc(n, align, &clean);
 }
 
 void *hardened_aligned(size_t align, size_t n)
@@ -301,62 +200,6 @@ void *hardened_aligned(size_t align, size_t n)
 static uint32_t tag_of_object(const void *p)
 {
 	return tag_at(((uintptr_t)p - root.base) >> GRANULE_SHIFT);
-}
-
-static void release_oldest(struct hardened *h)
-{
-	const uintptr_t oldest = h->ring[h->first];
-	const unsigned cls = (unsigned)(oldest >> RING_CLASS);
-
-	h->first = (h->first + 1) & h->mask;
-	h->count--;
-	h->held -= size_class[cls].size;
-	push(h, (void *)(oldest & ((1ul << RING_CLASS) - 1)), cls);
-}
-
-/* Bytes that may wait in one quarantine: of large objects, fewer wait. */
-static size_t held_max(void)
-{
-	return HELD_MIN + root.used * (GRANULE / 16);
-}
-
-/* Too long by one that came in, or by what others freed. */
-static void release_surplus(struct hardened *h)
-{
-	while (h->count > hardening.quarantine || h->held > held_max())
-		release_oldest(h);
-}
-
-static void detain(struct hardened *h, void *p, unsigned cls)
-{
-	h->ring[(h->first + h->count) & h->mask] = (uintptr_t)p | (uintptr_t)cls << RING_CLASS;
-	h->count++;
-	h->held += size_class[cls].size;
-}
-
-uint64_t hardened_detain(const struct slab *s, char *at, uint64_t freed)
-{
-	struct thread_cache *const owner = heap_of(s)->owner;
-	struct hardened *const h = (struct hardened *)owner;
-
-	if (owner == NULL || owner == &late_cache || h->mask - h->count < 64)
-		return freed;
-	char *const base = (char *)round_down((uintptr_t)at, WORD_BYTES);
-	for (uint64_t x = freed; x != 0; x &= x - 1)
-		detain(h, base + ((size_t)__builtin_ctzll(x) << UNIT_SHIFT), s->cls);
-	return 0;
-}
-
-void hardened_flush(struct heap *of, struct thread_cache *owner)
-{
-	struct hardened *const h = (struct hardened *)owner;
-
-	for (; h->count > 0; h->count--) {
-		void *const p = (void *)(h->ring[h->first] & ((1ul << RING_CLASS) - 1));
-		h->first = (h->first + 1) & h->mask;
-		heap_put_back(of, p, bit_of(p), 1);
-	}
-	h->held = 0;
 }
 
 /* Where two threads free an object at once, the one finds what the other has cleared: then it stops being live
@@ -387,12 +230,12 @@ static inline void free_own(struct hardened *h, void *p, unsigned cls)
 	leave(p, cls);
 	live_word_set(p, live_word(p) & ~bit_of(p));
 	if (hardening.quarantine == 0)
-		return push(h, p, cls);
-	detain(h, p, cls);
-	release_surplus(h);
+		return hardened_push(h, p, cls);
+	quarantine_add(h, p, cls);
+	hardened_trim(h);
 }
 
-/* A live object's class, or CLASS_RUN, CLASS_SAMPLED, CLASS_MAPPED; ends the program when p is no such thing. */
+/* A live object's class, or CLASS_RUN, CLASS_GUARDED, CLASS_MAPPED; ends the program when p is no such thing. */
 static unsigned class_at(const char *call, const void *p)
 {
 	struct place at = place_of(p);
@@ -405,12 +248,12 @@ static unsigned class_at(const char *call, const void *p)
 /* Of another thread, or others have freed into its slab, or large; or nothing of ours. */
 static void free_other(void *p)
 {
-	if (mapped_free(p) || sampled_frees(p))
+	if (mapped_free(p) || guarded_frees(p))
 		return;
 	const unsigned cls = class_at("free", p);
 	struct hardened *const h = state();
 	if (cls == CLASS_RUN)
-		return guarded_free(p);
+		return guard_large_free(p);
 	if (h == NULL || (tag_of_object(p) & ~TAG_REMOTE) >> TAG_HEAP_SHIFT != h->cache.tag >> TAG_HEAP_SHIFT) {
 		leave(p, cls);
 		return remote_free(p, tag_of_object(p));
@@ -422,7 +265,7 @@ static void free_other(void *p)
 void hardened_free(void *p)
 {
 	const size_t off = (uintptr_t)p - root.base, unit = off >> UNIT_SHIFT | off << (64 - UNIT_SHIFT);
-	struct hardened *const h = mine;
+	struct hardened *const h = hardened_mine;
 
 	if (likely(h != NULL && unit < __atomic_load_n(&root.units, __ATOMIC_RELAXED))) {
 		const uint32_t place = tag_at(unit >> (GRANULE_SHIFT - UNIT_SHIFT)) ^ h->cache.tag;
@@ -451,9 +294,9 @@ static size_t slot_usable(const void *p, unsigned cls)
 
 static size_t usable_of(const void *p, unsigned cls)
 {
-	if (unlikely(cls == CLASS_SAMPLED || cls == CLASS_MAPPED))
+	if (unlikely(cls == CLASS_GUARDED || cls == CLASS_MAPPED))
 		return place_outside("free", p).size;
-	return cls == CLASS_RUN ? guarded_usable(p) : slot_usable(p, cls);
+	return cls == CLASS_RUN ? guard_large_usable(p) : slot_usable(p, cls);
 }
 
 size_t hardened_usable(const void *p)
@@ -488,7 +331,7 @@ void *hardened_realloc(void *p, size_t n)
 	const size_t usable = usable_of(p, cls);
 
 	if (cls == CLASS_RUN && n >= MEDIUM_MAX)
-		return guarded_resize(p, n);
+		return guard_large_resize(p, n);
 	if (cls != CLASS_RUN && cls != CLASS_ZERO && n < MEDIUM_MAX && class_of(with_canary(n)) == cls)
 		return hardening.canary ? resize_slot(p, cls, usable, n) : p;
 	void *const q = hardened_malloc(n);

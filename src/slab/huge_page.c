@@ -13,14 +13,14 @@ static size_t huge_from(void)
 	    ((tuning.huge_from_mib << 20) + HUGE_PAGE_SIZE - 1) / HUGE_PAGE_SIZE;
 }
 
-static size_t free_bytes(const struct chunk *c)
+static size_t free_bytes(const struct slab_chunk *c)
 {
 	return (size_t)(popcount(c->free[0]) + popcount(c->free[1])) * GRANULE;
 }
 
 static void advise_huge(uint32_t chunk, enum dmm_advice what)
 {
-	struct chunk *const c = chunk_at(chunk);
+	struct slab_chunk *const c = chunk_at(chunk);
 
 	root.chunks_revoked -= c->huge == HUGE_REVOKED;
 	c->huge = HUGE_ADVISED;
@@ -41,12 +41,12 @@ size_t huge_page_holes(uint32_t chunk)
 
 static bool nearly_full(uint32_t chunk, size_t holes)
 {
-	const struct chunk *const c = chunk_at(chunk);
+	const struct slab_chunk *const c = chunk_at(chunk);
 
 	return !c->claimed && free_bytes(c) + holes <= HUGE_PAGE_SIZE / 4;
 }
 
-static bool whole(const struct chunk *c)
+static bool whole(const struct slab_chunk *c)
 {
 	return c->state == CHUNK_HERE && c->mapped == CHUNK_GRANULES;
 }
@@ -105,7 +105,7 @@ bool huge_page_begins_anew(uint32_t chunk)
 
 void huge_page_fill(uint32_t chunk)
 {
-	const struct chunk *const c = chunk_at(chunk);
+	const struct slab_chunk *const c = chunk_at(chunk);
 	const size_t first = huge_from();
 	const bool never_was = c->huge == HUGE_NOT, at_once = never_was && chunk >= huge_at_once_from();
 
@@ -125,7 +125,7 @@ void huge_page_revoke(uint32_t chunk, size_t holes)
 {
 	enum { MANY = HUGE_PAGE_SIZE / 4 };
 	enum { MOST = 4096 }; /* each may split one mapping in three, and the program needs some */
-	struct chunk *const c = chunk_at(chunk);
+	struct slab_chunk *const c = chunk_at(chunk);
 	const size_t empty = free_bytes(c) + holes;
 	const bool advised = c->huge == HUGE_ADVISED;
 
@@ -158,7 +158,7 @@ void huge_page_fill_run(uint32_t first, uint32_t count)
 
 void huge_page_forget(uint32_t chunk)
 {
-	struct chunk *const c = chunk_at(chunk);
+	struct slab_chunk *const c = chunk_at(chunk);
 
 	CHECK(page_lock_held());
 	root.chunks_revoked -= c->huge == HUGE_REVOKED;

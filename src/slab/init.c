@@ -1,16 +1,15 @@
-/* init.c - slab begins in the first slow path of all, and ends where it runs on a simulated system. */
+/* init.c - slab begins at the first slow path of all. */
 #include <errno.h>
 
 #include "slab/fork.h"
-#include "slab/large.h"
-#include "slab/mapped.h"
+#include "slab/init.h"
 #include "slab/page_heap.h"
 #include "slab/purge.h"
-#include "slab/sampled.h"
+#include "slab/thread.h"
 #include "slab/thread_cache.h"
 
 static _Atomic bool handlers_registered;
-static const struct dmm_os *start_os = &os_linux;
+const struct dmm_os *slab_start_os = &os_linux;
 
 static bool start_locked(void)
 {
@@ -22,14 +21,14 @@ static bool start_locked(void)
 	size_class_init();
 	root.version = ROOT_VERSION;
 	root.slab_bytes = sizeof(struct slab);
-	root.chunk_bytes = sizeof(struct chunk);
-	root.heap_bytes = sizeof(struct heap);
+	root.chunk_bytes = sizeof(struct slab_chunk);
+	root.heap_bytes = sizeof(struct slab_heap);
 	root.granule = GRANULE;
 	root.chunk_granules = CHUNK_GRANULES;
 	root.heap_head = HEAP_HEAD;
 	root.classes = class_count;
 	root.class_table = size_class;
-	bool ok = page_heap_open(start_os) == 0;
+	bool ok = page_heap_open(slab_start_os) == 0;
 	if (ok && !thread_start_up()) {
 		page_heap_close();
 		ok = false;
@@ -57,24 +56,10 @@ bool slab_start_on(const struct dmm_os *os)
 {
 	if (__atomic_load_n(&root.units, __ATOMIC_ACQUIRE) != 0)
 		return false;
-	start_os = os;
+	slab_start_os = os;
 	purge_by(os == &os_linux ? PURGE_BY_PROCESS : PURGE_BY_CLOCK);
 	const bool ok = slab_start_up();
 	if (!ok)
-		start_os = &os_linux;
+		slab_start_os = &os_linux;
 	return ok;
-}
-
-void slab_shut_down(void)
-{
-	large_forget();
-	purge_by(PURGE_BY_CLOCK);
-	mapped_close();
-	sampled_close();
-	slab_settings_reset();
-	page_heap_close();
-	root = (struct slab_root){0};
-	thread_cache = (struct thread_cache){THREAD_CACHE_NONE};
-	late_cache = (struct thread_cache){THREAD_CACHE_NONE};
-	start_os = &os_linux;
 }

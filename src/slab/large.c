@@ -6,6 +6,7 @@
 
 #include "slab/mapped.h"
 #include "slab/page_heap.h"
+#include "slab/place.h"
 #include "slab/purge.h"
 #include "slab/settings.h"
 

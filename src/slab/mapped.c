@@ -5,8 +5,10 @@
 #include <string.h>
 
 #include "base/crash.h"
+#include "slab/guarded.h"
+#include "slab/misuse.h"
 #include "slab/page_heap.h"
-#include "slab/sampled.h"
+#include "slab/place.h"
 #include "slab/settings.h"
 
 enum { PAGE = 4096, FREED = 16 };
@@ -14,9 +16,6 @@ enum { PAGE = 4096, FREED = 16 };
 struct lock mapped_lock;
 static struct mapped_object freed[FREED];
 static unsigned freed_next;
-
-/* What place_outside() says that an object is in: no slab, and of no class. */
-static struct slab no_slab = {.cls = CLASS_MAPPED};
 
 static size_t guard_len(void)
 {
@@ -221,7 +220,7 @@ void *mapped_resize(void *p, size_t n)
 
 /* ---- what is at an address ----------------------------------------------------------------------------- */
 
-struct place place_outside(const char *call, const void *p)
+size_t mapped_size(const void *p)
 {
 	size_t len = 0;
 
@@ -231,7 +230,7 @@ struct place place_outside(const char *call, const void *p)
 		len = o != NULL ? o->len : 0;
 		lock_give(&mapped_lock);
 	}
-	return len != 0 ? (struct place){.slab = &no_slab, .size = len} : sampled_place(call, p);
+	return len;
 }
 
 void mapped_bad_pointer(const char *call, const void *p)

@@ -4,7 +4,7 @@
  *                   \--> | object, whole pages |          where the kernel likes
  *                   \--> |g| object         |g|           hardened: between inaccessible pages
  *
- * Such an object lies outside of the heap's addresses, so that every test of the hit path fails for it, and the slow
+ * Such an object lies outside of the heap's addresses, so that every test of the fast path fails for it, and the slow
  * paths ask here.  malloc is one mmap, free one munmap, realloc one mremap: what nobody touched costs nothing, however
  * large it is.  The last ones that were freed are remembered, to name a double free.
  *
@@ -16,7 +16,6 @@
 #include "slab/slab.h"
 
 static const size_t MAPPED_FROM = 1 << 30; /* bytes */
-enum { CLASS_MAPPED = 253 }; /* of what place_outside() tells */
 
 extern struct lock mapped_lock;
 
@@ -28,8 +27,8 @@ bool mapped_free(void *p);
 void *mapped_resize(void *p, size_t n);
 /* Its mapping is not there any more. */
 void mapped_forget(const void *p);
-/* As place_of(), whatever p is outside of the heap's addresses: the program ends unless it is live. */
-struct place place_outside(const char *call, const void *p);
+/* Bytes of the live one that begins at p; 0: none does. */
+size_t mapped_size(const void *p);
 /* End the program with a message if p lies in such an object or is the start of one that was freed. */
 void mapped_bad_pointer(const char *call, const void *p);
 

@@ -2,7 +2,7 @@
  * of bitmaps to read. */
 #include "slab/measure.h"
 
-#include "slab/sampled.h"
+#include "slab/guarded.h"
 #include "slab/slab.h"
 #include "slab/window.h"
 
@@ -25,7 +25,7 @@ static void add_objects(struct slab_sums *m, const struct slab *s, unsigned gran
 }
 
 /* What begins at a granule of chunk c; returns how many granules it is, at least 1. */
-static size_t add_granule(struct slab_sums *m, const struct chunk *c, size_t granule, bool *was_free)
+static size_t add_granule(struct slab_sums *m, const struct slab_chunk *c, size_t granule, bool *was_free)
 {
 	const struct slab *const s = slab_at(granule);
 	const enum granule_kind kind = kind_of(s);
@@ -55,7 +55,7 @@ static size_t add_granule(struct slab_sums *m, const struct chunk *c, size_t gra
 	return 1;
 }
 
-static int add_sampled(void *arg, const struct dmm_piece *piece)
+static int add_guarded(void *arg, const struct dmm_piece *piece)
 {
 	struct slab_sums *const m = arg;
 
@@ -77,7 +77,7 @@ void slab_measure(struct slab_sums *m)
 	for (size_t chunk = 0;; chunk++) {
 		lock_take(&root.page_lock);
 		const bool more = chunk < root.chunk_count;
-		const struct chunk *const c = more ? chunk_at((uint32_t)chunk) : NULL;
+		const struct slab_chunk *const c = more ? chunk_at((uint32_t)chunk) : NULL;
 		while (more && g < (chunk + 1) * CHUNK_GRANULES)
 			g += add_granule(m, c, g, &was_free);
 		m->dirty = root.dirty * GRANULE;
@@ -89,5 +89,5 @@ void slab_measure(struct slab_sums *m)
 	m->live += root.mapped_bytes;
 	m->live_pieces += root.mapped_count;
 	m->tables += root.mapped_room * sizeof *root.mapped;
-	sampled_walk(add_sampled, m);
+	guarded_walk(add_guarded, m);
 }

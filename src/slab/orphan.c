@@ -9,7 +9,7 @@ static _Atomic uint32_t turn; /* of heaps that orphan_next() looks at */
 void orphan_others(void)
 {
 	for (uint32_t i = HEAP_FIRST; i < root.heap_count; i++) {
-		struct heap *const h = heap_at(i);
+		struct slab_heap *const h = heap_at(i);
 		if (h->taker == 0 || h->taker == lock_self())
 			continue;
 		h->taker = 0;
@@ -20,7 +20,7 @@ void orphan_others(void)
 	}
 	if (__atomic_load_n(&root.marked, __ATOMIC_ACQUIRE) == MARKED)
 		__atomic_store_n(&root.marked, MARKED_FORKED, __ATOMIC_SEQ_CST);
-	for (uint32_t i = HEAP_LATE; i < root.heap_count && root.marked == MARKED_FORKED; i++)
+	for (uint32_t i = HEAP_FALLBACK; i < root.heap_count && root.marked == MARKED_FORKED; i++)
 		atomic_store(&heap_at(i)->inbox, 0);
 }
 
@@ -35,7 +35,7 @@ void orphan_settle_slab(struct slab *s)
 }
 
 /* heap: the orphan whose lock is held. */
-static bool settle_locked(const struct heap *h, const void *p)
+static bool settle_locked(const struct slab_heap *h, const void *p)
 {
 	const size_t granule = ((uintptr_t)p - root.base) >> GRANULE_SHIFT;
 	const struct slab *const s = slab_covering(granule);
@@ -59,7 +59,7 @@ bool orphan_settle_object(const void *p)
 	const unsigned heap = tag_heap(tag_at(off >> GRANULE_SHIFT));
 	if (heap < HEAP_FIRST || !heap_at(heap)->orphan)
 		return false;
-	struct heap *const h = heap_at(heap);
+	struct slab_heap *const h = heap_at(heap);
 	lock_take(&h->lock);
 	const bool live = settle_locked(h, p);
 	lock_give(&h->lock);
@@ -68,7 +68,7 @@ bool orphan_settle_object(const void *p)
 
 enum { LOOKS = 16 };
 
-struct heap *orphan_next(void)
+struct slab_heap *orphan_next(void)
 {
 	const uint32_t heaps = root.heap_count - HEAP_FIRST;
 
@@ -80,7 +80,7 @@ struct heap *orphan_next(void)
 	return NULL;
 }
 
-static void settle_heap(struct heap *h)
+static void settle_heap(struct slab_heap *h)
 {
 	lock_take(&h->lock);
 	for (uint32_t g = 1; g < root.chunk_count * CHUNK_GRANULES; g++) {
@@ -92,11 +92,11 @@ static void settle_heap(struct heap *h)
 	lock_give(&h->lock);
 }
 
-struct heap *orphan_adopt(void)
+struct slab_heap *orphan_adopt(void)
 {
 	CHECK(lock_held(&root.heaps_lock));
 	for (uint32_t i = HEAP_FIRST; root.orphans != 0 && i < root.heap_count; i++) {
-		struct heap *const h = heap_at(i);
+		struct slab_heap *const h = heap_at(i);
 		if (!h->orphan)
 			continue;
 		settle_heap(h);

@@ -9,7 +9,7 @@
  * At most what the stacks of the dead thread hold stays live for ever.  Nothing is settled in fork itself, which
  * must not cost time for each slab of a large heap:
  *
- *   slab     before it moves to another heap (heap_inherit): all live bits that the rule demands are set
+ *   slab     before it moves to another heap (heap.c: move_slab): all live bits that the rule demands are set
  *   object   when a call finds its live bit clear: it is set, if the rule says so
  *   inboxes  at the first use: remote_rebuild()
  *   heap     when no heap number is left for a new thread: all its slabs, and then it is no orphan
@@ -27,8 +27,8 @@ void orphan_settle_slab(struct slab *s);
 /* True: p is an object of an orphan, and its live bit is set now, if it was not.  No heap's lock is held. */
 bool orphan_settle_object(const void *p);
 /* The next orphan, in turn; NULL: there is none, or none among the next few heaps.  No lock is held. */
-struct heap *orphan_next(void);
+struct slab_heap *orphan_next(void);
 /* Make a heap without a thread of one orphan, and return it; NULL: there is none.  heaps_lock is held. */
-struct heap *orphan_adopt(void);
+struct slab_heap *orphan_adopt(void);
 
 #endif

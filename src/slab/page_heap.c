@@ -8,8 +8,8 @@
 #include "slab/chunks.h"
 #include "slab/huge_page.h"
 #include "slab/payload.h"
-#include "slab/window.h"
 #include "slab/purge.h"
+#include "slab/window.h"
 
 int page_heap_open(const struct dmm_os *os)
 {
@@ -46,7 +46,7 @@ static uint32_t find_chunk(bool dirty, uint32_t wide)
 	/* Beyond 8 a bin has runs of several lengths: one that is too short must not hide the others. */
 	uint32_t chunk = bin_first(run_bin(dirty, exact));
 	for (int looks = 0; chunk != UINT32_MAX && looks < BIN_LOOKS; looks++) {
-		const struct chunk *c = chunk_at(chunk);
+		const struct slab_chunk *c = chunk_at(chunk);
 		if (run_ends(join(dirty ? c->dirty : c->free), wide) != 0)
 			return chunk;
 		chunk = bin_next(run_bin(dirty, exact), chunk);
@@ -59,7 +59,7 @@ static uint32_t find_chunk(bool dirty, uint32_t wide)
 
 static uint32_t take_in_chunk(uint32_t chunk, bool dirty, uint32_t count, uint32_t align, bool *clean)
 {
-	struct chunk *c = chunk_at(chunk);
+	struct slab_chunk *c = chunk_at(chunk);
 	const mask128 free = join(c->free), old_dirty = join(c->dirty);
 	mask128 starts = run_ends(dirty ? old_dirty : free, count) >> (count - 1);
 
@@ -104,7 +104,7 @@ static bool take_range(uint32_t first, uint32_t count)
 	for (uint32_t at = first, end = first + count; at < end;) {
 		const uint32_t chunk = at / CHUNK_GRANULES, from = at % CHUNK_GRANULES;
 		const uint32_t n = (uint32_t)min_size(end - at, CHUNK_GRANULES - from);
-		struct chunk *c = chunk_at(chunk);
+		struct slab_chunk *c = chunk_at(chunk);
 		const mask128 run = ones(from, n), dirty = join(c->dirty);
 		clean = clean && (dirty & run) == 0;
 		c->epoch = root.epoch;
@@ -234,7 +234,7 @@ void run_give(uint32_t first, uint32_t count, bool clean)
 	for (uint32_t at = first, end = first + count; at < end;) {
 		const uint32_t chunk = at / CHUNK_GRANULES, from = at % CHUNK_GRANULES;
 		const uint32_t n = (uint32_t)min_size(end - at, CHUNK_GRANULES - from);
-		struct chunk *c = chunk_at(chunk);
+		struct slab_chunk *c = chunk_at(chunk);
 		const mask128 run = ones(from, n), free = join(c->free), dirty = join(c->dirty);
 		CHECK((free & run) == 0);
 		c->epoch = root.epoch;

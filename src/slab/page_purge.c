@@ -4,6 +4,10 @@
 #include "slab/huge_page.h"
 #include "slab/page_heap.h"
 #include "slab/payload.h"
+#include "slab/purge.h"
+
+_Atomic bool purge_wanted;
+static _Atomic uint32_t soon; /* a chunk that is to go; 0: none */
 
 /* Groups of granules that are all free, and one of them dirty: their metadata can be given back too. */
 static mask128 free_groups(mask128 free, mask128 dirty)
@@ -21,7 +25,7 @@ static mask128 free_groups(mask128 free, mask128 dirty)
 /* Returns how many of its granules were dirty. */
 static size_t claim(uint32_t chunk, uint64_t mask[2])
 {
-	struct chunk *const c = chunk_at(chunk);
+	struct slab_chunk *const c = chunk_at(chunk);
 	const mask128 free = join(c->free), dirty = join(c->dirty);
 	CHECK(lock_held(&root.page_lock) && !c->claimed);
 	const mask128 claimed = chunk_is_whole(chunk) ? free : dirty | free_groups(free, dirty);
@@ -38,7 +42,7 @@ uint32_t purge_claim(uint32_t from, uint32_t before, bool whole, uint64_t mask[2
 
 	lock_take(&root.page_lock);
 	for (uint32_t chunk = from; chunk < root.chunk_count && found == UINT32_MAX; chunk++) {
-		const struct chunk *const c = chunk_at(chunk);
+		const struct slab_chunk *const c = chunk_at(chunk);
 		if (c->dirty_bin != 0 && (int32_t)(c->epoch - before) < 0 && whole == chunk_is_whole(chunk))
 			found = chunk;
 	}
@@ -76,7 +80,7 @@ uint32_t purge_claim_longest(uint64_t mask[2], bool *whole, size_t *dirty)
 void purge_return(uint32_t chunk, const uint64_t mask[2], bool clean)
 {
 	lock_take(&root.page_lock);
-	struct chunk *c = chunk_at(chunk);
+	struct slab_chunk *c = chunk_at(chunk);
 	const mask128 run = join(mask), dirty = join(c->dirty);
 	CHECK(lock_held(&root.page_lock) && c->claimed && (join(c->free) & run) == 0);
 	chunk_update(chunk, join(c->free) | run, clean ? dirty : dirty | run);
@@ -93,4 +97,15 @@ void purge_left_holes(uint32_t chunk, size_t bytes)
 	chunk_at(chunk)->holed = true;
 	huge_page_revoke(chunk, bytes);
 	lock_give(&root.page_lock);
+}
+
+void purge_chunk_soon(uint32_t chunk)
+{
+	atomic_store_explicit(&soon, chunk, memory_order_relaxed);
+	atomic_store_explicit(&purge_wanted, true, memory_order_relaxed);
+}
+
+uint32_t purge_chunk_noted(void)
+{
+	return atomic_exchange(&soon, 0);
 }

@@ -21,7 +21,7 @@ enum { ABSENT_ROWS_MOST = 4096 }; /* a mapping more each, of which the program n
 /* A chunk that is all free and clean is unmapped, so that it counts neither as address space nor as a commitment. */
 bool payload_unmap(uint32_t chunk)
 {
-	struct chunk *const c = chunk_at(chunk);
+	struct slab_chunk *const c = chunk_at(chunk);
 
 	CHECK(page_lock_held());
 	if (c->state != CHUNK_HERE || !all_free(chunk) || root.absent_rows >= ABSENT_ROWS_MOST ||
@@ -52,7 +52,7 @@ bool payload_shed(uint32_t first, uint32_t count)
 uint32_t payload_top(void)
 {
 	const uint32_t last = root.chunk_count - 1;
-	const struct chunk *const c = chunk_at(last);
+	const struct slab_chunk *const c = chunk_at(last);
 	const bool grows = c->state == CHUNK_HERE && !c->stuck;
 
 	return grows ? last * CHUNK_GRANULES + c->mapped : root.chunk_count * CHUNK_GRANULES;
@@ -71,7 +71,7 @@ static void add_granules(uint32_t first, uint32_t count)
 
 	if (chunk >= root.chunk_count)
 		count_chunks(chunk + 1);
-	struct chunk *const c = chunk_at(chunk);
+	struct slab_chunk *const c = chunk_at(chunk);
 	c->mapped = (uint8_t)(from + count);
 	root.used += count; /* chunk_update takes them off again */
 	chunk_update(chunk, join(c->free) | ones(from, count), join(c->dirty));
@@ -123,7 +123,7 @@ static void shrink_to(uint32_t end)
 {
 	while (payload_top() > end && chunk_at(root.chunk_count - 1)->state == CHUNK_HERE) {
 		const uint32_t chunk = root.chunk_count - 1, from = (uint32_t)max_size(end, chunk * CHUNK_GRANULES);
-		struct chunk *const c = chunk_at(chunk);
+		struct slab_chunk *const c = chunk_at(chunk);
 		const uint32_t count = chunk * CHUNK_GRANULES + c->mapped - from;
 		const mask128 gone = ones(from % CHUNK_GRANULES, count);
 		if ((join(c->free) & gone) != gone || !window_unmap(from, count))

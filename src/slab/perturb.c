@@ -1,5 +1,9 @@
-/* perturb.c - mallopt(M_PERTURB): slab learns while it runs that every call shall miss the hit path. */
+/* perturb.c - mallopt(M_PERTURB): slab learns while it runs that every call shall miss the fast path. */
 #include "slab/hardened.h"
+#include "slab/init.h"
+#include "slab/settings.h"
+#include "slab/thread.h"
+#include "slab/thread_cache.h"
 
 /* heaps_lock is held. */
 static bool alone(void)
@@ -15,7 +19,7 @@ static bool alone(void)
 static bool leave_hit_path(void)
 {
 	struct thread_cache *const tc = &thread_cache;
-	struct heap *const h = tc->heap;
+	struct slab_heap *const h = tc->heap;
 
 	lock_take(&root.heaps_lock);
 	const bool may = alone();
@@ -23,7 +27,7 @@ static bool leave_hit_path(void)
 	if (!may || tc->ended)
 		return false;
 	if (h != NULL)
-		heap_abandon(h);
+		thread_leave_heap(h);
 	*tc = (struct thread_cache){THREAD_CACHE_NONE, .ended = true};
 	hardening.on = true;
 	tc->ended = false;

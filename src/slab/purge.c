@@ -3,17 +3,13 @@
 
 #include "base/assert.h"
 #include "base/bits.h"
+#include "slab/heap.h"
 #include "slab/huge_page.h"
 #include "slab/page_heap.h"
 #include "slab/remote.h"
 #include "slab/thread_cache.h"
 
 struct lock purge_lock;
-
-uint64_t purge_clock(void)
-{
-	return root.os->now_ns(root.os->ctx);
-}
 
 static bool give_back(void *p, size_t len)
 {
@@ -197,7 +193,7 @@ struct sweep {
 
 /* The slab leaves its list while the kernel works, so that nobody takes from it, and h's lock, which is held before and
  * after, is given up. */
-static void purge_pages(struct heap *h, struct slab *s, struct sweep *w)
+static void purge_pages(struct slab_heap *h, struct slab *s, struct sweep *w)
 {
 	const uint32_t mask = s->listed == LISTED ? empty_pages(s) : 0, chunk = granule_of(s) / CHUNK_GRANULES;
 
@@ -218,7 +214,7 @@ static void purge_pages(struct heap *h, struct slab *s, struct sweep *w)
 }
 
 /* True: it has changed since we looked last, so look again. */
-static bool look_at(struct heap *h, struct slab *s)
+static bool look_at(struct slab_heap *h, struct slab *s)
 {
 	const unsigned avail = slab_count_free(s);
 	struct sweep ignored = {0};
@@ -235,7 +231,7 @@ static bool look_at(struct heap *h, struct slab *s)
 static bool purge_slab(struct slab *s)
 {
 	const unsigned number = s->heap;
-	struct heap *h = heap_at(number);
+	struct slab_heap *h = heap_at(number);
 	bool changed = false;
 
 	if (number == 0)
@@ -283,7 +279,7 @@ static bool is_worth_a_look(const struct slab *s)
 /* One class.  A slab that was looked at goes to the end of its ring, so that what still has memory is taken first; the
  * ring may change while the lock is given up: then what is left waits for the next time.  So it does when somebody, who
  * forks, waits for purge_lock. */
-static void purge_class(struct heap *h, unsigned cls, struct sweep *w)
+static void purge_class(struct slab_heap *h, unsigned cls, struct sweep *w)
 {
 	const uint32_t last = h->partial[cls] != 0 ? slab_at(h->partial[cls])->prev : 0;
 
@@ -301,7 +297,7 @@ static void purge_class(struct heap *h, unsigned cls, struct sweep *w)
 	}
 }
 
-bool purge_heap(struct heap *h)
+bool purge_heap(struct slab_heap *h)
 {
 	struct sweep w = {0};
 
@@ -320,7 +316,7 @@ bool purge_heap(struct heap *h)
 	return !w.refused;
 }
 
-void purge_release(struct heap *h, bool all)
+void purge_release(struct slab_heap *h, bool all)
 {
 	lock_take(&h->lock);
 	remote_release_emptied(h);

@@ -23,6 +23,7 @@
 #ifndef SLAB_PURGE_H
 #define SLAB_PURGE_H
 
+#include "os/os.h"
 #include "slab/root.h"
 #include "slab/settings.h"
 
@@ -55,14 +56,16 @@ static inline void purge_check(const void *caller)
 
 /* This chunk is free as a whole, and would be worth more without its memory: the next call gives it back. */
 void purge_chunk_soon(uint32_t chunk);
+/* That chunk, noted no longer; 0: none. */
+uint32_t purge_chunk_noted(void);
 /* Are there so many free objects in partly empty slabs of h that their pages should be looked at?  h's lock is held. */
-bool purge_is_sparse(struct heap *h);
+bool purge_is_sparse(struct slab_heap *h);
 /* It was. */
-void purge_sparse(struct heap *h);
+void purge_sparse(struct slab_heap *h);
 
 /* A thread has got its heap; a thread has left its heap, which stays. */
 void purge_heap_taken(void);
-void purge_heap_left(struct heap *h);
+void purge_heap_left(struct slab_heap *h);
 
 /* Give back all but `keep` bytes; returns the bytes given back. */
 size_t purge_now(size_t keep);
@@ -85,7 +88,12 @@ void purge_after_fork(void); /* in the child */
 
 /* ---- purge.c for purger.c ---------------------------------------------------------------------- */
 
-uint64_t purge_clock(void); /* the os's, in ns */
+/* The os's, in ns. */
+static inline uint64_t purge_clock(void)
+{
+	return root.os->now_ns(root.os->ctx);
+}
+
 /* Who asks for memory again within this has shown that it should have been kept. */
 static inline uint64_t purge_again_ns(void)
 {
@@ -105,10 +113,10 @@ bool purge_longest(size_t most, size_t *given);
 /* One chunk that is free as a whole. */
 void purge_whole(uint32_t chunk);
 /* Pages of all partly empty slabs of h on which no object is live.  False: the kernel refused. */
-bool purge_heap(struct heap *h);
+bool purge_heap(struct slab_heap *h);
 /* A quarter of all chunks: pages of slabs that have not changed since the last look.  True: something has changed. */
 bool purge_slabs(uint32_t *cursor);
 /* Slabs of a heap without a live object: what others emptied, and what is kept, all of it or if it is idle. */
-void purge_release(struct heap *h, bool all);
+void purge_release(struct slab_heap *h, bool all);
 
 #endif

@@ -1,4 +1,5 @@
 /* purger.c - who gives memory back, and when: see purge.h. */
+#include "slab/heap.h"
 #include "slab/purge.h"
 
 #include <sys/single_threaded.h>
@@ -8,11 +9,9 @@
 #include "slab/remote.h"
 #include "slab/thread_cache.h"
 
-_Atomic bool purge_wanted;
 static _Atomic enum purger purger = PURGE_BY_PROCESS;
 static _Atomic bool running;     /* a helper, or on a simulated os what the clock does */
 static _Atomic uint32_t owners;  /* threads that have a heap */
-static _Atomic uint32_t soon;    /* a chunk that is to go; 0: none */
 static _Atomic uint64_t no_helper_until, no_calls_until; /* by the clock: one was refused */
 
 static const uint64_t AGAIN_NS = 1000000000;
@@ -45,7 +44,7 @@ static bool tick(struct rounds *r)
 	const uint32_t age_ticks = (uint32_t)((tuning.purge_age_ms + tick_ms - 1) / tick_ms);
 	const uint32_t before = root.epoch++ - (age_ticks - 1);
 
-	for (uint32_t i = HEAP_LATE; i < root.heap_count; i++)
+	for (uint32_t i = HEAP_FALLBACK; i < root.heap_count; i++)
 		purge_release(heap_at(i), false);
 	const bool changed = purge_slabs(&r->cursor);
 	if (too_dirty()) {
@@ -93,12 +92,12 @@ static bool helper_is_there(const void *caller)
 /* Objects in the caller's stacks keep slabs from being empty, and one empty slab of each class is kept. */
 static void release_own(void)
 {
-	struct heap *const h = thread_cache.heap;
+	struct slab_heap *const h = thread_cache.heap;
 
 	if (h == NULL || hardening.on)
 		return;
 	lock_take(&h->lock);
-	heap_flush(h, &thread_cache);
+	cache_flush(&thread_cache, h);
 	heap_release_all_kept(h);
 	lock_give(&h->lock);
 }
@@ -108,10 +107,10 @@ static void release_some(void)
 {
 	enum { HEAPS = 8 };
 	static _Atomic uint32_t cursor;
-	const uint32_t count = root.heap_count - HEAP_LATE;
+	const uint32_t count = root.heap_count - HEAP_FALLBACK;
 
 	for (uint32_t i = 0; i < HEAPS && i < count; i++) {
-		struct heap *const h = heap_at(HEAP_LATE + atomic_fetch_add(&cursor, 1) % count);
+		struct slab_heap *const h = heap_at(HEAP_FALLBACK + atomic_fetch_add(&cursor, 1) % count);
 		if (h != thread_cache.heap)
 			purge_release(h, true);
 	}
@@ -145,18 +144,12 @@ static void give_back_unused(size_t limit)
 		pause_calls();
 }
 
-void purge_chunk_soon(uint32_t chunk)
-{
-	atomic_store_explicit(&soon, chunk, memory_order_relaxed);
-	atomic_store_explicit(&purge_wanted, true, memory_order_relaxed);
-}
-
 static void give_back_noted(void)
 {
 	if (!atomic_load_explicit(&purge_wanted, memory_order_relaxed))
 		return;
 	atomic_store(&purge_wanted, false);
-	const uint32_t chunk = atomic_exchange(&soon, 0);
+	const uint32_t chunk = purge_chunk_noted();
 	if (chunk != 0)
 		purge_whole(chunk);
 }
@@ -195,7 +188,7 @@ void purge_over(const void *caller)
 
 /* Sweeps cost a look at each partly empty slab, so each must be paid for by frees: of half of what is live in these
  * slabs, and of the floor at least. */
-bool purge_is_sparse(struct heap *h)
+bool purge_is_sparse(struct slab_heap *h)
 {
 	enum { EVERY = 16, SHARE = 2 };
 	const size_t floor = tuning.dirty_floor_bytes;
@@ -215,7 +208,7 @@ bool purge_is_sparse(struct heap *h)
 	    predict_unused(&h->pages, h->fallen, floor, purge_clock(), purge_again_ns()) != 0;
 }
 
-void purge_sparse(struct heap *h)
+void purge_sparse(struct slab_heap *h)
 {
 	if (atomic_load_explicit(&purger, memory_order_relaxed) == PURGE_BY_CLOCK)
 		atomic_store(&running, true);
@@ -230,7 +223,7 @@ void purge_heap_taken(void)
 	atomic_fetch_add(&owners, 1);
 }
 
-void purge_heap_left(struct heap *h)
+void purge_heap_left(struct slab_heap *h)
 {
 	if (atomic_fetch_sub(&owners, 1) <= 2 && helper_running())
 		helper_stop();
@@ -251,7 +244,7 @@ size_t purge_now(size_t keep)
 		return 0;
 	const size_t before = root.dirty, granules = keep / GRANULE;
 
-	for (uint32_t i = HEAP_LATE; i < root.heap_count; i++)
+	for (uint32_t i = HEAP_FALLBACK; i < root.heap_count; i++)
 		purge_release(heap_at(i), true);
 	purge_runs(root.epoch + 1, true, granules);
 	purge_runs(root.epoch + 1, false, granules);

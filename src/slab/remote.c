@@ -1,13 +1,15 @@
 /* remote.c - see remote.h for the protocol. */
 #include "slab/remote.h"
 
+#include "slab/heap.h"
+#include "slab/misuse.h"
 #include "slab/purge.h"
 #include "slab/settings.h"
 #include "slab/thread_cache.h"
 
 struct lock inbox_lock;
 
-static void push(struct heap *h, struct slab *s)
+static void push(struct slab_heap *h, struct slab *s)
 {
 	uint32_t head = atomic_load_explicit(&h->inbox, memory_order_relaxed);
 	do {
@@ -16,7 +18,7 @@ static void push(struct heap *h, struct slab *s)
 	    &h->inbox, &head, granule_of(s), memory_order_release, memory_order_relaxed));
 }
 
-void remote_settle_for(struct heap *h)
+void remote_settle_for(struct slab_heap *h)
 {
 	/* Again: somebody may have pushed after our look, and found the lock taken. */
 	while (atomic_load(&h->inbox) != 0 && h->owner == NULL && lock_try(&h->lock)) {
@@ -44,7 +46,7 @@ void remote_rebuild(void)
 {
 	lock_take(&inbox_lock);
 	if (__atomic_load_n(&root.marked, __ATOMIC_ACQUIRE) == MARKED_FORKED) {
-		for (uint32_t i = HEAP_LATE; i < root.heap_count; i++)
+		for (uint32_t i = HEAP_FALLBACK; i < root.heap_count; i++)
 			atomic_store(&heap_at(i)->inbox, 0);
 		for (uint32_t g = 1; g < root.chunk_count * CHUNK_GRANULES; g++)
 			if ((tag_at(g) & TAG_REMOTE) != 0)
@@ -54,7 +56,7 @@ void remote_rebuild(void)
 	lock_give(&inbox_lock);
 }
 
-void remote_release_emptied(struct heap *h)
+void remote_release_emptied(struct slab_heap *h)
 {
 	if (unlikely(__atomic_load_n(&root.marked, __ATOMIC_ACQUIRE) == MARKED_FORKED))
 		remote_rebuild();
@@ -83,7 +85,7 @@ void remote_release_emptied(struct heap *h)
 
 /* An owner that sleeps, or waits for us, leaves what we freed to nobody: so look through its inbox for slabs
  * without a live object now and then. */
-static void release_for(struct heap *h)
+static void release_for(struct slab_heap *h)
 {
 	enum { PUSHES = 64 };
 
@@ -138,7 +140,7 @@ static bool marked_but_not_live(const void *p)
 /* Is there no slab at the granule, and will there be none while page_lock is held?  It is. */
 static bool closed_for_now(size_t granule)
 {
-	const struct chunk *const c = chunk_at((uint32_t)(granule / CHUNK_GRANULES));
+	const struct slab_chunk *const c = chunk_at((uint32_t)(granule / CHUNK_GRANULES));
 	const bool free = c->free[granule % CHUNK_GRANULES / 64] >> granule % 64 & 1;
 
 	return tag_heap(tag_at(granule)) == 0 && (free || kind_of(slab_at(granule)) == GRANULE_RUN);
@@ -147,7 +149,7 @@ static bool closed_for_now(size_t granule)
 /* Whoever opens or closes a slab holds the lock of a heap: all that were at it have finished. */
 static void wait_for_all_heaps(void)
 {
-	for (uint32_t i = HEAP_LATE; i < root.heap_count; i++) {
+	for (uint32_t i = HEAP_FALLBACK; i < root.heap_count; i++) {
 		lock_take(&heap_at(i)->lock);
 		lock_give(&heap_at(i)->lock);
 		remote_settle_for(heap_at(i));

@@ -7,7 +7,7 @@
  *     live, but not marked any more: collected; marked, but not live: freed twice
  *
  * Setting the bit comes before the first granule's flag: so the owner, who clears the flag before it looks,
- * misses nothing.  While a granule's flag is up the owner's own frees there leave the hit path, where they
+ * misses nothing.  While a granule's flag is up the owner's own frees there leave the fast path, where they
  * would not see the bit.
  *
  * The first granule's flag may be put up on a slab that was meanwhile emptied, closed, even opened anew: it
@@ -27,7 +27,7 @@ void remote_free(const void *p, uint32_t tag);
 /* Nobody will look into the inbox of a heap without a thread, so we do: after a push, and, since who pushed
  * may have found the lock taken, after each time that we gave back the lock of a heap that is not ours.  Neither
  * page_lock nor h's lock is held. */
-void remote_settle_for(struct heap *h);
+void remote_settle_for(struct slab_heap *h);
 
 /* In a child of fork(): other threads were pushing while fork copied the inboxes, and threads that are gone had set
  * a flag and not pushed yet.  Make all inboxes anew from the flags, before the first push and the first look. */
@@ -35,6 +35,6 @@ void remote_rebuild(void);
 extern struct lock inbox_lock; /* held by it */
 
 /* Give back the slabs in h's inbox of which no object is live; h's lock is held, by whom does not matter. */
-void remote_release_emptied(struct heap *h);
+void remote_release_emptied(struct slab_heap *h);
 
 #endif

@@ -8,7 +8,7 @@
  *        \_________ one 2 MiB ________/           \___ one 2 MiB ___/
  *
  *   avail     a bit for every 16 bytes of payload: this object is free and in no stack.  Grows downwards.
- *   pool      what is reached through pointers: blocks of struct chunk, and the threads' heaps with their stacks
+ *   pool      what is reached through pointers: blocks of struct slab_chunk, and the threads' heaps with their stacks
  *             of free objects.  When it is full, the pool goes on in mappings elsewhere.
  *   live      a bit for every 16 bytes of payload: an object begins here that the owner gave out
  *   marks     the same: another thread freed this object; its owner has not collected it yet
@@ -27,15 +27,33 @@
  *
  * Who may write:
  *   root          page_lock, but heaps, heap_count: heaps_lock; kept: a heap's lock, atomically; marked: everybody
- *   struct chunk  page_lock
+ *   struct slab_chunk  page_lock
  *   tags          the heap's lock, but TAG_REMOTE: everybody, atomically
  *   live          the owner; of a slab without owner, who holds the heap's lock
  *   avail, slab   the heap's lock
  *   marks         everybody sets bits atomically; who holds the heap's lock clears them
  *   stacks        their thread; of a heap without a thread, who holds its lock
- *   struct heap   its lock, but inbox: everybody, atomically; next_unused, taker, orphan: heaps_lock
- * Lock order: start_lock, late_lock, heaps_lock, purge_lock, heaps' locks by number, inbox_lock, page_lock,
- * mapped_lock, the lock of sampled.c, window_lock.
+ *   struct slab_heap   its lock, but inbox: everybody, atomically; next_unused, taker, orphan: heaps_lock
+ * Lock order: start_lock, fallback_lock, heaps_lock, purge_lock, heaps' locks by number, inbox_lock, page_lock,
+ * mapped_lock, the lock of guarded.c, window_lock.
+ *
+ * Who calls whom, top first; a file calls those in its own row and below:
+ *
+ *   interface       fast.h alloc hardened system fork perturb walk measure
+ *   large objects   large guard_large
+ *   an address      place mapped guarded guarded_report          (1)
+ *   threads         init thread                                  (2)
+ *   caches          thread_cache purger hardened_cache purge     (3)
+ *   heaps           heap remote orphan                           (4)
+ *   slabs           slab quarantine misuse canary
+ *   pages           page_heap page_purge chunks payload huge_page window predict
+ *   constants       root settings size_class
+ *
+ * Four circles of calls remain in rows, since the functions need each other, and tools/tidy knows them:
+ *   (1) place.c asks mapped.c and guarded.c what lies at an address; they ask place.c for the line about a bad one
+ *   (2) init.c starts the first thread's heap; a thread's first call may be the first of all, so thread.c calls init.c
+ *   (3) thread_cache.c tells purger.c of a fall; purger.c empties the calling thread's stacks in thread_cache.c
+ *   (4) heap.c drains an inbox that remote.c fills; remote.c has heap.c drain that of a heap without a thread
  */
 #ifndef SLAB_ROOT_H
 #define SLAB_ROOT_H
@@ -60,7 +78,7 @@ enum {
 	CHUNKS_MAX = 1 << 18,  /* 512 GiB of payload */
 	BLOCK_CHUNKS = 64,     /* whose records are allocated together */
 	HEAPS_MAX = 1 << 14,   /* threads at once that have a heap of their own */
-	HEAP_LATE = 1,         /* for what is asked of us before a thread's first or after its last heap */
+	HEAP_FALLBACK = 1,         /* for what is asked of us before a thread's first or after its last heap */
 	HEAP_FIRST = 2,        /* of the threads' heaps */
 	RUN_BINS = 14,         /* of free runs inside a chunk: page_heap.c */
 	ROW_BINS = 20,         /* of rows of chunks that are all free */
@@ -147,7 +165,7 @@ enum chunk_state {
 	CHUNK_FOREIGN, /* never to be used: something of others lies there */
 };
 
-struct chunk {
+struct slab_chunk {
 	uint64_t free[2];  /* a bit a granule: not part of a slab or run */
 	uint64_t dirty[2]; /* of them: may hold old data, and memory */
 	uint32_t epoch;    /* when a run was last given or taken */
@@ -160,7 +178,7 @@ struct chunk {
 	uint8_t  mapped;   /* granules */
 	bool     stuck;    /* no more of it will be mapped, since others have */
 };
-static_assert(sizeof(struct chunk) == 48, "no larger than need be");
+static_assert(sizeof(struct slab_chunk) == 48, "no larger than need be");
 
 /* Bitmaps over chunks, one per kind and bin, interleaved so that a small heap touches one page. */
 struct bin_words {
@@ -175,7 +193,7 @@ struct bin_words {
 
 /* The records of BLOCK_CHUNKS chunks. */
 struct chunk_block {
-	struct chunk chunk[BLOCK_CHUNKS];
+	struct slab_chunk chunk[BLOCK_CHUNKS];
 	struct bin_words bins;
 };
 
@@ -199,9 +217,9 @@ struct mapped_object {
 };
 
 struct thread_cache;
-struct sampled;
+struct guarded;
 
-struct heap {
+struct slab_heap {
 	struct lock lock;
 	uint32_t number;
 	_Atomic uint32_t inbox;     /* slabs into which others have freed; 0: none */
@@ -225,13 +243,13 @@ struct heap {
 
 /* A heap lies at the start of its room in the pool; behind it the small stacks of all classes, then the large ones. */
 enum {
-	HEAP_HEAD = (sizeof(struct heap) + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE,
+	HEAP_HEAD = (sizeof(struct slab_heap) + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE,
 	HEAP_STACKS_BYTES = CLASS_MAX * (STACK_SMALL_BYTES + STACK_BYTES),
 	HEAP_BYTES = (HEAP_HEAD + HEAP_STACKS_BYTES + 4095) / 4096 * 4096,
 };
 
 struct slab_root {
-	/* The hit path reads these, and they change only when the heap grows. */
+	/* The fast path reads these, and they change only when the heap grows. */
 	uintptr_t base;         /* payload */
 	size_t   units;         /* of 16 bytes of payload whose metadata may be read; grows atomically */
 	_Atomic uint32_t *tags; /* [granule] */
@@ -250,7 +268,7 @@ struct slab_root {
 	__attribute__((aligned(CACHE_LINE))) struct lock page_lock, heaps_lock;
 	struct chunk_block **blocks; /* [chunk / BLOCK_CHUNKS] */
 	struct bin_words middle[CHUNKS_MAX / 64 / 64], top; /* a bit per word of the level below; a block's: a chunk */
-	struct heap **heaps;         /* [heap_count]; 0: none */
+	struct slab_heap **heaps;         /* [heap_count]; 0: none */
 	uint32_t heap_count, unused; /* unused: first of the heaps without a thread */
 	uint32_t heap_limit;         /* HEAPS_MAX, but in tests */
 	_Atomic uint32_t orphans;    /* heaps that are orphans (orphan.h) */
@@ -269,10 +287,10 @@ struct slab_root {
 	uintptr_t window;            /* addresses */
 	size_t   window_len;
 	const struct dmm_os *os;
-	/* Guarded objects, which lie elsewhere (sampled.h): a note for each slot, and the slots; 0: none yet. */
-	struct sampled *sampled_notes;
-	char    *sampled_slots;
-	uint32_t sampled_count, sampled_bytes; /* slots; of a note */
+	/* Guarded objects, which lie elsewhere (guarded.h): a note for each slot, and the slots; 0: none yet. */
+	struct guarded *guarded_notes;
+	char    *guarded_slots;
+	uint32_t guarded_count, guarded_bytes; /* slots; of a note */
 	struct mapped_object *mapped; /* [mapped_count], in address order; 0: none yet; mapped_lock */
 	uint32_t mapped_count, mapped_room;
 	size_t   mapped_bytes; /* of these objects */
@@ -299,7 +317,7 @@ static inline uint32_t granule_of(const struct slab *s)
 	return (uint32_t)(root.slabs - s);
 }
 
-static inline struct chunk *chunk_at(uint32_t chunk)
+static inline struct slab_chunk *chunk_at(uint32_t chunk)
 {
 	return &root.blocks[chunk / BLOCK_CHUNKS]->chunk[chunk % BLOCK_CHUNKS];
 }
@@ -310,12 +328,12 @@ static inline struct bin_words *bins_at(uint32_t word)
 	return &root.blocks[word]->bins;
 }
 
-static inline struct heap *heap_at(uint32_t number)
+static inline struct slab_heap *heap_at(uint32_t number)
 {
 	return root.heaps[number];
 }
 
-static inline uint32_t heap_number(const struct heap *h)
+static inline uint32_t heap_number(const struct slab_heap *h)
 {
 	return h->number;
 }

@@ -7,7 +7,9 @@
 #include "base/crash.h"
 #include "slab/hardened.h"
 #include "slab/mapped.h"
+#include "slab/misuse.h"
 #include "slab/page_heap.h"
+#include "slab/quarantine.h"
 #include "slab/settings.h"
 
 /* ---- words of a slab: one for each KiB, or, of larger objects, those in which one begins ------------ */
@@ -100,13 +102,6 @@ bool slab_close(struct slab *s)
 	return true;
 }
 
-void slab_freed_twice(const struct slab *s, const void *p, uint64_t bits)
-{
-	const uintptr_t base = round_down((uintptr_t)p, WORD_BYTES);
-	const void *const first = (const void *)(base + ((uintptr_t)__builtin_ctzll(bits) << UNIT_SHIFT));
-	slab_misuse("double free", first, slab_usable_size(s));
-}
-
 void **slab_take(struct slab *s, void **out, void **const stop)
 {
 	void **const before = out;
@@ -148,7 +143,7 @@ void slab_collect(struct slab *s)
 			slab_freed_twice(s, p, marks & ~live);
 		atomic_fetch_and(mark_word(p), ~marks);
 		atomic_store_explicit(live_word_at(p), live & ~marks, memory_order_release);
-		const uint64_t freed = unlikely(hardening.quarantine != 0) ? hardened_detain(s, p, marks) : marks;
+		const uint64_t freed = unlikely(hardening.quarantine != 0) ? quarantine_collect(s, p, marks) : marks;
 		n += popcount(freed & ~avail_bits(p));
 		avail_set(p, avail_bits(p) | freed);
 	}
@@ -184,117 +179,6 @@ bool slab_all_free(const struct slab *s)
 		left -= n;
 	}
 	return left == 0;
-}
-
-/* ---- what is at an address ---------------------------------------------------------------------- */
-
-static struct place run_place(struct slab *s, size_t off)
-{
-	const size_t size = (size_t)s->run << GRANULE_SHIFT;
-	const bool starts = off % GRANULE == 0;
-
-	if (kind_of(s) == GRANULE_FREED)
-		return (struct place){.size = size, .freed = starts};
-	return starts ? (struct place){.slab = s, .size = size} : (struct place){.size = size};
-}
-
-/* The slab that covers a granule, or covered it, if its first granule tells of it still. */
-static struct slab *slab_or_what_it_was(size_t granule)
-{
-	struct slab *const s = slab_covering(granule);
-
-	if (kind_of(s) != GRANULE_FREED_REST)
-		return s;
-	struct slab *const head = slab_at(s->head);
-	const bool tells = kind_of(head) == GRANULE_FREED && head->cls != CLASS_RUN &&
-	    granule < s->head + head->granules;
-	return tells ? head : s;
-}
-
-struct place place_of(const void *p)
-{
-	const size_t off = (uintptr_t)p - root.base;
-	if (off >> UNIT_SHIFT >= __atomic_load_n(&root.units, __ATOMIC_ACQUIRE))
-		return (struct place){0};
-	const uint32_t tag = tag_at(off >> GRANULE_SHIFT);
-	if (likely(tag_heap(tag) != 0 && off % MAX_ALIGN == 0 && object_live(p)))
-		return (struct place){.slab = slab_covering(off >> GRANULE_SHIFT),
-		    .size = class_usable(tag_class(tag))};
-
-	struct slab *const s = slab_or_what_it_was(off >> GRANULE_SHIFT);
-	const enum granule_kind kind = kind_of(s);
-	if (kind != GRANULE_SLAB && kind != GRANULE_RUN && kind != GRANULE_FREED)
-		return (struct place){0};
-	if (s->cls == CLASS_RUN)
-		return run_place(s, off);
-	const size_t within = (uintptr_t)p - (uintptr_t)slab_start(s), size = slab_usable_size(s);
-	const bool starts = within % s->size == 0 && within / s->size < s->count;
-	return (struct place){.size = size, .freed = starts};
-}
-
-void slab_misuse(const char *what, const void *p, size_t size)
-{
-	crash("%s: %p (%u bytes)", what, p, size);
-}
-
-static void wrong_free(const char *line)
-{
-	static atomic_flag told = ATOMIC_FLAG_INIT;
-
-	if (surface.sized == SIZED_ABORT)
-		crash("%s", line);
-	if (surface.sized == SIZED_REPORT && !atomic_flag_test_and_set(&told))
-		crash_say("%s; it is freed all the same, and no further such call is told "
-		          "(DMM_CONF=sized:abort ends the program, sized:ignore tells none)", line);
-}
-
-void slab_wrong_size(size_t n, const void *p, size_t size)
-{
-	char line[128];
-
-	crash_format(line, sizeof line, "free of %u bytes: %p (%u bytes)", n, p, size);
-	wrong_free(line);
-}
-
-void slab_wrong_alignment(size_t align, const void *p)
-{
-	char line[128];
-
-	crash_format(line, sizeof line, "free of an object aligned to %u: %p", align, p);
-	wrong_free(line);
-}
-
-/* The live run whose inside p is, or NULL.  Only a run's first granule says what it is, and old data may
- * stand at the others. */
-static const struct slab *run_around(const void *p)
-{
-	const size_t off = (uintptr_t)p - root.base;
-
-	if (off >> UNIT_SHIFT >= __atomic_load_n(&root.units, __ATOMIC_ACQUIRE))
-		return NULL;
-	for (uint32_t g = (uint32_t)(off >> GRANULE_SHIFT), first = g; first > 0; first--) {
-		const struct slab *const s = slab_at(first);
-		if (kind_of(s) == GRANULE_RUN)
-			return first + s->run > g && off != (size_t)first << GRANULE_SHIFT ? s : NULL;
-	}
-	return NULL;
-}
-
-void slab_bad_pointer(const char *call, const void *p)
-{
-	const struct slab *const run = run_around(p);
-	mapped_bad_pointer(call, p);
-	if (run != NULL)
-		crash("invalid %s: %p (inside %u bytes)", call, p, (size_t)run->run << GRANULE_SHIFT);
-	const struct place at = place_of(p);
-
-	if (at.freed && strcmp(call, "free") == 0)
-		slab_misuse("double free", p, at.size);
-	if (at.freed)
-		crash("%s after free: %p (%u bytes)", call, p, at.size);
-	if (at.size != 0)
-		crash("invalid %s: %p (inside %u bytes)", call, p, at.size);
-	crash("invalid %s: %p (not allocated here)", call, p);
 }
 
 /* ---- check -------------------------------------------------------------------------------------- */

@@ -4,25 +4,30 @@ set(slab_files
 	canary.c
 	chunks.c
 	fork.c
+	guard_large.c
 	guarded.c
+	guarded_report.c
 	hardened.c
+	hardened_cache.c
+	heap.c
 	huge_page.c
 	init.c
 	large.c
 	mapped.c
 	measure.c
+	misuse.c
 	orphan.c
 	page_heap.c
 	page_purge.c
 	payload.c
+	place.c
 	perturb.c
 	predict.c
 	purge.c
 	purger.c
+	quarantine.c
 	remote.c
 	root.c
-	sampled.c
-	sampled_report.c
 	settings.c
 	size_class.c
 	slab.c

@@ -156,7 +156,7 @@ static inline size_t slab_usable_size(const struct slab *s)
 	return class_usable(s->cls);
 }
 
-static inline struct heap *heap_of(const struct slab *s)
+static inline struct slab_heap *heap_of(const struct slab *s)
 {
 	return heap_at(s->heap);
 }
@@ -167,26 +167,6 @@ static inline struct slab *slab_covering(size_t granule)
 	struct slab *const s = slab_at(granule);
 	return kind_of(s) == GRANULE_REST ? slab_at(s->head) : s;
 }
-
-/* The slab or run of which a live object begins at p, or what else is there. */
-struct place {
-	struct slab *slab; /* NULL: none of ours, or no live object begins there */
-	size_t   size; /* usable bytes; when slab == NULL, of what lies or lay there, or 0 */
-	bool     freed; /* when slab == NULL: p is the start of something that was freed */
-};
-struct place place_of(const void *p);
-
-/* End the program: of the objects of a word, those with these bits were freed twice; the first is named. */
-_Noreturn void slab_freed_twice(const struct slab *s, const void *in_word, uint64_t bits);
-/* End the program: "dmm: double free: 0x... (48 bytes)". */
-_Noreturn void slab_misuse(const char *what, const void *p, size_t size);
-/* A free of p, which is live, named a size or an alignment that is not the object's.  The setting `sized`
- * decides whether these end the program, say so once, or do nothing.  If they return, the caller frees p:
- * slab knows its true size. */
-void slab_wrong_size(size_t n, const void *p, size_t size);
-void slab_wrong_alignment(size_t align, const void *p);
-/* The same for a pointer at which place_of() found nothing live. */
-_Noreturn void slab_bad_pointer(const char *call, const void *p);
 
 bool slab_check(struct slab *s, struct dmm_fault *why);
 

@@ -1,14 +1,16 @@
-/* system.c - the adapter to struct dmm_system: the same functions as malloc's, through a table.
- */
+/* system.c - the adapter to struct dmm_system: the same functions as malloc's, through a table. */
 #include "slab/system.h"
 
 #include <errno.h>
 
 #include "slab/alloc.h"
 #include "slab/fast.h"
+#include "slab/guarded.h"
+#include "slab/init.h"
+#include "slab/large.h"
+#include "slab/mapped.h"
 #include "slab/page_heap.h"
 #include "slab/purge.h"
-#include "slab/sampled.h"
 
 static bool fault(struct dmm_fault *why, const char *rule, const void *at, uint64_t found, uint64_t wanted)
 {
@@ -16,7 +18,7 @@ static bool fault(struct dmm_fault *why, const char *rule, const void *at, uint6
 	return false;
 }
 
-static bool check_lists(const struct heap *h, struct dmm_fault *why)
+static bool check_lists(const struct slab_heap *h, struct dmm_fault *why)
 {
 	size_t granules = 0;
 
@@ -33,7 +35,7 @@ static bool check_lists(const struct heap *h, struct dmm_fault *why)
 }
 
 /* What waits in a stack is neither live nor avail, and of this heap and class. */
-static bool check_stacks(const struct heap *h, struct dmm_fault *why)
+static bool check_stacks(const struct slab_heap *h, struct dmm_fault *why)
 {
 	const struct thread_cache *const tc = h->owner;
 
@@ -51,7 +53,7 @@ static bool check_stacks(const struct heap *h, struct dmm_fault *why)
 
 static bool check_granule(uint32_t granule, uint32_t *count, struct dmm_fault *why)
 {
-	const struct chunk *c = chunk_at(granule / CHUNK_GRANULES);
+	const struct slab_chunk *c = chunk_at(granule / CHUNK_GRANULES);
 	const bool free = c->free[granule % CHUNK_GRANULES / 64] >> granule % 64 & 1;
 	struct slab *s = slab_at(granule);
 	const enum granule_kind kind = kind_of(s);
@@ -74,7 +76,7 @@ bool slab_check_all(struct dmm_fault *why)
 
 	if (root.base == 0)
 		return true;
-	if (!page_heap_check(why) || !sampled_check(why))
+	if (!page_heap_check(why) || !guarded_check(why))
 		return false;
 	for (uint32_t g = 1, n; g < root.chunk_count * CHUNK_GRANULES; g += n) {
 		const struct slab *const s = slab_at(g);
@@ -84,7 +86,7 @@ bool slab_check_all(struct dmm_fault *why)
 	}
 	if (kept != root.kept)
 		return fault(why, "S7 kept", &root, root.kept, kept);
-	for (uint32_t i = HEAP_LATE; i < root.heap_count; i++)
+	for (uint32_t i = HEAP_FALLBACK; i < root.heap_count; i++)
 		if (!check_lists(heap_at(i), why) || !check_stacks(heap_at(i), why))
 			return false;
 	return true;
@@ -93,6 +95,20 @@ bool slab_check_all(struct dmm_fault *why)
 void slab_clock_moved(void)
 {
 	purge_by_clock();
+}
+
+void slab_shut_down(void)
+{
+	large_forget();
+	purge_by(PURGE_BY_CLOCK);
+	mapped_close();
+	guarded_close();
+	slab_settings_reset();
+	page_heap_close();
+	root = (struct slab_root){0};
+	thread_cache = (struct thread_cache){THREAD_CACHE_NONE};
+	fallback_cache = (struct thread_cache){THREAD_CACHE_NONE};
+	slab_start_os = &os_linux;
 }
 
 /* ---- the table ------------------------------------------------------------------------------- */

@@ -1,6 +1,6 @@
-/* thread_cache.h - what a thread allocates from, and the lists of its slabs.
+/* thread_cache.h - what a thread allocates from.
  *
- *   thread_cache (TLS)                      struct heap (metadata)
+ *   thread_cache (TLS)                      struct slab_heap (heap.h)
  *     stack[c] --> free objects of class c     partial[c] --> slab <-> slab     has objects in avail
  *     tag      =   number of the heap << 16    inbox      --> slab --> slab     others have freed into
  *
@@ -13,9 +13,6 @@
  * What was freed last is given out first, because it is in the caches, whatever slab it is of.  A slab
  * belongs to a heap, and a heap to a thread: only they touch its live bits and its stacks, without a
  * lock.  All else changes under the heap's lock, which the purger takes too.
- *
- *   unlisted --(an object comes into avail)--> partial --(none left)--> unlisted
- *                                                  \--(all are in avail)--> kept --(another, or idle)--> page heap
  *
  * A thread that ends empties its stacks and leaves its heap, slabs and all, to the next thread that
  * begins.  Until then who needs a slab takes one from there.  Memory asked for after that, from later TLS
@@ -38,7 +35,7 @@ struct thread_cache {
 	uint32_t tag;   /* heap << TAG_HEAP_SHIFT; 0: no heap */
 	uint16_t flagged_frees; /* into own slabs that others have freed into */
 	bool     ended;
-	struct heap *heap;
+	struct slab_heap *heap;
 	small_places place; /* the stack for each small size: 0, which is empty, without a heap */
 };
 
@@ -59,23 +56,23 @@ NO_SANITIZE static inline uint32_t own_tag(void)
 	return ((struct thread_cache OWN_SEG *)own_offset(thread_cache))->tag;
 }
 
-static inline char *heap_stacks(const struct heap *h)
+static inline char *heap_stacks(const struct slab_heap *h)
 {
 	return (char *)(uintptr_t)h + HEAP_HEAD;
 }
 
-static inline void **small_stack(const struct heap *h, unsigned cls)
+static inline void **small_stack(const struct slab_heap *h, unsigned cls)
 {
 	return (void **)(heap_stacks(h) + cls * STACK_SMALL_BYTES) + 1;
 }
 
-static inline void **large_stack(const struct heap *h, unsigned cls)
+static inline void **large_stack(const struct slab_heap *h, unsigned cls)
 {
 	return (void **)(heap_stacks(h) + CLASS_MAX * STACK_SMALL_BYTES + cls * STACK_BYTES) + 1;
 }
 
 /* Of the one of the two that is in use. */
-static inline void **stack_bottom(const struct heap *h, unsigned cls, const struct stack *k)
+static inline void **stack_bottom(const struct slab_heap *h, unsigned cls, const struct stack *k)
 {
 	return k->top < large_stack(h, 0) ? small_stack(h, cls) : large_stack(h, cls);
 }
@@ -85,8 +82,6 @@ static inline bool stack_empty(const struct stack *k)
 	return k->top[-1] == NULL;
 }
 
-/* An object of a class, live already, from a refilled stack; NULL and errno: no memory. */
-void *cache_refill(unsigned cls);
 /* Push an object that is not live any more on a stack of the calling thread, making room first. */
 void cache_push(struct thread_cache *tc, void *p, unsigned cls);
 /* Others freed into the slab of an object that we free: look into the inbox now and then. */
@@ -98,46 +93,13 @@ bool cache_fill(struct thread_cache *tc, unsigned cls);
 /* An object, not live yet, out of a stack that is not empty.  Ends the program when somebody else freed it too:
  * both could do so at one moment, and neither see it then. */
 void *cache_pop(struct thread_cache *tc, unsigned cls);
-/* An object, not live yet, for a thread without a heap; late_lock is held.  NULL: no memory. */
-void *cache_pop_late(unsigned cls);
+/* All stacks into avail; the lock of h, which is tc's heap, is held, and its thread has ended, or calls. */
+void cache_flush(struct thread_cache *tc, struct slab_heap *h);
+/* Stacks of tc become those of h, empty; h's lock is held. */
+void cache_attach(struct thread_cache *tc, struct slab_heap *h);
 
-/* ---- for the other files of this room, with the heap's lock held ---------------------------- */
-
-/* Its avail has changed: list it, or, if no object is live and there is another, give it back. */
-void heap_settle_slab(struct heap *h, struct slab *s);
-/* Give back the slabs that were kept: all, or those that nobody took from since the last such call. */
-void heap_release_all_kept(struct heap *h);
-void heap_release_idle_kept(struct heap *h);
-/* The caller is the heap's thread, or the heap has none. */
-void heap_drain_inbox(struct heap *h);
-/* The same for one slab that was in the inbox. */
-void heap_look_at(struct heap *h, struct slab *s);
-/* The same where nothing in it is live nor in a stack, for a heap whose thread may be running: the flags stay up
- * until the slab is closed, so that frees by the heap's thread leave the hit path.  Only one that found the
- * flags down just before another thread's mark emptied the slab, and was stopped then, would not be seen. */
-void heap_release_emptied(struct heap *h, struct slab *s);
-void heap_unlist_slab(struct heap *h, struct slab *s);
-/* All stacks into avail; as heap_drain_inbox. */
-void heap_flush(struct heap *h, struct thread_cache *tc);
-/* n objects of one word of avail, which are not live, into it. */
-void heap_put_back(struct heap *h, const void *at, uint64_t bits, unsigned n);
-
-/* The calling thread's heap; NULL: it has ended, or there is no memory for one. */
-struct heap *heap_mine(void);
-/* Stacks of tc become those of h, empty. */
-void heap_lend(struct heap *h, struct thread_cache *tc);
-/* Its thread has ended; the next takes it over. */
-void heap_abandon(struct heap *h);
-/* Take a slab with objects of a class from a heap without a thread.  h's lock is held. */
-bool heap_inherit(struct heap *h, unsigned cls);
-
-/* Begin; false: no memory.  Called on every slow path until it succeeds. */
-bool slab_start_up(void);
-bool slab_start_on(const struct dmm_os *os); /* the same on another system; false: began already */
-void slab_shut_down(void);                   /* everything goes back; no other thread has a heap */
-bool thread_start_up(void); /* for it: the late heap, and the end of threads; false: no memory */
-
-extern struct lock late_lock; /* taken before that heap's lock */
-extern struct thread_cache late_cache;
+/* Of threads without a heap: it is attached to the fallback heap.  The lock is taken before that heap's lock. */
+extern struct thread_cache fallback_cache;
+extern struct lock fallback_lock;
 
 #endif

@@ -3,7 +3,7 @@
  * Objects are live exactly where both their bits say so, so the whole heap is told from metadata.
  * The walk wants a heap at rest: no other thread allocates meanwhile.
  */
-#include "slab/sampled.h"
+#include "slab/guarded.h"
 #include "slab/settings.h"
 #include "slab/slab.h"
 #include "slab/system.h"
@@ -53,7 +53,7 @@ static int walk_slab(struct walk *w, const struct slab *s)
 /* What begins at a granule, and how many granules it is. */
 static int walk_granule(struct walk *w, uint32_t granule, uint32_t *count)
 {
-	const struct chunk *c = chunk_at(granule / CHUNK_GRANULES);
+	const struct slab_chunk *c = chunk_at(granule / CHUNK_GRANULES);
 	const struct slab *s = slab_at(granule);
 	char *const p = granule_address(granule);
 
@@ -77,7 +77,7 @@ static int walk_payload(struct walk *w)
 	int r = 0;
 
 	for (uint32_t g = 1, n; r == 0 && g < root.chunk_count * CHUNK_GRANULES; g += n) {
-		const struct chunk *const c = chunk_at(g / CHUNK_GRANULES);
+		const struct slab_chunk *const c = chunk_at(g / CHUNK_GRANULES);
 		if (c->state == CHUNK_HERE && g % CHUNK_GRANULES < c->mapped)
 			r = walk_granule(w, g, &n);
 		else
@@ -90,7 +90,7 @@ static int walk_payload(struct walk *w)
 
 /* What lies together. */
 struct area {
-	enum { NOTHING, TABLE, PAYLOAD, SAMPLED, MAPPED_OBJECT } is;
+	enum { NOTHING, TABLE, PAYLOAD, GUARDED, MAPPED_OBJECT } is;
 	uintptr_t at;
 	size_t len; /* of a table, or an object */
 };
@@ -116,8 +116,8 @@ static struct area next_area(uintptr_t from)
 		look(&best, from, (struct area){TABLE, (uintptr_t)root.mapped, root.mapped_room * sizeof *root.mapped});
 	for (uint32_t i = 0; i < root.mapped_count; i++)
 		look(&best, from, (struct area){MAPPED_OBJECT, root.mapped[i].start, root.mapped[i].len});
-	if (sampled_address() != 0)
-		look(&best, from, (struct area){SAMPLED, sampled_address(), 0});
+	if (guarded_address() != 0)
+		look(&best, from, (struct area){GUARDED, guarded_address(), 0});
 	return best;
 }
 
@@ -148,7 +148,7 @@ int slab_walk(dmm_visit *visit, void *arg)
 		else if (a.is == PAYLOAD)
 			r = walk_payload(&w);
 		else if ((r = flush(&w)) == 0)
-			r = sampled_walk(visit, arg);
+			r = guarded_walk(visit, arg);
 	}
 	return r != 0 ? r : flush(&w);
 }

@@ -325,7 +325,7 @@ int window_open(const struct dmm_os *os)
 static void close_payload(void)
 {
 	for (uint32_t i = 0; i < root.chunk_count; i++) {
-		const struct chunk *const c = chunk_at(i);
+		const struct slab_chunk *const c = chunk_at(i);
 		const uint32_t from = i == 0;
 		if (c->state == CHUNK_HERE && c->mapped > from)
 			window_unmap(i * CHUNK_GRANULES + from, c->mapped - from);

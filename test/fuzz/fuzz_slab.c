@@ -7,11 +7,11 @@
 
 #include "base/bits.h"
 #include "slab/alloc.h"
+#include "slab/hardened_cache.h"
 #include "slab/settings.h"
 #include "slab/size_class.h"
 #include "slab/system.h"
 
-void hardened_end(void); /* slab/hardened.h has a struct heap of its own */
 
 /* Nothing in them is drawn: an input does the same each time. */
 static const char *const settings[] = {

@@ -81,7 +81,7 @@ static size_t kept(size_t n)
 		cls++;
 	for (int i = 0; i < COUNT; i++) {
 		free(objects[i]);
-		const struct heap *const h = r->heaps[HEAP_FIRST];
+		const struct slab_heap *const h = r->heaps[HEAP_FIRST];
 		char *const stacks = (char *)(uintptr_t)h + HEAP_HEAD;
 		void **const top = h->owner->stack[cls].top;
 		void **const large = (void **)(stacks + CLASS_MAX * STACK_SMALL_BYTES + cls *

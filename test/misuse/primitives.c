@@ -26,7 +26,7 @@
 #include <unistd.h>
 
 #include "slab/root.h"
-#include "slab/sampled.h"
+#include "slab/guarded.h"
 
 enum { LIVE_MAX = 700, TARGET = 1 << 16, SECONDS = 5 };
 enum outcome { HELD, OVERLAP = 20, OUTSIDE, LANDED, TOLD, STOPPED, OUTCOMES };
@@ -67,8 +67,8 @@ static char *watched(char *p, size_t len)
 	    1 << 16))
 		_exit(OUTSIDE);
 	if (slab != NULL && (uintptr_t)p - slab->base >= slab->units << UNIT_SHIFT &&
-	    (uintptr_t)p - (uintptr_t)slab->sampled_slots >= (size_t)slab->sampled_count *
-	    SAMPLED_SLOT)
+	    (uintptr_t)p - (uintptr_t)slab->guarded_slots >= (size_t)slab->guarded_count *
+	    GUARDED_SLOT)
 		_exit(OUTSIDE);
 	for (int i = 0; i < live_count; i++)
 		if (overlaps(p, len, live[i].p, live[i].n))

@@ -6,7 +6,7 @@
 #include "slab/system.h"
 #include "slab/thread_cache.h"
 
-static bool in_inbox(const struct heap *h, uint32_t granule)
+static bool in_inbox(const struct slab_heap *h, uint32_t granule)
 {
 	for (uint32_t g = h->inbox; g != 0; g = slab_at(g)->inbox_next)
 		if (g == granule)
@@ -14,7 +14,7 @@ static bool in_inbox(const struct heap *h, uint32_t granule)
 	return false;
 }
 
-static void check_inbox(const struct heap *h)
+static void check_inbox(const struct slab_heap *h)
 {
 	unsigned n = 0;
 
@@ -102,7 +102,7 @@ void check_all(void)
 
 	if (lock_is_held(&root.page_lock) || lock_is_held(&root.heaps_lock))
 		sched_fail("I4 sound: a lock is held for ever");
-	for (uint32_t i = HEAP_LATE; i < root.heap_count; i++)
+	for (uint32_t i = HEAP_FALLBACK; i < root.heap_count; i++)
 		check_inbox(heap_at(i));
 	check_slabs();
 	if (!slab_check_all(&why)) {

@@ -27,6 +27,7 @@
 #include "fresh_os.h"
 #include "interleave.h"
 /* With its static functions: a thread's end is one. */
+#include "slab/init.h"
 #include "slab/thread.c"
 
 #include "slab/fast.h"
@@ -308,7 +309,7 @@ void begin_orphaned(void)
 static void begin_orphaned_and_pushed_to(void)
 {
 	begin_orphaned();
-	for (uint32_t i = HEAP_LATE; i < root.heap_count; i++)
+	for (uint32_t i = HEAP_FALLBACK; i < root.heap_count; i++)
 		atomic_store(&heap_at(i)->pushes, 63);
 }
 

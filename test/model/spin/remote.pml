@@ -276,7 +276,7 @@ proctype Owner()
 	counted = counted | 1;
 	settle(1);
 	give_lock(1);
-	/* heap_abandon() */
+	/* thread_leave_heap() */
 	take_lock(1);
 	has_thread[1] = false;
 	drain(1);
@@ -304,7 +304,7 @@ proctype Free_new()
 	done++
 }
 
-/* Needs a slab, and may find one in heap 1 (heap_inherit, move_slab), of which it takes no block; or opens one
+/* Needs a slab, and may find one in heap 1 (heap_reclaim, move_slab), of which it takes no block; or opens one
  * where the first was (slab_open, slab_tag, slab_take). */
 proctype Needs()
 {

@@ -68,7 +68,7 @@ static struct slab *listed(size_t n)
 TEST(damage_to_the_page_heap_is_named)
 {
 	begin();
-	struct chunk *const c = chunk_at(0);
+	struct slab_chunk *const c = chunk_at(0);
 	const unsigned g = granule_of(slab_of(large));
 	assert_true(g < 64);
 	BREAK(c->dirty[0], c->dirty[0] | 1ull << g, "P1 dirty");
@@ -103,14 +103,14 @@ TEST(damage_to_a_slab_is_named)
 	BREAK(slab_at(granule_of(m) + 1)->kind, GRANULE_NONE, "S3 head");
 	BREAK(root.tags[granule_of(m)], root.tags[granule_of(m)] + TAG_STACK, "S4 tagged");
 	BREAK(root.tags[granule_of(m) + 1], 0, "S4 tagged");
-	BREAK(root.tags[granule_of(m) + m->granules - 1], tag_of(HEAP_LATE, m->cls), "S4 tagged");
+	BREAK(root.tags[granule_of(m) + m->granules - 1], tag_of(HEAP_FALLBACK, m->cls), "S4 tagged");
 	end();
 }
 
 TEST(damage_to_a_heaps_lists_and_stacks_is_named)
 {
 	begin();
-	struct heap *const h = thread_cache.heap;
+	struct slab_heap *const h = thread_cache.heap;
 	struct slab *const in = listed(64), *const full = slab_of(large);
 	(void)full;
 	BREAK(in->listed, LISTED_NOT, "S5 listed");

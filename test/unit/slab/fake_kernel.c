@@ -8,6 +8,8 @@
 #include "base/bits.h"
 #include "os/os.h"
 #include "slab/hardened.h"
+#include "slab/hardened_cache.h"
+#include "slab/init.h"
 #include "slab/purge.h"
 #include "slab/system.h"
 #include "slab/thread_cache.h"

@@ -10,6 +10,7 @@
 #include "os/os.h"
 #include "slab/fast.h"
 #include "slab/fork.h"
+#include "slab/init.h"
 #include "slab/purge.h"
 #include "slab/system.h"
 #include "slab/thread_cache.h"
@@ -103,7 +104,7 @@ TEST(the_check_counts_what_is_kept)
 			slab_free(object[i]);
 	}
 	lock_take(&thread_cache.heap->lock);
-	heap_flush(thread_cache.heap, &thread_cache);
+	cache_flush(&thread_cache, thread_cache.heap);
 	lock_give(&thread_cache.heap->lock);
 	assert_true(root.kept > 0);
 	assert_true(slab_check_all(&why));

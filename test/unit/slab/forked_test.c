@@ -74,7 +74,7 @@ static int inboxes_are_wrong(void)
 	for (uint32_t g = 1; g < root.chunk_count * CHUNK_GRANULES; g++)
 		if ((tag_at(g) & TAG_REMOTE) != 0 && tag_heap(tag_at(g)) != 0 && !in_inbox(slab_covering(g)))
 			return 2;
-	for (uint32_t i = HEAP_LATE; i < root.heap_count; i++)
+	for (uint32_t i = HEAP_FALLBACK; i < root.heap_count; i++)
 		for (uint32_t g = heap_at(i)->inbox; g != 0; g = slab_at(g)->inbox_next)
 			if ((tag_at(g) & TAG_REMOTE) == 0)
 				return 3;
@@ -443,7 +443,7 @@ TEST(hardened_children_of_one_parent_are_given_objects_in_different_orders)
 /* ---- in the middle of a call of our own: a signal handler forks -------------------------------------------- */
 
 /* All of slab's but the one of guarded objects; NULL: the lock of the calling thread's heap. */
-static struct lock *const in_call[] = {&start_lock, &late_lock, &root.heaps_lock, &purge_lock, NULL, &inbox_lock,
+static struct lock *const in_call[] = {&start_lock, &fallback_lock, &root.heaps_lock, &purge_lock, NULL, &inbox_lock,
     &root.page_lock, &window_lock};
 enum { LOCKS = sizeof in_call / sizeof *in_call };
 

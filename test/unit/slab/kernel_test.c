@@ -7,6 +7,7 @@
 #include "base/rng.h"
 #include "os/os.h"
 #include "slab/fast.h"
+#include "slab/init.h"
 #include "slab/page_heap.h"
 #include "slab/purge.h"
 #include "slab/system.h"

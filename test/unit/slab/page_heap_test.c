@@ -37,7 +37,7 @@ static unsigned bin(unsigned len)
 
 static bool may_take(uint32_t g, bool dirty)
 {
-	const struct chunk *const c = chunk_at(g / CHUNK_GRANULES);
+	const struct slab_chunk *const c = chunk_at(g / CHUNK_GRANULES);
 	const bool mapped = c->state == CHUNK_ABSENT || g % CHUNK_GRANULES < c->mapped;
 	return model.owner[g] == 0 && g != 0 && mapped && (!dirty || model.dirty[g]);
 }

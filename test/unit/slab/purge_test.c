@@ -10,6 +10,7 @@
 #include "fake_kernel.h"
 #include "slab/alloc.h"
 #include "slab/fast.h"
+#include "slab/place.h"
 #include "slab/purge.h"
 #include "slab/thread_cache.h"
 #include "test.h"
@@ -369,7 +370,7 @@ TEST(what_others_emptied_is_not_taken_from_a_heap_whose_lock_is_held)
 	assert_int_equal(pthread_create(&owner, NULL, fills_a_slab_and_waits, NULL), 0);
 	sem_wait(&filled);
 	unfill(0, 8); /* all of it; the slab waits in its owner's inbox */
-	struct heap *const h = heap_at(HEAP_FIRST + 1);
+	struct slab_heap *const h = heap_at(HEAP_FIRST + 1);
 	const size_t used = root.used, kept = root.kept;
 	lock_take(&h->lock);
 	const bool waits = h->inbox != 0 && pthread_create(&trimmer, NULL, trims, NULL) == 0;

@@ -7,6 +7,8 @@
 #include "base/bits.h"
 #include "os/os.h"
 #include "slab/fast.h"
+#include "slab/init.h"
+#include "slab/place.h"
 #include "slab/purge.h"
 #include "test.h"
 

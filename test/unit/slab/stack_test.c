@@ -11,6 +11,7 @@
 #include "fake_kernel.h"
 #include "slab/alloc.h"
 #include "slab/fast.h"
+#include "slab/init.h"
 #include "slab/page_heap.h"
 #include "slab/thread_cache.h"
 #include "test.h"
@@ -118,14 +119,14 @@ TEST(a_cache_without_a_quarantine_is_all_that_is_emptied)
 
 	paper_begin("guarded:0");
 	slab_free(slab_malloc(64));
-	struct heap *const h = thread_cache.heap;
+	struct slab_heap *const h = thread_cache.heap;
 	lock_take(&h->lock);
-	heap_flush(h, &thread_cache);
+	cache_flush(&thread_cache, h);
 	one.cache = (struct thread_cache){THREAD_CACHE_NONE};
 	memset(one.behind, 0x55, sizeof one.behind);
-	heap_lend(h, &one.cache);
-	heap_flush(h, &one.cache);
-	heap_lend(h, &thread_cache);
+	cache_attach(&one.cache, h);
+	cache_flush(&one.cache, h);
+	cache_attach(&thread_cache, h);
 	lock_give(&h->lock);
 	for (size_t i = 0; i < sizeof one.behind; i++)
 		assert_int_equal(one.behind[i], 0x55);
@@ -202,7 +203,7 @@ TEST(a_full_stack_is_not_flushed_while_another_holds_the_heaps_lock)
 	sem_init(&go_on, 0, 0);
 	assert_int_equal(pthread_create(&owner, NULL, fills_its_stack, NULL), 0);
 	sem_wait(&stack_is_full);
-	struct heap *const h = heap_at(HEAP_FIRST + 1);
+	struct slab_heap *const h = heap_at(HEAP_FIRST + 1);
 	lock_take(&h->lock);
 	sem_post(&go_on);
 	usleep(100000);

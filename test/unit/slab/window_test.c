@@ -9,6 +9,7 @@
 #include "fake_kernel.h"
 #include "slab/alloc.h"
 #include "slab/fast.h"
+#include "slab/init.h"
 #include "slab/page_heap.h"
 #include "slab/purge.h"
 #include "slab/system.h"

@@ -1,4 +1,4 @@
-/* sampled_report.c - what happened to an object of sampled.h, in one text:
+/* guarded_report.c - what happened to an object of guarded.h, in one text:
  *
  *   dmm: write past the end: 0x7f32c4017fd0 (48 bytes)
  *     at 0x7f32c4018000, 1 byte past the end, in thread 4711:
@@ -20,7 +20,7 @@
 #include "base/crash.h"
 #include "base/where.h"
 #include "os/segv.h"
-#include "slab/sampled.h"
+#include "slab/guarded.h"
 
 enum { TEXT = 12 << 10, PLACE = 300 };
 
@@ -74,21 +74,21 @@ static void say_how_to_read(void)
 	first_place[0] = '\0';
 }
 
-static void say_places(const struct sampled_stack *s)
+static void say_places(const struct guarded_stack *s)
 {
-	for (uint32_t i = 0; i < s->count && i < SAMPLED_FRAMES; i++)
+	for (uint32_t i = 0; i < s->count && i < GUARDED_FRAMES; i++)
 		say_place(s->at[i]);
 	if (s->count == 0)
 		say("    (nothing is known of its callers)\n");
 }
 
-static void say_history(const struct sampled *s)
+static void say_history(const struct guarded *s)
 {
 	if (s != NULL) {
 		say("  allocated in thread %u:\n", (size_t)s->allocated.thread);
 		say_places(&s->allocated);
 	}
-	if (s != NULL && s->state == SAMPLED_FREED) {
+	if (s != NULL && s->state == GUARDED_FREED) {
 		say("  freed in thread %u:\n", (size_t)s->freed.thread);
 		say_places(&s->freed);
 	}
@@ -101,7 +101,7 @@ static const char *bytes(size_t n)
 }
 
 /* "1 byte past the end", "8 bytes before the start", "byte 4 of it" */
-static void say_offset(const struct sampled *s, const char *at)
+static void say_offset(const struct guarded *s, const char *at)
 {
 	const char *const end = s->p + s->n;
 
@@ -113,26 +113,26 @@ static void say_offset(const struct sampled *s, const char *at)
 		say("byte %u of it", ptr_diff(at, s->p));
 }
 
-static const char *fault_of(const struct sampled *s, const char *at)
+static const char *fault_of(const struct guarded *s, const char *at)
 {
-	return s->state == SAMPLED_FREED ? "after free" : at < s->p ? "before the start" : "past the end";
+	return s->state == GUARDED_FREED ? "after free" : at < s->p ? "before the start" : "past the end";
 }
 
 /* ---- an access ---------------------------------------------------------------------------------------- */
 
-void sampled_tell_access(const struct segv *segv)
+void guarded_tell_access(const struct segv *segv)
 {
 	static const char *const words[] = {[ACCESS] = "access", [ACCESS_READ] = "read", [ACCESS_WRITE] = "write"};
-	static struct sampled_stack now; /* text_lock is held */
+	static struct guarded_stack now; /* text_lock is held */
 	const char *const at = segv->address;
-	const struct sampled *const s = sampled_meant(at);
+	const struct guarded *const s = guarded_meant(at);
 
 	/* Inside of a live one: not our doing. */
-	if (s == NULL || (s->state == SAMPLED_LIVE && at >= s->p && at < s->p + s->n))
+	if (s == NULL || (s->state == GUARDED_LIVE && at >= s->p && at < s->p + s->n))
 		return;
-	sampled_stop();
+	guarded_stop();
 	lock_take(&text_lock);
-	now.count = (uint32_t)callers_of(segv->at, now.at, SAMPLED_FRAMES);
+	now.count = (uint32_t)callers_of(segv->at, now.at, GUARDED_FRAMES);
 	say("dmm: %s %s: %p (%u bytes)\n  at %p, ", words[segv->access], fault_of(s, at), s->p, (size_t)s->n, at);
 	say_offset(s, at);
 	say(", in thread %u:\n", (size_t)thread_number());
@@ -146,7 +146,7 @@ void sampled_tell_access(const struct segv *segv)
 
 /* ---- a call ------------------------------------------------------------------------------------------- */
 
-static void say_call(const char *call, const struct sampled *s, const void *p)
+static void say_call(const char *call, const struct guarded *s, const void *p)
 {
 	if (s == NULL || (const char *)p < s->p || (const char *)p >= s->p + s->n)
 		say("dmm: invalid %s: %p (not allocated here)\n", call, p);
@@ -158,9 +158,9 @@ static void say_call(const char *call, const struct sampled *s, const void *p)
 		say("dmm: %s after free: %p (%u bytes)\n", call, p, (size_t)s->n);
 }
 
-void sampled_misuse(const char *call, const void *p, const struct sampled_stack *now, const void *changed)
+void guarded_misuse(const char *call, const void *p, const struct guarded_stack *now, const void *changed)
 {
-	const struct sampled *const s = sampled_meant(p);
+	const struct guarded *const s = guarded_meant(p);
 
 	lock_take(&text_lock);
 	if (changed != NULL) {

@@ -1,4 +1,4 @@
-/* sampled_test.c - guarded objects on kernels that refuse: each call once, then all that make
+/* guarded_test.c - guarded objects on kernels that refuse: each call once, then all that make
  * guards. */
 #include <errno.h>
 #include <pthread.h>
@@ -11,8 +11,9 @@
 #include "os/os.h"
 #include "os/segv.h"
 #include "slab/fast.h"
+#include "slab/init.h"
 #include "slab/purge.h"
-#include "slab/sampled.h"
+#include "slab/guarded.h"
 #include "slab/system.h"
 #include "test.h"
 
@@ -77,7 +78,7 @@ static size_t work(void)
 		for (size_t at = 0; align == 1 && i % 3 == 0 && at < size[i]; at++)
 			assert_int_equal(object[i][at], 0);
 		memset(object[i], (char)i, size[i]);
-		guarded += sampled_owns(object[i]);
+		guarded += guarded_owns(object[i]);
 	}
 	assert_int_equal(walk_guarded(), guarded);
 	sound();
@@ -191,7 +192,7 @@ static size_t allocate(const char *conf, bool keep)
 	for (size_t i = 0; i < 20000; i++) {
 		kept[i] = slab_malloc(64);
 		assert_non_null(kept[i]);
-		if (!sampled_owns(kept[i]))
+		if (!guarded_owns(kept[i]))
 			continue;
 		guarded++;
 		if (!keep)
@@ -225,8 +226,8 @@ TEST(what_lives_long_takes_a_page_for_each_half_MiB_of_the_heap_at_most)
 
 static size_t slot_number(const char *p)
 {
-	assert_true(sampled_owns(p));
-	return (uintptr_t)p / SAMPLED_SLOT;
+	assert_true(guarded_owns(p));
+	return (uintptr_t)p / GUARDED_SLOT;
 }
 
 TEST(of_guarded_slots_that_are_free_who_was_freed_first_is_used_first)
@@ -255,7 +256,7 @@ static void *look_beside(void *arg)
 {
 	unsigned char *const p = slab_malloc(1);
 
-	*(unsigned char *)arg = sampled_owns(p) ? p[1] : 0;
+	*(unsigned char *)arg = guarded_owns(p) ? p[1] : 0;
 	slab_free(p);
 	return NULL;
 }
@@ -292,9 +293,9 @@ static void tells_of_two_accesses(void *arg)
 {
 	(void)arg;
 	const struct segv past = {.address = guarded + 48, .access = ACCESS_WRITE};
-	sampled_tell_access(&past);
+	guarded_tell_access(&past);
 	const struct segv before = {.address = guarded - 2, .access = ACCESS};
-	sampled_tell_access(&before);
+	guarded_tell_access(&before);
 	_exit(0);
 }
 
@@ -311,7 +312,7 @@ static void tells(void)
 {
 	char said[8000], first[200], second[200];
 
-	assert_true(sampled_owns(guarded));
+	assert_true(guarded_owns(guarded));
 	assert_int_equal(test_in_child(tells_of_two_accesses, NULL, said, sizeof said), 0);
 	snprintf(first, sizeof first,
 	    "dmm: write past the end: %p (48 bytes)\n  at %p, 1 byte past the end, in thread ",

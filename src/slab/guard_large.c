@@ -1,0 +1,220 @@
+/* guarded.c - see guarded.h. */
+#include "slab/guard_large.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "slab/canary.h"
+#include "slab/large.h"
+#include "slab/mapped.h"
+#include "slab/misuse.h"
+#include "slab/page_heap.h"
+#include "slab/place.h"
+#include "slab/purge.h"
+
+static const size_t PURGE_FROM = 256 << 10;      /* clearing less costs less than new pages */
+enum { LEAD_MAX = 64 }; /* granules: what is aligned to more has no guard before it */
+
+static struct slab *run_of(const void *p)
+{
+	return slab_at(((uintptr_t)p - root.base) >> GRANULE_SHIFT);
+}
+
+static size_t run_bytes(const struct slab *s)
+{
+	return (size_t)s->run << GRANULE_SHIFT;
+}
+
+/* Bytes of memory that an object of n needs: so many pages that a write past its end meets a canary or
+ * a guard. */
+static size_t pages_for(size_t n)
+{
+	const size_t page = root.os->page;
+	const bool canary = hardening.canary && !(hardening.guard_large && n % page == 0);
+	return round_up(n + canary, page);
+}
+
+size_t guard_large_usable(const void *p)
+{
+	const struct slab *const s = run_of(p);
+	if (!hardening.runs)
+		return run_bytes(s);
+	const size_t n = run_bytes(s) - s->size;
+
+	if (hardening.canary && !canary_whole((const char *)p + n, pages_for(n) - n))
+		slab_misuse("write past the end", p, n);
+	return n;
+}
+
+/* ---- guards -------------------------------------------------------------------------------------- */
+
+static int guard(char *p, size_t len, bool up)
+{
+	const struct dmm_os *const os = root.os;
+
+	if (len == 0 || !hardening.guard_large)
+		return 0;
+	if (hardening.guard_advice)
+		return os->advise(os->ctx, p, len, up ? DMM_ADVICE_GUARD : DMM_ADVICE_UNGUARD);
+	return os->protect(os->ctx, p, len, up ? DMM_PROTECT_NONE : DMM_PROTECT_RW);
+}
+
+static size_t granules_for(size_t n)
+{
+	const size_t bytes = pages_for(n) + (hardening.guard_large ? root.os->page : 0);
+	return (max_size(bytes, 1) + GRANULE - 1) >> GRANULE_SHIFT; /* no bytes have an address of their own, too */
+}
+
+/* From now on the run holds n bytes, and `before` bytes of its pages did so already.  False: the guard behind
+ * these cannot be taken away, and nothing has changed. */
+static bool finish(struct slab *s, size_t n, size_t before)
+{
+	char *const p = granule_address(granule_of(s));
+	const size_t pages = pages_for(n), all = run_bytes(s);
+
+	if (pages > before && guard(p + before, pages - before, false) != 0)
+		return false;
+	if (before > pages)
+		guard(p + pages, before - pages, true);
+	s->size = (uint32_t)(all - n);
+	if (hardening.canary)
+		canary_fill(p + n, pages - n);
+	return true;
+}
+
+/* ---- runs ---------------------------------------------------------------------------------------- */
+
+static struct slab *open(size_t n, size_t granules, size_t align, bool *clean)
+{
+	const uint32_t step = (uint32_t)max_size(align >> GRANULE_SHIFT, 1);
+	const uint32_t lead = hardening.guard_large && step <= LEAD_MAX ? step : 0;
+	const uint32_t first = run_take(lead + (uint32_t)granules, step, clean);
+
+	if (first == 0)
+		return NULL;
+	struct slab *const s = slab_at(first + lead);
+	char *const p = granule_address(first + lead);
+	s->cls = CLASS_RUN;
+	s->run = (uint32_t)granules;
+	s->count = (uint16_t)lead;
+	guard(p - ((size_t)lead << GRANULE_SHIFT), (size_t)lead << GRANULE_SHIFT, true);
+	guard(p + pages_for(n), run_bytes(s) - pages_for(n), true);
+	finish(s, n, pages_for(n));
+	atomic_store_explicit(&s->kind, GRANULE_RUN, memory_order_release);
+	return s;
+}
+
+static bool too_large(size_t n, size_t align)
+{
+	const size_t most = (size_t)CHUNKS_MAX * HUGE_PAGE_SIZE;
+	return n > most || align > most;
+}
+
+void *guard_large_malloc(size_t n, size_t align, bool *clean)
+{
+	if (!hardening.runs)
+		return large_malloc(n, align, clean);
+	struct slab *const s = n >= MAPPED_FROM || too_large(n, align) ? NULL : open(n, granules_for(n), align, clean);
+
+	if (s == NULL)
+		return mapped_malloc(n, align, clean);
+	*clean = *clean || hardening.zero_on_free; /* H1 */
+	return granule_address(granule_of(s));
+}
+
+/* The granules go back; emptied: no page is behind any of them. */
+static void give_back(struct slab *s, bool emptied)
+{
+	const struct dmm_os *const os = root.os;
+	char *const p = granule_address(granule_of(s));
+	const size_t lead = (size_t)s->count << GRANULE_SHIFT;
+	const size_t pages = pages_for(run_bytes(s) - s->size);
+
+	if (guard(p - lead, lead, false) != 0 || guard(p + pages, run_bytes(s) - pages, false) != 0) {
+		os->purge(os->ctx, p, run_bytes(s)); /* past vm.max_map_count: addresses are lost, no memory is */
+		return;
+	}
+	run_give(granule_of(s) - s->count, s->run + s->count, emptied);
+	purge_check(NULL);
+}
+
+/* Its first `clear` bytes have no page behind them already.  Beside it may lie what lay there before: an object was
+ * larger, or a guard is only a protection; so what is emptied is all of the run. */
+static void give_cleared(struct slab *s, size_t clear)
+{
+	const struct dmm_os *const os = root.os;
+	char *const p = granule_address(granule_of(s));
+	const size_t lead = (size_t)s->count << GRANULE_SHIFT, pages = pages_for(run_bytes(s) - s->size);
+	const bool emptied = hardening.zero_on_free && pages >= PURGE_FROM &&
+	    os->purge(os->ctx, p - lead, lead + run_bytes(s)) == 0;
+
+	if (hardening.zero_on_free && !emptied)
+		memset(p + clear, 0, pages - clear);
+	give_back(s, emptied);
+}
+
+void guard_large_free(void *p)
+{
+	struct slab *const s = run_of(p);
+	uint8_t expect = GRANULE_RUN; /* two threads may free it at once: one is told */
+
+	if (!hardening.runs)
+		return large_free(s, p);
+	guard_large_usable(p);
+	if (!atomic_compare_exchange_strong(&s->kind, &expect, GRANULE_FREED))
+		slab_bad_pointer("free", p);
+	give_cleared(s, 0);
+}
+
+/* Room to grow into, behind the guard, costs addresses alone. */
+static void *move(struct slab *from, size_t had, size_t n)
+{
+	const struct dmm_os *const os = root.os;
+	const size_t granules = granules_for(n), len = round_up(min_size(had, n), os->page);
+	bool clean;
+	struct slab *to = n > had && granules + granules / 2 < 1u << 17 ? open(n, granules + granules / 2, 1, &clean)
+	                                                               : NULL;
+	if (to == NULL)
+		to = open(n, granules, 1, &clean);
+	if (to == NULL) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	char *const source = granule_address(granule_of(from)), *const target = granule_address(granule_of(to));
+	const enum moved moved = large_move_pages(source, target, len);
+	if (moved == MOVED_AND_LOST) {
+		atomic_store_explicit(&to->kind, GRANULE_FREED, memory_order_relaxed);
+		return move(from, had, n);
+	}
+	if (moved == MOVED_NOT) {
+		memcpy(target, source, min_size(had, n));
+	} else if (hardening.canary) { /* the old one came along, the new one was moved upon */
+		memset(target + min_size(had, n), 0, len - min_size(had, n));
+		canary_fill(target + n, pages_for(n) - n);
+	}
+	atomic_store_explicit(&from->kind, GRANULE_FREED, memory_order_relaxed);
+	give_cleared(from, moved == MOVED ? len : 0);
+	return target;
+}
+
+void *guard_large_resize(void *p, size_t n)
+{
+	struct slab *const s = run_of(p);
+	if (!hardening.runs)
+		return large_resize(s, n);
+	const size_t had = guard_large_usable(p), all = run_bytes(s), want = granules_for(n) << GRANULE_SHIFT;
+
+	if (too_large(n, 1)) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	if (want > all || want < all / 2 || all - n > UINT32_MAX)
+		return move(s, had, n);
+	if (hardening.zero_on_free && n < had)
+		memset((char *)p + n, 0, pages_for(had) - n);
+	if (!finish(s, n, pages_for(had)))
+		return move(s, had, n);
+	if (n > had)
+		memset((char *)p + had, 0, min_size(pages_for(had), n) - had); /* the canary */
+	return p;
+}

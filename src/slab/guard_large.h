@@ -1,0 +1,26 @@
+/* guarded.h - large objects of hardened.h: as large.h, between inaccessible pages.
+ *
+ *   | granule | granule | ...                 | granule |
+ *   |  guard  | object: n bytes |canary| guard          |   the run: from its second granule on
+ *             p                p+n     a page's end
+ *
+ * struct slab of the run (cls == CLASS_RUN) has here:  size   bytes of the run that are not the object's
+ *                                                      count  granules before it that are its as well
+ *
+ * The guard behind takes what is left of the last granule, a page at least.  It costs address space, no
+ * memory: MADV_GUARD_INSTALL where the kernel has it (Linux 6.13), and no mapping either; else mprotect,
+ * and where that is refused (vm.max_map_count) the object has no guard.
+ */
+#ifndef SLAB_GUARD_LARGE_H
+#define SLAB_GUARD_LARGE_H
+
+#include "slab/slab.h"
+
+/* align: a power of two; *clean: reads as zero.  NULL and errno: no memory. */
+void *guard_large_malloc(size_t n, size_t align, bool *clean);
+void guard_large_free(void *p); /* p: what place_of() found to be a run */
+/* In place if there is room, else by moving pages; NULL and errno: nothing changed. */
+void *guard_large_resize(void *p, size_t n);
+size_t guard_large_usable(const void *p);
+
+#endif

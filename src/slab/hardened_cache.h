@@ -1,0 +1,28 @@
+/* hardened_cache.h - the calling thread's state when any hardening is on: its stacks in random order, its quarantine.
+ *
+ * A hardened thread's thread_cache (TLS) stays empty and full, so that every call misses the fast path; the thread's
+ * heap is attached to the cache in struct hardened.
+ */
+#ifndef SLAB_HARDENED_CACHE_H
+#define SLAB_HARDENED_CACHE_H
+
+#include "slab/quarantine.h"
+
+extern __thread struct hardened *hardened_mine; /* NULL: no state yet, or ended */
+
+/* The cache that is to be attached to the calling thread's heap; NULL: no memory. */
+struct thread_cache *hardened_cache(void);
+/* The calling thread's state is given back to the system. */
+void hardened_end(void);
+/* In a child of fork(): its random order shall not be that of its brothers.  Canaries stay, since live objects
+ * have them. */
+void hardened_after_fork(void);
+
+/* An object that is not live any more, onto its stack: with random_order at a random place near its top. */
+void hardened_push(struct hardened *h, void *p, unsigned cls);
+/* A stack that was just filled, into random order. */
+void hardened_shuffle(struct hardened *h, unsigned cls);
+/* What waits too long, by one that came in or by objects that others freed, goes onto its stack. */
+void hardened_trim(struct hardened *h);
+
+#endif

@@ -1,0 +1,341 @@
+/* heap.c - the slabs of a heap: lists, the inbox, slabs without a live object; heaps that change their thread. */
+#include "slab/heap.h"
+
+#include "base/assert.h"
+#include "slab/misuse.h"
+#include "slab/orphan.h"
+#include "slab/page_heap.h"
+#include "slab/purge.h"
+#include "slab/remote.h"
+#include "slab/window.h"
+
+/* ---- lists ---------------------------------------------------------------------------------- */
+
+/* A ring, oldest first: who has waited longest has gathered most free objects. */
+static void list_slab(struct slab_heap *h, struct slab *s)
+{
+	const uint32_t me = granule_of(s), first = h->partial[s->cls];
+
+	s->listed = LISTED;
+	s->next = s->prev = me;
+	if (first != 0) {
+		struct slab *const head = slab_at(first);
+		s->next = first;
+		s->prev = head->prev;
+		slab_at(head->prev)->next = me;
+		head->prev = me;
+	} else {
+		h->partial[s->cls] = me;
+	}
+	h->partial_granules += s->granules;
+}
+
+void heap_unlist_slab(struct slab_heap *h, struct slab *s)
+{
+	const uint32_t me = granule_of(s);
+
+	if (h->partial[s->cls] == me)
+		h->partial[s->cls] = s->next == me ? 0 : s->next;
+	slab_at(s->prev)->next = s->next;
+	slab_at(s->next)->prev = s->prev;
+	h->partial_granules -= s->granules;
+	s->listed = LISTED_NOT;
+}
+
+static void keep(struct slab *s)
+{
+	s->listed = LISTED_KEPT;
+	atomic_fetch_add_explicit(&root.kept, s->granules, memory_order_relaxed);
+}
+
+static void unkeep(struct slab *s)
+{
+	s->listed = LISTED;
+	s->seen_avail = 0;
+	atomic_fetch_sub_explicit(&root.kept, s->granules, memory_order_relaxed);
+}
+
+/* Nothing is live.  A slab that somebody is about to put into the inbox stays until it is drained. */
+static void release(struct slab_heap *h, struct slab *s, uint32_t flag)
+{
+	uint32_t tag = tag_of(s->heap, s->cls) | flag;
+
+	if (!atomic_compare_exchange_strong_explicit(&root.tags[granule_of(s)], &tag, TAG_CLOSED,
+	        memory_order_acq_rel, memory_order_relaxed))
+		return;
+	heap_unlist_slab(h, s);
+	if (!slab_close(s)) { /* it stays, for the next malloc(0): that takes no memory */
+		slab_tag(s, s->heap);
+		list_slab(h, s);
+	}
+}
+
+void heap_settle_slab(struct slab_heap *h, struct slab *s)
+{
+	if (s->listed == LISTED_PURGING)
+		return;
+	if (s->listed == LISTED_NOT && s->avail > 0)
+		list_slab(h, s);
+	if (s->avail < s->count || s->listed == LISTED_KEPT)
+		return;
+	if (h->owner != NULL && s->next == granule_of(s))
+		keep(s);
+	else
+		release(h, s, 0);
+}
+
+static void release_kept(struct slab_heap *h, struct slab *s)
+{
+	if (s->listed != LISTED_KEPT)
+		return;
+	unkeep(s);
+	release(h, s, 0);
+}
+
+void heap_release_all_kept(struct slab_heap *h)
+{
+	for (unsigned cls = 0; cls < class_count; cls++)
+		if (h->partial[cls] != 0)
+			release_kept(h, slab_at(h->partial[cls]));
+}
+
+void heap_release_idle_kept(struct slab_heap *h)
+{
+	for (unsigned cls = 0; cls < class_count; cls++) {
+		if (h->partial[cls] == 0)
+			continue;
+		struct slab *const s = slab_at(h->partial[cls]);
+		if (s->seen_avail == s->count)
+			release_kept(h, s);
+		else if (s->listed == LISTED_KEPT)
+			s->seen_avail = s->count;
+	}
+}
+
+/* The flags first, then the look: whoever frees after it puts them up, and the slab in, again. */
+void heap_look_at(struct slab_heap *h, struct slab *s)
+{
+	const unsigned before = s->avail;
+
+	for (uint32_t i = 0; i < s->granules; i++)
+		if ((tag_at(granule_of(s) + i) & TAG_REMOTE) != 0)
+			atomic_fetch_and(&root.tags[granule_of(s) + i], ~TAG_REMOTE);
+	slab_collect(s);
+	if (s->avail > before)
+		h->fallen += (size_t)(s->avail - before) * s->size;
+	heap_settle_slab(h, s);
+}
+
+void heap_release_emptied(struct slab_heap *h, struct slab *s)
+{
+	const uint32_t me = granule_of(s);
+	const bool only = s->listed == LISTED_NOT ? h->partial[s->cls] == 0 : s->next == me;
+
+	if (only || s->listed == LISTED_KEPT || s->listed == LISTED_PURGING)
+		return heap_look_at(h, s);
+	slab_collect(s);
+	if (s->listed == LISTED_NOT)
+		list_slab(h, s);
+	release(h, s, TAG_REMOTE);
+}
+
+void heap_drain_inbox(struct slab_heap *h)
+{
+	if (unlikely(__atomic_load_n(&root.marked, __ATOMIC_ACQUIRE) == MARKED_FORKED))
+		remote_rebuild();
+	uint32_t granule = atomic_exchange_explicit(&h->inbox, 0, memory_order_acquire);
+
+	while (granule != 0) {
+		struct slab *s = slab_at(granule);
+		granule = s->inbox_next;
+		heap_look_at(h, s);
+	}
+}
+
+/* ---- heaps and their threads --------------------------------------------------------------------- */
+
+static struct slab_heap *heaps[HEAPS_MAX];
+
+/* heaps_lock is held, or no other thread is there. */
+static struct slab_heap *heap_new(void)
+{
+	const uint32_t number = root.heap_count;
+	CHECK(lock_held(&root.heaps_lock) || lock_held(&start_lock));
+	struct slab_heap *const h = number < root.heap_limit ? window_pool(HEAP_BYTES) : NULL;
+
+	if (h == NULL)
+		return NULL;
+	h->number = number;
+	heaps[number] = h;
+	root.heap_count = number + 1;
+	return h;
+}
+
+/* heaps_lock is held.  NULL: no memory, and no heap left. */
+static struct slab_heap *heap_without_thread(void)
+{
+	struct slab_heap *h;
+
+	CHECK(lock_held(&root.heaps_lock));
+	if (root.unused != 0) {
+		h = heap_at(root.unused);
+		CHECK(h->owner == NULL && h->taker == 0 && !h->orphan);
+		root.unused = h->next_unused;
+	} else if ((h = heap_new()) == NULL) {
+		h = orphan_adopt();
+	}
+	return h;
+}
+
+struct slab_heap *heap_acquire(void)
+{
+	lock_take(&root.heaps_lock);
+	struct slab_heap *const h = heap_without_thread();
+	if (h != NULL)
+		h->taker = lock_self();
+	lock_give(&root.heaps_lock);
+	return h;
+}
+
+void heap_set_free(struct slab_heap *h)
+{
+	CHECK(h->owner == NULL && h->taker == lock_self());
+	lock_take(&root.heaps_lock);
+	h->next_unused = root.unused;
+	root.unused = heap_number(h);
+	h->taker = 0;
+	lock_give(&root.heaps_lock);
+	remote_settle_for(h); /* a thread that pushed after our last look found the lock taken */
+}
+
+/* A slab of `from`, which has no thread, changes its heap, unless others are about to free into it.  They
+ * may do so at any moment: its first granule has at every moment the tag of one of the two. */
+static bool move_slab(struct slab_heap *h, struct slab_heap *from, struct slab *s)
+{
+	const unsigned heap = heap_number(h);
+	uint32_t tag = tag_of(s->heap, s->cls);
+
+	CHECK(lock_held(&h->lock) && lock_held(&from->lock) && from->owner == NULL && heap_of(s) == from);
+	if (from->orphan)
+		orphan_settle_slab(s);
+	if (!atomic_compare_exchange_strong(&root.tags[granule_of(s)], &tag, tag_of(heap, s->cls)))
+		return false;
+	heap_unlist_slab(from, s);
+	slab_tag_rest(s, heap);
+	slab_collect(s);
+	heap_settle_slab(h, s);
+	return true;
+}
+
+static bool reclaim_from(struct slab_heap *h, struct slab_heap *from, unsigned cls)
+{
+	bool found = false;
+
+	if (from == h || from->partial[cls] == 0 || !lock_try(&from->lock))
+		return false;
+	if (from->owner == NULL && from->partial[cls] != 0)
+		found = move_slab(h, from, slab_at(from->partial[cls]));
+	lock_give(&from->lock);
+	remote_settle_for(from);
+	return found;
+}
+
+enum { RECLAIM_LOOKS = 8 }; /* heaps without a thread that a refill looks at */
+
+/* A slab with objects of the class out of a heap without a thread.  h's lock is held. */
+static bool reclaim(struct slab_heap *h, unsigned cls)
+{
+	bool found = false;
+	uint32_t number = root.unused;
+
+	for (int looks = 0; !found && number != 0 && looks < RECLAIM_LOOKS; looks++) {
+		struct slab_heap *const from = heap_at(number);
+		number = from->next_unused;
+		found = reclaim_from(h, from, cls);
+	}
+	for (int looks = 0; !found && root.orphans != 0 && looks < RECLAIM_LOOKS; looks++) {
+		struct slab_heap *const from = orphan_next();
+		if (from == NULL)
+			break;
+		remote_settle_for(from);
+		found = reclaim_from(h, from, cls);
+	}
+	return found && h->partial[cls] != 0;
+}
+
+bool heap_start_up(void)
+{
+	root.heaps = heaps;
+	root.heap_limit = HEAPS_MAX;
+	root.heap_count = HEAP_FALLBACK;
+	return heap_new() != NULL;
+}
+
+/* ---- objects in and out ----------------------------------------------------------------------- */
+
+/* n objects of one word of avail. */
+void heap_put_back(struct slab_heap *h, const void *at, uint64_t bits, unsigned n)
+{
+	struct slab *const s = slab_covering(((uintptr_t)at - root.base) >> GRANULE_SHIFT);
+
+	if (unlikely((avail_bits(at) & bits) != 0))
+		slab_freed_twice(s, at, avail_bits(at) & bits);
+	avail_set(at, avail_bits(at) | bits);
+	s->avail = (uint16_t)(s->avail + n);
+	h->fallen += (size_t)n * s->size;
+	heap_settle_slab(h, s);
+}
+
+static struct slab *find_partial(struct slab_heap *h, unsigned cls)
+{
+	if (h->partial[cls] == 0)
+		heap_drain_inbox(h);
+	if (h->partial[cls] == 0 && !reclaim(h, cls))
+		return NULL;
+	return slab_at(h->partial[cls]);
+}
+
+static struct slab *find_new(struct slab_heap *h, unsigned cls)
+{
+	struct slab *const s = slab_open(cls);
+
+	if (s != NULL) {
+		slab_tag(s, heap_number(h));
+		list_slab(h, s);
+	}
+	return s;
+}
+
+/* So many bytes went from slabs to a stack.  What is more than what came from stacks since the pages of slabs were
+ * given back, had better stayed, wherever it lies: a slab may have been closed since, and another opened. */
+static void note_taken(struct slab_heap *h, size_t bytes)
+{
+	const size_t again = bytes > h->fallen ? bytes - h->fallen : 0;
+
+	h->fallen -= bytes - again;
+	predict_level(&h->pages, h->fallen);
+	if (unlikely(again != 0 && predict_waits(&h->pages)))
+		predict_asked(&h->pages, again, purge_clock(), purge_again_ns());
+}
+
+/* Free objects of a class out of the heap's slabs, of a new one if there is none, to end[-1], end[-2], ... down to
+ * bottom.  Returns where it ended: at end, if there is no memory. */
+void **heap_take_objects(struct slab_heap *h, unsigned cls, void **end, void **bottom)
+{
+	void **at = end;
+
+	CHECK(lock_held(&h->lock));
+	while (at > bottom) {
+		struct slab *s = find_partial(h, cls);
+		if (s == NULL && (at < end || (s = find_new(h, cls)) == NULL))
+			break;
+		if (s->listed == LISTED_KEPT)
+			unkeep(s);
+		void **const from = at;
+		at = slab_take(s, at, bottom);
+		note_taken(h, (size_t)(from - at) * s->size);
+		if (s->avail == 0)
+			heap_unlist_slab(h, s);
+	}
+	return at;
+}
