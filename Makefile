@@ -4,7 +4,7 @@ SYSTEMS := minimal pad list dlist bins vm gnu segdata segmeta slab
 BUILD  := $(if $(filter release,$(PRESET)),build,build-$(PRESET))
 JOBS   ?= $(shell nproc)
 
-.PHONY: all packages configure demo test debug-checks torture torture-pairwise exhaustive fuzz fuzz-trace info-long faults interleave mutate prove races soak trust storms bench install clean
+.PHONY: all packages configure demo test debug-checks torture torture-pairwise exhaustive fuzz fuzz-trace info-long faults interleave mutate prove races soak trust storms bench install uninstall clean
 
 all: configure
 	@cmake --build $(BUILD) -j $(JOBS)
@@ -119,8 +119,12 @@ bench: all
 	@tools/bench $(BUILD)
 	@! command -v node >/dev/null || node test/lab/report/bench.mjs $(BUILD) 1000000 || [ $$? = 77 ]
 
+# PREFIX (/usr/local) is where; DESTDIR goes before it for those who pack.
 install: all
 	@cmake --install $(BUILD) $(if $(PREFIX),--prefix $(PREFIX))
+
+uninstall:
+	@tools/uninstall $(BUILD) $(PREFIX)
 
 clean:
 	@rm -rf build build-*

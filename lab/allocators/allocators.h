@@ -48,7 +48,11 @@ void allocators_add_peers(struct allocators *list, const char *names);
 void allocators_free(struct allocators *list);
 
 const char *allocator_kind(const struct allocator *a); /* "system", "peer", "baseline" */
-/* The file's libdmm-NAME.so, or NULL when it is not there; the caller frees it. */
+/* The path of a file that was built or installed with dmm, or NULL when it is not there; the caller
+ * frees it. */
+char *allocator_file(const char *name);
+/* The same of the library of a system, libdmm-NAME.so, which is looked for in DMM_LIBDIR if that
+ * is set. */
 char *allocator_library(const char *system);
 /* In the environment of this process: preload it, and set its settings.  Call it after fork. */
 void allocator_enter(const struct allocator *a);

@@ -22,45 +22,63 @@ const char *const *systems_names(void)
 	return names;
 }
 
-static char *library_in(const char *directory, const char *system)
+static char *file_in(const char *directory, const char *name)
 {
-	const bool slab = strcmp(system, "slab") == 0;
 	char path[PATH_MAX];
 
-	if (snprintf(path, sizeof path, "%s/libdmm%s%s.so", directory, slab ? "" : "-",
-		slab ? "" : system) >= PATH_MAX)
+	if (snprintf(path, sizeof path, "%s/%s", directory, name) >= PATH_MAX)
 		return NULL;
 	return access(path, R_OK) == 0 ? realpath(path, NULL) : NULL;
 }
 
-/* Beside this executable (a build), or where it was installed to. */
-static char *library_near(const char *executable, const char *system)
+/* Beside the executable (a build), or where it was installed to: what programs link lies in the
+ * directory of libraries, what only dmm loads or starts in a directory dmm below that. */
+static char *file_near(const char *executable, const char *name)
 {
-	static const char *const near[] = {"", "/" DMM_LIB_FROM_BIN, "/../lib"};
+	static const char *const near[] = {"", "/" DMM_LIB_FROM_BIN "/dmm", "/" DMM_LIB_FROM_BIN,
+	    "/../lib/dmm", "/../lib"};
 	char directory[PATH_MAX + 64];
 	const char *const slash = strrchr(executable, '/');
 
 	for (size_t i = 0; i < sizeof near / sizeof *near; i++) {
 		snprintf(directory, sizeof directory, "%.*s%s", (int)(slash - executable),
-		    executable,
-		    near[i]);
-		char *const path = library_in(directory, system);
+		    executable, near[i]);
+		char *const path = file_in(directory, name);
 		if (path != NULL)
 			return path;
 	}
 	return NULL;
 }
 
-char *allocator_library(const char *system)
+char *allocator_file(const char *name)
 {
-	const char *const directory = getenv("DMM_LIBDIR");
 	char executable[PATH_MAX];
-
-	if (directory != NULL && directory[0] != '\0')
-		return library_in(directory, system);
 	const ssize_t n = readlink("/proc/self/exe", executable, sizeof executable - 1);
+
 	if (n <= 0)
 		return NULL;
 	executable[n] = '\0';
-	return library_near(executable, system);
+	return file_near(executable, name);
+}
+
+static char *library_named(const char *name)
+{
+	const char *const directory = getenv("DMM_LIBDIR");
+	const bool given = directory != NULL && directory[0] != '\0';
+
+	return given ? file_in(directory, name) : allocator_file(name);
+}
+
+/* Without the files for developers, slab's library has its soname only. */
+char *allocator_library(const char *system)
+{
+	char name[NAME_MAX + 1];
+
+	if (strcmp(system, "slab") == 0) {
+		char *const path = library_named("libdmm.so");
+		return path != NULL ? path : library_named("libdmm.so.0");
+	}
+	if (snprintf(name, sizeof name, "libdmm-%s.so", system) > NAME_MAX)
+		return NULL;
+	return library_named(name);
 }

@@ -2,31 +2,15 @@
 #include "replay/native.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "allocators/allocators.h"
 #include "base/assert.h"
 #include "cli/lab.h"
-
-/* Beside this executable, in a build as where it was installed to. */
-static char *replayer_path(void)
-{
-	char self[PATH_MAX], *path = NULL;
-	const ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-
-	self[n > 0 ? n : 0] = '\0';
-	char *const slash = strrchr(self, '/');
-	if (slash == NULL || asprintf(&path, "%.*s/dmm-replayer", (int)(slash - self), self) < 0)
-		return NULL;
-	if (access(path, X_OK) == 0)
-		return path;
-	free(path);
-	return NULL;
-}
 
 static void open_result(struct native *n)
 {
@@ -41,10 +25,11 @@ static void open_result(struct native *n)
 
 static void set_command(struct native *n)
 {
-	char *const path = replayer_path();
+	char *const path = allocator_file("dmm-replayer");
 
 	if (path == NULL)
-		lab_die(EXIT_OURS, "dmm-replayer is not beside dmm; install both");
+		lab_die(EXIT_OURS, "dmm-replayer is neither beside dmm nor in ../lib/dmm: "
+		                   "install both");
 	snprintf(n->word[2], sizeof n->word[2], "%d", n->touch);
 	snprintf(n->word[3], sizeof n->word[3], "%d", n->ops->fd);
 	snprintf(n->word[4], sizeof n->word[4], "%d", n->result_fd);

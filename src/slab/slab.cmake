@@ -45,5 +45,10 @@ add_library(dmm_shared SHARED interpose/malloc_fast.c ${DMM_OBJECTS} $<TARGET_OB
 add_library(dmm_static STATIC interpose/malloc_fast.c ${DMM_OBJECTS})
 target_link_libraries(dmm_shared PRIVATE dmm_malloc_flags)
 target_link_libraries(dmm_static PRIVATE dmm_malloc_flags)
-target_link_options(dmm_shared PRIVATE -Wl,--no-undefined -Wl,-z,now -Wl,-z,nodelete -Wl,-Bsymbolic-functions)
+set(DMM_EXPORTS ${CMAKE_CURRENT_SOURCE_DIR}/interpose/libdmm.map)
+target_link_options(dmm_shared PRIVATE -Wl,--no-undefined -Wl,-z,now -Wl,-z,nodelete -Wl,-Bsymbolic-functions
+	-Wl,--version-script=${DMM_EXPORTS})
 set_target_properties(dmm_shared dmm_static PROPERTIES LINKER_LANGUAGE C OUTPUT_NAME dmm)
+# libdmm.so.0: the number rises when a program that was linked with the library would not run on the new one
+# (test/dropin/abi compares).
+set_target_properties(dmm_shared PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION 0 LINK_DEPENDS ${DMM_EXPORTS})

@@ -116,7 +116,7 @@ def figures_are_the_programs_own():
     with Target("hold") as t:
         view = look(f"--pid={t.pid}")
         check_hold(view, t.line)
-        assert view["source"] == "process" and view["library"] == "libdmm.so", view
+        assert view["source"] == "process" and view["library"] == "libdmm.so.0.1.0", view
         threads = [h for h in view["heap"]["heaps"] if h["kind"] == "thread"]
         assert t.pid in [h["tid"] for h in threads], threads
         assert {h["tid"] for h in threads} <= {int(x) for x in os.listdir(f"/proc/{t.pid}/task")}

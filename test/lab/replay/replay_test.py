@@ -118,7 +118,7 @@ def test_each_allocator_is_really_asked_and_all_see_the_same_payload():
     assert len(rows) == 6 and all(p == payloads[0] for p in payloads), payloads
     assert payloads[0][-1] == want["live_bytes"] and max(payloads[0]) <= want["peak_payload_bytes"]
     for name, row in rows.items():
-        library = {"glibc": "libc.so.6", "glibc-again": "libc.so.6", "slab": "libdmm.so", "segmeta": "libdmm-segmeta.so"}
+        library = {"glibc": "libc.so.6", "glibc-again": "libc.so.6", "slab": "libdmm.so.0.1.0", "segmeta": "libdmm-segmeta.so"}
         assert row["malloc_from"].endswith("/" + library.get(name, "libdmm-bins.so")), row["malloc_from"]
         assert row["outcome"] == "fine" and row["loaded"] and row["failed_calls"] == 0, row
         assert row["latency_ns"]["all"]["calls"] == sum(want["calls"].values()) - row["skipped_calls"], row["latency_ns"]
