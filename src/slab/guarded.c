@@ -194,6 +194,7 @@ static struct guarded *next_slot(void)
 
 static void leave_list(struct guarded *s)
 {
+	CHECK(lock_held(&pool.lock));
 	if (s->state == GUARDED_NEVER) {
 		pool.never++;
 		return;
@@ -226,6 +227,7 @@ static void *take(size_t n, const struct guarded_stack *now, bool at_end)
 {
 	size_t len;
 
+	CHECK(lock_held(&pool.lock) && n > 0 && n <= ROOM);
 	if (!open_pool() || pool.stopped)
 		return NULL;
 	/* Not when the heap opens: a runtime that puts in a handler when it starts shall find none to chain to. */

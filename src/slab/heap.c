@@ -11,11 +11,38 @@
 
 /* ---- lists ---------------------------------------------------------------------------------- */
 
-/* A ring, oldest first: who has waited longest has gathered most free objects. */
+/* Is s in its ring, and are its neighbours' links to it? */
+static bool linked(const struct slab *s)
+{
+	const uint32_t me = granule_of(s);
+
+	return slab_at(s->prev)->next == me && slab_at(s->next)->prev == me;
+}
+
+/* All of a ring; for debug builds. */
+static bool ring_whole(const struct slab_heap *h, unsigned cls)
+{
+	const uint32_t first = h->partial[cls];
+	uint32_t at = first;
+
+	if (first == 0)
+		return true;
+	do {
+		const struct slab *const s = slab_at(at);
+		if (kind_of(s) != GRANULE_SLAB || heap_of(s) != h || s->cls != cls || s->avail == 0 || !linked(s) ||
+		    (s->listed != LISTED && s->listed != LISTED_KEPT))
+			return false;
+		at = s->next;
+	} while (at != first);
+	return true;
+}
+
+/* A ring, oldest first: the slab that has waited longest has gathered most free objects. */
 static void list_slab(struct slab_heap *h, struct slab *s)
 {
 	const uint32_t me = granule_of(s), first = h->partial[s->cls];
 
+	CHECK(heap_held(h) && heap_of(s) == h && s->listed != LISTED && s->listed != LISTED_KEPT);
 	s->listed = LISTED;
 	s->next = s->prev = me;
 	if (first != 0) {
@@ -34,6 +61,7 @@ void heap_unlist_slab(struct slab_heap *h, struct slab *s)
 {
 	const uint32_t me = granule_of(s);
 
+	CHECK(heap_held(h) && heap_of(s) == h && (s->listed == LISTED || s->listed == LISTED_KEPT) && linked(s));
 	if (h->partial[s->cls] == me)
 		h->partial[s->cls] = s->next == me ? 0 : s->next;
 	slab_at(s->prev)->next = s->next;
@@ -44,12 +72,14 @@ void heap_unlist_slab(struct slab_heap *h, struct slab *s)
 
 static void keep(struct slab *s)
 {
+	CHECK(s->listed == LISTED && s->avail == s->count);
 	s->listed = LISTED_KEPT;
 	atomic_fetch_add_explicit(&root.kept, s->granules, memory_order_relaxed);
 }
 
 static void unkeep(struct slab *s)
 {
+	CHECK(s->listed == LISTED_KEPT);
 	s->listed = LISTED;
 	s->seen_avail = 0;
 	atomic_fetch_sub_explicit(&root.kept, s->granules, memory_order_relaxed);
@@ -60,6 +90,7 @@ static void release(struct slab_heap *h, struct slab *s, uint32_t flag)
 {
 	uint32_t tag = tag_of(s->heap, s->cls) | flag;
 
+	CHECK(heap_held(h) && s->listed == LISTED && s->avail == s->count);
 	if (!atomic_compare_exchange_strong_explicit(&root.tags[granule_of(s)], &tag, TAG_CLOSED,
 	        memory_order_acq_rel, memory_order_relaxed))
 		return;
@@ -72,6 +103,7 @@ static void release(struct slab_heap *h, struct slab *s, uint32_t flag)
 
 void heap_settle_slab(struct slab_heap *h, struct slab *s)
 {
+	CHECK(heap_held(h) && heap_of(s) == h && s->avail <= s->count);
 	if (s->listed == LISTED_PURGING)
 		return;
 	if (s->listed == LISTED_NOT && s->avail > 0)
@@ -94,6 +126,7 @@ static void release_kept(struct slab_heap *h, struct slab *s)
 
 void heap_release_all_kept(struct slab_heap *h)
 {
+	CHECK(heap_held(h));
 	for (unsigned cls = 0; cls < class_count; cls++)
 		if (h->partial[cls] != 0)
 			release_kept(h, slab_at(h->partial[cls]));
@@ -101,6 +134,7 @@ void heap_release_all_kept(struct slab_heap *h)
 
 void heap_release_idle_kept(struct slab_heap *h)
 {
+	CHECK(heap_held(h));
 	for (unsigned cls = 0; cls < class_count; cls++) {
 		if (h->partial[cls] == 0)
 			continue;
@@ -117,6 +151,7 @@ void heap_look_at(struct slab_heap *h, struct slab *s)
 {
 	const unsigned before = s->avail;
 
+	CHECK(heap_held(h) && heap_of(s) == h && kind_of(s) == GRANULE_SLAB);
 	for (uint32_t i = 0; i < s->granules; i++)
 		if ((tag_at(granule_of(s) + i) & TAG_REMOTE) != 0)
 			atomic_fetch_and(&root.tags[granule_of(s) + i], ~TAG_REMOTE);
@@ -131,6 +166,7 @@ void heap_release_emptied(struct slab_heap *h, struct slab *s)
 	const uint32_t me = granule_of(s);
 	const bool only = s->listed == LISTED_NOT ? h->partial[s->cls] == 0 : s->next == me;
 
+	CHECK(heap_held(h) && heap_of(s) == h && kind_of(s) == GRANULE_SLAB);
 	if (only || s->listed == LISTED_KEPT || s->listed == LISTED_PURGING)
 		return heap_look_at(h, s);
 	slab_collect(s);
@@ -141,6 +177,7 @@ void heap_release_emptied(struct slab_heap *h, struct slab *s)
 
 void heap_drain_inbox(struct slab_heap *h)
 {
+	CHECK(heap_held(h));
 	if (unlikely(__atomic_load_n(&root.marked, __ATOMIC_ACQUIRE) == MARKED_FORKED))
 		remote_rebuild();
 	uint32_t granule = atomic_exchange_explicit(&h->inbox, 0, memory_order_acquire);
@@ -278,12 +315,14 @@ void heap_put_back(struct slab_heap *h, const void *at, uint64_t bits, unsigned 
 {
 	struct slab *const s = slab_covering(((uintptr_t)at - root.base) >> GRANULE_SHIFT);
 
+	CHECK(heap_of(s) == h && heap_held(h));
 	if (unlikely((avail_bits(at) & bits) != 0))
 		slab_freed_twice(s, at, avail_bits(at) & bits);
 	avail_set(at, avail_bits(at) | bits);
 	s->avail = (uint16_t)(s->avail + n);
 	h->fallen += (size_t)n * s->size;
 	heap_settle_slab(h, s);
+	DEBUG_CHECK(ring_whole(h, s->cls));
 }
 
 static struct slab *find_partial(struct slab_heap *h, unsigned cls)
@@ -324,7 +363,7 @@ void **heap_take_objects(struct slab_heap *h, unsigned cls, void **end, void **b
 {
 	void **at = end;
 
-	CHECK(lock_held(&h->lock));
+	CHECK(heap_held(h) && cls < class_count && bottom < end);
 	while (at > bottom) {
 		struct slab *s = find_partial(h, cls);
 		if (s == NULL && (at < end || (s = find_new(h, cls)) == NULL))
@@ -337,5 +376,6 @@ void **heap_take_objects(struct slab_heap *h, unsigned cls, void **end, void **b
 		if (s->avail == 0)
 			heap_unlist_slab(h, s);
 	}
+	DEBUG_CHECK(ring_whole(h, cls));
 	return at;
 }

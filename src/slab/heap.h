@@ -13,6 +13,11 @@
 
 #include "slab/slab.h"
 
+static inline bool heap_held(const struct slab_heap *h)
+{
+	return lock_held(&h->lock);
+}
+
 /* ---- slabs: the heap's lock is held -------------------------------------------------------------- */
 
 /* avail of s has changed: list s, or, if no object is live and the heap has another, close it. */

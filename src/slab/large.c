@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/assert.h"
 #include "slab/mapped.h"
 #include "slab/page_heap.h"
 #include "slab/place.h"
@@ -83,6 +84,7 @@ static struct slab *run_open(uint32_t granules, uint32_t align, bool *clean)
 	const uint32_t first = granules >= CHUNK_GRANULES ? take_chunks(granules, align, clean)
 	                                                  : run_take(granules, align, clean);
 
+	CHECK(granules > 0 && is_pow2(align));
 	if (first == 0)
 		return NULL;
 	struct slab *s = slab_at(first);
@@ -239,6 +241,7 @@ void *large_resize(struct slab *run, size_t n)
 	const uint32_t have = run->run, first = granule_of(run);
 	bool clean;
 
+	CHECK(kind_of(run) == GRANULE_RUN && n != 0);
 	if (n >= MAPPED_FROM)
 		return move_out(run, n);
 	const uint32_t want = granules_for(n);

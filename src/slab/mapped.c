@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/assert.h"
 #include "base/crash.h"
 #include "slab/guarded.h"
 #include "slab/misuse.h"
@@ -44,6 +45,7 @@ static uint32_t find(uintptr_t p)
 static struct mapped_object *object_at(const void *p)
 {
 	const uint32_t i = find((uintptr_t)p);
+	CHECK(lock_held(&mapped_lock));
 	return i < root.mapped_count && root.mapped[i].start == (uintptr_t)p ? &root.mapped[i] : NULL;
 }
 
@@ -53,6 +55,7 @@ static bool table_grow(void)
 	const struct dmm_os *const os = root.os;
 	const size_t had = root.mapped_room * sizeof *root.mapped, len = had != 0 ? 2 * had : PAGE;
 
+	CHECK(lock_held(&mapped_lock));
 	if (root.mapped_count < root.mapped_room)
 		return true;
 	struct mapped_object *const table = os->map(os->ctx, len, PAGE);
@@ -71,6 +74,7 @@ static void enter(uintptr_t start, size_t len)
 {
 	const uint32_t i = find(start);
 
+	CHECK(lock_held(&mapped_lock) && root.mapped_count < root.mapped_room && len > 0);
 	memmove(&root.mapped[i + 1], &root.mapped[i], (root.mapped_count - i) * sizeof *root.mapped);
 	root.mapped[i] = (struct mapped_object){start, len};
 	root.mapped_count++;
@@ -81,6 +85,7 @@ static void leave(struct mapped_object *o)
 {
 	const uint32_t i = (uint32_t)(o - root.mapped);
 
+	CHECK(lock_held(&mapped_lock) && i < root.mapped_count);
 	root.mapped_bytes -= o->len;
 	root.mapped_count--;
 	memmove(o, o + 1, (root.mapped_count - i) * sizeof *o);

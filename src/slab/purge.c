@@ -219,6 +219,7 @@ static bool look_at(struct slab_heap *h, struct slab *s)
 	const unsigned avail = slab_count_free(s);
 	struct sweep ignored = {0};
 
+	CHECK(lock_held(&purge_lock) && lock_held(&h->lock));
 	if (avail != s->seen_avail) {
 		s->seen_avail = (uint16_t)avail;
 		return true;
@@ -283,6 +284,7 @@ static void purge_class(struct slab_heap *h, unsigned cls, struct sweep *w)
 {
 	const uint32_t last = h->partial[cls] != 0 ? slab_at(h->partial[cls])->prev : 0;
 
+	CHECK(lock_held(&purge_lock) && lock_held(&h->lock));
 	for (uint32_t at = h->partial[cls], next; at != 0 && !w->refused; at = at == last ? 0 : next) {
 		struct slab *const s = slab_at(at);
 		next = s->next;

@@ -1,10 +1,13 @@
 /* quarantine.c - see quarantine.h. */
 #include "slab/quarantine.h"
 
+#include "base/assert.h"
+
 void *quarantine_take_oldest(struct hardened *h, unsigned *cls)
 {
 	const uintptr_t oldest = h->ring[h->first];
 
+	CHECK(h->count > 0);
 	*cls = (unsigned)(oldest >> RING_CLASS);
 	h->first = (h->first + 1) & h->mask;
 	h->count--;
@@ -17,6 +20,7 @@ uint64_t quarantine_collect(const struct slab *s, char *at, uint64_t freed)
 	const struct slab_heap *const heap = heap_of(s);
 	struct hardened *const h = (struct hardened *)heap->owner;
 
+	CHECK(lock_held(&heap->lock));
 	if (h == NULL || heap_number(heap) == HEAP_FALLBACK || h->mask - h->count < 64)
 		return freed;
 	char *const base = (char *)round_down((uintptr_t)at, WORD_BYTES);

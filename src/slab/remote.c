@@ -1,6 +1,7 @@
 /* remote.c - see remote.h for the protocol. */
 #include "slab/remote.h"
 
+#include "base/assert.h"
 #include "slab/heap.h"
 #include "slab/misuse.h"
 #include "slab/purge.h"
@@ -34,6 +35,7 @@ static void push_again(uint32_t granule)
 	struct slab *const s = slab_covering(granule);
 	const uint32_t first = granule_of(s);
 
+	CHECK(lock_held(&inbox_lock));
 	if (kind_of(s) != GRANULE_SLAB) {
 		atomic_fetch_and(&root.tags[granule], ~TAG_REMOTE);
 		return;
@@ -58,6 +60,7 @@ void remote_rebuild(void)
 
 void remote_release_emptied(struct slab_heap *h)
 {
+	CHECK(heap_held(h));
 	if (unlikely(__atomic_load_n(&root.marked, __ATOMIC_ACQUIRE) == MARKED_FORKED))
 		remote_rebuild();
 	if (atomic_load_explicit(&h->inbox, memory_order_relaxed) == 0)

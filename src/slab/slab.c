@@ -44,6 +44,7 @@ struct slab *slab_open(unsigned cls)
 	bool clean;
 	const uint32_t first = run_take(c->granules, 1, &clean);
 
+	CHECK(cls < class_count);
 	if (first == 0)
 		return NULL;
 	struct slab *s = slab_at(first);
@@ -70,6 +71,7 @@ void slab_tag_rest(struct slab *s, unsigned heap)
 {
 	const uint32_t first = granule_of(s);
 
+	CHECK(heap < root.heap_count);
 	s->heap = (uint16_t)heap;
 	for (uint32_t i = 1; i < s->granules; i++)
 		atomic_store_explicit(&root.tags[first + i], tag_of(heap, s->cls), memory_order_release);
@@ -85,6 +87,7 @@ bool slab_close(struct slab *s)
 {
 	const uint32_t first = granule_of(s);
 
+	CHECK(kind_of(s) == GRANULE_SLAB && s->avail == s->count && s->listed == LISTED_NOT);
 	if (s->cls == CLASS_ZERO &&
 	    root.os->protect(root.os->ctx, slab_start(s), GRANULE, DMM_PROTECT_RW) != 0)
 		return false; /* past vm.max_map_count */
@@ -106,6 +109,7 @@ void **slab_take(struct slab *s, void **out, void **const stop)
 {
 	void **const before = out;
 
+	CHECK(lock_held(&heap_of(s)->lock) && kind_of(s) == GRANULE_SLAB && s->avail > 0);
 	for (unsigned w = 0; w < slab_words(s) && out > stop; w++) {
 		char *const p = word_address(s, w);
 		const uint64_t all = avail_bits(p);
@@ -134,6 +138,7 @@ void slab_collect(struct slab *s)
 	const bool torn = heap_of(s)->orphan; /* live and marks are then copies of different moments */
 	unsigned n = 0;
 
+	CHECK(lock_held(&heap_of(s)->lock) && kind_of(s) == GRANULE_SLAB);
 	for (unsigned w = 0; w < slab_words(s); w++) {
 		char *const p = word_address(s, w);
 		const uint64_t marks = atomic_load(mark_word(p)), live = live_word(p);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <pthread.h>
 
+#include "base/assert.h"
 #include "slab/hardened_cache.h"
 #include "slab/heap.h"
 #include "slab/init.h"
@@ -16,6 +17,7 @@ static struct slab_heap *attach(struct thread_cache *tc)
 {
 	struct slab_heap *const h = heap_acquire();
 
+	CHECK(tc->heap == NULL);
 	if (h == NULL)
 		return NULL;
 	lock_take(&h->lock);
@@ -26,6 +28,7 @@ static struct slab_heap *attach(struct thread_cache *tc)
 
 void thread_leave_heap(struct slab_heap *h)
 {
+	CHECK(h->owner != NULL && h->owner->heap == h && h->taker == lock_self());
 	lock_take(&h->lock);
 	cache_flush(h->owner, h);
 	h->owner = NULL;
@@ -103,6 +106,7 @@ static void attach_fallback(void)
 
 void *thread_pop_fallback(unsigned cls)
 {
+	CHECK(lock_held(&fallback_lock));
 	attach_fallback();
 	return cache_fill(&fallback_cache, cls) ? cache_pop(&fallback_cache, cls) : NULL;
 }

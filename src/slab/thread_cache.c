@@ -36,6 +36,7 @@ static void flush(struct slab_heap *h, struct stack *k, unsigned cls, size_t n)
 
 void cache_flush(struct thread_cache *tc, struct slab_heap *h)
 {
+	CHECK(heap_held(h) && tc->heap == h);
 	for (unsigned cls = 0; cls < class_count; cls++) {
 		struct stack *const k = &tc->stack[cls];
 		flush(h, k, cls, (size_t)(k->top - stack_bottom(h, cls, k)));
@@ -73,6 +74,7 @@ static void make_room(struct slab_heap *h, struct stack *k, unsigned cls)
 	void **const bottom = stack_bottom(h, cls, k);
 	size_t room = (size_t)(k->limit - bottom);
 
+	CHECK(heap_held(h) && k->top == k->limit && cls < class_count);
 	if (h->flushes[cls] < FLUSHES)
 		h->flushes[cls]++;
 	else
@@ -131,6 +133,7 @@ static bool refill(struct slab_heap *h, struct stack *k, unsigned cls)
 	void **const end = bottom + (room + 1) / 2;
 	void **const at = heap_take_objects(h, cls, end, bottom);
 
+	CHECK(heap_held(h) && stack_empty(k) && cls < class_count);
 	if (at == end)
 		return false;
 	if (at > bottom)
@@ -158,6 +161,7 @@ void *cache_pop(struct thread_cache *tc, unsigned cls)
 {
 	void *const p = tc->stack[cls].top[-1];
 
+	CHECK(p != NULL && cls < class_count);
 	if (unlikely((tag_around(p) & TAG_REMOTE) != 0) &&
 	    (tag_heap(tag_around(p)) == 0 || (mark_bits(p) & bit_of(p)) != 0))
 		slab_misuse("double free", p, class_usable(cls));
