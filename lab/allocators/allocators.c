@@ -58,7 +58,7 @@ static void set_library(struct allocator *a, const char *path)
 static void check_conf(const struct allocator *a, const char *conf)
 {
 	char name[64];
-	struct params_error e;
+	struct conf_error e;
 
 	snprintf(name, sizeof name, "%.*s", (int)strcspn(a->name, "?"), a->name);
 	const struct dmm_system *const sys = registry_find(name);

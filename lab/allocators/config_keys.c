@@ -25,7 +25,7 @@ void settings_begin(struct settings *s, const struct dmm_system *sys)
 		if (params_has(sys, i))
 			add(s, params_keys[i], params_doc(i));
 	if (!is_slab(sys))
-		add(s, "stats", "tell calls and bytes on stderr when the program ends");
+		add(s, "stats", conf_stats_doc());
 }
 
 static struct setting *find(struct settings *s, const char *key)
@@ -69,15 +69,10 @@ static void hear(void *arg, const struct conf_heard *h)
 	note(arg, h->key, h->file, h->line, h->problem);
 }
 
-static void hear_slab(void *arg, const struct slab_heard *h)
-{
-	note(arg, h->key, h->file, h->line, h->problem);
-}
-
 void settings_obey(struct settings *s, const char *text)
 {
 	if (is_slab(s->sys))
-		slab_settings_obey(text, hear_slab, s);
+		slab_settings_obey(text, hear, s);
 	else
 		conf_obey(&s->conf, s->sys, text, hear, s);
 }
@@ -85,7 +80,7 @@ void settings_obey(struct settings *s, const char *text)
 void settings_obey_file(struct settings *s, const char *path)
 {
 	if (is_slab(s->sys))
-		slab_settings_obey_file(path, hear_slab, s);
+		slab_settings_obey_file(path, hear, s);
 	else
 		conf_obey_file(&s->conf, s->sys, path, hear, s);
 }
@@ -123,7 +118,7 @@ static void fill_techniques(struct settings *s)
 
 void settings_end(struct settings *s)
 {
-	struct params_error e;
+	struct conf_error e;
 
 	if (!params_valid(&s->conf.params, s->sys, &e)) {
 		add_problem(s, 0, true, "these settings cannot be together", e.text);

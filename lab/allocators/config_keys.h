@@ -25,7 +25,7 @@ struct setting {
 struct setting_problem {
 	size_t word;    /* the how many-th of all that were read */
 	bool ours;      /* the system has that key: it is the value */
-	char text[SETTINGS_TEXT];
+	char text[SETTINGS_TEXT + sizeof(struct conf_error)];
 };
 
 struct settings {

@@ -29,7 +29,7 @@ static bool possible(struct pairwise *p)
 {
 	const struct technique *const a = &techniques[p->a], *const b = &techniques[p->b];
 	struct dmm_params params = p->sys->defaults;
-	struct params_error e;
+	struct conf_error e;
 
 	if (!(p->sys->options & a->option) || !(p->sys->options & b->option))
 		return false; /* not one of its techniques: no pair at all */
@@ -67,7 +67,7 @@ static bool has_technique(const struct covering *c, size_t t)
 static bool together(const struct covering *c, const struct setting *s, char *conf, size_t cap)
 {
 	struct dmm_params params = c->sys->defaults;
-	struct params_error e;
+	struct conf_error e;
 	size_t len = 0;
 
 	conf[0] = '\0';

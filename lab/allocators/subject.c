@@ -12,7 +12,7 @@
 static void set_item(struct subject *s, char *item)
 {
 	char *const colon = strchr(item, ':');
-	struct params_error e;
+	struct conf_error e;
 
 	if (colon == NULL)
 		lab_die(EXIT_USAGE, "%s: '%s': a setting is key:value", s->name, item);
@@ -65,7 +65,7 @@ size_t subjects_choose(struct subject *subjects, const char *names)
 		}
 	}
 	for (size_t i = 0; i < n; i++) {
-		struct params_error e;
+		struct conf_error e;
 		if (!params_valid(&subjects[i].params, subjects[i].sys, &e))
 			lab_die(EXIT_USAGE, "%s: %s", subjects[i].name, e.text);
 	}

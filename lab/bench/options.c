@@ -78,7 +78,7 @@ static double of_recording(const struct suite *s, size_t i, const struct dmm_par
 static bool measure(const struct suite *s, const char *conf, struct row *row)
 {
 	struct dmm_params params = s->sys->defaults;
-	struct params_error e;
+	struct conf_error e;
 	double sum = 0;
 
 	if (!params_parse(&params, s->sys, conf, &e))

@@ -146,7 +146,7 @@ static int torture_conf(const struct request *r, const struct dmm_system *sys, c
     const char *conf)
 {
 	struct dmm_params params = sys->defaults;
-	struct params_error e;
+	struct conf_error e;
 	struct job j = {.t = r->t, .word = word, .conf = conf};
 
 	if (conf[0] != '\0' && !params_parse(&params, sys, conf, &e))

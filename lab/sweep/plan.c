@@ -38,7 +38,7 @@ static void add_combinations(const struct sweep_order *r, const struct dmm_syste
 {
 	char conf[1024], word[1200];
 	size_t all = r->keys != 0, taken = 0;
-	struct params_error e = {""};
+	struct conf_error e = {""};
 
 	for (size_t k = 0; k < r->keys; k++)
 		all *= r->grid[k].values;

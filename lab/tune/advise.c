@@ -54,7 +54,7 @@ static void count_all(struct choice *c, const struct facts *f)
 static void replay(struct choice *c, const struct replay_ops *ops, double budget_s)
 {
 	struct subject subject = {.sys = c->sys, .params = c->sys->defaults};
-	struct params_error e;
+	struct conf_error e;
 	struct model_result r;
 
 	snprintf(subject.name, sizeof subject.name, "%s", c->sys->name);

@@ -53,7 +53,7 @@ static bool score(struct climb *c, const char *conf, double *out)
 bool ascent_changes_nothing(const struct dmm_system *sys, const char *conf)
 {
 	struct dmm_params params = sys->defaults;
-	struct params_error e;
+	struct conf_error e;
 	char set[512], own[512];
 
 	if (!params_parse(&params, sys, conf, &e))

@@ -85,7 +85,7 @@ bool tune_measure(struct tune_figure *f, const struct dmm_system *sys, const cha
     const struct tune_recording *rec)
 {
 	struct subject subject = {.sys = sys, .params = sys->defaults};
-	struct params_error e;
+	struct conf_error e;
 	struct model_result r;
 
 	if (!params_parse(&subject.params, sys, conf, &e))

@@ -1,149 +1,96 @@
-/* conf.c - one pass over the text, each key given to whom it belongs. */
+/* conf.c - the settings of a lecture's design: those of its techniques, and those of every library. */
 #include "interpose/conf.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/conf_text.h"
 #include "base/crash.h"
-#include "base/nearest.h"
 
-/* Who is obeyed, and who is told. */
-struct reading {
+/* What the reader sets. */
+struct target {
 	struct conf *conf;
 	const struct dmm_system *sys;
-	conf_listener *listener;
-	void *arg;
-	const char *file; /* NULL: the text itself */
 };
 
-static bool set_switch(bool *at, const char *key, const char *value, struct params_error *e)
+enum { STATS, DEEPBIND, KEYS, NAMES = KEYS + params_key_count + 1 };
+
+static const struct conf_key keys[KEYS] = {
+    [STATS] = {"stats", "print calls and bytes on stderr at exit", {"0", "1"}, 0, 0},
+    [DEEPBIND] = {"deepbind", "dlopen keeps RTLD_DEEPBIND", {"0", "1"}, 0, 0},
+};
+
+const char *conf_stats_doc(void)
 {
-	if (strcmp(value, "1") == 0 || strcmp(value, "0") == 0) {
-		*at = value[0] == '1';
-		return true;
-	}
-	crash_format(e->text, sizeof e->text, "%s:%s: 0 or 1", key, value);
+	return keys[STATS].doc;
+}
+
+static bool set_own(struct conf *c, const struct conf_key *k, const char *value, struct conf_error *e)
+{
+	struct conf_value v;
+
+	if (!conf_parse(k, value, &v, e))
+		return false;
+	*(k == &keys[STATS] ? &c->stats : &c->deepbind) = v.word == 1;
+	return true;
+}
+
+static bool is_technique(const char *key)
+{
+	for (size_t i = 0; i < params_key_count; i++)
+		if (strcmp(params_keys[i], key) == 0)
+			return true;
 	return false;
 }
 
-/* A technique, or one of the keys that every system has. */
-static bool set(struct reading *r, const char *key, const char *value, struct params_error *e)
+static bool explain_unknown(const char *key, struct conf_error *e)
 {
-	static const char *const ours[] = {"stats", "deepbind", "file"};
-	enum { OURS = sizeof ours / sizeof *ours };
+	const char *names[NAMES] = {[STATS] = "stats", [DEEPBIND] = "deepbind", [KEYS] = "file"};
 
-	if (strcmp(key, ours[0]) == 0)
-		return set_switch(&r->conf->stats, key, value, e);
-	if (strcmp(key, ours[1]) == 0)
-		return set_switch(&r->conf->deepbind, key, value, e);
-	const char *const nearest = nearest_name(key, ours, OURS);
-	if (nearest == NULL || nearest_name(key, params_keys, params_key_count) != NULL)
-		return params_set(&r->conf->params, r->sys, key, value, e);
-	crash_format(e->text, sizeof e->text, "unknown key '%s'; did you mean '%s'?", key, nearest);
+	memcpy(names + KEYS + 1, params_keys, params_key_count * sizeof *names);
+	conf_unknown(key, names, NAMES, e);
 	return false;
 }
 
-static void tell(const struct reading *r, const struct conf_word *w, const char *problem)
+static bool set(void *arg, const char *key, const char *value, struct conf_error *e)
 {
-	r->listener(r->arg, &(struct conf_heard){r->file, w->line, w->key, w->value, problem});
-}
+	const struct target *const t = arg;
+	const struct conf_key *const own = conf_find(keys, KEYS, key);
 
-static void obey_file(struct reading *r, const struct conf_word *word);
-
-static void obey_word(struct reading *r, const struct conf_word *w)
-{
-	struct params_error e = {""};
-
-	if (w->len >= CONF_WORD)
-		crash_format(e.text, sizeof e.text, "a setting of %u letters: none is that long", w->len);
-	else if (w->value == NULL)
-		crash_format(e.text, sizeof e.text, "'%s': a setting is key:value", w->key);
-	else if (strcmp(w->key, "file") != 0)
-		set(r, w->key, w->value, &e);
-	else if (r->file != NULL)
-		crash_format(e.text, sizeof e.text, "file:%s: a file cannot name another", w->value);
-	else {
-		obey_file(r, w);
-		return;
-	}
-	tell(r, w, e.text[0] != '\0' ? e.text : NULL);
-}
-
-static int obey_all(struct reading *r, struct conf_text *text)
-{
-	struct conf_word word;
-
-	while (conf_text_next(text, &word))
-		obey_word(r, &word);
-	conf_text_end(text);
-	return text->error;
-}
-
-/* The word is "file:PATH". */
-static void obey_file(struct reading *r, const struct conf_word *word)
-{
-	struct conf_text text;
-	struct params_error e;
-
-	int error = conf_text_open(&text, word->value);
-	if (error == 0) {
-		struct reading inside = *r;
-		inside.file = word->value;
-		error = obey_all(&inside, &text);
-	}
-	if (error == 0)
-		return;
-	crash_format(e.text, sizeof e.text, "file:%s: %s", word->value, conf_text_reason(error));
-	tell(r, word, e.text);
+	if (own != NULL)
+		return set_own(t->conf, own, value, e);
+	if (!is_technique(key))
+		return explain_unknown(key, e);
+	return params_set(&t->conf->params, t->sys, key, value, e);
 }
 
 void conf_obey(struct conf *c, const struct dmm_system *sys, const char *text, conf_listener *listener,
     void *arg)
 {
-	struct reading r = {c, sys, listener, arg, NULL};
-	struct conf_text words;
+	struct target t = {c, sys};
 
-	conf_text_begin(&words, text);
-	obey_all(&r, &words);
+	conf_set_text(&(struct conf_reader){set, &t, NULL, listener, arg}, text);
 }
 
 void conf_obey_file(struct conf *c, const struct dmm_system *sys, const char *path,
     conf_listener *listener, void *arg)
 {
-	struct reading r = {c, sys, listener, arg, NULL};
-	struct conf_word word = {.key = "file", .value = (char *)(uintptr_t)path};
-	obey_file(&r, &word);
-}
+	struct target t = {c, sys};
 
-static void say_problem(void *arg, const struct conf_heard *h)
-{
-	size_t *const said = arg;
-
-	if (h->problem == NULL || ++*said > CONF_MISTAKES_MAX + 1)
-		return;
-	if (*said > CONF_MISTAKES_MAX) {
-		crash_say("DMM_CONF: and more mistakes, which are not told");
-		return;
-	}
-	if (h->file != NULL)
-		crash_say("DMM_CONF: %s:%u: %s", h->file, h->line, h->problem);
-	else
-		crash_say("DMM_CONF: %s", h->problem);
+	conf_set_file(&(struct conf_reader){set, &t, NULL, listener, arg}, path);
 }
 
 void conf_read(struct conf *c, const struct dmm_system *sys)
 {
 	const char *const text = secure_getenv("DMM_CONF"); /* NULL while there is no environment yet */
-	struct params_error e;
+	struct conf_error e;
+	size_t mistakes = 0;
 
 	*c = (struct conf){.params = sys->defaults};
 	if (text == NULL)
 		return;
-	size_t said = 0;
-	conf_obey(c, sys, text, say_problem, &said);
+	conf_obey(c, sys, text, conf_print_mistake, &mistakes);
 	if (!params_valid(&c->params, sys, &e)) {
-		crash_say("DMM_CONF: %s; %s runs as it comes", e.text, sys->name);
+		crash_say("DMM_CONF: %s; %s runs with its defaults", e.text, sys->name);
 		c->params = sys->defaults;
 	}
 }

@@ -5,9 +5,6 @@
 #include <string.h>
 #include <sys/auxv.h>
 
-#include "base/conf_text.h"
-#include "base/crash.h"
-#include "base/nearest.h"
 #include "os/os.h"
 #include "slab/root.h"
 
@@ -25,67 +22,69 @@ union settings_page settings_page __attribute__((aligned(SETTINGS_PAGE))) = {
 
 /* ---- the keys -------------------------------------------------------------------------------- */
 
-enum { SWITCH = 1, OR_NEVER = 2, SIZE = 4, HARDENS = 8, WORDS = 16, QUARANTINE = 1024, WHY = 256 };
+/* Tags of a key.  A switch's field is a bool, every other's a size_t. */
+enum { SWITCH = 1, HARDENS = 2, QUARANTINE = 1024 };
 
-static const size_t KIB = 1 << 10, MIB = 1 << 20, GIB = 1 << 30;
+#define ON_OFF {"0", "1"}, 0, 0, true, SWITCH
+#define HARDENING {"0", "1"}, 0, 0, true, SWITCH | HARDENS
+#define NUMBER(least, most) {NULL}, least, most, true, 0
+#define BYTES(most) {NULL}, 0, most, false, 0
 
-static const char *const sized_words[] = {[SIZED_REPORT] = "report", [SIZED_IGNORE] = "ignore",
-    [SIZED_ABORT] = "abort"}; /* of the one setting that is WORDS */
-
-static const struct key {
-	const char *name, *doc;
-	void *at; /* of a switch bool, else size_t */
-	size_t least, most;
-	unsigned is;
-} keys[SLAB_SETTINGS] = {
-    {"stack_bytes", "free objects of one class that a thread keeps at most, in bytes", &tuning.stack_bytes, 0,
-        16 << 20, SIZE},
-    {"stack_least_objects", "but at least so many", &tuning.stack_least_objects, 1, STACK_OBJECTS_MAX, 0},
-    {"stack_most_objects", "and at most so many, which counts more", &tuning.stack_most_objects, 1,
-        STACK_OBJECTS_MAX, 0},
-    {"dirty_floor_bytes", "memory without a live object that may stay: so much", &tuning.dirty_floor_bytes, 0,
-        1ul << 40, SIZE},
-    {"dirty_share_permille", "or so much of what is in use, whichever is more", &tuning.dirty_share_permille,
-        0, 1000, 0},
-    {"purge_age_ms", "what was touched more recently, the helper does not give back yet", &tuning.purge_age_ms,
-        0, 3600000, 0},
-    {"purge_tick_ms", "how often the helper looks while there is too much", &tuning.purge_tick_ms, 10, 60000,
-        0},
-    {"purge_again_ms", "what was given back and is wanted again within this is kept the next time",
-        &tuning.purge_again_ms, 0, 3600000, 0},
-    {"helper", "in a process with threads, a thread of ours may give memory back", &tuning.helper, 0, 1, SWITCH},
-    {"huge_from_mib", "huge pages beyond this, up to twice this where nearly full",
-        &tuning.huge_from_mib, 2, 512 << 10, OR_NEVER},
-    {"grow_ahead_percent", "of the heap is made accessible ahead of need", &tuning.grow_ahead_percent, 0, 1000,
-        0},
-    {"grow_ahead_mib", "and so much in any case", &tuning.grow_ahead_mib, 0, 128, 0},
-    {"move_from_bytes", "a large object that moves keeps its pages from this size on",
-        &tuning.move_from_bytes, 0, 1ul << 40, SIZE | OR_NEVER},
-    {"observe", "dmm top and dmm show may look in where Yama forbids it", &tuning.observe, 0, 1, SWITCH},
-    {"sized", "a free with a wrong size: told once, let pass in silence, or the end", &surface.sized, 0, SIZED_ABORT,
-        WORDS | HARDENS},
-    {"stats", "calls and bytes on stderr when the program ends; counting slows it down", &surface.stats, 0, 1, SWITCH},
-    {"deepbind", "dlopen keeps RTLD_DEEPBIND, with which a library's free is not ours", &surface.deepbind, 0, 1,
-        SWITCH},
-    {"canary", "bytes behind an object's end, checked when it is freed", &hardening.canary, 0, 1,
-        SWITCH | HARDENS},
-    {"zero_on_free", "what is freed is cleared", &hardening.zero_on_free, 0, 1, SWITCH | HARDENS},
-    {"check_on_reuse", "and must still be clear when it is given out again", &hardening.check_on_reuse, 0, 1,
-        SWITCH | HARDENS},
-    {"quarantine", "so many more frees of the thread until an object is given out again",
-        &hardening.quarantine, 0, QUARANTINE_MAX, HARDENS},
-    {"random_order", "which free object is next cannot be foreseen", &hardening.random_order, 0, 1,
-        SWITCH | HARDENS},
-    {"guard_large", "inaccessible pages around every large object", &hardening.guard_large, 0, 1,
-        SWITCH | HARDENS},
-    {"readonly_conf", "these settings are read-only after the start", &hardening.readonly_conf, 0, 1,
-        SWITCH | HARDENS},
-    {"guarded", "one object of many stands alone between inaccessible pages", &guarding.on, 0, 1,
-        SWITCH | HARDENS},
-    {"guarded_every", "which one, is drawn: on average, one of so many", &guarding.every, 1, 1ul << 40, HARDENS},
-    {"guarded_slots", "so many at once", &guarding.slots, 1, 1 << 16, 0},
-    {"guarded_report", "who hits a guard is told of, unless the program handles SIGSEGV", &guarding.report, 0, 1,
-        SWITCH},
+static const struct conf_key keys[SLAB_SETTINGS] = {
+    {"stack_bytes", "the most bytes of free objects of one size class that a thread's magazine holds",
+        BYTES(16 << 20), &tuning.stack_bytes},
+    {"stack_least_objects", "the number of objects that a magazine may hold however large they are",
+        NUMBER(1, STACK_OBJECTS_MAX), &tuning.stack_least_objects},
+    {"stack_most_objects", "the most objects that a magazine holds; it overrides stack_least_objects",
+        NUMBER(1, STACK_OBJECTS_MAX), &tuning.stack_most_objects},
+    {"dirty_floor_bytes", "slab retains at least this many bytes of free pages before it purges",
+        BYTES(1ul << 40), &tuning.dirty_floor_bytes},
+    {"dirty_share_permille", "slab retains free pages up to this share of the memory in use before it purges",
+        NUMBER(0, 1000), &tuning.dirty_share_permille},
+    {"purge_age_ms", "the helper thread purges only pages that were free for this time",
+        NUMBER(0, 3600000), &tuning.purge_age_ms},
+    {"purge_tick_ms", "the helper thread looks for pages to purge once in this time",
+        NUMBER(10, 60000), &tuning.purge_tick_ms},
+    {"purge_again_ms", "pages that are needed again within this time of a purge are retained the next time",
+        NUMBER(0, 3600000), &tuning.purge_again_ms},
+    {"helper", "slab may start a helper thread, which purges, in a process with several threads", ON_OFF,
+        &tuning.helper},
+    {"huge_from_mib", "a heap of this size uses huge pages; up to twice this size only for nearly full chunks",
+        {"never"}, 2, 512 << 10, true, 0, &tuning.huge_from_mib},
+    {"grow_ahead_percent", "slab maps this share of its heap ahead of need", NUMBER(0, 1000),
+        &tuning.grow_ahead_percent},
+    {"grow_ahead_mib", "slab maps at least this much memory ahead of need", NUMBER(0, 128),
+        &tuning.grow_ahead_mib},
+    {"move_from_bytes", "realloc remaps the pages of objects of this size or more, and copies smaller ones",
+        {"never"}, 0, 1ul << 40, false, 0, &tuning.move_from_bytes},
+    {"observe", "dmm top and dmm show may read this process even where Yama restricts ptrace", ON_OFF,
+        &tuning.observe},
+    {"sized", "what a free with a wrong size does: report the first one, ignore it, or abort",
+        {[SIZED_REPORT] = "report", [SIZED_IGNORE] = "ignore", [SIZED_ABORT] = "abort"}, 0, 0, true, HARDENS,
+        &surface.sized},
+    {"stats", "print calls and bytes on stderr at exit; all calls then take the slow path", ON_OFF,
+        &surface.stats},
+    {"deepbind", "dlopen keeps RTLD_DEEPBIND, with which a library calls the C library's malloc, not slab's",
+        ON_OFF, &surface.deepbind},
+    {"canary", "write bytes behind each object and check them when it is freed", HARDENING,
+        &hardening.canary},
+    {"zero_on_free", "clear each object when it is freed", HARDENING, &hardening.zero_on_free},
+    {"check_on_reuse", "check that a freed object is still clear when it is allocated again", HARDENING,
+        &hardening.check_on_reuse},
+    {"quarantine", "a freed object is not allocated again before the thread has freed this many others",
+        {NULL}, 0, QUARANTINE_MAX, true, HARDENS, &hardening.quarantine},
+    {"random_order", "allocate the free objects of a slab in random order", HARDENING,
+        &hardening.random_order},
+    {"guard_large", "put inaccessible pages before and behind each large object", HARDENING,
+        &hardening.guard_large},
+    {"readonly_conf", "make slab's settings read-only once they are read", HARDENING,
+        &hardening.readonly_conf},
+    {"guarded", "allocate a random sample of objects between inaccessible pages", HARDENING, &guarding.on},
+    {"guarded_every", "one of this many objects, on average, is guarded", {NULL}, 1, 1ul << 40, true, HARDENS,
+        &guarding.every},
+    {"guarded_slots", "the most objects that are guarded at once", NUMBER(1, 1 << 16), &guarding.slots},
+    {"guarded_report", "explain an access to a guard page, unless the program handles SIGSEGV", ON_OFF,
+        &guarding.report},
 };
 
 const char *slab_setting_key(size_t i)
@@ -100,233 +99,92 @@ const char *slab_setting_doc(size_t i)
 
 bool slab_setting_hardens(size_t i)
 {
-	return (keys[i].is & HARDENS) != 0;
+	return (keys[i].tag & HARDENS) != 0;
 }
 
-/* Sizes with the largest unit that divides them. */
-static void print(const struct key *k, size_t x, char *buf, size_t cap)
+static struct conf_value value_of(const struct conf_key *k)
 {
-	const bool size = (k->is & SIZE) != 0 && x != 0;
-
-	if ((k->is & WORDS) != 0)
-		crash_format(buf, cap, "%s", sized_words[x]);
-	else if ((k->is & OR_NEVER) != 0 && x == SETTING_NEVER)
-		crash_format(buf, cap, "never");
-	else if (size && x % GIB == 0)
-		crash_format(buf, cap, "%ug", x / GIB);
-	else if (size && x % MIB == 0)
-		crash_format(buf, cap, "%um", x / MIB);
-	else if (size && x % KIB == 0)
-		crash_format(buf, cap, "%uk", x / KIB);
-	else
-		crash_format(buf, cap, "%u", x);
+	if ((k->tag & SWITCH) != 0)
+		return (struct conf_value){.word = *(const bool *)k->at};
+	const size_t x = *(const size_t *)k->at;
+	if (k->most == 0)
+		return (struct conf_value){.word = (int)x};
+	return (struct conf_value){k->words[0] != NULL && x == SETTING_NEVER ? 0 : -1, x};
 }
 
 void slab_setting_value(size_t i, char *buf, size_t cap)
 {
-	const struct key *const k = &keys[i];
+	const struct conf_key *const k = &keys[i];
 
-	print(k, (k->is & SWITCH) != 0 ? *(const bool *)k->at : *(const size_t *)k->at, buf, cap);
-}
-
-static void print_range(const struct key *k, const char *of_switch, char *buf, size_t cap)
-{
-	char least[32], most[32];
-
-	print(k, k->least, least, sizeof least);
-	print(k, k->most, most, sizeof most);
-	if ((k->is & SWITCH) != 0)
-		crash_format(buf, cap, "%s", of_switch);
-	else if ((k->is & WORDS) != 0)
-		crash_format(buf, cap, "report, ignore, abort");
-	else
-		crash_format(buf, cap, "%s%s to %s", (k->is & OR_NEVER) != 0 ? "never, " : "", least, most);
+	conf_print(k, value_of(k), buf, cap);
 }
 
 void slab_setting_range(size_t i, char *buf, size_t cap)
 {
-	print_range(&keys[i], "0, 1", buf, cap);
+	conf_range(&keys[i], buf, cap);
 }
 
-/* Digits, and of a size k, m or g behind them; false: something else, or beyond the range. */
-static bool number(const struct key *k, const char *text, size_t *out)
+/* ---- setting them --------------------------------------------------------------------------------- */
+
+static void assign(const struct conf_key *k, struct conf_value v)
 {
-	size_t x = 0;
-
-	if (*text < '0' || *text > '9')
-		return false;
-	for (; *text >= '0' && *text <= '9'; text++)
-		if (__builtin_mul_overflow(x, 10, &x) || __builtin_add_overflow(x, (size_t)(*text - '0'), &x))
-			return false;
-	if ((k->is & SIZE) != 0 && *text != '\0') {
-		const size_t unit = *text == 'k' ? KIB : *text == 'm' ? MIB : *text == 'g' ? GIB : 0;
-		if (unit == 0 || __builtin_mul_overflow(x, unit, &x))
-			return false;
-		text++;
-	}
-	*out = x;
-	return *text == '\0' && x >= k->least && x <= k->most;
-}
-
-static bool word(const char *text, size_t *out)
-{
-	for (*out = 0; *out <= SIZED_ABORT; (*out)++)
-		if (strcmp(text, sized_words[*out]) == 0)
-			return true;
-	return false;
-}
-
-/* False: it may not be that. */
-static bool set_key(const struct key *k, const char *value)
-{
-	size_t x;
-
-	if ((k->is & OR_NEVER) != 0 && strcmp(value, "never") == 0)
-		x = SETTING_NEVER;
-	else if ((k->is & WORDS) != 0 ? !word(value, &x)
-	                              : !number(k, value, &x) || ((k->is & SWITCH) != 0 && value[1] != '\0'))
-		return false;
-	if ((k->is & SWITCH) != 0)
-		*(bool *)k->at = x != 0;
+	if ((k->tag & SWITCH) != 0)
+		*(bool *)k->at = v.word == 1;
+	else if (v.word >= 0)
+		*(size_t *)k->at = k->most != 0 ? SETTING_NEVER : (size_t)v.word;
 	else
-		*(size_t *)k->at = x;
-	return true;
+		*(size_t *)k->at = v.number;
 }
 
 static void harden(bool to)
 {
 	for (size_t i = 0; i < SLAB_SETTINGS; i++)
-		if (slab_setting_hardens(i) && (keys[i].is & SWITCH) != 0)
+		if (slab_setting_hardens(i) && (keys[i].tag & SWITCH) != 0)
 			*(bool *)keys[i].at = to;
 	hardening.quarantine = to ? QUARANTINE : 0;
 	guarding.every = to ? EVERY_HARDENED : EVERY;
 	surface.sized = to ? SIZED_ABORT : SIZED_REPORT;
 }
 
-static void explain_unknown(const char *key, char why[WHY])
+static bool explain_unknown(const char *key, struct conf_error *e)
 {
 	const char *names[SLAB_SETTINGS + 2] = {"hardened", "file"};
 
 	for (size_t i = 0; i < SLAB_SETTINGS; i++)
 		names[2 + i] = keys[i].name;
-	const char *const nearest = nearest_name(key, names, sizeof names / sizeof *names);
-	if (nearest != NULL)
-		crash_format(why, WHY, "unknown key '%s'; did you mean '%s'?", key, nearest);
+	conf_unknown(key, names, SLAB_SETTINGS + 2, e);
+	return false;
+}
+
+static bool set(void *target, const char *key, const char *value, struct conf_error *e)
+{
+	static const struct conf_key preset = {.name = "hardened", .words = {"0", "1"}};
+	const bool all = strcmp(key, preset.name) == 0;
+	const struct conf_key *const k = all ? &preset : conf_find(keys, SLAB_SETTINGS, key);
+	struct conf_value v;
+
+	(void)target; /* slab's settings are one for the process */
+	if (k == NULL)
+		return explain_unknown(key, e);
+	if (!conf_parse(k, value, &v, e))
+		return false;
+	if (all)
+		harden(v.word == 1);
 	else
-		crash_format(why, WHY, "slab has no setting '%s'", key);
-}
-
-/* What is wrong goes into why, which is "" otherwise. */
-static void set(const char *key, const char *value, char why[WHY])
-{
-	char range[96];
-
-	if (strcmp(key, "hardened") == 0) {
-		if (strcmp(value, "0") == 0 || strcmp(value, "1") == 0)
-			harden(value[0] == '1');
-		else
-			crash_format(why, WHY, "hardened:%s: 0 or 1", value);
-		return;
-	}
-	for (const struct key *k = keys; k < keys + SLAB_SETTINGS; k++) {
-		if (strcmp(key, k->name) != 0)
-			continue;
-		print_range(k, "0 or 1", range, sizeof range);
-		if (!set_key(k, value))
-			crash_format(why, WHY, "%s:%s: %s", key, value, range);
-		return;
-	}
-	explain_unknown(key, why);
-}
-
-/* ---- the words --------------------------------------------------------------------------------- */
-
-/* Who is told, and out of what is read; file == NULL: the text itself. */
-struct reading {
-	slab_listener *listener; /* NULL: mistakes go to stderr */
-	void *arg;
-	const char *file;
-	size_t *said; /* mistakes so far, on stderr */
-};
-
-static void tell(const struct reading *r, const struct conf_word *w, const char *why)
-{
-	const char *const problem = why[0] != '\0' ? why : NULL;
-
-	if (r->listener != NULL)
-		r->listener(r->arg, &(struct slab_heard){r->file, w->line, w->key, w->value, problem});
-	else if (problem != NULL && ++*r->said <= CONF_MISTAKES_MAX)
-		crash_say("DMM_CONF: %s", problem);
-	else if (problem != NULL && *r->said == CONF_MISTAKES_MAX + 1)
-		crash_say("DMM_CONF: and more mistakes, which are not told");
-}
-
-static int obey(const struct reading *r, struct conf_text *t);
-
-/* The word is "file:PATH". */
-static void obey_file(const struct reading *r, const struct conf_word *w)
-{
-	const struct reading inside = {r->listener, r->arg, w->value, r->said};
-	struct conf_text t;
-	char why[WHY];
-	int error = conf_text_open(&t, w->value);
-
-	if (error == 0)
-		error = obey(&inside, &t);
-	if (error == 0)
-		return;
-	crash_format(why, sizeof why, "file:%s: %s", w->value, conf_text_reason(error));
-	tell(r, w, why);
-}
-
-static void obey_word(const struct reading *r, const struct conf_word *w)
-{
-	char why[WHY] = "";
-
-	if (w->value == NULL && strcmp(w->key, "hardened") == 0)
-		harden(true);
-	else if (w->value == NULL)
-		crash_format(why, sizeof why, "'%s': a setting is key:value", w->key);
-	else if (strcmp(w->key, "file") != 0)
-		set(w->key, w->value, why);
-	else if (r->file != NULL)
-		crash_format(why, sizeof why, "file:%s: a file of settings names no other", w->value);
-	else {
-		obey_file(r, w);
-		return;
-	}
-	tell(r, w, why);
-}
-
-/* 0, or the -errno at which reading ended. */
-static int obey(const struct reading *r, struct conf_text *t)
-{
-	struct conf_word w;
-
-	while (conf_text_next(t, &w))
-		obey_word(r, &w);
-	conf_text_end(t);
+		assign(k, v);
 	if (hardening.check_on_reuse)
 		hardening.zero_on_free = true;
-	return t->error;
+	return true;
 }
 
-void slab_settings_obey(const char *text, slab_listener *listener, void *arg)
+void slab_settings_obey(const char *text, conf_listener *listener, void *arg)
 {
-	size_t said = 0;
-	const struct reading r = {listener, arg, NULL, &said};
-	struct conf_text t;
-
-	conf_text_begin(&t, text);
-	obey(&r, &t);
+	conf_set_text(&(struct conf_reader){set, NULL, "hardened", listener, arg}, text);
 }
 
-void slab_settings_obey_file(const char *path, slab_listener *listener, void *arg)
+void slab_settings_obey_file(const char *path, conf_listener *listener, void *arg)
 {
-	size_t said = 0;
-	const struct reading r = {listener, arg, NULL, &said};
-	const struct conf_word w = {.key = "file", .value = (char *)(uintptr_t)path};
-	obey_file(&r, &w);
+	conf_set_file(&(struct conf_reader){set, NULL, "hardened", listener, arg}, path);
 }
 
 uint64_t settings_secret(void)
@@ -342,10 +200,11 @@ uint64_t settings_secret(void)
 void slab_settings_read(void)
 {
 	const char *const text = slab_settings_text != NULL ? slab_settings_text() : NULL;
+	size_t mistakes = 0;
 
 	if (text == NULL || *text == '\0')
 		return;
-	slab_settings_obey(text, NULL, NULL);
+	slab_settings_obey(text, conf_print_mistake, &mistakes);
 	hardening.runs = hardening.canary || hardening.zero_on_free || hardening.random_order ||
 	    hardening.guard_large || hardening.quarantine != 0;
 	hardening.on = hardening.runs || surface.stats;

@@ -2,47 +2,31 @@
  *
  *   DMM_CONF=key:value,...      the last word counts; a size may end in k, m or g
  *
- *   stack_bytes:64k             free objects of one class that a thread keeps at most, in bytes
- *   stack_least_objects:4       but at least so many,
- *   stack_most_objects:255      and at most so many, which counts more
- *   dirty_floor_bytes:1m        memory without a live object that may stay: so much,
- *   dirty_share_permille:125    or so much of what is in use, whichever is more
- *   purge_age_ms:400            what was touched more recently, the helper leaves for now
- *   purge_tick_ms:100           the helper looks so often
- *   purge_again_ms:1000         what was given back and is wanted again within this is kept the next time
- *   helper:1                    in a process with threads a thread of ours may give memory back; 0: never
- *   huge_from_mib:16            huge pages beyond this, up to twice this (or 128 MiB more) where a chunk is
- *                               nearly full, and so below it once the heap is twice as large; never: none
- *   grow_ahead_percent:25       of the heap is made accessible ahead of need,
- *   grow_ahead_mib:0            and so much in any case; both end where the metadata does
- *   move_from_bytes:256k        a large object that moves keeps its pages from this size on; never: copied
- *   observe:1                   dmm top and dmm show may look in where Yama forbids it: PR_SET_PTRACER
- *   sized:report                a free that names another size than the object's: one line for the first such, and
- *                               the object is freed; ignore: no line; abort: the line ends the program
- *   stats:1                     calls and bytes on stderr when the program ends; every call misses then
- *   deepbind:1                  dlopen keeps RTLD_DEEPBIND (os/dlopen.h); otherwise it drops that flag
+ * What each key does stands in the table of settings.c, and `dmm config --system=slab` prints it.
+ * Only what one line cannot say stands here:
+ *
+ *   stack_*                     the magazine of a thread and a size class (fast.h)
+ *   dirty_*                     the larger of both is the limit of free pages; purge.h has the rest
+ *   huge_from_mib:16            below twice this size (or 128 MiB more) only chunks that are nearly full
+ *                               become huge pages, and so do those below 16 MiB once the heap is twice
+ *                               as large
+ *   grow_ahead_*                the heap grows by the larger of both, at most to the end of the metadata
+ *   observe:1                   prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY)
+ *   sized:report                a free that gives another size than the object's is reported once, and
+ *                               the object is freed; ignore: without a line; abort: the program ends
  *
  *   hardened                    canary, zero_on_free, check_on_reuse, quarantine:1024, random_order,
- *                               guard_large, readonly_conf, guarded, sized:abort; later words change single ones
- *   canary:1                    bytes behind an object's end, checked when it is freed
- *   zero_on_free:1              what is freed is cleared
- *   check_on_reuse:1            and must still be clear when it is given out again (turns it on)
- *   quarantine:N                N more frees of the thread until an object is given out again
- *   random_order:1              which free object is next cannot be foreseen
- *   guard_large:1               inaccessible pages before and behind every large object
- *   readonly_conf:1             these settings lie on a page that is read-only after the start
+ *                               guard_large, readonly_conf, guarded, guarded_every:2000, sized:abort;
+ *                               later words change single ones
+ *   check_on_reuse:1            turns zero_on_free on
+ *   readonly_conf:1             the settings lie on a page of their own, which becomes read-only
+ *   guarded:1                   guarded.h; each of the guarded_slots takes 64 KiB of addresses
  *
- *   guarded:1                   one object of many stands alone between inaccessible pages (guarded.h); the
- *                               hardened preset turns it on, with guarded_every:2000
- *   guarded_every:5000          which one, is drawn: on average, one of so many
- *   guarded_slots:64            so many at once, and 64 KiB of addresses for each
- *   guarded_report:1            who hits a guard is told of in full, unless the program handles SIGSEGV
+ *   file:PATH                   read more settings from this file, in the same words
  *
- *   file:PATH                   and what this file says, in the same words
- *
- * They are read once, before the first object.  The fast path (fast.h) reads none of them.  With any of
- * the hardening on, no thread has a stack of the fast path (thread_cache.h): every call misses and comes
- * to hardened.c.  With none, nobody asks, but on the slow path.
+ * They are read once, before the first object.  The fast path (fast.h) reads none of them.  While any
+ * hardening is on, no thread has a magazine (thread_cache.h): every call takes the slow path and comes
+ * to hardened.c.  While none is on, only the slow path looks.
  */
 #ifndef SLAB_SETTINGS_H
 #define SLAB_SETTINGS_H
@@ -51,6 +35,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/conf_table.h"
 #include "base/config.h"
 
 enum { QUARANTINE_MAX = 1 << 20, SETTINGS_PAGE = 4096 };
@@ -58,7 +43,7 @@ enum { QUARANTINE_MAX = 1 << 20, SETTINGS_PAGE = 4096 };
 
 struct hardening {
 	bool on;   /* every call misses the fast path: any of these, or calls are counted, or M_PERTURB */
-	bool runs; /* any of these: large objects are guarded.c's */
+	bool runs; /* any of these: large objects are guard_large.c's */
 	bool canary, zero_on_free, check_on_reuse, random_order, guard_large, readonly_conf;
 	bool guard_advice;     /* the kernel has MADV_GUARD_INSTALL */
 	size_t quarantine;     /* frees */
@@ -120,18 +105,9 @@ bool slab_setting_hardens(size_t i);
 void slab_setting_value(size_t i, char *buf, size_t cap);
 void slab_setting_range(size_t i, char *buf, size_t cap);
 
-/* One word that was read, as it is told to who listens. */
-struct slab_heard {
-	const char *file; /* NULL: it came from the text itself */
-	size_t line;      /* in the file */
-	const char *key, *value; /* value: NULL for the word "hardened" alone */
-	const char *problem;     /* NULL: it was obeyed */
-};
-typedef void slab_listener(void *arg, const struct slab_heard *heard);
-
-/* Obey a text, or a file, on top of what is set.  listener: NULL for mistakes to stderr. */
-void slab_settings_obey(const char *text, slab_listener *listener, void *arg);
-void slab_settings_obey_file(const char *path, slab_listener *listener, void *arg);
+/* Set every key of a text, or of a file, in the one page that the process has; the listener hears of each. */
+void slab_settings_obey(const char *text, conf_listener *listener, void *arg);
+void slab_settings_obey_file(const char *path, conf_listener *listener, void *arg);
 
 /* Read them, once, before the first object; says every mistake in a line. */
 void slab_settings_read(void);

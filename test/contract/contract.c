@@ -153,7 +153,7 @@ static int run_all(const struct dmm_system *sys, const struct dmm_params *params
 static int run_conf(const struct dmm_system *sys, const char *conf, const char *word)
 {
 	struct dmm_params params = sys->defaults;
-	struct params_error e;
+	struct conf_error e;
 
 	if (!params_parse(&params, sys, conf, &e))
 		lab_die(EXIT_USAGE, "%s: %s", sys->name, e.text);

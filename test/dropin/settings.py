@@ -65,7 +65,7 @@ class Settings(unittest.TestCase):
 
     def test_settings_that_cannot_be_together_are_all_dropped(self):
         self.says("footer:check,fit:best", "dmm: DMM_CONF: footer:check with reuse:footer: a live chunk "
-                  "then has no footer to check; take reuse:links; gnu runs as it comes", design="gnu")
+                  "then has no footer to check; take reuse:links; gnu runs with its defaults", design="gnu")
 
     def test_the_statistics_add_up_and_count(self):
         # ls closes its stderr before it ends; sh has a child of its own.

@@ -118,7 +118,7 @@ static void make_small(const struct dmm_system *sys, struct dmm_params *params)
 static int search(const struct dmm_system *sys, const char *conf)
 {
 	struct dmm_params params = sys->defaults;
-	struct params_error e;
+	struct conf_error e;
 	char *const base = mmap(NULL, FLAT_HEAP + FLAT_PAGES * FLAT_PAGE, PROT_READ | PROT_WRITE,
 	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 

@@ -68,7 +68,7 @@ class ConfFiles(unittest.TestCase):
                                   env={"LD_PRELOAD": str(BUILD / library), "DMM_CONF": f"file:{self.at}/binary,\x1b[31m:\x07"})
             self.assertEqual((done.returncode, done.stdout), (0, b"hello\n"))
             self.assertLessEqual(done.stderr.count(b"\n"), 22)
-            self.assertIn(b"and more mistakes", done.stderr)
+            self.assertIn(b"there are more mistakes", done.stderr)
             for byte in done.stderr.replace(b"\n", b""):
                 self.assertTrue(byte >= 0x20 and byte != 0x7f, done.stderr)
 

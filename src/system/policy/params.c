@@ -6,119 +6,40 @@
 #include "base/assert.h"
 #include "base/bits.h"
 #include "base/crash.h"
-#include "base/nearest.h"
-
-/* A value is one of `words`, which set the field to their index, or, if max > 0, a number. */
-struct key {
-	const char *name, *doc;
-	uint32_t option;
-	const char *words[4];
-	size_t min, max; /* of the number */
-};
 
 static const size_t LARGE = (size_t)1 << 40;
 
-enum { KEYS = params_key_count, WORD = 64 };
+enum { KEYS = params_key_count, ITEM = 64 };
 
-static const struct key keys[KEYS] = {
-    {"fit", "which free chunk is taken",
-        DMM_OPT_FIT, {"first", "next", "best", "address"}, 0, 0},
-    {"split_min", "the least remainder of a split, in bytes",
-        DMM_OPT_SPLIT_MIN, {0}, 0, 1 << 20},
-    {"coalesce", "merge free neighbours now or later; a number: so many chunks may wait",
-        DMM_OPT_COALESCE, {"now", "deferred"}, 1, 1 << 20},
-    {"footer", "check the live footer: finds overruns",
-        DMM_OPT_FOOTER, {"off", "check"}, 0, 0},
-    {"reuse", "32, 16 or 8 bytes of overhead an object",
-        DMM_OPT_REUSE, {"none", "links", "footer"}, 0, 0},
-    {"bin_spacing", "a bin for each size, or eight for each doubling",
-        DMM_OPT_BIN_SPACING, {"exact", "geometric"}, 0, 0},
-    {"mmap_threshold", "from so many bytes on a mapping of its own; a number is fixed",
-        DMM_OPT_MMAP_THRESHOLD, {"adaptive", "never"}, 4096, LARGE},
-    {"trim_threshold", "so many bytes free at the top of the heap go back",
-        DMM_OPT_TRIM_THRESHOLD, {"never"}, 4096, LARGE},
-    {"grow_min", "the least growth of the heap section, in bytes",
-        DMM_OPT_GROW_MIN, {0}, MAX_ALIGN, 1 << 30},
-    {"min_chunk", "the smallest chunk: as large as links and footer ask, or 16 bytes",
-        DMM_OPT_MIN_CHUNK, {"usual", "16"}, 0, 0},
-    {"runs", "objects of up to so many bytes live in runs without headers, where that saves",
-        DMM_OPT_RUNS, {"off"}, 16, 256},
+static const struct conf_key keys[KEYS] = {
+    {"fit", "which of the free chunks that are large enough malloc takes",
+        {"first", "next", "best", "address"}, 0, 0, .tag = DMM_OPT_FIT},
+    {"split_min", "malloc splits a chunk if at least this many bytes remain",
+        {NULL}, 0, 1 << 20, .tag = DMM_OPT_SPLIT_MIN},
+    {"coalesce", "merge free neighbours at each free, or later, when this many chunks wait",
+        {"now", "deferred"}, 1, 1 << 20, .tag = DMM_OPT_COALESCE},
+    {"footer", "check the footer of a live chunk when it is freed, to find overruns",
+        {"off", "check"}, 0, 0, .tag = DMM_OPT_FOOTER},
+    {"reuse", "metadata inside free payload: none (32 bytes an object), links (16), also the footer (8)",
+        {"none", "links", "footer"}, 0, 0, .tag = DMM_OPT_REUSE},
+    {"bin_spacing", "one bin for each chunk size, or eight bins for each doubling",
+        {"exact", "geometric"}, 0, 0, .tag = DMM_OPT_BIN_SPACING},
+    {"mmap_threshold", "chunks of this size get a mapping of their own; a number does not adapt",
+        {"adaptive", "never"}, 4096, LARGE, .tag = DMM_OPT_MMAP_THRESHOLD},
+    {"trim_threshold", "free memory at the top of the heap beyond this size goes back",
+        {"never"}, 4096, LARGE, .tag = DMM_OPT_TRIM_THRESHOLD},
+    {"grow_min", "the heap section grows by at least this many bytes",
+        {NULL}, MAX_ALIGN, 1 << 30, .tag = DMM_OPT_GROW_MIN},
+    {"min_chunk", "the smallest chunk: as large as links and footer need, or 16 bytes",
+        {"usual", "16"}, 0, 0, .tag = DMM_OPT_MIN_CHUNK},
+    {"runs", "objects up to this size lie in runs without headers, where that saves memory",
+        {"off"}, 16, 256, .tag = DMM_OPT_RUNS},
 };
 
 const char *const params_keys[KEYS + 1] = {"fit", "split_min", "coalesce", "footer", "reuse", "bin_spacing",
     "mmap_threshold", "trim_threshold", "grow_min", "min_chunk", "runs", NULL};
 
 enum { DEFERRED_MAX = 1024 }; /* chunks, for a bare coalesce:deferred where the default is now */
-
-static int word_index(const struct key *k, const char *value)
-{
-	for (int i = 0; i < 4 && k->words[i] != NULL; i++)
-		if (strcmp(k->words[i], value) == 0)
-			return i;
-	return -1;
-}
-
-/* Digits and perhaps k, m or g.  False: it is not a number, or one beyond 64 bits. */
-static bool number(const char *text, size_t *out)
-{
-	size_t x = 0;
-
-	if (*text < '0' || *text > '9')
-		return false;
-	for (; *text >= '0' && *text <= '9'; text++)
-		if (__builtin_mul_overflow(x, (size_t)10, &x) ||
-		    __builtin_add_overflow(x, (size_t)(*text - '0'), &x))
-			return false;
-	static const char units[] = "kmg";
-	const char *const unit = *text != '\0' ? strchr(units, *text) : NULL;
-	if (unit != NULL && text[1] == '\0')
-		return !__builtin_mul_overflow(x, (size_t)1024 << 10 * (unit - units), out);
-	*out = x;
-	return *text == '\0';
-}
-
-/* Append to a text of `cap` bytes what fits. */
-static size_t append(char *buf, size_t cap, size_t at, const char *text)
-{
-	return at + crash_format(buf + at, cap - at, "%s", text);
-}
-
-static size_t append_number(char *buf, size_t cap, size_t at, size_t x)
-{
-	static const char *const units[] = {"", "k", "m", "g"};
-	size_t unit = 0;
-
-	for (; unit < 3 && x != 0 && x % 1024 == 0; unit++)
-		x /= 1024;
-	return at + crash_format(buf + at, cap - at, "%u%s", x, units[unit]);
-}
-
-/* "first, next, best, address", "never, 4k to 1024g"; `before` stands in front of the number's range. */
-static size_t append_range(char *buf, size_t cap, size_t at, const struct key *k, const char *before)
-{
-	for (int i = 0; i < 4 && k->words[i] != NULL; i++) {
-		at = append(buf, cap, at, i == 0 ? "" : ", ");
-		at = append(buf, cap, at, k->words[i]);
-	}
-	if (k->max == 0)
-		return at;
-	at = append(buf, cap, at, k->words[0] != NULL ? ", " : "");
-	at = append(buf, cap, at, before);
-	at = append_number(buf, cap, at, k->min);
-	at = append(buf, cap, at, " to ");
-	return append_number(buf, cap, at, k->max);
-}
-
-/* "fit:foo: one of first, next, best, address" */
-static bool bad_value(const struct key *k, const char *value, struct params_error *e)
-{
-	const size_t cap = sizeof e->text;
-	const size_t at = crash_format(e->text, cap, "%s:%s: %s", k->name, value,
-	    k->words[0] != NULL && k->words[1] != NULL ? "one of " : "");
-
-	append_range(e->text, cap, at, k, k->words[0] != NULL ? "or a number from " : "a number from ");
-	return false;
-}
 
 static void set_coalesce(struct dmm_params *p, int word, size_t x)
 {
@@ -171,54 +92,42 @@ static void assign(struct dmm_params *p, const struct dmm_system *sys, uint32_t 
 	}
 }
 
-static const struct key *find(const char *name, struct params_error *e)
-{
-	for (size_t i = 0; i < KEYS; i++)
-		if (strcmp(keys[i].name, name) == 0)
-			return &keys[i];
-	const char *const nearest = nearest_name(name, params_keys, KEYS);
-	if (nearest != NULL)
-		crash_format(e->text, sizeof e->text, "unknown key '%s'; did you mean '%s'?", name, nearest);
-	else
-		crash_format(e->text, sizeof e->text, "unknown key '%s'", name);
-	return NULL;
-}
-
-static bool not_for(const struct key *k, const struct dmm_system *sys, struct params_error *e)
+static bool not_for(const struct conf_key *k, const struct dmm_system *sys, struct conf_error *e)
 {
 	crash_format(e->text, sizeof e->text, "%s has no '%s': %s", sys->name, k->name, sys->doc);
 	return false;
 }
 
 bool params_set(struct dmm_params *params, const struct dmm_system *sys, const char *key,
-    const char *value, struct params_error *e)
+    const char *value, struct conf_error *e)
 {
 	CHECK(params != NULL && sys != NULL && key != NULL && value != NULL && e != NULL);
-	const struct key *const k = find(key, e);
-	size_t x = 0;
+	const struct conf_key *const k = conf_find(keys, KEYS, key);
+	struct conf_value v;
 
-	if (k == NULL)
+	if (k == NULL) {
+		conf_unknown(key, params_keys, KEYS, e);
 		return false;
-	if ((sys->options & k->option) == 0)
+	}
+	if ((sys->options & k->tag) == 0)
 		return not_for(k, sys, e);
-	const int word = word_index(k, value);
-	if (word < 0 && (k->max == 0 || !number(value, &x) || x < k->min || x > k->max))
-		return bad_value(k, value, e);
-	assign(params, sys, k->option, word, x);
+	if (!conf_parse(k, value, &v, e))
+		return false;
+	assign(params, sys, k->tag, v.word, v.number);
 	return true;
 }
 
 /* One item of a conf, `len` letters long. */
 static bool set_item(struct dmm_params *params, const struct dmm_system *sys, const char *item,
-    size_t len, struct params_error *e)
+    size_t len, struct conf_error *e)
 {
-	char word[WORD];
+	char word[ITEM];
 
-	const size_t n = min_size(len, WORD - 1);
+	const size_t n = min_size(len, ITEM - 1);
 	memcpy(word, item, n);
 	word[n] = '\0';
 	char *const colon = strchr(word, ':');
-	if (colon == NULL || len >= WORD) {
+	if (colon == NULL || len >= ITEM) {
 		crash_format(e->text, sizeof e->text, "'%s': a setting is key:value", word);
 		return false;
 	}
@@ -227,7 +136,7 @@ static bool set_item(struct dmm_params *params, const struct dmm_system *sys, co
 }
 
 bool params_parse(struct dmm_params *params, const struct dmm_system *sys, const char *conf,
-    struct params_error *e)
+    struct conf_error *e)
 {
 	CHECK(params != NULL && sys != NULL && conf != NULL && e != NULL);
 	struct dmm_params wanted = *params;
@@ -244,52 +153,41 @@ bool params_parse(struct dmm_params *params, const struct dmm_system *sys, const
 	return true;
 }
 
-/* The value of one key as text: a word, or a number. */
-static size_t print_value(const struct dmm_params *p, const struct key *k, char *buf, size_t cap,
-    size_t at)
+/* What *p says of one key. */
+static struct conf_value value_of(const struct dmm_params *p, uint32_t option)
 {
-	size_t word = 4, x = 0;
-
-	switch (k->option) {
+	switch (option) {
 	case DMM_OPT_FIT:
-		word = p->fit;
-		break;
+		return (struct conf_value){.word = (int)p->fit};
 	case DMM_OPT_SPLIT_MIN:
-		x = p->split_min;
-		break;
+		return (struct conf_value){-1, p->split_min};
 	case DMM_OPT_COALESCE:
-		word = p->coalesce == DMM_COALESCE_NOW ? 0 : 4;
-		x = p->deferred_max;
-		break;
+		return (struct conf_value){p->coalesce == DMM_COALESCE_NOW ? 0 : -1, p->deferred_max};
 	case DMM_OPT_FOOTER:
-		word = p->footer;
-		break;
+		return (struct conf_value){.word = p->footer};
 	case DMM_OPT_REUSE:
-		word = p->reuse;
-		break;
+		return (struct conf_value){.word = (int)p->reuse};
 	case DMM_OPT_BIN_SPACING:
-		word = p->bin_spacing;
-		break;
+		return (struct conf_value){.word = (int)p->bin_spacing};
 	case DMM_OPT_MMAP_THRESHOLD:
-		x = p->mmap_threshold;
-		word = p->mmap_adaptive ? 0 : x == SIZE_MAX ? 1 : 4;
-		break;
+		return (struct conf_value){p->mmap_adaptive ? 0 : p->mmap_threshold == SIZE_MAX ? 1 : -1,
+		    p->mmap_threshold};
 	case DMM_OPT_TRIM_THRESHOLD:
-		x = p->trim_threshold;
-		word = x == SIZE_MAX ? 0 : 4;
-		break;
+		return (struct conf_value){p->trim_threshold == SIZE_MAX ? 0 : -1, p->trim_threshold};
 	case DMM_OPT_GROW_MIN:
-		x = p->grow_min;
-		break;
+		return (struct conf_value){-1, p->grow_min};
 	case DMM_OPT_MIN_CHUNK:
-		word = p->min_chunk != 0;
-		break;
+		return (struct conf_value){.word = p->min_chunk != 0};
 	case DMM_OPT_RUNS:
-		x = p->runs;
-		word = x == 0 ? 0 : 4;
-		break;
+		return (struct conf_value){p->runs == 0 ? 0 : -1, p->runs};
 	}
-	return word < 4 ? append(buf, cap, at, k->words[word]) : append_number(buf, cap, at, x);
+	CHECK(!"an option without a key");
+	return (struct conf_value){0};
+}
+
+static size_t print_value(const struct dmm_params *p, const struct conf_key *k, char *buf, size_t cap)
+{
+	return conf_print(k, value_of(p, k->tag), buf, cap);
 }
 
 size_t params_print(const struct dmm_params *params, const struct dmm_system *sys, char *buf,
@@ -300,10 +198,10 @@ size_t params_print(const struct dmm_params *params, const struct dmm_system *sy
 	CHECK(buf != NULL && cap > 0);
 	buf[0] = '\0';
 	for (size_t i = 0; i < KEYS; i++) {
-		if ((sys->options & keys[i].option) == 0)
+		if ((sys->options & keys[i].tag) == 0)
 			continue;
 		at += crash_format(buf + at, cap - at, "%s%s:", at == 0 ? "" : ",", keys[i].name);
-		at = print_value(params, &keys[i], buf, cap, at);
+		at += print_value(params, &keys[i], buf + at, cap - at);
 	}
 	return at;
 }
@@ -311,7 +209,7 @@ size_t params_print(const struct dmm_params *params, const struct dmm_system *sy
 bool params_has(const struct dmm_system *sys, size_t i)
 {
 	CHECK(i < KEYS);
-	return (sys->options & keys[i].option) != 0;
+	return (sys->options & keys[i].tag) != 0;
 }
 
 const char *params_doc(size_t i)
@@ -323,27 +221,27 @@ const char *params_doc(size_t i)
 const char *params_range(size_t i, char *buf, size_t cap)
 {
 	CHECK(i < KEYS && buf != NULL && cap > 0);
-	append_range(buf, cap, 0, &keys[i], "");
+	conf_range(&keys[i], buf, cap);
 	return buf;
 }
 
 const char *params_value(const struct dmm_params *params, size_t i, char *buf, size_t cap)
 {
 	CHECK(i < KEYS && buf != NULL && cap > 0);
-	print_value(params, &keys[i], buf, cap, 0);
+	print_value(params, &keys[i], buf, cap);
 	return buf;
 }
 
 bool params_valid(const struct dmm_params *params, const struct dmm_system *sys,
-    struct params_error *e)
+    struct conf_error *e)
 {
 	char have[32], usual[32];
 
 	for (size_t i = 0; i < KEYS; i++) {
-		if ((sys->options & keys[i].option) != 0)
+		if ((sys->options & keys[i].tag) != 0)
 			continue;
-		print_value(params, &keys[i], have, sizeof have, 0);
-		print_value(&sys->defaults, &keys[i], usual, sizeof usual, 0);
+		print_value(params, &keys[i], have, sizeof have);
+		print_value(&sys->defaults, &keys[i], usual, sizeof usual);
 		if (strcmp(have, usual) != 0)
 			return not_for(&keys[i], sys, e);
 	}

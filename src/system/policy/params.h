@@ -17,11 +17,8 @@
 #ifndef SYSTEM_POLICY_PARAMS_H
 #define SYSTEM_POLICY_PARAMS_H
 
+#include "base/conf_table.h"
 #include "dmm_system.h"
-
-struct params_error {
-	char text[192]; /* what is wrong, and what would be right; one line without its end */
-};
 
 /* The keys in the order above, then NULL. */
 enum { params_key_count = 11 };
@@ -37,15 +34,15 @@ const char *params_value(const struct dmm_params *params, size_t i, char *buf, s
 /* One setting.  False: unknown key (the nearest is named), a key that `sys` does not have, or a bad
  * value (the range is named); *params is unchanged. */
 bool params_set(struct dmm_params *params, const struct dmm_system *sys, const char *key,
-    const char *value, struct params_error *e);
+    const char *value, struct conf_error *e);
 
 /* All settings of `conf`, and whether they can be together.  False: *params is unchanged. */
 bool params_parse(struct dmm_params *params, const struct dmm_system *sys, const char *conf,
-    struct params_error *e);
+    struct conf_error *e);
 
 /* Can these be together, and does `sys` have all that differ from its defaults? */
 bool params_valid(const struct dmm_params *params, const struct dmm_system *sys,
-    struct params_error *e);
+    struct conf_error *e);
 
 /* All settings that `sys` has, as params_parse reads them, into buf of `cap` > 0 bytes, cut off
  * there.  Returns the length written, without the NUL. */

@@ -118,7 +118,7 @@ class RunWithAFile(WithFiles):
                 ("bins", "\nsplit_min:9g", ":2", "a number from 0 to 1m"),
                 ("bins", "fitt:best", ":1", "did you mean 'fit'?"),
                 ("bins", "fit", ":1", "a setting is key:value"),
-                ("slab", "canary:1\nquarantine:-1", ":2", "quarantine:-1: 0 to 1048576"),
+                ("slab", "canary:1\nquarantine:-1", ":2", "quarantine:-1: a number from 0 to 1048576"),
                 ("bins", "footer:check,reuse:footer", "", "take reuse:links")):
             with self.subTest(text=text):
                 done = self.run_with(system, text)

@@ -83,7 +83,7 @@ TEST(a_file_reads_as_its_text_wherever_its_buffer_ends)
 static void refused(const struct dmm_system *sys, const char *conf, const char *why)
 {
 	struct dmm_params params = sys->defaults;
-	struct params_error e;
+	struct conf_error e;
 
 	assert_false(params_parse(&params, sys, conf, &e));
 	assert_string_equal(e.text, why);
@@ -133,7 +133,7 @@ TEST(what_is_printed_reads_back_as_the_same)
 
 	for (size_t i = 0; i < sizeof confs / sizeof *confs; i++) {
 		struct dmm_params set = system_gnu.defaults, again = system_gnu.defaults;
-		struct params_error e;
+		struct conf_error e;
 		char text[400], twice[400];
 		assert_true(params_parse(&set, &system_gnu, confs[i], &e));
 		params_print(&set, &system_gnu, text, sizeof text);

@@ -13,7 +13,7 @@ static char problem[400];
 static size_t heard, problems;
 static size_t line;
 
-static void listen(void *arg, const struct slab_heard *h)
+static void listen(void *arg, const struct conf_heard *h)
 {
 	(void)arg;
 	heard++;
@@ -109,36 +109,37 @@ TEST(what_a_setting_cannot_be_is_refused_with_its_range_and_changes_nothing)
 {
 	fresh();
 	takes("stack_bytes:77", "stack_bytes", "77");
-	refuses("stack_bytes:16777217", "stack_bytes:16777217: 0 to 16m");
-	refuses("stack_bytes:17m", "stack_bytes:17m: 0 to 16m");
-	refuses("stack_bytes:", "stack_bytes:: 0 to 16m");
-	refuses("stack_bytes:k", "stack_bytes:k: 0 to 16m");
-	refuses("stack_bytes:1kk", "stack_bytes:1kk: 0 to 16m");
-	refuses("stack_bytes:1x", "stack_bytes:1x: 0 to 16m");
-	refuses("stack_bytes:-1", "stack_bytes:-1: 0 to 16m");
-	refuses("stack_bytes:18446744073709551617", "stack_bytes:18446744073709551617: 0 to 16m");
-	refuses("stack_bytes:17179869184g", "stack_bytes:17179869184g: 0 to 16m");
-	refuses("stack_bytes:never", "stack_bytes:never: 0 to 16m");
+	refuses("stack_bytes:16777217", "stack_bytes:16777217: a number from 0 to 16m");
+	refuses("stack_bytes:17m", "stack_bytes:17m: a number from 0 to 16m");
+	refuses("stack_bytes:", "stack_bytes:: a number from 0 to 16m");
+	refuses("stack_bytes:k", "stack_bytes:k: a number from 0 to 16m");
+	refuses("stack_bytes:1kk", "stack_bytes:1kk: a number from 0 to 16m");
+	refuses("stack_bytes:1x", "stack_bytes:1x: a number from 0 to 16m");
+	refuses("stack_bytes:-1", "stack_bytes:-1: a number from 0 to 16m");
+	refuses("stack_bytes:18446744073709551617",
+	    "stack_bytes:18446744073709551617: a number from 0 to 16m");
+	refuses("stack_bytes:17179869184g", "stack_bytes:17179869184g: a number from 0 to 16m");
+	refuses("stack_bytes:never", "stack_bytes:never: a number from 0 to 16m");
 	assert_string_equal(value("stack_bytes"), "77");
-	refuses("purge_tick_ms:9", "purge_tick_ms:9: 10 to 60000");
-	refuses("purge_tick_ms:60001", "purge_tick_ms:60001: 10 to 60000");
-	refuses("purge_tick_ms:1k", "purge_tick_ms:1k: 10 to 60000");
+	refuses("purge_tick_ms:9", "purge_tick_ms:9: a number from 10 to 60000");
+	refuses("purge_tick_ms:60001", "purge_tick_ms:60001: a number from 10 to 60000");
+	refuses("purge_tick_ms:1k", "purge_tick_ms:1k: a number from 10 to 60000");
 	takes("purge_tick_ms:10", "purge_tick_ms", "10");
 	takes("purge_tick_ms:60000", "purge_tick_ms", "60000");
-	refuses("huge_from_mib:1", "huge_from_mib:1: never, 2 to 524288");
+	refuses("huge_from_mib:1", "huge_from_mib:1: never, or a number from 2 to 524288");
 	refuses("canary:2", "canary:2: 0 or 1");
 	refuses("canary:01", "canary:01: 0 or 1");
 	refuses("canary:", "canary:: 0 or 1");
 	assert_string_equal(value("canary"), "0");
-	refuses("sized:2", "sized:2: report, ignore, abort");
-	refuses("sized:", "sized:: report, ignore, abort");
+	refuses("sized:2", "sized:2: one of report, ignore, abort");
+	refuses("sized:", "sized:: one of report, ignore, abort");
 	takes("sized:ignore", "sized", "ignore");
 	refuses("hardened:2", "hardened:2: 0 or 1");
 	refuses("hardened:10", "hardened:10: 0 or 1");
 	refuses("canary", "'canary': a setting is key:value");
 	refuses("stack_byte:1", "unknown key 'stack_byte'; did you mean 'stack_bytes'?");
 	refuses("hardend:1", "unknown key 'hardend'; did you mean 'hardened'?");
-	refuses("qqqqqqqqqqqqq:1", "slab has no setting 'qqqqqqqqqqqqq'");
+	refuses("qqqqqqqqqqqqq:1", "unknown key 'qqqqqqqqqqqqq'");
 	obey("stats:1,stack_bytes:5");
 	assert_int_equal(heard, 2);
 	assert_int_equal(problems, 0);
@@ -223,7 +224,7 @@ TEST(a_file_of_settings_is_obeyed_line_by_line_and_names_no_other)
 	problems = 0;
 	slab_settings_obey_file(path, listen, NULL);
 	assert_int_equal(problems, 1);
-	assert_string_equal(problem, "file:other: a file of settings names no other");
+	assert_string_equal(problem, "file:other: a file cannot name another");
 	assert_string_equal(value("zero_on_free"), "1");
 	unlink(path);
 	close(fd);
@@ -252,7 +253,8 @@ TEST(the_start_says_each_mistake_once_and_knows_whether_anything_is_hardened)
 	starts("", false, "");
 	starts("guarded:0,readonly_conf:1", false, "");
 	starts("stack_bytes:x,canary:3", false,
-	    "dmm: DMM_CONF: stack_bytes:x: 0 to 16m\ndmm: DMM_CONF: canary:3: 0 or 1\n");
+	    "dmm: DMM_CONF: stack_bytes:x: a number from 0 to 16m\n"
+	    "dmm: DMM_CONF: canary:3: 0 or 1\n");
 	starts("canary:1", true, "");
 	starts("zero_on_free:1", true, "");
 	starts("check_on_reuse:1", true, "");

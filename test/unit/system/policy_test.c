@@ -16,7 +16,7 @@ struct fixture {
 static void begin(struct fixture *f, const struct dmm_system *sys, const char *conf)
 {
 	struct dmm_params params = sys->defaults;
-	struct params_error e;
+	struct conf_error e;
 
 	assert_true(params_parse(&params, sys, conf, &e));
 	assert_int_equal(os_arena_open(&f->arena, 0, (size_t)1 << 26, (size_t)1 << 26), 0);

@@ -19,7 +19,7 @@ static void begin_in(struct fixture *f, const struct dmm_system *sys, const char
     size_t heap_len)
 {
 	struct dmm_params params = sys->defaults;
-	struct params_error e;
+	struct conf_error e;
 
 	assert_true(params_parse(&params, sys, conf, &e));
 	assert_int_equal(os_arena_open(&f->arena, 0, heap_len, (size_t)1 << 26), 0);
@@ -131,7 +131,7 @@ TEST(no_chunk_is_tiny_beyond_32_GiB)
 TEST(a_smallest_chunk_of_16_bytes_needs_the_8_byte_layout)
 {
 	struct dmm_params params = system_bins.defaults;
-	struct params_error e;
+	struct conf_error e;
 
 	assert_false(params_parse(&params, &system_bins, "min_chunk:16", &e));
 	assert_non_null(strstr(e.text, "needs reuse:footer"));
