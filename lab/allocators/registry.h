@@ -2,6 +2,7 @@
 #ifndef LAB_ALLOCATORS_REGISTRY_H
 #define LAB_ALLOCATORS_REGISTRY_H
 
+#include "cli/lab.h"
 #include "dmm_system.h"
 
 /* All systems of this build in the lecture's order, then NULL. */
@@ -19,5 +20,8 @@ const struct dmm_system *registry_choose(const char *word);
  * More than `most`: exits with EXIT_USAGE; `option` is what the command line calls the list. */
 void registry_choose_list(const char *option, const char *list, const struct dmm_system **systems,
     size_t *count, size_t most);
+
+/* What dmm systems prints: all of them, with their traits. */
+void systems_print(enum format format);
 
 #endif

@@ -1,12 +1,7 @@
 /* compare.c - dmm compare: which allocator is best for this program? */
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
+#include "cli/lab.h"
 #include "cmd/commands.h"
 #include "compare/compare.h"
-#include "cli/lab.h"
 #include "report/compare.h"
 #include "run/prefault.h"
 
@@ -22,17 +17,6 @@ enum {
 	KEY_SERVER,
 	KEY_DRIVE,
 	KEY_REPORT,
-};
-
-enum { LISTS_MAX = 16, ARGS_MAX = 256 /* words of a command that are told again */ };
-
-struct request {
-	struct compare c;
-	enum format format;
-	bool server;
-	const char *report; /* a page to write; NULL: none */
-	const char *systems[LISTS_MAX], *peers[LISTS_MAX];
-	size_t systems_lists, peers_lists;
 };
 
 static const struct argp_option options[] = {
@@ -64,9 +48,9 @@ static const struct argp_option options[] = {
 
 static void add_list(const char **lists, size_t *count, const char *arg)
 {
-	if (*count == LISTS_MAX)
+	if (*count == COMPARE_LISTS_MAX)
 		lab_die(EXIT_USAGE, "more than %d lists of names; write one, with commas",
-		    LISTS_MAX);
+		    COMPARE_LISTS_MAX);
 	lists[(*count)++] = arg;
 }
 
@@ -74,7 +58,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	static const char *const modes[] = {"as-is", "off", "both", NULL};
 	static const char *const figures[] = {"trade", "time", "cpu", "peak", "mean", "end", NULL};
-	struct request *const r = state->input;
+	struct compare_order *const r = state->input;
 
 	switch (key) {
 	case KEY_SYSTEMS:
@@ -124,111 +108,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return 0;
 }
 
-static void check_request(const struct request *r)
-{
-	if (r->c.command == NULL)
-		lab_die(EXIT_USAGE, "compare what?  dmm compare -- PROGRAM ARG...");
-	if (r->server && r->c.drive == NULL)
-		lab_die(EXIT_USAGE, "--server needs --drive=CMD, the command that drives it");
-	if (!r->server && r->c.drive != NULL)
-		lab_die(EXIT_USAGE, "--drive is for a server: add --server");
-
-	char *const path = launch_path(r->c.command[0]);
-	if (path == NULL)
-		lab_die(errno == EACCES ? EXIT_NOT_EXECUTABLE : EXIT_NOT_FOUND, "%s: %s",
-		    r->c.command[0], errno == EACCES ? "not executable" : "command not found");
-	const char *const base = strrchr(path, '/');
-	if (base != NULL && strncmp(base + 1, "valgrind", 8) == 0)
-		lab_die(EXIT_OURS, "valgrind brings its own malloc: nothing to compare under it");
-	free(path);
-}
-
-/* A preloaded library of the user's would be in every row, and could be an allocator itself. */
-static void clear_environment(void)
-{
-	const char *const preload = getenv("LD_PRELOAD");
-
-	if (preload == NULL || preload[0] == '\0')
-		return;
-	if (strstr(preload, "vgpreload") != NULL)
-		lab_say("valgrind runs this command: the programs that it starts are not under it");
-	else
-		lab_say("LD_PRELOAD=%s is left out of all runs", preload);
-	unsetenv("LD_PRELOAD");
-}
-
-static void list_allocators(struct request *r)
-{
-	struct allocators *const list = &r->c.allocators;
-
-	allocators_add_baseline(list, "glibc");
-	allocators_add_baseline(list, "glibc-again");
-	if (r->systems_lists == 0)
-		allocators_add_systems(list, "all");
-	for (size_t i = 0; i < r->systems_lists; i++)
-		allocators_add_systems(list, r->systems[i]);
-	if (r->peers_lists == 0)
-		allocators_add_peers(list, "auto");
-	for (size_t i = 0; i < r->peers_lists; i++)
-		allocators_add_peers(list, r->peers[i]);
-}
-
-/* The same comparison again, with other options. */
-static void tell_again(const struct compare *c, const char *options_text)
-{
-	char *drive = NULL;
-	char *words[ARGS_MAX + 4] = {NULL};
-	size_t n = 0;
-
-	if (c->drive != NULL && asprintf(&drive, "--drive=%s", c->drive) >= 0) {
-		words[n++] = (char *)"--server";
-		words[n++] = drive;
-	}
-	words[n++] = (char *)"--";
-	for (size_t i = 0; i < ARGS_MAX && c->command[i] != NULL; i++)
-		words[n++] = c->command[i];
-	lab_next(words, "dmm compare %s", options_text);
-	free(drive);
-}
-
-/* What one would do with the answer: run on the best, or see for oneself what went wrong. */
-static void tell_next(const struct compare *c)
-{
-	const struct row *const best = verdict_best(c, c->huge_pages == HUGE_OFF);
-
-	for (size_t i = 0; i < c->rows; i++) {
-		const struct row *const row = &c->row[i];
-		if (row->outcome == OUTCOME_CRASHED && row->allocator->path != NULL) {
-			lab_next(c->command, "dmm run --lib=%s --", row->allocator->path);
-			return;
-		}
-	}
-	if (c->row[c->rows - 1].proof.whole_program)
-		lab_next(NULL, "dmm compare -- PROGRAM ARG...");
-	else if (best == NULL)
-		tell_again(c, "--runs=6");
-	else if (best->allocator->kind == KIND_BASELINE)
-		tell_again(c, "--thp=both --runs=12");
-	else if (best->allocator->kind == KIND_SYSTEM && !best->allocator->own_path)
-		lab_next(c->command, "dmm run --system=%s --stats --", best->allocator->name);
-	else
-		lab_next(c->command, "dmm run --lib=%s --stats --", best->allocator->path);
-}
-
-static void print(const struct request *r)
-{
-	switch (r->format) {
-	case FORMAT_TEXT:
-		compare_text(&r->c, stdout);
-		break;
-	case FORMAT_JSON:
-		compare_json(&r->c, stdout);
-		break;
-	case FORMAT_CSV:
-		compare_csv(&r->c, stdout);
-	}
-}
-
 int cmd_compare(int argc, char **argv)
 {
 	static const struct argp argp = {.options = options,
@@ -240,19 +119,12 @@ int cmd_compare(int argc, char **argv)
 	           "from its beginning.  A run that is too slow is shown as such; exit status 1 "
 	           "means that an allocator was not loaded, crashed, or changed what the program "
 	           "did."};
-	static struct request r = {.c = {.runs = STATS_RUNS_FOR_95, .warm = WARM_DEFAULT}};
+	static struct compare_order r = {.c = {.runs = STATS_RUNS_FOR_95, .warm = WARM_DEFAULT}};
 
 	options_parse(&argp, argc, argv, &r);
-	list_allocators(&r); /* unknown names end it here, before anything runs */
-	check_request(&r);
+	compare_list(&r);
 	if (r.report != NULL)
 		report_check_output(r.report);
-	clear_environment();
-	compare_run(&r.c);
-	print(&r);
-	fflush(stdout);
-	if (r.report != NULL)
-		report_compare(&r.c, r.report);
-	tell_next(&r.c);
-	return verdict_has_fault(&r.c) ? EXIT_FAULT : EXIT_FINE;
+	r.page = r.report != NULL ? report_compare : NULL;
+	return compare_print(&r);
 }

@@ -1,16 +1,10 @@
 /* torture.c - dmm torture: random operations on a system, checked against a shadow. */
-#include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include <stdint.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "cmd/commands.h"
 #include "cli/lab.h"
-#include "allocators/pairwise.h"
-#include "allocators/registry.h"
-#include "system/policy/params.h"
+#include "cmd/commands.h"
 #include "torture/torture.h"
 
 enum {
@@ -21,13 +15,6 @@ enum {
 	OPTION_OS,
 	OPTION_CONF,
 	OPTION_PAIRWISE,
-};
-
-struct request {
-	struct torture t;
-	const char *word; /* the system as it was asked for */
-	const char *conf; /* key:value,..., or NULL */
-	bool pairwise;
 };
 
 static const struct argp_option options[] = {
@@ -45,7 +32,7 @@ static const struct argp_option options[] = {
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	static const char *const oses[] = {"arena", "linux", NULL};
-	struct request *const r = state->input;
+	struct torture_order *const r = state->input;
 
 	switch (key) {
 	case OPTION_SYSTEM:
@@ -79,105 +66,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return 0;
 }
 
-/* A run as it was asked for. */
-struct job {
-	struct torture t;
-	const char *word, *conf; /* conf: "" for the defaults */
-};
-
-/* The command that does exactly this again, up to the last operation done. */
-static void reproduce(const struct job *j, uint64_t ops)
-{
-	char threads[24] = "";
-
-	if (j->t.threads > 1) /* operations are counted across threads: no prefix is the same run */
-		snprintf(threads, sizeof threads, " --threads=%u", j->t.threads);
-	lab_next(NULL, "dmm torture --system=%s --seed=%" PRIu64 " --ops=%" PRIu64 "%s%s%s%s",
-	    j->word,
-	    j->t.seed, j->t.threads > 1 ? j->t.ops : ops, threads,
-	    j->t.on_linux ? " --os=linux" : "",
-	    j->conf[0] != '\0' ? " --conf=" : "", j->conf);
-}
-
-static void complain(const struct job *j, const struct torture_result *r)
-{
-	switch (r->end) {
-	case TORTURE_BROKE:
-		lab_say("%s: broken rule '%s' at %#" PRIxPTR ": found %#" PRIx64 ", wanted "
-		    "%#" PRIx64
-			" (operation %" PRIu64 ", seed %" PRIu64 ")",
-		    j->word, r->rule, r->why.addr, r->why.found, r->why.wanted, r->ops, j->t.seed);
-		break;
-	case TORTURE_DIED:
-		lab_say("%s: died by signal %d (%s) in operation %" PRIu64 ", seed %" PRIu64,
-		    j->word,
-		    r->signal, strsignal(r->signal), r->ops, j->t.seed);
-		break;
-	case TORTURE_HANGS:
-		lab_say("%s: hangs in operation %" PRIu64 ", seed %" PRIu64, j->word, r->ops,
-		    j->t.seed);
-		break;
-	default:
-		lab_say("%s: cannot begin: %s", j->word, strerror((int)r->why.found));
-	}
-	reproduce(j, r->ops);
-}
-
-static int torture_one(const struct job *j)
-{
-	const struct torture_result r = torture_run(&j->t);
-	char bytes[32] = "";
-
-	if (r.peak_usable != 0) /* below threads of its own nobody counts */
-		snprintf(bytes, sizeof bytes, ", %9zu bytes", r.peak_usable);
-	if (r.end == TORTURE_FINE)
-		printf("%-8s  %9" PRIu64 " operations  %2u threads  seed %-20" PRIu64 "  %7" PRIu64
-		       " checks  %7" PRIu64 " refused  peak %5zu live%s: sound%s%s\n",
-		    j->word, r.ops, j->t.threads, j->t.seed, r.checks, r.refused, r.peak_live,
-		    bytes,
-		    j->conf[0] != '\0' ? "  " : "", j->conf);
-	else
-		complain(j, &r);
-	fflush(stdout);
-	return r.end == TORTURE_FINE ? EXIT_FINE : r.end == TORTURE_CANNOT ? EXIT_OURS : EXIT_FAULT;
-}
-
-static int torture_conf(const struct request *r, const struct dmm_system *sys, const char *word,
-    const char *conf)
-{
-	struct dmm_params params = sys->defaults;
-	struct conf_error e;
-	struct job j = {.t = r->t, .word = word, .conf = conf};
-
-	if (conf[0] != '\0' && !params_parse(&params, sys, conf, &e))
-		lab_die(EXIT_USAGE, "--conf: %s", e.text);
-	j.t.sys = sys;
-	j.t.params = &params;
-	return torture_one(&j);
-}
-
-/* Every pair that can be together; says how many. */
-static int torture_pairs(const struct request *r, const struct dmm_system *sys, const char *word)
-{
-	struct pairwise p;
-	size_t runs = 0;
-	int worst = EXIT_FINE;
-
-	for (pairwise_begin(&p, sys); pairwise_next(&p); runs++) {
-		const int end = torture_conf(r, sys, word, p.conf);
-		worst = end > worst ? end : worst;
-	}
-	printf("%-8s  %zu pairs of values, %zu more cannot be together\n", word, runs, p.refused);
-	return worst;
-}
-
-static int torture_system(const struct request *r, const struct dmm_system *sys, const char *word)
-{
-	if (r->pairwise)
-		return torture_pairs(r, sys, word);
-	return torture_conf(r, sys, word, r->conf != NULL ? r->conf : "");
-}
-
 static uint64_t seed_of_the_clock(void)
 {
 	struct timespec now;
@@ -188,19 +76,12 @@ static uint64_t seed_of_the_clock(void)
 
 int cmd_torture(int argc, char **argv)
 {
-	struct request r = {.t = {.ops = 1000000, .threads = 1, .seed = seed_of_the_clock()}};
+	struct torture_order r = {.t = {.ops = 1000000, .threads = 1, .seed = seed_of_the_clock()}};
 	const struct argp argp = {options, parse, NULL,
 	    "Random operations on a system, checked against a shadow after each of them.", NULL,
 	    NULL,
 	    NULL};
-	int worst = EXIT_FINE;
 
 	options_parse(&argp, argc, argv, &r);
-	if (r.word != NULL && strcmp(r.word, "all") != 0)
-		return torture_system(&r, registry_choose(r.word), r.word);
-	for (const struct dmm_system *const *s = registry_systems(); *s != NULL; s++) {
-		const int end = torture_system(&r, *s, (*s)->name);
-		worst = end > worst ? end : worst;
-	}
-	return worst;
+	return torture_print(&r);
 }

@@ -15,6 +15,7 @@
 #include "allocators/allocators.h"
 #include "run/measure.h"
 #include "run/preload_check.h"
+#include "cli/lab.h"
 #include "cli/table.h"
 #include "run/provenance.h"
 #include "compare/stats.h"
@@ -140,5 +141,24 @@ void compare_json(const struct compare *c, FILE *out);
 /* Its parts, for a document of one's own: the array of rows, and that of verdicts. */
 void compare_json_rows(const struct compare *c, struct json *j);
 void compare_json_verdicts(const struct compare *c, struct json *j);
+
+/* ---- what dmm compare does (command.c) ------------------------------------------------------- */
+
+enum { COMPARE_LISTS_MAX = 16 };
+
+struct compare_order {
+	struct compare c;
+	enum format format;
+	bool server;
+	const char *systems[COMPARE_LISTS_MAX], *peers[COMPARE_LISTS_MAX];
+	size_t systems_lists, peers_lists;
+	const char *report; /* a page to write; NULL: none */
+	void (*page)(const struct compare *c, const char *path); /* writes it; NULL: no page */
+};
+
+/* Fill in the allocators and check the rest; a mistake ends dmm here, before anything runs. */
+void compare_list(struct compare_order *r);
+/* Compare, print, write the page, say what to do next.  Returns the exit status. */
+int compare_print(struct compare_order *r);
 
 #endif

@@ -41,4 +41,19 @@ struct show_target {
 };
 void show_outside(const struct show_target *target, const struct draw_style *s);
 
+/* What dmm show does. */
+enum { SHOW_SYSTEMS_MAX = 32 };
+
+struct show_order {
+	bool demo, ascii, step;
+	size_t width, at; /* 0: as the terminal is; where most was live */
+	const char *recording;
+	struct show_target target;
+	const struct dmm_system *systems[SHOW_SYSTEMS_MAX + 1]; /* none: the usual ones */
+	size_t system_count;
+};
+
+/* Returns the exit status; ends dmm with EXIT_USAGE where the order names not exactly one thing. */
+int show_print(struct show_order *show);
+
 #endif

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cli/lab.h"
+
 enum { MERGE_NAME = 192, MERGE_WHY = 256, MERGE_ROWS = 8, MERGE_PARTS = 7, MERGE_QUANTILES = 5 };
 
 /* One row of a cell's table: glibc, glibc again, the allocator; or a design of a model. */
@@ -37,5 +39,16 @@ struct merge_cell {
 bool merge_is_done(const char *path, const char *hash);
 /* Read a result.  False: `why` says what is wrong with it. */
 bool merge_read(const char *path, struct merge_cell *c, char why[MERGE_WHY]);
+
+/* What dmm merge prints. */
+struct merge_order {
+	enum format format;
+	char **files;     /* results; NULL ends them */
+	const char *jobs; /* the plan, whose cells must all have a result; NULL: none */
+};
+
+/* Returns the exit status: EXIT_FAULT where an allocator failed, or a result is missing or cannot
+ * be read. */
+int merge_print(const struct merge_order *order);
 
 #endif

@@ -46,4 +46,16 @@ struct torture_result {
 /* Runs in a child process, so that a system may crash or hang. */
 struct torture_result torture_run(const struct torture *t);
 
+/* What dmm torture does: a run of every system, or of one; with pairwise, a run of each pair of
+ * values of two techniques. */
+struct torture_order {
+	struct torture t;
+	const char *word; /* the system as it was asked for; NULL: all */
+	const char *conf; /* key:value,..., or NULL */
+	bool pairwise;
+};
+
+/* Prints a line a run.  Returns the worst exit status of all. */
+int torture_print(const struct torture_order *r);
+
 #endif

@@ -1,0 +1,100 @@
+/* info_json.c - dmm info as JSON. */
+#include "trace/info.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#include "cli/json.h"
+#include "trace/symbols.h"
+
+static void json_site(struct info *i, struct json *j, struct symbols *symbols, const struct site *s)
+{
+	const char *names[SYMBOLS_DEPTH];
+	const size_t count =
+	    symbols != NULL ? symbols_path(symbols, i->stream.reader, s->stack, names, NULL) : 0;
+
+	json_object(j, NULL);
+	json_integer(j, "bytes", (int64_t)s->live_bytes);
+	json_integer(j, "objects", (int64_t)s->live_objects);
+	json_integer(j, "peak_bytes", (int64_t)s->peak_bytes);
+	json_integer(j, "peak_objects", (int64_t)s->peak_objects);
+	json_integer(j, "calls", (int64_t)s->calls);
+	json_integer(j, "total_bytes", (int64_t)s->total_bytes);
+	json_integer(j, "temporary", (int64_t)s->temporary);
+	json_integer(j, "freed", (int64_t)s->freed);
+	json_number(j, "mean_life_seconds", info_mean_life(i, s));
+	json_array(j, "stack");
+	for (size_t n = 0; n < count; n++)
+		json_string(j, NULL, names[n]);
+	json_end(j);
+	json_end(j);
+}
+
+static void json_sites(struct info *i, struct json *j)
+{
+	static const char *const lists[] = {[SITES_BY_LIVE] = "never_freed",
+	    [SITES_BY_PEAK] = "at_peak",
+	    [SITES_BY_CALLS] = "most_calls",
+	    [SITES_BY_TEMPORARY] = "most_temporary"};
+	struct symbols *const symbols = symbols_open(&i->file);
+
+	for (unsigned order = SITES_BY_LIVE; order <= SITES_BY_TEMPORARY; order++) {
+		const size_t count = sites_sort(&i->sites, (enum sites_order)order);
+		json_array(j, lists[order]);
+		for (size_t k = 0; k < count && k < i->top; k++)
+			json_site(i, j, symbols, &i->sites.at[k]);
+		json_end(j);
+	}
+	if (symbols != NULL)
+		symbols_close(symbols);
+}
+
+static void json_family(const struct info *i, struct json *j)
+{
+	json_array(j, "processes");
+	for (size_t k = 0; k < i->family.count; k++) {
+		const struct relative *const r = &i->family.at[k];
+		json_object(j, NULL);
+		json_integer(j, "pid", r->pid);
+		json_integer(j, "parent", r->parent);
+		json_string(j, "recording", r->path[0] != '\0' ? r->path : NULL);
+		json_integer(j, "events", (int64_t)r->events);
+		json_string(j, "what", r->what);
+		json_end(j);
+	}
+	json_end(j);
+}
+
+void info_json(struct info *i)
+{
+	struct json j;
+	char value[INFO_VALUE_LEN];
+
+	json_begin(&j, stdout);
+	json_schema(&j, "dmm-info", 2);
+	json_string(&j, "recording", i->path);
+	json_string(&j, "command",
+	    trace_file_value(&i->file, TRACE_META, "command", value, sizeof value) ? value : NULL);
+	json_bool(&j, "ended", i->file.ended);
+	json_integer(&j, "bytes", (int64_t)i->file.len);
+	json_integer(&j, "events", (int64_t)i->stream.events);
+	json_integer(&j, "threads", i->threads);
+	json_number(&j, "seconds",
+	    i->timeless ? (double)NAN : (double)trace_file_ns(&i->file, i->last_tick) * 1e-9);
+	json_integer(&j, "peak_payload_bytes", (int64_t)i->stream.peak_payload);
+	json_integer(&j, "peak_objects", (int64_t)i->stream.peak_count);
+	json_integer(&j, "peak_anon_bytes", (int64_t)i->file.peak_anon_kib * 1024);
+	json_integer(&j, "live_bytes", (int64_t)i->stream.payload);
+	json_integer(&j, "live_objects", (int64_t)i->stream.live.count);
+	json_integer(&j, "foreign_frees", (int64_t)i->stream.foreign);
+	json_integer(&j, "missed_frees", (int64_t)i->stream.overlaid);
+	json_integer(&j, "lost_events", (int64_t)info_end_value(i, "lost"));
+	json_object(&j, "calls");
+	for (int op = 0; op < TRACE_OPS; op++)
+		if (i->calls[op] != 0)
+			json_integer(&j, trace_op_name[op], (int64_t)i->calls[op]);
+	json_end(&j);
+	json_sites(i, &j);
+	json_family(i, &j);
+	json_end(&j);
+}
