@@ -1,7 +1,10 @@
 /* promises.c - what an allocator owes a program that has gone quiet: memory, measured, for any
  * malloc.
  *
- *   LD_PRELOAD=libdmm.so promises PROMISE
+ *   LD_PRELOAD=libdmm.so promises PROMISE [threaded]
+ *
+ * threaded: the program has a thread beside, which has allocated and waits.  free-all is then the
+ * work of four threads, who wait when they are done.
  *
  * Each prints one line: what was measured, in MiB or bytes.  It judges nothing:
  * docs/evidence/performance.md says what was wanted.
@@ -39,7 +42,7 @@ static void sleep_ms(unsigned ms)
 	nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000L}, NULL);
 }
 
-static uint64_t random_state = 88172645463325252u;
+static __thread uint64_t random_state = 88172645463325252u;
 
 static uint64_t random_next(void)
 {
@@ -68,24 +71,60 @@ static char **fill(size_t count, size_t n)
 	return all;
 }
 
-/* 1 GiB of objects of 16 to 512 bytes, freed at random; then nothing is called any more. */
-static void free_all(void)
+enum { WORKERS = 4, ALL_MOST = 4 << 20 };
+static char *all_objects[ALL_MOST];
+static size_t workers;
+static pthread_barrier_t together;
+static sem_t finished;
+static double peak_mib;
+
+/* A share of 1 GiB of objects of 16 to 512 bytes, freed at random. */
+static void take_and_free(size_t worker)
 {
-	static char *all[4 << 20];
+	const size_t most = ALL_MOST / workers;
+	char **const mine = all_objects + worker * most;
 	size_t count = 0;
 
-	memset(all, 0, sizeof all);
-	const double before = rss_mib();
-	for (size_t total = 0; total < 1 << 30 && count < sizeof all / sizeof *all; count++) {
+	for (size_t total = 0; total < ((size_t)1 << 30) / workers && count < most; count++) {
 		const size_t n = 16 + random_next() % 497;
-		memset(all[count] = malloc(n), 1, n);
+		memset(mine[count] = malloc(n), 1, n);
 		total += n;
 	}
-	const double peak = rss_mib();
-	shuffle(all, count);
+	pthread_barrier_wait(&together);
+	if (worker == 0)
+		peak_mib = rss_mib();
+	pthread_barrier_wait(&together);
+	shuffle(mine, count);
 	for (size_t i = 0; i < count; i++)
-		free(all[i]);
-	const double freed = rss_mib();
+		free(mine[i]);
+	sem_post(&finished);
+}
+
+static void *take_free_and_wait(void *worker)
+{
+	take_and_free((size_t)worker);
+	while (pause() != 0) /* it returns -1 after a signal */
+		;
+	return worker;
+}
+
+/* Then nothing is called any more. */
+static void free_all(bool threaded)
+{
+	pthread_t thread;
+
+	workers = threaded ? WORKERS : 1;
+	memset(all_objects, 0, sizeof all_objects);
+	pthread_barrier_init(&together, NULL, (unsigned)workers);
+	sem_init(&finished, 0, 0);
+	const double before = rss_mib();
+	for (size_t i = 1; i < workers; i++)
+		if (pthread_create(&thread, NULL, take_free_and_wait, (void *)i) != 0)
+			exit(2);
+	take_and_free(0);
+	for (size_t i = 0; i < workers; i++)
+		sem_wait(&finished);
+	const double peak = peak_mib, freed = rss_mib();
 	sleep_ms(1000);
 	const double later = rss_mib();
 	sleep_ms(2000);
@@ -277,26 +316,44 @@ static void grow(void)
 	    p[0] == 1 && p[(1 << 20) - 1] == 1 ? "intact" : "damaged");
 }
 
+/* It has allocated, and waits. */
+static void begin_a_thread(void)
+{
+	pthread_t thread;
+
+	idle_allocates = true;
+	sem_init(&started, 0, 0);
+	sem_init(&leave, 0, 0);
+	if (pthread_create(&thread, NULL, idle, NULL) != 0)
+		exit(2);
+	sem_wait(&started);
+}
+
 int main(int argc, char **argv)
 {
-	const char *const what = argc == 2 ? argv[1] : "";
+	const char *const what = argc >= 2 ? argv[1] : "";
+	const bool threaded = argc == 3 && strcmp(argv[2], "threaded") == 0;
+	const bool takes_it = strcmp(what, "free-only") != 0 && strcmp(what, "idle-threads") != 0;
 
-	if (strcmp(what, "free-all") == 0)
-		free_all();
+	if (threaded && takes_it && strcmp(what, "free-all") != 0)
+		begin_a_thread();
+	if (argc > 3 || (argc == 3 && !(threaded && takes_it)))
+		fputs("promises: threaded alone may follow, and no more\n", stderr);
+	else if (strcmp(what, "free-all") == 0)
+		return free_all(threaded), 0;
 	else if (strcmp(what, "free-90-1024") == 0)
-		free_most(1024);
+		return free_most(1024), 0;
 	else if (strcmp(what, "free-90-64") == 0)
-		free_most(64);
+		return free_most(64), 0;
 	else if (strcmp(what, "free-only") == 0)
 		return free_only();
 	else if (strcmp(what, "idle-threads") == 0)
-		idle_threads();
+		return idle_threads(), 0;
 	else if (strcmp(what, "grow") == 0)
-		grow();
-	else {
+		return grow(), 0;
+	else
 		fputs("usage: promises "
-		    "free-all|free-90-1024|free-90-64|free-only|idle-threads|grow\n", stderr);
-		return 2;
-	}
-	return 0;
+		      "free-all|free-90-1024|free-90-64|free-only|idle-threads|grow"
+		      " [threaded]\n", stderr);
+	return 2;
 }
