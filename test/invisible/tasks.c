@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdio.h>
@@ -159,11 +160,12 @@ pid_t await_task(const char *name)
 
 double rss_mib(void)
 {
+	char text[256] = "";
 	long pages = 0;
-	FILE *const f = fopen("/proc/self/statm", "r");
+	const int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
 
-	if (f == NULL || fscanf(f, "%*d %ld", &pages) != 1)
+	if (fd < 0 || read(fd, text, sizeof text - 1) <= 0 || sscanf(text, "%*d %ld", &pages) != 1)
 		skip("/proc/self/statm");
-	fclose(f);
+	close(fd);
 	return (double)pages * (double)sysconf(_SC_PAGESIZE) / (1 << 20);
 }

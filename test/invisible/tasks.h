@@ -30,6 +30,7 @@ pid_t await_task(const char *name);
 /* A line of /proc/self/task/TID/status, without its key; false: there is none. */
 bool task_line(pid_t tid, const char *key, char *line, size_t cap);
 void each_task(void (*look)(pid_t tid));
+/* Resident; allocates nothing. */
 double rss_mib(void);
 void sleep_ms(unsigned ms);
 

@@ -25,9 +25,10 @@ static void fill(size_t n)
 		assert_non_null(object[i] = slab_malloc(n));
 }
 
-TEST(a_stack_that_is_full_for_the_third_time_without_a_refill_halves_down_to_12)
+TEST(a_stack_that_is_full_for_the_third_time_without_a_refill_halves_down_to_6_and_is_emptied)
 {
-	static const size_t rooms[] = {255, 255, 127, 63, 31, 15, 12, 12};
+	static const size_t rooms[] = {255, 255, 127, 63, 31, 15, 7, 6, 6};
+	static const size_t kept[] = {127, 127, 0};
 	const unsigned cls = class_of(64);
 	size_t flushes = 0;
 
@@ -38,9 +39,11 @@ TEST(a_stack_that_is_full_for_the_third_time_without_a_refill_halves_down_to_12)
 		for (size_t i = 0; i < OBJECTS; i++) {
 			void **const before = k->top;
 			slab_free(object[i]);
-			if (k->top < before)
-				assert_int_equal(k->limit - stack_bottom(thread_cache.heap, cls, k),
-				    rooms[min_size(flushes++, 7)]);
+			if (k->top > before)
+				continue;
+			void **const bottom = stack_bottom(thread_cache.heap, cls, k);
+			assert_int_equal(k->top - bottom - 1, kept[min_size(flushes, 2)]);
+			assert_int_equal(k->limit - bottom, rooms[min_size(flushes++, 8)]);
 		}
 		assert_true(flushes > 20);
 	}
