@@ -1,0 +1,27 @@
+/* replay.h - what dmm replay does. */
+#ifndef LAB_REPLAY_REPLAY_H
+#define LAB_REPLAY_REPLAY_H
+
+#include "cli/lab.h"
+#include "replay/job.h"
+#include "replay/native.h"
+
+struct replay_order {
+	const char *path;             /* of the recording */
+	const char *systems, *peers;  /* lists of names; NULL: the usual ones */
+	enum format format;
+	size_t steps; /* 0: as the format has it */
+	bool model, over_time;
+	const char *output; /* a file for the data; NULL: stdout */
+	const char *hash;   /* of the cell of dmm sweep that this is; NULL: of none */
+	struct sweep_cell cell;
+	struct native native;
+};
+
+/* Adds glibc twice, the designs and the peers; unknown names end dmm here. */
+void replay_list(struct replay_order *q);
+/* Replay, print, say what to do next.  Returns the exit status; of a cell EXIT_FINE, since its
+ * result says what went wrong. */
+int replay_print(struct replay_order *q);
+
+#endif
