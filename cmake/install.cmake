@@ -15,7 +15,8 @@ install(TARGETS dmm-replayer RUNTIME DESTINATION ${CMAKE_INSTALL_LIBDIR}/dmm COM
 install(DIRECTORY include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development
 	FILES_MATCHING PATTERN "*.h")
 install(FILES README.md CHANGELOG.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT command)
-install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT command FILES_MATCHING PATTERN "*.md")
+install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT command FILES_MATCHING PATTERN "*.md"
+	PATTERN man EXCLUDE)
 install(FILES examples/my_system.c DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples COMPONENT development)
 
 # pkg-config: `cc program.c $(pkg-config --cflags --libs dmm)`
@@ -32,3 +33,34 @@ configure_package_config_file(cmake/dmmConfig.cmake.in dmmConfig.cmake
 write_basic_package_version_file(dmmConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/dmmConfig.cmake ${CMAKE_CURRENT_BINARY_DIR}/dmmConfigVersion.cmake
 	DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/dmm COMPONENT development)
+
+# Manual pages and completions: the command fills in what it knows of itself.
+set(dmm_filled_dir ${CMAKE_CURRENT_BINARY_DIR}/filled)
+file(MAKE_DIRECTORY ${dmm_filled_dir})
+function(dmm_fill out destination)
+	set(path ${dmm_filled_dir}/${out})
+	add_custom_command(OUTPUT ${path} DEPENDS dmm ${ARG_DEPENDS} COMMAND dmm ${ARGN} VERBATIM)
+	set_property(GLOBAL APPEND PROPERTY DMM_FILLED ${path})
+	install(FILES ${path} DESTINATION ${destination} COMPONENT command)
+endfunction()
+if(CMAKE_CROSSCOMPILING AND NOT CMAKE_CROSSCOMPILING_EMULATOR)
+	message(STATUS "this machine cannot run the dmm that it builds: no manual pages and completions")
+else()
+	file(GLOB dmm_pages CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/docs/manual/man/roff/*.in)
+	foreach(page ${dmm_pages})
+		get_filename_component(name ${page} NAME_WLE)
+		string(REGEX REPLACE "^dmm-?([a-z]*).*" "\\1" about "${name}")
+		string(REGEX REPLACE ".*\\." "" section "${name}")
+		if(about STREQUAL "")
+			set(about none)
+		endif()
+		set(ARG_DEPENDS ${page})
+		dmm_fill(${name} ${CMAKE_INSTALL_MANDIR}/man${section} manual ${about} ${page} ${dmm_filled_dir}/${name})
+	endforeach()
+	set(ARG_DEPENDS)
+	dmm_fill(dmm ${CMAKE_INSTALL_DATADIR}/bash-completion/completions completion bash -o ${dmm_filled_dir}/dmm)
+	dmm_fill(_dmm ${CMAKE_INSTALL_DATADIR}/zsh/site-functions completion zsh -o ${dmm_filled_dir}/_dmm)
+	dmm_fill(dmm.fish ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d completion fish -o ${dmm_filled_dir}/dmm.fish)
+	get_property(dmm_filled GLOBAL PROPERTY DMM_FILLED)
+	add_custom_target(filled ALL DEPENDS ${dmm_filled})
+endif()

@@ -56,6 +56,11 @@ enum { OPTION_FORMAT = 0x1000, OPTION_OWN = 0x1100 };
  * options end at the first operand, so that a program's own options stay its own. */
 void options_parse(const struct argp *argp, int argc, char **argv, void *input);
 
+/* Call `read` with the table of options of a command, which does not run: for completion and
+ * manual pages.  Every command calls options_parse() before all else.  Not thread-safe. */
+typedef void options_reader(void *arg, const struct command *command, const struct argp *argp);
+void options_read(const struct command *command, options_reader *read, void *arg);
+
 enum format option_format(const char *arg);
 /* A number of at least `least`, or exit(EXIT_USAGE); `name` is the option's. */
 size_t option_count(const char *name, const char *arg, size_t least);

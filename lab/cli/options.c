@@ -1,6 +1,7 @@
 /* options.c - argument parsing that every subcommand shares, over argp. */
 #include <ctype.h>
 #include <errno.h>
+#include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,8 +81,33 @@ static void look_for_misspelt(const struct argp *argp, int argc, char **argv)
 	}
 }
 
+/* Set while a command is asked for its table. */
+static struct {
+	const struct command *command;
+	options_reader *read;
+	void *arg;
+	jmp_buf back;
+} reading;
+
+void options_read(const struct command *command, options_reader *read, void *arg)
+{
+	char name[] = "dmm";
+	char *argv[] = {name, NULL};
+
+	reading.command = command;
+	reading.read = read;
+	reading.arg = arg;
+	if (setjmp(reading.back) == 0)
+		command->run(1, argv);
+	reading.read = NULL;
+}
+
 void options_parse(const struct argp *argp, int argc, char **argv, void *input)
 {
+	if (reading.read != NULL) {
+		reading.read(reading.arg, reading.command, argp);
+		longjmp(reading.back, 1);
+	}
 	look_for_misspelt(argp, argc, argv);
 	const error_t e = argp_parse(argp, argc, argv, ARGP_IN_ORDER, NULL, input);
 	if (e != 0)

@@ -25,4 +25,10 @@ int cmd_top(int argc, char **argv);
 int cmd_torture(int argc, char **argv);
 int cmd_tune(int argc, char **argv);
 
+/* What is made of the table of all commands, which main.c has: a line with name NULL ends it. */
+struct command;
+int cmd_completion(const struct command *commands, int argc, char **argv);
+int cmd_manual(const struct command *commands, int argc, char **argv);
+
+
 #endif

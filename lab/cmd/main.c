@@ -5,6 +5,9 @@
 #include "cmd/commands.h"
 #include "cli/lab.h"
 
+static int run_completion(int argc, char **argv);
+static int run_manual(int argc, char **argv);
+
 static const struct command commands[] = {
     {"systems", "the designs, what each teaches, and what it cannot see", cmd_systems},
     {"run", "run a program on a design", cmd_run},
@@ -27,10 +30,22 @@ static const struct command commands[] = {
     {"config", "every setting of the designs, and where it came from", cmd_config},
     {"score", "the classical malloc lab: utilisation and throughput on a folder of traces", cmd_score},
     {"torture", "random operations on a system, checked against a shadow", cmd_torture},
+    {"completion", "what a shell needs to complete the words of dmm", run_completion},
+    {"manual", NULL, run_manual}, /* for those who build dmm: not shown */
     {0},
 };
 
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
+
+static int run_completion(int argc, char **argv)
+{
+	return cmd_completion(commands, argc, argv);
+}
+
+static int run_manual(int argc, char **argv)
+{
+	return cmd_manual(commands, argc, argv);
+}
 
 static int help(FILE *out)
 {
@@ -38,7 +53,8 @@ static int help(FILE *out)
 	      "usage: dmm COMMAND [OPTION...] [-- PROGRAM ARG...]\n\n",
 	    out);
 	for (const struct command *c = commands; c->name != NULL; c++)
-		fprintf(out, "  %-10s %s\n", c->name, c->doc);
+		if (c->doc != NULL)
+			fprintf(out, "  %-10s %s\n", c->name, c->doc);
 	fputs("\n'dmm COMMAND --help' tells the options of one; 'dmm --version' which dmm this is.\n",
 	    out);
 	return out == stdout ? EXIT_FINE : EXIT_USAGE;

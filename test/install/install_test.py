@@ -109,6 +109,14 @@ class Installed(unittest.TestCase):
         self.assertIn(mine, r.stdout)
         self.dmm("torture", f"--system=mine={mine}", "--ops=2000")
 
+    def test_manual_pages_completions_and_documents_lie_where_they_are_looked_for(self):
+        installed = files_below(os.path.join(PREFIX, "share"))
+        for name in ("man/man1/dmm.1", "man/man1/dmm-compare.1", "man/man3/dmm.3", "man/man5/dmm.conf.5",
+                     "man/man5/dmm-trace.5", "man/man7/dmm.7", "bash-completion/completions/dmm",
+                     "zsh/site-functions/_dmm", "fish/vendor_completions.d/dmm.fish", "doc/dmm/README.md",
+                     "doc/dmm/docs/design/recording-format.md", "doc/dmm/examples/my_system.c"):
+            self.assertIn(name, installed)
+
     def test_headers_compile_alone_in_c_and_in_cxx(self):
         for header in files_below(os.path.join(PREFIX, "include")):
             for language in ("c", "c++"):
