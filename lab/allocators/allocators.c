@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "cli/array.h"
 #include "cli/lab.h"
 #include "allocators/peers.h"
 #include "allocators/registry.h"
@@ -18,11 +19,7 @@ static struct allocator *add(struct allocators *list, enum kind kind, const char
 	for (size_t i = 0; i < list->count; i++)
 		if (strcmp(list->item[i].name, name) == 0)
 			lab_die(EXIT_USAGE, "'%s' is named twice; write OTHER=path.so", name);
-	if (list->count == list->room) {
-		list->room = list->room == 0 ? 16 : 2 * list->room;
-		list->item = realloc(list->item, list->room * sizeof *list->item);
-		CHECK(list->item != NULL);
-	}
+	CHECK(ARRAY_RESERVE(list->item, list->room, list->count + 1));
 	struct allocator *const a = &list->item[list->count++];
 	*a = (struct allocator){.name = strdup(name), .kind = kind};
 	CHECK(a->name != NULL);

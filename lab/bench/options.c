@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/array.h"
 #include "tune/ascent.h"
 #include "bench/bench.h"
 #include "bench/loads.h"
@@ -126,13 +127,12 @@ static const char *column_name(const struct suite *s, size_t i)
 
 struct rows {
 	struct row *row;
-	size_t count;
+	size_t count, cap;
 };
 
 static struct row *rows_add(struct rows *rows)
 {
-	rows->row = realloc(rows->row, (rows->count + 1) * sizeof *rows->row);
-	if (rows->row == NULL)
+	if (!ARRAY_RESERVE(rows->row, rows->cap, rows->count + 1))
 		lab_die(EXIT_OURS, "no memory for the results");
 	return &rows->row[rows->count++];
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/bits.h"
+#include "cli/array.h"
 #include "trace/symbols.h"
 
 const char *const measure_names[MEASURES] = {"calls", "bytes asked for", "bytes at the peak",
@@ -70,19 +71,7 @@ static void end(struct pass *p, const struct live_object *o)
 
 static bool make_room(struct pass *p, uint32_t node)
 {
-	size_t cap = max_size(p->cap, 1024);
-
-	if (node < p->cap)
-		return true;
-	while (cap <= node)
-		cap *= 2;
-	struct counter *const more = realloc(p->site, cap * sizeof *more);
-	if (more == NULL)
-		return false;
-	memset(more + p->cap, 0, (cap - p->cap) * sizeof *more);
-	p->site = more;
-	p->cap = cap;
-	return true;
+	return ARRAY_RESERVE(p->site, p->cap, (size_t)node + 1);
 }
 
 static void note(struct pass *p, const struct step *step)

@@ -9,6 +9,7 @@
 
 #include "base/assert.h"
 #include "base/bits.h"
+#include "cli/array.h"
 #include "cli/lab.h"
 #include "cli/plain.h"
 
@@ -29,11 +30,7 @@ void table_end(struct table *t)
 
 static void add(struct table *t, enum paint paint, const char *format, va_list args)
 {
-	if (t->cells == t->room) {
-		t->room = t->room == 0 ? 64 : 2 * t->room;
-		t->cell = realloc(t->cell, t->room * sizeof *t->cell);
-		CHECK(t->cell != NULL);
-	}
+	CHECK(ARRAY_RESERVE(t->cell, t->room, t->cells + 1));
 	struct cell *const c = &t->cell[t->cells++];
 	c->paint = paint;
 	CHECK(vasprintf(&c->text, format, args) >= 0);

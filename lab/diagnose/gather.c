@@ -1,4 +1,5 @@
 /* gather.c - one pass over a recording; see gather.h. */
+#include "cli/array.h"
 #include "diagnose/gather.h"
 
 #include <stdlib.h>
@@ -11,21 +12,6 @@ enum { FIRST_SITES = 1024, PROGRESS_CALLS = 1 << 16 };
 static bool out_of_memory(struct trace_error *e)
 {
 	return trace_fail(e, TRACE_NOWHERE, "no memory for the call sites");
-}
-
-static bool grow_sites(struct gather *g, uint32_t node)
-{
-	size_t cap = g->site_cap;
-
-	while (cap <= node)
-		cap *= 2;
-	struct site *const more = realloc(g->site, cap * sizeof *more);
-	if (more == NULL)
-		return false;
-	memset(more + g->site_cap, 0, (cap - g->site_cap) * sizeof *more);
-	g->site = more;
-	g->site_cap = cap;
-	return true;
 }
 
 /* ---- marks ----------------------------------------------------------------------------------- */
@@ -137,7 +123,7 @@ static bool note(struct gather *g, struct step *step)
 {
 	const uint32_t node = step->ev.stack;
 
-	if (node >= g->site_cap && !grow_sites(g, node))
+	if (!ARRAY_RESERVE(g->site, g->site_cap, (size_t)node + 1))
 		return false;
 	g->calls += !step->ev.begin;
 	note_thread(g, &step->ev);

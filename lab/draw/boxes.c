@@ -2,6 +2,7 @@
  *
  * A strip has four rows: names, upper line, content, lower line.  A column is one glyph in each.
  */
+#include "cli/array.h"
 #include "draw/draw.h"
 
 #include <stdlib.h>
@@ -35,12 +36,8 @@ struct strip {
 
 static struct column *add(struct strip *t, const char *glyph, enum look look, enum edge edge)
 {
-	if (t->count == t->cap) {
-		t->cap = max_size(256, t->cap * 2);
-		t->columns = realloc(t->columns, t->cap * sizeof *t->columns);
-		if (t->columns == NULL)
-			lab_die(EXIT_OURS, "no memory to draw %zu columns", t->cap);
-	}
+	if (!ARRAY_RESERVE(t->columns, t->cap, t->count + 1))
+		lab_die(EXIT_OURS, "no memory to draw %zu columns", t->count + 1);
 	struct column *const c = &t->columns[t->count++];
 	*c = (struct column){.look = look, .edge = edge, .name = " "};
 	snprintf(c->glyph, sizeof c->glyph, "%s", glyph);

@@ -5,22 +5,13 @@
 #include <string.h>
 
 #include "base/assert.h"
-
-static void *grown(void *array, size_t *cap, size_t count, size_t size)
-{
-	if (count < *cap)
-		return array;
-	*cap = *cap == 0 ? 64 : *cap * 2;
-	array = realloc(array, *cap * size);
-	CHECK(array != NULL);
-	return array;
-}
+#include "cli/array.h"
 
 static int keep(void *arg, const struct dmm_piece *piece)
 {
 	struct picture *const p = arg;
 
-	p->pieces = grown(p->pieces, &p->piece_cap, p->piece_count, sizeof *p->pieces);
+	CHECK(ARRAY_RESERVE(p->pieces, p->piece_cap, p->piece_count + 1));
 	p->pieces[p->piece_count++] = *piece;
 	p->owned_bytes += piece->len;
 	*(piece->kind == DMM_FREE     ? &p->free_bytes
@@ -55,7 +46,7 @@ static struct picture_chunk *open_chunk(struct picture *p, size_t i)
 {
 	const struct dmm_piece *const piece = &p->pieces[i];
 
-	p->chunks = grown(p->chunks, &p->chunk_cap, p->chunk_count, sizeof *p->chunks);
+	CHECK(ARRAY_RESERVE(p->chunks, p->chunk_cap, p->chunk_count + 1));
 	struct picture_chunk *const c = &p->chunks[p->chunk_count++];
 	*c = (struct picture_chunk){.addr = piece->addr, .bin = piece->bin, .first = (uint32_t)i,
 	    .rank = PICTURE_UNLISTED};

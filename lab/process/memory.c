@@ -8,6 +8,7 @@
 
 #include "base/assert.h"
 #include "base/bits.h"
+#include "cli/array.h"
 
 bool memory_refuse(struct memory_error *e, const char *format, ...)
 {
@@ -21,11 +22,7 @@ bool memory_refuse(struct memory_error *e, const char *format, ...)
 
 void memory_add_mapping(struct memory *m, const struct mapping *map)
 {
-	if (m->map_count == m->map_cap) {
-		m->map_cap = max_size(64, 2 * m->map_cap);
-		m->maps = realloc(m->maps, m->map_cap * sizeof *m->maps);
-		CHECK(m->maps != NULL);
-	}
+	CHECK(ARRAY_RESERVE(m->maps, m->map_cap, m->map_count + 1));
 	m->maps[m->map_count] = *map;
 	m->maps[m->map_count].path = strdup(map->path);
 	CHECK(m->maps[m->map_count].path != NULL);
@@ -34,11 +31,7 @@ void memory_add_mapping(struct memory *m, const struct mapping *map)
 
 void memory_add_thread(struct memory *m, pid_t tid)
 {
-	if (m->thread_count == m->thread_cap) {
-		m->thread_cap = max_size(64, 2 * m->thread_cap);
-		m->threads = realloc(m->threads, m->thread_cap * sizeof *m->threads);
-		CHECK(m->threads != NULL);
-	}
+	CHECK(ARRAY_RESERVE(m->threads, m->thread_cap, m->thread_count + 1));
 	m->threads[m->thread_count++] = tid;
 }
 

@@ -22,6 +22,7 @@
 
 #include "base/assert.h"
 #include "base/bits.h"
+#include "cli/array.h"
 #include "process/memory.h"
 
 struct segment {
@@ -40,7 +41,7 @@ struct core {
 	struct segment *segments; /* by address */
 	size_t segment_count;
 	struct backing *backings;
-	size_t backing_count;
+	size_t backing_cap, backing_count;
 };
 
 static void close_core(struct memory *m)
@@ -122,8 +123,7 @@ static int backing_of(struct memory *m, const char *path)
 		close(fd);
 		fd = -1;
 	}
-	c->backings = realloc(c->backings, (c->backing_count + 1) * sizeof *c->backings);
-	CHECK(c->backings != NULL);
+	CHECK(ARRAY_RESERVE(c->backings, c->backing_cap, c->backing_count + 1));
 	c->backings[c->backing_count++] = (struct backing){path, fd};
 	return fd;
 }

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/bits.h"
+#include "cli/array.h"
 #include "run/launch.h"
 #include "replay/ops.h"
 
@@ -176,14 +177,8 @@ static bool queue_is_ripe(const struct build *b)
 
 static uint32_t new_slot(struct build *b)
 {
-	if (b->slots == b->slot_cap) {
-		const size_t cap = b->slot_cap == 0 ? 1 << 12 : 2 * b->slot_cap;
-		struct slot *const more = realloc(b->slot, cap * sizeof *more);
-		if (more == NULL)
-			return NONE;
-		b->slot = more;
-		b->slot_cap = cap;
-	}
+	if (!ARRAY_RESERVE(b->slot, b->slot_cap, b->slots + 1))
+		return NONE;
 	b->slot[b->slots] = (struct slot){.fresh = true};
 	return (uint32_t)b->slots++;
 }

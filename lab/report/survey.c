@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/bits.h"
+#include "cli/array.h"
 #include "report/report.h"
 
 enum { EVEN_MOMENTS = REPORT_MOMENTS - 2,
@@ -56,15 +57,8 @@ static void plan_moments(struct report_survey *s)
 
 static struct report_site *site_of(struct report_survey *s, uint32_t stack)
 {
-	if (stack >= s->site_cap) {
-		const size_t cap = 2 * (size_t)stack + 256;
-		struct report_site *const more = realloc(s->sites, cap * sizeof *more);
-		if (more == NULL)
-			return NULL;
-		memset(more + s->site_cap, 0, (cap - s->site_cap) * sizeof *more);
-		s->sites = more;
-		s->site_cap = cap;
-	}
+	if (!ARRAY_RESERVE(s->sites, s->site_cap, (size_t)stack + 1))
+		return NULL;
 	return &s->sites[stack];
 }
 

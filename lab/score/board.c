@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cli/array.h"
 #include "import/convert.h"
 #include "score/score.h"
 
@@ -140,11 +141,9 @@ static void run_import(const struct job *job)
 
 static void add(struct score_board *b, const char *folder, const char *name)
 {
-	b->trace = realloc(b->trace, (b->traces + 1) * sizeof *b->trace);
-	struct score_trace *const t = b->trace != NULL ? &b->trace[b->traces++] : NULL;
-
-	if (t == NULL)
+	if (!ARRAY_RESERVE(b->trace, b->cap, b->traces + 1))
 		lab_die(EXIT_OURS, "no memory for %zu traces", b->traces);
+	struct score_trace *const t = &b->trace[b->traces++];
 	*t = (struct score_trace){.name = strdup(name)};
 	if (t->name == NULL || asprintf(&t->path, "%s%s%s", folder, folder[0] != '\0' ? "/" : "",
 	    name) < 0)

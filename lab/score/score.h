@@ -68,7 +68,7 @@ struct score_total {
 struct score_board {
 	const struct score_order *order;
 	struct score_trace *trace;
-	size_t traces;
+	size_t traces, cap;
 };
 
 /* ---- play.c: in a child */

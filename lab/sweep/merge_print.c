@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "cli/array.h"
 #include "cli/lab.h"
 #include "replay/model_print.h"
 #include "sweep/merge_table.h"
@@ -28,11 +29,7 @@ static void read_results(struct merging *r)
 	char why[MERGE_WHY];
 
 	for (char *const *file = r->order->files; *file != NULL; file++) {
-		if (r->cells == r->room) {
-			r->room = r->room == 0 ? 64 : 2 * r->room;
-			r->cell = realloc(r->cell, r->room * sizeof *r->cell);
-			CHECK(r->cell != NULL);
-		}
+		CHECK(ARRAY_RESERVE(r->cell, r->room, r->cells + 1));
 		struct merge_cell *const c = &r->cell[r->cells];
 		if (!merge_read(*file, c, why)) {
 			lab_say("%s: %s; it is left out", *file, why);

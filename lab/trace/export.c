@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/array.h"
 #include "cli/json.h"
 #include "cli/lab.h"
 #include "trace/stream.h"
@@ -36,15 +37,8 @@ struct export {
 
 static struct site *site_of(struct export *x, uint32_t stack)
 {
-	if (stack >= x->cap) {
-		const size_t cap = 2 * (size_t)stack + 1024;
-		struct site *const more = realloc(x->sites, cap * sizeof *more);
-		if (more == NULL)
-			lab_die(EXIT_OURS, "no memory for %zu call sites", cap);
-		memset(more + x->cap, 0, (cap - x->cap) * sizeof *more);
-		x->sites = more;
-		x->cap = cap;
-	}
+	if (!ARRAY_RESERVE(x->sites, x->cap, (size_t)stack + 1))
+		lab_die(EXIT_OURS, "no memory for %u call sites", stack);
 	return &x->sites[stack];
 }
 

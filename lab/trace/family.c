@@ -8,18 +8,13 @@
 #include <string.h>
 
 #include "base/bits.h"
+#include "cli/array.h"
 #include "observe/trace_tape.h"
 #include "trace/trace.h"
 
 static struct relative *append(struct family *f)
 {
-	struct relative *const more = realloc(f->at, (f->count + 1) * sizeof *more);
-
-	if (more == NULL)
-		return NULL;
-	f->at = more;
-	memset(&more[f->count], 0, sizeof *more);
-	return &more[f->count++];
+	return ARRAY_RESERVE(f->at, f->cap, f->count + 1) ? &f->at[f->count++] : NULL;
 }
 
 /* META's "lost=PID REASON PATH", unless "found=PID" came after it. */
@@ -121,7 +116,7 @@ static void place(const struct family *f, bool *placed, uint32_t pid, int depth,
 
 static struct family in_order(const struct family *f, uint32_t root)
 {
-	struct family to = {calloc(f->count, sizeof *to.at), 0};
+	struct family to = {.at = calloc(f->count, sizeof *to.at)};
 	bool *const placed = calloc(f->count, sizeof *placed);
 
 	for (size_t i = 0; to.at != NULL && placed != NULL && i < f->count; i++)

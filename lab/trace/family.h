@@ -18,7 +18,7 @@ struct relative {
 
 struct family {
 	struct relative *at; /* parents before children, the one with most events first */
-	size_t count;
+	size_t count, cap;
 };
 
 /* Of the recording T: T alone has one member.  The caller calls family_free(). */

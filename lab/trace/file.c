@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/array.h"
 #include "observe/xxh64.h"
 #include "trace/trace.h"
 #include "trace/private.h"
@@ -93,14 +94,8 @@ bool trace_file_block(const struct trace_file *f, uint64_t at, struct trace_bloc
 
 static bool remember(struct trace_file *f, const struct trace_block_head *h, uint64_t at)
 {
-	if (f->count == f->cap) {
-		const size_t cap = f->cap == 0 ? 256 : f->cap * 2;
-		struct trace_index *const more = realloc(f->blocks, cap * sizeof *more);
-		if (more == NULL)
-			return false;
-		f->blocks = more;
-		f->cap = cap;
-	}
+	if (!ARRAY_RESERVE(f->blocks, f->cap, f->count + 1))
+		return false;
 	f->blocks[f->count++] = (struct trace_index){at, h->first_tick, h->last_tick, h->thread,
 	    h->events, h->packed_len, h->raw_len};
 	f->events += h->events;

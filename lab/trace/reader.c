@@ -8,6 +8,7 @@
 #include <malloc.h>
 #include <stdlib.h>
 
+#include "cli/array.h"
 #include "trace/private.h"
 
 struct node_slot {
@@ -176,15 +177,8 @@ static bool push_block(struct trace_reader *r, struct trace_error *e)
 {
 	const struct trace_index *const at = &r->f->blocks[r->next_block++];
 
-	if (r->open == r->cap) {
-		const size_t cap = r->cap == 0 ? 64 : 2 * r->cap;
-		struct trace_block **const more = realloc(r->heap,
-		    cap * sizeof(struct trace_block *));
-		if (more == NULL)
-			return trace_fail(e, at->offset, "no memory for %zu open blocks", cap);
-		r->heap = more;
-		r->cap = cap;
-	}
+	if (!ARRAY_RESERVE(r->heap, r->cap, r->open + 1))
+		return trace_fail(e, at->offset, "no memory for %zu open blocks", r->open + 1);
 	struct trace_block *const b = trace_block_open(r->f, at, e);
 	if (b == NULL)
 		return false;

@@ -5,19 +5,13 @@
 #include <string.h>
 
 #include "base/bits.h"
+#include "cli/array.h"
 
 static struct site *site_of(struct sites *s, uint32_t stack)
 {
-	if (stack >= s->cap) {
-		const size_t cap = max_size(1024, max_size(2 * s->cap, (size_t)stack + 1));
-		struct site *const more = realloc(s->at, cap * sizeof *more);
-		if (more == NULL) {
-			s->failed = true;
-			return NULL;
-		}
-		memset(more + s->cap, 0, (cap - s->cap) * sizeof *more);
-		s->at = more;
-		s->cap = cap;
+	if (!ARRAY_RESERVE(s->at, s->cap, (size_t)stack + 1)) {
+		s->failed = true;
+		return NULL;
 	}
 	return &s->at[stack];
 }

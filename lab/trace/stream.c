@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/array.h"
+
 enum { HOLD_TICKS = 500 }; /* of 16 cycles, 2 to 4 us: longer than any core looks ahead */
 
 bool trace_stream_open(struct trace_stream *s, struct trace_file *f)
@@ -93,14 +95,8 @@ static bool step_free(struct trace_stream *s, struct step *step, uint64_t addr, 
 
 static bool keep_moving(struct trace_stream *s, const struct live_object *o, uint32_t thread)
 {
-	if (s->moving_count == s->moving_cap) {
-		const size_t cap = s->moving_cap == 0 ? 64 : 2 * s->moving_cap;
-		struct live_object *const more = realloc(s->moving, cap * sizeof *more);
-		if (more == NULL)
-			return false;
-		s->moving = more;
-		s->moving_cap = cap;
-	}
+	if (!ARRAY_RESERVE(s->moving, s->moving_cap, s->moving_count + 1))
+		return false;
 	s->moving[s->moving_count] = *o;
 	s->moving[s->moving_count++].thread = thread;
 	return true;

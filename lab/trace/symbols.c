@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/bits.h"
+#include "cli/array.h"
 #include "trace/frames.h"
 #include "cli/lab.h"
 
@@ -105,14 +106,8 @@ static const struct symbols_place *remember(struct symbols *s, uint64_t addr, co
 
 static void add_mapping(struct symbols *s, const struct module_map *m)
 {
-	if (s->map_count == s->map_cap) {
-		const size_t cap = max_size(64, 2 * s->map_cap);
-		struct module_map *const more = realloc(s->maps, cap * sizeof *more);
-		if (more == NULL)
-			return;
-		s->maps = more;
-		s->map_cap = cap;
-	}
+	if (!ARRAY_RESERVE(s->maps, s->map_cap, s->map_count + 1))
+		return;
 	s->maps[s->map_count] = *m;
 	s->maps[s->map_count].name = strdup(m->name);
 	s->map_count += s->maps[s->map_count].name != NULL;
@@ -249,13 +244,8 @@ static void read_jit(struct symbols *s)
 	while (f != NULL && getline(&line, &line_cap, f) > 0) {
 		if (sscanf(line, "%" SCNx64 " %" SCNx64 " %n", &j.start, &j.end, &name_at) != 2)
 			continue;
-		if (s->jit_count == cap) {
-			struct jit *const more = realloc(s->jit, max_size(1024, 2 * cap) * sizeof *more);
-			if (more == NULL)
-				break;
-			s->jit = more;
-			cap = max_size(1024, 2 * cap);
-		}
+		if (!ARRAY_RESERVE(s->jit, cap, s->jit_count + 1))
+			break;
 		line[strcspn(line, "\n")] = '\0';
 		j.end += j.start;
 		j.name = strdup(line + name_at);

@@ -81,6 +81,11 @@ class Planted(unittest.TestCase):
     def test_an_include_of_the_lab_by_the_library_is_one_fault(self):
         self.one({"src/base/wrong.c": '/* wrong.c - looks up. */\n#include "cli/talk.h"\n'}, r"upward: src/base")
 
+    def test_a_command_that_prints_is_one_fault(self):
+        self.one({"lab/cmd/wrong.c": '/* wrong.c - prints. */\n#include <stdio.h>\n\n'
+                                     'void wrong(void)\n{\n\tputs("x");\n}\n'},
+                 r"wrong\.c:6: a command prints in its room")
+
     def test_a_line_of_101_columns_is_one_fault(self):
         self.one({"lab/cli/wide.c": "/* wide.c - one column too many. */\n/* " + "x" * 95 + " */\n"},
                  r"wide\.c:2: 101 columns, at most 100")
