@@ -12,7 +12,8 @@
 #include "cli/lab.h"
 #include "allocators/peers.h"
 #include "allocators/registry.h"
-#include "system/policy/params.h"
+#include "allocators/subject.h"
+#include "slab/system.h"
 
 static struct allocator *add(struct allocators *list, enum kind kind, const char *name)
 {
@@ -54,16 +55,15 @@ static void set_library(struct allocator *a, const char *path)
 /* A design that is built in can be asked whether it knows these keys. */
 static void check_conf(const struct allocator *a, const char *conf)
 {
-	char name[64];
-	struct conf_error e;
+	char name[64], why[256];
+	struct subject s;
 
 	snprintf(name, sizeof name, "%.*s", (int)strcspn(a->name, "?"), a->name);
 	const struct dmm_system *const sys = registry_find(name);
-	if (sys == NULL || sys->options == 0)
+	if (sys == NULL || (sys->options == 0 && sys != &system_slab))
 		return;
-	struct dmm_params params = sys->defaults;
-	if (!params_parse(&params, sys, conf, &e) || !params_valid(&params, sys, &e))
-		lab_die(EXIT_USAGE, "%s: %s", a->name, e.text);
+	if (!subject_make(&s, sys, conf, why, sizeof why))
+		lab_die(EXIT_USAGE, "%s: %s", a->name, why);
 }
 
 /* "VAR=value&VAR=value"; of a design also "key:value,key:value", which is what DMM_CONF holds. */

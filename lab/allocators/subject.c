@@ -7,13 +7,48 @@
 
 #include "cli/lab.h"
 #include "allocators/registry.h"
+#include "allocators/slab_conf.h"
+#include "slab/system.h"
 #include "system/policy/params.h"
+
+static bool add_conf(struct subject *s, const char *conf, char *why, size_t cap)
+{
+	const size_t len = strlen(s->conf);
+
+	if (len + strlen(conf) + 2 > sizeof s->conf) {
+		snprintf(why, cap, "settings of more than %zu letters", sizeof s->conf - 1);
+		return false;
+	}
+	snprintf(s->conf + len, sizeof s->conf - len, "%s%s", len != 0 ? "," : "", conf);
+	return slab_conf_valid(s->conf, why, cap);
+}
+
+bool subject_make(struct subject *s, const struct dmm_system *sys, const char *conf, char *why,
+    size_t cap)
+{
+	struct conf_error e = {0};
+
+	*s = (struct subject){.sys = sys, .params = sys->defaults};
+	snprintf(s->name, sizeof s->name, "%s%s%s", sys->name, conf[0] != '\0' ? "?" : "", conf);
+	if (sys == &system_slab)
+		return conf[0] == '\0' || add_conf(s, conf, why, cap);
+	if (params_parse(&s->params, sys, conf, &e) && params_valid(&s->params, sys, &e))
+		return true;
+	snprintf(why, cap, "%s", e.text);
+	return false;
+}
 
 static void set_item(struct subject *s, char *item)
 {
 	char *const colon = strchr(item, ':');
 	struct conf_error e;
+	char why[256];
 
+	if (s->sys == &system_slab) {
+		if (!add_conf(s, item, why, sizeof why))
+			lab_die(EXIT_USAGE, "%s: %s", s->name, why);
+		return;
+	}
 	if (colon == NULL)
 		lab_die(EXIT_USAGE, "%s: '%s': a setting is key:value", s->name, item);
 	*colon = '\0';
@@ -31,6 +66,7 @@ static void begin(struct subject *s, char *word)
 		*question = '\0';
 	s->sys = registry_choose(word);
 	s->params = s->sys->defaults;
+	s->conf[0] = '\0';
 	if (question != NULL)
 		set_item(s, question + 1);
 }

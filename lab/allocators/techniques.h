@@ -10,7 +10,7 @@ enum { TECHNIQUE_VALUES = 10 };
 /* What is allowed at its extremes, and what systems have by default. */
 struct technique {
 	const char *key;
-	uint32_t option; /* enum dmm_option */
+	uint32_t option; /* enum dmm_option; 0: slab's */
 	const char *values[TECHNIQUE_VALUES]; /* NULL ends them */
 };
 
@@ -20,5 +20,9 @@ extern const struct technique techniques[TECHNIQUES];
 /* What a search tries: more values of what is a number, and nothing that only finds mistakes. */
 enum { TUNABLES = 10 };
 extern const struct technique tunables[TUNABLES];
+
+/* What a search tries of slab: what its model can tell apart.  The first ones matter most. */
+enum { SLAB_TUNABLES = 7 };
+extern const struct technique slab_tunables[SLAB_TUNABLES];
 
 #endif

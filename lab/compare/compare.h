@@ -105,6 +105,8 @@ void compare_run_extra(struct compare *c, struct row *row, struct run *run);
 
 /* Fill every row's figures and ratios from its runs. */
 void verdict_digest(struct compare *c);
+/* One row next to another in a figure, over the rounds in which both came to a good end. */
+struct interval verdict_ratio(const struct row *row, const struct row *base, enum figure figure);
 /* The figure that stands for time: FIGURE_CPU if the user asked for it, else FIGURE_WALL. */
 enum figure verdict_time(const struct compare *c);
 /* The figure that --by asks for. */

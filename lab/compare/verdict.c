@@ -61,7 +61,7 @@ static struct summary summary_of(const struct row *row, enum figure figure)
 	return stats_summary(value, n);
 }
 
-static struct interval ratio_of(const struct row *row, const struct row *base, enum figure figure)
+struct interval verdict_ratio(const struct row *row, const struct row *base, enum figure figure)
 {
 	double value[STATS_RUNS_MAX], against[STATS_RUNS_MAX];
 	size_t n = 0;
@@ -85,7 +85,7 @@ static void digest_row(const struct compare *c, struct row *row)
 		row->outcome = OUTCOME_NOT_RUN;
 	for (enum figure f = 0; f < FIGURES; f++) {
 		row->is[f] = summary_of(row, f);
-		row->ratio[f] = ratio_of(row, &c->row[row->base], f);
+		row->ratio[f] = verdict_ratio(row, &c->row[row->base], f);
 	}
 }
 
@@ -159,7 +159,7 @@ static int against_base(const struct compare *c, const struct row *row, enum fig
 static bool ties_in(const struct compare *c, const struct row *row, const struct row *best,
     enum figure figure)
 {
-	const struct interval ratio = ratio_of(row, best, figure);
+	const struct interval ratio = verdict_ratio(row, best, figure);
 
 	if (row == best)
 		return true;
@@ -397,7 +397,7 @@ static void add_price(const struct compare *c, const struct row *best, FILE *out
 		const struct row *const least = least_of(c, best->no_huge_pages, told[i].figure);
 		if (ties_in(c, best, least, told[i].figure))
 			continue;
-		const struct interval ratio = ratio_of(best, least, told[i].figure);
+		const struct interval ratio = verdict_ratio(best, least, told[i].figure);
 		fprintf(out, "%s against %s %s", any ? "," : " Its price:", least->allocator->name,
 		    units_change(text, ratio.median, told[i].noun));
 		any = true;

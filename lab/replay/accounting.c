@@ -4,8 +4,10 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "allocators/slab_conf.h"
 #include "base/bits.h"
 #include "slab/system.h"
+#include "system/policy/fit.h"
 
 const char *const part_names[PARTS] = {"payload", "padding", "headers", "bins", "caches", "tails",
     "retained"};
@@ -113,6 +115,37 @@ int held_walk(struct heap *h, const struct os_arena *arena, held_visit *each, vo
 {
 	struct held_walk w = {arena, each, arg, NULL};
 	return heap_walk(h, visit, &w);
+}
+
+int held_open(struct heap *h, const struct subject *s, size_t threads,
+    const struct os_arena *arena)
+{
+	slab_conf_next(s->conf);
+	const int error = heap_open(h, s->sys, &s->params, &arena->os);
+	slab_conf_next(NULL);
+	if (error == 0 && s->sys == &system_slab && threads <= 1)
+		slab_purge_by_calls();
+	return error;
+}
+
+/* Measured in a virtual machine, where a page fault costs most, and rounded: a call that hits; a
+ * system call; a page that is faulted in, cleared, and given back one day; a miss, with its share
+ * of a batch; a look at a chunk. */
+static const double call_steps = 5, os_call_steps = 600, fault_steps = 2000, miss_steps = 60,
+                    look_steps = 3;
+
+void held_steps_begin(struct held_steps *s, const struct os_arena *arena)
+{
+	*s = (struct held_steps){arena->calls, arena->faults, slab_misses(), fit_looks};
+}
+
+double held_steps_end(struct held_steps *s, const struct os_arena *arena, uint64_t calls)
+{
+	*s = (struct held_steps){arena->calls - s->os_calls, arena->faults - s->faults,
+	    slab_misses() - s->misses, fit_looks - s->looks};
+	return call_steps * (double)calls + os_call_steps * (double)s->os_calls +
+	    fault_steps * (double)s->faults + miss_steps * (double)s->misses +
+	    look_steps * (double)s->looks;
 }
 
 enum { IDLE_STEP_NS = 50000000, IDLE_STEPS = 200 };

@@ -12,6 +12,7 @@
 #ifndef LAB_REPLAY_ACCOUNTING_H
 #define LAB_REPLAY_ACCOUNTING_H
 
+#include "allocators/subject.h"
 #include "os/os.h"
 #include "system/heap.h"
 
@@ -46,6 +47,21 @@ bool accounting_take(struct accounting *a, struct heap *h, const struct os_arena
  * not at all. */
 typedef int held_visit(void *arg, const struct dmm_piece *p, uintptr_t addr, size_t len);
 int held_walk(struct heap *h, const struct os_arena *arena, held_visit *each, void *arg);
+
+/* Open a heap as the subject says.  threads: that make calls in the recording.  With one, slab
+ * gives memory back by the program's own calls, as it does in such a process; with more, by its
+ * helper, which follows the clock.  0 or -errno. */
+int held_open(struct heap *h, const struct subject *s, size_t threads,
+    const struct os_arena *arena);
+
+/* What a replay cost in steps: about nanoseconds, but counted, so that they are the same in every
+ * run and on every machine.  Each call, system call, page that got memory, miss of slab's fast
+ * path, and chunk that a search looked at has a fixed weight. */
+struct held_steps {
+	uint64_t os_calls, faults, misses, looks; /* when the heap was opened; then since then */
+};
+void held_steps_begin(struct held_steps *s, const struct os_arena *arena);
+double held_steps_end(struct held_steps *s, const struct os_arena *arena, uint64_t calls);
 
 /* Footprint over the recording's time.  One function moves the clock for every command, so that all
  * of them tell the same mean and the same end. */

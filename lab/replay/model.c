@@ -183,7 +183,7 @@ static bool open_heap(struct model *m)
 		    strerror(-error));
 		return false;
 	}
-	error = heap_open(&m->heap, s->sys, &s->params, &m->arena.os);
+	error = held_open(&m->heap, s, m->ops->head->threads, &m->arena);
 	if (error == 0)
 		return true;
 	snprintf(m->r->problem, sizeof m->r->problem, "cannot be opened: %s", strerror(-error));
@@ -215,8 +215,11 @@ static void tell_time(struct model *m)
 static uint64_t run_plain(struct model *m, uint64_t *peak)
 {
 	const double began = cpu_now();
+	struct held_steps *const steps = &m->r->counted;
 
+	held_steps_begin(steps, &m->arena);
 	perform_range(m, 0, m->ops->head->count);
+	m->r->steps = held_steps_end(steps, &m->arena, m->ops->head->calls);
 	m->r->seconds = cpu_now() - began;
 	m->r->os_calls = m->arena.calls;
 	tell_time(m);

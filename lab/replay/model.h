@@ -25,6 +25,8 @@ struct model_result {
 	struct accounting *samples;
 	size_t sample_count;
 	uint64_t os_calls; /* to the simulated system, in the first run; there they cost nothing */
+	double steps;      /* of the first run: see held_steps_begin() */
+	struct held_steps counted; /* what they are made of */
 	double seconds; /* of CPU, of the first run: the only thing that is not the same again */
 };
 

@@ -243,6 +243,15 @@ static bool run_looking(struct model *m, struct trace_error *e)
 	return r >= 0;
 }
 
+/* Threads that made calls: each block is of one. */
+static size_t threads_of(const struct trace_file *file)
+{
+	for (size_t i = 1; i < file->count; i++)
+		if (file->blocks[i].thread != file->blocks[0].thread)
+			return 2;
+	return 1;
+}
+
 static bool open_heap(struct model *m, const struct subject *s)
 {
 	int error = os_arena_open(&m->arena, 0, HEAP_LEN, MAP_LEN);
@@ -252,7 +261,7 @@ static bool open_heap(struct model *m, const struct subject *s)
 		    strerror(-error));
 		return false;
 	}
-	error = heap_open(&m->heap, s->sys, &s->params, &m->arena.os);
+	error = held_open(&m->heap, s, threads_of(&m->file), &m->arena);
 	if (error == 0)
 		return true;
 	snprintf(m->r->problem, sizeof m->r->problem, "cannot be opened: %s", strerror(-error));

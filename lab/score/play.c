@@ -16,6 +16,7 @@
 #include "allocators/subject.h"
 #include "base/bits.h"
 #include "os/os.h"
+#include "replay/accounting.h"
 #include "replay/ops.h"
 #include "score/score.h"
 #include "system/heap.h"
@@ -68,7 +69,7 @@ static void open_heap(struct play *p)
 	int error = os_arena_open(&p->arena, 0, HEAP_LEN, MAP_LEN);
 
 	if (error == 0)
-		error = heap_open(&p->heap, p->design.sys, &p->design.params, &p->arena.os);
+		error = held_open(&p->heap, &p->design, p->ops.head->threads, &p->arena);
 	if (error != 0)
 		lab_die(EXIT_FAULT, "it cannot be opened: %s", strerror(-error));
 }

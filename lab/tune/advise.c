@@ -4,11 +4,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "cli/lab.h"
 #include "allocators/registry.h"
-#include "system/policy/params.h"
+#include "run/launch.h"
 
 static const double WORTH = 0.97; /* of the usual's cost: less of a gain is no reason to change */
 static const double SLOW_NS = 500; /* a call; no need to know it better */
@@ -40,6 +41,33 @@ static struct choice *add(struct advice *a, const struct dmm_system *sys, const 
 	return c;
 }
 
+/* Half of mmap, the first touch and munmap of one page, at best. */
+static double system_call_ns(void)
+{
+	static double least;
+
+	for (int i = 0; i < 200 && (least == 0 || i > 0); i++) {
+		const double began = launch_now();
+		char *const page = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (page == MAP_FAILED)
+			break;
+		*(volatile char *)page = 1;
+		munmap(page, 4096);
+		const double ns = (launch_now() - began) * 1e9 / 2;
+		least = least == 0 || ns < least ? ns : least;
+	}
+	return least;
+}
+
+/* ns a call of a replay: the model's own time, and for each system call what one costs on this
+ * machine, where the kernel also maps the page that comes of it. */
+static double call_ns(const struct model_result *r)
+{
+	const double own = r->seconds * 1e9 + (double)r->os_calls * system_call_ns();
+	return r->calls != 0 ? own / (double)r->calls : 0;
+}
+
 /* A design that frees nothing holds all that was ever asked for: no need to replay that. */
 static void count_all(struct choice *c, const struct facts *f)
 {
@@ -53,19 +81,18 @@ static void count_all(struct choice *c, const struct facts *f)
 /* budget_s: of CPU time; 0: any. */
 static void replay(struct choice *c, const struct replay_ops *ops, double budget_s)
 {
-	struct subject subject = {.sys = c->sys, .params = c->sys->defaults};
-	struct conf_error e;
+	struct subject subject;
 	struct model_result r;
+	char why[256];
 
-	snprintf(subject.name, sizeof subject.name, "%s", c->sys->name);
-	if (!params_parse(&subject.params, c->sys, c->conf, &e))
-		lab_die(EXIT_OURS, "%s: %s", c->sys->name, e.text);
+	if (!subject_make(&subject, c->sys, c->conf, why, sizeof why))
+		lab_die(EXIT_OURS, "%s: %s", c->sys->name, why);
 	if (!model_memory(&r, ops, &subject, budget_s))
 		lab_die(EXIT_OURS, "no memory to replay");
-	c->ns = tune_ns(&r);
+	c->ns = call_ns(&r);
 	if (r.problem[0] == '\0' && !model_replay(&r, ops, &subject, 1))
 		lab_die(EXIT_OURS, "no memory to replay");
-	c->ns = r.problem[0] == '\0' && tune_ns(&r) < c->ns ? tune_ns(&r) : c->ns;
+	c->ns = r.problem[0] == '\0' && call_ns(&r) < c->ns ? call_ns(&r) : c->ns;
 	c->peak = r.peak;
 	c->mean = r.mean;
 	c->end_footprint = r.end;
@@ -73,8 +100,8 @@ static void replay(struct choice *c, const struct replay_ops *ops, double budget
 	model_free(&r);
 	/* was it the machine? */
 	for (int i = 2; i < REPEAT && c->ns < SLOW_NS && ops->head->count < REPEAT_MOST; i++)
-		if (model_memory(&r, ops, &subject, budget_s) && tune_ns(&r) < c->ns)
-			c->ns = tune_ns(&r);
+		if (model_memory(&r, ops, &subject, budget_s) && call_ns(&r) < c->ns)
+			c->ns = call_ns(&r);
 }
 
 static void judge(const struct advice *a, struct choice *c)
@@ -116,9 +143,10 @@ static int by_cost(const void *x, const void *y)
 
 static void add_tuned(struct advice *a, const char *name)
 {
-	struct tuned tuned;
+	static const struct tune_order order = {TUNE_BY_MEAN, 0.01, 1};
+	static struct tuned tuned;
 
-	tune_search(&tuned, registry_find(name), a->rec, 1, 0.25);
+	tune_search(&tuned, registry_find(name), a->rec, 1, &order);
 	if (tuned.found.conf[0] != '\0')
 		replay(add(a, tuned.sys, tuned.found.conf), &a->rec->ops, 0);
 }
@@ -151,30 +179,6 @@ static bool worth_it(const struct advice *a)
 {
 	return a->best->cost <= WORTH * a->usual->cost &&
 	    (a->usual->process - a->best->process >= SAVES_LEAST || a->best->run <= WORTH);
-}
-
-static bool is_glibc(const char *name)
-{
-	return name[0] == '\0' || strncmp(name, "libc.so", 7) == 0 ||
-	    strncmp(name, "libc-", 5) == 0;
-}
-
-/* Which malloc the program had, as the recording says. */
-static void read_recorded_on(struct advice *a, const char *path)
-{
-	struct trace_file file;
-	struct trace_error e;
-
-	if (trace_file_open(&file, path, &e)) {
-		if (!trace_file_value(&file, TRACE_META, "allocator", a->recorded_on,
-		    sizeof a->recorded_on))
-			a->recorded_on[0] = '\0';
-		trace_file_close(&file);
-	}
-	const char *const slash = strrchr(a->recorded_on, '/');
-	if (slash != NULL)
-		memmove(a->recorded_on, slash + 1, strlen(slash + 1) + 1);
-	a->known = is_glibc(a->recorded_on);
 }
 
 static void show_share(void *arg, double share)
@@ -223,7 +227,6 @@ void advise(struct advice *a, struct tune_recording *rec, const char *path, bool
 	struct trace_error e;
 
 	*a = (struct advice){.rec = rec};
-	read_recorded_on(a, path);
 	if (!diagnose(&a->diagnosis, path, isatty(STDERR_FILENO) ? show_share : NULL, NULL, &e))
 		lab_die(EXIT_FAULT, "%s: %s", path, e.text);
 	tune_recordings_open(rec, &path, 1);

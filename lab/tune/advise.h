@@ -20,7 +20,7 @@
 #include "tune/workload.h"
 #include "tune/tune.h"
 
-enum { ADVISE_CHOICES = 24, ADVISE_NAME = 128 };
+enum { ADVISE_CHOICES = 24 };
 #define ADVISE_SHARE 0.02
 
 struct choice {
@@ -40,8 +40,6 @@ struct choice {
 struct advice {
 	const struct tune_recording *rec;
 	struct diagnosis diagnosis;
-	char recorded_on[ADVISE_NAME]; /* the file whose malloc the program had; "": not known */
-	bool known;         /* that is glibc, or not known and taken for it */
 	struct facts facts;
 	bool timed;         /* the recording has real times */
 	double beside_heap; /* bytes that the process has beside its heap, about */

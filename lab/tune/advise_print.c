@@ -196,9 +196,9 @@ static void print_advice(const struct advice *a)
 {
 	char name[ASCENT_CONF + 32];
 
-	if (!a->known) {
+	if (!a->rec->glibc) {
 		printf("advice: measure it: the program ran on %s, which no model knows; slab "
-		       "against glibc's design:\n", a->recorded_on);
+		       "against glibc's design:\n", a->rec->recorded_on);
 		because(a, slab_of(a));
 	} else if (a->none_needed) {
 		printf("advice: stay with glibc: %s saves nothing that is worth a change\n",
@@ -214,7 +214,7 @@ static void tell_next(const struct advice *a)
 {
 	lab_say("a model knows no other allocators, page faults or caches: measure before you "
 	    "believe it");
-	if (!a->known || a->none_needed)
+	if (!a->rec->glibc || a->none_needed)
 		lab_next(NULL, "dmm replay %s --systems=slab", a->rec->path);
 	else if (a->best->conf[0] != '\0')
 		lab_next(NULL, "dmm tune %s --system=%s -o %s.conf", a->rec->path,
@@ -236,7 +236,7 @@ static void print_json(const struct advice *a)
 	json_bool(&j, "stay", a->none_needed);
 	json_string(&j, "advice", a->none_needed ? a->usual->sys->name : a->best->sys->name);
 	json_string(&j, "settings", a->none_needed ? "" : a->best->conf);
-	json_string(&j, "recorded_on", a->recorded_on[0] != '\0' ? a->recorded_on : NULL);
+	json_string(&j, "recorded_on", a->rec->recorded_on[0] != '\0' ? a->rec->recorded_on : NULL);
 	diagnosis_json(&a->diagnosis, &j);
 	json_object(&j, "facts");
 	json_integer(&j, "calls", (int64_t)f->calls);

@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "allocators/slab_conf.h"
 #include "cli/lab.h"
+#include "slab/system.h"
 #include "system/policy/params.h"
 
 enum { TECHNIQUES_MAX = 16 };
@@ -56,6 +58,8 @@ bool ascent_changes_nothing(const struct dmm_system *sys, const char *conf)
 	struct conf_error e;
 	char set[512], own[512];
 
+	if (sys == &system_slab)
+		return slab_conf_changes_nothing(conf);
 	if (!params_parse(&params, sys, conf, &e))
 		return false;
 	params_print(&params, sys, set, sizeof set);
@@ -104,7 +108,7 @@ static void climb(struct climb *c, struct ascent_result here, struct ascent_resu
 	while (gained) {
 		gained = false;
 		for (size_t i = 0; i < a->count; i++)
-			if (a->sys->options & a->technique[i].option)
+			if (a->technique[i].option == 0 || (a->sys->options & a->technique[i].option) != 0)
 				gained |= improve(c, i, &here);
 	}
 	if (here.score > r->score)

@@ -11,9 +11,10 @@
 #define LAB_TUNE_ASCENT_H
 
 #include "dmm_system.h"
+#include "allocators/subject.h"
 #include "allocators/techniques.h"
 
-enum { ASCENT_CONF = 256, ASCENT_TRIED = 2048 };
+enum { ASCENT_CONF = SUBJECT_CONF, ASCENT_TRIED = 2048 };
 
 struct ascent {
 	const struct dmm_system *sys;

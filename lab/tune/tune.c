@@ -1,22 +1,27 @@
-/* tune.c - what a set of settings is worth on a recording, and the search for the best. */
+/* tune.c - what a set of settings is worth on recordings, and the search for the best. */
 #include "tune/tune.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "cli/lab.h"
-#include "run/launch.h"
-#include "system/policy/params.h"
+#include "slab/system.h"
 
 static const double GAIN = 1.002; /* less is not worth another setting */
+static const double PEAK_MOST =
+    1.02; /* of the peak as it comes, where another figure is made small */
+static const double RUN_SHARE = 0.02; /* of a run whose time is not known, in malloc and free */
+static const double CALL_SAVES_NS =
+    10; /* slab next to glibc, at least: docs/evidence/performance.md */
+static const double RECORDING_NS = 40;                      /* what recording a call costs */
+static const double BUSY_LEAST_NS = 20, IDLE_FROM_NS = 1e6; /* a call; between two marks */
 
-enum {
-	REPEAT = 3,                /* runs, where time decides */
-	SEVERAL_CLIMBS = 4000000, /* calls at most: five hundred replays then take minutes */
-};
+enum { SEVERAL_CLIMBS = 4000000 /* calls at most: five hundred replays then take minutes */ };
+/* In all replays of a search together: two to four minutes.  Not a clock, as the result must not
+ * depend on the machine. */
+static const double calls_most = 4e9;
 
 /* The last `parts` parts of a path. */
 static const char *tail(const char *path, int parts)
@@ -28,15 +33,57 @@ static const char *tail(const char *path, int parts)
 	return at;
 }
 
+/* A program that makes no call for a while may be working all the same.  Then this is too little,
+ * and the bound on time stricter. */
+static double busy_ns(const struct replay_ops *ops)
+{
+	double sum = 0;
+
+	for (size_t at = 0; at < ops->head->count; at += OPS_A_MARK) {
+		const size_t next =
+		    at + OPS_A_MARK < ops->head->count ? at + OPS_A_MARK : ops->head->count;
+		const double gap = (double)(replay_ops_ns(ops, next) - replay_ops_ns(ops, at));
+		sum += fmax(fmin(gap, IDLE_FROM_NS) - RECORDING_NS * (double)(next - at),
+		    BUSY_LEAST_NS * (double)(next - at));
+	}
+	return ops->head->timeless ? 0 : sum;
+}
+
+static bool is_glibc(const char *name)
+{
+	return name[0] == '\0' || strncmp(name, "libc.so", 7) == 0 ||
+	       strncmp(name, "libc-", 5) == 0;
+}
+
+/* Which malloc the program had, as the recording says. */
+static void read_recorded_on(struct tune_recording *r)
+{
+	struct trace_file file;
+	struct trace_error e;
+
+	if (trace_file_open(&file, r->path, &e)) {
+		if (!trace_file_value(
+		        &file, TRACE_META, "allocator", r->recorded_on, sizeof r->recorded_on))
+			r->recorded_on[0] = '\0';
+		trace_file_close(&file);
+	}
+	const char *const slash = strrchr(r->recorded_on, '/');
+	if (slash != NULL)
+		memmove(r->recorded_on, slash + 1, strlen(slash + 1) + 1);
+	r->glibc = is_glibc(r->recorded_on);
+}
+
 static void open_recording(struct tune_recording *r, const char *path)
 {
 	struct trace_error e;
 
 	*r = (struct tune_recording){.path = path, .name = tail(path, 1)};
+	read_recorded_on(r);
 	if (!replay_ops_build(&r->ops, path, &e))
 		lab_die(EXIT_FAULT, "%s: %s", path, e.text);
 	if (r->ops.head->calls == 0 || r->ops.head->peak_payload == 0)
 		lab_die(EXIT_FAULT, "%s: nothing is allocated in it; dmm info tells why", path);
+	r->busy_ns = busy_ns(&r->ops);
 }
 
 void tune_recordings_open(struct tune_recording *rec, const char *const *paths, size_t count)
@@ -49,74 +96,79 @@ void tune_recordings_open(struct tune_recording *rec, const char *const *paths, 
 				rec[i].name = tail(paths[i], 2);
 }
 
+size_t tune_searched(size_t count)
+{
+	return (count + 1) / 2;
+}
+
 bool tune_can(const struct dmm_system *sys)
 {
+	if (sys == &system_slab)
+		return true;
 	for (size_t i = 0; i < TUNABLES; i++)
-		if ((sys->options & tunables[i].option) != 0 && tunables[i].option != DMM_OPT_GROW_MIN)
+		if ((sys->options & tunables[i].option) != 0 &&
+		    tunables[i].option != DMM_OPT_GROW_MIN)
 			return true;
 	return false;
 }
 
-/* Half of mmap, the first touch and munmap of one page, at best. */
-static double system_call_ns(void)
+double tune_figure_by(const struct tune_figure *f, enum tune_by by)
 {
-	static double least;
-
-	for (int i = 0; i < 200 && (least == 0 || i > 0); i++) {
-		const double began = launch_now();
-		char *const page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-		if (page == MAP_FAILED)
-			break;
-		*(volatile char *)page = 1;
-		munmap(page, 4096);
-		const double ns = (launch_now() - began) * 1e9 / 2;
-		least = least == 0 || ns < least ? ns : least;
-	}
-	return least;
+	return by == TUNE_BY_MEAN ? f->mean : by == TUNE_BY_PEAK ? (double)f->peak : (double)f->end;
 }
 
-double tune_ns(const struct model_result *r)
+/* Nanoseconds of the run.  Of a recording without times: of a run that spends RUN_SHARE of its time
+ * in so many steps. */
+static double run_ns(const struct tune_recording *rec, double steps)
 {
-	const double own = r->seconds * 1e9 + (double)r->os_calls * system_call_ns();
-	return r->calls != 0 ? own / (double)r->calls : 0;
+	return rec->busy_ns > 0 ? rec->busy_ns : steps / RUN_SHARE;
 }
 
-bool tune_measure(struct tune_figure *f, const struct dmm_system *sys, const char *conf,
+static double longer(
+    const struct tune_figure *own, const struct tune_figure *set, const struct tune_recording *rec)
+{
+	return (set->steps - own->steps) / run_ns(rec, own->steps);
+}
+
+/* By how much the run on the design as it comes is shorter than on the malloc that the program had.
+ */
+static double head_start(
+    const struct dmm_system *sys, const struct tune_figure *own, const struct tune_recording *rec)
+{
+	if (sys != &system_slab || !rec->glibc)
+		return 0;
+	return CALL_SAVES_NS * (double)rec->ops.head->calls / run_ns(rec, own->steps);
+}
+
+double tune_longer(const struct tuned *t, const struct tune_recording *rec, size_t i)
+{
+	return longer(&t->own[i], &t->set[i], &rec[i]);
+}
+
+/* One replay.  False: these settings cannot be together, or the model ran out of memory. */
+static bool measure(struct tune_figure *f, const struct dmm_system *sys, const char *conf,
     const struct tune_recording *rec)
 {
-	struct subject subject = {.sys = sys, .params = sys->defaults};
-	struct conf_error e;
+	struct subject subject;
 	struct model_result r;
+	char why[256];
 
-	if (!params_parse(&subject.params, sys, conf, &e))
+	if (!subject_make(&subject, sys, conf, why, sizeof why))
 		return false;
-	snprintf(subject.name, sizeof subject.name, "%s", sys->name);
 	if (!model_memory(&r, &rec->ops, &subject, 0))
 		lab_die(EXIT_OURS, "%s: no memory", rec->path);
-	*f = (struct tune_figure){r.peak.footprint, tune_ns(&r)};
+	*f = (struct tune_figure){r.mean, r.peak.footprint, r.end, r.steps};
 	return r.problem[0] == '\0';
-}
-
-/* The same with the least time of REPEAT runs. */
-static bool measure_well(struct tune_figure *f, const struct dmm_system *sys, const char *conf,
-    const struct tune_recording *rec)
-{
-	struct tune_figure again;
-
-	if (!tune_measure(f, sys, conf, rec))
-		return false;
-	for (int i = 1; i < REPEAT; i++)
-		if (tune_measure(&again, sys, conf, rec) && again.ns < f->ns)
-			f->ns = again.ns;
-	return true;
 }
 
 struct search {
 	const struct dmm_system *sys;
 	const struct tune_recording *rec;
-	double ns_own, slower; /* of the design as it comes; how much slower at most, < 0: any */
+	const struct tune_order *order;
+	const struct tune_figure *own; /* of each that is searched */
 	size_t tried;
-	bool terminal;
+	double calls; /* replayed */
+	bool terminal, cut_short;
 };
 
 static void tell_progress(struct search *s)
@@ -126,27 +178,39 @@ static void tell_progress(struct search *s)
 		fprintf(stderr, "\r%s: %zu sets of settings tried ", s->sys->name, s->tried);
 }
 
-/* How many tenths longer calls take than as it comes, to the nearest; never less than none. */
-static double tenths_slower(const struct search *s, double ns)
+/* Of one recording: what it was made smaller by, less what the run became longer by. */
+static bool score_one(const struct search *s, const char *conf, size_t i, double *out)
 {
-	const double tenths = round(10 * (ns / s->ns_own - 1));
-	return tenths > 0 ? tenths : 0;
+	const struct tune_order *const o = s->order;
+	const struct tune_figure *const own = &s->own[i];
+	struct tune_figure f;
+
+	if (!measure(&f, s->sys, conf, &s->rec[i]))
+		return false;
+	const double more = o->slower < 0 ? 0 : longer(own, &f, &s->rec[i]);
+	*out = tune_figure_by(own, o->by) / fmax(tune_figure_by(&f, o->by), 1) / (1 + more);
+	return (o->slower < 0 || more <= o->slower + head_start(s->sys, own, &s->rec[i])) &&
+	       (o->by == TUNE_BY_PEAK || (double)f.peak <= PEAK_MOST * (double)own->peak);
 }
 
+/* The geometric mean over what is searched. */
 static bool score(void *arg, const char *conf, double *out)
 {
 	struct search *const s = arg;
-	struct tune_figure f;
+	double product = 1, one;
 
-	tell_progress(s);
-	if (!tune_measure(&f, s->sys, conf, s->rec))
+	s->cut_short = s->cut_short || s->calls > calls_most;
+	if (s->cut_short)
 		return false;
-	*out = (double)s->rec->ops.head->peak_payload / (double)f.peak;
-	if (s->slower < 0 || conf[0] == '\0' || tenths_slower(s, f.ns) <= 0)
-		return true;
-	measure_well(&f, s->sys, conf, s->rec); /* was it the machine? */
-	*out /= 1 + 0.01 * tenths_slower(s, f.ns);
-	return f.ns <= s->ns_own * (1 + s->slower);
+	tell_progress(s);
+	for (size_t i = 0; i < s->order->searched; i++) {
+		s->calls += (double)s->rec[i].ops.head->calls;
+		if (!score_one(s, conf, i, &one))
+			return false;
+		product *= one;
+	}
+	*out = pow(product, 1 / (double)s->order->searched);
+	return true;
 }
 
 /* Many climbs find more than one; on a long recording one has to do. */
@@ -155,30 +219,66 @@ static uint32_t starts(const struct tune_recording *rec)
 	return rec->ops.head->calls <= SEVERAL_CLIMBS ? DMM_OPT_FIT | DMM_OPT_RUNS : 0;
 }
 
-static void search(struct tuned *t, const struct tune_recording *rec, double slower)
+static void search(
+    struct tuned *t, const struct tune_recording *rec, const struct tune_order *order)
 {
-	struct search s = {.sys = t->sys, .rec = rec, .slower = slower,
+	const bool slab = t->sys == &system_slab;
+	struct search s = {.sys = t->sys,
+	    .rec = rec,
+	    .order = order,
+	    .own = t->own,
 	    .terminal = isatty(STDERR_FILENO) != 0};
-	const struct ascent a = {t->sys, tunables, TUNABLES, starts(rec), GAIN, score, &s};
+	const struct ascent a = {t->sys, slab ? slab_tunables : tunables,
+	    slab ? SLAB_TUNABLES : TUNABLES, slab ? 0 : starts(rec), GAIN, score, &s};
 
-	if (!measure_well(&t->own[0], t->sys, "", rec))
-		lab_die(EXIT_FAULT, "%s: %s, as it comes, runs out of simulated memory or mappings", rec->path,
-		    t->sys->name);
-	s.ns_own = t->own[0].ns;
 	ascent_climb(&a, &t->found);
-	t->score = t->found.score;
+	t->cut_short = s.cut_short;
 	if (s.terminal)
 		fputs("\r\033[K", stderr);
 }
 
 void tune_search(struct tuned *t, const struct dmm_system *sys, const struct tune_recording *rec,
-    size_t count, double slower)
+    size_t count, const struct tune_order *order)
 {
 	*t = (struct tuned){.sys = sys};
-	search(t, &rec[0], slower);
 	for (size_t i = 0; i < count; i++)
-		if (!measure_well(&t->own[i], sys, "", &rec[i]) ||
-		    !measure_well(&t->set[i], sys, t->found.conf, &rec[i]))
-			lab_die(EXIT_FAULT, "%s: %s runs out of simulated memory or mappings", rec[i].path,
-			    sys->name);
+		if (!measure(&t->own[i], sys, "", &rec[i]))
+			lab_die(EXIT_FAULT,
+			    "%s: %s, as it comes, runs out of simulated memory or mappings",
+			    rec[i].path, sys->name);
+	search(t, rec, order);
+	for (size_t i = 0; i < count; i++)
+		if (!measure(&t->set[i], sys, t->found.conf, &rec[i]))
+			lab_die(EXIT_FAULT, "%s: %s runs out of simulated memory or mappings",
+			    rec[i].path, sys->name);
+}
+
+/* ---- the best of several ----------------------------------------------------------------------
+ */
+
+static double all_by(const struct tuned *t, const struct tune_order *order)
+{
+	double product = 1;
+
+	for (size_t i = 0; i < order->searched; i++)
+		product *= tune_figure_by(&t->set[i], order->by);
+	return product;
+}
+
+static bool fits_threads(const struct tuned *t, const struct tune_recording *rec)
+{
+	return rec->ops.head->threads <= 1 || (t->sys->traits & DMM_THREADS) != 0;
+}
+
+const struct tuned *tune_best(const struct tuned *all, size_t count,
+    const struct tune_recording *rec, const struct tune_order *order)
+{
+	const struct tuned *best = &all[0];
+
+	for (size_t i = 1; i < count; i++) {
+		const bool fits = fits_threads(&all[i], rec), fitted = fits_threads(best, rec);
+		if (fits != fitted ? fits : all_by(&all[i], order) < all_by(best, order))
+			best = &all[i];
+	}
+	return best;
 }

@@ -2,81 +2,82 @@
  * words. */
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "cli/json.h"
 #include "cli/table.h"
 #include "cli/units.h"
+#include "slab/system.h"
 #include "tune/tune.h"
 
+static const double HOLDS =
+    1.005; /* of the memory as it comes, on a recording that was not searched */
+
+/* ---- the table --------------------------------------------------------------------------------
+ */
+
 /* Bytes, for people or for machines. */
-static void add_bytes(struct table *t, enum format format, uint64_t bytes)
+static void add_bytes(struct table *t, enum format format, double bytes)
 {
 	char text[UNITS_LEN];
 
 	if (format == FORMAT_CSV)
-		table_cell(t, "%" PRIu64, bytes);
+		table_cell(t, "%.0f", bytes);
 	else
-		table_cell(t, "%s", units_bytes(text, (double)bytes));
+		table_cell(t, "%s", units_bytes(text, bytes));
+}
+
+static const char *role(const struct tune_result *x, size_t i)
+{
+	return i < x->order->searched ? "searched" : "not searched";
 }
 
 static void add_row(struct table *t, const struct tune_result *x, enum format format,
-    const struct tuned *u,
-    bool found)
+    const struct tuned *u, size_t i, bool found)
 {
-	const struct tune_figure *const all = found ? u->set : u->own;
+	const struct tune_figure *const f = found ? &u->set[i] : &u->own[i];
 
+	table_cell(t, "%s", x->rec[i].name);
+	table_cell(t, "%s", role(x, i));
 	table_cell(t, "%s", u->sys->name);
 	table_paint(t, u == x->best && found ? PAINT_GOOD : PAINT_PLAIN, "%s",
-	    !found ? "as it comes" : u->found.conf[0] != '\0' ? u->found.conf
-	    : "nothing better found");
-	for (size_t i = 0; i < x->paths; i++) {
-		add_bytes(t, format, all[i].peak);
-		table_cell(t, "%.2f", (double)all[i].peak /
-		    (double)x->rec[i].ops.head->peak_payload);
-		table_cell(t, "%.1f", all[i].ns);
-	}
+	    !found                     ? "as it comes"
+	    : u->found.conf[0] != '\0' ? u->found.conf
+	                               : "nothing better found");
+	add_bytes(t, format, f->mean);
+	add_bytes(t, format, (double)f->peak);
+	add_bytes(t, format, (double)f->end);
+	table_cell(t, "%+.2f %%", found ? 100 * tune_longer(u, x->rec, i) : 0.0);
 }
 
-enum { TITLE_LEN = 160 };
-
-/* Three columns a recording.  A machine needs names that occur once. */
-static void make_titles(const struct tune_result *x, bool text, struct column *columns,
-    char (*title)[TITLE_LEN])
+static void add_bound(struct table *t, const struct tune_result *x, enum format format, size_t i)
 {
-	const char *const short_words[] = {"", "of bound", "ns a call"};
-	const char *const words[] = {" peak footprint", " of bound", " ns a call"};
-
-	for (size_t i = 0; i < x->paths; i++)
-		for (size_t k = 0; k < 3; k++) {
-			char *const to = title[3 * i + k];
-			snprintf(to, TITLE_LEN, "%s%s%s", text && k > 0 ? "" : x->rec[i].name,
-			    text ? short_words[k] : words[k], text && k == 0 &&
-			    i > 0 ? " (unseen)" : "");
-			columns[3 * i + k] = (struct column){to, true};
-		}
+	table_cell(t, "%s", x->rec[i].name);
+	table_cell(t, "%s", role(x, i));
+	table_cell(t, "lower bound");
+	table_cell(t, "the peak payload");
+	table_cell(t, "%s", "");
+	add_bytes(t, format, (double)x->rec[i].ops.head->peak_payload);
+	table_cell(t, "%s", "");
+	table_cell(t, "%s", "");
 }
 
 static void print_table(const struct tune_result *x, enum format format)
 {
-	struct column columns[2 + 3 * TUNE_RECORDINGS] = {{"system", false}, {"settings", false}};
-	char title[3 * TUNE_RECORDINGS][TITLE_LEN];
-	const size_t count = x->paths;
+	static const struct column columns[] = {{"recording", false}, {"", false},
+	    {"design", false}, {"settings", false}, {"on average", true}, {"at the peak", true},
+	    {"at the end", true}, {"run time", true}};
 	struct table t;
 
-	make_titles(x, format == FORMAT_TEXT, columns + 2, title);
-	table_begin(&t, columns, 2 + 3 * count);
-	for (size_t i = 0; i < x->systems; i++) {
-		add_row(&t, x, format, &x->tuned[i], false);
-		add_row(&t, x, format, &x->tuned[i], true);
-	}
-	table_cell(&t, "lower bound");
-	table_cell(&t, "the peak payload");
-	for (size_t i = 0; i < count; i++) {
-		add_bytes(&t, format, x->rec[i].ops.head->peak_payload);
-		table_cell(&t, "1.00");
-		table_cell(&t, "%s", "");
+	table_begin(&t, columns, sizeof columns / sizeof *columns);
+	for (size_t i = 0; i < x->paths; i++) {
+		for (size_t k = 0; k < x->systems; k++) {
+			add_row(&t, x, format, &x->tuned[k], i, false);
+			add_row(&t, x, format, &x->tuned[k], i, true);
+		}
+		add_bound(&t, x, format, i);
 	}
 	if (format == FORMAT_CSV)
 		table_csv(&t, stdout);
@@ -84,36 +85,43 @@ static void print_table(const struct tune_result *x, enum format format)
 		table_text(&t, stdout);
 	table_end(&t);
 	if (format == FORMAT_TEXT)
-		printf("peak footprint in simulated memory; ns of CPU, payloads untouched; the "
-		    "search saw %s%s\n",
-		    x->rec[0].name, count > 1 ? " only" : "");
+		puts("bytes of heap, in simulated memory; run time: counted in system calls, page "
+		     "faults "
+		     "and slow calls, next to the design as it comes");
 }
 
-static void print_figures(struct json *j, const char *key, const struct tune_figure *f,
-    size_t count)
+/* ---- for machines -----------------------------------------------------------------------------
+ */
+
+static void print_figures(
+    struct json *j, const char *key, const struct tune_figure *f, size_t count)
 {
 	json_array(j, key);
 	for (size_t i = 0; i < count; i++) {
 		json_object(j, NULL);
+		json_number(j, "mean_footprint_bytes", f[i].mean);
 		json_integer(j, "peak_footprint_bytes", (int64_t)f[i].peak);
-		json_number(j, "ns_a_call", f[i].ns);
+		json_integer(j, "end_footprint_bytes", (int64_t)f[i].end);
+		json_number(j, "steps", f[i].steps);
 		json_end(j);
 	}
 	json_end(j);
 }
 
-static void print_json(const struct tune_result *x)
+static void print_json(const struct tune_result *x, const struct gain *g)
 {
+	static const char *const figures[] = {"mean", "peak", "end"};
 	struct json j;
 
 	json_begin(&j, stdout);
-	json_schema(&j, "dmm-tune", 1);
+	json_schema(&j, "dmm-tune", 2);
 	json_string(&j, "best", x->best->sys->name);
+	json_string(&j, "by", figures[x->order->by]);
 	json_array(&j, "recordings");
 	for (size_t i = 0; i < x->paths; i++) {
 		json_object(&j, NULL);
 		json_string(&j, "path", x->rec[i].path);
-		json_bool(&j, "searched", i == 0);
+		json_bool(&j, "searched", i < x->order->searched);
 		json_integer(&j, "calls", (int64_t)x->rec[i].ops.head->calls);
 		json_integer(&j, "lower_bound_bytes", (int64_t)x->rec[i].ops.head->peak_payload);
 		json_end(&j);
@@ -126,24 +134,33 @@ static void print_json(const struct tune_result *x)
 		json_string(&j, "name", u->sys->name);
 		json_string(&j, "settings", u->found.conf);
 		json_integer(&j, "tried", (int64_t)u->found.tried);
+		json_bool(&j, "cut_short", u->cut_short);
 		print_figures(&j, "as_it_comes", u->own, x->paths);
 		print_figures(&j, "tuned", u->set, x->paths);
 		json_end(&j);
 	}
 	json_end(&j);
+	if (g != NULL)
+		gain_json(g, &j);
 	json_end(&j);
 }
 
-/* ---- the file -------------------------------------------------------------------------------- */
+/* ---- the file ---------------------------------------------------------------------------------
+ */
 
-/* "4.31 MiB -> 4.26 MiB, lower bound 3.62 MiB" */
+static const char *const when[] = {"on average", "at the peak", "at the end"};
+
+/* "17.7 MiB -> 16.4 MiB on average, 25.1 MiB -> 22.0 MiB at the peak" */
 static void print_gain(FILE *f, const struct tune_result *x, size_t i)
 {
-	char own[UNITS_LEN], set[UNITS_LEN], bound[UNITS_LEN];
+	const enum tune_by order[] = {
+	    x->order->by, x->order->by == TUNE_BY_PEAK ? TUNE_BY_MEAN : TUNE_BY_PEAK};
+	char own[UNITS_LEN], set[UNITS_LEN];
 
-	fprintf(f, "%s -> %s, lower bound %s", units_bytes(own, (double)x->best->own[i].peak),
-	    units_bytes(set, (double)x->best->set[i].peak),
-	    units_bytes(bound, (double)x->rec[i].ops.head->peak_payload));
+	for (size_t k = 0; k < 2; k++)
+		fprintf(f, "%s%s -> %s %s", k != 0 ? ", " : "",
+		    units_bytes(own, tune_figure_by(&x->best->own[i], order[k])),
+		    units_bytes(set, tune_figure_by(&x->best->set[i], order[k])), when[order[k]]);
 }
 
 static void write_file(const struct tune_result *x)
@@ -153,14 +170,15 @@ static void write_file(const struct tune_result *x)
 
 	if (f == NULL)
 		lab_die(EXIT_OURS, "%s: %s", x->out, strerror(errno));
-	fprintf(f, "# Settings for %s, found by dmm " DMM_VERSION " tune.\n"
-	           "#   dmm run --system=%s --conf=THIS_FILE -- PROGRAM ARG...\n"
-	           "#   LD_PRELOAD=libdmm-%s.so DMM_CONF=file:THIS_FILE PROGRAM ARG...\n"
-	           "# Peak footprint of the model, as it comes -> with these settings:\n",
-	    name, name, name);
+	fprintf(f,
+	    "# Settings for %s, found by dmm " DMM_VERSION " tune.\n"
+	    "#   dmm run --system=%s --conf=THIS_FILE -- PROGRAM ARG...\n"
+	    "#   LD_PRELOAD=libdmm%s%s.so DMM_CONF=file:THIS_FILE PROGRAM ARG...\n"
+	    "# Footprint of the model, as it comes -> with these settings:\n",
+	    name, name, x->best->sys == &system_slab ? "" : "-",
+	    x->best->sys == &system_slab ? "" : name);
 	for (size_t i = 0; i < x->paths; i++) {
-		fprintf(f, "#   %s, %s: ", x->rec[i].name,
-		    i == 0 ? "searched" : "not seen by the search");
+		fprintf(f, "#   %s, %s: ", x->rec[i].name, role(x, i));
 		print_gain(f, x, i);
 		fputc('\n', f);
 	}
@@ -175,53 +193,111 @@ static void write_file(const struct tune_result *x)
 		lab_die(EXIT_OURS, "%s: %s", x->out, strerror(errno));
 }
 
-/* ---- in words -------------------------------------------------------------------------------- */
+/* ---- in words ---------------------------------------------------------------------------------
+ */
 
-static double ratio(const struct tuned *u, size_t i)
+static double ratio(const struct tune_result *x, size_t i)
 {
-	return (double)u->set[i].peak / (double)u->own[i].peak;
+	const enum tune_by by = x->order->by;
+	return tune_figure_by(&x->best->set[i], by) / tune_figure_by(&x->best->own[i], by);
+}
+
+bool tune_gains(const struct tune_result *x)
+{
+	return x->best->found.conf[0] != '\0';
+}
+
+static void tell_nothing(const struct tune_result *x)
+{
+	lab_say(
+	    "nothing is to be gained: none of %zu sets of settings holds less memory %s than %s "
+	    "as it comes without making the run longer by more than it saves",
+	    x->best->found.tried, when[x->order->by], x->best->sys->name);
+}
+
+static void tell_gain(const struct tune_result *x, size_t i)
+{
+	char change[UNITS_LEN], noun[64], own[UNITS_LEN], set[UNITS_LEN], time[64];
+	const double percent = 100 * tune_longer(x->best, x->rec, i);
+
+	snprintf(noun, sizeof noun, "memory %s", when[x->order->by]);
+	if (fabs(percent) < 0.05)
+		snprintf(time, sizeof time, "takes the same time");
+	else
+		snprintf(time, sizeof time, "takes %.1f %% %s", fabs(percent),
+		    percent < 0 ? "less" : "longer");
+	lab_say("%s (%s): %s next to %s as it comes, %s for %s; counted in steps, the run %s",
+	    x->rec[i].name, role(x, i), units_change(change, ratio(x, i), noun), x->best->sys->name,
+	    units_bytes(set, tune_figure_by(&x->best->set[i], x->order->by)),
+	    units_bytes(own, tune_figure_by(&x->best->own[i], x->order->by)), time);
 }
 
 /* False: on some recording that was not searched, the settings cost memory. */
 static bool tell(const struct tune_result *x)
 {
-	const struct tuned *const u = x->best;
-	char change[UNITS_LEN];
 	bool holds = true;
 
-	for (size_t i = 0; i < x->paths; i++) {
-		lab_say("%s: %s, next to %s as it comes; %.0f %% above the lower bound%s",
-		    x->rec[i].name,
-		    units_change(change, ratio(u, i), "memory"), u->sys->name,
-		    100 * ((double)u->set[i].peak / (double)x->rec[i].ops.head->peak_payload - 1),
-		    i == 0 ? "" : "; the search did not see it");
-		holds &= i == 0 || ratio(u, i) <= 1.005;
+	if (x->best->cut_short)
+		lab_say(
+		    "%s: the search ended after %zu sets of settings: on recordings this long it "
+		    "tries no more",
+		    x->best->sys->name, x->best->found.tried);
+	if (!tune_gains(x)) {
+		tell_nothing(x);
+		return true;
 	}
-	if (x->paths == 1)
-		lab_say("one recording cannot show that the gain holds: record another run and "
-		    "give it as well");
+	for (size_t i = 0; i < x->paths; i++) {
+		tell_gain(x, i);
+		holds &= i < x->order->searched || ratio(x, i) <= HOLDS;
+	}
+	if (x->paths == x->order->searched)
+		lab_say("no recording was left to show that the gain holds: record another run and "
+		        "give it as well");
 	if (!holds)
 		lab_say("the gain does not hold: do not use %s", x->out);
-	lab_next(NULL, "dmm run --system=%s --conf=%s -- PROGRAM ARG...", u->sys->name, x->out);
 	return holds;
 }
 
-const struct tuned *tune_best(const struct tuned *all, size_t count)
+static void measure(const struct tune_result *x, struct gain *g)
 {
-	const struct tuned *best = &all[0];
+	static const enum figure figures[] = {FIGURE_MEAN, FIGURE_PEAK, FIGURE_END};
 
-	for (size_t i = 1; i < count; i++)
-		if (all[i].score > best->score)
-			best = &all[i];
-	return best;
+	g->system = x->best->sys->name;
+	g->conf = tune_gains(x) ? x->out : NULL;
+	g->figure = figures[x->order->by];
+	gain_measure(g);
 }
 
-bool tune_report(const struct tune_result *x, enum format format)
+static void tell_next(const struct tune_result *x)
 {
-	write_file(x);
-	if (format == FORMAT_JSON)
-		print_json(x);
+	const char *const name = x->best->sys->name;
+
+	if (tune_gains(x))
+		lab_next(NULL, "dmm compare '--systems=%s,%s?DMM_CONF=file:%s' -- PROGRAM ARG...",
+		    name, name, x->out);
 	else
+		lab_next(NULL, "dmm compare --systems=%s -- PROGRAM ARG...", name);
+}
+
+bool tune_report(const struct tune_result *x, enum format format, struct gain *g)
+{
+	bool holds;
+
+	write_file(x);
+	if (format != FORMAT_JSON)
 		print_table(x, format);
-	return tell(x);
+	fflush(stdout);
+	holds = tell(x);
+	if (g != NULL)
+		measure(x, g);
+	if (format == FORMAT_JSON)
+		print_json(x, g);
+	if (g != NULL)
+		holds = gain_text(g, format == FORMAT_TEXT ? stdout : stderr) && holds;
+	if (g == NULL)
+		tell_next(x);
+	else
+		lab_next(
+		    g->command, "dmm run --system=%s --conf=%s --", x->best->sys->name, x->out);
+	return holds;
 }

@@ -49,6 +49,7 @@ struct os_arena {
 	uint64_t *touched;     /* a bit a page of the mapping area; NULL: nothing was ever reserved */
 	char *touched_top;     /* no page is touched from here on */
 	uint64_t calls;
+	uint64_t faults;   /* pages that got memory: below the break, mapped, or touched where it was reserved */
 	uint64_t clock_ns; /* what now_ns says: the owner moves it */
 };
 

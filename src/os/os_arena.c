@@ -47,6 +47,8 @@ static int arena_brk_set(void *ctx, void *to)
 	if (want_end < have_end) {
 		madvise(want_end, ptr_diff(have_end, want_end), MADV_DONTNEED);
 		mprotect(want_end, ptr_diff(have_end, want_end), PROT_NONE);
+	} else {
+		a->faults += ptr_diff(want_end, have_end) / PAGE;
 	}
 	a->brk = want;
 	a->heap_bytes = ptr_diff(a->brk, a->base);
@@ -85,6 +87,7 @@ static void *map(struct os_arena *a, size_t len, size_t align, int prot)
 	char *const p = take_extent(a, len, align);
 	if (p == NULL || mprotect(p, len, prot) != 0)
 		return NULL;
+	a->faults += prot == PROT_NONE ? 0 : len / PAGE;
 	a->map_bytes += len;
 	own(a);
 	return p;
@@ -151,7 +154,9 @@ void os_arena_touch(struct os_arena *a, const void *p, size_t len)
 
 	if (len == 0 || !os_arena_is_reserved(a, p))
 		return;
-	a->touched_bytes += PAGE * change_bits(a->touched, page_number(a, p), page_number(a, end), true);
+	const size_t fresh = change_bits(a->touched, page_number(a, p), page_number(a, end), true);
+	a->touched_bytes += PAGE * fresh;
+	a->faults += fresh;
 	if (end > a->touched_top)
 		a->touched_top = end;
 }

@@ -97,6 +97,18 @@ void slab_clock_moved(void)
 	purge_by_clock();
 }
 
+void slab_purge_by_calls(void)
+{
+	purge_by(PURGE_BY_CALLS);
+}
+
+static __thread uint64_t misses;
+
+uint64_t slab_misses(void)
+{
+	return misses;
+}
+
 void slab_shut_down(void)
 {
 	large_forget();
@@ -130,13 +142,22 @@ static void system_close(void *st)
 static void *system_alloc(void *st, size_t n, size_t align)
 {
 	(void)st;
-	return align <= MAX_ALIGN ? slab_malloc(n) : slab_aligned(align, n);
+	if (align > MAX_ALIGN)
+		return slab_aligned(align, n);
+	void *const p = malloc_hit(n);
+	if (likely(p != NULL))
+		return p;
+	misses++;
+	return slab_malloc_slow(n);
 }
 
 static void system_free(void *st, void *p)
 {
 	(void)st;
-	slab_free(p);
+	if (likely(free_hit(p, ANY_PLACE)))
+		return;
+	misses++;
+	slab_free_slow(p);
 }
 
 static void *system_resize(void *st, void *p, size_t n)

@@ -1,29 +1,37 @@
 /* fit.c - searching a free list, and keeping its order. */
 #include "system/policy/fit.h"
 
+__thread uint64_t fit_looks;
+
 /* Neither meets a tiny chunk: these have a list of their own, in which each is as good as another. */
 static struct chunk *first_fit(struct chunk *head, size_t need)
 {
 	struct chunk *c = head;
+	uint64_t looks = 0;
 
 	do {
+		looks++;
 		if (chunk_size(c) >= need)
-			return c;
+			break;
 		c = c->next;
 	} while (c != head);
-	return NULL;
+	fit_looks += looks;
+	return chunk_size(c) >= need ? c : NULL;
 }
 
 static struct chunk *best_fit(struct chunk *head, size_t need)
 {
 	struct chunk *best = NULL, *c = head;
+	uint64_t looks = 0;
 
 	do {
+		looks++;
 		const size_t size = chunk_size(c);
 		if (size >= need && (best == NULL || size < chunk_size(best)))
 			best = c;
 		c = c->next;
 	} while (c != head && (best == NULL || chunk_size(best) != need));
+	fit_looks += looks;
 	return best;
 }
 
@@ -53,9 +61,11 @@ static void insert_before(const struct chunk_heap *h, struct chunk *at, struct c
 static struct chunk *successor(const struct chunk_heap *h, struct chunk *head, const struct chunk *c)
 {
 	struct chunk *at = head;
+	uint64_t looks = 1;
 
-	while (at < c && chunk_next(h, at) != head)
+	for (; at < c && chunk_next(h, at) != head; looks++)
 		at = chunk_next(h, at);
+	fit_looks += looks;
 	return at < c ? head : at;
 }
 

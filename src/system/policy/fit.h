@@ -23,6 +23,10 @@ static inline bool fit_linked(const struct chunk_heap *h, struct chunk *c)
 	return chunk_prev(h, chunk_next(h, c)) == c && chunk_next(h, chunk_prev(h, c)) == c;
 }
 
+/* Chunks that searches and ordered insertions of this thread have looked at so far: what the time of a list
+ * grows with, and the same in every run. */
+extern __thread uint64_t fit_looks;
+
 /* A chunk of at least `need` bytes, still in the list, or NULL. */
 struct chunk *fit_search(struct chunk **head, size_t need, enum dmm_fit fit);
 

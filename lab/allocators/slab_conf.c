@@ -1,0 +1,60 @@
+/* slab_conf.c - see slab_conf.h. */
+#include "allocators/slab_conf.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "allocators/config_keys.h"
+#include "slab/settings.h"
+#include "slab/system.h"
+
+static const char *next;
+
+/* slab asks for its settings where it starts. */
+const char *slab_settings_text(void)
+{
+	return next;
+}
+
+void slab_conf_next(const char *text)
+{
+	next = text;
+}
+
+/* What slab would have under this text; the caller frees it. */
+static struct settings *obey(const char *text)
+{
+	struct settings *const s = malloc(sizeof *s);
+
+	if (s == NULL)
+		lab_die(EXIT_OURS, "no memory for the settings");
+	settings_begin(s, &system_slab);
+	settings_obey(s, text);
+	settings_end(s);
+	slab_settings_reset();
+	return s;
+}
+
+bool slab_conf_valid(const char *text, char *why, size_t cap)
+{
+	struct settings *const s = obey(text);
+	const bool valid = s->problems == 0;
+
+	if (!valid)
+		snprintf(why, cap, "%s", s->problem[0].text);
+	free(s);
+	return valid;
+}
+
+bool slab_conf_changes_nothing(const char *text)
+{
+	struct settings *const own = obey(""), *const set = obey(text);
+	bool same = set->problems == 0;
+
+	for (size_t i = 0; i < own->count; i++)
+		same = same && strcmp(own->item[i].value, set->item[i].value) == 0;
+	free(own);
+	free(set);
+	return same;
+}
