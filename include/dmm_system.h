@@ -228,9 +228,10 @@ struct dmm_system {
 	void *(*resize)(void *st, void *p, size_t n);
 	size_t (*usable)(void *st, const void *p); /* bytes that may be written from p on */
 
-	/* Call visit for every byte owned, in address order. */
+	/* Call visit for every byte owned, in address order.  May be NULL: then nothing draws the
+	 * heap, and dmm torture cannot compare it with what the program holds. */
 	int (*walk)(void *st, dmm_visit *visit, void *arg);
-	/* True: all invariants hold.  False: *why says which does not. */
+	/* True: all invariants hold.  False: *why says which does not.  May be NULL. */
 	bool (*check)(void *st, struct dmm_fault *why);
 	/* Give back what can be given back; bytes returned.  NULL: nothing ever can. */
 	size_t (*trim)(void *st, size_t keep);

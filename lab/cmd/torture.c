@@ -1,10 +1,15 @@
 /* torture.c - dmm torture: random operations on a system, checked against a shadow. */
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "cli/lab.h"
 #include "cmd/commands.h"
+#include "lesson/lesson.h"
+#include "lesson/rules.h"
 #include "torture/torture.h"
 
 enum {
@@ -15,6 +20,8 @@ enum {
 	OPTION_OS,
 	OPTION_CONF,
 	OPTION_PAIRWISE,
+	OPTION_SHRINK,
+	OPTION_RULES,
 };
 
 static const struct argp_option options[] = {
@@ -26,6 +33,10 @@ static const struct argp_option options[] = {
     {"conf", OPTION_CONF, "KEY:VALUE,...", 0, "Techniques, as in DMM_CONF", 0},
     {"pairwise", OPTION_PAIRWISE, NULL, 0, "Every pair of values of two techniques, --ops for each",
         0},
+    {"shrink", OPTION_SHRINK, "SECONDS", 0,
+        "After a failure, look so long for the fewest calls that fail (30); 0: only name it", 0},
+    {"output", 'o', "FILE.c", 0, "The C program that shows a failure goes there (stdout)", 0},
+    {"rules", OPTION_RULES, NULL, 0, "Print the rules that a heap is held to, as Markdown", 0},
     {0},
 };
 
@@ -58,6 +69,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPTION_PAIRWISE:
 		r->pairwise = true;
 		break;
+	case OPTION_SHRINK:
+		r->shrink_s = strcmp(arg, "0") == 0 ? 0 : option_seconds("shrink", arg);
+		break;
+	case OPTION_RULES:
+		rules_print(stdout);
+		exit(EXIT_FINE);
+	case 'o':
+		r->file = arg;
+		break;
 	case ARGP_KEY_ARG:
 		lab_die(EXIT_USAGE, "torture takes no operand, but got '%s'", arg);
 	default:
@@ -76,12 +96,15 @@ static uint64_t seed_of_the_clock(void)
 
 int cmd_torture(int argc, char **argv)
 {
-	struct torture_order r = {.t = {.ops = 1000000, .threads = 1, .seed = seed_of_the_clock()}};
+	struct torture_order r = {.t = {.ops = 1000000, .threads = 1, .seed = seed_of_the_clock()},
+	    .shrink_s = 30};
 	const struct argp argp = {options, parse, NULL,
 	    "Random operations on a system, checked against a shadow after each of them.", NULL,
 	    NULL,
 	    NULL};
 
 	options_parse(&argp, argc, argv, &r);
+	if (r.shrink_s > 0)
+		r.failed = lesson_tell;
 	return torture_print(&r);
 }

@@ -14,6 +14,7 @@
 struct job {
 	struct torture t;
 	const char *word, *conf; /* conf: "" for the defaults */
+	const struct torture_order *order;
 };
 
 /* The command that does exactly this again, up to the last operation done. */
@@ -40,13 +41,13 @@ static void complain(const struct job *j, const struct torture_result *r)
 		    j->word, r->rule, r->why.addr, r->why.found, r->why.wanted, r->ops, j->t.seed);
 		break;
 	case TORTURE_DIED:
-		lab_say("%s: died by signal %d (%s) in operation %" PRIu64 ", seed %" PRIu64,
-		    j->word,
-		    r->signal, strsignal(r->signal), r->ops, j->t.seed);
+		lab_say("%s: died by signal %d (%s) in %soperation %" PRIu64 ", seed %" PRIu64,
+		    j->word, r->signal, strsignal(r->signal),
+		    r->inside ? "check() or walk() after " : "", r->ops, j->t.seed);
 		break;
 	case TORTURE_HANGS:
-		lab_say("%s: hangs in operation %" PRIu64 ", seed %" PRIu64, j->word, r->ops,
-		    j->t.seed);
+		lab_say("%s: hangs in %soperation %" PRIu64 ", seed %" PRIu64, j->word,
+		    r->inside ? "check() or walk() after " : "", r->ops, j->t.seed);
 		break;
 	default:
 		lab_say("%s: cannot begin: %s", j->word, strerror((int)r->why.found));
@@ -69,6 +70,8 @@ static int torture_one(const struct job *j)
 		    j->conf[0] != '\0' ? "  " : "", j->conf);
 	else
 		complain(j, &r);
+	if (r.end != TORTURE_FINE && r.end != TORTURE_CANNOT && j->t.script != NULL)
+		j->order->failed(j->order, &(struct torture_failure){&j->t, &r, j->word, j->conf});
 	fflush(stdout);
 	return r.end == TORTURE_FINE ? EXIT_FINE : r.end == TORTURE_CANNOT ? EXIT_OURS : EXIT_FAULT;
 }
@@ -78,13 +81,18 @@ static int torture_conf(const struct torture_order *r, const struct dmm_system *
 {
 	struct dmm_params params = sys->defaults;
 	struct conf_error e;
-	struct job j = {.t = r->t, .word = word, .conf = conf};
+	struct job j = {.t = r->t, .word = word, .conf = conf, .order = r};
 
 	if (conf[0] != '\0' && !params_parse(&params, sys, conf, &e))
 		lab_die(EXIT_USAGE, "--conf: %s", e.text);
 	j.t.sys = sys;
 	j.t.params = &params;
-	return torture_one(&j);
+	/* With threads, no sequence of calls fails each time. */
+	if (j.t.threads == 1 && r->failed != NULL)
+		j.t.script = script_open();
+	const int end = torture_one(&j);
+	script_close(j.t.script);
+	return end;
 }
 
 /* Every pair that can be together; says how many. */

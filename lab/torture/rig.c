@@ -5,6 +5,7 @@
 #include "torture/inside.h"
 
 static const size_t EPOCH_BYTES = (size_t)96 << 20, ROUNDS_BYTES = (size_t)512 << 20;
+static const size_t SPARE_BYTES = (size_t)64 << 20, SPARE_FACTOR = 8;
 
 /* 0, or errno. */
 int rig_open(struct rig *b)
@@ -41,6 +42,40 @@ void rig_note(struct rig *b, const struct shadow *s)
 	r->peak_usable = max_size(r->peak_usable, stage_usable(&b->stage));
 }
 
+void rig_stranger(struct rig *b, size_t len)
+{
+	if (b->t->script != NULL)
+		script_add(b->t->script, (struct script_step){.op = SCRIPT_STRANGER, .n = len});
+	stage_stranger(&b->stage, len);
+}
+
+const struct os_fault *rig_refusals(const struct rig *b)
+{
+	return b->stage.os == &b->stage.fault.os ? &b->stage.fault : NULL;
+}
+
+/* A design that frees must find its memory again.  It may keep a page for each object, and several
+ * times what was live: no design that reuses memory comes near the bound. */
+bool rig_reuses(const struct rig *b, struct shadow *s)
+{
+	const size_t have = stage_usable(&b->stage), bound = SPARE_BYTES + SPARE_FACTOR * s->most;
+
+	if (!(b->t->sys->traits & DMM_FREES) || have <= bound)
+		return true;
+	s->why = (struct dmm_fault){"S11 reuse", 0, have, s->payload};
+	return false;
+}
+
+bool rig_ask(struct rig *b, struct shadow *s)
+{
+	if (b->t->blind)
+		return true;
+	b->result->inside = true;
+	const bool fine = shadow_check(s, stage_owned(&b->stage));
+	b->result->inside = false;
+	return fine;
+}
+
 bool rig_strangers(struct rig *b, struct shadow *s)
 {
 	const unsigned char *const p = stage_strangers_hurt(&b->stage);
@@ -52,10 +87,12 @@ bool rig_strangers(struct rig *b, struct shadow *s)
 /* The end of an epoch: everything is freed, trimmed, and closed, and nothing may be left. */
 bool rig_finish(struct rig *b, struct shadow *s)
 {
-	if (!shadow_free_all(s) || !shadow_check(s, stage_owned(&b->stage)))
+	if (!shadow_free_all(s) || !rig_ask(b, s))
 		return false;
+	if (b->t->script != NULL)
+		script_add(b->t->script, (struct script_step){.op = SCRIPT_TRIM});
 	heap_trim(&b->heap, 0);
-	if (!shadow_check(s, stage_owned(&b->stage)) || !rig_strangers(b, s))
+	if (!rig_ask(b, s) || !rig_strangers(b, s))
 		return false;
 	b->result->refused += s->refused;
 	heap_close(&b->heap);

@@ -10,6 +10,9 @@
 enum { WHOLE = 4096, END = 512, PER_PAGE = 64, STRETCHES = 512 };
 enum { NO_ERROR = EXDEV /* none that a heap would set */ };
 
+/* bytes; up to here the operating system is asked before a request is refused */
+static const size_t SANE = (size_t)1 << 30;
+
 static bool wrong(struct shadow *s, const char *rule, const void *where, uint64_t found,
     uint64_t wanted)
 {
@@ -93,6 +96,7 @@ static bool contents(struct shadow *s, const struct shadow_object *o, const char
 	const size_t at = shadow_unlike(o, p, limit);
 	if (at == SIZE_MAX)
 		return true;
+	s->victim = o->name;
 	return wrong(s, "S3 contents", p + at, (unsigned char)p[at], byte_at(o->tag, at));
 }
 
@@ -123,7 +127,7 @@ void shadow_close(struct shadow *s)
 }
 
 /* The first object at or behind p. */
-static size_t place_of(const struct shadow *s, const char *p)
+size_t shadow_place(const struct shadow *s, const char *p)
 {
 	size_t low = 0, high = s->count;
 	while (low < high) {
@@ -144,17 +148,22 @@ static size_t span(const struct shadow_object *o)
 
 bool shadow_put(struct shadow *s, struct shadow_object o)
 {
-	const size_t i = place_of(s, o.p);
+	const size_t i = shadow_place(s, o.p);
 	struct shadow_object *const at = &s->objects[i];
 
-	if (i > 0 && at[-1].p + span(&at[-1]) > o.p)
-		return wrong(s, "S2 disjoint", o.p, (uintptr_t)at[-1].p, at[-1].usable);
-	if (i < s->count && o.p + span(&o) > at->p)
-		return wrong(s, "S2 disjoint", o.p, (uintptr_t)at->p, o.usable);
+	const struct shadow_object *const other =
+	    i > 0 && at[-1].p + span(&at[-1]) > o.p ? &at[-1]
+	    : i < s->count && o.p + span(&o) > at->p ? at : NULL;
+	if (other != NULL) {
+		s->victim = other->name;
+		s->culprit = o.name;
+		return wrong(s, "S2 disjoint", o.p, (uintptr_t)other->p, other->usable);
+	}
 	memmove(at + 1, at, (s->count - i) * sizeof *at);
 	*at = o;
 	s->count++;
 	s->payload += o.n;
+	s->most = max_size(s->most, s->payload + s->count * 4096);
 	return true;
 }
 
@@ -169,65 +178,96 @@ struct shadow_object shadow_take(struct shadow *s, size_t i)
 
 /* ---- operations */
 
+/* Begin an operation: write it down. */
+static void begin(struct shadow *s, enum script_op op, uint32_t name, size_t n, size_t extra)
+{
+	s->last = NULL;
+	s->refusals = s->os != NULL ? s->os->refused : 0;
+	if (s->script != NULL)
+		script_add(s->script, (struct script_step){.op = op, .name = name, .n = n,
+		    .extra = (uint32_t)min_size(extra, UINT32_MAX),
+		    .refuse = s->os != NULL && s->os->fail_at != 0});
+	errno = NO_ERROR;
+}
+
+/* NULL: may the heap say so? */
 static bool refused(struct shadow *s, size_t n, int error)
 {
 	s->refused++;
 	if (n == 0 && (s->heap->sys->traits & DMM_ZERO_IS_NULL))
 		return true;
-	return error == ENOMEM || wrong(s, "S5 errno", NULL, (uint64_t)error, ENOMEM);
+	if (error != ENOMEM)
+		return wrong(s, "S5 errno", NULL, (uint64_t)error, ENOMEM);
+	if (n <= SANE && s->os != NULL && s->os->refused == s->refusals)
+		return wrong(s, "S10 memory", NULL, 0, n);
+	return true;
 }
 
 /* The heap gave p for n bytes: believe it if it can be believed, and write all over it. */
-static bool given(struct shadow *s, char *p, size_t n, size_t align)
+static bool given(struct shadow *s, char *p, size_t n, size_t align, uint32_t name)
 {
-	const struct shadow_object o = {.p = p, .n = n, .usable = heap_usable(s->heap, p),
-	    .tag = ++s->tag, .align = (uint32_t)align};
-
+	s->culprit = name;
+	s->last = p;
 	const size_t least = max_size(align, DMM_ALIGN_MIN);
-
 	if (!is_aligned(p, least))
 		return wrong(s, "S1 aligned", p, (uintptr_t)p & (least - 1), 0);
+	struct shadow_object o = {.p = p, .n = n, .usable = heap_usable(s->heap, p),
+	    .tag = ++s->tag, .align = (uint32_t)align, .name = name};
 	if (o.usable < n)
 		return wrong(s, "S6 usable", p, o.usable, n);
+	if (s->asked_only)
+		o.usable = n;
 	if (!shadow_put(s, o))
 		return false;
 	shadow_paint(&o);
+	s->culprit = 0;
 	return true;
+}
+
+static bool allocate(struct shadow *s, size_t align, size_t n, uint32_t name)
+{
+	char *const p = align == 0 ? heap_malloc(s->heap, n) : heap_aligned(s->heap, align, n);
+	s->culprit = name;
+	return p == NULL ? refused(s, n, errno) : given(s, p, n, max_size(align, 1), name);
 }
 
 bool shadow_aligned(struct shadow *s, size_t align, size_t n)
 {
 	if (s->count == s->cap)
 		return true;
-	errno = NO_ERROR;
-	char *const p = align == 0 ? heap_malloc(s->heap, n) : heap_aligned(s->heap, align, n);
-	return p == NULL ? refused(s, n, errno) : given(s, p, n, max_size(align, 1));
+	begin(s, SCRIPT_ALIGNED, ++s->names, n, log2_floor(max_size(align, 1)));
+	return allocate(s, align, n, s->names);
 }
 
 bool shadow_malloc(struct shadow *s, size_t n)
 {
-	return shadow_aligned(s, 0, n);
+	if (s->count == s->cap)
+		return true;
+	begin(s, SCRIPT_MALLOC, ++s->names, n, 0);
+	return allocate(s, 0, n, s->names);
 }
 
 bool shadow_calloc(struct shadow *s, size_t count, size_t n)
 {
 	if (s->count == s->cap)
 		return true;
-	errno = NO_ERROR;
+	begin(s, SCRIPT_CALLOC, ++s->names, n, count);
+	s->culprit = s->names;
 	const char *const p = heap_calloc(s->heap, count, n);
 	if (p == NULL)
 		return refused(s, count * n, errno);
 	for (size_t i = 0; i < count * n; i++)
 		if (p[i] != 0)
 			return wrong(s, "S4 zeroed", p + i, (unsigned char)p[i], 0);
-	return given(s, (char *)p, count * n, 1);
+	return given(s, (char *)p, count * n, 1, s->names);
 }
 
 /* Before the heap touches an object again: is all of it still as we left it? */
 static bool untouched(struct shadow *s, const struct shadow_object *o)
 {
 	const size_t usable = heap_usable(s->heap, o->p);
-	if (usable != o->usable)
+	s->victim = o->name;
+	if (usable != o->usable && !s->asked_only)
 		return wrong(s, "S6 usable", o->p, usable, o->usable);
 	return contents(s, o, o->p, SIZE_MAX);
 }
@@ -238,14 +278,16 @@ bool shadow_realloc(struct shadow *s, size_t i, size_t n)
 
 	if (!untouched(s, &old))
 		return false;
-	errno = NO_ERROR;
+	begin(s, SCRIPT_REALLOC, old.name, n, 0);
+	s->culprit = old.name;
 	char *const p = heap_realloc(s->heap, old.p, n);
 	if (p == NULL)
 		return refused(s, n, errno) && untouched(s, &old);
+	s->last = p;
 	shadow_take(s, i);
 	if (!contents(s, &old, p, min_size(old.n, n)))
 		return false;
-	return given(s, p, n, 1);
+	return given(s, p, n, 1, old.name);
 }
 
 bool shadow_free(struct shadow *s, size_t i)
@@ -253,8 +295,9 @@ bool shadow_free(struct shadow *s, size_t i)
 	if (!untouched(s, &s->objects[i]))
 		return false;
 	const struct shadow_object old = shadow_take(s, i);
-	errno = NO_ERROR;
+	begin(s, SCRIPT_FREE, old.name, 0, 0);
 	heap_free(s->heap, old.p);
+	s->culprit = old.name;
 	return errno == NO_ERROR || wrong(s, "S5 errno", old.p, (uint64_t)errno, NO_ERROR);
 }
 
@@ -309,7 +352,14 @@ bool shadow_check(struct shadow *s, size_t owned)
 	struct walking w = {.shadow = s, .frees = (s->heap->sys->traits & DMM_FREES) != 0};
 
 	s->why = (struct dmm_fault){.rule = "(the checker names no rule)"};
-	if (!heap_check(s->heap, &s->why) || heap_walk(s->heap, step, &w) != 0)
+	if (!heap_check(s->heap, &s->why))
+		return false;
+	if (s->heap->sys->walk == NULL) {
+		s->chunks = s->count;
+		s->why = (struct dmm_fault){0};
+		return true;
+	}
+	if (heap_walk(s->heap, step, &w) != 0)
 		return false;
 	s->chunks = w.chunks;
 	if (w.next != s->count)

@@ -11,6 +11,8 @@
  *   S7 partition  pieces come in address order, and their lengths sum to the bytes obtained
  *   S8 live       each live object lies in one LIVE piece of its own, and nothing else is LIVE
  *   S9 strangers  bytes at the break that belong to somebody else stay as they are
+ *   S10 memory    a request below 1 GiB is refused only if the operating system refused one
+ *   S11 reuse     freed memory is given out again: the heap does not outgrow what was live
  * Whatever the system's own checker finds has the system's names.
  *
  * Not thread-safe; threads have a shadow each.
@@ -18,7 +20,9 @@
 #ifndef LAB_TORTURE_SHADOW_H
 #define LAB_TORTURE_SHADOW_H
 
+#include "os/os.h"
 #include "system/heap.h"
+#include "torture/script.h"
 
 struct shadow_object {
 	char *p;
@@ -26,6 +30,7 @@ struct shadow_object {
 	size_t usable; /* given, and written to */
 	uint32_t tag;  /* of the pattern inside */
 	uint32_t align;
+	uint32_t name; /* the same from malloc to free, also across realloc */
 };
 
 struct shadow {
@@ -36,6 +41,14 @@ struct shadow {
 	size_t payload;   /* bytes asked for by live objects */
 	uint64_t refused; /* requests that were answered with NULL */
 	size_t chunks;    /* FREE and LIVE pieces at the last walk */
+	size_t most;      /* peak of payload, and a page for each object */
+	const struct os_fault *os; /* tells whether the system refused; NULL: nobody knows */
+	struct script *script;     /* the operations are written down there; NULL: nowhere */
+	bool asked_only;           /* write no more than was asked for */
+	uint64_t refusals;         /* of the system, when the last operation began */
+	uint32_t names;            /* the last one given */
+	char *last;                /* what the last operation gave; NULL: nothing */
+	uint32_t victim, culprit;  /* names of objects that the broken rule is about; 0: none */
 	struct dmm_fault why;
 };
 
@@ -50,6 +63,9 @@ bool shadow_aligned(struct shadow *s, size_t align, size_t n);
 bool shadow_realloc(struct shadow *s, size_t i, size_t n); /* objects[i]; n > 0 */
 bool shadow_free(struct shadow *s, size_t i);
 bool shadow_free_all(struct shadow *s);
+
+/* The place of the first object at or behind p: objects[that] is it if there is one. */
+size_t shadow_place(const struct shadow *s, const char *p);
 
 /* Hand objects[i] over: out of this shadow, into that one. */
 struct shadow_object shadow_take(struct shadow *s, size_t i);

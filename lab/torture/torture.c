@@ -2,21 +2,17 @@
 #include "torture/torture.h"
 
 #include <errno.h>
-#include <signal.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "base/bits.h"
 #include "base/rng.h"
 #include "torture/inside.h"
+#include "torture/watch.h"
 
 enum {
 	EPOCH_OPS = 60000,
-	HANG_SECONDS = 60,
+	HANG_SECONDS = 60,    /* of processor time, of all threads */
+	HANG_CPU_SECONDS = 3, /* of the one */
 	STRANGER_ODDS = 200,
 	REFUSAL_ODDS = 10,
 };
@@ -31,7 +27,7 @@ static bool inspect(struct rig *b, struct shadow *s)
 	if (!due && s->chunks > TORTURE_CHUNKS_ALWAYS)
 		return true;
 	rig_note(b, s);
-	if (!shadow_check(s, stage_owned(&b->stage)))
+	if (!rig_ask(b, s))
 		return false;
 	return !due || (shadow_contents(s) && rig_strangers(b, s));
 }
@@ -42,12 +38,12 @@ static bool one(struct rig *b, struct phase *p, struct rng *r, struct shadow *s)
 	struct os_fault *const f = &b->stage.fault;
 
 	if (p->strangers && rng_below(r, STRANGER_ODDS) == 0)
-		stage_stranger(&b->stage, 16 * (1 + rng_below(r, 600)));
+		rig_stranger(b, 16 * (1 + rng_below(r, 600)));
 	f->fail_at = p->refusals && rng_below(r, REFUSAL_ODDS) == 0 ? f->calls + 1 : 0;
 	b->result->ops++;
 	const bool fine = phase_operation(p, r, s);
 	f->fail_at = 0;
-	return fine && inspect(b, s);
+	return fine && rig_reuses(b, s) && inspect(b, s);
 }
 
 static bool operations(struct rig *b, struct rng *r, struct shadow *s)
@@ -74,7 +70,11 @@ static bool epoch(struct rig *b, struct rng *r, struct shadow *s)
 		s->why.found = (uint64_t)e;
 		return false;
 	}
-	s->chunks = s->count = s->payload = s->refused = 0;
+	s->chunks = s->count = s->payload = s->most = s->refused = s->names = 0;
+	s->os = rig_refusals(b);
+	s->script = b->t->script;
+	if (s->script != NULL)
+		script_clear(s->script);
 	b->result->epochs++;
 	if (!operations(b, r, s) || !rig_finish(b, s))
 		return false;
@@ -103,60 +103,35 @@ static void run_alone(struct rig *b)
 
 /* ---- the child */
 
-static _Noreturn void child(const struct torture *t, struct torture_result *result)
+static void work(void *arg)
 {
-	static struct rig b;
-	b.t = t;
-	b.result = result;
-	setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
-	if (t->threads > 1)
-		threads_run(&b);
+	struct rig *const b = arg;
+
+	if (b->t->threads > 1)
+		threads_run(b);
 	else
-		run_alone(&b);
-	_exit(0);
-}
-
-/* Wait for the child; kill it when it has done nothing for long. */
-static void watch(pid_t pid, volatile struct torture_result *result)
-{
-	uint64_t ops = 0;
-	int status, idle_ms = 0;
-
-	while (waitpid(pid, &status, WNOHANG) == 0) {
-		usleep(2000);
-		idle_ms = result->ops == ops ? idle_ms + 2 : 0;
-		ops = result->ops;
-		if (idle_ms < HANG_SECONDS * 1000)
-			continue;
-		kill(pid, SIGKILL);
-		waitpid(pid, &status, 0);
-		result->end = TORTURE_HANGS;
-		return;
-	}
-	if (WIFSIGNALED(status)) {
-		result->end = TORTURE_DIED;
-		result->signal = WTERMSIG(status);
-	} else if (WEXITSTATUS(status) != 0) { /* a sanitizer's way to say no */
-		result->end = TORTURE_DIED;
-		result->signal = SIGABRT;
-	}
+		run_alone(b);
 }
 
 struct torture_result torture_run(const struct torture *t)
 {
+	static struct rig b;
 	struct torture_result *const shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE,
 	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	struct torture_result result = {.end = TORTURE_CANNOT};
 
-	if (shared == MAP_FAILED)
+	if (shared == MAP_FAILED) {
+		result.why.found = ENOMEM;
 		return result;
+	}
 	*shared = result;
-	fflush(NULL);
-	const pid_t pid = fork();
-	if (pid == 0)
-		child(t, shared);
-	if (pid > 0)
-		watch(pid, shared);
+	b = (struct rig){.t = t, .result = shared};
+	const enum torture_end end = watch_run(work, &b, &shared->ops,
+	    t->threads > 1 ? HANG_SECONDS : HANG_CPU_SECONDS, &result.signal);
+	if (end != TORTURE_FINE) {
+		shared->end = end;
+		shared->signal = result.signal;
+	}
 	result = *shared;
 	result.why.rule = NULL; /* points into the child, at best */
 	munmap(shared, sizeof *shared);

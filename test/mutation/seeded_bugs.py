@@ -79,7 +79,8 @@ def hunt(torture, bug):
     """The rule that torture names, and what it said."""
     said = ""
     for seed in SEEDS:
-        command = [str(torture), f"--system={bug['system']}", "--ops=30000", f"--seed={seed}"]
+        command = [str(torture), f"--system={bug['system']}", "--ops=30000", "--shrink=0",
+                   f"--seed={seed}"]
         if bug["conf"]:
             command.append("--conf=" + bug["conf"])
         said = subprocess.run(command, capture_output=True, text=True, timeout=300).stderr.strip()

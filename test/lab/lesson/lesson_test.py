@@ -1,0 +1,190 @@
+#!/usr/bin/env python3
+"""test/lab/lesson/lesson_test.py BUILD SOURCE: faults planted into examples/my_system.c, and what dmm torture teaches.
+
+Each must end in a C program of at most ten calls, which is compiled and run: it fails on the design with the
+fault, and on neither the design without it nor the C library.
+"""
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+BUILD, SOURCE = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
+del sys.argv[1:]
+CC = os.environ.get("CC", "cc")
+TEMPLATE = (SOURCE / "examples/my_system.c").read_text()
+
+# What a student may write instead, and the titles of which one must appear.
+FAULTS = {
+    "a block stays in its list after it was given out": (
+        "	list_remove(h, b);\n	while (k > order) {",
+        "	if (k > order)\n		list_remove(h, b);\n	while (k > order) {",
+        ["two live objects share bytes"]),
+    "the header has 24 bytes": (
+        "#define HEADER ((size_t)16)", "#define HEADER ((size_t)24)", ["an address is not aligned"]),
+    "realloc does not copy": (
+        "	(void)st;\n	return order_for(n + HEADER) == block_of(p)->order ? p : NULL;",
+        "	void *const q = my_alloc(st, n, DMM_ALIGN_MIN);\n	if (q != NULL)\n		my_free(st, p);\n"
+        "	return q;", ["an object lost what was written into it"]),
+    "free writes into the block behind": (
+        "	list_push(h, b, order_for(size));",
+        "	list_push(h, b, order_for(size));\n	if ((char *)b + size < r->base + r->len)\n"
+        "		memset((char *)b + size + HEADER, 0, 8);",
+        ["an object lost what was written into it", "a call crashes"]),
+    "malloc writes into the header behind": (
+        "	b->live = 1;\n", "	b->live = 1;\n	memset((char *)b + HEADER, 0, ((size_t)1 << order));\n",
+        ["a call crashes", "two live objects share bytes", "a call does not return"]),
+    "usable counts the header": (
+        "return ((size_t)1 << block_of(p)->order) - HEADER;", "return (size_t)1 << block_of(p)->order;",
+        ["usable() promises bytes that are not the object's"]),
+    "usable tells less than was asked": (
+        "return ((size_t)1 << block_of(p)->order) - HEADER;",
+        "return ((size_t)1 << block_of(p)->order) - 2 * HEADER;", ["an object's usable size is wrong"]),
+    "free loses larger blocks": (
+        "	struct block *b = block_of(p);\n",
+        "	struct block *b = block_of(p);\n	if (b->order > MIN_ORDER) {\n		b->live = 0;\n"
+        "		return;\n	}\n", ["freed memory is not used again"]),
+    "a size of 0 crashes": (
+        "	(void)align; /* never", "	if (n == 0)\n		return *(void *volatile *)NULL;\n"
+        "	(void)align; /* never", ["a call crashes"]),
+    "a buddy that was merged stays in its list": (
+        "		list_remove(h, buddy);\n", "", ["two live objects share bytes", "a call crashes"]),
+    "the heap does not grow a second time": (
+        "		if (!grow(h, order))", "		if (h->region_count != 0 || !grow(h, order))",
+        ["a request was refused though there was memory"]),
+    "free does not end beside a live buddy": (
+        "			break;\n		list_remove(h, buddy);",
+        "			size /= 2;\n		else\n			list_remove(h, buddy);",
+        ["a call does not return"]),
+}
+CALL = re.compile(r"\b(?:malloc|calloc|realloc|memalign|free|malloc_trim)\(")
+
+
+def library(folder, text, name="my"):
+    (folder / f"{name}.c").write_text(text)
+    subprocess.run([CC, "-O2", "-w", "-shared", "-fPIC", "-fvisibility=hidden", f"-I{SOURCE}/include",
+                    f"{name}.c", "-o", f"{name}.so", "-Wl,-u,malloc", f"-L{BUILD}", "-ldmm-any"],
+                   cwd=folder, check=True)
+    return folder / f"{name}.so"
+
+
+def planted(*pairs):
+    text = TEMPLATE
+    for old, new in pairs:
+        assert text.count(old) == 1, f"{old!r} occurs {text.count(old)} times in examples/my_system.c"
+        text = text.replace(old, new)
+    return text
+
+
+def torture(folder, *args, seed=1):
+    return subprocess.run([BUILD / "dmm", "torture", "--system=my=./my.so", f"--seed={seed}", *args], cwd=folder,
+                          capture_output=True, text=True, timeout=200, env={**os.environ, "COLUMNS": "100"})
+
+
+def status(program, folder, preload=None):
+    env = dict(os.environ, LD_PRELOAD=str(preload)) if preload else dict(os.environ)
+    return subprocess.run([program], cwd=folder, env=env, capture_output=True, timeout=60).returncode
+
+
+class Faults(unittest.TestCase):
+    def check(self, old, new, titles):
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            bad = library(folder, planted((old, new)))
+            run = torture(folder, "-o", "broken.c")
+            said = " ".join(run.stdout.split())
+            self.assertEqual(run.returncode, 1, run.stderr)
+            self.assertTrue(any(title in said for title in titles), run.stdout + run.stderr)
+            self.assertIn("docs/book/rules.md#", said)
+            self.assertRegex(run.stdout, r"The heap (before|after)|there is no heap to draw")
+            program = (folder / "broken.c").read_text()
+            calls = len(CALL.findall(program.split("int main(void)")[1]))
+            self.assertLessEqual(calls, 10, program)
+            self.assertGreaterEqual(calls, 1)
+            made = subprocess.run([CC, "-g", "-Wall", "-Wextra", "-Werror", "broken.c", "-o", "broken"], cwd=folder,
+                                  capture_output=True, text=True)
+            self.assertEqual(made.returncode, 0, made.stderr)
+            self.assertNotEqual(status("./broken", folder, bad), 0, program)
+            self.assertEqual(status("./broken", folder), 0, "it fails on the C library:\n" + program)
+            good = library(folder, TEMPLATE, "good")
+            self.assertEqual(status("./broken", folder, good), 0, "it fails without the fault:\n" + program)
+
+
+def add_fault(name, fault):
+    setattr(Faults, "test_" + name.replace(" ", "_"), lambda self: self.check(*fault))
+
+
+for name, fault in FAULTS.items():
+    add_fault(name, fault)
+
+
+class Lessons(unittest.TestCase):
+    def setUp(self):
+        self.temporary = tempfile.TemporaryDirectory()
+        self.folder = Path(self.temporary.name)
+
+    def tearDown(self):
+        self.temporary.cleanup()
+
+    def teach(self, *pairs, args=()):
+        library(self.folder, planted(*pairs))
+        return torture(self.folder, *args)
+
+    def test_the_drawings_show_the_names_of_the_program(self):
+        run = self.teach(FAULTS["a block stays in its list after it was given out"][:2])
+        self.assertRegex(run.stdout, r"(?m)^  a +0x[0-9a-f]+  \d+ bytes +a+")
+        self.assertIn("header", run.stdout)  # the walk's drawing has a legend
+        self.assertIn("int main(void)", run.stdout)  # without -o the program is there
+
+    def test_a_design_without_a_walk_is_drawn_as_the_program_holds_it(self):
+        run = self.teach(FAULTS["a block stays in its list after it was given out"][:2],
+                         ("    .walk = my_walk,\n", ""), ("    .check = my_check,\n", ""),
+                         ("static int my_walk(", "__attribute__((unused)) static int my_walk("),
+                         ("static bool my_check(", "__attribute__((unused)) static bool my_check("))
+        self.assertIn("two live objects share bytes", run.stdout)
+        self.assertIn("what the program holds", run.stdout)
+        self.assertNotIn("h header", run.stdout)
+
+    def test_a_sound_design_without_a_walk_is_sound(self):
+        run = self.teach(("    .walk = my_walk,\n", ""), ("    .check = my_check,\n", ""), args=["--ops=50000"])
+        self.assertEqual(run.returncode, 0, run.stderr)
+        self.assertIn("sound", run.stdout)
+
+    def test_a_walk_that_crashes_is_named_as_such(self):
+        run = self.teach(("	struct heap *const h = st;\n\n	for (size_t i = 0; i < h->region_count; i++) {\n"
+                          "		const struct region *const r = &h->regions[i];\n		for (char *at",
+                          "	struct heap *const h = *(struct heap *volatile *)st + 1;\n\n"
+                          "	for (size_t i = 0; i < h->region_count; i++) {\n"
+                          "		const struct region *const r = &h->regions[i];\n		for (char *at"),
+                         args=["--ops=3000"])
+        self.assertEqual(run.returncode, 1)
+        said = run.stdout + run.stderr
+        self.assertTrue("check() or walk()" in said or "S7 partition" in said or "S8 live" in said, said)
+
+    def test_what_only_the_design_sees_is_told_without_a_program(self):
+        run = self.teach(("	for (; size < r->len; size *= 2) {", "	for (; size < r->len && size < 64; size *= 2) {"),
+                         args=["--ops=20000"])
+        self.assertIn("B3 merged", run.stdout)
+        self.assertIn("There is no C program of it", run.stdout)
+
+    def test_shrink_0_names_the_fault_and_no_more(self):
+        run = self.teach(FAULTS["the header has 24 bytes"][:2], args=["--shrink=0"])
+        self.assertEqual(run.returncode, 1)
+        self.assertEqual(run.stdout, "")
+        self.assertIn("S1 aligned", run.stderr)
+
+    def test_a_program_that_cannot_be_written_is_said(self):
+        run = self.teach(FAULTS["the header has 24 bytes"][:2], args=["-o", "/nonexistent/broken.c"])
+        self.assertEqual(run.returncode, 125)
+        self.assertIn("/nonexistent/broken.c: No such file or directory", run.stderr)
+
+    def test_the_same_seed_teaches_the_same(self):
+        fault = FAULTS["a buddy that was merged stays in its list"][:2]
+        first, again = self.teach(fault), torture(self.folder)
+        self.assertEqual(first.stdout, again.stdout)
+
+
+unittest.main(verbosity=2)
