@@ -3,6 +3,7 @@
 
 #include "slab/guarded.h"
 #include "slab/hardened_cache.h"
+#include "slab/huge_page.h"
 #include "slab/mapped.h"
 #include "slab/orphan.h"
 #include "slab/purge.h"
@@ -21,15 +22,17 @@ void slab_before_fork(void)
 		lock_fork_take(&heap_at(i)->lock);
 	lock_fork_take(&inbox_lock);
 	lock_fork_take(&root.page_lock);
+	lock_fork_take(&advice_lock);
 	lock_fork_take(&mapped_lock);
 	guarded_before_fork();
 	lock_fork_take(&window_lock);
 }
 
-/* The interrupted code may hold page_lock, which giving back a slab takes. */
+/* Giving back a slab takes page_lock.  The interrupted code may hold it, or advice_lock, for which who holds page_lock
+ * may wait. */
 static void settle_inboxes(void)
 {
-	if (lock_held(&root.page_lock))
+	if (lock_held(&root.page_lock) || lock_held(&advice_lock))
 		return;
 	for (uint32_t i = HEAP_FALLBACK; i < root.heap_count; i++)
 		remote_settle_for(heap_at(i));
@@ -40,6 +43,7 @@ void slab_after_fork_parent(void)
 	lock_fork_give(&window_lock);
 	guarded_after_fork_parent();
 	lock_fork_give(&mapped_lock);
+	lock_fork_give(&advice_lock);
 	lock_fork_give(&root.page_lock);
 	lock_fork_give(&inbox_lock);
 	for (uint32_t i = HEAP_FALLBACK; i < root.heap_count; i++)
@@ -55,6 +59,7 @@ void slab_after_fork_child(void)
 {
 	lock_fork_child(&window_lock);
 	lock_fork_child(&mapped_lock);
+	lock_fork_child(&advice_lock);
 	lock_fork_child(&root.page_lock);
 	purge_after_fork();
 	lock_fork_child(&inbox_lock);

@@ -18,14 +18,56 @@ static size_t free_bytes(const struct slab_chunk *c)
 	return (size_t)(popcount(c->free[0]) + popcount(c->free[1])) * GRANULE;
 }
 
-static void advise_huge(uint32_t chunk, enum dmm_advice what)
+/* ---- what was decided, and waits to be told ----------------------------------------------------- */
+
+struct lock advice_lock;
+
+static struct {
+	uint32_t first, count; /* chunks */
+	enum dmm_advice what;
+} waiting[4]; /* the most that one request decides: huge, and collapse, of two chunks */
+static unsigned waiting_count;
+
+/* Decide nothing while another thread tells the kernel what it decided: the chunk will be asked about again. */
+static bool may_decide(void)
+{
+	return lock_held(&advice_lock) || lock_try(&advice_lock);
+}
+
+static void decide(uint32_t first, uint32_t count, enum dmm_advice what)
+{
+	CHECK(page_lock_held() && lock_held(&advice_lock) && waiting_count < sizeof waiting / sizeof *waiting);
+	waiting[waiting_count].first = first;
+	waiting[waiting_count].count = count;
+	waiting[waiting_count++].what = what;
+}
+
+void huge_page_tell_kernel(void)
+{
+	for (unsigned i = 0; i < waiting_count; i++)
+		root.os->advise(root.os->ctx, granule_address(waiting[i].first * CHUNK_GRANULES),
+		    waiting[i].count * HUGE_PAGE_SIZE, waiting[i].what);
+	waiting_count = 0;
+	lock_give(&advice_lock);
+}
+
+static void set_advised(uint32_t chunk)
 {
 	struct slab_chunk *const c = chunk_at(chunk);
 
 	root.chunks_revoked -= c->huge == HUGE_REVOKED;
 	c->huge = HUGE_ADVISED;
-	root.os->advise(root.os->ctx, granule_address(chunk * CHUNK_GRANULES), HUGE_PAGE_SIZE, what);
 }
+
+static void decide_huge(uint32_t chunk, bool collapse)
+{
+	set_advised(chunk);
+	decide(chunk, 1, DMM_ADVICE_HUGE);
+	if (collapse)
+		decide(chunk, 1, DMM_ADVICE_COLLAPSE);
+}
+
+/* ---- how full chunks are ------------------------------------------------------------------------ */
 
 size_t huge_page_holes(uint32_t chunk)
 {
@@ -82,8 +124,7 @@ static void collapse_one_below(uint32_t end)
 	for (uint32_t chunk = 1; chunk < end; chunk++) /* 0 begins with a guard */
 		if (whole(chunk_at(chunk)) && chunk_at(chunk)->huge == HUGE_NOT &&
 		    nearly_full(chunk, huge_page_holes(chunk)) && mostly_touched(chunk)) {
-			advise_huge(chunk, DMM_ADVICE_HUGE);
-			advise_huge(chunk, DMM_ADVICE_COLLAPSE);
+			decide_huge(chunk, true);
 			return;
 		}
 }
@@ -110,14 +151,12 @@ void huge_page_fill(uint32_t chunk)
 	const bool never_was = c->huge == HUGE_NOT, at_once = never_was && chunk >= huge_at_once_from();
 
 	CHECK(page_lock_held());
-	if (!whole(c) || c->huge == HUGE_ADVISED || (never_was && chunk < first) || !(at_once || nearly_full(chunk, 0)))
+	if (!whole(c) || c->huge == HUGE_ADVISED || (never_was && chunk < first) ||
+	    !(at_once || nearly_full(chunk, 0)) || !may_decide())
 		return;
-	advise_huge(chunk, DMM_ADVICE_HUGE);
-	if (!never_was) /* parts of it were given back, which collapsing would fill: khugepaged has time */
-		return;
-	if (!at_once)
-		advise_huge(chunk, DMM_ADVICE_COLLAPSE);
-	if (chunk >= 2 * first)
+	/* If parts of it were given back, collapsing would fill them: khugepaged has time. */
+	decide_huge(chunk, never_was && !at_once);
+	if (never_was && chunk >= 2 * first)
 		collapse_one_below((uint32_t)first);
 }
 
@@ -133,27 +172,34 @@ void huge_page_revoke(uint32_t chunk, size_t holes)
 	if (!whole(c))
 		return;
 	if (empty == HUGE_PAGE_SIZE && chunk >= huge_at_once_from()) { /* nothing is left of it: it begins anew */
-		if (c->huge == HUGE_REVOKED)
-			advise_huge(chunk, DMM_ADVICE_HUGE);
+		if (c->huge == HUGE_REVOKED && may_decide())
+			decide_huge(chunk, false);
 		return;
 	}
 	/* One that was none yet need not be full: only holes in its slabs matter, which nobody will see when it is. */
 	if (c->huge == HUGE_REVOKED || (advised ? empty : holes) <= MANY || (!advised && chunk < huge_from()) ||
-	    root.chunks_revoked >= MOST)
+	    root.chunks_revoked >= MOST || !may_decide())
 		return;
 	c->huge = HUGE_REVOKED;
 	root.chunks_revoked++;
-	root.os->advise(root.os->ctx, granule_address(chunk * CHUNK_GRANULES), HUGE_PAGE_SIZE, DMM_ADVICE_NOHUGE);
+	decide(chunk, 1, DMM_ADVICE_NOHUGE);
 }
 
 void huge_page_fill_run(uint32_t first, uint32_t count)
 {
+	const size_t from = max_size((first + CHUNK_GRANULES - 1) / CHUNK_GRANULES, huge_from());
 	const uint32_t end = (first + count) / CHUNK_GRANULES;
+	bool some = false;
 
 	CHECK(page_lock_held());
-	for (uint32_t chunk = (first + CHUNK_GRANULES - 1) / CHUNK_GRANULES; chunk < end; chunk++)
-		if (chunk >= huge_from() && chunk_at(chunk)->huge != HUGE_ADVISED)
-			advise_huge(chunk, DMM_ADVICE_HUGE);
+	if (from >= end || !may_decide())
+		return;
+	for (uint32_t chunk = (uint32_t)from; chunk < end; chunk++) {
+		some = some || chunk_at(chunk)->huge != HUGE_ADVISED;
+		set_advised(chunk);
+	}
+	if (some)
+		decide((uint32_t)from, end - (uint32_t)from, DMM_ADVICE_HUGE);
 }
 
 void huge_page_forget(uint32_t chunk)

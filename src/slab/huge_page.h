@@ -2,7 +2,11 @@
  *
  * Payload is mapped with the advice to use none (MADV_NOHUGEPAGE), also for kernels that would use them everywhere.
  * A chunk of 2 MiB is advised to be one huge page when the heap is large and the chunk is being filled, and not to be
- * one any more when much of it was given back.  Page_lock is held.
+ * one any more when much of it was given back.
+ *
+ * Page_lock is held where that is decided, and the kernel is told afterwards, by huge_page_advise(), since a collapse
+ * takes a third of a millisecond and more: advice_lock is held from the decision until then.  Whoever finds it taken
+ * decides nothing.
  */
 #ifndef SLAB_HUGE_PAGE_H
 #define SLAB_HUGE_PAGE_H
@@ -24,5 +28,16 @@ void huge_page_revoke(uint32_t chunk, size_t holes);
 bool huge_page_begins_anew(uint32_t chunk);
 /* The chunk was unmapped, and all advice with it. */
 void huge_page_forget(uint32_t chunk);
+
+/* Taken after page_lock, which its holder does not take.  Who unmaps or moves pages holds it, so that no advice is on
+ * its way for them, nor splits the mapping in which they lie. */
+extern HIDDEN struct lock advice_lock;
+/* Page_lock was given back: tell the kernel what was decided, if the caller decided anything, and give advice_lock. */
+void huge_page_tell_kernel(void);
+static inline void huge_page_advise(void)
+{
+	if (unlikely(lock_held(&advice_lock)))
+		huge_page_tell_kernel();
+}
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "slab/huge_page.h"
 #include "slab/mapped.h"
 #include "slab/page_heap.h"
 #include "slab/place.h"
@@ -142,13 +143,13 @@ static bool worth_moving(size_t len)
 	    (len >= part || atomic_load_explicit(&moves, memory_order_relaxed) < MANY);
 }
 
-/* Under the lock nobody advises the kernel of anything, by which one mapping would become two. */
+/* Under the lock nobody advises the kernel of huge pages, by which one mapping would become two. */
 static int move_locked(char *from, char *to, size_t len)
 {
 	atomic_fetch_add_explicit(&moves, 1, memory_order_relaxed);
-	lock_take(&root.page_lock);
+	lock_take(&advice_lock);
 	const int r = root.os->move(root.os->ctx, from, to, len);
-	lock_give(&root.page_lock);
+	lock_give(&advice_lock);
 	return r;
 }
 

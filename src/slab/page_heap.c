@@ -217,6 +217,7 @@ uint32_t run_take(uint32_t count, uint32_t align, bool *clean)
 	if (first != 0)
 		note_taken(count, dirty);
 	lock_give(&root.page_lock);
+	huge_page_advise();
 	return first;
 }
 
@@ -225,6 +226,7 @@ void run_fill(uint32_t first, uint32_t count)
 	lock_take(&root.page_lock);
 	huge_page_fill_run(first, count);
 	lock_give(&root.page_lock);
+	huge_page_advise();
 }
 
 void run_give(uint32_t first, uint32_t count, bool clean)

@@ -41,11 +41,12 @@ uint32_t purge_claim(uint32_t from, uint32_t before, bool whole, uint64_t mask[2
 uint32_t purge_claim_longest(uint64_t mask[2], bool *whole, size_t *dirty);
 /* The same of this one; false: it is not free as a whole, or not dirty. */
 bool purge_claim_whole(uint32_t chunk, uint64_t mask[2]);
-/* clean: they were given back; what is a whole chunk then is unmapped. */
-void purge_return(uint32_t chunk, const uint64_t mask[2], bool clean);
+enum purged { PURGED_NOT, PURGED, PURGED_AND_UNMAPPED };
+/* They are free again; whether their memory was given back, and, of a whole chunk, also its addresses. */
+void purge_return(uint32_t chunk, const uint64_t mask[2], enum purged purged);
 /* How much freed memory is soon asked for again, in granules; page_lock guards it. */
 extern HIDDEN struct predictor dirty_predictor;
-/* So much was given back of slabs in a chunk. */
+/* So much was given back of slabs in a chunk.  huge_page_advise() is the caller's to call, without locks. */
 void purge_left_holes(uint32_t chunk, size_t bytes);
 
 bool page_heap_check(struct dmm_fault *why);

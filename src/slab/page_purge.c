@@ -77,18 +77,21 @@ uint32_t purge_claim_longest(uint64_t mask[2], bool *whole, size_t *dirty)
 	return found;
 }
 
-void purge_return(uint32_t chunk, const uint64_t mask[2], bool clean)
+void purge_return(uint32_t chunk, const uint64_t mask[2], enum purged purged)
 {
 	lock_take(&root.page_lock);
 	struct slab_chunk *c = chunk_at(chunk);
 	const mask128 run = join(mask), dirty = join(c->dirty);
 	CHECK(lock_held(&root.page_lock) && c->claimed && (join(c->free) & run) == 0);
-	chunk_update(chunk, join(c->free) | run, clean ? dirty : dirty | run);
+	chunk_update(chunk, join(c->free) | run, purged == PURGED_NOT ? dirty | run : dirty);
 	c->claimed = false;
 	c->holed = !chunk_is_whole(chunk);
-	if (!clean || !payload_unmap(chunk))
+	if (purged == PURGED_AND_UNMAPPED)
+		payload_is_unmapped(chunk);
+	else
 		huge_page_revoke(chunk, 0);
 	lock_give(&root.page_lock);
+	huge_page_advise();
 }
 
 void purge_left_holes(uint32_t chunk, size_t bytes)

@@ -18,31 +18,50 @@ static void absent_changes(uint32_t first, uint32_t count, bool to)
 
 enum { ABSENT_ROWS_MOST = 4096 }; /* a mapping more each, of which the program needs some */
 
-/* A chunk that is all free and clean is unmapped, so that it counts neither as address space nor as a commitment. */
-bool payload_unmap(uint32_t chunk)
+void payload_is_unmapped(uint32_t chunk)
 {
 	struct slab_chunk *const c = chunk_at(chunk);
 
-	CHECK(page_lock_held());
-	if (c->state != CHUNK_HERE || !all_free(chunk) || root.absent_rows >= ABSENT_ROWS_MOST ||
-	    !window_unmap(chunk * CHUNK_GRANULES, CHUNK_GRANULES))
-		return false;
+	CHECK(page_lock_held() && c->state == CHUNK_HERE && all_free(chunk));
 	c->state = CHUNK_ABSENT;
+	root.payload_mapped -= HUGE_PAGE_SIZE;
 	absent_changes(chunk, 1, true);
 	huge_page_forget(chunk);
 	chunk_update(chunk, join(c->free), 0);
-	return true;
+}
+
+static bool unmap(uint32_t chunk)
+{
+	return root.absent_rows < ABSENT_ROWS_MOST &&
+	    root.os->unmap(root.os->ctx, granule_address(chunk * CHUNK_GRANULES), HUGE_PAGE_SIZE) == 0;
+}
+
+bool payload_unmap_claimed(uint32_t chunk)
+{
+	CHECK(!lock_held(&root.page_lock) && !lock_held(&advice_lock) && chunk_at(chunk)->claimed);
+	lock_take(&advice_lock);
+	const bool ok = unmap(chunk);
+	lock_give(&advice_lock);
+	return ok;
 }
 
 /* The system refuses memory: give it all chunks that are free, but those of [first, first + count).  True: some
- * were. */
+ * were.  Whoever waits for page_lock meanwhile would be refused as well. */
 bool payload_shed(uint32_t first, uint32_t count)
 {
+	const bool mine = lock_held(&advice_lock);
 	bool some = false;
 
+	CHECK(page_lock_held());
+	if (!mine)
+		lock_take(&advice_lock);
 	for (uint32_t chunk = 1; chunk < root.chunk_count; chunk++)
-		if (chunk - first >= count && payload_unmap(chunk))
+		if (chunk - first >= count && chunk_at(chunk)->state == CHUNK_HERE && all_free(chunk) && unmap(chunk)) {
+			payload_is_unmapped(chunk);
 			some = true;
+		}
+	if (!mine)
+		lock_give(&advice_lock);
 	return some;
 }
 

@@ -22,9 +22,11 @@ bool payload_grow(uint32_t end);
 /* Map those chunks of [first, first + count) again that were given back; all of them are free.  False: not all of
  * them could be; those that could are ours, and what others took is theirs. */
 bool payload_here(uint32_t first, uint32_t count);
-/* A chunk that is all free and clean is unmapped, so that it counts neither as address space nor as a commitment;
- * false: it stays as it is. */
-bool payload_unmap(uint32_t chunk);
+/* A chunk that is claimed as a whole, and was given back, is unmapped, so that it counts neither as address space nor
+ * as a commitment; false: it stays as it is.  Page_lock is not held: payload_is_unmapped() follows under it. */
+bool payload_unmap_claimed(uint32_t chunk);
+/* It was, and is all free now. */
+void payload_is_unmapped(uint32_t chunk);
 /* The system refuses memory: give it all chunks that are free, but those of [first, first + count).  True: some
  * were. */
 bool payload_shed(uint32_t first, uint32_t count);

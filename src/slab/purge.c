@@ -6,6 +6,7 @@
 #include "slab/heap.h"
 #include "slab/huge_page.h"
 #include "slab/page_heap.h"
+#include "slab/payload.h"
 #include "slab/remote.h"
 #include "slab/thread_cache.h"
 
@@ -56,12 +57,13 @@ static void purge_groups(uint32_t chunk, const uint64_t mask[2])
 static bool purge_claimed(uint32_t chunk, bool whole, const uint64_t mask[2])
 {
 	CHECK(lock_held(&purge_lock) && !lock_held(&root.page_lock));
-	const bool ok = purge_mask(chunk, mask);
+	const bool ok = purge_mask(chunk, mask), all = (mask[0] & mask[1]) == UINT64_MAX;
 
 	purge_groups(chunk, mask);
 	if (whole) /* no slab is left in it */
 		give_back(slab_at((chunk + 1) * CHUNK_GRANULES - 1), CHUNK_GRANULES * sizeof(struct slab));
-	purge_return(chunk, mask, ok);
+	const bool unmapped = ok && all && payload_unmap_claimed(chunk);
+	purge_return(chunk, mask, unmapped ? PURGED_AND_UNMAPPED : ok ? PURGED : PURGED_NOT);
 	return ok;
 }
 
@@ -203,6 +205,7 @@ static void purge_pages(struct slab_heap *h, struct slab *s, struct sweep *w)
 	heap_unlist_slab(h, s);
 	s->listed = LISTED_PURGING;
 	lock_give(&h->lock);
+	huge_page_advise();
 	const uint32_t taken = give_back_pages(s, mask);
 	lock_take(&h->lock);
 	s->purged |= taken;
@@ -242,6 +245,7 @@ static bool purge_slab(struct slab *s)
 	if (kind_of(s) == GRANULE_SLAB && s->heap == number)
 		changed = look_at(h, s);
 	lock_give(&h->lock);
+	huge_page_advise();
 	lock_give(&purge_lock);
 	remote_settle_for(h);
 	return changed;
@@ -313,6 +317,7 @@ bool purge_heap(struct slab_heap *h)
 		predict_gave(&h->pages, h->fallen, purge_clock(), purge_again_ns());
 	h->fallen = 0;
 	lock_give(&h->lock);
+	huge_page_advise();
 	lock_give(&purge_lock);
 	remote_settle_for(h);
 	return !w.refused;

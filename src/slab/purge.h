@@ -17,8 +17,9 @@
  * What is given back (purge.c): whole free chunks with their metadata, then free runs, then pages of slabs on which
  * no object is live.
  *
- * No madvise() runs under a heap's lock or page_lock: what is being given back is claimed first.  purge_lock is held
- * meanwhile, one chunk or slab at a time; fork and malloc_trim() wait for it, the program's other calls never do.
+ * No madvise() or munmap() for this runs under a heap's lock or page_lock: what is being given back is claimed first.
+ * purge_lock is held meanwhile, one chunk or slab at a time; fork and malloc_trim() wait for it, the program's other
+ * calls never do.
  */
 #ifndef SLAB_PURGE_H
 #define SLAB_PURGE_H

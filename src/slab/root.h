@@ -35,7 +35,7 @@
  *   stacks        their thread; of a heap without a thread, who holds its lock
  *   struct slab_heap   its lock, but inbox: everybody, atomically; next_unused, taker, orphan: heaps_lock
  * Lock order: start_lock, fallback_lock, heaps_lock, purge_lock, heaps' locks by number, inbox_lock, page_lock,
- * mapped_lock, the lock of guarded.c, window_lock.
+ * advice_lock, mapped_lock, the lock of guarded.c, window_lock.
  *
  * Who calls whom, top first; a file calls those in its own row and below:
  *

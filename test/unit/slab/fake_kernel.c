@@ -40,7 +40,23 @@ static int paper_map_at(void *ctx, void *p, size_t len)
 		return -ENOMEM;
 	if ((uintptr_t)p < paper.foreign_end && (uintptr_t)p + len > paper.foreign)
 		return -EEXIST;
+	paper.mapped_last = (uintptr_t)p;
 	return os_linux.map_at(NULL, p, len);
+}
+
+static int paper_unmap(void *ctx, void *p, size_t len)
+{
+	(void)ctx;
+	paper.unmapped_under_page_lock += lock_held(&root.page_lock);
+	return os_linux.unmap(NULL, p, len);
+}
+
+/* Memory is given back, or pages move: other threads may wait for these locks. */
+static void count_locks(bool heaps_too)
+{
+	paper.waited_for += lock_held(&root.page_lock);
+	for (uint32_t i = HEAP_FALLBACK; heaps_too && i < root.heap_count; i++)
+		paper.waited_for += lock_held(&heap_at(i)->lock);
 }
 
 static void *paper_map(void *ctx, size_t len, size_t align)
@@ -65,6 +81,7 @@ static int paper_purge(void *ctx, void *p, size_t len)
 	if (paper.no_purge)
 		return -EAGAIN;
 	paper.purged_bytes += len;
+	count_locks(true);
 	return os_linux.purge(NULL, p, len);
 }
 
@@ -73,6 +90,9 @@ static int paper_advise(void *ctx, void *p, size_t len, enum dmm_advice what)
 	(void)ctx;
 	if (paper_no_guards && (what == DMM_ADVICE_GUARD || what == DMM_ADVICE_UNGUARD))
 		return -EINVAL;
+	if (what == DMM_ADVICE_HUGE || what == DMM_ADVICE_COLLAPSE ||
+	    (what == DMM_ADVICE_NOHUGE && (uintptr_t)p != paper.mapped_last))
+		count_locks(what == DMM_ADVICE_NOHUGE);
 	if (paper.count < PAPER_CALLS)
 		paper.call[paper.count++] = (struct paper_call){(uintptr_t)p, len, what};
 	return what == DMM_ADVICE_HUGE || what == DMM_ADVICE_COLLAPSE ? 0
@@ -100,6 +120,7 @@ static int paper_move(void *ctx, void *from, void *to, size_t len)
 		return -ENXIO;
 	}
 	paper.moved_bytes += len;
+	count_locks(true);
 	return os_linux.move(NULL, from, to, len);
 }
 
@@ -110,6 +131,7 @@ void paper_begin(const char *settings)
 	paper.os.window = paper_window;
 	paper.os.map_at = paper_map_at;
 	paper.os.map = paper_map;
+	paper.os.unmap = paper_unmap;
 	paper.os.protect = paper_protect;
 	paper.os.purge = paper_purge;
 	paper.os.advise = paper_advise;
@@ -179,4 +201,5 @@ void paper_sound(void)
 		fail_msg("broken rule '%s' at %#zx: found %#zx, wanted %#zx", why.rule,
 		    (size_t)why.addr,
 		    (size_t)why.found, (size_t)why.wanted);
+	assert_int_equal(paper.waited_for, 0);
 }

@@ -19,6 +19,11 @@ struct paper {
 	size_t moves_before_loss; /* move_loses: so many are granted before */
 	size_t moves_every, moves_asked; /* every so-manieth is refused; 0: none */
 	size_t purged_bytes, moved_bytes; /* by calls that were granted */
+	uintptr_t mapped_last; /* by map_at(), which advises against huge pages at once */
+	/* calls under page_lock: advice on huge pages after that, memory given back, pages moved;
+	 * memory given back under a heap's lock */
+	size_t waited_for;
+	size_t unmapped_under_page_lock;
 	size_t count;                     /* of what is written down, advice alone */
 	struct paper_call {
 		uintptr_t at;
@@ -46,7 +51,7 @@ size_t paper_resident_payload(void);
 /* Was there such advice for a stretch that holds p? */
 bool paper_advised(const void *p, enum dmm_advice what);
 
-/* slab's own checker, as an assertion. */
+/* slab's own checker, as an assertion; and no thread waited for the kernel (waited_for). */
 void paper_sound(void);
 
 #endif

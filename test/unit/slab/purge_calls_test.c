@@ -102,6 +102,24 @@ TEST(while_it_falls_no_more_is_dirty_than_the_limit)
 	paper_end();
 }
 
+/* The kernel may take milliseconds for a collapse, and for 2 MiB that go back. */
+TEST(while_the_kernel_gives_or_takes_memory_nobody_waits_for_page_lock)
+{
+	begin("guarded:0,huge_from_mib:4");
+	for (int turn = 0; turn < 3; turn++) {
+		fill(0, OBJECTS, OBJECT);
+		shuffle();
+		unfill(0, OBJECTS / 2); /* chunks with holes are no huge pages any more */
+		unfill(OBJECTS / 2, OBJECTS);
+		purge_now(0);
+	}
+	assert_true(root.absent_rows > 0);
+	assert_true(paper.count > 10);
+	assert_int_equal(paper.unmapped_under_page_lock, 0);
+	paper_sound(); /* looks at waited_for */
+	paper_end();
+}
+
 TEST(a_large_object_goes_when_it_is_freed)
 {
 	begin("guarded:0");
