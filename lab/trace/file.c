@@ -51,10 +51,9 @@ static bool check_head(struct trace_file *f, struct trace_error *e)
 		    sizeof *h);
 	if (h->magic != TRACE_FILE_MAGIC)
 		return trace_fail(e, 0, "not a recording: it does not begin with \"dmmtrace\"");
-	if (h->version != TRACE_VERSION)
-		return trace_fail(e, 8, "version %u of the format; this dmm reads version %u",
-		    h->version,
-		    TRACE_VERSION);
+	if (h->version < TRACE_VERSION_OLDEST || h->version > TRACE_VERSION)
+		return trace_fail(e, 8, "version %u of the format; this dmm reads versions "
+		    "%u to %u", h->version, TRACE_VERSION_OLDEST, TRACE_VERSION);
 	if (h->head_len != sizeof *h)
 		return trace_fail(e, 12, "file head of %u bytes, not %zu", h->head_len, sizeof *h);
 	if (h->checksum != (uint32_t)xxh64(h, sizeof *h - sizeof h->checksum, 0))

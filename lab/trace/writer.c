@@ -11,7 +11,7 @@
 enum { ZSTD_LEVEL = 3, FRAMES_CAP = 1 << 15, DEPTH_MAX = 256, LANES_MAX = 256, SEEN = 1024 };
 
 struct lane { /* one thread's events, until there are enough for a block */
-	struct trace_raw raw[TRACE_EVENTS_MAX];
+	struct trace_raw raw[TRACE_ENCODE_MAX];
 	size_t count;
 	uint32_t thread;
 	uint64_t used;      /* events of all threads before its last one */
@@ -187,7 +187,7 @@ void trace_writer_event(struct trace_writer *w, const struct trace_event *ev,
 		return;
 	}
 	depth = depth < DEPTH_MAX ? depth : DEPTH_MAX;
-	if (l->count + 2 > TRACE_EVENTS_MAX || l->frames_len + depth + 1 > FRAMES_CAP)
+	if (l->count + 2 > TRACE_ENCODE_MAX || l->frames_len + depth + 1 > FRAMES_CAP)
 		flush(w, l);
 	const uint64_t stack = w->head.stacks > TRACE_CALLER ? keep_frames(l, frames, depth)
 	    : w->head.stacks == TRACE_CALLER && depth > 0    ? frames[0]

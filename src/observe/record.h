@@ -4,7 +4,7 @@
  *            |
  *   malloc --+--> real.malloc (the next symbol)
  *            |
- *            +--> tape: 1,024 raw events -- full --> columns: 4,096 -- full --> press: zstd, one write --> T
+ *            +--> tape: 1,024 raw events -- full --> columns: 16,384 -- full --> press: zstd, one write --> T
  *                 '----------- in a shared mapping of T.tape: trace_tape.h -----------'
  *
  * Each tape belongs to one thread; only its owner appends.  The owner encodes what is new when the tape is
@@ -56,8 +56,16 @@ void real_find(void);
 /* Memory of the time before real_find(): freed by forgetting it. */
 bool real_is_boot(const void *p);
 
-enum { FRAMES_SEEN = 1024, SITES = 1024, CLIMB_MAX = 16 };
+enum { FRAMES_SEEN = 2048, SITES = 4096, CLIMB_MAX = 16, WRAPPERS = 64 };
 #define SITE_WRAPPER ((uintptr_t)1 << 63)
+
+/* A return address in a wrapper, and where the wrapper's own return address is: at base + offset. */
+struct wrapper_site {
+	uintptr_t pc;
+	int32_t offset;
+	int32_t frame; /* base + frame: the stack pointer of who called the wrapper */
+	bool by_fp;    /* base: the frame pointer, not the stack pointer */
+};
 
 struct tape {
 	bool ready;             /* false: the owner is inside the recorder, and what it calls is not the program's */
@@ -70,6 +78,7 @@ struct tape {
 	uintptr_t stack_low, stack_top; /* bounds of the mapping that holds the stack, when last looked at */
 	unsigned stack_looks;
 	uintptr_t site[SITES];          /* by hash: return addresses looked at; SITE_WRAPPER: in a wrapper */
+	struct wrapper_site wrapper[WRAPPERS]; /* by hash */
 
 	struct lock lock;
 	struct trace_raw *flushed; /* raw..flushed is in the columns, or in the file */
@@ -116,6 +125,7 @@ struct record_config {
 	bool scrub;
 	bool deepbind; /* dlopen keeps RTLD_DEEPBIND, and calls of such libraries are not recorded */
 	bool deep;     /* stacks > TRACE_CALLER */
+	bool climbs;   /* stacks == TRACE_CALLER */
 	bool by_clock; /* the cheap ticks are not steady here */
 	int level;     /* of zstd */
 	uint64_t size_max; /* bytes of a recording; 0: no limit */
@@ -155,12 +165,20 @@ bool stack_find_unwinder(void);
 void stack_bounds(struct tape *t);
 /* The caller and, as long as those are wrappers of malloc, who called them; at most CLIMB_MAX.  How many. */
 size_t climb(struct tape *t, void *caller, uintptr_t fp, uintptr_t sp, void **frames);
+/* Where it is cheap: `caller` is in a wrapper that was climbed before.  The wrapper's return address; 0: not
+ * known. */
+uintptr_t climb_known(struct tape *t, void *caller, uintptr_t fp, uintptr_t sp);
 void climb_after_fork(void);
+
+static inline struct wrapper_site *tape_wrapper(struct tape *t, uintptr_t pc)
+{
+	return &t->wrapper[(pc ^ pc >> 6) % WRAPPERS];
+}
 
 static inline uintptr_t *tape_site(struct tape *t, const void *caller)
 {
 	const uintptr_t x = (uintptr_t)caller;
-	return &t->site[(x ^ x >> 10) % SITES];
+	return &t->site[(x ^ x >> 12) % SITES];
 }
 
 /* ---- the file ------------------------------------------------------------------------------ */
@@ -231,11 +249,12 @@ static inline struct tape *tape(void)
 	return likely(t != NULL) ? t : tape_enter();
 }
 
-/* Of a free only its caller is of interest, unless deep stacks are asked for. */
+/* Of a free only its caller is of interest, unless deep stacks are asked for; without stacks it is not written. */
 IN_PLACE uint64_t stack_of(struct tape *t, enum trace_op op, void *caller)
 {
 	const bool plain =
-	    (trace_class[op] & TRACE_IS_FREE) != 0 || *tape_site(t, caller) == (uintptr_t)caller;
+	    (trace_class[op] & TRACE_IS_FREE) != 0 || !record_config.climbs ||
+	    *tape_site(t, caller) == (uintptr_t)caller;
 
 	if (likely(!record_config.deep && plain))
 		return (uint64_t)(uintptr_t)caller;

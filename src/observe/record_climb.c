@@ -21,7 +21,7 @@
 #include "observe/wrapper_names.h"
 #include "os/frame_rules.h"
 
-enum { MODULES_MAX = 256, PATH_LEN = 1024, FRAME_MAX = 1 << 20, LOOKS_MAX = 64 };
+enum { MODULES_MAX = 256, PATH_LEN = 1024, FRAME_MAX = 1 << 20, LOOKS_MAX = 64, AHEAD = 16 };
 
 struct range {
 	uintptr_t start, end;
@@ -94,25 +94,24 @@ static const Elf64_Shdr *section(const struct elf *e, uint32_t type)
 	return NULL;
 }
 
-/* The wrappers among the symbols; to: NULL to count them. */
+/* The wrappers among the symbols.  How many. */
 static size_t collect(const struct elf *e, const Elf64_Shdr *table, uintptr_t bias, struct range *to)
 {
 	const Elf64_Shdr *const sections = (const Elf64_Shdr *)(e->bytes + ((const Elf64_Ehdr *)e->bytes)->e_shoff);
 	const Elf64_Shdr *const names = &sections[table->sh_link];
 	const Elf64_Sym *const symbol = (const Elf64_Sym *)(e->bytes + table->sh_offset);
+	const size_t count = table->sh_size / sizeof *symbol;
 	size_t found = 0;
 
 	if (names->sh_size == 0 || e->bytes[names->sh_offset + names->sh_size - 1] != '\0')
 		return 0;
-	for (size_t i = 0; i < table->sh_size / sizeof *symbol; i++) {
+	for (size_t i = 0; i < count; i++) {
 		const Elf64_Sym *const s = &symbol[i];
-		const unsigned type = s->st_info & 0xf;
-		if (type != STT_FUNC || s->st_shndx == SHN_UNDEF || s->st_size == 0 || s->st_name >= names->sh_size ||
-		    !wrapper_name(e->bytes + names->sh_offset + s->st_name))
-			continue;
-		if (to != NULL)
-			to[found] = (struct range){bias + s->st_value, bias + s->st_value + s->st_size};
-		found++;
+		if (i + AHEAD < count)
+			__builtin_prefetch(e->bytes + names->sh_offset + symbol[i + AHEAD].st_name);
+		if ((s->st_info & 0xf) == STT_FUNC && s->st_shndx != SHN_UNDEF && s->st_size != 0 &&
+		    s->st_name < names->sh_size && wrapper_name(e->bytes + names->sh_offset + s->st_name))
+			to[found++] = (struct range){bias + s->st_value, bias + s->st_value + s->st_size};
 	}
 	return found;
 }
@@ -143,18 +142,19 @@ static void sort(struct range *r, size_t count)
 	}
 }
 
+/* Room for all symbols is mapped, and what the wrappers do not need is given back. */
 static void keep(struct known_module *m, const struct elf *e, const Elf64_Shdr *table, uintptr_t bias)
 {
-	const size_t count = collect(e, table, bias, NULL);
+	const size_t room = round_up(table->sh_size / sizeof(Elf64_Sym) * sizeof *m->wrapper + 1, 4096);
+	char *const p = mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-	if (count == 0)
-		return;
-	void *const p = mmap(NULL, round_up(count * sizeof *m->wrapper, 4096), PROT_READ | PROT_WRITE,
-	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (p == MAP_FAILED)
 		return;
-	m->wrapper = p;
-	m->count = collect(e, table, bias, p);
+	m->wrapper = (struct range *)(void *)p;
+	m->count = collect(e, table, bias, m->wrapper);
+	const size_t used = round_up(m->count * sizeof *m->wrapper, 4096);
+	if (used < room)
+		munmap(p + used, room - used);
 	sort(m->wrapper, m->count);
 }
 
@@ -260,7 +260,16 @@ static bool read_word(const struct at *from, uintptr_t top, uintptr_t at, uintpt
 	return true;
 }
 
-static bool up(struct at *f, uintptr_t top)
+static void note_wrapper(struct tape *t, uintptr_t pc, const struct frame_rules *r)
+{
+	const int64_t offset = r->offset + r->ra.offset;
+
+	if (offset == (int32_t)offset && r->offset == (int32_t)r->offset)
+		*tape_wrapper(t, pc) = (struct wrapper_site){pc, (int32_t)offset, (int32_t)r->offset,
+		    r->base == REG_FP};
+}
+
+static bool up(struct tape *t, struct at *f, uintptr_t top)
 {
 	struct frame_rules r;
 	struct at above = {.fp = f->fp};
@@ -275,6 +284,7 @@ static bool up(struct at *f, uintptr_t top)
 		return false;
 	if (r.fp.rule == RULE_UNKNOWN || r.fp.rule == RULE_UNDEFINED)
 		above.fp = 0;
+	note_wrapper(t, f->pc, &r);
 	*f = above;
 	return true;
 }
@@ -291,6 +301,20 @@ static bool stack_is_known(struct tape *t, uintptr_t sp)
 	return sp >= t->stack_low && sp < t->stack_top;
 }
 
+uintptr_t climb_known(struct tape *t, void *caller, uintptr_t fp, uintptr_t sp)
+{
+	const struct wrapper_site *const w = tape_wrapper(t, (uintptr_t)caller);
+	const struct at f = {.sp = sp};
+	const uintptr_t base = w->by_fp ? fp : sp, above = base + (uintptr_t)w->frame;
+	uintptr_t pc;
+
+	if (w->pc != (uintptr_t)caller || sp < t->stack_low || sp >= t->stack_top || above <= sp ||
+	    above > t->stack_top || above - sp > FRAME_MAX ||
+	    !read_word(&f, t->stack_top, base + (uintptr_t)w->offset, &pc))
+		return 0;
+	return pc;
+}
+
 size_t climb(struct tape *t, void *caller, uintptr_t fp, uintptr_t sp, void **frames)
 {
 	struct at f = {(uintptr_t)caller, sp, fp};
@@ -299,7 +323,7 @@ size_t climb(struct tape *t, void *caller, uintptr_t fp, uintptr_t sp, void **fr
 	frames[0] = caller;
 	if (!is_wrapper(t, f.pc) || !stack_is_known(t, sp))
 		return n;
-	while (n < CLIMB_MAX && up(&f, t->stack_top)) {
+	while (n < CLIMB_MAX && up(t, &f, t->stack_top)) {
 		frames[n++] = (void *)f.pc;
 		if (!is_wrapper(t, f.pc))
 			break;

@@ -137,6 +137,7 @@ void record_configure(void)
 		record_config.stacks = TRACE_CALLER;
 	}
 	record_config.deep = record_config.stacks > TRACE_CALLER;
+	record_config.climbs = record_config.stacks == TRACE_CALLER;
 	meta_note_allocator();
 	switch_configure();
 	choose_path();

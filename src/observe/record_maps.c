@@ -24,6 +24,7 @@ static struct {
 	struct lock lock;
 	struct range known[RANGES_MAX];
 	size_t count;
+	size_t last; /* index of the range that covered() found last */
 	uint64_t looked_ns;
 	uint64_t first_inode, first_start; /* the file whose beginning was mapped last */
 	char text[TEXT_LEN];               /* lines not yet written */
@@ -147,11 +148,21 @@ static void add(const struct range *r, const char *path)
 	    !record_config.scrub ? path : library && slash != NULL ? slash + 1 : "program");
 }
 
+static bool holds(const struct range *r, uint64_t addr)
+{
+	return addr >= r->start && addr < r->end;
+}
+
+/* maps.lock is held. */
 static bool covered(uint64_t addr)
 {
+	if (maps.last < maps.count && holds(&maps.known[maps.last], addr))
+		return true;
 	for (size_t i = maps.count; i-- > 0;)
-		if (addr >= maps.known[i].start && addr < maps.known[i].end)
+		if (holds(&maps.known[i], addr)) {
+			maps.last = i;
 			return true;
+		}
 	return false;
 }
 

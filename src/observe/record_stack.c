@@ -100,13 +100,32 @@ static size_t by_frame_pointers(struct tape *t, void **frames)
 	return n;
 }
 
+static uint64_t hash_step(uint64_t h, const void *frame)
+{
+	return (h ^ (uintptr_t)frame) * 0x9e3779b97f4a7c15u;
+}
+
+static uint32_t *seen_at(struct tape *t, uint64_t h)
+{
+	return &t->frames_seen[h >> 53];
+}
+
+/* remember() of these two, if they are remembered; else 0. */
+static uint64_t remembered(struct tape *t, void *caller, void *above)
+{
+	const uint32_t i = *seen_at(t, hash_step(hash_step(2, caller), above));
+	const uint64_t *const at = &t->frames[i];
+
+	return at[0] == 2 && at[1] == (uintptr_t)caller && at[2] == (uintptr_t)above ? i : 0;
+}
+
 static uint64_t remember(struct tape *t, void *const *frames, size_t n)
 {
 	uint64_t h = n;
 
 	for (size_t i = 0; i < n; i++)
-		h = (h ^ (uintptr_t)frames[i]) * 0x9e3779b97f4a7c15u;
-	uint32_t *const slot = &t->frames_seen[h >> 54];
+		h = hash_step(h, frames[i]);
+	uint32_t *const slot = seen_at(t, h);
 	if (*slot != 0 && t->frames[*slot] == n &&
 	    memcmp(&t->frames[*slot + 1], frames, n * sizeof *frames) == 0)
 		return *slot;
@@ -141,12 +160,10 @@ static size_t deep(struct tape *t, void *caller, void **frames)
 	return n;
 }
 
-uint64_t stack_capture(struct tape *t, void *caller, uintptr_t fp, uintptr_t sp)
+static uint64_t capture(struct tape *t, void *caller, uintptr_t fp, uintptr_t sp)
 {
 	void *frames[FRAMES_DEPTH + SKIP_MAX];
 
-	if (t->frames == NULL)
-		return record_config.stacks == TRACE_CALLER ? (uint64_t)(uintptr_t)caller : 0;
 	if (t->slot->frames_len + FRAMES_DEPTH + 1 > frames_cap(record_config.stacks))
 		tape_full(t);
 	if (!t->ready) /* the recording ended there */
@@ -158,4 +175,13 @@ uint64_t stack_capture(struct tape *t, void *caller, uintptr_t fp, uintptr_t sp)
 		return (uint64_t)(uintptr_t)caller;
 	const uint64_t index = remember(t, frames, n);
 	return record_config.deep || index == 0 ? index : index | TRACE_STACK_FRAMES;
+}
+
+uint64_t stack_capture(struct tape *t, void *caller, uintptr_t fp, uintptr_t sp)
+{
+	if (t->frames == NULL)
+		return record_config.stacks == TRACE_CALLER ? (uint64_t)(uintptr_t)caller : 0;
+	const uintptr_t above = record_config.climbs ? climb_known(t, caller, fp, sp) : 0;
+	const uint64_t known = above != 0 ? remembered(t, caller, (void *)above) : 0;
+	return known != 0 ? known | TRACE_STACK_FRAMES : capture(t, caller, fp, sp);
 }

@@ -223,13 +223,15 @@ static void tape_pass_on(struct tape *t)
 
 	encode(t);
 	const uint64_t took = timed ? record_cpu_ns() - began : 0;
-	const bool frames_full = t->slot->frames_len + FRAMES_DEPTH + 1 > frames_cap(record_config.stacks);
+	const bool frames_full =
+	    t->frames != NULL && t->slot->frames_len + FRAMES_DEPTH + 1 > frames_cap(record_config.stacks);
 	if (frames_full || !trace_columns_have_room(t->columns, TAPE_EVENTS)) {
 		const uint32_t events = trace_columns_events(t->columns);
 		if (!output_open() || !flush_columns(t, events > before ? took * events / (events - before) : took))
 			return; /* what is on the tape stays there, for who reads T.tape */
 		trace_columns_clear(t->columns);
-		rewind_frames(t);
+		if (t->slot->frames_len > frames_cap(record_config.stacks) / 4 * 3)
+			rewind_frames(t); /* before the next block is full: that one would end there */
 	}
 	lap(t);
 }

@@ -19,18 +19,19 @@
 
 enum {
 	NODE_SLOTS = 2 * TRACE_NODES_MAX,
+	NODE_SLOTS_FIRST = 4096, /* used of them, until a block needs more: they stay in the cache */
+	FRAMED = 16 << 10, /* stacks of frames[], by index, whose node is remembered */
 	COLUMN_CAP = TRACE_RAW_MAX / 8, /* of the coder's own columns: all seven and their lengths fit the payload */
 	COLUMN_SLACK = 8,               /* put() stores eight bytes at a time */
 	VARINT_MAX = 10,
-	LATELY = 256,
+	LATELY = 512,
 	LEVEL_QUICK = 1, /* of zstd: at most this one, speed is what counts */
 	LEVEL_ENTROPY = -30,
 };
 
-struct node {
-	uint64_t addr;
-	uint32_t parent, index;
-	uint32_t block; /* the block that entered it: an old one is an empty slot */
+/* A node of the present block: what an older block left counts as none. */
+struct node_of {
+	uint16_t block, node; /* low bits of the block's serial number */
 };
 
 struct column {
@@ -44,15 +45,18 @@ struct trace_columns {
 	uint32_t events;
 	struct {
 		uint64_t stack;
-		uint32_t node, block;
-	} lately[LATELY]; /* stacks and their nodes */
+		struct node_of is;
+	} lately[LATELY]; /* stacks of one address, and their nodes */
+	struct node_of framed[FRAMED];
 	uint32_t nodes, node_mask;
 	uint64_t last_node_addr, first_tick, last_tick;
 	struct predict predict;
 	struct column col[TRACE_COLUMNS];
-	uint64_t addresses[TRACE_NODES_MAX];
-	struct node node[NODE_SLOTS];
+	uint64_t addresses[TRACE_NODES_MAX]; /* of the nodes, from 1 up; and the parents */
+	uint16_t parents[TRACE_NODES_MAX];
+	struct node_of slot[NODE_SLOTS]; /* by hash of both */
 };
+static_assert(TRACE_NODES_MAX <= UINT16_MAX, "a node's index has 16 bits");
 
 struct trace_coder {
 	ZSTD_CCtx *zstd;
@@ -111,6 +115,7 @@ size_t trace_columns_size(void)
 void trace_columns_init(struct trace_columns *c, unsigned char *bytes, const uint32_t cap[TRACE_COLUMNS])
 {
 	c->fast = varint_fast_here();
+	c->node_mask = NODE_SLOTS_FIRST - 1;
 	for (int i = 0; i < TRACE_COLUMNS; i++) {
 		c->col[i] = (struct column){bytes, bytes, cap[i]};
 		bytes += cap[i] + COLUMN_SLACK;
@@ -215,20 +220,41 @@ static bool has_room(const struct column *col)
 	return col->at + 4 * VARINT_MAX <= col->bytes + col->cap;
 }
 
+/* The slot of the node (parent, addr), or the empty one where it belongs. */
+static struct node_of *node_slot(struct trace_columns *c, uint32_t parent, uint64_t addr)
+{
+	uint64_t h = (addr ^ (uint64_t)parent << 40) * 0x9e3779b97f4a7c15u >> 32;
+	struct node_of *at = &c->slot[h & c->node_mask];
+
+	while (at->block == (uint16_t)c->block &&
+	    (c->addresses[at->node - 1] != addr || c->parents[at->node - 1] != parent))
+		at = &c->slot[++h & c->node_mask];
+	return at;
+}
+
+static void more_node_slots(struct trace_columns *c)
+{
+	c->node_mask = 2 * c->node_mask + 1;
+	memset(c->slot, 0, (c->node_mask + 1) * sizeof *c->slot);
+	for (uint32_t i = 0; i < c->nodes; i++)
+		*node_slot(c, c->parents[i], c->addresses[i]) =
+		    (struct node_of){(uint16_t)c->block, (uint16_t)(i + 1)};
+}
+
 /* The index of the node (parent, addr) in this block, 1 up; 0 when the table is full. */
 static uint32_t node_index(struct trace_columns *c, uint32_t parent, uint64_t addr)
 {
-	uint64_t h = (addr ^ (uint64_t)parent << 40) * 0x9e3779b97f4a7c15u >> 32;
-	struct node *at = &c->node[h & c->node_mask];
+	struct node_of *at = node_slot(c, parent, addr);
 
-	while (at->block == c->block && (at->addr != addr || at->parent != parent))
-		at = &c->node[++h & c->node_mask];
-	if (at->block == c->block)
-		return at->index;
+	if (at->block == (uint16_t)c->block)
+		return at->node;
 	if (c->nodes >= TRACE_NODES_MAX || !has_room(&c->col[TRACE_COL_NODES]))
 		return 0;
-	c->addresses[c->nodes++] = addr;
-	*at = (struct node){addr, parent, c->nodes, c->block};
+	c->addresses[c->nodes] = addr;
+	c->parents[c->nodes++] = (uint16_t)parent;
+	*at = (struct node_of){(uint16_t)c->block, (uint16_t)c->nodes};
+	if (c->nodes > c->node_mask / 2 && c->node_mask < NODE_SLOTS - 1)
+		more_node_slots(c);
 	struct column *const col = &c->col[TRACE_COL_NODES];
 	col->at = put(col->at, parent, false);
 	col->at = put(col->at, zigzag((int64_t)(addr - c->last_node_addr)), false);
@@ -252,16 +278,21 @@ static uint32_t find_stack(struct trace_columns *c, const struct trace_block_inf
 static inline uint32_t stack_index(struct trace_columns *c, const struct trace_block_info *info,
     uint64_t stack)
 {
-	const size_t i = (stack ^ stack >> 8) % LATELY;
+	const size_t i = (stack ^ stack >> 9) % LATELY;
+	const uint64_t frames = stack & ~TRACE_STACK_FRAMES;
+	struct node_of *is = &c->lately[i].is;
 
 	if (stack == 0)
 		return 0;
-	if (c->lately[i].stack != stack || c->lately[i].block != c->block) {
-		c->lately[i].node = find_stack(c, info, stack);
+	if (frames < FRAMED && (info->stacks > TRACE_CALLER || frames != stack))
+		is = &c->framed[frames];
+	else if (c->lately[i].stack != stack)
+		*is = (struct node_of){.block = (uint16_t)(c->block - 1)};
+	if (is->block != (uint16_t)c->block) {
+		*is = (struct node_of){(uint16_t)c->block, (uint16_t)find_stack(c, info, stack)};
 		c->lately[i].stack = stack;
-		c->lately[i].block = c->block;
 	}
-	return c->lately[i].node;
+	return is->node;
 }
 
 static inline unsigned char *put_alloc(struct predict *p, unsigned char *at, uint64_t addr,
@@ -345,13 +376,17 @@ static uint32_t put_events_fast(struct trace_columns *c, const struct trace_bloc
 	return put_events(c, info, raw, n, true);
 }
 
-static void begin(struct trace_columns *c, const struct trace_block_info *info, uint64_t tick)
+static void begin(struct trace_columns *c, uint64_t tick)
 {
 	tick = max_size(tick, c->last_tick);
 	c->first_tick = tick;
-	c->block++;
+	if ((uint16_t)++c->block == 0) { /* what is as old as that would seem new */
+		memset(c->lately, 0, sizeof c->lately);
+		memset(c->framed, 0, sizeof c->framed);
+		memset(c->slot, 0, sizeof c->slot);
+		c->block++;
+	}
 	c->nodes = 0;
-	c->node_mask = info->stacks == TRACE_CALLER ? 4 * TRACE_EVENTS_MAX - 1 : NODE_SLOTS - 1;
 	c->last_node_addr = 0;
 	c->last_tick = tick;
 	memset(&c->predict, 0, sizeof c->predict);
@@ -365,7 +400,7 @@ void trace_columns_add(struct trace_columns *c, const struct trace_block_info *i
 	if (n == 0)
 		return;
 	if (c->events == 0)
-		begin(c, info, trace_raw_tick(raw));
+		begin(c, trace_raw_tick(raw));
 	c->events += c->fast ? put_events_fast(c, info, raw, n) : put_events_plain(c, info, raw, n);
 }
 
@@ -433,7 +468,7 @@ const void *trace_pack(struct trace_coder *c, struct trace_columns *columns,
 const void *trace_encode(struct trace_coder *c, const struct trace_block_info *info,
     const struct trace_raw *raw, size_t n, size_t *len)
 {
-	if (n == 0 || n > TRACE_EVENTS_MAX)
+	if (n == 0 || n > TRACE_ENCODE_MAX)
 		return NULL;
 	trace_columns_restart(&c->own); /* threads share them */
 	c->own.last_tick = info->after_tick;

@@ -48,7 +48,9 @@ struct trace_block_info {
 	uint32_t anon_kib;
 };
 
-/* Encode raw[0..n), n <= TRACE_EVENTS_MAX, whole events only.  Returns the block (head and payload,
+enum { TRACE_ENCODE_MAX = 4096 };
+
+/* Encode raw[0..n), n <= TRACE_ENCODE_MAX, whole events only.  Returns the block (head and payload,
  * valid until the next call) and its length; NULL when it does not fit the format's limits. */
 const void *trace_encode(struct trace_coder *c, const struct trace_block_info *info,
     const struct trace_raw *raw, size_t n, size_t *len);

@@ -1,4 +1,4 @@
-/* trace_format.h - a recording on disk, version 1 (docs/design/recording-format.md is the specification).
+/* trace_format.h - a recording on disk, version 2 (docs/design/recording-format.md is the specification).
  *
  *   +-----------+---------------------+---------------------+---
  *   | file head | block head | payload| block head | payload| ...      both heads: 64 bytes
@@ -21,8 +21,9 @@
 #include <stdint.h>
 
 enum {
-	TRACE_VERSION = 1,
-	TRACE_EVENTS_MAX = 4096,        /* events in a block */
+	TRACE_VERSION = 2,
+	TRACE_VERSION_OLDEST = 1,       /* that is read: its blocks have at most 4,096 events */
+	TRACE_EVENTS_MAX = 16384,       /* events in a block */
 	TRACE_NODES_MAX = 32768,        /* stack nodes in a block */
 	TRACE_RAW_MAX = 1 << 20,        /* bytes of a payload before compression */
 	TRACE_PACKED_MAX = 1 << 21,     /* and after */

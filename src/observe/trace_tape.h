@@ -24,13 +24,13 @@
 #include "observe/trace_encode.h"
 
 enum {
-	TAPE_VERSION = 1,
+	TAPE_VERSION = 2,
 	TAPE_HEAD_LEN = 4096,
 	TAPE_EVENTS = 1024,         /* raw events: short, so that they stay in the cache */
 	TAPE_SLOTS = 1024,          /* threads at one time; those beyond have tapes that die with the process */
 	TAPE_LAPPED = TAPE_EVENTS + 1, /* raw_done: all were encoded, `next` goes back to the first */
 	FRAMES_CAP = 16 << 10,      /* addresses of deep stacks a block */
-	FRAMES_CAP_CALLER = 4096,   /* of stacks that end above wrappers of malloc */
+	FRAMES_CAP_CALLER = 8192,   /* of stacks that end above wrappers of malloc */
 	FRAMES_DEPTH = 64,
 	TAPE_NAME_LEN = 16,
 };
@@ -69,12 +69,12 @@ struct tape_slot {
 /* Bytes of each column.  A block is closed when one of them might not hold TAPE_EVENTS more. */
 static inline const uint32_t *tape_layout(enum trace_stacks stacks)
 {
-	static const uint32_t callers[TRACE_COLUMNS] = {[TRACE_COL_NODES] = 108 << 10,
-	    [TRACE_COL_OPS] = 4 << 10, [TRACE_COL_TIMES] = 20 << 10, [TRACE_COL_ADDRS] = 24 << 10,
-	    [TRACE_COL_SIZES] = 20 << 10, [TRACE_COL_STACKS] = 12 << 10, [TRACE_COL_EXTRA] = 24 << 10};
+	static const uint32_t callers[TRACE_COLUMNS] = {[TRACE_COL_NODES] = 32 << 10,
+	    [TRACE_COL_OPS] = 16 << 10, [TRACE_COL_TIMES] = 32 << 10, [TRACE_COL_ADDRS] = 48 << 10,
+	    [TRACE_COL_SIZES] = 32 << 10, [TRACE_COL_STACKS] = 32 << 10, [TRACE_COL_EXTRA] = 24 << 10};
 	static const uint32_t deep[TRACE_COLUMNS] = {[TRACE_COL_NODES] = 216 << 10,
-	    [TRACE_COL_OPS] = 4 << 10, [TRACE_COL_TIMES] = 20 << 10, [TRACE_COL_ADDRS] = 24 << 10,
-	    [TRACE_COL_SIZES] = 20 << 10, [TRACE_COL_STACKS] = 12 << 10, [TRACE_COL_EXTRA] = 24 << 10};
+	    [TRACE_COL_OPS] = 16 << 10, [TRACE_COL_TIMES] = 32 << 10, [TRACE_COL_ADDRS] = 48 << 10,
+	    [TRACE_COL_SIZES] = 32 << 10, [TRACE_COL_STACKS] = 32 << 10, [TRACE_COL_EXTRA] = 24 << 10};
 	return stacks > TRACE_CALLER ? deep : callers;
 }
 

@@ -7,6 +7,7 @@ import csv
 import json
 import os
 import resource
+import struct
 import subprocess
 import sys
 from collections import defaultdict
@@ -334,6 +335,31 @@ def test_a_full_file_system_is_one_line_and_the_program_goes_on():
     assert r.stderr.count("no space left on device; recording ends here, the program goes on") == 1, r.stderr
     kept = json.load(open("info.json"))
     assert kept["events"] > 10000 and not kept["ended"], kept  # whole blocks only: info exits 0
+
+
+def blocks_of_events(trace):
+    """How many events each block holds."""
+    held = []
+    with open(trace, "rb") as f:
+        data = f.read()
+    at = 64
+    while at < len(data):
+        _, kind, _, packed, _, _, count = struct.unpack_from("<IHHIIII", data, at)
+        if kind == 4:
+            held.append(count)
+        at += 64 + packed
+    return held
+
+
+def test_a_block_holds_thousands_of_events_with_any_kind_of_stacks():
+    program = compile_c("busy", """
+        #include <stdlib.h>
+        int main(void) { for (int i = 0; i < 50000; i++) free(malloc(i % 100)); return 0; }""")
+    for stacks in ("none", "caller", "fp"):
+        r = record("T", program, options=["--stacks=" + stacks])
+        assert r.returncode == 0, r.stderr
+        held = blocks_of_events("T")
+        assert sum(held) >= 100000 and len(held) <= 8, (stacks, held)
 
 
 def test_threads_come_and_go_in_thousands():

@@ -196,10 +196,11 @@ TEST(another_version_is_refused_by_name)
 
 	write_events(6, 1, 10, TRACE_NONE);
 	const size_t n = slurp(&bytes);
-	bytes[8] = 2;
+	bytes[8] = 3;
 	spill(bytes, n);
 	assert_false(reads_clean(&e));
-	assert_string_equal(e.text, "offset 8: version 2 of the format; this dmm reads version 1");
+	assert_string_equal(e.text,
+	    "offset 8: version 3 of the format; this dmm reads versions 1 to 2");
 	memcpy(bytes, "#!/bin/sh", 9);
 	spill(bytes, n);
 	assert_false(reads_clean(&e));
