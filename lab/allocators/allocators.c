@@ -10,6 +10,7 @@
 #include "base/assert.h"
 #include "cli/array.h"
 #include "cli/lab.h"
+#include "allocators/names.h"
 #include "allocators/peers.h"
 #include "allocators/registry.h"
 #include "allocators/subject.h"
@@ -86,47 +87,6 @@ static void set_settings(struct allocator *a, char *text)
 	}
 }
 
-/* A piece "dirty_decay_ms:0" after "je=je.so?MALLOC_CONF=narenas:1" is the setting's, not a
- * name. */
-static bool continues_setting(const char *item, const char *piece, size_t n)
-{
-	const size_t name = strcspn(piece, ":?=,");
-	return strchr(item, '?') != NULL && name < n && piece[name] == ':';
-}
-
-/* Cut the next item off *rest; false at the end. */
-static bool next_item(const char **rest, char item[PATH_MAX])
-{
-	size_t used = 0;
-
-	item[0] = '\0';
-	while (**rest != '\0') {
-		const size_t n = strcspn(*rest, ",");
-		if (used > 0 && !continues_setting(item, *rest, n))
-			return true;
-		if (used + n + 2 > PATH_MAX)
-			lab_die(EXIT_USAGE, "'%.40s...': too long", *rest);
-		if (used > 0)
-			item[used++] = ',';
-		memcpy(item + used, *rest, n);
-		used += n;
-		item[used] = '\0';
-		*rest += n + ((*rest)[n] == ',');
-	}
-	return used > 0;
-}
-
-/* The item's parts, cut in place; path and settings may be NULL. */
-static void split_item(char *item, char **path, char **settings)
-{
-	*settings = strchr(item, '?');
-	if (*settings != NULL)
-		*(*settings)++ = '\0';
-	*path = strchr(item, '=');
-	if (*path != NULL)
-		*(*path)++ = '\0';
-}
-
 static bool is_system(const char *name)
 {
 	for (const char *const *s = systems_names(); *s != NULL; s++)
@@ -199,9 +159,9 @@ static void add_items(struct allocators *list, const char *names, const struct w
 {
 	char item[PATH_MAX], whole[PATH_MAX], *path, *settings;
 
-	while (next_item(&names, item)) {
+	while (names_next(&names, item)) {
 		memcpy(whole, item, sizeof whole);
-		split_item(item, &path, &settings);
+		names_split(item, &path, &settings);
 		if (path == NULL && strcmp(item, words->everything) == 0) {
 			words->add_everything(list);
 		} else if (path != NULL || strcmp(item, "none") != 0) {
@@ -214,7 +174,7 @@ static void add_items(struct allocators *list, const char *names, const struct w
 	}
 }
 
-void allocators_add_baseline(struct allocators *list, const char *name)
+static void add_glibc(struct allocators *list, const char *name)
 {
 	struct allocator *const a = add(list, KIND_BASELINE, name);
 	struct elf_facts facts;
@@ -223,6 +183,17 @@ void allocators_add_baseline(struct allocators *list, const char *name)
 	/* The programs that run get the same libc as this one. */
 	if (dladdr((const void *)&getenv, &libc) != 0 && elf_read(libc.dli_fname, &facts))
 		memcpy(a->build_id, facts.build_id, sizeof a->build_id);
+}
+
+void allocators_add_baseline(struct allocators *list)
+{
+	add_glibc(list, "glibc");
+}
+
+void allocators_add_baselines(struct allocators *list)
+{
+	allocators_add_baseline(list);
+	add_glibc(list, GLIBC_AGAIN);
 }
 
 const char *allocators_add_linked(struct allocators *list, const char *library, const char *libc)

@@ -37,7 +37,11 @@ struct allocators {
 };
 
 /* All of these end with exit(EXIT_USAGE) on an unknown name, which names the nearest. */
-void allocators_add_baseline(struct allocators *list, const char *name);
+/* What all others are compared with: glibc. */
+void allocators_add_baseline(struct allocators *list);
+/* The same, and glibc once more under this name: what differs between the two is noise. */
+#define GLIBC_AGAIN "glibc-again"
+void allocators_add_baselines(struct allocators *list);
 /* A program that links another malloc gets glibc's by preloading libc, and a row for the other one,
  * unless the list has that library already.  Returns the name of that row. */
 const char *allocators_add_linked(struct allocators *list, const char *library, const char *libc);

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/assert.h"
+#include "allocators/names.h"
 #include "cli/lab.h"
 #include "slab/system.h"
 #include "system/systems.h"
@@ -73,14 +73,11 @@ const struct dmm_system *registry_choose(const char *word)
 void registry_choose_list(const char *option, const char *list, const struct dmm_system **systems,
     size_t *count, size_t most)
 {
-	char *const words = strdup(list), *save;
+	char item[PATH_MAX];
 
-	CHECK(words != NULL);
-	for (char *word = strtok_r(words, ",", &save); word != NULL;
-	    word = strtok_r(NULL, ",", &save)) {
+	while (names_next(&list, item)) {
 		if (*count == most)
 			lab_die(EXIT_USAGE, "--%s: at most %zu", option, most);
-		systems[(*count)++] = registry_choose(word);
+		systems[(*count)++] = registry_choose(item);
 	}
-	free(words);
 }

@@ -83,7 +83,7 @@ static void find_patterns(struct suite *s)
 
 static void find_allocators(struct suite *s)
 {
-	allocators_add_baseline(&s->list, "glibc");
+	allocators_add_baseline(&s->list);
 	allocators_add_systems(&s->list, s->o->systems_text);
 	allocators_add_peers(&s->list, s->o->peers);
 	if (s->list.count > ALLOCATORS_MAX)

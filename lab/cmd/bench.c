@@ -5,6 +5,7 @@
 
 #include "bench/bench.h"
 #include "cmd/commands.h"
+#include "allocators/names.h"
 #include "allocators/registry.h"
 
 static const struct bench_suite bench_suites[] = {
@@ -26,14 +27,14 @@ struct bench {
 
 static void choose_systems(struct bench_options *o, const char *list)
 {
-	char *rest = strdup(list); /* kept: the names point into it */
+	char item[PATH_MAX];
 
-	for (char *word; (word = strsep(&rest, ",")) != NULL;) {
+	while (names_next(&list, item)) {
 		if (o->system_count == BENCH_SYSTEMS_MAX)
 			lab_die(EXIT_USAGE, "--systems: at most %d", BENCH_SYSTEMS_MAX);
-		o->systems[o->system_count] = registry_choose(word);
-		o->names[o->system_count++] = word;
-		word[strcspn(word, "=")] = '\0';
+		o->systems[o->system_count] = registry_choose(item);
+		item[strcspn(item, "=")] = '\0';
+		o->names[o->system_count++] = strdup(item); /* until dmm ends */
 	}
 }
 

@@ -46,8 +46,7 @@ static void list_allocators(struct compare_order *r)
 {
 	struct allocators *const list = &r->c.allocators;
 
-	allocators_add_baseline(list, "glibc");
-	allocators_add_baseline(list, "glibc-again");
+	allocators_add_baselines(list);
 	if (r->systems_lists == 0)
 		allocators_add_systems(list, "all");
 	for (size_t i = 0; i < r->systems_lists; i++)

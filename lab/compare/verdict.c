@@ -173,7 +173,7 @@ static bool ties_in(const struct compare *c, const struct row *row, const struct
 static bool is_candidate(const struct row *row, bool no_huge_pages)
 {
 	return row->no_huge_pages == no_huge_pages && row->outcome == OUTCOME_FINE &&
-	    strcmp(row->allocator->name, "glibc-again") != 0;
+	    strcmp(row->allocator->name, GLIBC_AGAIN) != 0;
 }
 
 static const struct row *least_of(const struct compare *c, bool no_huge_pages, enum figure figure)

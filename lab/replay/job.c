@@ -69,7 +69,7 @@ void cell_hash(struct sweep_cell *c)
 	if (c->model) {
 		fprintf(out, "steps=%zu\n", c->steps);
 	} else {
-		allocators_add_baseline(&base, "glibc");
+		allocators_add_baseline(&base);
 		fprintf(out, "glibc=%s\n", base.item[0].build_id);
 		put_identity(out, "binary", a->path);
 		fprintf(out, "touch=%s\nthp=%s\nwarm=%zd\nrepeat=%zu\n", c->touch, c->thp,

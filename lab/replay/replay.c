@@ -161,8 +161,7 @@ void replay_list(struct replay_order *q)
 {
 	struct allocators *const list = &q->native.compare.allocators;
 
-	allocators_add_baseline(list, "glibc");
-	allocators_add_baseline(list, "glibc-again");
+	allocators_add_baselines(list);
 	allocators_add_systems(list, q->systems != NULL ? q->systems : "all");
 	allocators_add_peers(list, q->peers != NULL ? q->peers : "auto");
 }

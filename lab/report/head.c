@@ -289,7 +289,7 @@ static void put_measured(FILE *out, const struct report_score *s, double most_ti
 /* glibc's second name: how far apart the two come is chance. */
 static bool is_noise(const struct report_score *s)
 {
-	return strcmp(s->name, "glibc-again") == 0;
+	return strcmp(s->name, GLIBC_AGAIN) == 0;
 }
 
 static void put_name(FILE *out, const struct line *l, bool least)

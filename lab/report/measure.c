@@ -10,8 +10,7 @@ enum { WARM_LEAST = 128 << 20 };
 
 static void list_allocators(struct allocators *list, const struct report_plan *p)
 {
-	allocators_add_baseline(list, "glibc");
-	allocators_add_baseline(list, "glibc-again");
+	allocators_add_baselines(list);
 	allocators_add_systems(list, p->systems);
 	allocators_add_peers(list, p->peers);
 }

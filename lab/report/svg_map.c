@@ -205,7 +205,7 @@ static void put_score(FILE *out, const struct report_score *s, const struct rang
 
 static bool can_be_placed(const struct report_score *s)
 {
-	return s->why[0] == '\0' && strcmp(s->name, "glibc-again") != 0 && s->time.median > 0 &&
+	return s->why[0] == '\0' && strcmp(s->name, GLIBC_AGAIN) != 0 && s->time.median > 0 &&
 	    s->memory.median > 0 && s->time.low > 0 && s->memory.low > 0 &&
 	    isfinite(s->time.high) &&
 	    isfinite(s->memory.high);

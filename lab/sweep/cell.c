@@ -14,8 +14,7 @@ bool sweep_enter_cell(struct replay_order *q)
 	if (q->output == NULL)
 		lab_die(EXIT_USAGE, "--cell needs -o FILE for its result");
 	if (q->model) {
-		allocators_add_baseline(list, "glibc");
-		allocators_add_baseline(list, "glibc-again");
+		allocators_add_baselines(list);
 		allocators_add_systems(list, q->systems != NULL ? q->systems : "all");
 	}
 	if (list->count != 3)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "allocators/allocators.h"
 #include "sweep/merge.h"
 
 enum { RESULT_MAX = 64 << 20 }; /* bytes */
@@ -137,7 +138,7 @@ static bool read_rows(const cJSON *root, struct merge_cell *c, char why[MERGE_WH
 			read_time_row(o, r);
 	}
 	if (!c->model && (strcmp(c->row[0].name, "glibc") != 0 ||
-	    strcmp(c->row[1].name, "glibc-again") != 0))
+	    strcmp(c->row[1].name, GLIBC_AGAIN) != 0))
 		return bad(why, "the first rows are not glibc and glibc again");
 	return true;
 }

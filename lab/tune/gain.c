@@ -68,8 +68,7 @@ void gain_measure(struct gain *g)
 	check_command(g);
 	*c = (struct compare){
 	    .command = g->command, .drive = g->drive, .runs = g->runs, .warm = WARM_DEFAULT};
-	allocators_add_baseline(&c->allocators, "glibc");
-	allocators_add_baseline(&c->allocators, "glibc-again");
+	allocators_add_baselines(&c->allocators);
 	allocators_add_systems(&c->allocators, g->system);
 	if (g->conf != NULL)
 		add_tuned(&c->allocators, g->system, g->conf);
