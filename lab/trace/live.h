@@ -26,10 +26,21 @@ struct live {
 bool live_open(struct live *t);
 void live_close(struct live *t);
 
+static inline size_t live_home(const struct live *t, uint64_t addr)
+{
+	return (addr >> 4) * 0x9e3779b97f4a7c15u >> 24 & (t->cap - 1);
+}
+
+/* The entry of addr will be wanted soon. */
+static inline void live_fetch(const struct live *t, uint64_t addr)
+{
+	__builtin_prefetch(&t->at[live_home(t, addr)], 1);
+}
+
 /* The object at addr, or the empty entry where it would go; valid until the table changes. */
 static inline struct live_object *live_slot(const struct live *t, uint64_t addr)
 {
-	size_t i = (addr >> 4) * 0x9e3779b97f4a7c15u >> 24 & (t->cap - 1);
+	size_t i = live_home(t, addr);
 	while (t->at[i].addr != 0 && t->at[i].addr != addr)
 		i = (i + 1) & (t->cap - 1);
 	return &t->at[i];

@@ -18,6 +18,7 @@ enum { HOLD_TICKS = 500 }; /* of 16 cycles, 2 to 4 us: longer than any core look
 bool trace_stream_open(struct trace_stream *s, struct trace_file *f)
 {
 	memset(s, 0, sizeof *s);
+	s->reader_state = 1;
 	s->hold_ticks = f->head.tick_is_ns ? 0 : HOLD_TICKS;
 	s->reader = trace_reader_open(f);
 	if (s->reader != NULL && live_open(&s->live))
@@ -247,21 +248,43 @@ static bool force_oldest(struct trace_stream *s, struct step *step)
 	return force(s, step);
 }
 
+/* Read until the ring is full, and ask for the entries that the events will need. */
+static void read_ahead(struct trace_stream *s, struct trace_error *e)
+{
+	while (s->ahead_count < STREAM_AHEAD && s->reader_state > 0) {
+		struct trace_event *const ev =
+		    &s->ahead[(s->ahead_first + s->ahead_count) % STREAM_AHEAD];
+		s->reader_state = trace_reader_next(s->reader, ev, e);
+		if (s->reader_state <= 0)
+			return;
+		s->ahead_count++;
+		live_fetch(&s->live, ev->begin ? ev->old : ev->addr);
+	}
+}
+
 static int next_event(struct trace_stream *s, struct step *step, struct trace_error *e)
 {
-	if (!s->have_ahead)
-		return trace_reader_next(s->reader, &step->ev, e);
-	step->ev = s->ahead;
-	s->have_ahead = false;
+	read_ahead(s, e);
+	if (s->ahead_count == 0)
+		return s->reader_state;
+	step->ev = s->ahead[s->ahead_first];
+	s->ahead_first = (s->ahead_first + 1) % STREAM_AHEAD;
+	s->ahead_count--;
 	return 1;
+}
+
+/* The event that next_event() gave last is not yet to be done. */
+static void put_back(struct trace_stream *s)
+{
+	s->ahead_first = (s->ahead_first + STREAM_AHEAD - 1) % STREAM_AHEAD;
+	s->ahead_count++;
 }
 
 /* Both events and threads wait: the rare path.  1: *step is done; 0: go on; -1: no memory. */
 static int wait_or_go(struct trace_stream *s, struct step *step)
 {
 	if (step->ev.tick > s->held[0].tick + s->hold_ticks || s->held_count == STREAM_HELD) {
-		s->ahead = step->ev;
-		s->have_ahead = true;
+		put_back(s);
 		return force_oldest(s, step) ? 1 : -1;
 	}
 	if (!thread_waits(s, step->ev.thread, s->held_count) && apply(s, step, false))

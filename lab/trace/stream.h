@@ -29,7 +29,12 @@ struct step {
 	struct live_object dropped;
 };
 
-enum { STREAM_HELD = 256 }; /* seen with 64 threads on 2 cores: 1 */
+enum {
+	STREAM_HELD = 256, /* seen with 64 threads on 2 cores: 1 */
+	/* events that are read before their turn, so that the entries of their objects are in the
+	 * cache by then: a power of two */
+	STREAM_AHEAD = 32,
+};
 
 struct trace_stream {
 	struct trace_reader *reader;
@@ -41,8 +46,9 @@ struct trace_stream {
 	uint64_t hold_ticks;
 	struct trace_event held[STREAM_HELD]; /* in the order of their ticks */
 	size_t held_count;
-	struct trace_event ahead;
-	bool have_ahead;
+	struct trace_event ahead[STREAM_AHEAD]; /* a ring */
+	size_t ahead_first, ahead_count;
+	int reader_state; /* what trace_reader_next() said last; 0 or -1 comes behind the ring */
 	/* reallocs between their halves; .user is kept, .thread is the caller */
 	struct live_object *moving;
 	size_t moving_count, moving_cap;
