@@ -18,14 +18,18 @@
 #include "run/launch.h"
 #include "replay/ops.h"
 
-enum { LANE_SLOTS = 1024, NONE = UINT32_MAX };
+enum { LANE_SLOTS = 1024, NONE = UINT32_MAX,
+	/* ops between two times that the pages behind are let go: each may have brought back the
+	 * page of an earlier op of its slot */
+	OPS_A_PASS = 1 << 16,
+};
 #define SIZE_LIMIT (((uint64_t)1 << 48) - 1) /* more than any address space; refused as well */
 
 /* A file without a name, mapped whole; grows at its end. */
 struct spill {
 	int fd;
 	char *at;
-	size_t len, cap, passed;
+	size_t len, cap;
 };
 
 struct slot {
@@ -93,15 +97,13 @@ static bool spill_grow(struct spill *s, size_t need)
 	return true;
 }
 
-/* What is far behind the end need not stay mapped in; it is in the file. */
-static void spill_pass(struct spill *s)
+/* What lies before `end` by some distance need not stay mapped in; it is in the file. */
+static void spill_pass(const struct spill *s, size_t end)
 {
 	enum { NEAR = 1 << 20 };
-	const size_t to = s->len > NEAR ? round_down(s->len - NEAR, NEAR) : 0;
 
-	if (to > s->passed)
-		madvise(s->at + s->passed, to - s->passed, MADV_DONTNEED);
-	s->passed = to;
+	if (end > NEAR)
+		madvise(s->at, round_down(end - NEAR, NEAR), MADV_DONTNEED);
 }
 
 /* Room for n bytes at the end; NULL: none, errno says why. */
@@ -343,9 +345,9 @@ static bool read_all(struct build *b, struct trace_error *e)
 			b->peak_payload = b->stream.payload;
 			b->peak_at = b->count - 1;
 		}
-		if (b->count % OPS_A_WINDOW == 0) {
-			spill_pass(&b->ops);
-			spill_pass(&b->threads);
+		if (b->count % OPS_A_PASS == 0) {
+			spill_pass(&b->ops, b->ops.len);
+			spill_pass(&b->threads, b->threads.len);
 		}
 	}
 	return r == 0;
@@ -383,8 +385,13 @@ static bool add_index(struct build *b, struct replay_head *h)
 		next[i] = first;
 		first += sorted[i].count;
 	}
-	for (size_t i = 0; fine && index != NULL && i < b->count; i++)
+	for (size_t i = 0; fine && index != NULL && i < b->count; i++) {
 		index[next[place[lane_of_op[i]]]++] = (uint32_t)i;
+		if (i % OPS_A_WINDOW == 0) {
+			spill_pass(&b->ops, b->ops.len);
+			spill_pass(&b->threads, i * sizeof *lane_of_op);
+		}
+	}
 	struct replay_thread *const t =
 	    /* the index may have moved */
 	    fine ? spill_add(&b->ops, (b->lanes + 1) * sizeof *t) : NULL;
@@ -457,9 +464,6 @@ bool replay_ops_build(struct replay_ops *o, const char *path, struct trace_error
 	b->queue_head = NONE;
 	const bool fine = open_all(b, path, e) && read_all(b, e) && finish(b, e);
 	const int fd = fine ? dup(b->ops.fd) : -1; /* inherited by the programs that replay it */
-	if (fine && (fd < 0 || !replay_ops_map(o, fd)))
-		trace_fail(e, TRACE_NOWHERE, "cannot map the calls made ready: %s",
-		    strerror(errno));
 	trace_stream_close(&b->stream);
 	trace_file_close(&b->file);
 	spill_close(&b->ops);
@@ -469,5 +473,12 @@ bool replay_ops_build(struct replay_ops *o, const char *path, struct trace_error
 	free(b->lane);
 	free(b->lane_of);
 	free(b);
-	return fine && o->head != NULL;
+	if (!fine)
+		return false;
+	if (fd >= 0 && replay_ops_map(o, fd))
+		return true;
+	trace_fail(e, TRACE_NOWHERE, "cannot map the calls made ready: %s", strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return false;
 }

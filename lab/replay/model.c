@@ -27,6 +27,7 @@ struct model {
 	struct os_arena arena;
 	struct heap heap;
 	const struct replay_ops *ops;
+	struct ops_window window;
 	struct model_result *r;
 	struct cell *cell;
 	bool touching;    /* tell the arena what the program would write to */
@@ -119,18 +120,17 @@ static inline void fetch_ahead(const struct model *m, const struct replay_op *op
 	}
 }
 
-/* Ops [from, to), between two marks of time at most. */
-static inline void perform_some(struct model *m, size_t from, size_t to)
+/* Ops [from, to), between two marks of time at most; op: the first. */
+static inline void perform_some(struct model *m, const struct replay_op *op, size_t from, size_t to)
 {
-	const struct replay_op *const op = m->ops->op;
 	const size_t ahead_end = m->ops->head->count > AHEAD_SLOT ? m->ops->head->count - AHEAD_SLOT
 	    : 0;
 	uint64_t peak = m->peak;
 
-	for (size_t i = from; i < to; i++) {
+	for (size_t i = from; i < to; i++, op++) {
 		if (i < ahead_end)
-			fetch_ahead(m, &op[i]);
-		perform(m, &op[i]);
+			fetch_ahead(m, op);
+		perform(m, op);
 		if (__builtin_expect(os_arena_footprint(&m->arena) > peak, 0)) {
 			peak = os_arena_footprint(&m->arena);
 			m->peak_at = i + 1;
@@ -158,8 +158,12 @@ static void perform_range(struct model *m, size_t from, size_t to)
 			stop(m, "it takes too long: stopped", from);
 			return;
 		}
-		replay_ops_pass(m->ops, from);
-		perform_some(m, from, end);
+		const struct replay_op *const op = ops_window_at(&m->window, from);
+		if (op == NULL) {
+			stop(m, "no address space for the calls: stopped", from);
+			return;
+		}
+		perform_some(m, op, from, end);
 		from = end;
 	}
 }
@@ -309,7 +313,9 @@ static bool open_model(struct model *m, struct model_result *r, const struct rep
 
 	*r = (struct model_result){.subject = subject, .calls = ops->head->calls,
 	    .peak_payload = ops->head->peak_payload};
-	*m = (struct model){.ops = ops, .r = r};
+	*m = (struct model){.ops = ops, .r = r, .window = {.ops = ops}};
+	static_assert((int)AHEAD_SLOT < (int)OPS_BEYOND && OPS_A_WINDOW % OPS_A_MARK == 0,
+	    "what is looked at lies in the window");
 	m->cell = mmap(NULL, len, PROT_READ | PROT_WRITE,
 	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	return m->cell != MAP_FAILED;
@@ -317,6 +323,7 @@ static bool open_model(struct model *m, struct model_result *r, const struct rep
 
 static void close_model(struct model *m)
 {
+	ops_window_close(&m->window);
 	munmap(m->cell, (m->ops->head->slots + 1) * sizeof *m->cell);
 }
 

@@ -62,23 +62,56 @@ struct replay_head { /* of the file; offsets in bytes */
 	uint64_t without_effect;
 };
 
+struct ops_map { /* a part of the file, mapped */
+	void *at;
+	size_t len;
+};
+
 struct replay_ops {
 	int fd;
 	const struct replay_head *head;
-	const struct replay_op *op;
 	const struct replay_mark *mark;
-	const uint32_t *index; /* NULL for a single thread */
 	const struct replay_thread *thread;
+	/* NULL until replay_ops_whole() */
+	const struct replay_op *op;
+	const uint32_t *index; /* NULL for a single thread too */
+	struct ops_map head_map, mark_map, thread_map, whole_map;
 };
 
-/* Read the whole recording at `path` into a file without a name, and map it.  False: *e. */
+/* Read the whole recording at `path` into a file without a name, and map all of it that is small:
+ * of 10^8 calls, 25 MB.  False: *e. */
 bool replay_ops_build(struct replay_ops *o, const char *path, struct trace_error *e);
-/* Map what an inherited descriptor has; false: it is none. */
+/* The same of what an inherited descriptor has; false: it is none, and fd stays the caller's. */
 bool replay_ops_map(struct replay_ops *o, int fd);
+/* Map the ops and the index as well, for a program that goes through them in no order: 20 bytes a
+ * call of address space.  False: there is none. */
+bool replay_ops_whole(struct replay_ops *o);
 void replay_ops_close(struct replay_ops *o);
-/* Op i is reached for the first time: what is OPS_A_WINDOW and more before it need not stay mapped
- * in, so that memory does not grow with the recording.  It may be read again all the same. */
-void replay_ops_pass(const struct replay_ops *o, size_t i);
+
+/* ---- from the first op to the last ------------------------------------------------------- */
+
+enum { OPS_BEYOND = 64 }; /* ops behind a window that may be looked at too, if there are any */
+
+/* OPS_A_WINDOW ops at a time, so that neither memory nor addresses grow with the recording. */
+struct ops_window {
+	const struct replay_ops *ops;
+	struct ops_map map;
+	const struct replay_op *op; /* op[i - from] */
+	size_t from, to;
+};
+
+/* Another window, with op i.  False: it cannot be mapped. */
+bool ops_window_move(struct ops_window *w, size_t i);
+void ops_window_close(struct ops_window *w);
+
+/* Op i; the pointer is good for those up to the next multiple of OPS_A_WINDOW.  NULL: it cannot be
+ * mapped.  A window begins as {.ops = ops}. */
+static inline const struct replay_op *ops_window_at(struct ops_window *w, size_t i)
+{
+	if (__builtin_expect(i < w->from || i >= w->to, 0) && !ops_window_move(w, i))
+		return NULL;
+	return &w->op[i - w->from];
+}
 
 /* Nanoseconds of the recording before op i (as of its mark), and calls. */
 static inline uint64_t replay_ops_ns(const struct replay_ops *o, size_t i)

@@ -13,6 +13,7 @@ struct object {
 struct pass {
 	struct facts *f;
 	const struct replay_ops *ops;
+	struct ops_window window;
 	struct object *object;
 	uint64_t sizes[FACTS_SIZES + 1], powers[64]; /* requests by size; by power of two above */
 	uint64_t small, objects, short_lived, live;
@@ -61,9 +62,8 @@ static void resize(struct pass *p, struct object *o, uint64_t size, size_t at)
 	o->size = size;
 }
 
-static void perform(struct pass *p, size_t at)
+static void perform(struct pass *p, const struct replay_op *op, size_t at)
 {
-	const struct replay_op *const op = &p->ops->op[at];
 	struct object *const o = &p->object[op->slot];
 	const unsigned class = trace_class[op->op];
 
@@ -124,6 +124,22 @@ static void count_threads(struct facts *f, const struct replay_ops *ops)
 		f->busy_threads = 1;
 }
 
+/* False: no address space. */
+static bool perform_all(struct pass *p)
+{
+	const struct replay_head *const head = p->ops->head;
+
+	for (size_t at = 0; at < head->count; at++) {
+		const struct replay_op *const op = ops_window_at(&p->window, at);
+		if (op == NULL)
+			return false;
+		perform(p, op, at);
+		if (at == head->peak_at)
+			look_at_peak(p);
+	}
+	return true;
+}
+
 bool facts_count(struct facts *f, const struct replay_ops *ops)
 {
 	const struct replay_head *const head = ops->head;
@@ -139,11 +155,9 @@ bool facts_count(struct facts *f, const struct replay_ops *ops)
 	}
 	p->f = f;
 	p->ops = ops;
-	for (size_t at = 0; at < head->count; at++) {
-		perform(p, at);
-		if (at == head->peak_at)
-			look_at_peak(p);
-	}
+	p->window.ops = ops;
+	const bool fine = perform_all(p);
+	ops_window_close(&p->window);
 	count_threads(f, ops);
 	f->size_median = median(p);
 	f->small = f->requests != 0 ? (double)p->small / (double)f->requests : 0;
@@ -152,5 +166,5 @@ bool facts_count(struct facts *f, const struct replay_ops *ops)
 	f->end_payload = p->payload;
 	free(p->object);
 	free(p);
-	return true;
+	return fine;
 }

@@ -27,12 +27,14 @@ static void map_input(char **argv)
 	if (!replay_ops_map(&replay.ops, ops))
 		self_die(
 		    "its first descriptor is no file of calls; dmm replay starts this program");
+	if (!replay_ops_whole(&replay.ops))
+		self_die("no address space for the calls");
 	replay.result = mmap(NULL, sizeof *replay.result, PROT_READ | PROT_WRITE,
 	    MAP_SHARED | MAP_POPULATE, result, 0);
 	if (replay.result == MAP_FAILED || replay.result->magic != REPLAY_MAGIC)
 		self_die("its second descriptor is no file for results");
 	if (replay.ops.head->len < POPULATE_MAX) /* else by faults, while it runs */
-		madvise((void *)replay.ops.head, replay.ops.head->len, MADV_POPULATE_READ);
+		madvise(replay.ops.whole_map.at, replay.ops.whole_map.len, MADV_POPULATE_READ);
 }
 
 /* Should memory run out, it is this process that has too much. */

@@ -5,8 +5,8 @@
  *
  * It serves requests in waves: json_parse makes many small objects that die together, but one in
  * 400 (what a cache keeps) lives for long; log_line's buffers grow by realloc; image_decode takes
- * large ones.  After each wave the server idles for 20 ms.  A thread serves one call site's requests;
- * another thread frees one object in 16.  An address is used again for the next object of its size.
+ * large ones.  After each wave the server idles for 20 ms.  Each call site has its thread; another
+ * thread frees one object in 16.  An address is used again for the next object of its size.
  */
 #include <inttypes.h>
 #include <stdio.h>
