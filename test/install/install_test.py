@@ -69,14 +69,21 @@ class Installed(unittest.TestCase):
         r = sh(os.path.join(bare, "bin", "dmm"), "run", "--", "cat", "/proc/self/maps")
         self.assertIn(bare, r.stdout)
 
-    def pkg_config(self, *words):
+    def pkg_config(self, *words, module="dmm"):
         env = dict(os.environ, PKG_CONFIG_PATH=os.path.dirname(found("dmm.pc")))
-        return sh("pkg-config", *words, "dmm", env=env).stdout.split()
+        return sh("pkg-config", *words, module, env=env).stdout.split()
 
-    def build(self, name, *flags):
+    def build(self, name, *flags, source="user.cc"):
         exe = os.path.join(WORK, name)
-        sh("g++", "-std=c++17", os.path.join(CONSUMERS, "user.cc"), "-o", exe, "-Wl,--as-needed", *flags)
+        sh("g++", "-std=c++17", "-Wall", "-Wextra", "-Werror", os.path.join(CONSUMERS, source), "-o", exe,
+           "-Wl,--as-needed", *flags)
         return exe
+
+    def test_heaps_of_one_s_own_serve_pmr_and_containers(self):
+        exe = self.build("heaps", *self.pkg_config("--cflags", "--libs", module="dmm-heaps"), source="heaps.cc")
+        sh(exe, env=dict(os.environ, LD_LIBRARY_PATH=os.path.dirname(found("libdmm.so"))))
+        sh(self.build("heaps-static", "-static", *self.pkg_config("--static", "--cflags", "--libs", module="dmm-heaps"),
+                      source="heaps.cc"))
 
     def test_pkg_config_links_the_shared_library_by_its_soname(self):
         exe = self.build("by-pkg-config", *self.pkg_config("--cflags", "--libs"))
@@ -104,6 +111,8 @@ class Installed(unittest.TestCase):
         sh("cmake", "--build", out)
         for kind in ("shared", "static", "fully_static"):
             sh(os.path.join(out, kind), "shared" if kind == "shared" else "static")
+        for kind in ("heaps_shared", "heaps_static"):
+            sh(os.path.join(out, kind))
         mine = os.path.join(out, "libmine.so")
         r = self.dmm("run", f"--system=mine={mine}", "--", "cat", "/proc/self/maps")
         self.assertIn(mine, r.stdout)
@@ -119,7 +128,7 @@ class Installed(unittest.TestCase):
 
     def test_headers_compile_alone_in_c_and_in_cxx(self):
         for header in files_below(os.path.join(PREFIX, "include")):
-            for language in ("c", "c++"):
+            for language in ("c", "c++") if header.endswith(".h") else ("c++",):
                 sh("gcc", "-x", language, "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fsyntax-only", "-I",
                    os.path.join(PREFIX, "include"), "-include", header, "/dev/null")
 

@@ -28,9 +28,10 @@ int main(int argc, char **argv)
 	const bool shared = argc > 1 && strcmp(argv[1], "shared") == 0;
 	auto text = std::make_unique<std::string>(1000, 'x');
 	void *const p = malloc(100);
+	const char *volatile root = dmm_slab_root; // the linker finds it
 
 	free(p);
-	if (p == nullptr || text->size() != 1000 || dmm_slab_root == nullptr)
+	if (p == nullptr || text->size() != 1000 || root == nullptr)
 		return 1;
 	return mapped("/libdmm.so.0") == shared ? 0 : 2;
 }
