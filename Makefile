@@ -4,7 +4,7 @@ SYSTEMS := minimal pad list dlist bins vm gnu segdata segmeta slab
 BUILD  := $(if $(filter release,$(PRESET)),build,build-$(PRESET))
 JOBS   ?= $(shell nproc)
 
-.PHONY: all packages configure demo test debug-checks torture torture-pairwise exhaustive fuzz fuzz-trace info-long faults interleave mutate prove races soak trust storms bench install uninstall clean
+.PHONY: all packages configure demo test debug-checks torture torture-pairwise exhaustive fuzz fuzz-trace info-long faults interleave mutate prove races soak trust storms bench install uninstall deb rpm clean
 
 all: configure
 	@cmake --build $(BUILD) -j $(JOBS)
@@ -125,6 +125,17 @@ install: all
 
 uninstall:
 	@tools/uninstall $(BUILD) $(PREFIX)
+
+# Packages of the committed tree, in out/: built, checked by lintian or rpmlint, installed into an empty tree, removed.
+deb:
+	@tools/packages deb
+	@tools/package deb out
+	@test/install/deb_test.py out .
+
+rpm:
+	@tools/packages rpm
+	@test/install/rpm_test .
+	@tools/package rpm out
 
 clean:
 	@rm -rf build build-*
