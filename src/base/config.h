@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdatomic.h>
 #include <stdint.h>
 
 #if defined(__x86_64__)
@@ -26,8 +27,11 @@
 /* What the hit path of slab needs of the processor, where C has no word for it.
  *
  * OWN_SEG: the address space in which thread-local storage begins at 0, so that a field is reached
- * by one instruction; own_offset(x): where the thread-local x lies in it.  bit_drop(): clear bit
- * n % 64; was it set? */
+ * by one instruction; own_offset(x): where the thread-local x lies in it.  own_move(x, n): the
+ * pointer x in it moves by n bytes, in one instruction, behind all accesses to memory that stand
+ * before it in the code.  own_apart(n): from here on the compiler takes n for another number, so
+ * that it adds it in each address, which costs nothing, and not by an instruction for all of them.
+ * bit_drop(): clear bit n % 64; was it set? */
 #if defined(__x86_64__)
 #define OWN_SEG __seg_fs
 #define own_offset(x)                                                         \
@@ -36,6 +40,8 @@
 		__asm__("movq " #x "@gottpoff(%%rip), %0" : "=r"(own_offset_));       \
 		own_offset_;                                                          \
 	})
+#define own_move(x, n) __asm__ volatile("addq %1, %0" : "+m"(x) : "e"((long)(n)) : "memory")
+#define own_apart(n)   __asm__("" : "+r"(n))
 static inline bool bit_drop(uint64_t *word, uint64_t n)
 {
 	bool was;
@@ -45,6 +51,12 @@ static inline bool bit_drop(uint64_t *word, uint64_t n)
 #else
 #define OWN_SEG
 #define own_offset(x) ((uintptr_t)&(x))
+#define own_move(x, n)                                     \
+	({                                                     \
+		atomic_signal_fence(memory_order_seq_cst);         \
+		(x) = (__typeof__(x))((uintptr_t)(x) + (size_t)(n)); \
+	})
+#define own_apart(n) (void)0
 static inline bool bit_drop(uint64_t *word, uint64_t n)
 {
 	const uint64_t old = *word;

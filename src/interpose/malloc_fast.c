@@ -49,11 +49,19 @@ static inline void *do_calloc(size_t count, size_t n)
 	return p;
 }
 
-static inline void *do_realloc(void *p, size_t n)
+static __attribute__((noinline)) void *realloc_miss(void *p, size_t n)
 {
 	void *const q = slab_realloc(p, n);
 	count_call(USAGE_REALLOC);
 	return q;
+}
+
+static inline void *do_realloc(void *p, size_t n)
+{
+	if (p != NULL)
+		return realloc_hit(p, n) ? p : realloc_miss(p, n);
+	void *const fresh = malloc_hit(n);
+	return likely(fresh != NULL) ? fresh : realloc_miss(p, n);
 }
 
 static inline void *do_aligned(size_t align, size_t n)

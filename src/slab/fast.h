@@ -13,31 +13,47 @@
 
 /* Where the stack for n bytes lies in a thread's cache; beyond MEDIUM_MAX one that is always empty.
  * own: own_offset(thread_cache). */
+NO_SANITIZE static inline size_t small_place_for(uintptr_t own, size_t n)
+{
+	return ((struct thread_cache OWN_SEG *)own)->place[(n + 15) / 16];
+}
+
 NO_SANITIZE static inline size_t place_for(uintptr_t own, size_t n)
 {
 	if (likely(n <= SMALL_MAX))
-		return ((struct thread_cache OWN_SEG *)own)->place[(n + 15) / 16];
+		return small_place_for(own, n);
 	return n <= MEDIUM_MAX ? medium_place[(n + 63) / 64] : PLACE_NONE;
 }
 
-static inline uint32_t tag_near(const void *p)
+/* Have others freed into the slab of p?  Perhaps p itself, at the moment at which we freed it. */
+static inline bool others_freed_near(const void *p)
 {
-	return atomic_load_explicit(&root.tags_by_address[(uintptr_t)p >> GRANULE_SHIFT], memory_order_relaxed);
+	return unlikely(root.marked != MARKED_NOT) &&
+	       (atomic_load_explicit(&root.tags_by_address[(uintptr_t)p >> GRANULE_SHIFT], memory_order_relaxed) &
+	           TAG_REMOTE) != 0;
+}
+
+/* The object on top of a stack leaves it and becomes live.  NULL: there is none, or it needs a closer look. */
+NO_SANITIZE static inline void *stack_pop_hit(uintptr_t own, size_t place, bool alone)
+{
+	void *const p = stack_at(own, place)->top[-1];
+	if (unlikely(p == NULL) || (!alone && unlikely(others_freed_near(p))))
+		return NULL;
+	own_apart(place);
+	own_move(stack_at(own, place)->top, -(long)sizeof p);
+	live_set(p);
+	return p;
 }
 
 /* NULL: no object of the class is in the stack, or it needs a closer look. */
 NO_SANITIZE static inline void *malloc_hit(size_t n)
 {
 	const uintptr_t own = own_offset(thread_cache);
-	struct stack OWN_SEG *const k = stack_at(own, place_for(own, n));
-	void **const top = k->top;
-	void *const p = top[-1];
-	/* Others have freed into its slab: perhaps the same object, at the moment at which we freed it. */
-	if (unlikely(p == NULL) || (unlikely(root.marked != MARKED_NOT) && unlikely((int32_t)tag_near(p) < 0)))
-		return NULL;
-	k->top = top - 1;
-	live_set(p);
-	return p;
+
+	const bool large = __builtin_constant_p(n) && n > SMALL_MAX; /* so that the compiler knows, too */
+	if (likely(n < root.alone_below) && !large)
+		return stack_pop_hit(own, small_place_for(own, n), true);
+	return stack_pop_hit(own, place_for(own, n), false);
 }
 
 static inline void *slab_malloc(size_t n)
@@ -46,28 +62,50 @@ static inline void *slab_malloc(size_t n)
 	return likely(p != NULL) ? p : slab_malloc_slow(n);
 }
 
-/* True: freed.  place: of the one stack that p may belong to, or ANY_PLACE. */
+/* The unit of payload that begins at p.  Where none does, also where p is not aligned, a number too large. */
+static inline size_t unit_at(const void *p)
+{
+	const size_t off = (uintptr_t)p - root.base;
+	return off >> UNIT_SHIFT | off << (64 - UNIT_SHIFT);
+}
+
+/* Of the stack for a slab that holds the unit; too large when the slab is another thread's, or flagged. */
+NO_SANITIZE static inline size_t own_place(size_t unit)
+{
+	return tag_at(unit >> (GRANULE_SHIFT - UNIT_SHIFT)) ^ own_tag();
+}
+
+/* True: freed.  wanted: the place of the one stack that p may belong to, or ANY_PLACE. */
 #define ANY_PLACE SIZE_MAX
 NO_SANITIZE static inline bool free_hit(void *p, size_t wanted)
 {
-	/* A pointer that is not 16-byte aligned turns into a huge number. */
-	const size_t off = (uintptr_t)p - root.base, unit = off >> UNIT_SHIFT | off << (64 - UNIT_SHIFT);
+	const size_t unit = unit_at(p);
 	if (unlikely(unit >= root.units))
 		return false;
-	const size_t place = tag_at(unit >> (GRANULE_SHIFT - UNIT_SHIFT)) ^ own_tag();
+	size_t place = own_place(unit);
 	if (unlikely(wanted == ANY_PLACE ? place >= CLASS_MAX * sizeof(struct stack) : place != wanted))
 		return false;
 
-	struct stack OWN_SEG *const k = stack_at(own_offset(thread_cache), place);
-	void **const top = k->top;
+	const uintptr_t own = own_offset(thread_cache);
+	void **const top = stack_at(own, place)->top;
 	uint64_t live = live_word(p);
-	if (unlikely(top == k->limit || !bit_drop(&live, unit)))
+	own_apart(place);
+	if (unlikely(top == stack_at(own, place)->limit || !bit_drop(&live, unit)))
 		return false;
 	live_word_set(p, live);
 	*top = p;
-	atomic_signal_fence(memory_order_release); /* a child of fork() finds no gap below its top */
-	k->top = top + 1;
+	own_apart(place);
+	own_move(stack_at(own, place)->top, sizeof p); /* last: a child of fork() finds no gap below its top */
 	return true;
+}
+
+/* True: p stays where it is, an object of the calling thread's whose class is that of n bytes. */
+NO_SANITIZE static inline bool realloc_hit(const void *p, size_t n)
+{
+	const size_t unit = unit_at(p), place = place_for(own_offset(thread_cache), n);
+
+	return likely(unit < root.units) && own_place(unit) == place && likely(n != 0) &&
+	       (live_word(p) & bit_of(p)) != 0;
 }
 
 static inline void slab_free(void *p)

@@ -313,18 +313,36 @@ bool heap_start_up(void)
 /* ---- objects in and out ----------------------------------------------------------------------- */
 
 /* n objects of one word of avail. */
-void heap_put_back(struct slab_heap *h, const void *at, uint64_t bits, unsigned n)
+static inline void put_back_word(struct slab_heap *h, void *at, uint64_t bits, size_t n)
 {
 	struct slab *const s = slab_covering(((uintptr_t)at - root.base) >> GRANULE_SHIFT);
+	const uint64_t avail = avail_bits(at);
 
-	CHECK(heap_of(s) == h && heap_held(h));
-	if (unlikely((avail_bits(at) & bits) != 0))
-		slab_freed_twice(s, at, avail_bits(at) & bits);
-	avail_set(at, avail_bits(at) | bits);
+	CHECK(s->heap == heap_number(h));
+	if (unlikely((avail & bits) != 0))
+		slab_freed_twice(s, at, avail & bits);
+	avail_set(at, avail | bits);
 	s->avail = (uint16_t)(s->avail + n);
-	h->fallen += (size_t)n * s->size;
-	heap_settle_slab(h, s);
-	DEBUG_CHECK(ring_whole(h, s->cls));
+	if (unlikely(s->listed != LISTED || s->avail == s->count))
+		heap_settle_slab(h, s);
+}
+
+void heap_put_back(struct slab_heap *h, void *const *object, size_t n, unsigned cls)
+{
+	CHECK(heap_held(h));
+	for (void *const *const end = object + n; object < end;) {
+		void *const *const first = object;
+		const uintptr_t word = round_down((uintptr_t)*first, WORD_BYTES);
+		uint64_t bits = 0;
+		size_t off;
+		while (object < end && (off = (uintptr_t)*object - word) < WORD_BYTES) {
+			bits |= 1ull << off / MAX_ALIGN % 64;
+			object++;
+		}
+		put_back_word(h, *first, bits, (size_t)(object - first));
+	}
+	h->fallen += n * size_class[cls].size;
+	DEBUG_CHECK(ring_whole(h, cls));
 }
 
 static struct slab *find_partial(struct slab_heap *h, unsigned cls)

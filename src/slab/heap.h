@@ -38,8 +38,9 @@ void heap_release_emptied(struct slab_heap *h, struct slab *s);
 /* Free objects of a class out of the heap's slabs, of a new one if there is none, to end[-1], end[-2], ... down to
  * bottom.  Returns where it ended: at end, if there is no memory. */
 void **heap_take_objects(struct slab_heap *h, unsigned cls, void **end, void **bottom);
-/* n objects of one word of avail, which are not live, into it. */
-void heap_put_back(struct slab_heap *h, const void *at, uint64_t bits, unsigned n);
+/* n objects of a class, of slabs of h, which are not live, into avail.  Neighbours are fast where they follow each
+ * other. */
+void heap_put_back(struct slab_heap *h, void *const *object, size_t n, unsigned cls);
 
 /* ---- heaps ---------------------------------------------------------------------------------------- */
 

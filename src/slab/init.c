@@ -28,6 +28,7 @@ static bool start_locked(void)
 	root.heap_head = HEAP_HEAD;
 	root.classes = class_count;
 	root.class_table = size_class;
+	root.alone_below = SMALL_MAX + 1;
 	bool ok = page_heap_open(slab_start_os) == 0;
 	if (ok && !thread_start_up()) {
 		page_heap_close();

@@ -186,6 +186,7 @@ static __attribute__((noinline)) void first_mark(void)
 {
 	uint8_t not = MARKED_NOT;
 
+	__atomic_store_n(&root.alone_below, 0, __ATOMIC_SEQ_CST);
 	if (!__atomic_compare_exchange_n(&root.marked, &not, MARKED, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
 		remote_rebuild();
 }

@@ -26,7 +26,8 @@
  * somebody else has mapped something there (CHUNK_FOREIGN).
  *
  * Who may write:
- *   root          page_lock, but heaps, heap_count: heaps_lock; kept: a heap's lock, atomically; marked: everybody
+ *   root          page_lock, but heaps, heap_count: heaps_lock; kept: a heap's lock, atomically; marked,
+ *                 alone_below: everybody
  *   struct slab_chunk  page_lock
  *   tags          the heap's lock, but TAG_REMOTE: everybody, atomically
  *   live          the owner; of a slab without owner, who holds the heap's lock
@@ -259,6 +260,7 @@ struct slab_root {
 	_Atomic uint64_t *marks; /* [address >> WORD_SHIFT] */
 	_Atomic uint32_t *tags_by_address; /* [address >> GRANULE_SHIFT]: tags */
 	uint8_t  marked;       /* enum marked: is any word of marks in use?  Changes atomically */
+	size_t   alone_below;  /* SMALL_MAX + 1 while it is MARKED_NOT, then 0: malloc of less does not look at marks */
 
 	uint32_t version;    /* ROOT_VERSION */
 	uint32_t slab_bytes, chunk_bytes, heap_bytes; /* sizes of the structs, for outside readers */

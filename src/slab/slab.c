@@ -24,18 +24,34 @@ static char *word_address(const struct slab *s, unsigned w)
 	return slab_start(s) + (size_t)w * max_size(s->size, WORD_BYTES);
 }
 
-/* Mark every object avail. */
-static void fill(struct slab *s)
+/* Objects of 1 KiB and more: at most one begins in a KiB. */
+static void fill_large(struct slab *s)
 {
 	const char *p = slab_start(s);
 
-	for (unsigned i = 0; i < s->count;) {
-		_Atomic uint64_t *const word = avail_word(p);
-		uint64_t bits = 0;
-		for (; i < s->count && avail_word(p) == word; i++, p += s->size)
-			bits |= bit_of(p);
-		atomic_store_explicit(word, bits, memory_order_relaxed);
+	for (unsigned i = 0; i < s->count; i++, p += s->size)
+		avail_set(p, bit_of(p));
+}
+
+/* Mark every object avail.  The starts of a KiB are those of the first one, moved up. */
+static void fill(struct slab *s)
+{
+	const unsigned step = s->size >> UNIT_SHIFT;
+	/* Units: from this KiB to the end of the last object, and to the first object that begins in it. */
+	unsigned left = s->count * step, first = 0;
+	const char *p = slab_start(s);
+	uint64_t starts = 1;
+
+	if (step >= 64)
+		return fill_large(s);
+	for (unsigned n = step; n < 64; n *= 2)
+		starts |= starts << n;
+	for (; left >= 64; left -= 64, p += WORD_BYTES) {
+		avail_set(p, starts << first);
+		first += ((63 - first) / step + 1) * step - 64;
 	}
+	if (left > first)
+		avail_set(p, starts << first & ((1ull << left) - 1));
 }
 
 struct slab *slab_open(unsigned cls)
@@ -105,22 +121,35 @@ bool slab_close(struct slab *s)
 	return true;
 }
 
+/* The objects of a KiB whose bits these are, but no more than fit; returns the bits that are left. */
+static inline uint64_t take_word(char *base, uint64_t bits, size_t most, void ***at, void **stop)
+{
+	void **out = *at;
+
+	if (likely((size_t)(out - stop) >= most)) { /* all fit */
+		for (; bits != 0; bits &= bits - 1)
+			*--out = base + ((size_t)(unsigned)__builtin_ctzll(bits) << UNIT_SHIFT);
+	} else {
+		for (; bits != 0 && out > stop; bits &= bits - 1)
+			*--out = base + ((size_t)(unsigned)__builtin_ctzll(bits) << UNIT_SHIFT);
+	}
+	*at = out;
+	return bits;
+}
+
 void **slab_take(struct slab *s, void **out, void **const stop)
 {
 	void **const before = out;
+	const size_t step = max_size(s->size, WORD_BYTES), most = (WORD_BYTES + s->size - 1) / s->size;
+	char *p = slab_start(s);
 
 	CHECK(lock_held(&heap_of(s)->lock) && kind_of(s) == GRANULE_SLAB && s->avail > 0);
-	for (unsigned w = 0; w < slab_words(s) && out > stop; w++) {
-		char *const p = word_address(s, w);
+	for (unsigned w = slab_words(s); w > 0 && out > stop; w--, p += step) {
 		const uint64_t all = avail_bits(p);
 		if (all == 0)
 			continue;
 		char *const base = (char *)round_down((uintptr_t)p, WORD_BYTES);
-		uint64_t rest = all;
-		do {
-			*--out = base + ((size_t)__builtin_ctzll(rest) << UNIT_SHIFT);
-			rest &= rest - 1;
-		} while (rest != 0 && out > stop);
+		const uint64_t rest = take_word(base, all, most, &out, stop);
 		const uint64_t got = all & ~rest, twice = got & (live_word(p) | mark_bits(p));
 		if (unlikely(twice != 0))
 			slab_freed_twice(s, p, twice);

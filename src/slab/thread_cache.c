@@ -22,14 +22,7 @@ static void flush(struct slab_heap *h, struct stack *k, unsigned cls, size_t n)
 	void **const bottom = stack_bottom(h, cls, k);
 	const size_t have = (size_t)(k->top - bottom);
 
-	for (size_t i = 0; i < n;) {
-		void *const at = bottom[i];
-		uint64_t bits = 0;
-		const size_t first = i;
-		for (; i < n && avail_word(bottom[i]) == avail_word(at); i++)
-			bits |= bit_of(bottom[i]);
-		heap_put_back(h, at, bits, (unsigned)(i - first));
-	}
+	heap_put_back(h, bottom, n, cls);
 	memmove(bottom, bottom + n, (have - n) * sizeof *bottom);
 	k->top = bottom + (have - n);
 }
@@ -46,7 +39,7 @@ void cache_flush(struct thread_cache *tc, struct slab_heap *h)
 	for (struct hardened *const hardened = (struct hardened *)tc; hardened->count > 0;) {
 		unsigned cls;
 		void *const p = quarantine_take_oldest(hardened, &cls);
-		heap_put_back(h, p, bit_of(p), 1);
+		heap_put_back(h, &p, 1, cls);
 	}
 }
 
@@ -68,10 +61,13 @@ void cache_attach(struct thread_cache *tc, struct slab_heap *h)
 /* A full stack gives away its older half.  A thread that only frees comes here again and again without a refill
  * between, and may then never call again.  Each object in its stacks keeps a slab from being empty, and so a page of
  * payload and two of tables resident.  So these stacks become smaller, down to LEAST, and give away all objects: half
- * of LEAST then remains on average.  Stacks of 12 that keep their newer half cost as many flushes, and 9 remain. */
+ * of LEAST then remains on average.  Stacks of 12 that keep their newer half cost as many flushes, and 9 remain.
+ * A flush costs as much as a few frees.  So stacks of small objects, of which there are many, keep more room while the
+ * heap is small: what remains then keeps no more resident than the purger does, which leaves 1 MiB dirty. */
 static void make_room(struct slab_heap *h, struct stack *k, unsigned cls)
 {
-	enum { FLUSHES = 2, LEAST = 6 };
+	enum { FLUSHES = 2, LEAST = 6, SMALL = 256, SMALL_HEAP = (16 << 20) / GRANULE, LEAST_SMALL = 31 };
+	const size_t least = size_class[cls].size <= SMALL && root.used < SMALL_HEAP ? LEAST_SMALL : LEAST;
 	void **const bottom = stack_bottom(h, cls, k);
 	size_t room = (size_t)(k->limit - bottom), keep = room / 2;
 
@@ -79,7 +75,7 @@ static void make_room(struct slab_heap *h, struct stack *k, unsigned cls)
 	if (h->flushes[cls] < FLUSHES) {
 		h->flushes[cls]++;
 	} else {
-		room = min_size(room, max_size(room / 2, LEAST));
+		room = min_size(room, max_size(room / 2, least));
 		keep = 0;
 	}
 	k->limit = bottom + room;

@@ -25,16 +25,19 @@ static void fill(size_t n)
 		assert_non_null(object[i] = slab_malloc(n));
 }
 
-TEST(a_stack_that_is_full_for_the_third_time_without_a_refill_halves_down_to_6_and_is_emptied)
+/* What a stack has room for, and what it keeps, flush after flush; the last of each is repeated. */
+struct flushes {
+	size_t n, room[10], kept[3];
+};
+
+static void frees_all_twice(const struct flushes *f, size_t last)
 {
-	static const size_t rooms[] = {255, 255, 127, 63, 31, 15, 7, 6, 6};
-	static const size_t kept[] = {127, 127, 0};
-	const unsigned cls = class_of(64);
-	size_t flushes = 0;
+	const unsigned cls = class_of(f->n);
 
 	paper_begin("guarded:0");
-	for (int round = 0; round < 2; round++, flushes = 0) {
-		fill(64); /* a refill: as large as ever */
+	for (int round = 0; round < 2; round++) {
+		size_t flushes = 0;
+		fill(f->n); /* a refill: as large as ever */
 		const struct stack *const k = &thread_cache.stack[cls];
 		for (size_t i = 0; i < OBJECTS; i++) {
 			void **const before = k->top;
@@ -42,12 +45,35 @@ TEST(a_stack_that_is_full_for_the_third_time_without_a_refill_halves_down_to_6_a
 			if (k->top > before)
 				continue;
 			void **const bottom = stack_bottom(thread_cache.heap, cls, k);
-			assert_int_equal(k->top - bottom - 1, kept[min_size(flushes, 2)]);
-			assert_int_equal(k->limit - bottom, rooms[min_size(flushes++, 8)]);
+			assert_int_equal(k->top - bottom - 1, f->kept[min_size(flushes, 2)]);
+			assert_int_equal(k->limit - bottom, f->room[min_size(flushes++, last)]);
 		}
 		assert_true(flushes > 20);
 	}
 	paper_sound();
+	paper_end();
+}
+
+TEST(a_stack_that_is_full_for_the_third_time_without_a_refill_halves_down_to_6_and_is_emptied)
+{
+	frees_all_twice(&(struct flushes){512, {128, 128, 64, 32, 16, 8, 6}, {64, 64, 0}}, 6);
+}
+
+TEST(a_stack_of_small_objects_halves_down_to_31_while_the_heap_is_small)
+{
+	frees_all_twice(&(struct flushes){64, {255, 255, 127, 63, 31, 31}, {127, 127, 0}}, 5);
+}
+
+TEST(a_stack_of_small_objects_halves_down_to_6_in_a_large_heap)
+{
+	paper_begin("guarded:0");
+	char *const large = slab_malloc((size_t)64 << 20);
+	fill(64);
+	for (size_t i = 0; i < OBJECTS; i++)
+		slab_free(object[i]);
+	const struct stack *const k = &thread_cache.stack[class_of(64)];
+	assert_int_equal(k->limit - stack_bottom(thread_cache.heap, class_of(64), k), 6);
+	slab_free(large);
 	paper_end();
 }
 
