@@ -101,6 +101,11 @@ fuzz-trace: all
 web:
 	@cd web && npm ci --no-audit --no-fund --ignore-scripts && npm run check && npm run build
 
+# The pictures of README.md, from the commands that stand beside them; page.png needs Chromium.
+.PHONY: pictures
+pictures: all
+	@tools/pictures $(BUILD)
+
 # What a page costs to make, to open and to use; CALLS="1000000 100000000" takes some minutes.
 .PHONY: bench-report
 bench-report: all
