@@ -5,7 +5,7 @@
 #include "show/show.h"
 
 enum { OPTION_DEMO = OPTION_OWN, OPTION_SYSTEM, OPTION_ASCII, OPTION_WIDTH, OPTION_STEP,
-	OPTION_AT, OPTION_PID, OPTION_CORE, OPTION_SIZE };
+	OPTION_AT, OPTION_FROM, OPTION_TO, OPTION_QUIZ, OPTION_PID, OPTION_CORE, OPTION_SIZE };
 
 static const struct argp_option options[] = {
     {"demo", OPTION_DEMO, NULL, 0, "The lecture's examples: p1 to p5, the 150 bytes, the 98 in 100",
@@ -13,17 +13,31 @@ static const struct argp_option options[] = {
     {"system", OPTION_SYSTEM, "S,..", 0,
         "Designs to show, also NAME=PATH.so (all; of a recording, or with --step: bins)", 0},
     {"at", OPTION_AT, "N", 0, "The recording's heap after call N (where most was live)", 0},
+    {"from", OPTION_FROM, "N", 0, "Every call from N on, one picture each (1)", 0},
+    {"to", OPTION_TO, "N", 0, "Every call up to N (the last)", 0},
+    {"quiz", OPTION_QUIZ, NULL, 0, "Ask what each call will do to the heap, then tell", 0},
     {"step", OPTION_STEP, NULL, 0, "Walk forward and backward by keys", 0},
     {"pid", OPTION_PID, "P", 0,
         "The heap of a running process on slab; it is neither stopped nor slowed", 0},
     {"core", OPTION_CORE, "F", 0, "The same of a core, as gcore or the kernel writes them", 0},
     {"size", OPTION_SIZE, "BYTES", 0,
         "Of --pid and --core: the slabs of that object size, every object", 0},
-    OPTION_FORMAT_LINE,
+    {"format", OPTION_FORMAT, "text|svg|tikz|json|csv", 0,
+        "Form of the data on stdout (text): figures of calls, or json and csv of --pid and --core",
+        0},
     {"ascii", OPTION_ASCII, NULL, 0, "No other characters than ASCII", 0},
     {"width", OPTION_WIDTH, "COLUMNS", 0, "Fit so many columns (the terminal's)", 0},
     {0},
 };
+
+static void choose_format(struct show_order *show, const char *arg)
+{
+	static const char *const names[] = {"text", "json", "csv", "svg", "tikz", NULL};
+	const int choice = option_choice("format", arg, names);
+
+	show->paper = choice == 3 ? SHOW_SVG : choice == 4 ? SHOW_TIKZ : SHOW_TERMINAL;
+	show->target.format = choice < 3 ? (enum format)choice : FORMAT_TEXT;
+}
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -40,6 +54,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPTION_STEP:
 		show->step = true;
 		return 0;
+	case OPTION_FROM:
+		show->from = option_count("from", arg, 1);
+		return 0;
+	case OPTION_TO:
+		show->to = option_count("to", arg, 1);
+		return 0;
+	case OPTION_QUIZ:
+		show->quiz = true;
+		return 0;
 	case OPTION_AT:
 		show->at = option_count("at", arg, 1);
 		return 0;
@@ -53,7 +76,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		show->target.size = option_bytes("size", arg);
 		return 0;
 	case OPTION_FORMAT:
-		show->target.format = option_format(arg);
+		choose_format(show, arg);
 		return 0;
 	case OPTION_ASCII:
 		show->ascii = true;

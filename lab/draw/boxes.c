@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/bits.h"
-#include "draw/look.h"
+#include "draw/rows.h"
 #include "cli/lab.h"
 
 enum {
@@ -18,28 +18,20 @@ enum {
 	SHORT = 18, /* ... to so many */
 	RUN = 4,    /* so many equal chunks in a row are counted instead */
 	MARGIN = 2,
-	GLYPH = 4, /* bytes of UTF-8 */
 	NAME = 12,
 };
 
-struct column {
-	char      glyph[GLYPH];
-	enum look look;
-	enum edge edge; /* a line that parts boxes, instead of content */
-	char      name[GLYPH];
-};
-
 struct strip {
-	struct column *columns;
+	struct draw_column *columns;
 	size_t count, cap, named; /* names end at column `named` */
 };
 
-static struct column *add(struct strip *t, const char *glyph, enum look look, enum edge edge)
+static struct draw_column *add(struct strip *t, const char *glyph, enum look look, enum edge edge)
 {
 	if (!ARRAY_RESERVE(t->columns, t->cap, t->count + 1))
 		lab_die(EXIT_OURS, "no memory to draw %zu columns", t->count + 1);
-	struct column *const c = &t->columns[t->count++];
-	*c = (struct column){.look = look, .edge = edge, .name = " "};
+	struct draw_column *const c = &t->columns[t->count++];
+	*c = (struct draw_column){.look = look, .edge = edge, .name = " "};
 	snprintf(c->glyph, sizeof c->glyph, "%s", glyph);
 	return c;
 }
@@ -47,7 +39,7 @@ static struct column *add(struct strip *t, const char *glyph, enum look look, en
 /* A line before the next box; two that meet become the heavier one. */
 static void add_edge(struct strip *t, enum edge edge)
 {
-	struct column *const last = t->count != 0 ? &t->columns[t->count - 1] : NULL;
+	struct draw_column *const last = t->count != 0 ? &t->columns[t->count - 1] : NULL;
 
 	if (last == NULL || last->edge == EDGE_NONE)
 		add(t, "", LOOK_PAD, edge);
@@ -63,14 +55,14 @@ static void write_inside(struct strip *t, size_t from, const char *text)
 		return;
 	const size_t at = from + (room - len) / 2;
 	for (size_t i = 0; i < len; i++)
-		snprintf(t->columns[at + i].glyph, GLYPH, "%c", text[i]);
+		snprintf(t->columns[at + i].glyph, DRAW_GLYPH, "%c", text[i]);
 }
 
 static void dots_around(struct strip *t, const struct draw_style *s, size_t from, size_t len)
 {
 	const size_t at = from + (t->count - from - len) / 2;
-	snprintf(t->columns[at - 1].glyph, GLYPH, "%s", look_dots(s));
-	snprintf(t->columns[at + len].glyph, GLYPH, "%s", look_dots(s));
+	snprintf(t->columns[at - 1].glyph, DRAW_GLYPH, "%s", look_dots(s));
+	snprintf(t->columns[at + len].glyph, DRAW_GLYPH, "%s", look_dots(s));
 }
 
 static void fill(struct strip *t, const struct draw_style *s, enum look look, size_t bytes)
@@ -118,7 +110,7 @@ static void name_column(struct strip *t, size_t at, const char *text)
 	while (t->count < at + len)
 		return;
 	for (size_t i = 0; i < len; i++)
-		snprintf(t->columns[at + i].name, GLYPH, "%c", text[i]);
+		snprintf(t->columns[at + i].name, DRAW_GLYPH, "%c", text[i]);
 	t->named = at + len + 1;
 }
 
@@ -204,7 +196,8 @@ static const char *line_glyph(const struct draw_style *s, int row, enum edge edg
 	return edge == EDGE_CHUNK ? chunk[row][first ? 0 : last ? 2 : 1] : inner[row];
 }
 
-static void put_names(FILE *out, const struct draw_style *s, const struct column *c, size_t count)
+static void put_names(FILE *out, const struct draw_style *s, const struct draw_column *c,
+    size_t count)
 {
 	size_t end = count;
 	while (end > 0 && strcmp(c[end - 1].name, " ") == 0)
@@ -227,7 +220,8 @@ static void put_glyph(FILE *out, const char **colour, const char *wanted, const 
 	fputs(glyph, out);
 }
 
-static void put_row(FILE *out, const struct draw_style *s, const struct column *c, size_t count,
+static void put_row(FILE *out, const struct draw_style *s, const struct draw_column *c,
+    size_t count,
     int row)
 {
 	const char *colour = "", *const off = look_off(s);
@@ -254,14 +248,13 @@ static size_t cut(const struct strip *t, size_t from, size_t room)
 	return room;
 }
 
-static void put_strip(FILE *out, const struct draw_style *s, const struct strip *t)
+static void put_rows(const struct draw_sink *sink, const struct draw_style *s,
+    const struct strip *t)
 {
 	for (size_t from = 0; from + 1 < t->count;) {
-		const struct column *const c = &t->columns[from];
+		const struct draw_column *const c = &t->columns[from];
 		const size_t n = cut(t, from, s->width - MARGIN);
-		put_names(out, s, c, n);
-		for (int row = 0; row < 3; row++)
-			put_row(out, s, c, n, row);
+		sink->row(sink->arg, c, n);
 		from += c[n - 1].edge == EDGE_CHUNK ? n - 1 : n;
 	}
 }
@@ -317,36 +310,65 @@ static bool is_table(const struct picture *p, size_t from, size_t end)
 	return end == from + 1 && picture_find(p, p->pieces[from].addr) == NULL;
 }
 
-static void put_heading(FILE *out, const struct draw_style *s, const struct picture *p, size_t from,
-    size_t end)
+static void put_heading(const struct draw_sink *sink, const struct draw_style *s,
+    const struct picture *p, size_t from, size_t end)
 {
 	const uintptr_t addr = p->pieces[from].addr;
 	const size_t len = p->pieces[end - 1].addr + p->pieces[end - 1].len - addr;
 	const bool table = is_table(p, from, end);
-	char size[DRAW_SIZE_TEXT];
+	char size[DRAW_SIZE_TEXT], text[160];
 
-	fprintf(out, "%*s%s0x%zx: %s%s%s%s%s\n", MARGIN, "", look_dim(s), (size_t)addr,
-	    draw_size(size, s, len), s->unit != 0 ? " units" : "", table ? ", " : "",
-	    table ? p->pieces[from].what : "", look_off(s));
+	snprintf(text, sizeof text, "0x%zx: %s%s%s%s", (size_t)addr, draw_size(size, s, len),
+	    s->unit != 0 ? " units" : "", table ? ", " : "", table ? p->pieces[from].what : "");
+	sink->heading(sink->arg, text);
+}
+
+void draw_rows(const struct draw_sink *sink, const struct draw_style *s, const struct picture *p,
+    const struct draw_label *labels, size_t label_count)
+{
+	struct strip t = {0};
+
+	for (size_t from = 0, end; from < p->piece_count; from = end) {
+		end = region_end(p, from);
+		put_heading(sink, s, p, from, end);
+		if (is_table(p, from, end))
+			continue;
+		t.count = t.named = 0;
+		build(&t, s, p, from, end, labels, label_count);
+		put_rows(sink, s, &t);
+	}
+	free(t.columns);
+}
+
+struct text_sink {
+	FILE *out;
+	const struct draw_style *s;
+};
+
+static void text_heading(void *arg, const char *text)
+{
+	const struct text_sink *const t = arg;
+	fprintf(t->out, "%*s%s%s%s\n", MARGIN, "", look_dim(t->s), text, look_off(t->s));
+}
+
+static void text_row(void *arg, const struct draw_column *c, size_t count)
+{
+	const struct text_sink *const t = arg;
+
+	put_names(t->out, t->s, c, count);
+	for (int row = 0; row < 3; row++)
+		put_row(t->out, t->s, c, count, row);
 }
 
 void draw_boxes(FILE *out, const struct draw_style *s, const struct picture *p,
     const struct draw_label *labels, size_t label_count)
 {
-	struct strip t = {0};
+	struct text_sink text = {out, s};
+	const struct draw_sink sink = {&text, text_heading, text_row};
 
 	if (p->piece_count == 0)
 		fprintf(out, "%*s%sthe heap is empty%s\n", MARGIN, "", look_dim(s), look_off(s));
-	for (size_t from = 0, end; from < p->piece_count; from = end) {
-		end = region_end(p, from);
-		put_heading(out, s, p, from, end);
-		if (is_table(p, from, end))
-			continue;
-		t.count = t.named = 0;
-		build(&t, s, p, from, end, labels, label_count);
-		put_strip(out, s, &t);
-	}
-	free(t.columns);
+	draw_rows(&sink, s, p, labels, label_count);
 }
 
 size_t draw_boxes_wanted(const struct picture *p, const struct draw_label *labels,

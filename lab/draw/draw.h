@@ -15,7 +15,8 @@
 
 #include "draw/snapshot.h"
 
-enum { DRAW_WIDTH_MIN = 40 };
+/* More boxes than these are drawn as a map. */
+enum { DRAW_WIDTH_MIN = 40, DRAW_BOXES_MANY = 60 };
 
 struct draw_style {
 	bool   colour, ascii;

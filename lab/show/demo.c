@@ -174,6 +174,67 @@ static void put(void *arg, FILE *out, const struct draw_style *style)
 	    w->stage.label_count));
 }
 
+static void words_of_steps(const void *arg, FILE *out, const struct draw_style *s)
+{
+	const struct walk *const w = arg;
+	tell_steps(out, s, w->sys, &w->stage.told);
+}
+
+static void words_of_captions(const void *arg, FILE *out, const struct draw_style *s)
+{
+	const struct walk *const w = arg;
+	tell_captions(out, s, &w->stage.told);
+}
+
+static void words_of_lists(const void *arg, FILE *out, const struct draw_style *s)
+{
+	const struct walk *const w = arg;
+	draw_bins(out, s, &w->stage.now);
+}
+
+static void figure(void *arg, struct figure *f)
+{
+	const struct walk *const w = arg;
+	const struct demo_stage *const stage = &w->stage;
+	const size_t unit = stage->demo->unit;
+	char *const steps = show_words(words_of_steps, w, unit);
+	char *const captions = show_words(words_of_captions, w, unit);
+	char *const lists = show_words(words_of_lists, w, unit);
+	char line[DEMO_LINE], title[DEMO_LINE + 64];
+
+	snprintf(title, sizeof title, "%s: %s", w->sys->name,
+	    demo_line(line, &stage->demo->step[stage->done - 1]));
+	figure_title(f, title);
+	figure_text(f, FIGURE_STEP, steps);
+	figure_text(f, FIGURE_CAPTION, captions);
+	figure_heap(f, &stage->now, unit, stage->labels, stage->label_count);
+	figure_text(f, FIGURE_NOTE, lists);
+	free(steps);
+	free(captions);
+	free(lists);
+}
+
+static void before(void *arg, FILE *out, const struct draw_style *style)
+{
+	const struct walk *const w = arg;
+	const struct demo_stage *const stage = &w->stage;
+	struct draw_style s = *style;
+	char line[DEMO_LINE];
+	/* the last label is that of the malloc to come */
+	const size_t labels = stage->label_count - stage->told.call.is_malloc;
+
+	s.unit = stage->demo->unit;
+	draw_heap(out, &s, &stage->before, stage->labels, labels);
+	draw_bins(out, &s, &stage->before);
+	fprintf(out, "The next call is %s\n", demo_line(line, &stage->demo->step[stage->done - 1]));
+}
+
+static const struct tell *told(void *arg)
+{
+	const struct walk *const w = arg;
+	return &w->stage.told;
+}
+
 struct show_source show_demo_open(const struct dmm_system *sys)
 {
 	struct walk *const w = calloc(1, sizeof *w);
@@ -186,7 +247,9 @@ struct show_source show_demo_open(const struct dmm_system *sys)
 		slab_scene_look(&w->scene);
 	for (size_t i = 0; i < DEMO_EXAMPLES; i++)
 		steps += demo_examples[i].step_count;
-	return (struct show_source){w, steps, seek, put};
+	const bool chunks = !slab_scene_serves(sys);
+	return (struct show_source){w, steps, seek, put, chunks ? figure : NULL,
+	    chunks ? before : NULL, told};
 }
 
 void show_demo_close(struct show_source *source)

@@ -350,6 +350,73 @@ static void put(void *arg, FILE *out, const struct draw_style *s)
 	draw_bins(out, s, &r->now);
 }
 
+/* The last callers of put() above, with the arguments of show_words(). */
+static void words_of_call(const void *arg, FILE *out, const struct draw_style *s)
+{
+	put_call(arg, out, s);
+}
+
+static void words_of_steps(const void *arg, FILE *out, const struct draw_style *s)
+{
+	const struct recording *const r = arg;
+	if (r->told.used != NULL)
+		tell_steps(out, s, r->sys, &r->told);
+}
+
+static void words_of_captions(const void *arg, FILE *out, const struct draw_style *s)
+{
+	const struct recording *const r = arg;
+	if (r->told.used != NULL)
+		tell_captions(out, s, &r->told);
+}
+
+static void words_of_lists(const void *arg, FILE *out, const struct draw_style *s)
+{
+	const struct recording *const r = arg;
+	put_sums(r, out, s);
+	draw_bins(out, s, &r->now);
+}
+
+static void figure(void *arg, struct figure *f)
+{
+	const struct recording *const r = arg;
+	const struct draw_label label = {(uintptr_t)r->result, r->last.size, "p"};
+	char *const call = show_words(words_of_call, r, 0), *const steps = show_words(words_of_steps, r, 0);
+	char *const captions = show_words(words_of_captions, r, 0);
+	char *const lists = show_words(words_of_lists, r, 0);
+
+	call[strcspn(call, "\n")] = '\0';
+	figure_title(f, call);
+	figure_text(f, FIGURE_STEP, steps);
+	figure_text(f, FIGURE_CAPTION, captions);
+	figure_heap(f, &r->now, 0, &label, r->result != NULL && !r->failed);
+	figure_text(f, FIGURE_NOTE, lists);
+	free(call);
+	free(steps);
+	free(captions);
+	free(lists);
+}
+
+static void before(void *arg, FILE *out, const struct draw_style *s)
+{
+	const struct recording *const r = arg;
+	const bool is_free = (r->last.class & TRACE_IS_FREE) != 0;
+	const struct draw_label label = {(uintptr_t)r->result, 0, "p"};
+
+	draw_heap(out, s, &r->before, &label, is_free);
+	draw_bins(out, s, &r->before);
+	if (is_free)
+		fprintf(out, "Call %zu is free(p).\n", r->done);
+	else
+		fprintf(out, "Call %zu is p = malloc(%zu).\n", r->done, (size_t)r->last.size);
+}
+
+static const struct tell *told(void *arg)
+{
+	const struct recording *const r = arg;
+	return &r->told;
+}
+
 struct show_source show_recording_open(const char *path, const struct dmm_system *sys, size_t *peak)
 {
 	struct recording *const r = calloc(1, sizeof *r);
@@ -367,7 +434,9 @@ struct show_source show_recording_open(const char *path, const struct dmm_system
 	rewind_recording(r);
 	if (r->steps == 0)
 		lab_die(EXIT_FAULT, "%s: no calls are recorded; 'dmm info %s' may say why", path, path);
-	return (struct show_source){r, r->steps, seek, put};
+	const bool chunks = !slab_scene_serves(sys);
+	return (struct show_source){r, r->steps, seek, put, chunks ? figure : NULL,
+	    chunks ? before : NULL, told};
 }
 
 bool show_recording_close(struct show_source *source)

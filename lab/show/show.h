@@ -5,6 +5,8 @@
 #include <sys/types.h>
 
 #include "draw/draw.h"
+#include "draw/figure.h"
+#include "draw/narrate.h"
 #include "cli/lab.h"
 
 struct show_source {
@@ -14,6 +16,12 @@ struct show_source {
 	void (*seek)(void *arg, size_t step);
 	/* Tell that call and draw the heap. */
 	void (*put)(void *arg, FILE *out, const struct draw_style *s);
+	/* The same on paper; NULL: the design's heap has no chunks. */
+	void (*figure)(void *arg, struct figure *f);
+	/* The heap before that call, and the call without what came of it; NULL like figure. */
+	void (*before)(void *arg, FILE *out, const struct draw_style *s);
+	/* What it did; .used is NULL where that is not told. */
+	const struct tell *(*told)(void *arg);
 };
 
 /* The lecture's examples, one after the other, on one system. */
@@ -41,17 +49,32 @@ struct show_target {
 };
 void show_outside(const struct show_target *target, const struct draw_style *s);
 
+/* What put() writes, as one text without colour that the caller frees. */
+char *show_words(void (*put)(const void *arg, FILE *out, const struct draw_style *s),
+    const void *arg,
+    size_t unit);
+
 /* What dmm show does. */
+enum show_paper { SHOW_TERMINAL, SHOW_SVG, SHOW_TIKZ };
 enum { SHOW_SYSTEMS_MAX = 32 };
 
 struct show_order {
-	bool demo, ascii, step;
+	bool demo, ascii, step, quiz;
+	enum show_paper paper;
+	size_t from, to; /* calls; 0: not given */
 	size_t width, at; /* 0: as the terminal is; where most was live */
 	const char *recording;
 	struct show_target target;
 	const struct dmm_system *systems[SHOW_SYSTEMS_MAX + 1]; /* none: the usual ones */
 	size_t system_count;
 };
+
+/* Calls from..to, one below the other; as figures on stdout; with a question before each. */
+void show_range_text(struct show_source *source, const struct draw_style *s, size_t from,
+    size_t to);
+void show_range_figure(struct show_source *source, const struct show_order *show, size_t from,
+    size_t to);
+void show_quiz(struct show_source *source, const struct draw_style *s, size_t from, size_t to);
 
 /* Returns the exit status; ends dmm with EXIT_USAGE where the order names not exactly one thing. */
 int show_print(struct show_order *show);
