@@ -27,6 +27,8 @@
 #ifndef OBSERVE_RECORD_H
 #define OBSERVE_RECORD_H
 
+#include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -103,8 +105,26 @@ uint64_t tapes_lost(void);
 void tapes_want(bool wanted);
 uint32_t tapes_count(void);
 bool tapes_wanted(void);
-/* The child's: nothing of the parent's. */
-void tapes_after_fork(void);
+/* The child's: nothing of the parent's, but that `keep` stays mapped; NULL: none. */
+void tapes_after_fork(const struct tape *keep);
+size_t tape_len(void); /* bytes of a struct tape and what lies behind it */
+
+/* ---- signals and forks: record_fork.c --------------------------------------------------------- */
+
+/* Whatever takes a lock runs with signals blocked: a handler may fork, and its child finds every lock free. */
+static inline void signals_block(sigset_t *before)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, before);
+}
+
+static inline void signals_restore(const sigset_t *before)
+{
+	pthread_sigmask(SIG_SETMASK, before, NULL);
+}
+
 
 /* ---- T.tape: the shared part of the tapes ----------------------------------------------------- */
 
@@ -196,7 +216,8 @@ void output_text(enum trace_kind kind, const char *text, size_t len);
 void output_end(void);
 /* The program becomes another one: what is on the tapes is flushed, which may yet fail to come about. */
 void output_before_exec(void);
-void output_after_fork(void);
+/* keep: as of tapes_after_fork(). */
+void output_after_fork(const struct tape *keep);
 bool output_stopped(void);
 /* False in the child of a vfork: it shares our memory, and its end is not ours. */
 bool output_is_ours(void);

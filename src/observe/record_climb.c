@@ -216,7 +216,9 @@ static const struct known_module *module_known(uintptr_t pc)
 static bool in_wrapper(uintptr_t pc)
 {
 	size_t low = 0;
+	sigset_t mask;
 
+	signals_block(&mask);
 	lock_take(&modules.lock);
 	const struct known_module *const m = module_known(pc);
 	size_t high = m != NULL ? m->count : 0;
@@ -229,6 +231,7 @@ static bool in_wrapper(uintptr_t pc)
 	}
 	const bool is = low > 0 && pc < m->wrapper[low - 1].end;
 	lock_give(&modules.lock);
+	signals_restore(&mask);
 	return is;
 }
 

@@ -20,9 +20,13 @@ extern int __cxa_atexit(void (*f)(void *), void *arg, void *dso);
 
 static void at_exit(void *arg)
 {
+	sigset_t mask;
+
 	(void)arg;
+	signals_block(&mask);
 	if (output_is_ours() && !store_is_forked() && tapes_flush())
 		output_end();
+	signals_restore(&mask);
 }
 
 __attribute__((constructor)) static void watch_exit(void)
@@ -54,10 +58,13 @@ API _Noreturn void _Exit(int status)
 static void before_exec(const char *path, char *const env[])
 {
 	const int saved = errno;
+	sigset_t mask;
 
+	signals_block(&mask);
 	exec_note(getpid(), path, env);
 	if (output_is_ours() && !store_is_forked())
 		output_before_exec();
+	signals_restore(&mask);
 	errno = saved;
 }
 

@@ -429,7 +429,7 @@ void output_before_exec(void)
 	store_note_idle(atomic_load(&output.events) == 0 && !meta_has_news());
 }
 
-void output_after_fork(void)
+void output_after_fork(const struct tape *keep)
 {
 	if (!output.configured)
 		return;
@@ -441,7 +441,7 @@ void output_after_fork(void)
 	output.full = output.ended = false;
 	atomic_store(&output.events, 0);
 	atomic_store(&output.flush_ns, 0);
-	tapes_after_fork();
+	tapes_after_fork(keep);
 	store_after_fork();
 	maps_after_fork();
 	climb_after_fork();
@@ -452,10 +452,16 @@ void output_after_fork(void)
 
 void output_keep(void)
 {
-	if (!output.configured || output_stopped() || !output_open())
+	sigset_t mask;
+
+	if (!output.configured || output_stopped())
 		return;
-	lock_take(&output.lock);
-	if (!still_ours())
-		reopen();
-	lock_give(&output.lock);
+	signals_block(&mask);
+	if (output_open()) {
+		lock_take(&output.lock);
+		if (!still_ours())
+			reopen();
+		lock_give(&output.lock);
+	}
+	signals_restore(&mask);
 }

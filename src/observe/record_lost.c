@@ -100,9 +100,11 @@ void exec_note(pid_t pid, const char *path, char *const env[])
 {
 	char text[PATH_LEN + 64], found[PATH_LEN];
 	const int saved = errno;
+	sigset_t mask;
 	const char *const file = find(path, found);
 	const char *const reason = preloads_us(env) ? file_reason(file) : "environment";
 
+	signals_block(&mask);
 	if (reason != NULL)
 		record_configure();
 	if (reason != NULL && output_open()) {
@@ -111,13 +113,17 @@ void exec_note(pid_t pid, const char *path, char *const env[])
 		meta_note_news();
 		output_text(TRACE_META, text, n);
 	}
+	signals_restore(&mask);
 	errno = saved;
 }
 
 void exec_failed(pid_t pid)
 {
 	char text[64];
+	sigset_t mask;
 
+	signals_block(&mask);
 	if (meta_has_news() && output_open())
 		output_text(TRACE_META, text, crash_format(text, sizeof text, "found=%u\n", (size_t)pid));
+	signals_restore(&mask);
 }

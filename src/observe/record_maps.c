@@ -245,11 +245,15 @@ void maps_cover(const uint64_t *addresses, size_t count)
 
 bool maps_is_code(uint64_t addr)
 {
+	sigset_t mask;
+
+	signals_block(&mask);
 	lock_take(&maps.lock);
 	if (!covered(addr) && record_clock_ns() - maps.looked_ns > RETRY_NS)
 		refresh();
 	const bool is = covered(addr);
 	lock_give(&maps.lock);
+	signals_restore(&mask);
 	return is;
 }
 

@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -239,7 +238,13 @@ static void tape_pass_on(struct tape *t)
 void tape_full(struct tape *t)
 {
 	const int saved = errno;
+	sigset_t mask;
 
+	signals_block(&mask);
+	if (t != tape_self) { /* the parent's, in the child that a signal handler forked: record_fork.c */
+		signals_restore(&mask);
+		return;
+	}
 	t->ready = false;
 	lock_take(&t->lock);
 	begin_change(t);
@@ -250,6 +255,7 @@ void tape_full(struct tape *t)
 	if (output_is_full() && tapes_flush())
 		output_end();
 	t->ready = !output_stopped();
+	signals_restore(&mask);
 	errno = saved;
 }
 
@@ -311,7 +317,7 @@ static void reap(void)
 	}
 }
 
-static size_t tape_len(void)
+size_t tape_len(void)
 {
 	return round_up(sizeof(struct tape), 4096) + trace_columns_size() +
 	    (record_config.stacks != TRACE_NONE ? FRAMES_SEEN * sizeof(uint32_t) : 0);
@@ -377,8 +383,11 @@ struct tape *tape_enter(void)
 {
 	const int saved = errno;
 
+	sigset_t mask;
+
 	if (entering || tape_self != NULL)
 		return tape_self;
+	signals_block(&mask);
 	entering = true;
 	record_configure();
 	struct tape *const t = output_open() ? tape_find() : NULL;
@@ -386,29 +395,36 @@ struct tape *tape_enter(void)
 		stack_prepare(t);
 	tape_self = t;
 	entering = false;
+	signals_restore(&mask);
 	errno = saved;
 	return t;
 }
 
 struct tape *tape_off(struct tape *t)
 {
+	sigset_t mask;
+
 	(void)t;
 	if (!store_is_forked())
 		return NULL;
-	output_after_fork();
-	return tape_enter();
+	signals_block(&mask);
+	output_after_fork(NULL);
+	t = tape_enter();
+	signals_restore(&mask);
+	return t;
 }
 
 /* ---- fork ----------------------------------------------------------------------------------- */
 
 /* The parent's tapes are wiped, their slots are not mapped, and the parent's threads are not here: whatever
  * lock they held is free. */
-void tapes_after_fork(void)
+void tapes_after_fork(const struct tape *keep)
 {
 	const size_t len = tape_len();
 
 	for (uint32_t i = 0; i < tapes.count; i++)
-		munmap(tapes.at[i], len);
+		if (tapes.at[i] != keep)
+			munmap(tapes.at[i], len);
 	for (int i = 0; i < PRESSES; i++) {
 		lock_reset(&presses[i].lock);
 		if (presses[i].coder != NULL) /* maybe in the middle of a block */
@@ -422,9 +438,7 @@ void tapes_after_fork(void)
 	entering = false;
 }
 
-/* Before any thread: handlers registered later run before ours, and may still allocate. */
 __attribute__((constructor)) static void record_init(void)
 {
 	tape_enter();
-	pthread_atfork(NULL, NULL, output_after_fork);
 }
