@@ -50,7 +50,7 @@ enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_CSV };
 enum { OPTION_FORMAT = 0x1000, OPTION_OWN = 0x1100 };
 
 #define OPTION_FORMAT_LINE                                                                         \
-	{"format", OPTION_FORMAT, "text|json|csv", 0, "Form of the data on stdout (text)", 0}
+	{"format", OPTION_FORMAT, "text|json|csv", 0, "The format of stdout (text)", 0}
 
 /* argp_parse with the lab's manners: a misspelt option names the nearest one; usage errors exit 2;
  * options end at the first operand, so that a program's own options stay its own. */

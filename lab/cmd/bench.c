@@ -55,12 +55,12 @@ enum { OPTION_SUITE = OPTION_OWN, OPTION_SYSTEMS, OPTION_LIST, OPTION_TIMEOUT,
 
 static const struct argp_option options[] = {
     {"suite", OPTION_SUITE, "SUITE", 0, "lecture, cos217, options or patterns (lecture)", 0},
-    {"systems", OPTION_SYSTEMS, "S,..", 0, "Designs to measure, also NAME=PATH.so (all)", 0},
+    {"systems", OPTION_SYSTEMS, "S,..", 0, "The designs to measure, or NAME=PATH.so (all)", 0},
     {"peers", OPTION_PEERS, "auto|none|P,..", 0,
-        "patterns: other allocators, also NAME=PATH.so (auto)", 0},
-    {"runs", OPTION_RUNS, "N", 0, "patterns: runs of each program (5)", 0},
-    {"list", OPTION_LIST, NULL, 0, "Only say what the suite consists of", 0},
-    {"timeout", OPTION_TIMEOUT, "SECONDS", 0, "Stop a single measurement after that time (10)", 0},
+        "patterns: the other allocators, or NAME=PATH.so (auto)", 0},
+    {"runs", OPTION_RUNS, "N", 0, "patterns: run each program this often (5)", 0},
+    {"list", OPTION_LIST, NULL, 0, "Only list the experiments of the suite", 0},
+    {"timeout", OPTION_TIMEOUT, "SECONDS", 0, "Stop a single measurement after this time (10)", 0},
     OPTION_FORMAT_LINE,
     {0},
 };

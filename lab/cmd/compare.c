@@ -21,27 +21,28 @@ enum {
 
 static const struct argp_option options[] = {
     {"systems", KEY_SYSTEMS, "S,..", 0,
-        "Designs to run (all that are built; none), also NAME=PATH.so[?VAR=VALUE&..]", 0},
+        "The designs to run (all that are built; none), or NAME=PATH.so[?VAR=VALUE&..]", 0},
     {"peers", KEY_PEERS, "auto|none|P,..", 0,
-        "Other allocators (auto: those installed), also NAME=PATH.so[?VAR=VALUE&..]", 0},
-    {"runs", KEY_RUNS, "N", 0, "Runs of each (6, the fewest that give 95 % intervals)", 0},
+        "The other allocators to run (auto: all that are installed), or "
+        "NAME=PATH.so[?VAR=VALUE&..]", 0},
+    {"runs", KEY_RUNS, "N", 0,
+        "Run the program this often on each (6, the fewest that give 95 % intervals)", 0},
     {"timeout", KEY_TIMEOUT, "S", 0,
-        "Seconds after which a run is stopped (20 times glibc's, at least 10)",
-        0},
-    {"thp", KEY_THP, "as-is|off|both", 0, "Transparent huge pages (as-is)", 0},
-    {"warm", KEY_WARM, "BYTES", 0, "Memory to touch and free before each run (1G; 0: none)", 0},
-    {"check-output", KEY_CHECK_OUTPUT, NULL, 0, "Standard output must be the same as under glibc",
-        0},
+        "Stop a run after this many seconds (20 times glibc's, at least 10)", 0},
+    {"thp", KEY_THP, "as-is|off|both", 0,
+        "Run with transparent huge pages as the system has them, off, or both (as-is)", 0},
+    {"warm", KEY_WARM, "BYTES", 0,
+        "Touch and free this much memory before each run (1G; 0: none)", 0},
+    {"check-output", KEY_CHECK_OUTPUT, NULL, 0,
+        "Require the same standard output as under glibc", 0},
     {"by", KEY_BY, "trade|time|cpu|peak|mean|end", 0,
-        "The figure that decides: trade, time on the clock times average memory; time alone; user "
-        "+ system time, which a busy machine disturbs less; or resident memory at its peak, on "
-        "average, or just before the end (trade)",
-        0},
+        "The figure that decides (trade): time multiplied by average memory; time; user + "
+        "system time, which a busy machine disturbs less; or resident memory at its peak, "
+        "on average, or just before the end", 0},
     {"server", KEY_SERVER, NULL, 0, "PROGRAM is a server: start it, drive it, stop it", 0},
     {"drive", KEY_DRIVE, "CMD", 0, "The shell command that drives the server", 0},
     {"report", KEY_REPORT, "F.html", 0,
-        "Also write a page: this scoreboard, and the heap of the program, which one more run "
-        "records", 0},
+        "Also write a page with this table and the heap of one more run, which is recorded", 0},
     OPTION_FORMAT_LINE,
     {0},
 };
@@ -113,12 +114,12 @@ int cmd_compare(int argc, char **argv)
 	static const struct argp argp = {.options = options,
 	    .parser = parse,
 	    .args_doc = "-- PROGRAM [ARG...]",
-	    .doc = "Run a program on every design and on other allocators in turn, and say which "
-	           "is best for it.  glibc runs twice: the difference of the two is the noise.\v"
-	           "Standard input, if it is a file or a pipe with data, is given to every run "
-	           "from its beginning.  A run that is too slow is shown as such; exit status 1 "
-	           "means that an allocator was not loaded, crashed, or changed what the program "
-	           "did."};
+	    .doc = "Run a program on every design and on other allocators in turn, and say "
+	           "which is best for it.  glibc runs twice: the difference between its two "
+	           "rows is the noise.\vIf standard input is a file or a pipe with data, every "
+	           "run reads it from its beginning.  The table shows a run that was too slow "
+	           "as such.  Exit status 1: an allocator was not loaded, crashed, or changed "
+	           "what the program did."};
 	static struct compare_order r = {.c = {.runs = STATS_RUNS_FOR_95, .warm = WARM_DEFAULT}};
 
 	options_parse(&argp, argc, argv, &r);

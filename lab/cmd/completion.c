@@ -408,7 +408,7 @@ int cmd_completion(const struct command *commands, int argc, char **argv)
 	static const struct argp_option options[] = {
 	    {"output", 'o', "F", 0, "Write to F, not to stdout", 0}, {0}};
 	static const struct argp argp = {options, parse, "bash|zsh|fish",
-	    "What a shell needs to complete the words of dmm.\v"
+	    "Print what a shell needs to complete the words of dmm.\v"
 	    "In bash: eval \"$(dmm completion bash)\". An installed dmm needs no such line.",
 	    NULL, NULL, NULL};
 	struct completion r = {.shell = -1};

@@ -33,13 +33,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 int cmd_config(int argc, char **argv)
 {
 	static const struct argp_option options[] = {
-	    {"system", KEY_SYSTEM, "S,..", 0, "Designs, also NAME=PATH.so (all)", 0},
-	    {"conf", KEY_CONF, "F", 0, "A file of settings, as dmm run --conf takes it", 0},
+	    {"system", KEY_SYSTEM, "S,..", 0, "The designs, or NAME=PATH.so (all)", 0},
+	    {"conf", KEY_CONF, "F", 0, "Read a file of settings, as dmm run --conf does", 0},
 	    OPTION_FORMAT_LINE, {0}};
 	static const struct argp argp = {.options = options,
 	    .parser = parse,
-	    .doc = "Every setting of the designs, its value here and now, and where that came "
-	           "from: the design's default, DMM_CONF, or a file."};
+	    .doc = "List every setting of the designs, its value here and now, and its origin: "
+	           "the design's default, DMM_CONF, or a file."};
 	struct config_order r = {0};
 
 	options_parse(&argp, argc, argv, &r);

@@ -35,7 +35,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 int cmd_export(int argc, char **argv)
 {
 	static const struct argp_option options[] = {
-	    {"to", KEY_TO, "folded|dhat|csv", 0, "The form (folded)", 0},
+	    {"to", KEY_TO, "folded|dhat|csv", 0, "The format (folded)", 0},
 	    {"what", KEY_WHAT, "allocated|leaked|peak", 0,
 	        "Which bytes a folded stack counts (allocated)", 0},
 	    {"output", 'o', "F", 0, "Write to F, not to stdout", 0},
@@ -43,7 +43,7 @@ int cmd_export(int argc, char **argv)
 	static const struct argp argp = {.options = options,
 	    .parser = parse,
 	    .args_doc = "T",
-	    .doc = "A recording for other tools: folded stacks, DHAT's JSON, CSV."};
+	    .doc = "Convert a recording for other tools: folded stacks, DHAT's JSON, CSV."};
 	struct export_order x = {0};
 
 	options_parse(&argp, argc, argv, &x);

@@ -38,16 +38,15 @@ int cmd_import(int argc, char **argv)
 	static const struct argp_option options[] = {
 	    {"from", KEY_FROM, "rep|android|mtrace|heaptrack|proto", 0,
 		"The format; without it, the first line tells", 0},
-	    {"output", 'o', "T", 0, "The recording (dmm.trace)", 0},
-	    {"scrub", KEY_SCRUB, NULL, 0, "Leave command lines and paths out", 0},
+	    {"output", 'o', "T", 0, "Write the recording to T (dmm.trace)", 0},
+	    {"scrub", KEY_SCRUB, NULL, 0, "Leave out command lines and paths", 0},
 	    {0}};
 	static const struct argp argp = {.options = options,
 	    .parser = parse,
 	    .args_doc = "FILE",
-	    .doc = "What another tool recorded, as a recording: a malloc lab's .rep, Android's malloc_debug and "
-		"memory_replay, glibc's mtrace, heaptrack, malloc-bench's .trace.  "
-		"FILE may be packed with gzip, zstd, xz, bzip2 or zip; "
-		"- is stdin."};
+	    .doc = "Convert the recording of another tool: a malloc lab's .rep, Android's "
+	           "malloc_debug and memory_replay, glibc's mtrace, heaptrack, malloc-bench's "
+	           ".trace.  FILE may be packed with gzip, zstd, xz, bzip2 or zip; - is stdin."};
 	struct import_order r = {.output = "dmm.trace"};
 
 	options_parse(&argp, argc, argv, &r);

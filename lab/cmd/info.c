@@ -30,13 +30,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 int cmd_info(int argc, char **argv)
 {
 	static const struct argp_option options[] = {
-	    {"top", KEY_TOP, "N", 0, "Call sites in each list (10)", 0},
+	    {"top", KEY_TOP, "N", 0, "Show this many call sites in each list (10)", 0},
 	    OPTION_FORMAT_LINE, {0}};
 	static const struct argp argp = {.options = options,
 	    .parser = parse,
 	    .args_doc = "T",
-	    .doc = "What is in a recording: its processes, and by call site what lived at the "
-	           "peak, was called most, was temporary, and was never freed."};
+	    .doc = "Show what is in a recording: its processes, its calls, and the call sites that "
+	           "had most at the peak, called most, were temporary, or never freed."};
 	struct info i = {.top = 10};
 
 	options_parse(&argp, argc, argv, &i);

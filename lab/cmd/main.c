@@ -9,28 +9,28 @@ static int run_completion(int argc, char **argv);
 static int run_manual(int argc, char **argv);
 
 static const struct command commands[] = {
-    {"systems", "the designs, what each teaches, and what it cannot see", cmd_systems},
-    {"run", "run a program on a design", cmd_run},
-    {"compare", "which allocator is best for a program: time and memory of each", cmd_compare},
-    {"record", "every call of a program to its heap, into a file", cmd_record},
-    {"import", "what other tools recorded, as a recording", cmd_import},
-    {"info", "what is in a recording, and what was never freed", cmd_info},
-    {"diff", "what changed between two recordings, by call site and size", cmd_diff},
-    {"check", "budgets for a recording's memory, for CI", cmd_check},
-    {"report", "a recording as one page for a browser: heap, lifetimes, call sites", cmd_report},
-    {"replay", "a recording on every allocator: speed, latency, memory; designs to the byte", cmd_replay},
-    {"sweep", "many replays as a list of jobs, for GNU parallel or Slurm", cmd_sweep},
-    {"merge", "the results of a sweep, as one table", cmd_merge},
-    {"export", "a recording for other tools: folded stacks, DHAT, CSV", cmd_export},
-    {"show", "the heap, drawn in the terminal", cmd_show},
-    {"top", "the heap of a running process, watched; slab only", cmd_top},
+    {"systems", "list the designs: what each teaches, and which mistakes it cannot see", cmd_systems},
+    {"run", "run a program on a design or on another allocator", cmd_run},
+    {"compare", "run a program on every allocator: time and memory of each, and a verdict", cmd_compare},
+    {"record", "record every call of a program to its heap", cmd_record},
+    {"import", "convert another tool's recording into one of dmm", cmd_import},
+    {"info", "show what is in a recording: calls, peak, call sites, leaks", cmd_info},
+    {"diff", "compare two recordings, by call site and by size", cmd_diff},
+    {"check", "hold a recording against memory budgets, for CI", cmd_check},
+    {"report", "make a page for a browser from a recording: heap, lifetimes, call sites", cmd_report},
+    {"replay", "replay a recording on every allocator: speed, latency, memory", cmd_replay},
+    {"sweep", "plan many replays as a list of jobs, for GNU parallel or Slurm", cmd_sweep},
+    {"merge", "put the results of a sweep into one table", cmd_merge},
+    {"export", "convert a recording for other tools: folded stacks, DHAT, CSV", cmd_export},
+    {"show", "draw a heap in the terminal", cmd_show},
+    {"top", "watch the heap of a running process that uses slab", cmd_top},
     {"bench", "measure the designs: the lecture's claims, classical patterns", cmd_bench},
-    {"advise", "what is wrong with a recorded program's memory, and what would serve it better", cmd_advise},
-    {"tune", "settings fitted to a recording, as a file", cmd_tune},
-    {"config", "every setting of the designs, and where it came from", cmd_config},
-    {"score", "the classical malloc lab: utilisation and throughput on a folder of traces", cmd_score},
-    {"torture", "random operations on a system, checked against a shadow", cmd_torture},
-    {"completion", "what a shell needs to complete the words of dmm", run_completion},
+    {"advise", "find what is wrong with a recorded program's memory, and the allocator that fits it", cmd_advise},
+    {"tune", "search settings that fit a recording, and write them to a file", cmd_tune},
+    {"config", "list every setting of the designs, its value and its origin", cmd_config},
+    {"score", "score designs on the traces of the classical malloc lab", cmd_score},
+    {"torture", "run random operations on a design and check each of them", cmd_torture},
+    {"completion", "print what a shell needs to complete the words of dmm", run_completion},
     {"manual", NULL, run_manual}, /* for those who build dmm: not shown */
     {0},
 };
@@ -55,7 +55,7 @@ static int help(FILE *out)
 	for (const struct command *c = commands; c->name != NULL; c++)
 		if (c->doc != NULL)
 			fprintf(out, "  %-10s %s\n", c->name, c->doc);
-	fputs("\n'dmm COMMAND --help' tells the options of one; 'dmm --version' which dmm this is.\n",
+	fputs("\n'dmm COMMAND --help' lists the options of a command; 'dmm --version' prints the version.\n",
 	    out);
 	return out == stdout ? EXIT_FINE : EXIT_USAGE;
 }

@@ -14,7 +14,7 @@ struct request {
 };
 
 static const struct argp_option options[] = {
-    {"jobs", KEY_JOBS, "FILE", 0, "The plan: say which of its cells have no result yet", 0},
+    {"jobs", KEY_JOBS, "FILE", 0, "The plan: report which of its cells have no result yet", 0},
     OPTION_FORMAT_LINE,
     {0},
 };
@@ -47,11 +47,11 @@ int cmd_merge(int argc, char **argv)
 	static const struct argp argp = {.options = options,
 	    .parser = parse,
 	    .args_doc = "RESULT.json...",
-	    .doc = "Put the results of dmm sweep's cells together: a table of each recording, "
-	           "with ratios to the glibc of the same cell, their intervals over the repeats, "
-	           "and a verdict; and the space that designs need.  Times are scaled to the "
-	           "median of glibc's.\vExit status 1: an allocator crashed, was not loaded or "
-	           "refused memory, or a result could not be read or (--jobs) is missing."};
+	    .doc = "Put the results of dmm sweep's cells into one table a recording: ratios to "
+	           "the glibc of the same cell, their intervals over the repeats, and a "
+	           "verdict; and the memory that designs need.  Times are scaled to the median "
+	           "of glibc's.\vExit status 1: an allocator crashed, was not loaded or refused "
+	           "memory, a result could not be read, or (--jobs) a result is missing."};
 	static struct request r;
 
 	options_parse(&argp, argc, argv, &r);

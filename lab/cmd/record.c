@@ -101,19 +101,20 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 int cmd_record(int argc, char **argv)
 {
 	static const struct argp_option options[] = {
-	    {"output", 'o', "T", 0, "The recording (dmm.trace); those of children are T.PID", 0},
+	    {"output", 'o', "T", 0,
+	        "Write the recording to T (dmm.trace), those of child processes to T.PID", 0},
 	    {"stacks", KEY_STACKS, "none|caller|fp|dwarf", 0,
-		"Call stacks: none, the caller only (default), by frame pointers, by DWARF tables",
-		    0},
-	    {"scrub", KEY_SCRUB, NULL, 0, "Leave command lines and paths out", 0},
+	        "Record call stacks: none, only the caller (default), by frame pointers, or by "
+	        "DWARF tables", 0},
+	    {"scrub", KEY_SCRUB, NULL, 0, "Leave out command lines and paths", 0},
 	    {"max-size", KEY_MAX_SIZE, "BYTES", 0,
-		"End the recording of a process at this size (500M, 2G); the program goes on", 0},
+	        "Stop recording a process at this size (500M, 2G); the program goes on", 0},
 	    {"paused", KEY_PAUSED, NULL, 0,
-	        "Begin without recording: see --toggle and dmm_record.h", 0},
+	        "Start without recording; --toggle or dmm_record.h begins it", 0},
 	    {"toggle", KEY_TOGGLE, "SIGNAL", 0,
-	        "Start and stop recording when the program gets this signal", 0},
-	    {"system", KEY_SYSTEM, "S", 0, "Run it on this design meanwhile", 0},
-	    {"lib", KEY_LIB, "SO", 0, "Run it on this allocator meanwhile", 0},
+	        "Start or stop recording whenever the program receives this signal", 0},
+	    {"system", KEY_SYSTEM, "S", 0, "Run the program on this design", 0},
+	    {"lib", KEY_LIB, "SO", 0, "Run the program on this allocator", 0},
 	    {0}};
 	static const struct argp argp = {.options = options,
 	    .parser = parse,

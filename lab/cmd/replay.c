@@ -12,8 +12,8 @@ enum {
 	KEY_TOUCH, KEY_SAMPLES, KEY_OVER_TIME, KEY_NO_LATENCY, KEY_CELL, KEY_REPEAT,
 };
 static const struct argp_option options[] = {
-    {"model", KEY_MODEL, NULL, 0, "On simulated memory: exact, the same in every run; designs only",
-        0},
+    {"model", KEY_MODEL, NULL, 0,
+        "Replay on simulated memory: exact, the same in every run; designs only", 0},
     {"systems", KEY_SYSTEMS, "LIST", 0,
         "Designs, with settings if wanted: bins,gnu?reuse:links (all that are built; none), also "
         "NAME=PATH.so",
@@ -21,30 +21,31 @@ static const struct argp_option options[] = {
     {"peers", KEY_PEERS, "auto|none|P,..", 0,
         "Other allocators (auto: those installed), also NAME=PATH.so[?VAR=VALUE&..]", 0},
     {"touch", KEY_TOUCH, "all|first|none", 0,
-        "What is written of new memory: every page of it, its first bytes, nothing (all)", 0},
-    {"runs", KEY_RUNS, "N", 0, "Timed runs of each (6, the fewest that give 95 % intervals)", 0},
+        "What the replay writes to new memory: all of its pages, its first bytes, or "
+        "nothing (all)", 0},
+    {"runs", KEY_RUNS, "N", 0,
+        "Replay this often on each (6, the fewest that give 95 % intervals)", 0},
     {"timeout", KEY_TIMEOUT, "S", 0,
-        "Seconds after which a run is stopped (20 times glibc's, at least 10)",
-        0},
-    {"thp", KEY_THP, "as-is|off|both", 0, "Transparent huge pages (as-is)", 0},
+        "Stop a run after this many seconds (20 times glibc's, at least 10)", 0},
+    {"thp", KEY_THP, "as-is|off|both", 0,
+        "Run with transparent huge pages as the system has them, off, or both (as-is)", 0},
     {"warm", KEY_WARM, "BYTES", 0,
-        "Memory to touch and free before each run (128M and 4 times the peak payload, at most 1G; "
-        "0: none)",
-        0},
+        "Touch and free this much memory before each run (128M and 4 times the peak "
+        "payload, at most 1G; 0: none)", 0},
     {"by", KEY_BY, "trade|time|cpu", 0,
-        "The figure that decides; trade: time times peak memory (trade)", 0},
-    {"no-latency", KEY_NO_LATENCY, NULL, 0, "Leave out the runs that time every call", 0},
+        "The figure that decides (trade): time multiplied by peak memory, time, or "
+        "processor time", 0},
+    {"no-latency", KEY_NO_LATENCY, NULL, 0, "Leave out the runs that time each call", 0},
     {"over-time", KEY_OVER_TIME, "N", OPTION_ARG_OPTIONAL,
-        "Show memory at N even steps of calls (20): with --model every part of the footprint, "
-        "else what is resident",
-        0},
-    {"samples", KEY_SAMPLES, "N", 0, "Steps in JSON without --over-time (100)", 0},
-    {"output", 'o', "FILE", 0, "Write the data there, whole or not at all, not to stdout", 0},
+        "Show memory after each of N equal parts of the calls (20): with --model the "
+        "footprint by its parts, otherwise resident memory", 0},
+    {"samples", KEY_SAMPLES, "N", 0, "Sample memory N times in JSON without --over-time (100)", 0},
+    {"output", 'o', "FILE", 0,
+        "Write the data to FILE, in full or not at all, instead of stdout", 0},
     {"cell", KEY_CELL, "HASH", 0,
-        "This is a cell of dmm sweep: do nothing if FILE has its result, and fail if it is not "
-        "what it was planned to be",
-        0},
-    {"repeat", KEY_REPEAT, "K", 0, "Which repeat of the cell it is", 0},
+        "Run one cell of dmm sweep: do nothing if FILE has its result, and fail if the "
+        "cell is not the planned one", 0},
+    {"repeat", KEY_REPEAT, "K", 0, "The number of the repeat that this cell is", 0},
     OPTION_FORMAT_LINE,
     {0},
 };
@@ -134,11 +135,11 @@ int cmd_replay(int argc, char **argv)
 	static const struct argp argp = {.options = options,
 	    .parser = parse,
 	    .args_doc = "T",
-	    .doc = "Replay a recording on every design and other allocators in turn: each call is "
-	           "really made, by as many threads as there were.  With --model on designs over "
-	           "simulated memory: where every byte of the footprint is.\v"
-	           "Calls a second are from runs that do nothing else; latencies from runs of "
-	           "their own.  Memory is what is resident beyond the replayer's own."};
+	    .doc = "Replay a recording on every design and other allocators in turn: as many "
+	           "threads as were recorded make each call.  With --model the designs replay "
+	           "on simulated memory, and the table has every part of the footprint.\vThe "
+	           "runs that give calls a second do nothing else; other runs time each call.  "
+	           "Memory is resident memory without the replayer's own."};
 	static struct replay_order q = {.native = {.compare = {.runs = STATS_RUNS_FOR_95,
 	    .warm = SIZE_MAX},
 	                               .latency = true}};

@@ -76,9 +76,10 @@ int cmd_report(int argc, char **argv)
 	static const struct argp argp = {.options = options,
 	    .parser = parse,
 	    .args_doc = "T -o F.html",
-	    .doc = "A recording as one page: the heap of several designs over time, who "
-	           "allocates, who keeps memory.  It holds all it needs, is at most 8 MiB, and "
-	           "opens in any browser.\vdocs/manual/report.md tells how to read each picture."};
+	    .doc = "Make a page from a recording: the heap of several designs over time, which "
+	           "functions allocate, and which keep memory.  The page is one file of at most "
+	           "8 MiB and opens in any browser.\vdocs/manual/report.md explains each "
+	           "picture."};
 	struct request q = {.limit_s = REPORT_LIMIT_S, .systems = REPORT_SYSTEMS,
 	    .plan = {.peers = "auto", .runs = SIZE_MAX, .warm = SIZE_MAX}};
 

@@ -46,15 +46,19 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 int cmd_run(int argc, char **argv)
 {
 	static const struct argp_option options[] = {
-	    {"system", KEY_SYSTEM, "S", 0, "The design (slab), or NAME=PATH.so", 0},
-	    {"lib", KEY_LIB, "SO", 0, "Any shared object that defines malloc", 0},
-	    {"conf", KEY_CONF, "F", 0, "A file of settings, key:value a line, as in DMM_CONF", 0},
-	    {"stats", KEY_STATS, NULL, 0, "Afterwards tell calls, time and memory on stderr", 0},
+	    {"system", KEY_SYSTEM, "S", 0, "The design to run on (slab), or NAME=PATH.so", 0},
+	    {"lib", KEY_LIB, "SO", 0,
+	        "The allocator to run on: any shared object that defines malloc", 0},
+	    {"conf", KEY_CONF, "F", 0,
+	        "Read settings from file F, one key:value a line, as in DMM_CONF", 0},
+	    {"stats", KEY_STATS, NULL, 0,
+	        "Print calls, time and memory on stderr when the program has ended", 0},
 	    {0}};
 	static const struct argp argp = {.options = options,
 	    .parser = parse,
 	    .args_doc = "-- PROGRAM [ARG...]",
-	    .doc = "Run a program on a design.  The exit status is the program's."};
+	    .doc = "Run a program on a design or another allocator.  The exit status is the "
+	           "program's."};
 	struct run_order r = {0};
 
 	options_parse(&argp, argc, argv, &r);

@@ -20,18 +20,18 @@ struct request {
 };
 
 static const struct argp_option options[] = {
-    {"plan", KEY_PLAN, NULL, 0, "Print the jobs; running them is for others", 0},
+    {"plan", KEY_PLAN, NULL, 0, "Print the jobs; other tools run them", 0},
     {"systems", KEY_SYSTEMS, "LIST", 0, "Designs (all that are built; none), also NAME=PATH.so", 0},
     {"peers", KEY_PEERS, "auto|none|P,..", 0, "Other allocators (auto: those installed)", 0},
     {"conf-grid", KEY_GRID, "K:V|V,..", 0,
-        "Settings to try on designs that have them, every combination: "
+        "Try every combination of these settings on designs that have them: "
         "fit:first|best,split_min:0|64", 0},
-    {"repeat", KEY_REPEAT, "N", 0, "Cells of time for each allocator (6)", 0},
-    {"kind", KEY_KIND, "all|space|time", 0, "Which cells (all)", 0},
-    {"results", KEY_RESULTS, "DIR", 0, "Where results go (results)", 0},
-    {"touch", KEY_TOUCH, "all|first|none", 0, "As of dmm replay", 0},
-    {"thp", KEY_THP, "as-is|off", 0, "As of dmm replay", 0},
-    {"warm", KEY_WARM, "BYTES", 0, "As of dmm replay", 0},
+    {"repeat", KEY_REPEAT, "N", 0, "Plan this many cells of time for each allocator (6)", 0},
+    {"kind", KEY_KIND, "all|space|time", 0, "Plan cells of space, of time, or both (all)", 0},
+    {"results", KEY_RESULTS, "DIR", 0, "The directory for results (results)", 0},
+    {"touch", KEY_TOUCH, "all|first|none", 0, "As for dmm replay", 0},
+    {"thp", KEY_THP, "as-is|off", 0, "As for dmm replay", 0},
+    {"warm", KEY_WARM, "BYTES", 0, "As for dmm replay", 0},
     {0},
 };
 
@@ -115,11 +115,11 @@ int cmd_sweep(int argc, char **argv)
 	    .parser = parse,
 	    .args_doc = "T...",
 	    .doc = "Plan replays of recordings on many allocators and settings, one command a "
-	           "line.  Run the lines by GNU parallel or a Slurm array, in any order, again "
-	           "after a failure; what is done is not done again.  Then dmm merge makes one "
-	           "table of the results.\vLines that end in '# time: exclusive cores' want a "
-	           "host of their own while they run; those that end in '# space' do not.  "
-	           "docs/manual/sweep.md has both ways in full."};
+	           "line.  Run the lines with GNU parallel or as a Slurm array, in any order, "
+	           "and again after a failure: cells with a result do nothing.  Then dmm merge "
+	           "makes one table of the results.\vA line that ends in '# time: exclusive "
+	           "cores' needs a host of its own while it runs; a line that ends in '# space' "
+	           "does not.  docs/manual/sweep.md shows both ways in full."};
 	static struct request r = {.order = {.repeat = 6, .results = "results", .warm = SIZE_MAX}};
 
 	options_parse(&argp, argc, argv, &r);

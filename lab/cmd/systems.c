@@ -19,8 +19,8 @@ int cmd_systems(int argc, char **argv)
 	static const struct argp_option options[] = {OPTION_FORMAT_LINE, {0}};
 	static const struct argp argp = {.options = options,
 	    .parser = parse,
-	    .doc = "The designs of the lecture and the default, what each teaches, and what it "
-	    "cannot see."};
+	    .doc = "List the designs of the lecture and the default: what each teaches, and which "
+	    "mistakes of a program it cannot see."};
 	enum format format = FORMAT_TEXT;
 
 	options_parse(&argp, argc, argv, &format);

@@ -16,12 +16,12 @@ struct top_options {
 enum { OPTION_INTERVAL = OPTION_OWN, OPTION_COUNT, OPTION_ASCII, OPTION_WIDTH };
 
 static const struct argp_option options[] = {
-    {"interval", OPTION_INTERVAL, "SECONDS", 0, "Between two looks (1)", 0},
-    {"count", OPTION_COUNT, "N", 0, "Print a line a look, N of them, and end; also in a terminal",
-        0},
+    {"interval", OPTION_INTERVAL, "SECONDS", 0, "Wait this long between two looks (1)", 0},
+    {"count", OPTION_COUNT, "N", 0,
+        "Print one line for each of N looks and end, in a terminal too", 0},
     OPTION_FORMAT_LINE,
-    {"ascii", OPTION_ASCII, NULL, 0, "No other characters than ASCII", 0},
-    {"width", OPTION_WIDTH, "COLUMNS", 0, "Fit so many columns (the terminal's)", 0},
+    {"ascii", OPTION_ASCII, NULL, 0, "Use only ASCII characters", 0},
+    {"width", OPTION_WIDTH, "COLUMNS", 0, "Use at most this many columns (the terminal's)", 0},
     {0},
 };
 

@@ -25,14 +25,14 @@ enum {
 };
 
 static const struct argp_option options[] = {
-    {"system", OPTION_SYSTEM, "S", 0, "The system, or NAME=PATH.so for one's own (all)", 0},
-    {"ops", OPTION_OPS, "N", 0, "Operations (1000000)", 0},
-    {"threads", OPTION_THREADS, "N", 0, "Threads on one heap, 1 to 64 (1)", 0},
-    {"seed", OPTION_SEED, "N", 0, "Of the random numbers (from the clock)", 0},
-    {"os", OPTION_OS, "arena|linux", 0, "What the heap stands on (arena)", 0},
-    {"conf", OPTION_CONF, "KEY:VALUE,...", 0, "Techniques, as in DMM_CONF", 0},
-    {"pairwise", OPTION_PAIRWISE, NULL, 0, "Every pair of values of two techniques, --ops for each",
-        0},
+    {"system", OPTION_SYSTEM, "S", 0, "The design, or NAME=PATH.so (all)", 0},
+    {"ops", OPTION_OPS, "N", 0, "Perform this many operations (1000000)", 0},
+    {"threads", OPTION_THREADS, "N", 0, "Share one heap among this many threads, 1 to 64 (1)", 0},
+    {"seed", OPTION_SEED, "N", 0, "Start the random numbers with this (from the clock)", 0},
+    {"os", OPTION_OS, "arena|linux", 0, "Run the heap on simulated memory or on Linux (arena)", 0},
+    {"conf", OPTION_CONF, "KEY:VALUE,...", 0, "Settings of the design, as in DMM_CONF", 0},
+    {"pairwise", OPTION_PAIRWISE, NULL, 0,
+        "Run --ops operations for every pair of values of two settings", 0},
     {"shrink", OPTION_SHRINK, "SECONDS", 0,
         "After a failure, look so long for the fewest calls that fail (30); 0: only name it", 0},
     {"output", 'o', "FILE.c", 0, "The C program that shows a failure goes there (stdout)", 0},
