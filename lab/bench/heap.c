@@ -136,7 +136,7 @@ static struct tell last_step(const struct dmm_system *sys, const struct demo *de
 {
 	struct demo_stage stage;
 
-	if (demo_open(&stage, demo, sys) != 0)
+	if (demo_open(&stage, demo, sys, NULL) != 0)
 		lab_die(EXIT_OURS, "cannot open a heap of %s", sys->name);
 	while (stage.done < demo->step_count)
 		demo_advance(&stage);
@@ -182,7 +182,7 @@ static struct demo_counts count_captions(const struct dmm_system *sys)
 	struct demo_counts n = {0};
 	struct demo_stage stage;
 
-	if (demo_open(&stage, &demo_examples[0], sys) != 0)
+	if (demo_open(&stage, &demo_examples[0], sys, NULL) != 0)
 		lab_die(EXIT_OURS, "cannot open a heap of %s", sys->name);
 	while (stage.done < stage.demo->step_count) {
 		demo_advance(&stage);

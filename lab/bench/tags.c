@@ -11,7 +11,8 @@ static void split_end(struct finding *f)
 	for (int i = 0; i < 3; i++) {
 		struct demo_stage stage;
 		bool split = false, tail_end = false;
-		if (demo_open(&stage, &demo_examples[0], lecture_system(names[i])) != 0)
+		if (demo_open(&stage, &demo_examples[0], lecture_system(names[i]),
+		        NULL) != 0)
 			lab_die(EXIT_OURS, "cannot open a heap of %s", names[i]);
 		while (stage.done < stage.demo->step_count) {
 			demo_advance(&stage);

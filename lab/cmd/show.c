@@ -5,7 +5,8 @@
 #include "show/show.h"
 
 enum { OPTION_DEMO = OPTION_OWN, OPTION_SYSTEM, OPTION_ASCII, OPTION_WIDTH, OPTION_STEP,
-	OPTION_AT, OPTION_FROM, OPTION_TO, OPTION_QUIZ, OPTION_PID, OPTION_CORE, OPTION_SIZE };
+	OPTION_AT, OPTION_FROM, OPTION_TO, OPTION_QUIZ, OPTION_CONF, OPTION_PID, OPTION_CORE,
+	    OPTION_SIZE };
 
 static const struct argp_option options[] = {
     {"demo", OPTION_DEMO, NULL, 0, "The lecture's examples: p1 to p5, the 150 bytes, the 98 in 100",
@@ -17,6 +18,7 @@ static const struct argp_option options[] = {
     {"from", OPTION_FROM, "N", 0, "Every call from N on, one picture each (1)", 0},
     {"to", OPTION_TO, "N", 0, "Every call up to N (the last)", 0},
     {"quiz", OPTION_QUIZ, NULL, 0, "Ask what each call will do to the heap, then tell", 0},
+    {"conf", OPTION_CONF, "KEY:VALUE,...", 0, "Use these settings, as in DMM_CONF", 0},
     {"step", OPTION_STEP, NULL, 0, "Step forward and backward by keys", 0},
     {"pid", OPTION_PID, "P", 0,
         "Draw the heap of a running process that uses slab, without stopping it", 0},
@@ -61,6 +63,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPTION_TO:
 		show->to = option_count("to", arg, 1);
+		return 0;
+	case OPTION_CONF:
+		show->conf = arg;
 		return 0;
 	case OPTION_QUIZ:
 		show->quiz = true;

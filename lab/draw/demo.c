@@ -34,15 +34,16 @@ struct dmm_params demo_params(const struct dmm_system *sys)
 	return params;
 }
 
-int demo_open(struct demo_stage *stage, const struct demo *demo, const struct dmm_system *sys)
+int demo_open(struct demo_stage *stage, const struct demo *demo, const struct dmm_system *sys,
+    const struct dmm_params *params)
 {
-	const struct dmm_params params = demo_params(sys);
+	const struct dmm_params usual = demo_params(sys);
 
 	*stage = (struct demo_stage){.demo = demo};
 	int r = os_arena_open(&stage->arena, 0, HEAP_LEN, 64 * (size_t)HEAP_LEN);
 	if (r != 0)
 		return r;
-	r = heap_open(&stage->heap, sys, &params, &stage->arena.os);
+	r = heap_open(&stage->heap, sys, params != NULL ? params : &usual, &stage->arena.os);
 	if (r != 0) {
 		os_arena_close(&stage->arena);
 		return r;

@@ -42,8 +42,9 @@ struct demo_stage {
  * grows by what is asked, and free chunks are coalesced at once. */
 struct dmm_params demo_params(const struct dmm_system *sys);
 
-/* 0 or -errno. */
-int demo_open(struct demo_stage *stage, const struct demo *demo, const struct dmm_system *sys);
+/* params: NULL for demo_params().  0 or -errno. */
+int demo_open(struct demo_stage *stage, const struct demo *demo, const struct dmm_system *sys,
+    const struct dmm_params *params);
 void demo_close(struct demo_stage *stage);
 /* Perform the next step. */
 void demo_advance(struct demo_stage *stage);

@@ -9,19 +9,22 @@
 #include "show/slab.h"
 
 static void open_example(struct demo_stage *stage, const struct demo *demo,
-    const struct dmm_system *sys)
+    const struct dmm_system *sys, const struct dmm_params *params)
 {
-	const int r = demo_open(stage, demo, sys);
+	const int r = demo_open(stage, demo, sys, params);
 	if (r != 0)
 		lab_die(EXIT_OURS, "cannot open a heap of %s: %s", sys->name, strerror(-r));
 }
 
 /* What differs from the system's own settings. */
-static void put_settings(FILE *out, const struct draw_style *s, const struct dmm_system *sys)
+static void put_settings(FILE *out, const struct draw_style *s, const struct dmm_system *sys,
+    const struct dmm_params *given)
 {
 	const struct dmm_params params = demo_params(sys);
 	char text[120];
 
+	if (given != NULL)
+		return; /* who gives settings knows them */
 	if (params.grow_min == sys->defaults.grow_min && params.coalesce == sys->defaults.coalesce)
 		return;
 	snprintf(text, sizeof text, "As on the slides, the heap grows by what is asked%s.",
@@ -31,14 +34,14 @@ static void put_settings(FILE *out, const struct draw_style *s, const struct dmm
 }
 
 static void put_title(FILE *out, const struct draw_style *s, const struct demo *demo,
-    const struct dmm_system *sys)
+    const struct dmm_system *sys, const struct dmm_params *params)
 {
 	char text[160];
 
 	fprintf(out, "%s: %s\n", sys->name, demo->title);
 	snprintf(text, sizeof text, "%s One unit is %zu bytes.", demo->lesson, demo->unit);
 	draw_text(out, s, 2, text);
-	put_settings(out, s, sys);
+	put_settings(out, s, sys, params);
 }
 
 /* The step performed last.  Slab is told from its own records: its heap has no chunks with
@@ -75,17 +78,17 @@ static void advance(struct demo_stage *stage, struct slab_scene *scene)
 }
 
 static void put_example(FILE *out, const struct draw_style *s, const struct demo *demo,
-    const struct dmm_system *sys)
+    const struct dmm_system *sys, const struct dmm_params *params)
 {
 	struct demo_stage stage;
 	struct slab_scene scene = {0};
 	unsigned kinds = 0;
 
-	open_example(&stage, demo, sys);
+	open_example(&stage, demo, sys, params);
 	if (slab_scene_serves(sys))
 		slab_scene_look(&scene);
 	fputc('\n', out);
-	put_title(out, s, demo, sys);
+	put_title(out, s, demo, sys, params);
 	while (stage.done < demo->step_count) {
 		fputc('\n', out);
 		advance(&stage, &scene);
@@ -99,7 +102,8 @@ static void put_example(FILE *out, const struct draw_style *s, const struct demo
 	demo_close(&stage);
 }
 
-void show_demo_all(FILE *out, const struct draw_style *style, const struct dmm_system *sys)
+void show_demo_all(FILE *out, const struct draw_style *style, const struct dmm_system *sys,
+    const struct dmm_params *params)
 {
 	struct draw_style s = *style;
 	char text[200];
@@ -108,7 +112,7 @@ void show_demo_all(FILE *out, const struct draw_style *style, const struct dmm_s
 	draw_text(out, &s, 0, text);
 	for (size_t i = 0; i < DEMO_EXAMPLES; i++) {
 		s.unit = demo_examples[i].unit;
-		put_example(out, &s, &demo_examples[i], sys);
+		put_example(out, &s, &demo_examples[i], sys, params);
 	}
 }
 
@@ -116,6 +120,7 @@ void show_demo_all(FILE *out, const struct draw_style *style, const struct dmm_s
 
 struct walk {
 	const struct dmm_system *sys;
+	const struct dmm_params *params; /* NULL: as on the slides */
 	struct demo_stage stage;
 	struct slab_scene scene;
 	size_t example; /* now open */
@@ -140,7 +145,7 @@ static void seek(void *arg, size_t step)
 
 	if (example != w->example || within < w->stage.done) {
 		demo_close(&w->stage);
-		open_example(&w->stage, &demo_examples[example], w->sys);
+		open_example(&w->stage, &demo_examples[example], w->sys, w->params);
 		w->example = example;
 		if (slab_scene_serves(w->sys))
 			slab_scene_look(&w->scene);
@@ -166,7 +171,7 @@ static void put(void *arg, FILE *out, const struct draw_style *style)
 	struct draw_style s = *style;
 
 	s.unit = w->stage.demo->unit;
-	put_title(out, &s, w->stage.demo, w->sys);
+	put_title(out, &s, w->stage.demo, w->sys, w->params);
 	fputc('\n', out);
 	put_program(out, &s, &w->stage);
 	put_step(out, &s, &w->stage, &w->scene);
@@ -235,14 +240,16 @@ static const struct tell *told(void *arg)
 	return &w->stage.told;
 }
 
-struct show_source show_demo_open(const struct dmm_system *sys)
+struct show_source show_demo_open(const struct dmm_system *sys,
+    const struct dmm_params *params)
 {
 	struct walk *const w = calloc(1, sizeof *w);
 	size_t steps = 0;
 
 	CHECK(w != NULL);
 	w->sys = sys;
-	open_example(&w->stage, &demo_examples[0], sys);
+	w->params = params;
+	open_example(&w->stage, &demo_examples[0], sys, params);
 	if (slab_scene_serves(sys))
 		slab_scene_look(&w->scene);
 	for (size_t i = 0; i < DEMO_EXAMPLES; i++)

@@ -29,7 +29,8 @@ char *slab_count(char buf[32], uint64_t n)
 /* ---- bars -------------------------------------------------------------------------------------- */
 
 /* `part` of `whole` in `columns`; less than half a column shows as a thin line. */
-static void put_bar(FILE *out, const struct draw_style *s, const char *colour, uint64_t part, uint64_t whole,
+static void put_bar(FILE *out, const struct draw_style *s, const char *colour, uint64_t part,
+    uint64_t whole,
     size_t columns)
 {
 	const double exact = whole == 0 ? 0 : (double)part / (double)whole * (double)columns;
@@ -46,7 +47,8 @@ static void put_bar(FILE *out, const struct draw_style *s, const char *colour, u
 }
 
 /* The same with its rest drawn too, so that the eye sees the whole. */
-static void put_gauge(FILE *out, const struct draw_style *s, uint64_t part, uint64_t whole, size_t columns)
+static void put_gauge(FILE *out, const struct draw_style *s, uint64_t part, uint64_t whole,
+    size_t columns)
 {
 	size_t n = whole == 0 ? 0 : (size_t)((double)part / (double)whole * (double)columns + 0.5);
 
@@ -77,7 +79,8 @@ static const struct {
     [OUTSIDE_TORN] = {"in motion", "\033[31m"},
 };
 
-static void put_cause(FILE *out, const struct draw_style *s, const char *name, const char *colour, uint64_t bytes,
+static void put_cause(FILE *out, const struct draw_style *s, const char *name, const char *colour,
+    uint64_t bytes,
     uint64_t held)
 {
 	char text[UNITS_LEN];
@@ -87,7 +90,8 @@ static void put_cause(FILE *out, const struct draw_style *s, const char *name, c
 	    held == 0 ? 0.0 : 100.0 * (double)bytes / (double)held);
 	if (s->width > used + 4 && bytes != 0) {
 		fputs("  ", out);
-		put_bar(out, s, s->colour ? colour : "", bytes, held, min_size(s->width - used, 50));
+		put_bar(out, s, s->colour ? colour : "", bytes, held, min_size(s->width - used,
+		    50));
 	}
 	fputc('\n', out);
 }
@@ -95,16 +99,20 @@ static void put_cause(FILE *out, const struct draw_style *s, const char *name, c
 /* What the kernel says of the same. */
 static void put_resident(FILE *out, const struct draw_style *s, const struct outside_view *v)
 {
-	char a[UNITS_LEN], b[UNITS_LEN], c[UNITS_LEN], swapped[UNITS_LEN], text[300], more[60] = "", huge[60] = "";
+	char a[UNITS_LEN], b[UNITS_LEN], c[UNITS_LEN], swapped[UNITS_LEN], text[300], more[60] =
+	    "", huge[60] = "";
 
 	if (!v->pages_known)
 		return;
 	if (v->swapped != 0)
-		snprintf(more, sizeof more, ", %s are swapped out", units_bytes(swapped, (double)v->swapped));
+		snprintf(more, sizeof more, ", %s are swapped out", units_bytes(swapped,
+		    (double)v->swapped));
 	if (v->resident[OUTSIDE_IS_UNUSED] != 0) /* what huge pages back beyond what was asked */
-		snprintf(huge, sizeof huge, ", %s unused", units_bytes(a, (double)v->resident[OUTSIDE_IS_UNUSED]));
+		snprintf(huge, sizeof huge, ", %s unused", units_bytes(a,
+		    (double)v->resident[OUTSIDE_IS_UNUSED]));
 	snprintf(text, sizeof text, "resident %s, of it %s tables%s; the whole process %s%s",
-	    units_bytes(a, (double)outside_resident(v)), units_bytes(b, (double)v->resident_tables), huge,
+	    units_bytes(a, (double)outside_resident(v)), units_bytes(b,
+	    (double)v->resident_tables), huge,
 	    units_bytes(c, (double)v->rss), more);
 	draw_text(out, s, MARGIN, text);
 }
@@ -119,7 +127,8 @@ void draw_slab_split(FILE *out, const struct draw_style *s, const struct outside
 	    slab_count(c, v->large_objects), slab_count(d, v->slabs));
 	draw_text(out, s, MARGIN, text);
 	for (int i = 0; i < OUTSIDE_HELD; i++)
-		if (v->bytes[i] != 0 || i == OUTSIDE_LIVE || i == OUTSIDE_FREE || i == OUTSIDE_DIRTY)
+		if (v->bytes[i] != 0 || i == OUTSIDE_LIVE || i == OUTSIDE_FREE ||
+		    i == OUTSIDE_DIRTY)
 			put_cause(out, s, causes[i].text, causes[i].colour, v->bytes[i], held);
 	if (v->bytes[OUTSIDE_PURGED] != 0) {
 		snprintf(text, sizeof text, "given back from inside slabs: %s",
@@ -127,7 +136,8 @@ void draw_slab_split(FILE *out, const struct draw_style *s, const struct outside
 		draw_text(out, s, MARGIN, text);
 	}
 	if (v->guarded_slots != 0) {
-		snprintf(text, sizeof text, "beside it, guarded objects: %s live (%s), %s freed, of %s",
+		snprintf(text, sizeof text, "beside it, guarded objects: %s live (%s), %s freed, "
+		    "of %s",
 		    slab_count(b, v->guarded_live), units_bytes(a, (double)v->guarded_bytes),
 		    slab_count(c, v->guarded_freed), slab_count(d, v->guarded_slots));
 		draw_text(out, s, MARGIN, text);
@@ -145,14 +155,16 @@ const char *slab_order_name(enum slab_order order)
 
 static uint64_t free_bytes(const struct outside_class *c)
 {
-	return (c->objects - c->live) * c->size - min_size(c->purged, (c->objects - c->live) * c->size);
+	return (c->objects - c->live) * c->size - min_size(c->purged,
+	    (c->objects - c->live) * c->size);
 }
 
 static enum slab_order sort_order; /* of compare_classes: qsort passes no argument */
 
 static uint64_t sort_key(const struct outside_class *c)
 {
-	return sort_order == SLAB_BY_HELD ? c->held : sort_order == SLAB_BY_LIVE ? c->live * c->size : free_bytes(c);
+	return sort_order == SLAB_BY_HELD ? c->held :
+	    sort_order == SLAB_BY_LIVE ? c->live * c->size : free_bytes(c);
 }
 
 static int compare_classes(const void *a, const void *b)
@@ -197,7 +209,8 @@ static void put_class(FILE *out, const struct draw_style *s, const struct outsid
 	fputs("  ", out);
 	put_gauge(out, s, c->live, c->objects, wide ? 10 : 5);
 	if (wide)
-		fprintf(out, " %3llu %%", (unsigned long long)(100 * c->live / max_size(c->objects, 1)));
+		fprintf(out, " %3llu %%", (unsigned long long)(100 * c->live / max_size(c->objects,
+		    1)));
 	fputc('\n', out);
 }
 
@@ -209,7 +222,8 @@ static void put_rest(FILE *out, const struct draw_style *s, const struct outside
 
 	for (size_t i = 0; i < count; i++)
 		bytes += sorted[i]->held;
-	snprintf(text, sizeof text, "and %zu more classes, which hold %s", count, units_bytes(held, (double)bytes));
+	snprintf(text, sizeof text, "and %zu more classes, which hold %s", count, units_bytes(held,
+	    (double)bytes));
 	fputs(look_dim(s), out);
 	draw_text(out, s, MARGIN, text);
 	fputs(look_off(s), out);
@@ -225,7 +239,8 @@ void draw_slab_classes(FILE *out, const struct draw_style *s, const struct outsi
 	if (count == 0 || rows < 2)
 		return;
 	const size_t shown = count + 1 <= rows ? count : rows - 2;
-	fprintf(out, "%s%*s%6s%s %10s", look_dim(s), MARGIN, "", "size", wide ? "    slabs" : "", "live");
+	fprintf(out, "%s%*s%6s%s %10s", look_dim(s), MARGIN, "", "size", wide ? "    slabs" : "",
+	    "live");
 	fprintf(out, "%s %9s%s  %s%s\n", wide ? "         of" : "", "held",
 	    widest ? "  resident" : "", wide ? "occupied" : "used", look_off(s));
 	for (size_t i = 0; i < shown; i++)
@@ -270,7 +285,8 @@ static void put_heap(FILE *out, const struct draw_style *s, const struct outside
 	fprintf(out, "%*s%-*.*s", MARGIN, "", room, room, title);
 	if (wide)
 		fprintf(out, " %8s", slab_count(slabs, h->slabs));
-	fprintf(out, " %10s %10s", units_bytes(live, (double)h->live_bytes), units_bytes(held, (double)h->held));
+	fprintf(out, " %10s %10s", units_bytes(live, (double)h->live_bytes), units_bytes(held,
+	    (double)h->held));
 	if (wide) {
 		fputs("  ", out);
 		put_gauge(out, s, h->live_bytes, h->held, 10);
@@ -278,7 +294,8 @@ static void put_heap(FILE *out, const struct draw_style *s, const struct outside
 	fputc('\n', out);
 }
 
-void draw_slab_heaps(FILE *out, const struct draw_style *s, const struct outside_view *v, size_t rows)
+void draw_slab_heaps(FILE *out, const struct draw_style *s, const struct outside_view *v,
+    size_t rows)
 {
 	const struct outside_heap **const sorted = calloc(v->heap_count + 1, sizeof *sorted);
 	const bool wide = s->width >= 64;
@@ -294,11 +311,13 @@ void draw_slab_heaps(FILE *out, const struct draw_style *s, const struct outside
 	qsort(sorted, count, sizeof sorted[0], by_held);
 	const size_t shown = count + 1 <= rows ? count : rows - 2;
 	if (count != 0)
-		fprintf(out, "%s%*s%-*s%s %10s %10s%s\n", look_dim(s), MARGIN, "", wide ? 30 : 15, "thread",
+		fprintf(out, "%s%*s%-*s%s %10s %10s%s\n", look_dim(s), MARGIN, "", wide ? 30 : 15,
+		    "thread",
 		    wide ? "    slabs" : "", "live", "held", look_off(s));
 	for (size_t i = 0; i < shown; i++)
 		put_heap(out, s, sorted[i]);
 	if (shown < count)
-		fprintf(out, "%*s%sand %zu more threads%s\n", MARGIN, "", look_dim(s), count - shown, look_off(s));
+		fprintf(out, "%*s%sand %zu more threads%s\n", MARGIN, "", look_dim(s),
+		    count - shown, look_off(s));
 	free(sorted);
 }

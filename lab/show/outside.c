@@ -12,32 +12,38 @@
 
 enum { MAP_ROWS = 16, CLASS_ROWS = 24, HEAP_ROWS = 18, SLABS = 32 };
 
-static void put_heading(FILE *out, const struct draw_style *s, const struct outside *o, const struct outside_view *v)
+static void put_heading(FILE *out, const struct draw_style *s, const struct outside *o,
+    const struct outside_view *v)
 {
 	char text[300], took[UNITS_LEN];
 
-	snprintf(text, sizeof text, "%s, %zu thread%s: slab of %s", plain(o->memory.title), o->memory.thread_count,
+	snprintf(text, sizeof text, "%s, %zu thread%s: slab of %s", plain(o->memory.title),
+	    o->memory.thread_count,
 	    o->memory.thread_count == 1 ? "" : "s", plain(o->library));
 	draw_text(out, s, 0, text);
 	if (o->memory.live) {
-		snprintf(text, sizeof text, "read in %s while it ran on", units_seconds(took, v->seconds));
+		snprintf(text, sizeof text, "read in %s while it ran on", units_seconds(took,
+		    v->seconds));
 		draw_text(out, s, 2, text);
 	}
 }
 
 /* A heap that changes while it is read is not of one moment: how far it is not, is said. */
-static void put_honesty(FILE *out, const struct draw_style *s, const struct outside *o, const struct outside_view *v)
+static void put_honesty(FILE *out, const struct draw_style *s, const struct outside *o,
+    const struct outside_view *v)
 {
 	char text[300], bytes[UNITS_LEN];
 
 	if (v->again != 0 || v->moved != 0) {
-		snprintf(text, sizeof text, "%llu of %llu chunks changed while they were read and were read again; the "
+		snprintf(text, sizeof text, "%llu of %llu chunks changed while they were read and "
+		    "were read again; the "
 		         "books moved by %s meanwhile", (unsigned long long)v->again,
 		    (unsigned long long)(v->granules / 128), units_bytes(bytes, (double)v->moved));
 		draw_text(out, s, 2, text);
 	}
 	if (v->torn_slabs != 0) {
-		snprintf(text, sizeof text, "torn: %llu granules (%s) never fitted their neighbours; they count as in "
+		snprintf(text, sizeof text, "torn: %llu granules (%s) never fitted their "
+		    "neighbours; they count as in "
 		         "motion, their objects not at all", (unsigned long long)v->torn_slabs,
 		    units_bytes(bytes, (double)v->bytes[OUTSIDE_TORN]));
 		draw_text(out, s, 2, text);
@@ -60,7 +66,8 @@ static int class_of_size(const struct outside_view *v, size_t size)
 	return best;
 }
 
-static void put_text(FILE *out, const struct draw_style *s, struct outside *o, const struct outside_view *v,
+static void put_text(FILE *out, const struct draw_style *s, struct outside *o,
+    const struct outside_view *v,
     size_t size)
 {
 	put_heading(out, s, o, v);
@@ -71,7 +78,8 @@ static void put_text(FILE *out, const struct draw_style *s, struct outside *o, c
 	if (size != 0) {
 		const int cls = class_of_size(v, size);
 		if (cls < 0)
-			lab_die(EXIT_USAGE, "show: --size=%zu: no slab has objects of that size or larger", size);
+			lab_die(EXIT_USAGE, "show: --size=%zu: no slab has objects of that size "
+			    "or larger", size);
 		draw_slab_objects(out, s, v, cls, NULL, 0, SLABS);
 		draw_slab_object_legend(out, s);
 		return;

@@ -25,6 +25,7 @@ static const size_t HEAP_LEN = (size_t)64 << 30, MAP_LEN = (size_t)64 << 30;
 
 struct recording {
 	const struct dmm_system *sys;
+	const struct dmm_params *params; /* NULL: its defaults */
 	struct trace_file file;
 	struct trace_reader *reader;
 	struct symbols *symbols; /* opened when first needed */
@@ -47,10 +48,12 @@ static void rewind_recording(struct recording *r)
 
 	if (e != 0)
 		lab_die(EXIT_OURS, "cannot reserve an arena: %s", strerror(-e));
-	const int refused = heap_open(&r->heap, r->sys, NULL, &r->arena.os);
+	const int refused = heap_open(&r->heap, r->sys, r->params, &r->arena.os);
 	if (refused != 0)
-		lab_die(EXIT_OURS, "cannot open a heap of %s: %s", r->sys->name, strerror(-refused));
-	if (!live_open(&r->objects) || !live_open(&r->moving) || (r->reader = trace_reader_open(&r->file)) == NULL)
+		lab_die(EXIT_OURS, "cannot open a heap of %s: %s", r->sys->name,
+		    strerror(-refused));
+	if (!live_open(&r->objects) || !live_open(&r->moving) ||
+	    (r->reader = trace_reader_open(&r->file)) == NULL)
 		lab_die(EXIT_OURS, "out of memory");
 	r->done = 0;
 }
@@ -103,14 +106,16 @@ static void *forget(struct live *t, uint64_t key)
 static void *taken(struct recording *r, const struct trace_event *ev)
 {
 	void *const aside = forget(&r->moving, (uint64_t)ev->thread + 1);
-	return aside != NULL ? aside : forget(&r->objects, ev->class & TRACE_IS_FREE ? ev->addr : ev->old);
+	return aside != NULL ? aside : forget(&r->objects, ev->class & TRACE_IS_FREE ? ev->addr :
+	    ev->old);
 }
 
 /* The simulated heap found no memory where the program's did: whoever looks at the picture must know. */
 static void refused_here(struct recording *r, const struct trace_event *ev, void *old)
 {
 	if (r->refused++ == 0)
-		lab_say("out of memory: %s has none for the %llu bytes of call %zu, the picture goes on without them",
+		lab_say("out of memory: %s has none for the %llu bytes of call %zu, the picture "
+		    "goes on without them",
 		    r->sys->name, (unsigned long long)ev->size, r->done + 1);
 	if (old != NULL) /* a realloc that failed changed nothing */
 		remember(&r->objects, ev->addr, old);
@@ -137,7 +142,8 @@ static void perform(struct recording *r, const struct trace_event *ev)
 		p = heap_realloc(&r->heap, old, ev->size != 0 ? ev->size : 1);
 		r->moved = old != NULL && p != old;
 	} else {
-		p = heap_aligned(&r->heap, ev->align_log2 != 0 ? (size_t)1 << ev->align_log2 : DMM_ALIGN_MIN,
+		p = heap_aligned(&r->heap, ev->align_log2 != 0 ? (size_t)1 << ev->align_log2 :
+		    DMM_ALIGN_MIN,
 		    ev->size);
 	}
 	r->failed = p == NULL;
@@ -174,7 +180,8 @@ static size_t find_peak(struct recording *r)
 	while (next_call(r, &ev)) {
 		progress("looking for the peak", ++step);
 		r->threads = max_size(r->threads, ev.thread);
-		struct live_object *const o = live_slot(&r->objects, ev.class & TRACE_IS_FREE ? ev.addr : ev.old);
+		struct live_object *const o = live_slot(&r->objects,
+		    ev.class & TRACE_IS_FREE ? ev.addr : ev.old);
 		if (o->addr != 0 && (ev.class & (TRACE_IS_FREE | TRACE_IS_REALLOC))) {
 			live -= o->size;
 			live_remove(&r->objects, o);
@@ -252,7 +259,8 @@ static void put_call(const struct recording *r, FILE *out, const struct draw_sty
 
 	if (r->threads > 1)
 		snprintf(thread, sizeof thread, ", thread %u", r->last.thread);
-	at = snprintf(text, sizeof text, "%s: call %zu of %zu%s: ", r->sys->name, r->done, r->steps, thread);
+	at = snprintf(text, sizeof text, "%s: call %zu of %zu%s: ", r->sys->name, r->done,
+	    r->steps, thread);
 	if (r->last.class & TRACE_IS_FREE)
 		at += snprintf(text + at, sizeof text - (size_t)at, "free(p)%s",
 		    r->result == NULL ? ", p unknown to the recording or NULL" : "");
@@ -261,7 +269,8 @@ static void put_call(const struct recording *r, FILE *out, const struct draw_sty
 		    r->last.old != 0 ? "p" : "NULL", (size_t)r->last.size,
 		    r->moved ? ": malloc, copy, free" : r->last.old != 0 ? ": in place" : "");
 	else
-		at += snprintf(text + at, sizeof text - (size_t)at, "p = malloc(%zu)", (size_t)r->last.size);
+		at += snprintf(text + at, sizeof text - (size_t)at, "p = malloc(%zu)",
+		    (size_t)r->last.size);
 	if (r->failed)
 		snprintf(text + at, sizeof text - (size_t)at, ": no memory");
 	fputs(s->colour ? "\033[1m" : "", out);
@@ -282,7 +291,8 @@ static void put_callers(struct recording *r, FILE *out, const struct draw_style 
 		r->symbols = symbols_open(&r->file);
 	fprintf(out, "%*s%scalled from", INDENT, "", look_dim(s));
 	const size_t count =
-	    r->symbols != NULL ? symbols_path(r->symbols, r->reader, r->last.stack, names, NULL) : 0;
+	    r->symbols != NULL ? symbols_path(r->symbols, r->reader, r->last.stack, names, NULL) :
+	    0;
 	for (size_t i = 0; i < CALLERS && i < count; i++) {
 		const char *const name = names[i];
 		const size_t len = strlen(name) + (i == 0 ? 0 : 2);
@@ -305,11 +315,13 @@ static void put_sums(const struct recording *r, FILE *out, const struct draw_sty
 	char bytes[UNITS_LEN], text[240];
 	const char *sign = " =";
 
-	int at = snprintf(text, sizeof text, "footprint %s", units_bytes(bytes, (double)p->owned_bytes));
+	int at = snprintf(text, sizeof text, "footprint %s", units_bytes(bytes,
+	    (double)p->owned_bytes));
 	for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
 		if (parts[i].bytes == 0)
 			continue;
-		at += snprintf(text + at, sizeof text - (size_t)at, "%s %s" DRAW_HARD_SPACE "%.1f" DRAW_HARD_SPACE "%%",
+		at += snprintf(text + at, sizeof text - (size_t)at, "%s %s" DRAW_HARD_SPACE
+		    "%.1f" DRAW_HARD_SPACE "%%",
 		    sign, parts[i].name, 100 * (double)parts[i].bytes / (double)p->owned_bytes);
 		sign = " +";
 	}
@@ -324,7 +336,8 @@ static void put_slab(const struct recording *r, FILE *out, const struct draw_sty
 
 	if (r->result != NULL && !r->failed)
 		slab_scene_tell(out, s, &r->scene, &call);
-	slab_scene_draw(out, s, &r->scene, is_free || r->failed ? NULL : &label, (uintptr_t)r->result);
+	slab_scene_draw(out, s, &r->scene, is_free || r->failed ? NULL : &label,
+	    (uintptr_t)r->result);
 }
 
 static void put(void *arg, FILE *out, const struct draw_style *s)
@@ -381,7 +394,8 @@ static void figure(void *arg, struct figure *f)
 {
 	const struct recording *const r = arg;
 	const struct draw_label label = {(uintptr_t)r->result, r->last.size, "p"};
-	char *const call = show_words(words_of_call, r, 0), *const steps = show_words(words_of_steps, r, 0);
+	char *const call = show_words(words_of_call, r, 0),
+	    *const steps = show_words(words_of_steps, r, 0);
 	char *const captions = show_words(words_of_captions, r, 0);
 	char *const lists = show_words(words_of_lists, r, 0);
 
@@ -417,13 +431,15 @@ static const struct tell *told(void *arg)
 	return &r->told;
 }
 
-struct show_source show_recording_open(const char *path, const struct dmm_system *sys, size_t *peak)
+struct show_source show_recording_open(const char *path, const struct dmm_system *sys,
+    const struct dmm_params *params, size_t *peak)
 {
 	struct recording *const r = calloc(1, sizeof *r);
 	struct trace_error e;
 
 	CHECK(r != NULL);
 	r->sys = sys;
+	r->params = params;
 	if (!trace_file_open(&r->file, path, &e))
 		lab_die(EXIT_FAULT, "%s: %s", path, e.text);
 	if (r->file.damage.text[0] != '\0')
@@ -433,7 +449,8 @@ struct show_source show_recording_open(const char *path, const struct dmm_system
 	close_heap(r);
 	rewind_recording(r);
 	if (r->steps == 0)
-		lab_die(EXIT_FAULT, "%s: no calls are recorded; 'dmm info %s' may say why", path, path);
+		lab_die(EXIT_FAULT, "%s: no calls are recorded; 'dmm info %s' may say why", path,
+		    path);
 	const bool chunks = !slab_scene_serves(sys);
 	return (struct show_source){r, r->steps, seek, put, chunks ? figure : NULL,
 	    chunks ? before : NULL, told};

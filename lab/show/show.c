@@ -5,6 +5,8 @@
 
 #include "allocators/registry.h"
 #include "cli/lab.h"
+#include "draw/demo.h"
+#include "system/policy/params.h"
 
 /* Calls of one source: `usual` is the one to show where none is named. */
 static void show_calls(struct show_source *source, const struct show_order *show,
@@ -33,20 +35,35 @@ static bool demo_in_parts(const struct show_order *show)
 	return show->quiz || show->paper != SHOW_TERMINAL || show->from != 0 || show->to != 0;
 }
 
+/* The settings that --conf asks for; NULL: none. */
+static const struct dmm_params *settings(const struct show_order *show, size_t i)
+{
+	static struct dmm_params params[SHOW_SYSTEMS_MAX];
+	const struct dmm_system *const sys = show->systems[i];
+	struct conf_error e;
+
+	if (show->conf == NULL)
+		return NULL;
+	params[i] = show->demo ? demo_params(sys) : sys->defaults;
+	if (!params_parse(&params[i], sys, show->conf, &e))
+		lab_die(EXIT_USAGE, "--conf: %s", e.text);
+	return &params[i];
+}
+
 static void show_demos(const struct show_order *show, const struct draw_style *s)
 {
 	struct show_order all = *show;
 
 	all.from = show->from != 0 ? show->from : 1;
 	for (size_t i = 0; i < show->system_count && demo_in_parts(show); i++) {
-		struct show_source source = show_demo_open(show->systems[i]);
+		struct show_source source = show_demo_open(show->systems[i], settings(show, i));
 		show_calls(&source, &all, s, 1);
 		show_demo_close(&source);
 	}
 	if (demo_in_parts(show))
 		return;
 	if (show->step) {
-		struct show_source source = show_demo_open(show->systems[0]);
+		struct show_source source = show_demo_open(show->systems[0], settings(show, 0));
 		show_walk(&source, s, 1);
 		show_demo_close(&source);
 		return;
@@ -54,7 +71,7 @@ static void show_demos(const struct show_order *show, const struct draw_style *s
 	for (size_t i = 0; i < show->system_count; i++) {
 		if (i != 0)
 			puts("\n");
-		show_demo_all(stdout, s, show->systems[i]);
+		show_demo_all(stdout, s, show->systems[i], settings(show, i));
 	}
 }
 
@@ -65,7 +82,7 @@ static bool show_recording(const struct show_order *show, const struct draw_styl
 	for (size_t i = 0; i < show->system_count; i++) {
 		size_t peak;
 		struct show_source source = show_recording_open(show->recording, show->systems[i],
-		    &peak);
+		    settings(show, i), &peak);
 		const size_t at = show->at == 0 ? peak : show->at;
 		if (at > source.steps)
 			lab_die(EXIT_USAGE, "show: --at=%zu: the recording has %zu calls", at,
@@ -105,8 +122,9 @@ static bool shows_outside(const struct show_order *show)
 		                    "example, --pid=P, --core=F");
 	if (outside && (show->step || show->quiz || show->at != 0 || show->from != 0 ||
 	    show->to != 0 ||
-	        show->paper != SHOW_TERMINAL || show->system_count != 0))
-		lab_die(EXIT_USAGE, "show: --step, --quiz, --at, --from, --to, --system, svg and "
+	        show->paper != SHOW_TERMINAL || show->system_count != 0 || show->conf != NULL))
+		lab_die(EXIT_USAGE, "show: --step, --quiz, --at, --from, --to, --system, --conf, "
+		    "svg and "
 		    "tikz are "
 		    "for recordings and --demo");
 	if (show->step + show->quiz + (show->paper != SHOW_TERMINAL) > 1 ||

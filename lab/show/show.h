@@ -24,16 +24,18 @@ struct show_source {
 	const struct tell *(*told)(void *arg);
 };
 
-/* The lecture's examples, one after the other, on one system. */
-struct show_source show_demo_open(const struct dmm_system *sys);
+/* The lecture's examples, one after the other, on one system.  params: NULL for settings that make
+ * the heap look as on the slides; otherwise they must outlive the source. */
+struct show_source show_demo_open(const struct dmm_system *sys, const struct dmm_params *params);
 void show_demo_close(struct show_source *source);
 /* The same without a terminal: every step of every example. */
-void show_demo_all(FILE *out, const struct draw_style *s, const struct dmm_system *sys);
+void show_demo_all(FILE *out, const struct draw_style *s, const struct dmm_system *sys,
+    const struct dmm_params *params);
 
 /* A recording, replayed on a heap of a system on os_arena. *peak is the step with the most live
  * bytes.  Ends the program if the recording cannot be read. */
 struct show_source show_recording_open(const char *path, const struct dmm_system *sys,
-    size_t *peak);
+    const struct dmm_params *params, size_t *peak);
 /* False: the simulated heap had not had memory for all calls, and said so. */
 bool show_recording_close(struct show_source *source);
 
@@ -64,6 +66,7 @@ struct show_order {
 	size_t from, to; /* calls; 0: not given */
 	size_t width, at; /* 0: as the terminal is; where most was live */
 	const char *recording;
+	const char *conf; /* key:value,.. for every system; NULL: none */
 	struct show_target target;
 	const struct dmm_system *systems[SHOW_SYSTEMS_MAX + 1]; /* none: the usual ones */
 	size_t system_count;

@@ -30,7 +30,8 @@ struct screen {
 static char *signed_rate(char buf[UNITS_LEN + 8], double bytes)
 {
 	char text[UNITS_LEN];
-	snprintf(buf, UNITS_LEN + 8, "%s%s/s", bytes < 0 ? "-" : "+", units_bytes(text, bytes < 0 ? -bytes : bytes));
+	snprintf(buf, UNITS_LEN + 8, "%s%s/s", bytes < 0 ? "-" : "+", units_bytes(text,
+	    bytes < 0 ? -bytes : bytes));
 	return buf;
 }
 
@@ -40,7 +41,8 @@ static void put_head(FILE *out, const struct draw_style *s, const struct top *t)
 	char text[300], a[UNITS_LEN], b[UNITS_LEN], live[UNITS_LEN + 8], resident[UNITS_LEN + 8];
 
 	fputs(s->colour ? "\033[1m" : "", out);
-	snprintf(text, sizeof text, "%s, %zu thread%s: slab of %s", plain(m->title), m->thread_count,
+	snprintf(text, sizeof text, "%s, %zu thread%s: slab of %s", plain(m->title),
+	    m->thread_count,
 	    m->thread_count == 1 ? "" : "s", t->outside.library);
 	draw_text(out, s, 0, text);
 	fputs(look_off(s), out);
@@ -48,11 +50,13 @@ static void put_head(FILE *out, const struct draw_style *s, const struct top *t)
 		draw_text(out, s, 0, "rates follow with the next look");
 		return;
 	}
-	snprintf(text, sizeof text, "cpu %.0f %%, %s faults/s, live %s, resident %s", 100 * t->rates.cpu,
+	snprintf(text, sizeof text, "cpu %.0f %%, %s faults/s, live %s, resident %s",
+	    100 * t->rates.cpu,
 	    units_count(a, t->rates.faults), signed_rate(live, t->rates.live),
 	    signed_rate(resident, t->rates.resident));
 	draw_text(out, s, 0, text);
-	snprintf(text, sizeof text, "at least %s objects/s allocated, %s/s freed", units_count(a, t->rates.allocated),
+	snprintf(text, sizeof text, "at least %s objects/s allocated, %s/s freed", units_count(a,
+	    t->rates.allocated),
 	    units_count(b, t->rates.freed));
 	draw_text(out, s, 0, text);
 }
@@ -66,7 +70,8 @@ static void put_curve(FILE *out, const struct draw_style *s, const char *name, c
 	const size_t room = min_size(s->width - 20, min_size(t->looks, TOP_HISTORY - 1));
 	char bytes[UNITS_LEN];
 
-	fprintf(out, "  %-5s%10s  %s", name, units_bytes(bytes, values[(t->looks - 1) % TOP_HISTORY]),
+	fprintf(out, "  %-5s%10s  %s", name, units_bytes(bytes,
+	    values[(t->looks - 1) % TOP_HISTORY]),
 	    s->colour ? colour : "");
 	for (size_t i = t->looks - room; i < t->looks; i++) {
 		const double share = most > 0 ? values[i % TOP_HISTORY] / most : 0;
@@ -104,7 +109,8 @@ static size_t class_rows(const struct outside_view *v)
 }
 
 /* `rows` are left: the map gets what the tables leave, at least a third. */
-static void put_panels(FILE *out, const struct draw_style *s, const struct screen *c, const struct outside_view *v,
+static void put_panels(FILE *out, const struct draw_style *s, const struct screen *c,
+    const struct outside_view *v,
     size_t rows)
 {
 	enum { LEGEND = 3 };
@@ -169,11 +175,14 @@ static void put_screen(const struct top *t, const struct draw_style *s, const st
 	put_panels(out, s, c, v, terminal_rows() > used ? terminal_rows() - used : 0);
 	fclose(out);
 	if (s->width < 80)
-		snprintf(status, sizeof status, " %s%.3g s by %s  q p s a/c/t/m + -", c->paused ? "PAUSED " : "",
+		snprintf(status, sizeof status, " %s%.3g s by %s  q p s a/c/t/m + -", c->paused ?
+		    "PAUSED " : "",
 		    c->interval, slab_order_name(c->order));
 	else
-		snprintf(status, sizeof status, " %severy %.3g s, by %s   q leave  p pause  s sort  a/c/t/m panels  "
-	         "+/- interval ", c->paused ? "PAUSED, " : "", c->interval, slab_order_name(c->order));
+		snprintf(status, sizeof status, " %severy %.3g s, by %s   q leave  p pause  s "
+		    "sort  a/c/t/m panels  "
+	         "+/- interval ", c->paused ? "PAUSED, " : "", c->interval,
+	         slab_order_name(c->order));
 	terminal_put(text, status, s->colour);
 	free(text);
 }
@@ -216,7 +225,8 @@ int top_screen(struct top *t, struct draw_style *s, double interval)
 	put_screen(t, s, &c);
 	while (stay && there) {
 		const double wait = top_view(t)->time + c.interval - monotonic();
-		const int key = wait > 0 || c.paused ? terminal_key(c.paused ? -1 : (int)(wait * 1000) + 1) : KEY_NONE;
+		const int key = wait > 0 || c.paused ? terminal_key(c.paused ? -1 :
+		    (int)(wait * 1000) + 1) : KEY_NONE;
 		stay = obey(&c, key);
 		if (key == KEY_RESIZED && !s->fixed)
 			s->width = max_size(terminal_columns(), DRAW_WIDTH_MIN);
