@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """test/model/interleave/seeded.py BUILD [--most=N] [NUMBER...]: plant each fault of seeded.txt and explore, N
-schedules of a scenario at most; exit 1 if any is not found."""
+schedules of a scenario at most; exit 1 if any is not found.
+
+--places: only look whether the place of each fault is there, once."""
 import concurrent.futures
 import json
 import os
@@ -19,10 +21,19 @@ def read_bugs():
     for block in re.split(r"\n\n+", (HERE / "seeded.txt").read_text()):
         lines = [line for line in block.split("\n") if line and not line.startswith("#")]
         if lines:
-            number, what = lines[0].split("|")
-            yield {"number": int(number), "what": what, "file": lines[1],
+            number, what = lines[0].split("|", 1)
+            what, _, word = what.partition("|")
+            yield {"number": int(number), "what": what, "word": word, "file": lines[1],
                    "old": "\n".join(line[1:] for line in lines[2:] if line[0] == "-"),
                    "new": "\n".join(line[1:] for line in lines[2:] if line[0] == "+")}
+
+
+def planted(bug):
+    text = (SOURCE / bug["file"]).read_text()
+    if text.count(bug["old"]) != 1:
+        raise ValueError(f"its place occurs {text.count(bug['old'])} times in {bug['file']}: "
+                         "bring seeded.txt up to date")
+    return text.replace(bug["old"], bug["new"])
 
 
 def build(bug, entries, work):
@@ -31,11 +42,7 @@ def build(bug, entries, work):
     (tree / bug["file"]).parent.mkdir(parents=True)
     for path in (SOURCE / "slab").glob("*"):
         (tree / "slab" / path.name).write_text(path.read_text())
-    text = (SOURCE / bug["file"]).read_text()
-    if text.count(bug["old"]) != 1:
-        raise ValueError(f"its place occurs {text.count(bug['old'])} times in {bug['file']}: "
-                         "bring seeded.txt up to date")
-    (tree / bug["file"]).write_text(text.replace(bug["old"], bug["new"]))
+    (tree / bug["file"]).write_text(planted(bug))
     objects = []
     for i, entry in enumerate(entries):
         source = Path(entry["file"])
@@ -64,8 +71,8 @@ def build(bug, entries, work):
 def judge(bug, entries, most):
     with tempfile.TemporaryDirectory(prefix="dmm-seed-") as work:
         try:
-            done = subprocess.run([build(bug, entries, Path(work)), "--bound=2", *most], capture_output=True, text=True,
-                                  timeout=600)
+            done = subprocess.run([build(bug, entries, Path(work)), "--bound=2", *most, *filter(None, [bug["word"]])],
+                                  capture_output=True, text=True, timeout=600)
         except subprocess.CalledProcessError as error:
             return False, error.stderr[-400:]
         except ValueError as error:
@@ -86,6 +93,10 @@ def main():
     entries = [e for e in json.loads((where / "compile_commands.json").read_text())
                if "interleave.dir" in e["command"]]
     bugs = [bug for bug in read_bugs() if not chosen or bug["number"] in chosen]
+    if "--places" in sys.argv:
+        for bug in bugs:
+            planted(bug)
+        return 0 if bugs else 1
     missed = 0
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         for bug, (found, said) in zip(bugs, pool.map(lambda b: judge(b, entries, most), bugs)):
