@@ -139,19 +139,23 @@ static size_t huge_at_once_from(void)
 	return first == SETTING_NEVER ? first : min_size(2 * first, first + MOST);
 }
 
+/* A heap that was as large as that once will be so again: what fell free of its first chunks is filled by huge pages
+ * then, since the faults for it would take as long as all else that a program does in 100 MB. */
 bool huge_page_begins_anew(uint32_t chunk)
 {
-	return chunk >= huge_at_once_from();
+	const size_t from = huge_at_once_from();
+	return chunk >= from || (from != SETTING_NEVER && root.chunk_count >= 2 * from);
 }
 
 void huge_page_fill(uint32_t chunk)
 {
 	const struct slab_chunk *const c = chunk_at(chunk);
 	const size_t first = huge_from();
-	const bool never_was = c->huge == HUGE_NOT, at_once = never_was && chunk >= huge_at_once_from();
+	const bool never_was = c->huge == HUGE_NOT || c->huge == HUGE_ANEW;
+	const bool at_once = c->huge == HUGE_ANEW || (never_was && chunk >= huge_at_once_from());
 
 	CHECK(page_lock_held());
-	if (!whole(c) || c->huge == HUGE_ADVISED || (never_was && chunk < first) ||
+	if (!whole(c) || c->huge == HUGE_ADVISED || (never_was && !at_once && chunk < first) ||
 	    !(at_once || nearly_full(chunk, 0)) || !may_decide())
 		return;
 	/* If parts of it were given back, collapsing would fill them: khugepaged has time. */
@@ -171,7 +175,7 @@ void huge_page_revoke(uint32_t chunk, size_t holes)
 	CHECK(page_lock_held() && empty <= HUGE_PAGE_SIZE);
 	if (!whole(c))
 		return;
-	if (empty == HUGE_PAGE_SIZE && chunk >= huge_at_once_from()) { /* nothing is left of it: it begins anew */
+	if (empty == HUGE_PAGE_SIZE && huge_page_begins_anew(chunk)) { /* nothing is left of it */
 		if (c->huge == HUGE_REVOKED && may_decide())
 			decide_huge(chunk, false);
 		return;
@@ -208,6 +212,6 @@ void huge_page_forget(uint32_t chunk)
 
 	CHECK(page_lock_held());
 	root.chunks_revoked -= c->huge == HUGE_REVOKED;
-	c->huge = HUGE_NOT;
+	c->huge = huge_page_begins_anew(chunk) ? HUGE_ANEW : HUGE_NOT;
 	c->holed = false;
 }

@@ -158,6 +158,7 @@ enum chunk_huge {
 	HUGE_NOT,
 	HUGE_ADVISED,
 	HUGE_REVOKED, /* no more: parts of it were given back, and the kernel would fill them again */
+	HUGE_ANEW,    /* not yet: all of it was given back, and it will be one from its next touch on */
 };
 
 enum chunk_state {

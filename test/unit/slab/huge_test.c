@@ -11,7 +11,7 @@
 #include "slab/thread_cache.h"
 #include "test.h"
 
-enum { OBJECTS = 20000, OBJECT = 2048 };
+enum { OBJECTS = 36000, OBJECT = 2048 };
 static char *object[OBJECTS];
 
 static void fill(size_t from, size_t to)
@@ -94,6 +94,32 @@ TEST(what_was_sparse_and_becomes_empty_begins_anew)
 		assert_int_not_equal(last_advice(chunk), DMM_ADVICE_NOHUGE);
 	paper_sound();
 	paper_end();
+}
+
+/* A heap of so many objects is given back and filled by 8 MiB again: returns how many of the chunks
+ * that a small heap fills by small pages are huge at once then. */
+static unsigned huge_at_once_after(size_t objects)
+{
+	unsigned count = 0;
+
+	paper_begin("guarded:0,huge_from_mib:16,dirty_floor_bytes:0,dirty_share_permille:0");
+	fill(0, objects);
+	for (size_t i = 0; i < objects; i++)
+		slab_free(object[i]);
+	slab_trim(0);
+	paper.count = 0;
+	fill(0, (8 << 20) / OBJECT);
+	for (uint32_t chunk = 1; chunk < 8; chunk++)
+		count += last_advice(chunk) == DMM_ADVICE_HUGE;
+	paper_sound();
+	paper_end();
+	return count;
+}
+
+TEST(a_heap_that_was_large_is_filled_again_by_huge_pages_from_its_first_chunks_on)
+{
+	assert_true(huge_at_once_after(((66 << 20) / OBJECT)) >= 2);
+	assert_int_equal(huge_at_once_after(((40 << 20) / OBJECT)), 0);
 }
 
 TEST(what_the_purger_has_claimed_does_not_count_as_taken)
