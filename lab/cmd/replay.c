@@ -9,15 +9,16 @@
 enum {
 	KEY_MODEL = OPTION_OWN, KEY_SYSTEMS, KEY_PEERS, KEY_RUNS, KEY_TIMEOUT, KEY_THP, KEY_WARM,
 	    KEY_BY,
-	KEY_TOUCH, KEY_SAMPLES, KEY_OVER_TIME, KEY_NO_LATENCY, KEY_CELL, KEY_REPEAT,
+	KEY_STUDY, KEY_TOUCH, KEY_SAMPLES, KEY_OVER_TIME, KEY_NO_LATENCY, KEY_CELL, KEY_REPEAT,
 };
 static const struct argp_option options[] = {
     {"model", KEY_MODEL, NULL, 0,
         "Replay on simulated memory: exact, the same in every run; designs only", 0},
     {"systems", KEY_SYSTEMS, "LIST", 0,
-        "Designs, with settings if wanted: bins,gnu?reuse:links (all that are built; none), also "
-        "NAME=PATH.so",
+        "Designs, with settings if wanted: bins,gnu?reuse:links (slab, with --model also gnu, "
+        "which is glibc's design; none), also NAME=PATH.so",
         0},
+    {"study", KEY_STUDY, NULL, 0, "Replay on all designs, those of the lecture too", 0},
     {"peers", KEY_PEERS, "auto|none|P,..", 0,
         "Other allocators (auto: those installed), also NAME=PATH.so[?VAR=VALUE&..]", 0},
     {"touch", KEY_TOUCH, "all|first|none", 0,
@@ -100,6 +101,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case KEY_SYSTEMS:
 		r->systems = arg;
 		break;
+	case KEY_STUDY:
+		r->study = true;
+		break;
 	case KEY_PEERS:
 		r->peers = arg;
 		break;
@@ -135,7 +139,7 @@ int cmd_replay(int argc, char **argv)
 	static const struct argp argp = {.options = options,
 	    .parser = parse,
 	    .args_doc = "T",
-	    .doc = "Replay a recording on every design and other allocators in turn: as many "
+	    .doc = "Replay a recording on glibc, slab and other allocators in turn: as many "
 	           "threads as were recorded make each call.  With --model the designs replay "
 	           "on simulated memory, and the table has every part of the footprint.\vThe "
 	           "runs that give calls a second do nothing else; other runs time each call.  "
@@ -149,6 +153,8 @@ int cmd_replay(int argc, char **argv)
 		lab_die(EXIT_USAGE, "replay what?  dmm replay T");
 	if (q.model && q.peers != NULL && strcmp(q.peers, "none") != 0)
 		lab_die(EXIT_USAGE, "--peers: other allocators have no model; leave out --model");
+	if (q.systems == NULL && !q.study && q.hash == NULL)
+		q.systems = q.model ? "gnu,slab" : "slab";
 	if (!q.model)
 		replay_list(&q);
 	if (q.hash != NULL) {

@@ -4,7 +4,8 @@
  * test/recordings) have no finding:
  *   growth      rises in each third of the run and by a tenth of the peak in all, the last third by a
  *               quarter of the average third at least; before the end the site's objects are not freed, or
- *               next to none; 64 KiB at least
+ *               next to none; 64 KiB at least,
+ *               and a fiftieth of what the process holds in all: a compiler keeps its own heap beside malloc's
  *   pinned      sparse pages hold 1 MiB and a tenth of the peak beside what lives in them
  *   retained    at most half of the peak is live for a quarter of the run after it; 4 MiB at least
  *   oversized   payload that never became resident: 1 MiB and a fifth of the peak; or realloc gave back as
@@ -22,6 +23,7 @@
 const char *const finding_names[FINDING_KINDS] = {"growth", "pinned", "retained", "oversized", "churn"};
 
 enum { GROWTH_LEAST = 64 << 10, HELD_LEAST = 1 << 20, RETAINED_LEAST = 4 << 20, GROWN_OBJECTS = 4 /* in a third */ };
+static const double growth_share = 0.02; /* of the process */
 static const double call_ns = 20; /* malloc or free, found in cache */
 static const double churn_share = 0.03, seconds_least = 0.02;
 
@@ -52,6 +54,7 @@ static double grown(const struct gather *g, const struct site *s)
 	double last = 0;
 
 	if (whole < GROWTH_LEAST || whole < 0.1 * (double)g->peak_payload ||
+	    whole < growth_share * (double)g->file.peak_anon_kib * 1024 ||
 	    (double)s->early_frees > 0.02 * (double)s->allocs)
 		return 0;
 	for (unsigned k = 0; k < 3 * THIRD; k += THIRD) {

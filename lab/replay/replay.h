@@ -8,7 +8,8 @@
 
 struct replay_order {
 	const char *path;             /* of the recording */
-	const char *systems, *peers;  /* lists of names; NULL: the usual ones */
+	const char *systems, *peers;  /* lists of names; NULL: all */
+	bool study;                   /* the lecture's designs too, where no systems are named */
 	enum format format;
 	size_t steps; /* 0: as the format has it */
 	bool model, over_time;

@@ -214,14 +214,11 @@ static void tell_next(const struct advice *a)
 {
 	lab_say("a model knows no other allocators, page faults or caches: measure before you "
 	    "believe it");
-	if (!a->rec->glibc || a->none_needed)
-		lab_next(NULL, "dmm replay %s --systems=slab", a->rec->path);
-	else if (a->best->conf[0] != '\0')
-		lab_next(NULL, "dmm tune %s --system=%s -o %s.conf", a->rec->path,
-		    a->best->sys->name,
-		    a->best->sys->name);
+	if (!a->none_needed && tune_can(a->best->sys) && strcmp(a->best->sys->name, "slab") != 0)
+		lab_next(NULL, "dmm tune %s --systems=%s -o my.conf -- PROGRAM ARG...",
+		    a->rec->path, a->best->sys->name);
 	else
-		lab_next(NULL, "dmm replay %s --systems=%s,gnu", a->rec->path, a->best->sys->name);
+		lab_next(NULL, "dmm tune %s -o my.conf -- PROGRAM ARG...", a->rec->path);
 }
 
 static void print_json(const struct advice *a)

@@ -32,12 +32,12 @@ def info(trace):
 
 
 def native(trace, *options, status=0):
-    r = run(DMM, "replay", "--format=json", *QUICK, *options, trace, status=status)
+    r = run(DMM, "replay", "--study", "--format=json", *QUICK, *options, trace, status=status)
     return {row["name"]: row for row in json.loads(r.stdout)["rows"]}
 
 
 def model(trace, *options):
-    r = run(DMM, "replay", "--model", "--format=json", *options, trace)
+    r = run(DMM, "replay", "--study", "--model", "--format=json", *options, trace)
     return {row["name"]: row for row in json.loads(r.stdout)["rows"]}
 
 
@@ -47,6 +47,14 @@ def compile_c(name, text, *flags, compiler="cc"):
         f.write(text)
     subprocess.run([compiler, "-O1", "-fno-builtin", *flags, source, "-o", name], check=True)
     return "./" + name
+
+
+def test_designs_for_study_are_replayed_on_request_only():
+    trace = SHIPPED + "/git.dmm"
+    for mode, wanted in (["--model"], {"gnu", "slab"}), (["--no-latency"], {"glibc", "glibc-again", "slab"}):
+        r = run(DMM, "replay", *mode, "--format=json", *(QUICK if mode != ["--model"] else []), trace)
+        names = {row["name"] for row in json.loads(r.stdout)["rows"] if row.get("kind") != "peer"}
+        assert names == wanted, names
 
 
 # ---- on simulated memory -------------------------------------------------------------------------
