@@ -94,7 +94,7 @@ static bool measure(const struct suite *s, const char *conf, struct row *row)
 	return true;
 }
 
-/* ---- the best set ------------------------------------------------------------------------------- */
+/* ---- the best set ---------------------------------------------------------------------------- */
 
 static bool mean_of(void *arg, const char *conf, double *score)
 {
@@ -108,14 +108,15 @@ static bool mean_of(void *arg, const char *conf, double *score)
 
 static void find_best(const struct suite *s, struct row *best)
 {
-	const struct ascent a = {s->sys, techniques, TECHNIQUES, 0, GAIN, mean_of, (void *)(uintptr_t)s};
+	const struct ascent a = {
+	    s->sys, techniques, TECHNIQUES, 0, GAIN, mean_of, (void *)(uintptr_t)s};
 	struct ascent_result r;
 
 	ascent_climb(&a, &r);
 	measure(s, r.conf, best);
 }
 
-/* ---- results ------------------------------------------------------------------------------------ */
+/* ---- results --------------------------------------------------------------------------------- */
 
 static const char *column_name(const struct suite *s, size_t i)
 {
@@ -146,8 +147,10 @@ static struct rows measure_all(const struct suite *s)
 	measure(s, "", rows_add(&rows));
 	for (size_t i = 0; i < TECHNIQUES; i++)
 		for (size_t v = 0; techniques[i].values[v] != NULL; v++) {
-			snprintf(conf, sizeof conf, "%s:%s", techniques[i].key, techniques[i].values[v]);
-			if (!(s->sys->options & techniques[i].option) || ascent_changes_nothing(s->sys, conf))
+			snprintf(conf, sizeof conf, "%s:%s", techniques[i].key,
+			    techniques[i].values[v]);
+			if (!(s->sys->options & techniques[i].option) ||
+			    ascent_changes_nothing(s->sys, conf))
 				continue;
 			if (!measure(s, conf, rows_add(&rows)))
 				rows.count--;
@@ -170,8 +173,8 @@ static void print_table(const struct suite *s, const struct rows *rows)
 		table_cell(&t, "%s", row->conf[0] != '\0' ? row->conf : "as it comes");
 		for (size_t i = 0; i < s->columns; i++)
 			table_cell(&t, "%.1f", 100 * row->utilisation[i]);
-		table_paint(&t, row->mean > rows->row[0].mean * GAIN ? PAINT_GOOD : PAINT_PLAIN, "%.1f",
-		    100 * row->mean);
+		table_paint(&t, row->mean > rows->row[0].mean * GAIN ? PAINT_GOOD : PAINT_PLAIN,
+		    "%.1f", 100 * row->mean);
 	}
 	if (s->o->format == FORMAT_CSV)
 		table_csv(&t, stdout);
@@ -179,7 +182,8 @@ static void print_table(const struct suite *s, const struct rows *rows)
 		table_text(&t, stdout);
 	table_end(&t);
 	if (s->o->format == FORMAT_TEXT)
-		printf("peak payload in %% of peak footprint; the last row is the best set found\n\n");
+		printf("peak payload in %% of peak footprint; the last row is the best set "
+		       "found\n\n");
 }
 
 static void print_json(struct json *j, const struct suite *s, const struct rows *rows)

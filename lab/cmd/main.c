@@ -9,15 +9,18 @@ static int run_completion(int argc, char **argv);
 static int run_manual(int argc, char **argv);
 
 static const struct command commands[] = {
-    {"systems", "list the designs: what each teaches, and which mistakes it cannot see", cmd_systems},
+    {"systems", "list the designs: what each teaches, and which mistakes it cannot see",
+        cmd_systems},
     {"run", "run a program on a design or on another allocator", cmd_run},
-    {"compare", "run a program on every allocator: time and memory of each, and a verdict", cmd_compare},
+    {"compare", "run a program on every allocator: time and memory of each, and a verdict",
+        cmd_compare},
     {"record", "record every call of a program to its heap", cmd_record},
     {"import", "convert another tool's recording into one of dmm", cmd_import},
     {"info", "show what is in a recording: calls, peak, call sites, leaks", cmd_info},
     {"diff", "compare two recordings, by call site and by size", cmd_diff},
     {"check", "hold a recording against memory budgets, for CI", cmd_check},
-    {"report", "make a page for a browser from a recording: heap, lifetimes, call sites", cmd_report},
+    {"report", "make a page for a browser from a recording: heap, lifetimes, call sites",
+        cmd_report},
     {"replay", "replay a recording on every allocator: speed, latency, memory", cmd_replay},
     {"sweep", "plan many replays as a list of jobs, for GNU parallel or Slurm", cmd_sweep},
     {"merge", "put the results of a sweep into one table", cmd_merge},
@@ -25,7 +28,9 @@ static const struct command commands[] = {
     {"show", "draw a heap in the terminal", cmd_show},
     {"top", "watch the heap of a running process that uses slab", cmd_top},
     {"bench", "measure the designs: the lecture's claims, classical patterns", cmd_bench},
-    {"advise", "find what is wrong with a recorded program's memory, and the allocator that fits it", cmd_advise},
+    {"advise",
+        "find what is wrong with a recorded program's memory, and the allocator that fits it",
+        cmd_advise},
     {"tune", "search settings that fit a recording, and write them to a file", cmd_tune},
     {"config", "list every setting of the designs, its value and its origin", cmd_config},
     {"score", "score designs on the traces of the classical malloc lab", cmd_score},
@@ -55,7 +60,8 @@ static int help(FILE *out)
 	for (const struct command *c = commands; c->name != NULL; c++)
 		if (c->doc != NULL)
 			fprintf(out, "  %-10s %s\n", c->name, c->doc);
-	fputs("\n'dmm COMMAND --help' lists the options of a command; 'dmm --version' prints the version.\n",
+	fputs("\n'dmm COMMAND --help' lists the options of a command; 'dmm --version' prints the "
+	      "version.\n",
 	    out);
 	return out == stdout ? EXIT_FINE : EXIT_USAGE;
 }

@@ -42,7 +42,7 @@ static struct measure measure_of(const struct compare *c, const struct row *row,
 	    .check_output = c->check_output};
 }
 
-/* ---- rows ------------------------------------------------------------------------------------- */
+/* ---- rows ------------------------------------------------------------------------------------ */
 
 static void add_rows(struct compare *c, bool no_huge_pages)
 {
@@ -61,10 +61,12 @@ static void add_rows(struct compare *c, bool no_huge_pages)
 	}
 }
 
-/* A program that is linked with another malloc runs on that, and not on glibc, when nothing is preloaded. */
+/* A program that is linked with another malloc runs on that malloc, not on glibc's, if nothing is
+ * preloaded. */
 static void look_for_linked(struct compare *c, int input)
 {
-	const struct launch l = {.argv = c->command, .allocator = &c->allocators.item[0], .input = input};
+	const struct launch l = {
+	    .argv = c->command, .allocator = &c->allocators.item[0], .input = input};
 	static struct linked linked;
 
 	if (!proof_linked(&l, &linked) || linked.libc[0] == '\0' ||
@@ -72,11 +74,11 @@ static void look_for_linked(struct compare *c, int input)
 		return;
 	c->linked = linked.malloc_from;
 	c->linked_row = allocators_add_linked(&c->allocators, linked.malloc_from, linked.libc);
-	lab_say("%s is linked with %s: that is row '%s'; glibc's rows preload %s", c->command[0], c->linked,
-	    c->linked_row, linked.libc);
+	lab_say("%s is linked with %s: that is row '%s'; glibc's rows preload %s", c->command[0],
+	    c->linked, c->linked_row, linked.libc);
 }
 
-/* ---- proof ------------------------------------------------------------------------------------ */
+/* ---- proof ----------------------------------------------------------------------------------- */
 
 static void prove_row(struct compare *c, struct row *row, int input)
 {
@@ -111,7 +113,7 @@ static void prove(struct compare *c, int input)
 	}
 }
 
-/* ---- runs ------------------------------------------------------------------------------------- */
+/* ---- runs ------------------------------------------------------------------------------------ */
 
 static const struct run *reference(const struct compare *c, const struct row *row)
 {
@@ -133,12 +135,13 @@ static void judge_good_end(struct compare *c, struct row *row, const struct run 
 	    row->proof.verdict != PROOF_LOADED)
 		conclude(row, OUTCOME_NOT_LOADED, "no process of the program had it mapped");
 	else if (c->drive != NULL && run->drive_code != 0)
-		conclude(row, OUTCOME_NOT_SERVED, "the driver's exit status is %d", run->drive_code);
+		conclude(row, OUTCOME_NOT_SERVED, "the driver's exit status is %d",
+		    run->drive_code);
 	else if (run == wanted || c->row[row->base].rounds == 0)
 		return;
 	else if (run->code != wanted->code)
-		conclude(row, OUTCOME_DIFFERS, "exit status %d, glibc's is %d%s%s", run->code, wanted->code,
-		    run->last_words[0] != '\0' ? ": " : "", run->last_words);
+		conclude(row, OUTCOME_DIFFERS, "exit status %d, glibc's is %d%s%s", run->code,
+		    wanted->code, run->last_words[0] != '\0' ? ": " : "", run->last_words);
 	else if (run->output != wanted->output && output_is_stable(c, row))
 		conclude(row, OUTCOME_DIFFERS, "its output differs from glibc's");
 }
@@ -162,15 +165,16 @@ static void judge(struct compare *c, struct row *row, const struct run *run)
 		conclude(row, OUTCOME_NOT_SERVED, "not started: %s", strerror(run->code));
 		break;
 	case ENDING_NO_SERVER:
-		conclude(row, OUTCOME_NOT_SERVED, "does not listen%s%s", words[0] != '\0' ? ": " : "",
-		    words);
+		conclude(row, OUTCOME_NOT_SERVED, "does not listen%s%s",
+		    words[0] != '\0' ? ": " : "", words);
 		break;
 	case ENDING_INTERRUPTED:
 		break;
 	}
 }
 
-static void measure(struct compare *c, const struct row *row, const struct measure *m, struct run *run)
+static void measure(struct compare *c, const struct row *row, const struct measure *m,
+    struct run *run)
 {
 	do {
 		if (c->before_run != NULL)
@@ -204,7 +208,7 @@ void compare_run_extra(struct compare *c, struct row *row, struct run *run)
 		judge(c, row, run);
 }
 
-/* ---- progress --------------------------------------------------------------------------------- */
+/* ---- progress -------------------------------------------------------------------------------- */
 
 struct progress {
 	bool shown;

@@ -11,7 +11,7 @@
 
 enum { PROSE_WIDTH = 90 };
 
-/* ---- the table -------------------------------------------------------------------------------- */
+/* ---- the table ------------------------------------------------------------------------------- */
 
 static void put_ratio(struct table *t, const struct interval *ratio, double noise)
 {
@@ -29,8 +29,8 @@ static void put_interval(struct table *t, const struct interval *ratio)
 	if (isnan(ratio->median) || ratio->coverage == 0)
 		table_cell(t, "%s", "");
 	else
-		table_paint(t, PAINT_DIM, ratio->high < 9.995 ? "%.2f-%.2f" : "%.1f-%.1f", ratio->low,
-		    ratio->high);
+		table_paint(t, PAINT_DIM, ratio->high < 9.995 ? "%.2f-%.2f" : "%.1f-%.1f",
+		    ratio->low, ratio->high);
 }
 
 static bool has(const struct compare *c, bool no_huge_pages, enum figure figure)
@@ -41,7 +41,8 @@ static bool has(const struct compare *c, bool no_huge_pages, enum figure figure)
 	return false;
 }
 
-static void put_memory(struct table *t, const struct compare *c, const struct row *row, enum figure figure)
+static void put_memory(struct table *t, const struct compare *c, const struct row *row,
+    enum figure figure)
 {
 	char text[UNITS_LEN];
 
@@ -106,7 +107,8 @@ static void print_table(const struct compare *c, bool no_huge_pages, FILE *out)
 	size_t count = 6;
 	struct table t;
 
-	snprintf(title, sizeof title, coverage > 0 ? "%.0f %%" : "", fmin(round(coverage * 100), 95));
+	snprintf(title, sizeof title, coverage > 0 ? "%.0f %%" : "",
+	    fmin(round(coverage * 100), 95));
 	for (enum figure f = FIGURE_MEAN; f <= FIGURE_END; f++)
 		if (has(c, no_huge_pages, f)) {
 			columns[count++] = (struct column){f == FIGURE_MEAN ? "mean" : "end", true};
@@ -121,7 +123,7 @@ static void print_table(const struct compare *c, bool no_huge_pages, FILE *out)
 	table_end(&t);
 }
 
-/* ---- prose ------------------------------------------------------------------------------------ */
+/* ---- prose ----------------------------------------------------------------------------------- */
 
 static void print_prose(const char *text, FILE *out)
 {
@@ -167,7 +169,8 @@ static void print_head(const struct compare *c, FILE *out)
 	fprintf(out, "%zu run%s each in rotating order; %ld x %s, %s, %s\n", c->runs,
 	    c->runs == 1 ? "" : "s", p->cpus, p->cpu, p->kernel, p->libc);
 	if (c->linked != NULL)
-		fprintf(out, "by itself it runs on %s, row '%s'; glibc is preloaded\n", c->linked, c->linked_row);
+		fprintf(out, "by itself it runs on %s, row '%s'; glibc is preloaded\n", c->linked,
+		    c->linked_row);
 	fputs(table_escape(out, PAINT_PLAIN), out);
 }
 
@@ -192,11 +195,12 @@ static void print_strays(const struct compare *c, bool no_huge_pages, FILE *out)
 {
 	for (size_t i = 0; i < c->rows; i++) {
 		const struct row *const row = &c->row[i];
-		if (row->no_huge_pages != no_huge_pages || row->good == 0 || row->run[0].without == 0 ||
-		    row->proof.verdict != PROOF_LOADED)
+		if (row->no_huge_pages != no_huge_pages || row->good == 0 ||
+		    row->run[0].without == 0 || row->proof.verdict != PROOF_LOADED)
 			continue;
-		fprintf(out, "%s: %u of %u processes looked at ran without it\n", row->allocator->name,
-		    row->run[0].without, row->run[0].with + row->run[0].without);
+		fprintf(out, "%s: %u of %u processes looked at ran without it\n",
+		    row->allocator->name, row->run[0].without,
+		    row->run[0].with + row->run[0].without);
 	}
 }
 
@@ -226,7 +230,7 @@ void compare_text(const struct compare *c, FILE *out)
 		print_part(c, true, out);
 }
 
-/* ---- CSV -------------------------------------------------------------------------------------- */
+/* ---- CSV ------------------------------------------------------------------------------------- */
 
 static void number(struct table *t, double value)
 {
@@ -271,9 +275,9 @@ static void csv_row(struct table *t, const struct row *row)
 
 void compare_csv(const struct compare *c, FILE *out)
 {
-	static const struct column columns[] = {{"name", 0}, {"kind", 0}, {"thp", 0}, {"outcome", 0},
-	    {"runs", 0}, {"wall_min_s", 0}, {"wall_median_s", 0}, {"wall_max_s", 0}, {"cpu_min_s", 0},
-	    {"cpu_median_s", 0}, {"cpu_max_s", 0}, {"peak_rss_min_bytes", 0},
+	static const struct column columns[] = {{"name", 0}, {"kind", 0}, {"thp", 0},
+	    {"outcome", 0}, {"runs", 0}, {"wall_min_s", 0}, {"wall_median_s", 0}, {"wall_max_s", 0},
+	    {"cpu_min_s", 0}, {"cpu_median_s", 0}, {"cpu_max_s", 0}, {"peak_rss_min_bytes", 0},
 	    {"peak_rss_median_bytes", 0}, {"peak_rss_max_bytes", 0}, {"faults_median", 0},
 	    {"wall_ratio", 0}, {"wall_ratio_low", 0}, {"wall_ratio_high", 0}, {"cpu_ratio", 0},
 	    {"peak_rss_ratio", 0}, {"mean_rss_median_bytes", 0}, {"mean_rss_ratio", 0},

@@ -1,4 +1,4 @@
-/* convert.c - a file of another tool into a recording: read, choose the format, write, say what was lost. */
+/* convert.c - converts a file of another tool into a recording, and reports what was lost. */
 #include "import/convert.h"
 
 #include <stdio.h>
@@ -37,8 +37,8 @@ static void say_source(struct conversion *r)
 	if (im->scrub)
 		import_say(im, TRACE_META, "source=%s", im->format->doc);
 	else
-		import_say(im, TRACE_META, "source=%s, %s%s%s%s", base_name(r->order->path), im->format->doc,
-		    r->archive.member[0] != '\0' ? " (" : "", r->archive.member,
+		import_say(im, TRACE_META, "source=%s, %s%s%s%s", base_name(r->order->path),
+		    im->format->doc, r->archive.member[0] != '\0' ? " (" : "", r->archive.member,
 		    r->archive.member[0] != '\0' ? " of a zip)" : "");
 	import_say(im, TRACE_META, "lost_in_import=%s", im->format->lost);
 }
@@ -122,7 +122,8 @@ int import_convert(const struct import_order *order)
 {
 	static struct conversion r;
 
-	r = (struct conversion){.order = order, .import = {.format = order->format, .scrub = order->scrub}};
+	r = (struct conversion){
+	    .order = order, .import = {.format = order->format, .scrub = order->scrub}};
 	if (same_file(order->path, order->output))
 		lab_die(EXIT_USAGE, "%s is the file to import: -o names another", order->output);
 	if (!import_archive_open(&r.archive, order->path, r.import.error))
@@ -133,7 +134,8 @@ int import_convert(const struct import_order *order)
 		unreadable(&r);
 	const bool fine = write_recording(&r);
 	if (fine && import_archive_has_more(&r.archive))
-		import_note(&r.import, "only %s was imported: the zip holds more", r.archive.member);
+		import_note(&r.import, "only %s was imported: the zip holds more",
+		    r.archive.member);
 	const int status = tell(&r, fine);
 	import_end(&r.import);
 	import_archive_close(&r.archive);

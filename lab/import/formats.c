@@ -47,5 +47,6 @@ bool import_choose(struct import *im)
 			im->format = *f;
 			return true;
 		}
-	return import_fail(im, "no format begins like '%.*s'; --from=F says which it is", SHOWN, im->line);
+	return import_fail(im, "no format begins like '%.*s'; --from=F says which it is", SHOWN,
+	    im->line);
 }

@@ -2,8 +2,8 @@
  *
  *   input (plain, gzip, zstd, xz, zip) --> lines --> one importer --> trace_writer
  *
- * Memory: one line, the importer's objects that are live, and its tables of strings and stacks, which
- * together may take IMPORT_TABLES_MAX.  Every error names its line.
+ * Memory: one line, the importer's objects that are live, and its tables of strings and stacks,
+ * which together may take IMPORT_TABLES_MAX. Every error names its line.
  *
  * Order: the file's.  Ticks rise by at least one from event to event, so that no two tie.
  */
@@ -33,7 +33,8 @@ struct import_format {
 	bool (*run)(struct import *im);
 };
 
-extern const struct import_format import_rep, import_android, import_mtrace, import_heaptrack, import_proto;
+extern const struct import_format import_rep, import_android, import_mtrace, import_heaptrack,
+    import_proto;
 /* All of them; NULL ends the list. */
 extern const struct import_format *const import_formats[];
 
@@ -95,12 +96,12 @@ __attribute__((format(printf, 3, 4))) void import_say(struct import *im, enum tr
 void import_flush(struct import *im); /* what import_say holds */
 /* One more sentence in im->note. */
 __attribute__((format(printf, 2, 3))) void import_note(struct import *im, const char *format, ...);
-/* Room for `need` entries of `size` bytes in a table that grows by doubling; new ones are zero.  False:
- * im->error; the table stays. */
+/* Room for `need` entries of `size` bytes in a table that grows by doubling; new ones are zero.
+ * False: im->error; the table stays. */
 bool import_room(struct import *im, void **table, size_t *cap, size_t need, size_t size);
 
-/* A file that was mapped at address `base` (that of its first byte): lines of MAPS, from the file as
- * it is now.  `relative`: base is where address 0 of the file's own terms lies (a load bias).
+/* A file that was mapped at address `base` (that of its first byte): lines of MAPS, from the file
+ * as it is now. `relative`: base is where address 0 of the file's own terms lies (a load bias).
  * False: the file cannot be read. */
 bool import_module(struct import *im, const char *path, uint64_t base, bool relative);
 

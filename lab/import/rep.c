@@ -1,15 +1,15 @@
 /* rep.c - the .rep files of malloc labs (Bryant and O'Hallaron's mdriver).
  *
- *   four numbers      suggested heap size, ids, operations, weight; or weight first and something last:
- *                     ids and operations are second and third in both
+ *   four numbers      suggested heap size, ids, operations, weight; or weight first and something
+ *                     last: ids and operations are second and third in both
  *   a ID SIZE         malloc
  *   c ID SIZE         calloc (some courses)
  *   r ID SIZE         realloc
  *   f ID              free; -1: free(NULL)
  *   w ...             a write into an object (some courses): no event
  *
- * A line without its size stands for 0 bytes.  Addresses are made up; an object keeps its own when it
- * shrinks.
+ * A line without a size stands for 0 bytes.  The importer makes addresses up; an object that
+ * shrinks keeps its address.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -33,7 +33,8 @@ static bool read_header(struct rep *r)
 
 	for (size_t have = 0; have < 4;) {
 		if (!import_line(r->im))
-			return import_fail(r->im, "truncated: the header has four numbers, there are %zu", have);
+			return import_fail(r->im,
+			    "truncated: the header has four numbers, there are %zu", have);
 		const size_t count = import_words(r->im, word, 4 - have);
 		if (count > 4 - have)
 			return import_fail(r->im, "more than four numbers in the header");
@@ -52,7 +53,8 @@ static bool operate(struct rep *r, char **word, size_t count)
 	if (word[0][1] != '\0' || strchr("acrf", op) == NULL)
 		return import_fail(r->im, "'%.20s' is none of a, c, r, f, w", word[0]);
 	if (count < 2 || count > 3 || (op == 'f' && count != 2))
-		return import_fail(r->im, "'%c' has an id%s", op, op == 'f' ? " alone" : " and a size");
+		return import_fail(r->im, "'%c' has an id%s", op,
+		    op == 'f' ? " alone" : " and a size");
 	if (op == 'f' && strcmp(word[1], "-1") == 0)
 		return ids_release_null(&r->ids);
 	if (!import_number(r->im, word[1], 10, IDS_LIMIT, &id))
@@ -88,13 +90,15 @@ static bool run_rep(struct import *im)
 	bool fine = ids_open(&r.ids, im) && read_header(&r) && read_operations(&r);
 
 	if (fine && r.operations < r.header[2])
-		fine = import_fail(im, "truncated: the header promises %" PRIu64 " operations, there are %" PRIu64,
+		fine = import_fail(im,
+		    "truncated: the header promises %" PRIu64 " operations, there are %" PRIu64,
 		    r.header[2], r.operations);
 	if (r.operations > r.header[2])
-		import_note(im, "%" PRIu64 " operations, though the header says %" PRIu64, r.operations,
-		    r.header[2]);
+		import_note(im, "%" PRIu64 " operations, though the header says %" PRIu64,
+		    r.operations, r.header[2]);
 	if (r.sizeless != 0)
-		import_note(im, "%" PRIu64 " lines without a size were taken as 0 bytes", r.sizeless);
+		import_note(im, "%" PRIu64 " lines without a size were taken as 0 bytes",
+		    r.sizeless);
 	ids_close(&r.ids);
 	return fine;
 }

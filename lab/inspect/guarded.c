@@ -17,11 +17,13 @@ static struct guarded *read_notes(struct outside *o, size_t *count, uint64_t *sl
 	struct slab_root r;
 
 	if (!memory_read(&o->memory, o->root, &r, sizeof r) || r.version != ROOT_VERSION ||
-	    r.guarded_count == 0 || r.guarded_count > SLOTS_MAX || r.guarded_bytes != sizeof(struct guarded))
+	    r.guarded_count == 0 || r.guarded_count > SLOTS_MAX ||
+	    r.guarded_bytes != sizeof(struct guarded))
 		return NULL;
 	struct guarded *const notes = calloc(r.guarded_count, sizeof *notes);
 	CHECK(notes != NULL);
-	if (!memory_read(&o->memory, (uintptr_t)r.guarded_notes, notes, r.guarded_count * sizeof *notes)) {
+	if (!memory_read(&o->memory, (uintptr_t)r.guarded_notes, notes,
+	        r.guarded_count * sizeof *notes)) {
 		free(notes);
 		return NULL;
 	}
@@ -45,7 +47,7 @@ void outside_count_guarded(struct outside *o, struct outside_view *v)
 	free(notes);
 }
 
-/* ---- a core ------------------------------------------------------------------------------------- */
+/* ---- a core ---------------------------------------------------------------------------------- */
 
 static const char *bytes(uint64_t n)
 {
@@ -64,12 +66,14 @@ static void put_place(FILE *out, const struct memory *m, uint64_t return_address
 		return;
 	}
 	for (size_t i = 0; i < m->map_count; i++) /* where the file's first bytes lie */
-		if (strcmp(m->maps[i].path, at->path) == 0 && m->maps[i].start - m->maps[i].offset < base)
+		if (strcmp(m->maps[i].path, at->path) == 0 &&
+		    m->maps[i].start - m->maps[i].offset < base)
 			base = m->maps[i].start - m->maps[i].offset;
 	fprintf(out, "    %s+0x%llx\n", plain(at->path), (unsigned long long)(call - base));
 }
 
-static void put_stack(FILE *out, const struct memory *m, const char *what, const struct guarded_stack *s)
+static void put_stack(FILE *out, const struct memory *m, const char *what,
+    const struct guarded_stack *s)
 {
 	fprintf(out, "  %s in thread %u:\n", what, s->thread);
 	for (uint32_t i = 0; i < s->count && i < GUARDED_FRAMES; i++)
@@ -82,8 +86,8 @@ static void put_fault(FILE *out, const struct memory *m, const struct guarded *s
 	const char *const what = s->state == GUARDED_FREED ? "after free" :
 	    m->fault < start ? "before the start" : "past the end";
 
-	fprintf(out, "ended by an access %s: 0x%llx (%u bytes)\n  at 0x%llx, ", what, (unsigned long long)start, s->n,
-	    (unsigned long long)m->fault);
+	fprintf(out, "ended by an access %s: 0x%llx (%u bytes)\n  at 0x%llx, ", what,
+	    (unsigned long long)start, s->n, (unsigned long long)m->fault);
 	if (gap == 0)
 		fprintf(out, "byte %llu of it\n", (unsigned long long)(m->fault - start));
 	else
@@ -103,7 +107,8 @@ bool outside_tell_guarded(FILE *out, struct outside *o)
 		return false;
 	struct guarded *const notes = read_notes(o, &count, &slots);
 	const struct guarded *const s = guarded_nearest(notes, count, slots, o->memory.fault);
-	const bool told = s != NULL && (s->state != GUARDED_LIVE || guarded_gap(s, o->memory.fault) != 0);
+	const bool told =
+	    s != NULL && (s->state != GUARDED_LIVE || guarded_gap(s, o->memory.fault) != 0);
 	if (told)
 		put_fault(out, &o->memory, s);
 	free(notes);

@@ -1,14 +1,15 @@
-/* inspect.h - slab's heap in another process or in a core, seen from outside: what it holds and why.
+/* inspect.h - slab's heap in another process or in a core, read from outside.
  *
  *   process/memory.h   find.c                   slab.c                   pages.c
  *   bytes by address   where dmm_slab_root is  its records to a view    which pages are resident
  *
- * Nothing is prepared in the target, nothing stopped or written.  So a view of a running program is
- * not of one moment: every record is checked against its neighbours, read again where it does not fit,
- * and counted as torn where it never does.
+ * The reader neither prepares, stops nor writes to the target.  So the view of a running program is
+ * not of one moment: the reader checks every record against its neighbours, reads it again if it
+ * does not fit, and counts it as torn if it never fits.
  *
  * Invariants, checked by outside_view_check():
- *   O1 parts    the causes sum to the addresses in use: granules, tables, and objects in mappings of their own
+ *   O1 parts    the causes sum to the addresses in use: granules, tables, and objects in mappings
+ *               of their own
  *   O2 classes  the classes' slabs, objects and bytes sum to the totals
  */
 #ifndef LAB_INSPECT_INSPECT_H
@@ -16,7 +17,8 @@
 
 #include "process/memory.h"
 
-/* Every byte of the heap's addresses has one.  Up to OUTSIDE_HELD they hold memory, by slab's books. */
+/* The cause of each byte of the heap's addresses.  Causes up to OUTSIDE_HELD hold memory, as slab
+ * counts it. */
 enum outside_cause {
 	OUTSIDE_LIVE,   /* objects in slabs, as large as their class */
 	OUTSIDE_LARGE,  /* large objects, a run of granules each */
@@ -55,7 +57,13 @@ struct outside_heap {
 };
 
 /* Runs of one slab or large object, or of one free granule. */
-enum outside_kind { OUTSIDE_IS_UNUSED, OUTSIDE_IS_DIRTY, OUTSIDE_IS_SLAB, OUTSIDE_IS_LARGE, OUTSIDE_IS_TORN };
+enum outside_kind {
+	OUTSIDE_IS_UNUSED,
+	OUTSIDE_IS_DIRTY,
+	OUTSIDE_IS_SLAB,
+	OUTSIDE_IS_LARGE,
+	OUTSIDE_IS_TORN,
+};
 
 struct outside_run {
 	uint32_t granule, count; /* where, and how many granules */
@@ -65,7 +73,8 @@ struct outside_run {
 	bool     listed; /* its heap knows that it has free objects */
 	uint16_t objects, live, remote, cached;
 	uint32_t heap, size;
-	uint32_t step;   /* from object to object, in bits of a mask; a bit stands where an object begins */
+	/* bits of a mask from object to object; an object has the bit where it begins */
+	uint32_t step;
 	uint32_t purged; /* bytes given back */
 	size_t   mask;   /* in .masks: mask_words of "live", then as many of "free, in no stack" */
 	uint32_t mask_words;
@@ -85,8 +94,10 @@ struct outside_view {
 	size_t run_count, run_cap;
 	uint64_t *masks;
 	size_t mask_count, mask_cap;
-	uint64_t mapped_objects, mapped_bytes; /* large ones in mappings of their own, outside of these granules */
-	uint64_t guarded_slots, guarded_live, guarded_freed, guarded_bytes; /* outside of these; of the live ones */
+	/* large objects in mappings of their own, which are in no granule */
+	uint64_t mapped_objects, mapped_bytes;
+	/* guarded objects, which are in no granule; the bytes of the live ones */
+	uint64_t guarded_slots, guarded_live, guarded_freed, guarded_bytes;
 	uint64_t torn_slabs, again; /* granules never read whole; chunks read more than once */
 	uint64_t moved;             /* bytes by which the books changed while they were read */
 	double   seconds;           /* that the reading took */
@@ -108,7 +119,8 @@ struct outside {
 	int   pagemap;          /* file descriptor, or -1 */
 	char  exe[128];         /* the program's file, by number: it must stay the same */
 	unsigned long long started; /* when, in clock ticks: so must this */
-	long  tid_offset[4];    /* where, from a thread pointer, libc may keep the thread's number */
+	/* the distances from a thread pointer at which libc may keep the thread's number */
+	long  tid_offset[4];
 	size_t tid_offset_count;
 	struct outside_tables *tables; /* what is read anew each time, kept for its room */
 };
@@ -116,7 +128,8 @@ struct outside {
 /* False: *e says in a sentence why not. */
 bool outside_open_process(struct outside *o, pid_t pid, struct memory_error *e);
 bool outside_open_core(struct outside *o, const char *path, struct memory_error *e);
-bool outside_open_self(struct outside *o); /* this process's own slab, which other systems' users run */
+/* The slab of this process itself. */
+bool outside_open_self(struct outside *o);
 void outside_close(struct outside *o);
 
 /* Look again.  The old content of *v (zeroed at first) is replaced; false: the target has ended, or
@@ -126,26 +139,30 @@ void outside_view_drop(struct outside_view *v);
 /* NULL, or the name of the rule that *v breaks. */
 const char *outside_view_check(const struct outside_view *v);
 
-/* Objects that certainly were allocated and freed between two looks: what was both in between is not
- * seen. */
+/* Objects that were allocated and that were freed between two looks, at least: an object that was
+ * allocated and freed in between is not seen. */
 struct outside_churn {
 	uint64_t allocated, freed;
 };
-struct outside_churn outside_churn(const struct outside_view *before, const struct outside_view *after);
+struct outside_churn outside_churn(const struct outside_view *before,
+    const struct outside_view *after);
 
-/* What object i of a slab is; .live and not .avail as a rule, or the other way round, or neither. */
-static inline bool outside_bit(const struct outside_view *v, size_t mask, const struct outside_run *run, unsigned i)
+/* What object i of a slab is: live, or available, or neither while a magazine holds it. */
+static inline bool outside_bit(const struct outside_view *v, size_t mask,
+    const struct outside_run *run, unsigned i)
 {
 	const size_t at = (size_t)i * run->step;
 	return v->masks[mask + at / 64] >> at % 64 & 1;
 }
 
-static inline bool outside_is_live(const struct outside_view *v, const struct outside_run *run, unsigned i)
+static inline bool outside_is_live(const struct outside_view *v, const struct outside_run *run,
+    unsigned i)
 {
 	return outside_bit(v, run->mask, run, i);
 }
 
-static inline bool outside_is_cached(const struct outside_view *v, const struct outside_run *run, unsigned i)
+static inline bool outside_is_cached(const struct outside_view *v, const struct outside_run *run,
+    unsigned i)
 {
 	return !outside_is_live(v, run, i) && !outside_bit(v, run->mask + run->mask_words, run, i);
 }
@@ -158,10 +175,11 @@ const char *outside_cause_name(enum outside_cause cause); /* "live", "large", ..
 
 /* Find dmm_slab_root; sets .root and .library. */
 bool outside_find(struct outside *o, struct memory_error *e);
-/* Is there a root of our version at addr?  1 yes, 0 no root at all, -1 of another version or not yet
+/* Is there a root of our version at addr? 1 yes, 0 no root at all, -1 of another version or not yet
  * in use: *e says which. */
 int outside_root_at(struct memory *m, uint64_t addr, struct memory_error *e);
-/* What a root looks like in memory: `len` bytes at `offset` from its start, which is aligned to `step`. */
+/* What a root looks like in memory: `len` bytes at `offset` from its start, which is aligned to
+ * `step`. */
 struct outside_mark {
 	unsigned char bytes[32];
 	size_t len, offset, step;

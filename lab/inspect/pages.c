@@ -11,10 +11,11 @@
 #include "base/bits.h"
 #include "inspect/inspect.h"
 
-/* ---- pages: 8 bytes a page in /proc/PID/pagemap ------------------------------------------------ */
+/* ---- pages: 8 bytes a page in /proc/PID/pagemap ---------------------------------------------- */
 
 enum { ENTRIES = 8192 };
-static const uint64_t PRESENT = 1ull << 63, SWAPPED = 1ull << 62, GUARD = 1ull << 58; /* a guard is no page */
+/* a guard is no page */
+static const uint64_t PRESENT = 1ull << 63, SWAPPED = 1ull << 62, GUARD = 1ull << 58;
 
 struct pages {
 	int fd;
@@ -26,7 +27,8 @@ struct pages {
 static bool look_up(struct pages *p, uint64_t number, uint64_t *entry)
 {
 	if (number - p->first >= p->count) {
-		const ssize_t r = pread(p->fd, p->entry, sizeof p->entry, (off_t)(number * sizeof(uint64_t)));
+		const ssize_t r =
+		    pread(p->fd, p->entry, sizeof p->entry, (off_t)(number * sizeof(uint64_t)));
 		p->first = number;
 		p->count = r > 0 ? (size_t)r / sizeof(uint64_t) : 0;
 		if (p->count == 0)
@@ -61,23 +63,26 @@ static void see_heap(struct outside *o, struct outside_view *v)
 	p->page = (uint64_t)sysconf(_SC_PAGESIZE);
 	const size_t count = outside_table_ranges(o, ranges, OUTSIDE_RANGES);
 	for (size_t i = 0; i < count; i++)
-		v->resident_tables += resident(p, round_down(ranges[i].start, p->page), ranges[i].end, &v->swapped);
+		v->resident_tables +=
+		    resident(p, round_down(ranges[i].start, p->page), ranges[i].end, &v->swapped);
 	for (size_t i = 0; i < v->run_count; i++) {
 		const struct outside_run *const run = &v->runs[i];
 		const uint64_t from = v->base + run->granule * v->granule;
-		const uint64_t bytes = resident(p, from, from + run->count * v->granule, &v->swapped);
+		const uint64_t bytes =
+		    resident(p, from, from + run->count * v->granule, &v->swapped);
 		v->resident[run->kind] += bytes;
 		if (run->kind == OUTSIDE_IS_SLAB)
 			v->classes[run->cls].resident += bytes;
 	}
 	const size_t objects = outside_mapped_ranges(o, ranges, OUTSIDE_RANGES);
 	for (size_t i = 0; i < objects; i++)
-		v->resident[OUTSIDE_IS_LARGE] += resident(p, ranges[i].start, ranges[i].end, &v->swapped);
+		v->resident[OUTSIDE_IS_LARGE] +=
+		    resident(p, ranges[i].start, ranges[i].end, &v->swapped);
 	v->pages_known = v->resident_tables != 0; /* all zero: the kernel would not say */
 	free(p);
 }
 
-/* ---- the process ------------------------------------------------------------------------------- */
+/* ---- the process ----------------------------------------------------------------------------- */
 
 static bool read_text(pid_t pid, const char *file, char *text, size_t room)
 {
@@ -104,10 +109,13 @@ bool outside_is_same(struct outside *o, struct memory_error *e)
 		return true;
 	snprintf(path, sizeof path, "/proc/%d/exe", o->memory.pid);
 	if (read_text(o->memory.pid, "stat", text, sizeof text) && strrchr(text, ')') != NULL)
-		sscanf(strrchr(text, ')') + 1, " %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
-		       "%*s %*s %*s %llu", &started);
+		sscanf(strrchr(text, ')') + 1,
+		    " %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
+		    "%*s %*s %*s %llu",
+		    &started);
 	if (stat(path, &st) == 0)
-		snprintf(exe, sizeof exe, "%llx:%llx", (unsigned long long)st.st_dev, (unsigned long long)st.st_ino);
+		snprintf(exe, sizeof exe, "%llx:%llx", (unsigned long long)st.st_dev,
+		    (unsigned long long)st.st_ino);
 	if (o->exe[0] == '\0') {
 		snprintf(o->exe, sizeof o->exe, "%s", exe);
 		o->started = started;
@@ -124,12 +132,14 @@ static void see_process(struct outside *o, struct outside_view *v)
 	char text[1024];
 	unsigned long long pages, minor, major, user, system;
 
-	if (read_text(o->memory.pid, "statm", text, sizeof text) && sscanf(text, "%*u %llu", &pages) == 1)
+	if (read_text(o->memory.pid, "statm", text, sizeof text) &&
+	    sscanf(text, "%*u %llu", &pages) == 1)
 		v->rss = pages * (uint64_t)sysconf(_SC_PAGESIZE);
 	if (!read_text(o->memory.pid, "stat", text, sizeof text) || strrchr(text, ')') == NULL)
 		return;
-	if (sscanf(strrchr(text, ')') + 1, " %*c %*d %*d %*d %*d %*d %*u %llu %*u %llu %*u %llu %llu", &minor, &major,
-	        &user, &system) == 4) {
+	if (sscanf(strrchr(text, ')') + 1,
+	        " %*c %*d %*d %*d %*d %*d %*u %llu %*u %llu %*u %llu %llu", &minor, &major, &user,
+	        &system) == 4) {
 		v->faults = minor + major;
 		v->cpu_seconds = (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
 	}
@@ -158,11 +168,11 @@ void outside_close(struct outside *o)
 	memory_close(&o->memory);
 }
 
-/* ---- threads ----------------------------------------------------------------------------------- */
+/* ---- threads --------------------------------------------------------------------------------- */
 
 /* A thread pointer leads to the C library's record of the thread, which holds its number somewhere.
- * Where, our own record tells: it is the same library as a rule, and a number is only believed if it
- * is that of a thread of the target. */
+ * Where, our own record tells: it is the same library as a rule, and a number is only believed if
+ * it is that of a thread of the target. */
 static void find_tid_offsets(struct outside *o)
 {
 	enum { AROUND = 4096, WORDS = 64 };
@@ -181,7 +191,8 @@ static void find_tid_offsets(struct outside *o)
 			continue;
 		for (int i = 0; i < WORDS; i++)
 			if (words[i] == tid && o->tid_offset_count < 4)
-				o->tid_offset[o->tid_offset_count++] = offset + i * (long)sizeof words[0];
+				o->tid_offset[o->tid_offset_count++] =
+				    offset + i * (long)sizeof words[0];
 	}
 	memory_close(&us);
 	if (o->tid_offset_count == 0)
@@ -202,7 +213,8 @@ static void name_thread(struct outside *o, struct outside_heap *h)
 	int32_t tid;
 
 	for (size_t i = 0; i < o->tid_offset_count && h->tid == 0 && h->pointer != 0; i++)
-		if (memory_read(&o->memory, h->pointer + (uint64_t)o->tid_offset[i], &tid, sizeof tid) &&
+		if (memory_read(&o->memory, h->pointer + (uint64_t)o->tid_offset[i], &tid,
+		        sizeof tid) &&
 		    is_thread(&o->memory, tid))
 			h->tid = tid;
 	if (h->tid == 0 || !o->memory.live)

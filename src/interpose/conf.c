@@ -1,4 +1,4 @@
-/* conf.c - the settings of a lecture's design: those of its techniques, and those of every library. */
+/* conf.c - the settings of a design of the lecture: its techniques, stats and deepbind. */
 #include "interpose/conf.h"
 
 #include <stdlib.h>
@@ -24,7 +24,8 @@ const char *conf_stats_doc(void)
 	return keys[STATS].doc;
 }
 
-static bool set_own(struct conf *c, const struct conf_key *k, const char *value, struct conf_error *e)
+static bool set_own(struct conf *c, const struct conf_key *k, const char *value,
+    struct conf_error *e)
 {
 	struct conf_value v;
 
@@ -63,8 +64,8 @@ static bool set(void *arg, const char *key, const char *value, struct conf_error
 	return params_set(&t->conf->params, t->sys, key, value, e);
 }
 
-void conf_obey(struct conf *c, const struct dmm_system *sys, const char *text, conf_listener *listener,
-    void *arg)
+void conf_obey(struct conf *c, const struct dmm_system *sys, const char *text,
+    conf_listener *listener, void *arg)
 {
 	struct target t = {c, sys};
 
@@ -81,7 +82,8 @@ void conf_obey_file(struct conf *c, const struct dmm_system *sys, const char *pa
 
 void conf_read(struct conf *c, const struct dmm_system *sys)
 {
-	const char *const text = secure_getenv("DMM_CONF"); /* NULL while there is no environment yet */
+	/* NULL while there is no environment yet */
+	const char *const text = secure_getenv("DMM_CONF");
 	struct conf_error e;
 	size_t mistakes = 0;
 

@@ -2,13 +2,13 @@
  *
  *   fit split_min coalesce ...   the techniques, by their names: policy/params.h
  *   stats:1                      print calls and bytes when the program ends
- *   deepbind:1                   dlopen keeps RTLD_DEEPBIND (os/dlopen.h); otherwise it drops that flag
+ *   deepbind:1                   dlopen keeps RTLD_DEEPBIND, and otherwise drops it (os/dlopen.h)
  *   file:PATH                    read more settings from this file (base/conf_text.h)
  *
- * The last word counts.  An unknown key, a value out of its range, and a key that the design does not
- * have are each reported in one line on stderr; the program runs on with the other settings.  Techniques
- * that cannot be combined are all reset to the design's defaults.  A setuid program ignores DMM_CONF,
- * since its caller, not its owner, chose it.
+ * The last word counts. An unknown key, a value out of its range, and a key that the design does
+ * not have are each reported in one line on stderr; the program runs on with the other settings.
+ * Techniques that cannot be combined are all reset to the design's defaults. A setuid program
+ * ignores DMM_CONF, since its caller, not its owner, chose it.
  */
 #ifndef INTERPOSE_CONF_H
 #define INTERPOSE_CONF_H
@@ -26,8 +26,8 @@ const char *conf_stats_doc(void);
 
 /* Set in *c every key of a text, or of a file, word by word; the listener hears of each.  Neither
  * allocates. */
-void conf_obey(struct conf *c, const struct dmm_system *sys, const char *text, conf_listener *listener,
-    void *arg);
+void conf_obey(struct conf *c, const struct dmm_system *sys, const char *text,
+    conf_listener *listener, void *arg);
 void conf_obey_file(struct conf *c, const struct dmm_system *sys, const char *path,
     conf_listener *listener, void *arg);
 

@@ -21,7 +21,8 @@ extern __attribute__((weak)) void _IO_list_lock(void);
 extern __attribute__((weak)) void _IO_list_unlock(void);
 extern __attribute__((weak)) void _IO_list_resetlock(void);
 
-static bool took_streams; /* written and read while the forking thread has the list, or runs alone */
+/* written and read while the forking thread has the list, or runs alone */
+static bool took_streams;
 
 static void before(void)
 {

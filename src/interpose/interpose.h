@@ -9,7 +9,7 @@
  *         |
  *      entry.c           which system: dmm_system_entry(), bound when the library is linked
  *
- *   beside them   new_delete.cc  operator new that found no memory      fork.c  the lock across fork
+ *   beside them   new_delete.cc  operator new that found no memory    fork.c  the lock across fork
  *                 usage.c        malloc_info, mallinfo, mallopt, statistics      conf.c  DMM_CONF
  *
  * No function of this directory may call what allocates while it holds a lock or before the heap is
@@ -29,8 +29,10 @@ enum { KINDS = 4 }; /* of enum dmm_kind */
 struct usage {
 	const char *system;
 	size_t bytes[KINDS], pieces[KINDS]; /* by enum dmm_kind; mapped memory only */
-	size_t apart;                       /* of bytes[DMM_META]: tables outside of what objects are cut from */
-	size_t trimmable;                   /* of bytes[DMM_FREE]: malloc_trim(0) can give them back; 0: not known */
+	/* the part of bytes[DMM_META] that lies in tables, not beside objects */
+	size_t apart;
+	/* the part of bytes[DMM_FREE] that malloc_trim(0) can give back; 0: not known */
+	size_t trimmable;
 	size_t calls[5];                    /* by enum usage_call; all 0 unless they are counted */
 };
 
@@ -41,19 +43,19 @@ enum usage_call { USAGE_MALLOC, USAGE_CALLOC, USAGE_REALLOC, USAGE_ALIGNED, USAG
 void *interpose_aligned(size_t align, size_t n); /* as aligned_alloc, whoever else has that name */
 void interpose_measure(struct usage *u);
 size_t interpose_trim(size_t keep); /* bytes given back */
-/* mallopt(M_PERTURB, byte): fill new objects with ~byte and freed ones with byte, or, with 0, do so no more.
- * False: refused, nothing changed. */
+/* mallopt(M_PERTURB, byte): from now on fill new objects with ~byte and freed objects with byte; 0:
+ * stop filling.  False: refused, nothing changed. */
 bool interpose_perturb(unsigned char byte);
 /* Make every lock of the heap ours, so that the child finds it whole; then give them back. */
 void interpose_before_fork(void);
 void interpose_after_fork_parent(void);
 void interpose_after_fork_child(void);
 
-/* ---- brought by the pages beside them --------------------------------------------------------- */
+/* ---- brought by the pages beside them -------------------------------------------------------- */
 
-/* Have the three functions above called around every fork.  Call it once, before the first lock of the
- * heap is taken; it may allocate.  The handler that is registered first runs last before a fork, when no
- * other handler allocates any more. */
+/* Call the three functions above around every fork.  Call this once, before the heap takes its
+ * first lock; it may allocate.  Of all handlers, the one that was registered first runs last before
+ * a fork, when no other handler can allocate any more. */
 void fork_guard(void);
 
 /* Print the usage when the program ends, on what is stderr now: many a program closes it first. */

@@ -34,7 +34,7 @@ static __attribute__((noinline, cold)) bool open_heap(void)
 {
 	bool first = false;
 
-	/* Before any lock, since it may allocate, and so that no fork ever finds a lock without its handler. */
+	/* Before any lock, since it may allocate; then every fork finds a handler for the lock. */
 	if (!atomic_exchange(&guarded, true))
 		fork_guard();
 	lock_take(&opening);
@@ -58,7 +58,8 @@ static inline bool is_open(void)
 	return likely(atomic_load_explicit(&open, memory_order_acquire)) || open_heap();
 }
 
-/* Whom last words may name.  What calls it must be inlined into the name that the program called. */
+/* The caller that a crash line names.  Every caller of this function must be inlined into the
+ * function that the program called. */
 static inline __attribute__((always_inline)) void note_caller(void)
 {
 	where_called = __builtin_return_address(0);

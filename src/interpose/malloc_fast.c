@@ -121,9 +121,16 @@ void interpose_measure(struct usage *u)
 	struct slab_sums m;
 
 	slab_measure(&m);
-	*u = (struct usage){.system = "slab", .apart = m.tables, .trimmable = m.dirty,
-	    .bytes = {[DMM_LIVE] = m.live, [DMM_FREE] = m.free, [DMM_META] = m.tables, [DMM_PAD] = m.lost},
-	    .pieces = {[DMM_LIVE] = m.live_pieces, [DMM_FREE] = m.free_pieces, [DMM_META] = m.tables != 0,
+	*u = (struct usage){.system = "slab",
+	    .apart = m.tables,
+	    .trimmable = m.dirty,
+	    .bytes = {[DMM_LIVE] = m.live,
+	        [DMM_FREE] = m.free,
+	        [DMM_META] = m.tables,
+	        [DMM_PAD] = m.lost},
+	    .pieces = {[DMM_LIVE] = m.live_pieces,
+	        [DMM_FREE] = m.free_pieces,
+	        [DMM_META] = m.tables != 0,
 	        [DMM_PAD] = m.lost_pieces}};
 	for (int i = 0; i < 5; i++)
 		u->calls[i] = atomic_load_explicit(&calls[i], memory_order_relaxed);

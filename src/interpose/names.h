@@ -125,7 +125,7 @@ EXPORT size_t malloc_usable_size(void *p)
 	return do_usable(p);
 }
 
-/* ---- glibc's second names, for who wraps the first -------------------------------------------- */
+/* ---- glibc's second names, for who wraps the first ------------------------------------------- */
 
 EXPORT void *__libc_malloc(size_t n) ALIAS(malloc);
 EXPORT void __libc_free(void *p) ALIAS(free);
@@ -137,11 +137,11 @@ EXPORT void *__libc_memalign(size_t align, size_t n) ALIAS(memalign);
 EXPORT void *__libc_valloc(size_t n) ALIAS(valloc);
 EXPORT void *__libc_pvalloc(size_t n) ALIAS(pvalloc);
 
-/* ---- C++: the 8 operators new and the 12 operators delete -------------------------------------- */
+/* ---- C++: the 8 operators new and the 12 operators delete ------------------------------------ */
 
 /* By their names in the Itanium C++ ABI, so that C can define them and a hit stays inlined here:
  *   _Znw new   _Zna new[]   _Zdl delete   _Zda delete[]
- *   m size_t   Pv void *    St11align_val_t std::align_val_t   RKSt9nothrow_t const std::nothrow_t &
+ *   m size_t   Pv void *   St11align_val_t std::align_val_t   RKSt9nothrow_t const std::nothrow_t &
  */
 EXPORT void *_Znwm(size_t n);
 EXPORT void *_ZnwmRKSt9nothrow_t(size_t n, const void *nothrow);

@@ -1,6 +1,7 @@
 /* usage.c - what the heap holds, told in the ways that programs ask for it.
  *
- * interpose_measure() is the source of all of them, and counts mapped memory alone.  In glibc's words:
+ * interpose_measure() is the source of all of them, and counts mapped memory alone. In glibc's
+ * words:
  *
  *   arena     uordblks + fordblks
  *   uordblks  live objects with their padding and their headers, large ones among them: hblkhd is 0
@@ -30,7 +31,7 @@ static size_t footprint(const struct usage *u)
 	return u->bytes[DMM_LIVE] + u->bytes[DMM_FREE] + u->bytes[DMM_META] + u->bytes[DMM_PAD];
 }
 
-/* ---- glibc's interfaces ------------------------------------------------------------------------ */
+/* ---- glibc's interfaces ---------------------------------------------------------------------- */
 
 static struct mallinfo2 info(void)
 {
@@ -81,10 +82,12 @@ static void print_totals(FILE *out, const struct usage *u)
 	    "<total type=\"pad\" count=\"%zu\" size=\"%zu\"/>\n"
 	    "<system type=\"current\" size=\"%zu\"/>\n",
 	    u->pieces[DMM_LIVE], u->bytes[DMM_LIVE], u->pieces[DMM_FREE], u->bytes[DMM_FREE],
-	    u->pieces[DMM_META], u->bytes[DMM_META], u->pieces[DMM_PAD], u->bytes[DMM_PAD], footprint(u));
+	    u->pieces[DMM_META], u->bytes[DMM_META], u->pieces[DMM_PAD], u->bytes[DMM_PAD],
+	    footprint(u));
 }
 
-/* Measure first and print then: printing may allocate.  There is one heap, so its totals are all. */
+/* Measures first and prints then, since printing may allocate.  There is one heap, so the totals
+ * are the heap's. */
 EXPORT int malloc_info(int options, FILE *out)
 {
 	struct usage u;
@@ -105,9 +108,10 @@ EXPORT int malloc_trim(size_t pad)
 	return interpose_trim(pad) != 0;
 }
 
-/* glibc's advice to its malloc.  Only M_PERTURB means the same in every design, and is obeyed.  The others name
- * mechanisms that a design has not, or has under a name of its own (DMM_CONF): they are accepted, since a program that
- * sets them works as well without.  0: no such parameter, or the value is none for it. */
+/* Only M_PERTURB means the same in every design and has an effect.  The other parameters name
+ * mechanisms that a design does not have, or sets by DMM_CONF; mallopt accepts and ignores them,
+ * since a program works without them.  Returns 0 for an unknown parameter or a value out of its
+ * range. */
 EXPORT int mallopt(int param, int value)
 {
 	enum { MXFAST_MOST = 80 * sizeof(size_t) / 4 }; /* glibc's bound */
@@ -137,7 +141,7 @@ EXPORT int mallopt(int param, int value)
 EXPORT struct mallinfo __libc_mallinfo(void) __attribute__((alias("mallinfo")));
 EXPORT int __libc_mallopt(int param, int value) ALIAS(mallopt);
 
-/* ---- for people ---------------------------------------------------------------------------------- */
+/* ---- for people ------------------------------------------------------------------------------ */
 
 static void say(int fd, const char *line, size_t n)
 {

@@ -167,8 +167,8 @@ static void dlist_free(void *st, void *p)
 	}
 }
 
-/* c and what is free behind it, at the heap's top with as much more as lacks, become one live chunk.
- * False: together they are not large enough. */
+/* Merge c with the free chunk behind it into one live chunk; at the top of the heap, grow the heap
+ * by what is missing.  False: both together are not large enough. */
 static bool extend(struct dlist *d, struct chunk *c, size_t need)
 {
 	struct chunk_heap *const h = &d->heap;
@@ -176,7 +176,8 @@ static bool extend(struct dlist *d, struct chunk *c, size_t need)
 	size_t have = chunk_size(c) + (chunk_live(next) ? 0 : chunk_size(next));
 
 	if (have < need) {
-		const bool at_top = next == h->last || (!chunk_live(next) && chunk_after(next) == h->last);
+		const bool at_top =
+		    next == h->last || (!chunk_live(next) && chunk_after(next) == h->last);
 		if (!at_top || !grow(d, need - have))
 			return false;
 		have = chunk_size(c) + (chunk_live(next) ? 0 : chunk_size(next));

@@ -1,4 +1,4 @@
-/* glibc.c - what programs ask of glibc's malloc beside C and POSIX: sums, advice, and corners of the contract. */
+/* glibc.c - glibc's interfaces beyond C and POSIX: mallinfo2, mallopt, malloc_info, and corners. */
 #include "dropin.h"
 
 #include <dlfcn.h>
@@ -60,7 +60,8 @@ TEST(mallinfo2_tells_that_half_of_10_MB_is_free_again)
 		free(objects[i]);
 	const struct mallinfo2 half = mallinfo2();
 	const size_t fell = full.uordblks + full.hblkhd - half.uordblks - half.hblkhd;
-	EXPECT(fell >= usable / 2 - usable / 100 && fell <= usable / 2 + usable / 100 + 32 * OBJECTS / 2);
+	EXPECT(fell >= usable / 2 - usable / 100 &&
+	       fell <= usable / 2 + usable / 100 + 32 * OBJECTS / 2);
 	EXPECT(half.arena == half.uordblks + half.fordblks);
 	EXPECT(half.ordblks >= 1 || half.fordblks == 0);
 }
@@ -73,11 +74,12 @@ TEST(a_large_object_is_in_mallinfo2)
 	p[0] = p[(64 << 20) - 1] = 1;
 	const struct mallinfo2 after = mallinfo2();
 	const size_t grown = after.uordblks + after.hblkhd - before.uordblks - before.hblkhd;
-	EXPECT(grown >= 64 << 20 && grown <= malloc_usable_size(p) + (1 << 20)); /* a buddy has twice as much */
+	/* a buddy allocator gives up to twice as much */
+	EXPECT(grown >= 64 << 20 && grown <= malloc_usable_size(p) + (1 << 20));
 	free(p);
 }
 
-/* ---- malloc_info ------------------------------------------------------------------------------- */
+/* ---- malloc_info ----------------------------------------------------------------------------- */
 
 /* Every tag is closed, in order; *at moves past the text. */
 static void check_tags(const char *text)
@@ -92,7 +94,8 @@ static void check_tags(const char *text)
 		const size_t n = strcspn(name, " />");
 		EXPECT(n != 0);
 		if (t[1] == '/') {
-			EXPECT(depth > 0 && len[depth - 1] == n && memcmp(open[depth - 1], name, n) == 0);
+			EXPECT(depth > 0 && len[depth - 1] == n &&
+			       memcmp(open[depth - 1], name, n) == 0);
 			depth--;
 		} else if (end[-1] != '/') {
 			EXPECT(depth < 16);
@@ -116,8 +119,10 @@ static size_t size_in(const char *at, const char *end, const char *tag)
 /* glibc has other kinds; the sum is ours. */
 static void check_totals(const char *at, const char *end)
 {
-	const size_t live = size_in(at, end, "type=\"live\""), rest = size_in(at, end, "type=\"rest\""),
-	             meta = size_in(at, end, "type=\"meta\""), pad = size_in(at, end, "type=\"pad\"");
+	const size_t live = size_in(at, end, "type=\"live\""),
+	             rest = size_in(at, end, "type=\"rest\""),
+	             meta = size_in(at, end, "type=\"meta\""),
+	             pad = size_in(at, end, "type=\"pad\"");
 
 	EXPECT(live >= (size_t)OBJECTS * OBJECT);
 	EXPECT(live + rest + meta + pad == size_in(at, end, "<system type=\"current\""));
@@ -140,14 +145,14 @@ TEST(malloc_info_is_xml_whose_totals_add_up)
 	check_totals(heap_end, text + len);
 }
 
-/* ---- mallopt ------------------------------------------------------------------------------------- */
+/* ---- mallopt --------------------------------------------------------------------------------- */
 
 TEST(mallopt_takes_the_constants_of_malloc_h_and_no_others)
 {
-	static const int accepted[][2] = {{M_MXFAST, 64}, {M_MXFAST, 0}, {M_NLBLKS, 1}, {M_GRAIN, 1}, {M_KEEP, 1},
-	    {M_TRIM_THRESHOLD, 1 << 20}, {M_TRIM_THRESHOLD, -1}, {M_TOP_PAD, 1 << 16}, {M_MMAP_THRESHOLD, 1 << 20},
-	    {M_MMAP_MAX, 0}, {M_MMAP_MAX, 65536}, {M_CHECK_ACTION, 3}, {M_PERTURB, 0}, {M_ARENA_TEST, 2},
-	    {M_ARENA_MAX, 1}};
+	static const int accepted[][2] = {{M_MXFAST, 64}, {M_MXFAST, 0}, {M_NLBLKS, 1},
+	    {M_GRAIN, 1}, {M_KEEP, 1}, {M_TRIM_THRESHOLD, 1 << 20}, {M_TRIM_THRESHOLD, -1},
+	    {M_TOP_PAD, 1 << 16}, {M_MMAP_THRESHOLD, 1 << 20}, {M_MMAP_MAX, 0}, {M_MMAP_MAX, 65536},
+	    {M_CHECK_ACTION, 3}, {M_PERTURB, 0}, {M_ARENA_TEST, 2}, {M_ARENA_MAX, 1}};
 	int (*second)(int, int);
 
 	for (size_t i = 0; i < sizeof accepted / sizeof *accepted; i++)
@@ -196,7 +201,8 @@ TEST(m_perturb_fills_what_malloc_gives_with_the_complement)
 	free(p);
 }
 
-/* The first bytes and the last of what is free may be links of the design; zero_on_free clears it instead. */
+/* The first and the last bytes of a free object may hold links of the design; zero_on_free clears
+ * them instead. */
 static bool is_perturbed(const char *p, size_t from, size_t to)
 {
 	return all_are(p, from, to, 0x5a) || all_are(p, from, to, 0);
@@ -231,7 +237,7 @@ TEST(m_perturb_fills_what_is_freed)
 	free(kept);
 }
 
-/* ---- corners --------------------------------------------------------------------------------------- */
+/* ---- corners --------------------------------------------------------------------------------- */
 
 TEST(malloc_trim_returns_1_where_it_gave_memory_back_and_else_0)
 {
@@ -241,7 +247,8 @@ TEST(malloc_trim_returns_1_where_it_gave_memory_back_and_else_0)
 	static char *p[400];
 	for (int i = 0; i < 400; i++)
 		memset(p[i] = malloc(20000), 1, 20000);
-	void *volatile last = malloc(20000); /* above all of them: the break alone gives nothing back */
+	/* an object above all others, so that lowering the break gives nothing back */
+	void *volatile last = malloc(20000);
 	for (int i = 0; i < 400; i++)
 		free(p[i]);
 	free(last);

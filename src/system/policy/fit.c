@@ -3,7 +3,7 @@
 
 __thread uint64_t fit_looks;
 
-/* Neither meets a tiny chunk: these have a list of their own, in which each is as good as another. */
+/* Tiny chunks are in a list of their own, of which any chunk will do: neither search meets them. */
 static struct chunk *first_fit(struct chunk *head, size_t need)
 {
 	struct chunk *c = head;
@@ -41,7 +41,8 @@ struct chunk *fit_search(struct chunk **head, size_t need, enum dmm_fit fit)
 		return NULL;
 	if (chunk_size(*head) == CHUNK_TINY)
 		return need <= CHUNK_TINY ? *head : NULL;
-	struct chunk *const c = fit == DMM_FIT_BEST ? best_fit(*head, need) : first_fit(*head, need);
+	struct chunk *const c =
+	    fit == DMM_FIT_BEST ? best_fit(*head, need) : first_fit(*head, need);
 	if (c != NULL && fit == DMM_FIT_NEXT)
 		*head = c; /* taking it leaves the head behind it */
 	return c;
@@ -58,7 +59,8 @@ static void insert_before(const struct chunk_heap *h, struct chunk *at, struct c
 }
 
 /* The chunk before which c stands in order of address; head itself also when c is the last. */
-static struct chunk *successor(const struct chunk_heap *h, struct chunk *head, const struct chunk *c)
+static struct chunk *successor(const struct chunk_heap *h, struct chunk *head,
+    const struct chunk *c)
 {
 	struct chunk *at = head;
 	uint64_t looks = 1;

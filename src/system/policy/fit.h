@@ -3,8 +3,8 @@
  *      head ---> c <-> c <-> c <-> (back to head)
  *
  *   fit:first     the first that is large enough; freed chunks go to the front
- *   fit:next      the first from where the last search ended (Knuth's roving pointer): the list is a
- *                 ring, and its head moves to what was found; freed chunks go behind all others
+ *   fit:next      the first from where the last search ended (Knuth's roving pointer): the list is
+ *                 a ring, and its head moves to what was found; freed chunks go behind all others
  *   fit:best      the smallest that is large enough
  *   fit:address   first fit in a list kept in order of address
  *
@@ -23,8 +23,8 @@ static inline bool fit_linked(const struct chunk_heap *h, struct chunk *c)
 	return chunk_prev(h, chunk_next(h, c)) == c && chunk_next(h, chunk_prev(h, c)) == c;
 }
 
-/* Chunks that searches and ordered insertions of this thread have looked at so far: what the time of a list
- * grows with, and the same in every run. */
+/* The number of chunks that searches and ordered insertions of this thread have looked at: a
+ * measure of a list's time that is the same in every run. */
 extern __thread uint64_t fit_looks;
 
 /* A chunk of at least `need` bytes, still in the list, or NULL. */
@@ -48,7 +48,8 @@ bool fit_check(const struct chunk_heap *h, struct chunk *head, size_t *count,
     struct dmm_fault *why);
 
 /* The one after `after` in the list, the first for NULL; NULL at its end. */
-static inline struct chunk *fit_next(const struct chunk_heap *h, struct chunk *head, const struct chunk *after)
+static inline struct chunk *fit_next(const struct chunk_heap *h, struct chunk *head,
+    const struct chunk *after)
 {
 	if (after == NULL)
 		return head;

@@ -24,7 +24,7 @@ size_t footer_overrun(const struct chunk_heap *h, const struct chunk *c)
 	return beyond;
 }
 
-/* The chunk before c cannot be found through a footer that was overwritten: only that can be said. */
+/* The footer before c was overwritten, so that nothing leads to the chunk before c. */
 void footer_look_before(const struct chunk_heap *h, const struct chunk *c)
 {
 	const struct chunk *const before = chunk_before(h, c);
@@ -34,7 +34,8 @@ void footer_look_before(const struct chunk_heap *h, const struct chunk *c)
 	if (before >= h->first && before < c && chunk_after(before) == c)
 		return;
 	where_found(found, sizeof found);
-	crash("overflow: the block before %p was written beyond its end%s", chunk_payload(h, c), found);
+	crash("overflow: the block before %p was written beyond its end%s", chunk_payload(h, c),
+	    found);
 }
 
 void footer_verify(const struct chunk_heap *h, const struct chunk *c)
@@ -49,6 +50,7 @@ void footer_verify(const struct chunk_heap *h, const struct chunk *c)
 		return;
 	}
 	where_found(found, sizeof found);
-	crash("overflow: %p (%u bytes): at least %u %s beyond its end %s written%s", chunk_payload(h, c),
-	    chunk_usable(h, c), beyond, beyond == 1 ? "byte" : "bytes", beyond == 1 ? "was" : "were", found);
+	crash("overflow: %p (%u bytes): at least %u %s beyond its end %s written%s",
+	    chunk_payload(h, c), chunk_usable(h, c), beyond, beyond == 1 ? "byte" : "bytes",
+	    beyond == 1 ? "was" : "were", found);
 }

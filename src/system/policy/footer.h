@@ -8,11 +8,13 @@
  * second word is free as well and holds the complement of the size.  A footer that says otherwise
  * was overwritten by the program; the last byte that differs tells how far the write went at least.
  *
- *   dmm: overflow: 0x... (32 bytes): at least 10 bytes beyond its end were written; found in the call
+ *   dmm: overflow: 0x... (32 bytes): at least 10 bytes beyond its end were written; found in
+ *   the call
  *   at /usr/bin/program+0x1234
  *
- * free and realloc look before they touch the chunk, the checker looks at every chunk.  The caller is
- * who freed, not who wrote, and named where it is known (base/where.h): addr2line tells the line.
+ * free and realloc look before they touch the chunk, the checker looks at every chunk. The line
+ * names the caller of free, not the writer, if it is known (base/where.h); addr2line finds the
+ * source line.
  */
 #ifndef SYSTEM_POLICY_FOOTER_H
 #define SYSTEM_POLICY_FOOTER_H

@@ -14,30 +14,31 @@ enum { KEYS = params_key_count, ITEM = 64 };
 static const struct conf_key keys[KEYS] = {
     {"fit", "which of the free chunks that are large enough malloc takes",
         {"first", "next", "best", "address"}, 0, 0, .tag = DMM_OPT_FIT},
-    {"split_min", "malloc splits a chunk if at least this many bytes remain",
-        {NULL}, 0, 1 << 20, .tag = DMM_OPT_SPLIT_MIN},
+    {"split_min", "malloc splits a chunk if at least this many bytes remain", {NULL}, 0, 1 << 20,
+        .tag = DMM_OPT_SPLIT_MIN},
     {"coalesce", "merge free neighbours at each free, or later, when this many chunks wait",
         {"now", "deferred"}, 1, 1 << 20, .tag = DMM_OPT_COALESCE},
     {"footer", "check the footer of a live chunk when it is freed, to find overruns",
         {"off", "check"}, 0, 0, .tag = DMM_OPT_FOOTER},
-    {"reuse", "metadata inside free payload: none (32 bytes an object), links (16), also the footer (8)",
+    {"reuse",
+        "metadata inside free payload: none (32 bytes an object), links (16), also the footer (8)",
         {"none", "links", "footer"}, 0, 0, .tag = DMM_OPT_REUSE},
     {"bin_spacing", "one bin for each chunk size, or eight bins for each doubling",
         {"exact", "geometric"}, 0, 0, .tag = DMM_OPT_BIN_SPACING},
     {"mmap_threshold", "chunks of this size get a mapping of their own; a number does not adapt",
         {"adaptive", "never"}, 4096, LARGE, .tag = DMM_OPT_MMAP_THRESHOLD},
-    {"trim_threshold", "free memory at the top of the heap beyond this size goes back",
-        {"never"}, 4096, LARGE, .tag = DMM_OPT_TRIM_THRESHOLD},
-    {"grow_min", "the heap section grows by at least this many bytes",
-        {NULL}, MAX_ALIGN, 1 << 30, .tag = DMM_OPT_GROW_MIN},
+    {"trim_threshold", "free memory at the top of the heap beyond this size goes back", {"never"},
+        4096, LARGE, .tag = DMM_OPT_TRIM_THRESHOLD},
+    {"grow_min", "the heap section grows by at least this many bytes", {NULL}, MAX_ALIGN, 1 << 30,
+        .tag = DMM_OPT_GROW_MIN},
     {"min_chunk", "the smallest chunk: as large as links and footer need, or 16 bytes",
         {"usual", "16"}, 0, 0, .tag = DMM_OPT_MIN_CHUNK},
     {"runs", "objects up to this size lie in runs without headers, where that saves memory",
         {"off"}, 16, 256, .tag = DMM_OPT_RUNS},
 };
 
-const char *const params_keys[KEYS + 1] = {"fit", "split_min", "coalesce", "footer", "reuse", "bin_spacing",
-    "mmap_threshold", "trim_threshold", "grow_min", "min_chunk", "runs", NULL};
+const char *const params_keys[KEYS + 1] = {"fit", "split_min", "coalesce", "footer", "reuse",
+    "bin_spacing", "mmap_threshold", "trim_threshold", "grow_min", "min_chunk", "runs", NULL};
 
 enum { DEFERRED_MAX = 1024 }; /* chunks, for a bare coalesce:deferred where the default is now */
 
@@ -75,7 +76,9 @@ static void assign(struct dmm_params *p, const struct dmm_system *sys, uint32_t 
 		break;
 	case DMM_OPT_MMAP_THRESHOLD:
 		p->mmap_adaptive = word == 0;
-		p->mmap_threshold = word < 0 ? x : word == 1 ? SIZE_MAX : sys->defaults.mmap_threshold;
+		p->mmap_threshold = word < 0    ? x
+		                    : word == 1 ? SIZE_MAX
+		                                : sys->defaults.mmap_threshold;
 		break;
 	case DMM_OPT_TRIM_THRESHOLD:
 		p->trim_threshold = word < 0 ? x : SIZE_MAX;
@@ -162,7 +165,8 @@ static struct conf_value value_of(const struct dmm_params *p, uint32_t option)
 	case DMM_OPT_SPLIT_MIN:
 		return (struct conf_value){-1, p->split_min};
 	case DMM_OPT_COALESCE:
-		return (struct conf_value){p->coalesce == DMM_COALESCE_NOW ? 0 : -1, p->deferred_max};
+		return (struct conf_value){
+		    p->coalesce == DMM_COALESCE_NOW ? 0 : -1, p->deferred_max};
 	case DMM_OPT_FOOTER:
 		return (struct conf_value){.word = p->footer};
 	case DMM_OPT_REUSE:
@@ -170,10 +174,13 @@ static struct conf_value value_of(const struct dmm_params *p, uint32_t option)
 	case DMM_OPT_BIN_SPACING:
 		return (struct conf_value){.word = (int)p->bin_spacing};
 	case DMM_OPT_MMAP_THRESHOLD:
-		return (struct conf_value){p->mmap_adaptive ? 0 : p->mmap_threshold == SIZE_MAX ? 1 : -1,
+		return (struct conf_value){p->mmap_adaptive                ? 0
+		                           : p->mmap_threshold == SIZE_MAX ? 1
+		                                                           : -1,
 		    p->mmap_threshold};
 	case DMM_OPT_TRIM_THRESHOLD:
-		return (struct conf_value){p->trim_threshold == SIZE_MAX ? 0 : -1, p->trim_threshold};
+		return (struct conf_value){
+		    p->trim_threshold == SIZE_MAX ? 0 : -1, p->trim_threshold};
 	case DMM_OPT_GROW_MIN:
 		return (struct conf_value){-1, p->grow_min};
 	case DMM_OPT_MIN_CHUNK:
@@ -185,7 +192,8 @@ static struct conf_value value_of(const struct dmm_params *p, uint32_t option)
 	return (struct conf_value){0};
 }
 
-static size_t print_value(const struct dmm_params *p, const struct conf_key *k, char *buf, size_t cap)
+static size_t print_value(const struct dmm_params *p, const struct conf_key *k, char *buf,
+    size_t cap)
 {
 	return conf_print(k, value_of(p, k->tag), buf, cap);
 }
@@ -246,12 +254,14 @@ bool params_valid(const struct dmm_params *params, const struct dmm_system *sys,
 			return not_for(&keys[i], sys, e);
 	}
 	if (params->footer && params->reuse == DMM_REUSE_FOOTER) {
-		crash_format(e->text, sizeof e->text, "footer:check with reuse:footer: a live chunk "
+		crash_format(e->text, sizeof e->text,
+		    "footer:check with reuse:footer: a live chunk "
 		    "then has no footer to check; take reuse:links");
 		return false;
 	}
 	if (params->min_chunk != 0 && params->reuse != DMM_REUSE_FOOTER) {
-		crash_format(e->text, sizeof e->text, "min_chunk:16 needs reuse:footer: 16 bytes have no room "
+		crash_format(e->text, sizeof e->text,
+		    "min_chunk:16 needs reuse:footer: 16 bytes have no room "
 		    "for a header and the footer of a live chunk");
 		return false;
 	}

@@ -31,7 +31,7 @@ static inline size_t reuse_overhead(enum dmm_reuse reuse)
 	return reuse_header(reuse) + reuse_footer(reuse);
 }
 
-/* The smallest chunk: it must hold one granule while live, and all links and the footer while free. */
+/* The smallest chunk: it has room for one granule while live, for links and footer while free. */
 static inline size_t reuse_chunk_min(enum dmm_reuse reuse)
 {
 	return reuse == DMM_REUSE_NONE ? 48 : 32;

@@ -84,10 +84,16 @@ void ground_open(void)
 	if (p == MAP_FAILED)
 		abort();
 	ground.base = (char *)round_up((uintptr_t)p, HUGE_PAGE_SIZE);
-	ground.os = (struct dmm_os){
-	    .name = "ground", .page = 4096, .map = ground_map, .window = ground_window, .map_at = ground_map_at,
-	    .unmap = ground_unmap, .protect = ground_protect, .purge = ground_purge,
-	    .advise = ground_advise, .now_ns = ground_now_ns};
+	ground.os = (struct dmm_os){.name = "ground",
+	    .page = 4096,
+	    .map = ground_map,
+	    .window = ground_window,
+	    .map_at = ground_map_at,
+	    .unmap = ground_unmap,
+	    .protect = ground_protect,
+	    .purge = ground_purge,
+	    .advise = ground_advise,
+	    .now_ns = ground_now_ns};
 }
 
 const struct dmm_os *ground_os(void)

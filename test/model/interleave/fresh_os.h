@@ -1,5 +1,5 @@
-/* fresh_os.h - an operating system without system calls, which is as new for every schedule: what of the
- * metadata was made accessible is cleared when the heap closes.  Payload stays untouched. */
+/* fresh_os.h - an operating system without system calls, as new for every schedule: it clears the
+ * accessible metadata when the heap closes.  Payload stays untouched. */
 #ifndef TEST_INTERLEAVE_GROUND_H
 #define TEST_INTERLEAVE_GROUND_H
 

@@ -1,21 +1,25 @@
-/* interleave.c - frees across threads, threads that end, and heaps without a thread: src/slab itself, in
- * every order of its atomic operations within a bound.
+/* interleave.c - frees across threads, threads that end, and heaps without a thread: src/slab
+ * itself, in every order of its atomic operations within a bound.
  *
  *      interleave [--bound=2] [--most=N] [--not=SCENARIO] [SCENARIO]
  *
- * One class is made small for it: slabs of three objects, stacks of two; the three in one word of the
- * masks, and again each in its own, over two granules.  In a scenario three threads (a
- * fourth where one begins anew) handle three blocks.  Checked after each schedule:
+ * One class is small for this: slabs of three objects, magazines of two.  The three objects share
+ * one word of the masks, and in a second run each has a word of its own, over two granules.  Three
+ * threads, and in some scenarios a fourth that begins later, handle three blocks.  Checked after
+ * each schedule:
  *
  *   I1 once       nobody is given what somebody has
- *   I2 found      every free object can be found again: counted and listed, or flagged and in an inbox,
- *                 which holds nothing but flagged slabs of its heap
- *                 and what nobody has is not marked live
- *   I3 released   a slab of which all objects are free has gone back, or is the one that its heap keeps
+ *   I2 found      every free object can be found again: counted and listed, or flagged and in an
+ *                 inbox; an inbox holds only flagged slabs of its heap; a free object is not
+ *                 marked live
+ *   I3 released   a slab of which all objects are free has gone back, or is the one that its heap
+ *                 keeps
  *   I4 sound      src/slab's own checker; no lock is held; no message of misuse
- *   I5 untouched  no page is given back on which somebody has an object, nor on which one is given out meanwhile
- *   I6 named      where two threads free the same object, the program ends with "double free", or "invalid free"
- *                 where something else lies there by then; and nobody is given what somebody has
+ *   I5 untouched  no page is given back on which somebody has an object, nor on which one is given
+ *                 out meanwhile
+ *   I6 named      where two threads free the same object, the program ends with "double free", or
+ *                 "invalid free" where something else lies there by then; and nobody is given what
+ *                 somebody has
  */
 #include <signal.h>
 #include <stdio.h>
@@ -70,7 +74,7 @@ static size_t word_of(const volatile void *at, const _Atomic uint64_t *biased)
 	return (uintptr_t)at - from < words * 8 ? ((uintptr_t)at - from) / 8 : SIZE_MAX;
 }
 
-/* No choice at what changes under a lock alone, nor at words of masks in which no object can begin. */
+/* No choice at fields that change only under a lock, or at mask words in which no object begins. */
 bool sched_worth(const volatile void *at)
 {
 	const size_t live = word_of(at, root.live), w = min_size(live, word_of(at, root.marks));
@@ -83,7 +87,8 @@ bool sched_worth(const volatile void *at)
 	if (w == SIZE_MAX)
 		return true;
 	const size_t granules = size_class[block_class].granules;
-	const size_t in_slab = (w - (size_t)GRANULE_WORDS) % (granules * GRANULE_WORDS); /* granule 0 is a guard */
+	/* granule 0 is a guard */
+	const size_t in_slab = (w - (size_t)GRANULE_WORDS) % (granules * GRANULE_WORDS);
 	for (unsigned i = 0; i < size_class[block_class].count; i++)
 		if (i * size_class[block_class].size >> WORD_SHIFT == in_slab)
 			return true;
@@ -117,7 +122,8 @@ static void check_untouched(const char *p, size_t len)
 	for (size_t i = 0; i < held_count; i++) {
 		const char *const object = held[i].p;
 		if (object < p + len && p < object + size_class[block_class].size)
-			sched_fail("I5 untouched: a page was given back on which somebody has an object");
+			sched_fail("I5 untouched: a page was given back on which somebody has an "
+			           "object");
 	}
 }
 
@@ -332,7 +338,8 @@ void settle(void)
 /* ---- all of them */
 
 static const struct sched_scenario scenarios[] = {
-    {"two free what the owner has, who goes on", begin_three, {owner_works, free_0, free_1}, settle},
+    {"two free what the owner has, who goes on", begin_three, {owner_works, free_0, free_1},
+        settle},
     {"two free into two slabs of an owner who goes on", begin_two_slabs,
         {owner_works, free_0_and_3, free_4_and_1}, settle},
     {"two free while the owner ends", begin_three, {owner_ends, free_0, free_1}, settle},
@@ -342,21 +349,24 @@ static const struct sched_scenario scenarios[] = {
         {NULL, free_0, another_needs, free_1_and_2}, settle},
     {"frees into a heap without a thread, of which another takes one", begin_orphaned,
         {NULL, free_0, another_takes_one, free_1_and_2}, settle},
-    {"a new thread takes the heap while two free into it", begin_orphaned, {begins_anew, free_0, free_2}, settle},
+    {"a new thread takes the heap while two free into it", begin_orphaned,
+        {begins_anew, free_0, free_2}, settle},
     {"a new thread takes the heap from which another inherits", begin_orphaned,
         {begins_anew, free_0_and_2, another_takes_one}, settle},
     {"two allocate from a heap without a thread, and end", begin_orphaned,
         {NULL, another_needs, another_needs_and_ends, free_0}, settle},
-    {"the purger empties an inbox while others free into it", begin_three, {owner_works, free_0, free_1, purger_looks},
-        settle},
-    {"the purger empties the inbox of a heap without a thread", begin_orphaned, {NULL, free_0, free_2, purger_looks},
-        settle},
+    {"the purger empties an inbox while others free into it", begin_three,
+        {owner_works, free_0, free_1, purger_looks}, settle},
+    {"the purger empties the inbox of a heap without a thread", begin_orphaned,
+        {NULL, free_0, free_2, purger_looks}, settle},
     {"who frees releases for a heap without a thread, another frees", begin_orphaned_and_pushed_to,
         {NULL, free_0_and_2, free_1}, settle},
-    {"slabs come to lie where one was into which another frees", begin_orphaned, {NULL, free_2, others_come_there},
-        settle},
-    {"pages are given back while the owner works", begin_three, {owner_works, free_0, free_1, purger_sweeps}, settle},
-    {"pages are given back while the owner ends", begin_three, {owner_ends, free_0, free_1, purger_sweeps}, settle},
+    {"slabs come to lie where one was into which another frees", begin_orphaned,
+        {NULL, free_2, others_come_there}, settle},
+    {"pages are given back while the owner works", begin_three,
+        {owner_works, free_0, free_1, purger_sweeps}, settle},
+    {"pages are given back while the owner ends", begin_three,
+        {owner_ends, free_0, free_1, purger_sweeps}, settle},
     {"pages of a heap without a thread go while another needs them", begin_orphaned,
         {NULL, free_0_and_2, another_needs, purger_sweeps}, settle},
 };
@@ -374,8 +384,11 @@ static void make_small(enum shape shape)
 {
 	size_class_init();
 	block_class = class_of(CLASS_SIZE);
-	size_class[block_class] = (struct size_class){.size = shape == ONE_WORD ? 320 : 2 * GRANULE / 3 / 64 * 64,
-	    .count = 3, .granules = shape == ONE_WORD ? 1 : 2, .cached = 2};
+	size_class[block_class] =
+	    (struct size_class){.size = shape == ONE_WORD ? 320 : 2 * GRANULE / 3 / 64 * 64,
+	        .count = 3,
+	        .granules = shape == ONE_WORD ? 1 : 2,
+	        .cached = 2};
 }
 
 static void run(const struct sched_scenario *s, enum shape shape, unsigned bound, uint64_t most)
@@ -383,8 +396,8 @@ static void run(const struct sched_scenario *s, enum shape shape, unsigned bound
 	make_small(shape);
 	const struct sched_result r = sched_explore(s, bound, most);
 	printf("interleave: %-68s %-12s %9llu schedules, up to %3zu choices%s: sound", s->name,
-	    shape == ONE_WORD ? "one word" : "two granules", (unsigned long long)r.schedules, r.deepest,
-	    r.all ? "" : " (more are left)");
+	    shape == ONE_WORD ? "one word" : "two granules", (unsigned long long)r.schedules,
+	    r.deepest, r.all ? "" : " (more are left)");
 	const uint64_t named = twice_count_named();
 	printf(named != 0 ? ", %llu named\n" : "\n", (unsigned long long)named);
 	fflush(stdout);

@@ -1,12 +1,14 @@
-/* scheduler.h - threads as coroutines of one thread, in every order that a bound of preemptions allows.
+/* scheduler.h - threads as coroutines of one thread, in every order that a bound of preemptions
+ * allows.
  *
  *   run once ---> a choice at every atomic operation and lock: go on, or let another thread go on
  *      ^                 |
- *      |    replay the choices up to the last at which another one is left, take that, go on by default
- *      \------------------ until none is left: every schedule with at most `bound` preemptions was run
+ *      |    replay the choices up to the last one with an alternative, take it, go on by default
+ *      \------------------ until none is left: every schedule with at most `bound` preemptions ran
  *
- * "Most concurrency faults need two preemptions" (Musuvathi, Qadeer: CHESS, 2007).  The code under test is
- * the product's, compiled with shim/ before src/; what a thread has in thread-local storage is swapped.
+ * "Most concurrency faults need two preemptions" (Musuvathi, Qadeer: CHESS, 2007). The code under
+ * test is the product's, compiled with shim/ before src/; what a thread has in thread-local storage
+ * is swapped.
  */
 #ifndef TEST_INTERLEAVE_SCHEDULER_H
 #define TEST_INTERLEAVE_SCHEDULER_H

@@ -1,5 +1,5 @@
-/* damage_test.c - slab's checker names each of its rules when that one is broken, and finds nothing wrong before or
- * after; the walk tells every object once. */
+/* damage_test.c - slab's checker names each rule that is broken, and no rule before or after; the
+ * walk visits every object once. */
 #include <string.h>
 
 #include "base/bits.h"
@@ -103,7 +103,8 @@ TEST(damage_to_a_slab_is_named)
 	BREAK(slab_at(granule_of(m) + 1)->kind, GRANULE_NONE, "S3 head");
 	BREAK(root.tags[granule_of(m)], root.tags[granule_of(m)] + TAG_STACK, "S4 tagged");
 	BREAK(root.tags[granule_of(m) + 1], 0, "S4 tagged");
-	BREAK(root.tags[granule_of(m) + m->granules - 1], tag_of(HEAP_FALLBACK, m->cls), "S4 tagged");
+	BREAK(root.tags[granule_of(m) + m->granules - 1], tag_of(HEAP_FALLBACK, m->cls),
+	    "S4 tagged");
 	end();
 }
 

@@ -1,5 +1,5 @@
-/* forked_test.c - a child of a fork has all that was live, can use what was free, and keeps no lock, flag or inbox
- * of a thread that did not come along. */
+/* forked_test.c - a child of a fork has all live objects, can use all free ones, and keeps no lock,
+ * flag or inbox of a thread that fork did not copy. */
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
@@ -72,7 +72,8 @@ static int inboxes_are_wrong(void)
 {
 	remote_rebuild(); /* the first remote free, or the first look, makes them anew */
 	for (uint32_t g = 1; g < root.chunk_count * CHUNK_GRANULES; g++)
-		if ((tag_at(g) & TAG_REMOTE) != 0 && tag_heap(tag_at(g)) != 0 && !in_inbox(slab_covering(g)))
+		if ((tag_at(g) & TAG_REMOTE) != 0 && tag_heap(tag_at(g)) != 0 &&
+		    !in_inbox(slab_covering(g)))
 			return 2;
 	for (uint32_t i = HEAP_FALLBACK; i < root.heap_count; i++)
 		for (uint32_t g = heap_at(i)->inbox; g != 0; g = slab_at(g)->inbox_next)
@@ -304,7 +305,8 @@ TEST(a_heap_that_was_between_two_threads_is_an_orphan_in_the_child)
 	assert_int_equal(unused_heaps(), 1);
 	const uint32_t had = root.unused;
 	assert_int_equal(in_a_child(finds_the_heap, 1), 0);
-	root.unused = heap_at(had)->next_unused; /* as by a thread that begins, and has not come further yet */
+	/* as by a thread that begins, and has not come further yet */
+	root.unused = heap_at(had)->next_unused;
 	heap_at(had)->taker = 1;
 	assert_int_equal(in_a_child(finds_the_heap, 0), 0);
 	root.unused = had;
@@ -312,7 +314,7 @@ TEST(a_heap_that_was_between_two_threads_is_an_orphan_in_the_child)
 	paper_end();
 }
 
-/* No live bit of the thread that is gone is believed: as if fork had come between an object's birth and its bit. */
+/* Clears the live bits of the thread that is gone, as if fork had come before malloc set them. */
 static int frees_without_bits(size_t n)
 {
 	for (size_t i = 0; i < n; i++)
@@ -415,7 +417,7 @@ TEST(a_thread_of_a_child_with_no_heap_left_takes_one_of_a_thread_that_is_gone)
 	with_one_thread_gone("guarded:0", begins_where_no_heap_is_left, OBJECTS, 0);
 }
 
-/* ---- what children of one parent shall not have in common ---------------------------------------------------- */
+/* ---- what children of one parent shall not have in common ------------------------------------ */
 
 enum { DRAWS = 400 }; /* more than lie in the stack that all inherit */
 static uintptr_t *drawn; /* DRAWS addresses, seen by parent and children */
@@ -440,11 +442,11 @@ TEST(hardened_children_of_one_parent_are_given_objects_in_different_orders)
 	munmap(drawn, 8192);
 }
 
-/* ---- in the middle of a call of our own: a signal handler forks -------------------------------------------- */
+/* ---- in the middle of a call of our own: a signal handler forks ------------------------------ */
 
 /* All of slab's but the one of guarded objects; NULL: the lock of the calling thread's heap. */
-static struct lock *const in_call[] = {&start_lock, &fallback_lock, &root.heaps_lock, &purge_lock, NULL, &inbox_lock,
-    &root.page_lock, &window_lock};
+static struct lock *const in_call[] = {&start_lock, &fallback_lock, &root.heaps_lock, &purge_lock,
+    NULL, &inbox_lock, &root.page_lock, &window_lock};
 enum { LOCKS = sizeof in_call / sizeof *in_call };
 
 static struct lock *lock_at(size_t i)

@@ -1,4 +1,4 @@
-/* large_test.c - large objects, realloc, sized frees, and the address space that all of it lies in. */
+/* large_test.c - large objects, realloc, sized frees, and the address space of them all. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -168,7 +168,8 @@ static void refused(size_t n)
 	char line[100];
 
 	said = n;
-	snprintf(line, sizeof line, "dmm: free of %zu bytes: %p (%zu bytes)\n", n, (void *)victim, slab_usable(victim));
+	snprintf(line, sizeof line, "dmm: free of %zu bytes: %p (%zu bytes)\n", n, (void *)victim,
+	    slab_usable(victim));
 	test_aborts_saying(free_as_said, NULL, line);
 }
 
@@ -228,11 +229,13 @@ TEST(a_free_that_names_an_alignment_is_held_to_it)
 	assert_true(root.used - used < 400);
 	paper_sound();
 	victim = painted(640, 1);
-	if ((uintptr_t)victim % 128 != 0 || (victim = painted(640, 1)) == NULL || (uintptr_t)victim % 256 == 0)
+	if ((uintptr_t)victim % 128 != 0 || (victim = painted(640, 1)) == NULL ||
+	    (uintptr_t)victim % 256 == 0)
 		victim = painted(640, 1);
 	align = (uintptr_t)victim % 128 == 0 ? (uintptr_t)victim % 256 == 0 ? 1 << 30 : 256 : 128;
 	said = 640;
-	snprintf(line, sizeof line, "dmm: free of an object aligned to %zu: %p\n", align, (void *)victim);
+	snprintf(line, sizeof line, "dmm: free of an object aligned to %zu: %p\n", align,
+	    (void *)victim);
 	test_aborts_saying(free_aligned_as_said, &align, line);
 	victim = slab_aligned(64, 640);
 	align = 64;
@@ -259,7 +262,8 @@ TEST(what_no_address_space_can_hold_is_refused_and_nothing_changes)
 	paper_begin("guarded:0");
 	char *const p = painted(MIB, 1), *const small = painted(100, 2);
 	errno = 0;
-	static const size_t much[] = {((size_t)1 << 39) + 1, (size_t)1 << 46, PTRDIFF_MAX, SIZE_MAX};
+	static const size_t much[] = {
+	    ((size_t)1 << 39) + 1, (size_t)1 << 46, PTRDIFF_MAX, SIZE_MAX};
 	for (size_t i = 0; i < 4; i++) {
 		no_memory(slab_malloc(much[i]));
 		no_memory(slab_calloc(1, much[i]));
@@ -299,7 +303,8 @@ TEST(a_small_window_is_used_to_its_end)
 		compare(object[i], i % 40 * 300 + 9000, (char)i);
 		slab_free(object[i]);
 	}
-	char *const moved = slab_realloc(large, 24 * MIB); /* half as much again does not fit, this does */
+	/* half as much again does not fit, this does */
+	char *const moved = slab_realloc(large, 24 * MIB);
 	assert_non_null(moved);
 	compare(moved, 10 * MIB, 1);
 	slab_free(moved);
@@ -345,19 +350,22 @@ static void grow_into(uint32_t chunk)
 	while (p < (char *)root.base + chunk * HUGE_PAGE_SIZE);
 }
 
-TEST(a_small_heap_gets_huge_pages_beyond_a_size_where_it_fills_them_and_below_once_it_is_twice_as_large)
+TEST(a_small_heap_gets_huge_pages_where_it_fills_them_and_all_once_it_is_twice_as_large)
 {
 	paper_begin("guarded:0,huge_from_mib:8");
 	grow_into(7);
 	for (size_t chunk = 0; chunk < 8; chunk++) {
-		assert_int_equal(paper_advised(chunk_start(chunk), DMM_ADVICE_HUGE), chunk >= 4 && chunk < 7);
-		assert_int_equal(paper_advised(chunk_start(chunk), DMM_ADVICE_COLLAPSE), chunk >= 4 && chunk < 7);
+		assert_int_equal(paper_advised(chunk_start(chunk), DMM_ADVICE_HUGE),
+		    chunk >= 4 && chunk < 7);
+		assert_int_equal(paper_advised(chunk_start(chunk), DMM_ADVICE_COLLAPSE),
+		    chunk >= 4 && chunk < 7);
 	}
 	for (size_t k = 0; k < 4; k++) { /* of those below one with each that is added */
 		grow_into(8 + k);
 		for (size_t chunk = 0; chunk <= 8 + k; chunk++) {
 			const bool below = chunk >= 1 && chunk < 4 && chunk <= 1 + k;
-			assert_int_equal(paper_advised(chunk_start(chunk), DMM_ADVICE_HUGE), below || chunk >= 4);
+			assert_int_equal(paper_advised(chunk_start(chunk), DMM_ADVICE_HUGE),
+			    below || chunk >= 4);
 			assert_int_equal(paper_advised(chunk_start(chunk), DMM_ADVICE_COLLAPSE),
 			    below || (chunk >= 4 && chunk < 8));
 		}

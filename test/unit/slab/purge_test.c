@@ -1,5 +1,5 @@
-/* purge_test.c - memory comes back: late, within a second, to what was promised, and never what somebody uses.  What is
- * resident, the kernel is asked. */
+/* purge_test.c - slab purges free pages within a second, down to the promised limit, and never a
+ * page with a live object.  The tests ask the kernel which pages are resident. */
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdlib.h>
@@ -62,7 +62,8 @@ TEST(dirty_memory_is_given_back_after_its_age_and_within_a_second_is_what_was_pr
 	assert_true(full >= 39 * MIB);
 	for (unsigned ms = 100; ms <= 400; ms += 100) {
 		paper_pass_ms(100);
-		assert_true(paper.purged_bytes <= MIB / 2); /* a few pages of slabs; the rest may be wanted again */
+		/* a few pages of slabs; the rest may be wanted again */
+		assert_true(paper.purged_bytes <= MIB / 2);
 	}
 	paper_pass_ms(100);
 	assert_true(paper.purged_bytes > 30 * MIB);
@@ -263,7 +264,8 @@ TEST(trim_gives_back_all_but_what_is_to_be_kept_and_says_how_much)
 	const size_t some = slab_trim(20 * MIB), after_some = paper_resident_payload();
 	assert_true(some > 0);
 	assert_true(root.dirty * GRANULE <= 20 * MIB);
-	assert_true(root.dirty * GRANULE > 17 * MIB); /* and no more than it must, in chunks of 2 MiB */
+	/* and no more than it must, in chunks of 2 MiB */
+	assert_true(root.dirty * GRANULE > 17 * MIB);
 	assert_in_range(full - after_some, some, some + some / 8);
 	const size_t rest = slab_trim(0);
 	assert_true(rest > 17 * MIB);
@@ -282,7 +284,8 @@ static size_t resident_metadata(void)
 	size_t bytes = 0;
 
 	for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
-		bytes += paper_resident((void *)table_address(tables[i]), root.table[tables[i]].mapped);
+		bytes +=
+		    paper_resident((void *)table_address(tables[i]), root.table[tables[i]].mapped);
 	return bytes;
 }
 
