@@ -18,6 +18,7 @@ struct bench_options {
 	const char *systems_text, *peers; /* of --systems (NULL: all) and --peers */
 	const struct dmm_system *systems[BENCH_SYSTEMS_MAX + 1]; /* NULL ends them */
 	const char *names[BENCH_SYSTEMS_MAX + 1]; /* as given: "bins", or "mine" of mine=path.so */
+	const char *given[BENCH_SYSTEMS_MAX + 1]; /* mine=path.so; NULL: one of this build */
 	size_t system_count;
 	enum format format;
 	bool list;             /* only say what there is */

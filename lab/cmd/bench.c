@@ -33,6 +33,8 @@ static void choose_systems(struct bench_options *o, const char *list)
 		if (o->system_count == BENCH_SYSTEMS_MAX)
 			lab_die(EXIT_USAGE, "--systems: at most %d", BENCH_SYSTEMS_MAX);
 		o->systems[o->system_count] = registry_choose(item);
+		if (strchr(item, '=') != NULL)
+			o->given[o->system_count] = strdup(item); /* until dmm ends */
 		item[strcspn(item, "=")] = '\0';
 		o->names[o->system_count++] = strdup(item); /* until dmm ends */
 	}

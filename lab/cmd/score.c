@@ -1,6 +1,7 @@
 /* score.c - dmm score: the classical malloc lab's score of designs on a folder of traces. */
 #include <string.h>
 
+#include "allocators/design.h"
 #include "cli/lab.h"
 #include "cmd/commands.h"
 #include "score/score.h"
@@ -47,6 +48,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return ARGP_ERR_UNKNOWN;
 	}
 	return 0;
+}
+
+/* A trace failed on it that can be played. */
+static bool fails_by_itself(const struct score_board *b, size_t design)
+{
+	for (size_t i = 0; i < b->traces; i++)
+		if (b->trace[i].problem[0] == '\0' && !score_counts(&b->trace[i], design))
+			return true;
+	return false;
 }
 
 /* 1 if any trace failed on any design. */
@@ -97,6 +107,10 @@ int cmd_score(int argc, char **argv)
 	if (order.page != NULL)
 		score_page(&board, order.page);
 	const int status = verdict(&board);
+	for (size_t i = 0; i < order.designs; i++)
+		if (score_total(&board, i).failed != 0 && fails_by_itself(&board, i) &&
+		    design_blame(order.design[i]))
+			break;
 	score_free(&board);
 	return status;
 }

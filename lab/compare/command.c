@@ -80,6 +80,8 @@ static void tell_next(const struct compare *c)
 {
 	const struct row *const best = verdict_best(c, c->huge_pages == HUGE_OFF);
 
+	if (compare_blame(c))
+		return;
 	for (size_t i = 0; i < c->rows; i++) {
 		const struct row *const row = &c->row[i];
 		if (row->outcome == OUTCOME_CRASHED && row->allocator->path != NULL) {

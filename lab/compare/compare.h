@@ -132,6 +132,10 @@ bool verdict_ties(const struct compare *c, const struct row *row, const struct r
 void verdict_remark(const struct compare *c, const struct row *row, struct table *t);
 /* The verdict in a sentence or three; the caller frees it. */
 char *verdict_text(const struct compare *c, bool no_huge_pages);
+/* Say as the last line on stderr how dmm torture hunts a design of one's own that crashed or
+ * changed the output.  False: there is none, and nothing was said. */
+bool compare_blame(const struct compare *c);
+
 /* A fault or a difference was found. */
 bool verdict_has_fault(const struct compare *c);
 

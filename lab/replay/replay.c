@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "allocators/design.h"
 #include "base/bits.h"
 #include "cli/lab.h"
 #include "replay/model_print.h"
@@ -96,6 +97,9 @@ static int replay_model(const struct replay_order *q, const struct replay_ops *o
 		model_free(&results[i]);
 	if (q->hash != NULL)
 		return problem ? EXIT_FAULT : EXIT_FINE;
+	for (size_t i = 0; i < n; i++)
+		if (results[i].problem[0] != '\0' && design_blame(subjects[i].name))
+			return EXIT_FAULT;
 	if (q->over_time)
 		lab_next(NULL, "dmm replay %s", q->path);
 	else
@@ -152,7 +156,7 @@ static int replay_native(struct replay_order *q, const struct replay_ops *ops)
 	output_end(q, &o);
 	for (size_t i = 0; i < n->compare.rows; i++)
 		failed |= n->row[i].failed != 0;
-	if (q->hash == NULL)
+	if (q->hash == NULL && !compare_blame(&n->compare))
 		lab_next(NULL, "dmm replay --model --over-time %s", q->path);
 	return failed || verdict_has_fault(&n->compare) ? EXIT_FAULT : EXIT_FINE;
 }

@@ -31,18 +31,21 @@ class Own(unittest.TestCase):
         run = subprocess.run([DMM, "bench", f"--systems=bins,fine={fine},bad={bad}", *args], capture_output=True,
                              text=True, timeout=250)
         self.assertIn(run.returncode, (0, 1), run.stderr)
+        self.said = run.stderr
         return run.stdout
 
     def test_the_summary_classifies_it_as_the_slide_does_others(self):
         text = self.bench("--suite=lecture")
         self.assertRegex(text, r"\(own\) fine +Bad: n\^\S+ +Bad: O\(1\), 1\.0 system calls +Good: O\(1\)")
         self.assertRegex(text, r"\(own\) bad +crashes")
+        self.assertIn(f"dmm torture --system=bad={self.libraries[1]}", text)
         self.assertNotIn("(own) bins", text)
 
     def test_cos217_tells_memory_in_use_from_memory_mapped(self):
         rows = {row["system"]: row for row in
                 csv.DictReader(self.bench("--suite=cos217", "--format=csv", "LIFO_fixed", "500", "64").splitlines())}
         self.assertEqual(rows["bad"]["status"], "crashed")
+        self.assertIn(f"next: dmm torture --system=bad={self.libraries[1]}", self.said)
         for name in ("bins", "fine"):
             self.assertGreater(float(rows[name]["footprint_bytes"]), 500 * 64)
             self.assertGreater(float(rows[name]["in_use_bytes"]), 0)

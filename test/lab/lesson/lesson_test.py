@@ -181,6 +181,17 @@ class Lessons(unittest.TestCase):
         self.assertEqual(run.returncode, 125)
         self.assertIn("/nonexistent/broken.c: No such file or directory", run.stderr)
 
+    def test_compare_and_replay_that_see_it_crash_point_to_torture(self):
+        library(self.folder, planted(FAULTS["a buddy that was merged stays in its list"][:2]))
+        recording = SOURCE / "test/recordings/sqlite3.dmm"
+        for args in (["compare", "--systems=my=./my.so", "--peers=none", "--runs=1", "--", sys.executable, "-c", "1"],
+                     ["replay", recording, "--systems=my=./my.so", "--peers=none", "--runs=1"],
+                     ["score", f"--traces={recording}", "my=./my.so"]):
+            with self.subTest(args[0]):
+                run = subprocess.run([BUILD / "dmm", *args], cwd=self.folder, capture_output=True, text=True, timeout=150)
+                self.assertEqual(run.returncode, 1, run.stdout + run.stderr)
+                self.assertRegex(run.stderr.splitlines()[-1], r"^next: dmm torture --system=my=\S*my\.so$")
+
     def test_the_same_seed_teaches_the_same(self):
         fault = FAULTS["a buddy that was merged stays in its list"][:2]
         first, again = self.teach(fault), torture(self.folder)

@@ -57,6 +57,7 @@ class WithTraces(unittest.TestCase):
         run = subprocess.run([DMM, "score", f"--traces={self.at}", "--format=json", *args],
                              capture_output=True, text=True, timeout=120)
         self.assertIn(run.returncode, (0, 1), run.stderr)
+        self.said = run.stderr
         board = json.loads(run.stdout)
         return run.returncode, board["designs"][0], {t["trace"]: t for t in board["designs"][0]["traces"]}
 
@@ -217,6 +218,7 @@ class Libraries(WithTraces):
                 self.assertEqual(status, 1)
                 self.assertTrue(any(words in t["verdict"] for t in traces.values()),
                                 [t["verdict"] for t in traces.values()])
+                self.assertIn(f"next: dmm torture --system=my={self.at}/.faulty{fault}.so", self.said)
 
     def test_a_library_that_prints_without_end_is_cut_off(self):
         status, _, traces = self.score(self.library(10))
