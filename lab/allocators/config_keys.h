@@ -13,7 +13,7 @@
 #include "cli/lab.h"
 #include "interpose/conf.h"
 
-enum { SETTINGS_KEYS = 32, SETTINGS_PROBLEMS = 32, SETTINGS_TEXT = 256 };
+enum { SETTINGS_KEYS = 48, SETTINGS_PROBLEMS = 32, SETTINGS_TEXT = 256 };
 
 struct setting {
 	const char *key, *doc;

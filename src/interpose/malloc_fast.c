@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "interpose/interpose.h"
+#include "interpose/report.h"
 #include "os/helper.h"
 #include "os/dlopen.h"
 #include "slab/fast.h"
@@ -172,4 +173,5 @@ static __attribute__((constructor)) void open_before_main(void)
 	helper_note_process();
 	if (slab_start_up() && surface.stats)
 		usage_at_exit();
+	report_begin();
 }

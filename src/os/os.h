@@ -16,6 +16,13 @@
  * between brk_get and brk_set somebody else may move it. */
 extern const struct dmm_os os_linux;
 
+/* How often os_linux called the kernel in this process, and what it gave back.  Atomic, each for itself. */
+struct os_calls {
+	_Atomic uint64_t maps, unmaps, moves, protects, advices, purges; /* calls */
+	_Atomic uint64_t purged, unmapped;                               /* bytes */
+};
+extern HIDDEN struct os_calls os_calls;
+
 /* Let any process of the same user read this one's memory, where Yama lets only its ancestors. */
 void os_allow_observers(void);
 

@@ -17,6 +17,13 @@
 
 enum { PAGE = 4096 };
 
+struct os_calls os_calls;
+
+static void count(_Atomic uint64_t *calls, uint64_t n)
+{
+	atomic_fetch_add_explicit(calls, n, memory_order_relaxed);
+}
+
 static int result(int r, int saved)
 {
 	const int e = r == 0 ? 0 : -errno;
@@ -43,6 +50,7 @@ static int linux_brk_set(void *ctx, void *to)
 static void *map_anywhere(size_t len, int prot, int flags)
 {
 	const int saved = errno;
+	count(&os_calls.maps, 1);
 	void *p = mmap(NULL, len, prot, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
 	errno = saved;
 	return p == MAP_FAILED ? NULL : p;
@@ -97,13 +105,17 @@ static int linux_unmap(void *ctx, void *p, size_t len)
 {
 	(void)ctx;
 	const int saved = errno;
-	return result(munmap(p, len), saved);
+	const int r = result(munmap(p, len), saved);
+	count(&os_calls.unmaps, 1);
+	count(&os_calls.unmapped, r == 0 ? len : 0);
+	return r;
 }
 
 static void *linux_remap(void *ctx, void *p, size_t old_len, size_t len)
 {
 	(void)ctx;
 	const int saved = errno;
+	count(&os_calls.moves, 1);
 	void *q = mremap(p, old_len, len, MREMAP_MAYMOVE);
 	errno = saved;
 	return q == MAP_FAILED ? NULL : q;
@@ -140,6 +152,7 @@ static int linux_move(void *ctx, void *from, void *to, size_t len)
 	const int saved = errno;
 	int r = -EFAULT;
 
+	count(&os_calls.moves, 1);
 	if (is_one_mapping(from, len)) {
 		void *const q = mremap(from, len, len, MREMAP_MAYMOVE | MREMAP_FIXED | DONT_UNMAP, to);
 		r = q != MAP_FAILED ? 0 : left_in_place(to, len, -errno);
@@ -158,6 +171,7 @@ static int linux_protect(void *ctx, void *p, size_t len, enum dmm_protect how)
 	};
 	const int saved = errno;
 	const int r = result(mprotect(p, len, prot[how]), saved);
+	count(&os_calls.protects, 1);
 	if (r == 0 && how != DMM_PROTECT_NONE)
 		dump(p, len, MADV_DODUMP);
 	return r;
@@ -167,7 +181,10 @@ static int linux_purge(void *ctx, void *p, size_t len)
 {
 	(void)ctx;
 	const int saved = errno;
-	return result(madvise(p, len, MADV_DONTNEED), saved);
+	const int r = result(madvise(p, len, MADV_DONTNEED), saved);
+	count(&os_calls.purges, 1);
+	count(&os_calls.purged, r == 0 ? len : 0);
+	return r;
 }
 
 static int linux_advise(void *ctx, void *p, size_t len, enum dmm_advice what)
@@ -182,6 +199,7 @@ static int linux_advise(void *ctx, void *p, size_t len, enum dmm_advice what)
 	    [DMM_ADVICE_UNGUARD] = 103, /* MADV_GUARD_REMOVE */
 	};
 	const int saved = errno;
+	count(&os_calls.advices, 1);
 	return result(madvise(p, len, advice[what]), saved);
 }
 
@@ -260,6 +278,8 @@ static int linux_map_at(void *ctx, void *p, size_t len)
 	(void)ctx;
 	const int saved = errno;
 	int error = 0;
+
+	count(&os_calls.maps, 1);
 	void *const q = mmap(p, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 
 	if (q == MAP_FAILED) {

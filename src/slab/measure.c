@@ -15,6 +15,10 @@ static void add_objects(struct slab_sums *m, const struct slab *s, unsigned gran
 	for (const char *p = start; p < end; p += WORD_BYTES)
 		live += popcount(live_word(p) & ~mark_bits(p));
 	live = min_size(live, count); /* it may be changing */
+	struct slab_class_sums *const c = &m->cls[min_size(s->cls, CLASS_MAX - 1)];
+	c->slabs++;
+	c->live_pieces += live;
+	c->free_pieces += count - live;
 	m->live += live * size;
 	m->live_pieces += live;
 	m->free += (count - live) * size;
@@ -42,6 +46,8 @@ static size_t add_granule(struct slab_sums *m, const struct slab_chunk *c, size_
 		*was_free = false;
 		m->live += (size_t)s->run << GRANULE_SHIFT;
 		m->live_pieces++;
+		m->large += (size_t)s->run << GRANULE_SHIFT;
+		m->large_pieces++;
 		return s->run;
 	} else if (kind == GRANULE_SLAB && s->granules != 0) {
 		*was_free = false;
@@ -62,6 +68,8 @@ static int add_guarded(void *arg, const struct dmm_piece *piece)
 	if (piece->kind == DMM_LIVE) {
 		m->live += piece->len;
 		m->live_pieces++;
+		m->guarded += piece->len;
+		m->guarded_pieces++;
 	}
 	return 0;
 }
@@ -86,8 +94,11 @@ void slab_measure(struct slab_sums *m)
 		if (!more)
 			break;
 	}
-	m->live += root.mapped_bytes;
-	m->live_pieces += root.mapped_count;
+	const size_t mapped = root.mapped_bytes, mapped_pieces = root.mapped_count;
+	m->live += mapped;
+	m->live_pieces += mapped_pieces;
+	m->large += mapped;
+	m->large_pieces += mapped_pieces;
 	m->tables += root.mapped_room * sizeof *root.mapped;
 	guarded_walk(add_guarded, m);
 }

@@ -4,6 +4,8 @@
 
 #include <stddef.h>
 
+#include "slab/size_class.h"
+
 /* live + free + lost is the payload that is mapped, and objects in mappings of their own. */
 struct slab_sums {
 	size_t live, live_pieces; /* bytes of live objects with their padding; objects */
@@ -11,6 +13,13 @@ struct slab_sums {
 	size_t lost, lost_pieces; /* tails of slabs, what is changing hands */
 	size_t dirty;             /* of free: runs that hold memory, which slab_trim() can give back */
 	size_t tables;            /* metadata that is mapped, outside of payload */
+	size_t large, large_pieces;     /* of live: runs and mappings */
+	size_t guarded, guarded_pieces; /* of live */
+	/* Of live and free: objects in slabs.  live_pieces is the sum of those of all classes, large_pieces and
+	 * guarded_pieces. */
+	struct slab_class_sums {
+		size_t slabs, live_pieces, free_pieces;
+	} cls[CLASS_MAX];
 };
 
 /* Thread-safe; it takes page_lock, for one chunk at a time.  Exact while no other thread allocates or frees. */

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 
+#include "base/crash.h"
 #include "os/os.h"
 #include "slab/root.h"
 
@@ -22,8 +23,8 @@ union settings_page settings_page __attribute__((aligned(SETTINGS_PAGE))) = {
 
 /* ---- the keys -------------------------------------------------------------------------------- */
 
-/* Tags of a key.  A switch's field is a bool, every other's a size_t. */
-enum { SWITCH = 1, HARDENS = 2, QUARANTINE = 1024 };
+/* Tags of a key.  A switch's field is a bool, a path's a char[STATS_PATH], every other's a size_t. */
+enum { SWITCH = 1, HARDENS = 2, PATH = 4, QUARANTINE = 1024 };
 
 #define ON_OFF {"0", "1"}, 0, 0, true, SWITCH
 #define HARDENING {"0", "1"}, 0, 0, true, SWITCH | HARDENS
@@ -64,6 +65,16 @@ static const struct conf_key keys[SLAB_SETTINGS] = {
         &surface.sized},
     {"stats", "print calls and bytes on stderr at exit; all calls then take the slow path", ON_OFF,
         &surface.stats},
+    {"stats_exit", "report what the heap holds when the program ends; stats:exit is the same", ON_OFF,
+        &surface.stats_exit},
+    {"stats_interval_s", "report it so often; stats:interval:S is the same; 0: never", NUMBER(0, 86400),
+        &surface.stats_interval_s},
+    {"stats_signal", "report it when this signal comes; stats:signal:N is the same; 0: none", NUMBER(0, 64),
+        &surface.stats_signal},
+    {"stats_format", "the form of a report", {"text", "json", "openmetrics"}, 0, 0, true, 0,
+        &surface.stats_format},
+    {"stats_file", "the file that each report replaces, with %p for the process id", {NULL}, 0, 0, true, PATH,
+        surface.stats_file},
     {"deepbind", "dlopen keeps RTLD_DEEPBIND, with which a library calls the C library's malloc, not slab's",
         ON_OFF, &surface.deepbind},
     {"canary", "write bytes behind each object and check them when it is freed", HARDENING,
@@ -116,12 +127,18 @@ void slab_setting_value(size_t i, char *buf, size_t cap)
 {
 	const struct conf_key *const k = &keys[i];
 
-	conf_print(k, value_of(k), buf, cap);
+	if ((k->tag & PATH) != 0)
+		crash_format(buf, cap, "%s", *(const char *)k->at != '\0' ? (const char *)k->at : "stderr");
+	else
+		conf_print(k, value_of(k), buf, cap);
 }
 
 void slab_setting_range(size_t i, char *buf, size_t cap)
 {
-	conf_range(&keys[i], buf, cap);
+	if ((keys[i].tag & PATH) != 0)
+		crash_format(buf, cap, "stderr, or a path");
+	else
+		conf_range(&keys[i], buf, cap);
 }
 
 /* ---- setting them --------------------------------------------------------------------------------- */
@@ -156,16 +173,51 @@ static bool explain_unknown(const char *key, struct conf_error *e)
 	return false;
 }
 
+static bool set_path(const struct conf_key *k, const char *value, struct conf_error *e)
+{
+	const size_t n = strlen(value);
+
+	if (n >= STATS_PATH) {
+		crash_format(e->text, sizeof e->text, "%s: a path of less than %u bytes", k->name, (size_t)STATS_PATH);
+		return false;
+	}
+	memcpy(k->at, value, n + 1);
+	if (strcmp(value, "stderr") == 0)
+		*(char *)k->at = '\0';
+	return true;
+}
+
+/* "stats:interval:5" is "stats_interval_s:5", and so are the others: the key that is meant, and its value. */
+static const char *spelt_out(const char *key, const char **value)
+{
+	static const char *const ways[][2] = {{"interval:", "stats_interval_s"}, {"signal:", "stats_signal"}};
+
+	if (strcmp(key, "stats") != 0)
+		return key;
+	for (size_t i = 0; i < sizeof ways / sizeof *ways; i++)
+		if (strncmp(*value, ways[i][0], strlen(ways[i][0])) == 0) {
+			*value += strlen(ways[i][0]);
+			return ways[i][1];
+		}
+	if (strcmp(*value, "exit") != 0)
+		return key;
+	*value = "1";
+	return "stats_exit";
+}
+
 static bool set(void *target, const char *key, const char *value, struct conf_error *e)
 {
 	static const struct conf_key preset = {.name = "hardened", .words = {"0", "1"}};
 	const bool all = strcmp(key, preset.name) == 0;
+	key = spelt_out(key, &value);
 	const struct conf_key *const k = all ? &preset : conf_find(keys, SLAB_SETTINGS, key);
 	struct conf_value v;
 
 	(void)target; /* slab's settings are one for the process */
 	if (k == NULL)
 		return explain_unknown(key, e);
+	if ((k->tag & PATH) != 0)
+		return set_path(k, value, e);
 	if (!conf_parse(k, value, &v, e))
 		return false;
 	if (all)

@@ -38,7 +38,7 @@
 #include "base/conf_table.h"
 #include "base/config.h"
 
-enum { QUARANTINE_MAX = 1 << 20, SETTINGS_PAGE = 4096 };
+enum { QUARANTINE_MAX = 1 << 20, SETTINGS_PAGE = 4096, STATS_PATH = 384 };
 #define SETTING_NEVER SIZE_MAX
 
 struct hardening {
@@ -72,8 +72,11 @@ enum sized { SIZED_REPORT, SIZED_IGNORE, SIZED_ABORT };
 
 /* What only the library that takes malloc's place looks at. */
 struct surface {
-	bool stats, deepbind;
+	bool stats, deepbind, stats_exit;
 	size_t sized; /* enum sized */
+	size_t stats_interval_s, stats_signal; /* 0: none */
+	size_t stats_format;                   /* enum dmm_stats_format */
+	char stats_file[STATS_PATH];           /* "": stderr */
 };
 
 /* Never written to where nothing is set. */
@@ -98,7 +101,7 @@ extern __attribute__((weak)) const char *slab_settings_text(void);
 
 /* The i-th key, what it says in one line, and whether the word "hardened" sets it too; then its value now
  * and what it may be, into a buffer of `cap` bytes. */
-enum { SLAB_SETTINGS = 28 };
+enum { SLAB_SETTINGS = 33 };
 const char *slab_setting_key(size_t i);
 const char *slab_setting_doc(size_t i);
 bool slab_setting_hardens(size_t i);

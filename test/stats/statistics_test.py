@@ -1,0 +1,160 @@
+#!/usr/bin/env python3
+"""What dmm_stats() tells is exact, and reports reach stderr, files and readers of OpenMetrics, or are lost alone.
+
+usage: statistics_test.py BUILD [unittest arguments]
+"""
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+BUILD = Path(sys.argv.pop(1)).resolve()
+SAMPLE = re.compile(r'^(dmm_[a-z_]+)\{pid="(\d+)",program="([^"]*)"(?:,class="(\d+)",object_bytes="(\d+)")?\} (\d+)$')
+LINE = re.compile(r"^dmm: slab\[(\d+)\]: (\d+) bytes = (\d+) live in \d+ \+ (\d+) free \+ (\d+) lost \+ (\d+) tables; "
+                  r"\d+ dirty; \d+ purged in \d+ calls; \d+ heaps$", re.M)
+
+
+def start(*words, conf="", program="statistics", **more):
+    env = {"PATH": "/usr/bin:/bin", "DMM_CONF": conf}
+    if program == "statistics":
+        env["LD_PRELOAD"] = str(BUILD / "libdmm.so")
+    more.setdefault("stderr", subprocess.PIPE)
+    return subprocess.Popen([BUILD / "test" / program, *words], env=env, text=True, **more)
+
+
+def run(*words, **more):
+    p = start(*words, **more)
+    with p:
+        said = p.communicate(timeout=90)[1]
+    return p, said
+
+
+def read_openmetrics(text):
+    """The samples of a text, by the rules that matter here: each has its type before it, and the text has an end."""
+    types, samples = {}, {}
+    lines = text.splitlines()
+    assert lines[-1] == "# EOF" and lines.count("# EOF") == 1, lines[-1:]
+    for line in lines[:-1]:
+        words = line.split(" ", 3)
+        if line.startswith("# TYPE "):
+            assert words[2] not in types, line
+            types[words[2]] = words[3]
+        elif line.startswith("# UNIT "):
+            assert words[2].endswith("_" + words[3]), line
+        elif not line.startswith("# HELP "):
+            name, pid, program, number, size, value = SAMPLE.match(line).groups()
+            family = name.removesuffix("_total") if name.endswith("_total") else name
+            assert types[family] == ("counter" if name.endswith("_total") else "gauge"), line
+            key = name, number and (int(number), int(size))
+            assert key not in samples, line
+            samples[key] = int(value)
+    return samples
+
+
+def must_add_up(samples):
+    get = lambda name: samples[f"dmm_{name}", None]
+    assert get("mapped_bytes") == sum(map(get, ("live_bytes", "free_bytes", "lost_bytes", "tables_bytes")))
+    classes = sum(key[1] * n for (name, key), n in samples.items() if name == "dmm_class_live_objects")
+    assert get("live_bytes") == classes + get("large_bytes") + get("guarded_bytes")
+
+
+class Statistics(unittest.TestCase):
+    def setUp(self):
+        self.scratch = tempfile.TemporaryDirectory(prefix="dmm-stats-")
+        self.work = Path(self.scratch.name)
+
+    def tearDown(self):
+        self.scratch.cleanup()
+
+    def test_figures_are_exact_preloaded_linked_hardened_and_guarded(self):
+        for program, conf in (("statistics", ""), ("statistics_static", ""), ("statistics", "stats:1"),
+                              ("statistics", "huge_from_mib:never,dirty_floor_bytes:0")):
+            p, said = run("exact", program=program, conf=conf)
+            self.assertEqual(p.returncode, 0, f"{program} {conf}: {said}")
+
+    def test_twelve_threads_leave_no_figure_torn(self):
+        for conf in ("", "guarded:1,guarded_every:20"):
+            p, said = run("storm", conf=conf)
+            self.assertEqual((p.returncode, said), (0, ""))
+
+    def test_a_report_at_exit_is_a_line(self):
+        for program in ("statistics", "statistics_static"):
+            p, said = run("hold", "0", conf="stats:exit", program=program)
+            pid, total, *parts = map(int, LINE.fullmatch(said.strip()).groups())
+            self.assertEqual((pid, total), (p.pid, sum(parts)))
+
+    def test_no_report_unless_asked(self):
+        self.assertEqual(run("hold", "0")[1], "")
+        self.assertEqual(run("hold", "0", conf="stats:exit,stats_exit:0")[1], "")
+
+    def test_json_is_json_and_openmetrics_is_openmetrics(self):
+        done = json.loads(run("hold", "0", conf="stats:exit,stats_format:json")[1])
+        self.assertEqual((done["schema"], done["version"]), ("dmm-stats", 1))
+        self.assertEqual(done["live_bytes"], done["large_bytes"] + done["guarded_bytes"] +
+                         sum(c["object_bytes"] * c["live_objects"] for c in done["classes"]))
+        must_add_up(read_openmetrics(run("hold", "0", conf="stats:exit,stats_format:openmetrics")[1]))
+
+    def test_an_interval_reports_again_and_again(self):
+        p, said = run("hold", "35", conf="stats:interval:1")
+        self.assertGreaterEqual(len(LINE.findall(said)), 2, said)
+        self.assertEqual(p.returncode, 0)
+
+    def test_a_signal_reports_and_leaves_the_program_alone(self):
+        path = self.work / "metrics-%p.prom"
+        p = start("hold", "30", conf=f"stats:signal:{int(signal.SIGUSR2)},stats_format:openmetrics,stats_file:{path}")
+        made = self.work / f"metrics-{p.pid}.prom"
+        time.sleep(0.5)
+        self.assertFalse(made.exists())
+        before = None
+        for _ in range(3):
+            p.send_signal(signal.SIGUSR2)
+            end = time.monotonic() + 20
+            while (not made.exists() or made.stat().st_ino == before) and time.monotonic() < end:
+                time.sleep(0.02)
+            self.assertNotEqual(made.stat().st_ino, before, "the file is replaced as a whole")
+            before = made.stat().st_ino
+            must_add_up(read_openmetrics(made.read_text()))
+        for _ in range(200):
+            p.send_signal(signal.SIGUSR2)
+        self.assertEqual(p.communicate(timeout=60)[1], "")
+        self.assertEqual(p.returncode, 0)
+        self.assertEqual([f.name for f in self.work.iterdir()], [made.name])
+
+    def test_what_cannot_be_written_is_lost_alone(self):
+        for path in ("/nowhere/at/all", "/dev/full/x", "/proc/version"):
+            p, said = run("hold", "25", conf=f"stats:interval:1,stats:exit,stats_file:{path}")
+            self.assertEqual(p.returncode, 0)
+            self.assertEqual(len(said.splitlines()), 1, said)
+            self.assertIn("cannot write", said)
+
+    def test_a_stderr_that_nobody_reads_or_that_is_full_ends_no_program(self):
+        read, write = os.pipe()
+        os.close(read)
+        full = os.open("/dev/full", os.O_WRONLY)
+        env = {"LD_PRELOAD": str(BUILD / "libdmm.so"), "DMM_CONF": "stats:exit,stats_format:openmetrics"}
+        for fd in (write, full):
+            self.assertEqual(subprocess.run([BUILD / "test/statistics", "hold", "0"], env=env, stderr=fd).returncode, 0)
+            os.close(fd)
+
+    def test_a_child_of_fork_reports_at_its_exit(self):
+        p, said = run("fork", conf="stats:exit,stats:interval:60")
+        pids = [int(m[0]) for m in LINE.findall(said)]
+        self.assertEqual((p.returncode, len(set(pids))), (0, 2), said)
+
+    def test_mistakes_are_told(self):
+        for conf, word in (("stats:always", "stats:always"), ("stats:signal:99", "stats_signal:99"),
+                           ("stats:signal:9", "cannot be handled"), ("stats_format:xml", "text, json, openmetrics"),
+                           (f"stats_file:/{'x' * 400}", "a path of less than")):
+            p, said = run("hold", "0", conf=conf)
+            self.assertEqual(p.returncode, 0)
+            self.assertIn(word, said)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=1)
