@@ -108,7 +108,8 @@ int cmd_record(int argc, char **argv)
 	        "DWARF tables", 0},
 	    {"scrub", KEY_SCRUB, NULL, 0, "Leave out command lines and paths", 0},
 	    {"max-size", KEY_MAX_SIZE, "BYTES", 0,
-	        "Stop recording a process at this size (500M, 2G); the program goes on", 0},
+	        "Stop recording when the recordings of all processes together reach this size "
+	        "(500M, 2G); the program goes on", 0},
 	    {"paused", KEY_PAUSED, NULL, 0,
 	        "Start without recording; --toggle or dmm_record.h begins it", 0},
 	    {"toggle", KEY_TOGGLE, "SIGNAL", 0,

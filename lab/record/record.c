@@ -86,6 +86,22 @@ static void set_flag(const char *name, bool set)
 	set_number(name, set);
 }
 
+/* Where all processes count their bytes together. */
+static void share_total(const char *path, bool wanted)
+{
+	const struct trace_total none = {0};
+	char name[PATH_MAX + 16];
+
+	snprintf(name, sizeof name, "%s%s", path, TOTAL_SUFFIX);
+	unlink(name);
+	if (!wanted)
+		return;
+	FILE *const f = fopen(name, "wbxe");
+	const bool written = f != NULL && fwrite(&none, sizeof none, 1, f) == 1;
+	if ((f != NULL && fclose(f) != 0) || !written)
+		lab_say("%s: %s; --max-size holds for each process alone", name, strerror(errno));
+}
+
 static void become(const struct record_order *r, const char *library)
 {
 	char pid[24];
@@ -228,6 +244,7 @@ int record_program(struct record_order *r)
 	if (library == NULL)
 		lab_die(EXIT_OURS, "libdmm-record.so is not beside dmm");
 	remove_earlier(r->path);
+	share_total(r->path, r->max_size != 0);
 	forward_begin();
 	const pid_t pid = fork();
 	if (pid == 0)
@@ -236,6 +253,7 @@ int record_program(struct record_order *r)
 		lab_die(EXIT_OURS, "cannot fork: %s", strerror(errno));
 	const int status = forward_wait(pid);
 	const int result = launch_status(status);
+	share_total(r->path, false);
 	if (result != EXIT_NOT_FOUND && result != EXIT_NOT_EXECUTABLE)
 		tell(r, status);
 	free(library);

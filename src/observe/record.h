@@ -148,7 +148,7 @@ struct record_config {
 	bool climbs;   /* stacks == TRACE_CALLER */
 	bool by_clock; /* the cheap ticks are not steady here */
 	int level;     /* of zstd */
-	uint64_t size_max; /* bytes of a recording; 0: no limit */
+	uint64_t size_max; /* bytes of all recordings of the processes together; 0: no limit */
 };
 extern struct record_config record_config;
 void record_configure(void);
@@ -207,8 +207,6 @@ static inline uintptr_t *tape_site(struct tape *t, const void *caller)
 bool output_open(void);
 /* The program is about to lose the right to open files of this directory: have them open. */
 void output_keep(void);
-/* The directory of `path` as openat() wants it, and the name there: also after a chroot. */
-int output_where(const char *path, const char **name);
 /* Append a whole block.  A failure is said once, and ends the recording; never the program. */
 void output_block(const void *block, size_t len);
 void output_text(enum trace_kind kind, const char *text, size_t len);
@@ -226,6 +224,28 @@ bool output_is_full(void);
 void output_count(uint64_t events, uint64_t ns);
 /* Anonymous resident memory of this process in KiB; peak: at most so far. */
 uint32_t record_anon_kib(bool peak);
+
+/* ---- the directory of the recording: record_where.c ------------------------------------------- */
+
+/* Remember that of `base`, if it is an absolute path: the program may change its own. */
+void where_keep(const char *base);
+/* The directory of `path` as openat() wants it, and the name there: also after a chroot. */
+int output_where(const char *path, const char **name);
+/* The same file at a high number, out of the way of programs that count on low ones. */
+int where_high(int fd);
+/* May this process, as whoever it is now, create files there? */
+bool where_is_writable(void);
+
+/* ---- --max-size: record_total.c -------------------------------------------------------------- */
+
+/* Share the count of all processes whose first recording is `base`, if there is one. */
+void total_open(const char *base);
+void total_add(int64_t bytes);
+uint64_t total_bytes(void);
+/* The limit is reached, for all.  False: another process found that before. */
+bool total_fill(void);
+bool total_is_full(void);
+void total_after_fork(void);
 
 /* META of this process, and the identity it tells. */
 struct record_identity {

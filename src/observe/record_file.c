@@ -17,20 +17,17 @@
 #include "observe/record.h"
 #include "observe/xxh64.h"
 
-enum { PATH_LEN = 1024, FD_HIGH = 512, LAST_WORDS = 4096 /* bytes below --max-size for tapes' ends, each */ };
+enum { PATH_LEN = 1024, LAST_WORDS = 4096 /* bytes below --max-size for tapes' ends, each */ };
 
 struct record_config record_config = {.stacks = TRACE_CALLER, .level = 1};
 
 static struct {
 	struct lock lock;
 	int fd;        /* valid while open */
-	struct { /* the recording's, by which it is found after a chroot */
-		int fd;  /* AT_FDCWD: none */
-		dev_t dev;
-		ino_t ino;
-	} directory;
 	bool open;
+	bool inherited; /* fd is the parent's, in the child of a fork */
 	_Atomic bool stopped, full, ended;
+	bool dropped; /* a block that --max-size left no room for: nothing may follow it */
 	bool configured;
 	struct record_identity who;
 	dev_t dev;
@@ -40,7 +37,7 @@ static struct {
 	char path[PATH_LEN]; /* of this process's recording */
 	char base[PATH_LEN]; /* of the first process's */
 	_Atomic uint64_t events, flush_ns;
-} output = {.directory.fd = AT_FDCWD};
+} output;
 
 static void note_start(void)
 {
@@ -79,48 +76,6 @@ static size_t number_in(const char *name)
 	return x;
 }
 
-/* Out of the way of programs that count on low numbers. */
-static int high(int fd)
-{
-	const int moved = fcntl(fd, F_DUPFD_CLOEXEC, FD_HIGH);
-	if (moved < 0)
-		return fd;
-	close(fd);
-	return moved;
-}
-
-/* The directory of the recording: of an absolute path only, since the program may change its own. */
-static void keep_directory(void)
-{
-	char folder[PATH_LEN];
-	struct stat st;
-
-	crash_format(folder, sizeof folder, "%s", output.base);
-	char *const slash = strrchr(folder, '/');
-	if (slash == NULL)
-		return;
-	*slash = '\0';
-	const int fd = open(folder[0] != '\0' ? folder : "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &st) != 0)
-		return;
-	output.directory.fd = high(fd);
-	output.directory.dev = st.st_dev;
-	output.directory.ino = st.st_ino;
-}
-
-int output_where(const char *path, const char **name)
-{
-	const char *const slash = strrchr(path, '/');
-	struct stat st;
-
-	*name = path;
-	if (output.directory.fd == AT_FDCWD || slash == NULL || fstat(output.directory.fd, &st) != 0 ||
-	    st.st_dev != output.directory.dev || st.st_ino != output.directory.ino)
-		return AT_FDCWD;
-	*name = slash + 1;
-	return output.directory.fd;
-}
-
 void record_configure(void)
 {
 	if (output.configured)
@@ -141,7 +96,7 @@ void record_configure(void)
 	meta_note_allocator();
 	switch_configure();
 	choose_path();
-	keep_directory();
+	where_keep(output.base);
 	note_start();
 }
 
@@ -217,10 +172,15 @@ static void keep_earlier_image(void)
 	}
 }
 
+/* And how long is it?  Children may have noted in it what became of them. */
 static bool still_ours(void)
 {
 	struct stat st;
-	return fstat(output.fd, &st) == 0 && st.st_dev == output.dev && st.st_ino == output.ino;
+
+	if (fstat(output.fd, &st) != 0 || st.st_dev != output.dev || st.st_ino != output.ino)
+		return false;
+	output.len = (uint64_t)st.st_size;
+	return true;
 }
 
 /* The program may have closed it, or put a file of its own in its place.  output.lock is held, here and below. */
@@ -231,7 +191,7 @@ static bool reopen(void)
 
 	output.fd = openat(at, name, O_WRONLY | O_APPEND | O_CLOEXEC);
 	if (output.fd >= 0)
-		output.fd = high(output.fd);
+		output.fd = where_high(output.fd);
 	return output.fd >= 0 && still_ours();
 }
 
@@ -264,6 +224,7 @@ static void append(const void *data, size_t len)
 		done += (size_t)n;
 	}
 	output.len += len;
+	total_add((int64_t)len);
 }
 
 static void append_text(enum trace_kind kind, const char *text, size_t len)
@@ -302,22 +263,69 @@ static void append_head(void)
 	append(&head, sizeof head);
 }
 
+/* output.fd is still the parent's recording, in the child of a fork that got none. */
+static void tell_parent(const char *reason)
+{
+	char text[META_LEN / 8];
+
+	if (!output.inherited || !still_ours())
+		return;
+	const size_t n = crash_format(text, sizeof text, "lost=%u %s a child of fork\n",
+	    (size_t)output.who.pid, reason);
+	append_text(TRACE_META, text, n);
+}
+
+static void leave_parent(void)
+{
+	if (output.inherited && still_ours())
+		close(output.fd);
+	output.inherited = false;
+}
+
+static void cannot_create(int error)
+{
+	const bool rights = error == EACCES || error == EPERM || error == EROFS;
+
+	if (!output_stopped())
+		tell_parent(rights ? "rights" : "file");
+	leave_parent();
+	stop(rights && output.who.forked ? "this process may not create it any more"
+	    : error == ENOSPC            ? "no space left on device"
+	    : rights                     ? "cannot be written"
+	    : error == ENOENT            ? "no such directory"
+	                                 : "cannot be created");
+}
+
+/* Once --max-size is reached, the processes that begin then are not recorded: the first one said so. */
+static bool begins_too_late(void)
+{
+	const uint64_t max = record_config.size_max;
+
+	total_open(output.base);
+	if (max == 0 || (!total_is_full() && total_bytes() + (uint64_t)4 * LAST_WORDS < max))
+		return false;
+	leave_parent();
+	tapes_want(false);
+	atomic_store(&output.stopped, true);
+	return true;
+}
+
 static bool create(void)
 {
 	struct stat st;
 	const char *name;
 
+	if (begins_too_late())
+		return false;
 	keep_earlier_image();
 	const int at = output_where(output.path, &name);
 	const int fd = openat(at, name, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0666);
 	if (fd < 0 || fstat(fd, &st) != 0) {
-		stop(errno == ENOSPC ? "no space left on device"
-		    : errno == EACCES || errno == EROFS ? "cannot be written"
-		    : errno == ENOENT                   ? "no such directory"
-		                                        : "cannot be created");
+		cannot_create(errno);
 		return false;
 	}
-	output.fd = high(fd);
+	leave_parent();
+	output.fd = where_high(fd);
 	output.dev = st.st_dev;
 	output.ino = st.st_ino;
 	output.len = 0;
@@ -349,7 +357,7 @@ static bool is_near_limit(void)
 {
 	const uint64_t max = record_config.size_max;
 	const uint64_t rest = (uint64_t)(tapes_count() + 1) * 4 * LAST_WORDS;
-	return max != 0 && output.len + (rest < max / 4 ? rest : max / 4) > max;
+	return max != 0 && total_bytes() + (rest < max / 4 ? rest : max / 4) > max;
 }
 
 bool output_is_full(void)
@@ -361,11 +369,16 @@ void output_block(const void *block, size_t len)
 {
 	lock_take(&output.lock);
 	const uint64_t max = record_config.size_max;
-	if (!output_stopped() && (max == 0 || output.len + len + LAST_WORDS <= max))
-		append(block, len);
-	if (is_near_limit() && !atomic_exchange(&output.full, true)) {
+	if (!output_stopped() && !output.dropped) {
+		output.dropped = max != 0 && total_bytes() + len + LAST_WORDS > max;
+		if (!output.dropped)
+			append(block, len);
+	}
+	if ((output.dropped || total_is_full() || is_near_limit()) && !atomic_exchange(&output.full, true)) {
 		tapes_want(false);
-		crash_say("record: %s: --max-size is reached; recording ends here, the program goes on", output.path);
+		if (total_fill())
+			crash_say("record: %s: --max-size is reached; recording ends here, the program goes on",
+			    output.base);
 	}
 	lock_give(&output.lock);
 }
@@ -408,6 +421,7 @@ void output_end(void)
 		const char *name;
 		const int at = output_where(output.path, &name);
 		unlinkat(at, name, 0);
+		total_add(-(int64_t)output.len);
 		store_remove();
 		return;
 	}
@@ -434,14 +448,14 @@ void output_after_fork(const struct tape *keep)
 	if (!output.configured)
 		return;
 	lock_reset(&output.lock);
-	if (output.open && still_ours())
-		close(output.fd);
+	output.inherited = output.open && still_ours();
 	output.open = false;
 	output.who.forked = true;
-	output.full = output.ended = false;
+	output.full = output.ended = output.dropped = false;
 	atomic_store(&output.events, 0);
 	atomic_store(&output.flush_ns, 0);
 	tapes_after_fork(keep);
+	total_after_fork();
 	store_after_fork();
 	maps_after_fork();
 	climb_after_fork();

@@ -102,7 +102,9 @@ void exec_note(pid_t pid, const char *path, char *const env[])
 	const int saved = errno;
 	sigset_t mask;
 	const char *const file = find(path, found);
-	const char *const reason = preloads_us(env) ? file_reason(file) : "environment";
+	const char *const reason = !preloads_us(env) ? "environment"
+	    : !where_is_writable()                   ? "rights"
+	                                             : file_reason(file);
 
 	signals_block(&mask);
 	if (reason != NULL)

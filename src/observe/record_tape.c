@@ -19,6 +19,7 @@ enum {
 	LOOK_MS = 50,      /* how often a tape's flush looks at memory and the thread's name */
 	CROWD = 8,         /* new tapes after which ended threads are looked for */
 	TAPES_MAX = 16384, /* threads at one time */
+	SIZE_MAX_BLOCKS = 32, /* at least so many fit --max-size: near it, a block must not be what breaks it */
 };
 
 __thread struct tape *tape_self;
@@ -224,7 +225,9 @@ static void tape_pass_on(struct tape *t)
 	const uint64_t took = timed ? record_cpu_ns() - began : 0;
 	const bool frames_full =
 	    t->frames != NULL && t->slot->frames_len + FRAMES_DEPTH + 1 > frames_cap(record_config.stacks);
-	if (frames_full || !trace_columns_have_room(t->columns, TAPE_EVENTS)) {
+	const bool large = record_config.size_max != 0 &&
+	    trace_columns_len(t->columns) > record_config.size_max / SIZE_MAX_BLOCKS;
+	if (large || frames_full || !trace_columns_have_room(t->columns, TAPE_EVENTS)) {
 		const uint32_t events = trace_columns_events(t->columns);
 		if (!output_open() || !flush_columns(t, events > before ? took * events / (events - before) : took))
 			return; /* what is on the tape stays there, for who reads T.tape */

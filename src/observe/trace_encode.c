@@ -178,6 +178,15 @@ uint32_t trace_columns_events(const struct trace_columns *c)
 	return c->events;
 }
 
+size_t trace_columns_len(const struct trace_columns *c)
+{
+	size_t len = 0;
+
+	for (int i = 0; i < TRACE_COLUMNS; i++)
+		len += (size_t)(c->col[i].at - c->col[i].bytes);
+	return len;
+}
+
 void trace_columns_clear(struct trace_columns *c)
 {
 	c->events = 0;

@@ -81,6 +81,7 @@ bool trace_columns_have_room(const struct trace_columns *c, size_t n);
 void trace_columns_add(struct trace_columns *c, const struct trace_block_info *info,
     const struct trace_raw *raw, size_t n);
 uint32_t trace_columns_events(const struct trace_columns *c);
+size_t trace_columns_len(const struct trace_columns *c); /* bytes in all columns */
 /* The block of what is in the columns, as trace_encode() returns it; then they are empty. */
 const void *trace_pack(struct trace_coder *c, struct trace_columns *columns,
     const struct trace_block_info *info, size_t *len);

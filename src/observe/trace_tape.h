@@ -37,6 +37,13 @@ enum {
 
 #define TAPE_MAGIC 0x65706174206d6d64u /* "dmm tape" */
 #define TAPE_SUFFIX ".tape"
+#define TOTAL_SUFFIX ".total"
+
+/* T.total: what all processes of a recording share while dmm record runs. */
+struct trace_total {
+	_Atomic uint64_t bytes; /* of their recordings together */
+	_Atomic uint64_t full;  /* 1: --max-size was reached */
+};
 
 struct tape_head {
 	uint64_t magic;

@@ -273,6 +273,72 @@ def test_a_recording_ends_at_its_largest_size_and_the_program_goes_on():
         assert r.returncode == 2 and "--max-size=" in r.stderr, (wrong, r)
 
 
+def total():
+    return sum(os.path.getsize(name) for name in glob.glob("T*"))
+
+
+def test_the_largest_size_is_of_all_processes_together():
+    program = compile_c("counting", COUNTING.replace("abort()", "_exit(0)"))
+    r = record("sh", "-c", f"for i in 1 2 3 4 5 6; do {program} & done; wait; {program}", options=["--max-size=400K"])
+    assert r.returncode == 0 and r.stdout == 7 * "fine\n", r
+    assert 200 << 10 < total() <= 400 << 10, (total(), os.listdir("."))
+    assert not glob.glob("T.total") and not glob.glob("T*.tape"), os.listdir(".")
+    assert r.stderr.count("--max-size is reached; recording ends here, the program goes on") == 1, r.stderr
+    counts = [is_a_beginning(name) for name in glob.glob("T.[0-9]*") if ".exec" not in name]  # those are the shell's
+    assert len(counts) >= 2 and max(counts) > 5000, counts
+
+
+def test_processes_that_begin_after_the_largest_size_was_reached_leave_nothing():
+    program = compile_c("counting", COUNTING.replace("abort()", "_exit(0)"))
+    r = record("sh", "-c", f"{program}; for i in 1 2 3 4 5 6 7 8 9; do {program}; done", options=["--max-size=100K"])
+    assert r.stdout == 10 * "fine\n" and r.stderr.count("--max-size is reached") == 1, r
+    assert total() <= 100 << 10 and len(glob.glob("T.[0-9]*")) == 1, os.listdir(".")
+
+
+GIVING_UP = """
+    #include <stdlib.h>
+    #include <string.h>
+    #include <sys/wait.h>
+    #include <unistd.h>
+    static void work(int n) { for (int i = 0; i < n; i++) free(malloc(777)); }
+    int main(int argc, char **argv) {
+        int status = 0;
+        if (argc > 2) { work(300); return 0; }
+        work(100);
+        if (setgid(65534) != 0 || setuid(65534) != 0) return 1;
+        if (strcmp(argv[1], "exec") == 0) { execl(argv[0], argv[0], "again", "x", (char *)0); return 2; }
+        const pid_t pid = fork();
+        if (pid == 0) {
+            work(200);
+            if (strcmp(argv[1], "both") == 0) execl(argv[0], argv[0], "again", "x", (char *)0);
+            _exit(0);
+        }
+        if (waitpid(pid, &status, 0) != pid) return 3;
+        work(50);
+        return status != 0; }"""
+
+
+def test_what_a_program_makes_after_it_gave_up_root_is_told_as_not_recorded():
+    if os.getuid() != 0:
+        skip("needs root")
+        return
+    program = compile_c("giving_up", GIVING_UP)
+    os.chmod(".", 0o755)
+    for way, calls, lost in (("fork", 150, "a child of fork"), ("both", 150, "a child of fork"),
+                             ("exec", 100, program)):
+        for name in glob.glob("T*"):
+            os.unlink(name)
+        r = record(program, way)
+        assert r.returncode == 0, (way, r)
+        assert sum(recorded("T").values()) == calls, (way, recorded("T"))
+        assert info("T")["missed_frees"] == 0
+        told = run(DMM, "info", "T").stdout
+        assert f"{lost}: not recorded: it may create no file beside the recording" in told, told
+        said = "cannot be written" if way == "exec" else "this process may not create it any more"
+        assert r.stderr.count(said + "; recording ends here, the program goes on") == 1, (way, r.stderr)
+        assert [n for n in os.listdir(".") if n.startswith("T")] == ["T"], os.listdir(".")
+
+
 def test_on_a_full_disk_the_recording_is_the_programs_beginning_without_a_gap():
     program = os.path.abspath(compile_c("counting", COUNTING))
     os.mkdir("D")
