@@ -6,7 +6,8 @@
  *               quarter of the average third at least; before the end the site's objects are not freed, or
  *               next to none; 64 KiB at least,
  *               and a fiftieth of what the process holds in all: a compiler keeps its own heap beside malloc's
- *   pinned      sparse pages hold 1 MiB and a tenth of the peak beside what lives in them
+ *   pinned      sparse pages hold 1 MiB and a tenth of the peak beside what lives in them, for a quarter
+ *               of the run
  *   retained    at most half of the peak is live for a quarter of the run after it; 4 MiB at least
  *   oversized   payload that never became resident: 1 MiB and a fifth of the peak; or realloc gave back as
  *               much as that
@@ -22,7 +23,8 @@
 
 const char *const finding_names[FINDING_KINDS] = {"growth", "pinned", "retained", "oversized", "churn"};
 
-enum { GROWTH_LEAST = 64 << 10, HELD_LEAST = 1 << 20, RETAINED_LEAST = 4 << 20, GROWN_OBJECTS = 4 /* in a third */ };
+enum { GROWTH_LEAST = 64 << 10, HELD_LEAST = 1 << 20, RETAINED_LEAST = 4 << 20, GROWN_OBJECTS = 4 /* in a third */,
+	PINNED_MARKS = MARKS / 4, PINNED_PART = 8 };
 static const double growth_share = 0.02; /* of the process */
 static const double call_ns = 20; /* malloc or free, found in cache */
 static const double churn_share = 0.03, seconds_least = 0.02;
@@ -97,23 +99,40 @@ static void find_growth(struct diagnosis *d, const struct gather *g)
 
 /* ---- pinned --------------------------------------------------------------------------------------- */
 
+/* For so many of the marks: a heap that falls from one phase to the next is sparse for a moment. */
+static unsigned marks_pinned(const struct gather *g)
+{
+	unsigned marks = 0;
+
+	for (unsigned k = 0; k <= MARKS; k++)
+		marks += g->held[k] >= HELD_LEAST && g->held[k] >= g->peak_payload / 10;
+	return marks;
+}
+
 static void find_pinned(struct diagnosis *d, const struct gather *g)
 {
-	const uint64_t pages = g->sparse.pages * PAGE_BYTES, held = pages - g->sparse.live;
+	const uint64_t pages = g->sparse.pages * PAGE_BYTES;
+	const double live = pages != 0 ? 100 * (double)g->sparse.live / (double)pages : 0;
 	char a[UNITS_LEN], b[UNITS_LEN], c[UNITS_LEN];
 
-	if (held < HELD_LEAST || held < g->peak_payload / 10 || g->pins == 0)
+	if (marks_pinned(g) < PINNED_MARKS || g->pins == 0)
 		return;
 	const struct pin *const p = &g->pin[0];
 	struct finding *const f = add(d, FINDING_PINNED, p->stack);
 	f->bytes = p->pages * PAGE_BYTES - p->bytes;
 	f->objects = p->objects;
-	snprintf(f->what, sizeof f->what,
-	    "%s small object%s hold %s of pages that are otherwise free; all sparse pages together: %s, "
-	    "of which %.0f %% is live",
-	    units_count(a, (double)p->objects), plural((double)p->objects),
-	    units_bytes(b, (double)(p->pages * PAGE_BYTES)), units_bytes(c, (double)pages),
-	    100 * (double)g->sparse.live / (double)pages);
+	if (p->pages * PINNED_PART >= g->sparse.pages)
+		snprintf(f->what, sizeof f->what,
+		    "%s small object%s hold %s of pages that are otherwise free; all sparse pages together: "
+		    "%s, of which %.0f %% is live",
+		    units_count(a, (double)p->objects), plural((double)p->objects),
+		    units_bytes(b, (double)(p->pages * PAGE_BYTES)), units_bytes(c, (double)pages), live);
+	else
+		snprintf(f->what, sizeof f->what,
+		    "objects of many call sites hold %s of pages of which %.0f %% is live; the site that holds "
+		    "most by itself holds %s with %s object%s",
+		    units_bytes(c, (double)pages), live, units_bytes(b, (double)(p->pages * PAGE_BYTES)),
+		    units_count(a, (double)p->objects), plural((double)p->objects));
 }
 
 /* ---- retained ------------------------------------------------------------------------------------- */

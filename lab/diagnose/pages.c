@@ -139,6 +139,7 @@ bool pages_look(struct gather *g, unsigned mark)
 			now.pages++;
 			now.live += t.at[i].live;
 		}
+	g->held[mark] = now.pages * PAGE_BYTES - now.live;
 	if (ok && now.pages > g->sparse.pages) {
 		g->sparse = now;
 		ok = name_holders(g, &t);

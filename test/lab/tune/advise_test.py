@@ -163,6 +163,9 @@ class Stories(unittest.TestCase):
     def test_growth_that_hardly_counts_in_the_process_is_no_finding(self):
         self.assertTrue(self.first_lines("beside")[0].startswith("nothing is wrong"))
 
+    def test_pages_that_are_sparse_for_a_moment_are_no_finding(self):
+        self.assertTrue(self.first_lines("falls")[0].startswith("nothing is wrong"))
+
     def test_recordings_of_healthy_programs_have_no_finding(self):
         for trace in RECORDINGS.glob("*.dmm"):
             done = dmm("advise", trace)

@@ -95,6 +95,23 @@ static void pinned(void)
 	work(100);
 }
 
+/* Each fall leaves sparse pages for a moment; then all of it is free, and wanted again. */
+static void falls(void)
+{
+	enum { OBJECTS = 40000 };
+
+	for (int r = 0; r < 12; r++) {
+		for (int i = 0; i < OBJECTS; i++)
+			kept[i] = other(i % 40 == 0 ? 48 : 200);
+		pause_ms(40);
+		for (int i = 0; i < OBJECTS; i++)
+			if (i % 40 != 0)
+				free(kept[i]);
+		for (int i = 0; i < OBJECTS; i += 40)
+			free(kept[i]);
+	}
+}
+
 static void burst(void)
 {
 	for (size_t i = 0; i < 150000; i++)
@@ -170,7 +187,7 @@ int main(int argc, char **argv)
 		const char *name;
 		void (*tell)(void);
 	} stories[] = {{"leak", leak}, {"growth", growth}, {"beside", beside},
-	    {"pinned", pinned}, {"burst", burst},
+	    {"pinned", pinned}, {"falls", falls}, {"burst", burst},
 	    {"idle", idle},
 	    {"churn", churn}, {"oversized", oversized}, {"healthy", healthy}};
 
