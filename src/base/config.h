@@ -31,7 +31,7 @@
  * pointer x in it moves by n bytes, in one instruction, behind all accesses to memory that stand
  * before it in the code.  own_apart(n): from here on the compiler takes n for another number, so
  * that it adds it in each address, which costs nothing, and not by an instruction for all of them.
- * bit_drop(): clear bit n % 64; was it set? */
+ * bit_drop(): clear bit n % 64; was it set?  bit_add(): set bit n % 64. */
 #if defined(__x86_64__)
 #define OWN_SEG __seg_fs
 #define own_offset(x)                                                         \
@@ -48,6 +48,10 @@ static inline bool bit_drop(uint64_t *word, uint64_t n)
 	__asm__("btrq %2, %0" : "+r"(*word), "=@ccc"(was) : "r"(n));
 	return was;
 }
+static inline void bit_add(uint64_t *word, uint64_t n)
+{
+	__asm__("btsq %1, %0" : "+r"(*word) : "r"(n));
+}
 #else
 #define OWN_SEG
 #define own_offset(x) ((uintptr_t)&(x))
@@ -62,6 +66,10 @@ static inline bool bit_drop(uint64_t *word, uint64_t n)
 	const uint64_t old = *word;
 	*word &= ~(1ull << n % 64);
 	return *word != old;
+}
+static inline void bit_add(uint64_t *word, uint64_t n)
+{
+	*word |= 1ull << n % 64;
 }
 #endif
 

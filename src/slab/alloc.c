@@ -92,12 +92,28 @@ static void free_any(void *p)
 	free_own(p, tag);
 }
 
+/* The hit's own questions, but one: p is fine, and only its stack is full.  False: it is not. */
+static inline bool free_to_full(void *p)
+{
+	const size_t unit = unit_at(p);
+	if (unit >= __atomic_load_n(&root.units, __ATOMIC_ACQUIRE))
+		return false;
+	const size_t place = own_place(unit);
+	uint64_t live = live_word(p);
+	if (place >= CLASS_MAX * sizeof(struct stack) || !bit_drop(&live, unit))
+		return false;
+	live_word_set(p, live);
+	cache_push(&thread_cache, p, (unsigned)(place / sizeof(struct stack)));
+	return true;
+}
+
 /* Called by a jump from free(), so it returns to free()'s caller. */
 void slab_free_slow(void *p)
 {
 	if (p == NULL)
 		return;
-	free_any(p);
+	if (!free_to_full(p))
+		free_any(p);
 	purge_check(__builtin_return_address(0));
 }
 

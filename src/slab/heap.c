@@ -336,7 +336,7 @@ void heap_put_back(struct slab_heap *h, void *const *object, size_t n, unsigned 
 		uint64_t bits = 0;
 		size_t off;
 		while (object < end && (off = (uintptr_t)*object - word) < WORD_BYTES) {
-			bits |= 1ull << off / MAX_ALIGN % 64;
+			bit_add(&bits, off / MAX_ALIGN);
 			object++;
 		}
 		put_back_word(h, *first, bits, (size_t)(object - first));

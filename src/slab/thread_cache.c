@@ -16,15 +16,15 @@ struct thread_cache fallback_cache = {THREAD_CACHE_NONE};
 
 /* ---- stack to slabs --------------------------------------------------------------------------- */
 
-/* The n oldest objects of a stack. */
-static void flush(struct slab_heap *h, struct stack *k, unsigned cls, size_t n)
+/* All but the `keep` newest objects of a stack. */
+static inline void flush(struct slab_heap *h, struct stack *k, void **bottom, unsigned cls, size_t keep)
 {
-	void **const bottom = stack_bottom(h, cls, k);
-	const size_t have = (size_t)(k->top - bottom);
+	void **const kept = k->top - keep;
 
-	heap_put_back(h, bottom, n, cls);
-	memmove(bottom, bottom + n, (have - n) * sizeof *bottom);
-	k->top = bottom + (have - n);
+	heap_put_back(h, bottom, (size_t)(kept - bottom), cls);
+	if (keep != 0)
+		memmove(bottom, kept, keep * sizeof *bottom);
+	k->top = bottom + keep;
 }
 
 void cache_flush(struct thread_cache *tc, struct slab_heap *h)
@@ -32,7 +32,7 @@ void cache_flush(struct thread_cache *tc, struct slab_heap *h)
 	CHECK(heap_held(h) && tc->heap == h);
 	for (unsigned cls = 0; cls < class_count; cls++) {
 		struct stack *const k = &tc->stack[cls];
-		flush(h, k, cls, (size_t)(k->top - stack_bottom(h, cls, k)));
+		flush(h, k, stack_bottom(h, cls, k), cls, 0);
 	}
 	if (likely(hardening.quarantine == 0) || heap_number(h) == HEAP_FALLBACK)
 		return;
@@ -79,7 +79,7 @@ static void make_room(struct slab_heap *h, struct stack *k, unsigned cls)
 		keep = 0;
 	}
 	k->limit = bottom + room;
-	flush(h, k, cls, (size_t)(k->top - bottom) - keep);
+	flush(h, k, bottom, cls, keep);
 }
 
 void cache_push(struct thread_cache *tc, void *p, unsigned cls)

@@ -90,10 +90,10 @@ static const struct pattern {
 	double most;
 } patterns[] = {
     {"one at a time, 32 bytes", one_at_a_time, 3, BATCH, 57.2},
-    {"1,000 of 32 bytes, then all freed", batch, 5, BATCH, 97.1},
+    {"1,000 of 32 bytes, then all freed", batch, 5, BATCH, 89.5},
     {"1,000 of 16 to 512 bytes, then all freed", mixed_batch, 5, BATCH, 62.3},
-    {"1,000 by realloc(NULL, 32), then all freed", realloc_batch, 5, BATCH, 100.4},
-    {"4,000 of 12 sizes a step, a fifth lives on", ring_step, 4 * SLOTS, RING, 129.9},
+    {"1,000 by realloc(NULL, 32), then all freed", realloc_batch, 5, BATCH, 93.7},
+    {"4,000 of 12 sizes a step, a fifth lives on", ring_step, 4 * SLOTS, RING, 129.3},
 };
 
 static void child(const struct pattern *p)
