@@ -10,15 +10,17 @@ struct top_options {
 	double interval;
 	size_t count, width;
 	enum format format;
-	bool ascii;
+	bool ascii, metrics;
 };
 
-enum { OPTION_INTERVAL = OPTION_OWN, OPTION_COUNT, OPTION_ASCII, OPTION_WIDTH };
+enum { OPTION_INTERVAL = OPTION_OWN, OPTION_COUNT, OPTION_ASCII, OPTION_WIDTH, OPTION_METRICS };
 
 static const struct argp_option options[] = {
     {"interval", OPTION_INTERVAL, "SECONDS", 0, "Wait this long between two looks (1)", 0},
     {"count", OPTION_COUNT, "N", 0,
         "Print one line for each of N looks and end, in a terminal too", 0},
+    {"openmetrics", OPTION_METRICS, NULL, 0,
+        "One look, as OpenMetrics for Prometheus and node_exporter", 0},
     OPTION_FORMAT_LINE,
     {"ascii", OPTION_ASCII, NULL, 0, "Use only ASCII characters", 0},
     {"width", OPTION_WIDTH, "COLUMNS", 0, "Use at most this many columns (the terminal's)", 0},
@@ -38,6 +40,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPTION_FORMAT:
 		o->format = option_format(arg);
+		return 0;
+	case OPTION_METRICS:
+		o->metrics = true;
 		return 0;
 	case OPTION_ASCII:
 		o->ascii = true;
@@ -72,7 +77,8 @@ int cmd_top(int argc, char **argv)
 	struct top *const t = top_open((pid_t)option_count("pid", o.pid, 1));
 	struct draw_style s = draw_style(stdout, o.ascii, o.width);
 	const bool lines = o.count != 0 || o.format != FORMAT_TEXT || !isatty(STDOUT_FILENO);
-	const int status = lines ? top_lines(t, &s, o.format, o.interval, o.count)
+	const int status = o.metrics ? top_metrics(t)
+	    : lines                  ? top_lines(t, &s, o.format, o.interval, o.count)
 	    : top_screen(t, &s, o.interval);
 	top_close(t);
 	return status;

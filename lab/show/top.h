@@ -43,6 +43,8 @@ bool top_look(struct top *t, struct memory_error *e);
 
 /* In a terminal until q or the process's end; returns the exit status. */
 int top_screen(struct top *t, struct draw_style *s, double interval);
+/* One look, the first, as OpenMetrics on stdout. */
+int top_metrics(const struct top *t);
 /* A line a look, `count` times (0: until the end). */
 int top_lines(struct top *t, const struct draw_style *s, enum format format, double interval,
     size_t count);

@@ -15,7 +15,8 @@ import unittest
 from pathlib import Path
 
 BUILD = Path(sys.argv.pop(1)).resolve()
-SAMPLE = re.compile(r'^(dmm_[a-z_]+)\{pid="(\d+)",program="([^"]*)"(?:,class="(\d+)",object_bytes="(\d+)")?\} (\d+)$')
+SAMPLE = re.compile(r'^(dmm_[a-z_]+)\{pid="(\d+)",program="([^"]*)"(?:,class="(\d+)",object_bytes="(\d+)")?'
+                    r'(?:,heap="(\d+)",tid="\d+",thread="[^"]*")?\} (\d+)$')
 LINE = re.compile(r"^dmm: slab\[(\d+)\]: (\d+) bytes = (\d+) live in \d+ \+ (\d+) free \+ (\d+) lost \+ (\d+) tables; "
                   r"\d+ dirty; \d+ purged in \d+ calls; \d+ heaps$", re.M)
 
@@ -48,13 +49,31 @@ def read_openmetrics(text):
         elif line.startswith("# UNIT "):
             assert words[2].endswith("_" + words[3]), line
         elif not line.startswith("# HELP "):
-            name, pid, program, number, size, value = SAMPLE.match(line).groups()
+            name, pid, program, number, size, heap, value = SAMPLE.match(line).groups()
             family = name.removesuffix("_total") if name.endswith("_total") else name
             assert types[family] == ("counter" if name.endswith("_total") else "gauge"), line
-            key = name, number and (int(number), int(size))
+            key = name, (number and (int(number), int(size))) or (heap and ("heap", heap))
             assert key not in samples, line
             samples[key] = int(value)
     return samples
+
+
+# Prometheus's own reader, of Debian's Python.
+FOREIGN = """import sys
+try:
+    from prometheus_client.openmetrics.parser import text_string_to_metric_families as read
+except ImportError:
+    sys.exit(77)
+print(sum(len(family.samples) for family in read(sys.stdin.read())))"""
+
+
+def read_by_others(text):
+    """How many samples Prometheus's client library finds; None: it is not installed."""
+    done = subprocess.run(["/usr/bin/python3", "-c", FOREIGN], input=text, capture_output=True, text=True)
+    if done.returncode == 77:
+        return None
+    assert done.returncode == 0, done.stderr
+    return int(done.stdout)
 
 
 def must_add_up(samples):
@@ -98,7 +117,25 @@ class Statistics(unittest.TestCase):
         self.assertEqual((done["schema"], done["version"]), ("dmm-stats", 1))
         self.assertEqual(done["live_bytes"], done["large_bytes"] + done["guarded_bytes"] +
                          sum(c["object_bytes"] * c["live_objects"] for c in done["classes"]))
-        must_add_up(read_openmetrics(run("hold", "0", conf="stats:exit,stats_format:openmetrics")[1]))
+        text = run("hold", "0", conf="stats:exit,stats_format:openmetrics")[1]
+        must_add_up(read_openmetrics(text))
+        self.assertIn(read_by_others(text), (None, len(read_openmetrics(text))))
+
+    def test_dmm_top_tells_the_same_of_any_process(self):
+        p = start("hold", "30")
+        time.sleep(0.5)
+        text = subprocess.run([BUILD / "dmm", "top", "--openmetrics", str(p.pid)], capture_output=True, text=True)
+        self.assertEqual((text.returncode, text.stderr), (0, ""))
+        outside = read_openmetrics(text.stdout)
+        self.assertIn(read_by_others(text.stdout), (None, len(outside)))
+        self.assertEqual(outside["dmm_live_bytes", None], outside["dmm_large_bytes", None] + sum(
+            key[1] * n for (name, key), n in outside.items() if name == "dmm_class_live_objects"))
+        self.assertGreaterEqual(outside["dmm_large_bytes", None], 123456)
+        self.assertLessEqual(outside["dmm_live_bytes", None], outside["dmm_held_bytes", None])
+        p.kill()
+        p.communicate()
+        self.assertNotEqual(subprocess.run([BUILD / "dmm", "top", "--openmetrics", str(p.pid)],
+                                           capture_output=True).returncode, 0)
 
     def test_an_interval_reports_again_and_again(self):
         p, said = run("hold", "35", conf="stats:interval:1")
