@@ -17,6 +17,7 @@
 #include "cli/json.h"
 #include "cli/table.h"
 #include "cli/units.h"
+#include "cli/progress.h"
 
 enum { COUNT = 10000, SIZE = 1000, ROUNDS = 3, SEED = 217, HOLE = 16 };
 
@@ -373,12 +374,17 @@ int bench_cos217(const struct bench_options *o)
 		return EXIT_FINE;
 	}
 	bool crashed = false;
+	progress_begin("measuring cells");
 	for (size_t k = 0; k < PATTERNS; k++)
 		for (size_t i = 0; i < o->system_count && s.chosen[k]; i++) {
 			struct cell_job c = {o->systems[i], &patterns[k], s.count, s.size};
+			progress_label("%s: %s", patterns[k].name, o->names[i]);
+			progress_share((double)(k * o->system_count + i) /
+			    (double)(PATTERNS * o->system_count));
 			s.cell[i][k] = measure(&c, o->timeout_s);
 			crashed |= s.cell[i][k].status == CELL_CRASHED;
 		}
+	progress_end();
 	put(&s);
 	if (!blame(&s))
 		lab_next(NULL, "dmm bench --suite=lecture");

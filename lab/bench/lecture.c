@@ -9,6 +9,7 @@
 #include "draw/draw.h"
 #include "cli/json.h"
 #include "cli/table.h"
+#include "cli/progress.h"
 
 /* ---- the suite ------------------------------------------------------------------------------- */
 
@@ -189,9 +190,9 @@ int bench_lecture(const struct bench_options *o)
 	for (size_t i = 0; all[i] != NULL; i++) {
 		if (!chosen(all[i], o->words))
 			continue;
-		if (isatty(STDERR_FILENO) && o->format != FORMAT_TEXT)
-			lab_say("%s", all[i]->name);
+		progress_begin("%s", all[i]->name);
 		const struct finding f = run_one(all[i]);
+		progress_end();
 		run += f.missing[0] == '\0';
 		agree += f.agrees;
 		if (o->format == FORMAT_TEXT)

@@ -19,6 +19,7 @@
 #include "cli/table.h"
 #include "cli/units.h"
 #include "run/prefault.h"
+#include "cli/progress.h"
 
 enum { PATTERNS_MAX = 32, ALLOCATORS_MAX = 32, NAME_MAX_LEN = 32 };
 static const size_t WARM = (size_t)256 << 20;
@@ -119,13 +120,16 @@ static void run_cell(struct suite *s, size_t a, size_t p, size_t round)
 static void run_all(struct suite *s)
 {
 	measure_begin();
+	progress_begin("round 1 of %zu", s->o->runs);
 	for (size_t round = 0; round < s->o->runs; round++)
 		for (size_t p = 0; p < s->patterns; p++) {
-			if (isatty(STDERR_FILENO))
-				lab_say("round %zu of %zu: %s", round + 1, s->o->runs, s->name[p]);
+			progress_label("round %zu of %zu: %s", round + 1, s->o->runs, s->name[p]);
 			for (size_t i = 0; i < s->list.count && !measure_interrupted(); i++)
 				run_cell(s, (i + round) % s->list.count, p, round);
+			progress_share((double)(round * s->patterns + p + 1) /
+			    (double)(s->o->runs * s->patterns));
 		}
+	progress_end();
 }
 
 /* ---- results --------------------------------------------------------------------------------- */

@@ -7,6 +7,7 @@
 #include "base/nearest.h"
 #include "cli/lab.h"
 #include "cli/plain.h"
+#include "cli/progress.h"
 
 /* bytes; what is longer is printed as it is cut off where there is no memory */
 enum { LINE = 4096 };
@@ -28,6 +29,7 @@ static void put(const char *format, va_list args)
 
 static void say(const char *format, va_list args)
 {
+	progress_hide();
 	fflush(stdout);
 	fputs("dmm: ", stderr);
 	put(format, args);
@@ -96,6 +98,7 @@ void lab_next(char *const *argv, const char *format, ...)
 {
 	va_list args;
 
+	progress_hide();
 	fflush(stdout);
 	fputs("next: ", stderr);
 	va_start(args, format);

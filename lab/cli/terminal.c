@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "cli/lab.h"
+#include "cli/progress.h"
 
 static struct termios as_found, raw;
 static volatile sig_atomic_t resized;
@@ -82,6 +83,7 @@ void terminal_enter(const char *otherwise)
 	handle(SIGHUP, on_end);
 	handle(SIGWINCH, on_resize);
 	handle(SIGTSTP, on_stop);
+	progress_quiet(true);
 	say(full, sizeof full - 1);
 	entered = true;
 }
@@ -90,6 +92,7 @@ void terminal_leave(void)
 {
 	fflush(stdout);
 	as_before();
+	progress_quiet(false);
 	entered = false;
 	handle(SIGINT, SIG_DFL);
 	handle(SIGTERM, SIG_DFL);

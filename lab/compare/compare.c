@@ -8,6 +8,7 @@
 
 #include "base/assert.h"
 #include "cli/lab.h"
+#include "cli/progress.h"
 #include "cli/plain.h"
 #include "run/prefault.h"
 
@@ -208,30 +209,11 @@ void compare_run_extra(struct compare *c, struct row *row, struct run *run)
 		judge(c, row, run);
 }
 
-/* ---- progress -------------------------------------------------------------------------------- */
+/* ---- rounds --------------------------------------------------------------------------------- */
 
-struct progress {
-	bool shown;
-	double begun;
+struct done { /* runs */
 	size_t done, all;
 };
-
-static void progress_show(struct progress *p, size_t round, size_t rounds, const char *name)
-{
-	if (!p->shown)
-		return;
-	fprintf(stderr, "\r\033[Kround %zu of %zu: %s", round + 1, rounds, name);
-	if (p->done > 0)
-		fprintf(stderr, "  (about %.0f s left)",
-		    (launch_now() - p->begun) / (double)p->done * (double)(p->all - p->done));
-	fflush(stderr);
-}
-
-static void progress_clear(const struct progress *p)
-{
-	if (p->shown)
-		fputs("\r\033[K", stderr);
-}
 
 static size_t rows_in(const struct compare *c)
 {
@@ -241,18 +223,19 @@ static size_t rows_in(const struct compare *c)
 	return n;
 }
 
-static void run_round(struct compare *c, size_t round, int input, struct progress *p)
+static void run_round(struct compare *c, size_t round, int input, struct done *d)
 {
 	for (size_t k = 0; k < c->rows && !measure_interrupted(); k++) {
 		struct row *const row = &c->row[(round + k) % c->rows];
 		if (is_out(row))
 			continue;
-		progress_show(p, round, c->runs, row->allocator->name);
+		progress_label("round %zu of %zu: %s", round + 1, c->runs, row->allocator->name);
 		run_row(c, row, input);
-		p->done++;
-		p->all = p->done + rows_in(c) * (c->runs - round - 1);
+		d->done++;
+		d->all = d->done + rows_in(c) * (c->runs - round - 1);
 		for (size_t i = k + 1; i < c->rows; i++)
-			p->all += !is_out(&c->row[(round + i) % c->rows]);
+			d->all += !is_out(&c->row[(round + i) % c->rows]);
+		progress_share((double)d->done / (double)d->all);
 	}
 }
 
@@ -273,7 +256,7 @@ static void rehearse(struct compare *c, int input)
 
 void compare_run(struct compare *c)
 {
-	struct progress progress = {.shown = isatty(STDERR_FILENO)};
+	struct done done = {0};
 	const int input = launch_input();
 
 	c->input = input;
@@ -284,14 +267,15 @@ void compare_run(struct compare *c)
 		add_rows(c, false);
 	if (c->huge_pages != HUGE_AS_IS)
 		add_rows(c, true);
+	progress_begin("making sure that each allocator is loaded");
 	prove(c, input);
-	if (progress.shown)
-		fprintf(stderr, "\r\033[Krehearsal: %s", plain(c->command[0]));
+	progress_label("rehearsal: %s", c->command[0]);
 	rehearse(c, input);
-	progress.begun = launch_now();
+	progress_end();
+	progress_begin("round 1 of %zu", c->runs);
 	for (size_t round = 0; round < c->runs && !measure_interrupted(); round++)
-		run_round(c, round, input, &progress);
-	progress_clear(&progress);
+		run_round(c, round, input, &done);
+	progress_end();
 	if (measure_interrupted())
 		lab_say("interrupted; the figures are from the runs before");
 	verdict_digest(c);

@@ -1,5 +1,6 @@
 /* archive.c - the bytes of a file, whatever it is packed with: libarchive knows. */
 #include "import/archive.h"
+#include "cli/progress.h"
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -93,6 +94,8 @@ ssize_t import_archive_read(void *arg, const char **piece, char *error)
 	const la_ssize_t n = archive_read_data(a->archive, a->buf, sizeof a->buf);
 
 	*piece = a->buf;
+	if (a->len != 0)
+		progress_share((double)archive_filter_bytes(a->archive, -1) / (double)a->len);
 	if (n < 0)
 		fail(a, error);
 	return n < 0 ? -1 : (ssize_t)n;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cli/lab.h"
+#include "cli/progress.h"
 #include "cli/units.h"
 #include "import/archive.h"
 
@@ -63,7 +64,9 @@ static bool write_recording(struct conversion *r)
 	if (im->writer == NULL)
 		lab_die(EXIT_OURS, "%s: %s", r->order->output, e.text);
 	say_source(r);
+	progress_begin("importing calls");
 	const bool fine = import_run(im);
+	progress_end();
 	import_say(im, TRACE_META, "clock=%s", im->timed ? "of the source" : "none");
 	if (im->note[0] != '\0')
 		import_say(im, TRACE_META, "note=%s", im->note);

@@ -1,6 +1,7 @@
 /* accounting.c - a walk, sorted into parts. */
 #include "replay/accounting.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -8,6 +9,9 @@
 #include "base/bits.h"
 #include "slab/system.h"
 #include "system/policy/fit.h"
+
+#define HEAP_LEN ((size_t)256 << 30)
+#define MAP_LEN  ((size_t)512 << 30)
 
 const char *const part_names[PARTS] = {"payload", "padding", "headers", "bins", "caches", "tails",
     "retained"};
@@ -115,6 +119,16 @@ int held_walk(struct heap *h, const struct os_arena *arena, held_visit *each, vo
 {
 	struct held_walk w = {arena, each, arg, NULL};
 	return heap_walk(h, visit, &w);
+}
+
+int held_arena_open(struct os_arena *arena)
+{
+	enum { PARTS_MOST = 2048 };
+	int error = -ENOMEM;
+
+	for (size_t part = 1; error != 0 && part <= PARTS_MOST; part *= 2)
+		error = os_arena_open(arena, 0, HEAP_LEN / part, MAP_LEN / part);
+	return error;
 }
 
 int held_open(struct heap *h, const struct subject *s, size_t threads,

@@ -48,6 +48,10 @@ bool accounting_take(struct accounting *a, struct heap *h, const struct os_arena
 typedef int held_visit(void *arg, const struct dmm_piece *p, uintptr_t addr, size_t len);
 int held_walk(struct heap *h, const struct os_arena *arena, held_visit *each, void *arg);
 
+/* Addresses for a model, as many as a limit of address space (ulimit -v) leaves: 768 GiB without
+ * one, 384 MiB at least.  0 or -errno. */
+int held_arena_open(struct os_arena *arena);
+
 /* Open a heap as the subject says.  threads: that make calls in the recording.  With one, slab
  * gives memory back by the program's own calls, as it does in such a process; with more, by its
  * helper, which follows the clock.  0 or -errno. */

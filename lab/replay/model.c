@@ -12,9 +12,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
-#define HEAP_LEN ((size_t)256 << 30)
-#define MAP_LEN  ((size_t)512 << 30)
-#define LEN_PARTS 2048 /* 128 and 256 MiB at least */
+#include "cli/progress.h"
 
 enum { AHEAD_SLOT = 16, AHEAD_CHUNK = 6, BUDGET_MARKS = 64 /* between two looks at the time */ };
 
@@ -30,6 +28,7 @@ struct model {
 	struct ops_window window;
 	struct model_result *r;
 	struct cell *cell;
+	double runs, runs_done; /* for progress: of all that are to come */
 	bool touching;    /* tell the arena what the program would write to */
 	uint64_t payload;
 	uint64_t peak;    /* bytes of the arena, at most */
@@ -144,6 +143,11 @@ static bool budget_is_spent(const struct model *m)
 	return m->budget_s > 0 && cpu_now() - m->began_s > m->budget_s;
 }
 
+static void tell_share(const struct model *m, size_t at)
+{
+	progress_share((m->runs_done + (double)at / (double)m->ops->head->count) / m->runs);
+}
+
 /* Ops [from, to), moving the simulated clock at every mark. */
 static void perform_range(struct model *m, size_t from, size_t to)
 {
@@ -154,6 +158,8 @@ static void perform_range(struct model *m, size_t from, size_t to)
 			m->area += (double)os_arena_footprint(&m->arena) * (double)(end - from);
 		else
 			held_advance(&m->time, &m->heap, &m->arena, m->ops->mark[number].ns);
+		if (number % BUDGET_MARKS == 0)
+			tell_share(m, from);
 		if (number % BUDGET_MARKS == 0 && budget_is_spent(m)) {
 			stop(m, "it takes too long: stopped", from);
 			return;
@@ -173,11 +179,8 @@ static void perform_range(struct model *m, size_t from, size_t to)
 static bool open_heap(struct model *m)
 {
 	const struct subject *const s = m->r->subject;
-	int error = -ENOMEM;
+	int error = held_arena_open(&m->arena);
 
-	/* Under a limit of address space a model gets what there is. */
-	for (size_t part = 1; error != 0 && part <= LEN_PARTS; part *= 2)
-		error = os_arena_open(&m->arena, 0, HEAP_LEN / part, MAP_LEN / part);
 	m->payload = m->peak = m->peak_at = m->r->failed = 0;
 	m->time = (struct held_time){0};
 	m->area = 0;
@@ -197,6 +200,7 @@ static bool open_heap(struct model *m)
 
 static void close_heap(struct model *m)
 {
+	m->runs_done++;
 	heap_close(&m->heap);
 	os_arena_close(&m->arena);
 	memset(m->cell, 0, m->ops->head->slots * sizeof *m->cell);
@@ -228,6 +232,7 @@ static uint64_t run_plain(struct model *m, uint64_t *peak)
 	m->r->os_calls = m->arena.calls;
 	tell_time(m);
 	*peak = m->peak;
+	m->r->peak_op = m->peak_at;
 	return m->peak_at;
 }
 
@@ -289,6 +294,7 @@ static void run(struct model *m, size_t samples)
 		return;
 	uint64_t peak_at = run_plain(m, &peak);
 	m->touching = m->arena.reserved_bytes != 0;
+	m->runs += m->touching;
 	close_heap(m);
 	if (m->touching && open_heap(m)) {
 		const double seconds = m->r->seconds;
@@ -336,8 +342,11 @@ bool model_replay(struct model_result *r, const struct replay_ops *ops,
 	if (!open_model(&m, r, ops, subject))
 		return false;
 	r->samples = calloc(samples + 1, sizeof *r->samples);
+	m.runs = 2;
+	progress_begin("replaying on a model of %s", subject->name);
 	if (r->samples != NULL)
 		run(&m, samples);
+	progress_end();
 	close_model(&m);
 	return r->samples != NULL;
 }
@@ -353,6 +362,8 @@ bool model_memory(struct model_result *r, const struct replay_ops *ops,
 		return false;
 	m.touching = true;
 	m.budget_s = budget_s;
+	m.runs = 1;
+	progress_begin("replaying on a model of %s", subject->name);
 	if (open_heap(&m)) {
 		run_plain(&m, &peak);
 		r->peak.footprint = peak;
@@ -360,6 +371,7 @@ bool model_memory(struct model_result *r, const struct replay_ops *ops,
 			stop(&m, "out of simulated memory or mappings", ops->head->count);
 		close_heap(&m);
 	}
+	progress_end();
 	close_model(&m);
 	return true;
 }

@@ -11,6 +11,7 @@
 #include "allocators/allocators.h"
 #include "base/assert.h"
 #include "cli/lab.h"
+#include "cli/progress.h"
 
 static void open_result(struct native *n)
 {
@@ -131,12 +132,15 @@ static void extra_runs(struct native *n, enum replay_mode mode, size_t runs)
 	struct run run;
 
 	n->mode = mode;
+	progress_begin("%s", mode == REPLAY_LATENCY ? "timing each call" : "looking at memory");
 	for (size_t k = 0; k < runs; k++)
 		for (size_t i = 0; i < c->rows && !measure_interrupted(); i++) {
 			struct row *const row = &c->row[(i + k) % c->rows];
 			if (row->outcome == OUTCOME_FINE && row->good > 0)
 				compare_run_extra(c, row, &run);
+			progress_share((double)(k * c->rows + i + 1) / (double)(runs * c->rows));
 		}
+	progress_end();
 }
 
 void native_run(struct native *n)

@@ -198,7 +198,7 @@ bool report_design(struct report_design *d, const struct report_survey *s,
 	d->events = s->events; /* so that the last sample is known for what it is */
 	if (!map_open(&w.map))
 		return trace_fail(e, TRACE_NOWHERE, "no memory");
-	const bool sound = model_watch(&r, s->path, subject, s->samples, &observer, e);
+	const bool sound = model_watch(&r, s->path, &s->ops, subject, s->samples, &observer, e);
 	if (r.samples != NULL) {
 		d->samples = min_size(r.sample_count, REPORT_SAMPLES + 1);
 		memcpy(d->sample, r.samples, d->samples * sizeof *r.samples);

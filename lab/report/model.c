@@ -1,8 +1,9 @@
 /* model.c - every event of a recording as a call to one heap, on simulated memory.
  *
  * Payloads are not touched, so that only what the system itself writes costs memory and time.
- * It runs twice: the first time only to find when the design holds most, the second time with
- * looks. An object's `user` is its address in the model's heap.
+ * It runs twice: the first time over the calls made ready (replay/model.h), only to find when the
+ * design holds most; the second time with looks.  An object's `user` is its address in the model's
+ * heap.
  */
 #include "report/model.h"
 
@@ -10,11 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "replay/ops.h"
+#include "cli/progress.h"
+#include "replay/model.h"
 #include "run/launch.h"
 
-#define HEAP_LEN ((size_t)256 << 30)
-#define MAP_LEN  ((size_t)512 << 30)
+static const double FIRST_SHARE = 0.2; /* of the time of both runs */
 
 struct model {
 	struct os_arena arena;
@@ -26,7 +27,8 @@ struct model {
 	uint64_t every, next_sample; /* in events */
 	size_t sample_cap;
 	size_t peak, first_peak; /* bytes of the arena, at most; in the first run */
-	uint64_t peak_event;     /* after which calls, for the first time */
+	uint64_t peak_ops;       /* in the first run: after so many ops, for the first time */
+	size_t threads;          /* that make calls */
 	struct held_time time;
 	/* as replay/ops.h counts them: the clock moves at every OPS_A_MARK-th */
 	uint64_t ops;
@@ -69,20 +71,19 @@ static void *resize(struct model *m, const struct step *s)
 	return NULL;
 }
 
-static void tell_gone(const struct model *m, const struct live_object *o, bool watched)
+static void tell_gone(const struct model *m, const struct live_object *o)
 {
-	if (watched)
-		m->observer->gone(m->observer->arg, o, m->stream.events);
+	m->observer->gone(m->observer->arg, o, m->stream.events);
 }
 
-static void perform(struct model *m, const struct step *s, bool watched)
+static void perform(struct model *m, const struct step *s)
 {
 	if (s->overlaid) {
-		tell_gone(m, &s->dropped, watched);
+		tell_gone(m, &s->dropped);
 		heap_free(&m->heap, (void *)(uintptr_t)s->dropped.user);
 	}
 	if (s->kind == STEP_FREE || s->kind == STEP_RESIZE)
-		tell_gone(m, &s->was, watched);
+		tell_gone(m, &s->was);
 	switch (s->kind) {
 	case STEP_ALLOC:
 		s->object->user = (uintptr_t)give(m, &s->ev);
@@ -97,7 +98,7 @@ static void perform(struct model *m, const struct step *s, bool watched)
 	case STEP_FOREIGN:
 		break;
 	}
-	if (watched && (s->kind == STEP_ALLOC || s->kind == STEP_RESIZE))
+	if (s->kind == STEP_ALLOC || s->kind == STEP_RESIZE)
 		m->observer->placed(m->observer->arg, s->object, m->stream.events);
 }
 
@@ -188,29 +189,14 @@ static inline void note_peak(struct model *m)
 {
 	const size_t now = os_arena_footprint(&m->arena);
 
-	if (__builtin_expect(now > m->peak, 0)) {
+	if (__builtin_expect(now > m->peak, 0))
 		m->peak = now;
-		m->peak_event = m->stream.events;
-	}
-}
-
-/* Every call, without a look at the heap: finds the peak to the byte. */
-static bool run_plain(struct model *m, struct trace_error *e)
-{
-	struct step step;
-	int r;
-
-	while ((r = trace_stream_next(&m->stream, &step, e)) > 0) {
-		move_clock(m, &step);
-		perform(m, &step, false);
-		note_peak(m);
-	}
-	return r >= 0;
 }
 
 static bool run_looking(struct model *m, struct trace_error *e)
 {
-	const uint64_t payload_event = m->observer->moment_event, peak_event = m->peak_event;
+	const uint64_t payload_event = m->observer->moment_event;
+	bool seen_peak = false;
 	struct step step;
 	uint64_t last = m->file.head.start_tick;
 	struct accounting a;
@@ -218,15 +204,15 @@ static bool run_looking(struct model *m, struct trace_error *e)
 
 	m->every = m->file.events / (m->sample_cap - 1) + 1;
 	m->next_sample = m->every;
-	m->first_peak = m->peak;
-	m->peak = 0;
 	while ((r = trace_stream_next(&m->stream, &step, e)) > 0 && m->r->problem[0] == '\0') {
 		last = step.ev.tick;
 		move_clock(m, &step);
-		perform(m, &step, true);
+		perform(m, &step);
 		note_peak(m);
-		if (m->stream.events == peak_event && !step.ev.begin)
+		if (!seen_peak && m->ops >= m->peak_ops && !step.ev.begin) {
 			take(m, &a, last);
+			seen_peak = true;
+		}
 		if (m->stream.events == payload_event && !step.ev.begin)
 			look_at_moment(m, last);
 		if (m->stream.events >= m->next_sample)
@@ -243,25 +229,16 @@ static bool run_looking(struct model *m, struct trace_error *e)
 	return r >= 0;
 }
 
-/* Threads that made calls: each block is of one. */
-static size_t threads_of(const struct trace_file *file)
-{
-	for (size_t i = 1; i < file->count; i++)
-		if (file->blocks[i].thread != file->blocks[0].thread)
-			return 2;
-	return 1;
-}
-
 static bool open_heap(struct model *m, const struct subject *s)
 {
-	int error = os_arena_open(&m->arena, 0, HEAP_LEN, MAP_LEN);
+	int error = held_arena_open(&m->arena);
 
 	if (error != 0) {
 		snprintf(m->r->problem, sizeof m->r->problem, "no address space for a model: %s",
 		    strerror(-error));
 		return false;
 	}
-	error = held_open(&m->heap, s, threads_of(&m->file), &m->arena);
+	error = held_open(&m->heap, s, m->threads, &m->arena);
 	if (error == 0)
 		return true;
 	snprintf(m->r->problem, sizeof m->r->problem, "cannot be opened: %s", strerror(-error));
@@ -269,20 +246,18 @@ static bool open_heap(struct model *m, const struct subject *s)
 	return false;
 }
 
-static bool one_run(struct model *m, const struct subject *subject, bool looking,
-    struct trace_error *e)
+static bool look_at_all(struct model *m, const struct subject *subject, struct trace_error *e)
 {
 	bool sound = true;
 
 	if (!trace_stream_open(&m->stream, &m->file))
 		return trace_fail(e, TRACE_NOWHERE, "no memory");
-	trace_reader_want_stacks(m->stream.reader, looking);
 	m->r->failed = 0;
 	m->time = (struct held_time){0};
 	m->area = 0;
 	m->ops = 0;
 	if (open_heap(m, subject)) {
-		sound = looking ? run_looking(m, e) : run_plain(m, e);
+		sound = run_looking(m, e);
 		heap_close(&m->heap);
 		os_arena_close(&m->arena);
 	}
@@ -290,15 +265,31 @@ static bool one_run(struct model *m, const struct subject *subject, bool looking
 	return sound;
 }
 
-bool model_watch(struct model_run *r, const char *path, const struct subject *subject,
-    size_t samples,
+/* Every call, without a look at the heap: finds the peak to the byte. */
+static bool find_peak(struct model *m, const struct replay_ops *ops, const struct subject *subject)
+{
+	struct model_result plain;
+
+	progress_part(0, FIRST_SHARE);
+	if (!model_memory(&plain, ops, subject, 0))
+		return false;
+	memcpy(m->r->problem, plain.problem, sizeof plain.problem);
+	m->first_peak = plain.peak.footprint;
+	m->peak_ops = plain.peak_op;
+	progress_part(FIRST_SHARE, 1);
+	return true;
+}
+
+bool model_watch(struct model_run *r, const char *path, const struct replay_ops *ops,
+    const struct subject *subject, size_t samples,
     const struct model_observer *observer, struct trace_error *e)
 {
 	static struct model m;
 	const double began = launch_now();
 
 	*r = (struct model_run){.subject = subject};
-	m = (struct model){.r = r, .observer = observer, .sample_cap = samples + 1};
+	m = (struct model){.r = r, .observer = observer, .sample_cap = samples + 1,
+	    .threads = ops->head->threads};
 	r->samples = calloc(m.sample_cap, sizeof *r->samples);
 	if (r->samples == NULL)
 		return trace_fail(e, TRACE_NOWHERE, "no memory for %zu samples", samples);
@@ -307,8 +298,9 @@ bool model_watch(struct model_run *r, const char *path, const struct subject *su
 	char clock[16];
 	m.timeless = trace_file_value(&m.file, TRACE_META, "clock", clock, sizeof clock) &&
 	    strcmp(clock, "none") == 0;
-	const bool sound = one_run(&m, subject, false, e) &&
-	    (r->problem[0] != '\0' || one_run(&m, subject, true, e));
+	const bool sound = !find_peak(&m, ops, subject)
+	    ? trace_fail(e, TRACE_NOWHERE, "no memory to replay")
+	    : r->problem[0] != '\0' || look_at_all(&m, subject, e);
 	r->seconds = launch_now() - began;
 	trace_file_close(&m.file);
 	return sound;

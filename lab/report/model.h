@@ -8,6 +8,7 @@
 #define LAB_REPORT_MODEL_H
 
 #include "replay/accounting.h"
+#include "replay/ops.h"
 #include "allocators/subject.h"
 #include "trace/stream.h"
 
@@ -46,10 +47,10 @@ struct model_observer {
 	void (*moment)(void *arg, const struct model_view *v);
 };
 
-/* samples: how many, at least 1; one more is taken at the end.  False: the recording is damaged,
- * *e. */
-bool model_watch(struct model_run *r, const char *path, const struct subject *subject,
-    size_t samples,
+/* ops: those of the recording at `path`.  samples: how many, at least 1; one more is taken at the
+ * end.  False: the recording is damaged, *e. */
+bool model_watch(struct model_run *r, const char *path, const struct replay_ops *ops,
+    const struct subject *subject, size_t samples,
     const struct model_observer *observer, struct trace_error *e);
 void model_run_free(struct model_run *r);
 

@@ -55,6 +55,7 @@ struct report_moment {
 
 struct report_survey {
 	struct trace_file file;
+	struct replay_ops ops; /* the calls made ready */
 	struct trace_stream stream; /* read to its end: holds the frames */
 	const char *path;
 	uint64_t events, ns; /* in all */
@@ -115,6 +116,7 @@ struct report_design {
 	char name[128], doc[160];
 	char problem[200];
 	bool done; /* the child came to its end */
+	double share; /* of the child's work, 0 to 1 */
 	double seconds;
 	uint64_t events, peak_payload;
 	struct accounting peak;

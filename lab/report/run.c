@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "cli/lab.h"
+#include "cli/progress.h"
 #include "report/report.h"
 
 struct job {
@@ -40,6 +41,8 @@ static void start(struct job *j, struct report_design *d, const struct report_su
 		return;
 	struct trace_error e;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	progress_to(&d->share);
+	progress_begin("%s", subject->name);
 	if (!report_design(d, s, subject, &e))
 		snprintf(d->problem, sizeof d->problem, "%.180s", e.text);
 	d->done = true;
@@ -92,6 +95,17 @@ static bool look(struct job *j, struct report_design *d, double limit_s)
 	return true;
 }
 
+static void tell_share(const struct report_design *d, size_t n)
+{
+	double sum = 0, share;
+
+	for (size_t i = 0; i < n; i++) {
+		__atomic_load(&d[i].share, &share, __ATOMIC_RELAXED);
+		sum += d[i].done ? 1 : share;
+	}
+	progress_share(sum / (double)n);
+}
+
 struct report_design *report_designs(const struct report_survey *s, const struct subject *subjects,
     size_t n, double limit_s, size_t jobs)
 {
@@ -106,12 +120,15 @@ struct report_design *report_designs(const struct report_survey *s, const struct
 		snprintf(d[i].name, sizeof d[i].name, "%s", subjects[i].name);
 		snprintf(d[i].doc, sizeof d[i].doc, "%s", subjects[i].sys->doc);
 	}
+	progress_begin("replaying on models of %zu designs", n);
 	while (next < n || running != 0) {
 		for (; next < n && running < jobs; next++, running++)
 			start(&job[next], &d[next], s, &subjects[next]);
 		usleep(2000);
+		tell_share(d, n);
 		for (size_t i = 0; i < next; i++)
 			running -= job[i].pid != 0 && look(&job[i], &d[i], limit_s);
 	}
+	progress_end();
 	return d;
 }

@@ -1,7 +1,7 @@
 /* survey.c - what the program itself did: twice through the recording, in bounded memory.
  *
- * The first time, without stacks, finds when most was live; the second looks at call sites and
- * lives.
+ * The first time, without stacks, makes the calls ready for models and finds when most was live;
+ * the second looks at call sites and lives.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -13,30 +13,45 @@
 enum { EVEN_MOMENTS = REPORT_MOMENTS - 2,
     WALKED = 60000000 /* objects, in all walks of a design */ };
 
-static bool first_reading(struct report_survey *s, struct trace_error *e)
+/* Where the recording missed frees, calls made ready are not the program's: count those. */
+static bool count_calls(struct report_survey *s, struct trace_error *e)
 {
 	struct step step;
-	uint64_t seen = 0, last = s->file.head.start_tick;
+	uint64_t seen = 0;
 	int r;
 
 	if (!trace_stream_open(&s->stream, &s->file))
 		return trace_fail(e, TRACE_NOWHERE, "no memory");
 	trace_reader_want_stacks(s->stream.reader, false);
 	while ((r = trace_stream_next(&s->stream, &step, e)) > 0) {
-		last = step.ev.tick;
 		if (s->stream.peak_payload > seen && !step.ev.begin) {
 			seen = s->stream.peak_payload;
 			s->peak_event = s->stream.events;
-			s->peak_ns = last;
+			s->peak_ns = step.ev.tick;
 		}
 	}
 	s->events = s->stream.events;
 	s->peak_payload = s->stream.peak_payload;
 	s->peak_count = s->stream.peak_count;
-	s->ns = trace_file_ns(&s->file, last);
 	s->peak_ns = trace_file_ns(&s->file, s->peak_ns);
 	trace_stream_close(&s->stream);
 	return r == 0;
+}
+
+static bool first_reading(struct report_survey *s, struct trace_error *e)
+{
+	const struct replay_head *h;
+
+	if (!replay_ops_build(&s->ops, s->path, e))
+		return false;
+	h = s->ops.head;
+	if (h->overlaid != 0)
+		return count_calls(s, e);
+	s->events = h->calls;
+	s->peak_payload = h->peak_payload;
+	s->peak_count = h->peak_count;
+	s->peak_event = h->peak_payload != 0 ? h->peak_at + 1 : 0;
+	return true;
 }
 
 static void plan_moments(struct report_survey *s)
@@ -147,6 +162,7 @@ static void take_moment(struct report_survey *s, size_t k, uint64_t tick)
 static bool second_reading(struct report_survey *s, struct trace_error *e)
 {
 	struct step step;
+	uint64_t last = s->file.head.start_tick;
 	size_t k = 0;
 	int r;
 
@@ -156,6 +172,9 @@ static bool second_reading(struct report_survey *s, struct trace_error *e)
 		if (!count_step(s, &step))
 			return trace_fail(e, TRACE_NOWHERE, "no memory for %zu call sites",
 			    s->site_cap);
+		last = step.ev.tick;
+		if (s->stream.events == s->peak_event && !step.ev.begin && s->peak_ns == 0)
+			s->peak_ns = trace_file_ns(&s->file, last);
 		if (k < s->moment_count && s->stream.events == s->moment[k].event && !step.ev.begin)
 			take_moment(s, k++, step.ev.tick);
 	}
@@ -165,6 +184,7 @@ static bool second_reading(struct report_survey *s, struct trace_error *e)
 	for (size_t i = 0; i < live->cap; i++)
 		if (live->at[i].addr != 0)
 			count_life(s, &live->at[i], LIFE_TIMES - 1, LIFE_TIMES - 1);
+	s->ns = trace_file_ns(&s->file, last);
 	s->end_payload = s->stream.payload;
 	s->end_count = live->count;
 	return r == 0;
@@ -221,5 +241,6 @@ void report_survey_close(struct report_survey *s)
 {
 	trace_stream_close(&s->stream);
 	trace_file_close(&s->file);
+	replay_ops_close(&s->ops);
 	free(s->sites);
 }

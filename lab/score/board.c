@@ -18,6 +18,7 @@
 #include "cli/array.h"
 #include "import/convert.h"
 #include "score/score.h"
+#include "cli/progress.h"
 
 struct job {
 	void (*run)(const struct job *job);
@@ -236,8 +237,13 @@ void score_measure(struct score_board *b, const struct score_order *order)
 		lab_die(EXIT_OURS, "no memory to share with children");
 	if (mkdtemp(folder) == NULL || asprintf(&scratch, "%s/trace", folder) < 0)
 		lab_die(EXIT_OURS, "%s: %s", folder, strerror(errno));
-	for (size_t i = 0; i < b->traces; i++)
+	progress_begin("playing traces");
+	for (size_t i = 0; i < b->traces; i++) {
+		progress_label("playing %s", b->trace[i].name);
+		progress_share((double)i / (double)b->traces);
 		measure(b, &b->trace[i], scratch, r);
+	}
+	progress_end();
 	rmdir(folder);
 	free(scratch);
 	munmap(r, sizeof *r);

@@ -11,6 +11,7 @@
 #include "base/bits.h"
 #include "draw/look.h"
 #include "cli/lab.h"
+#include "cli/progress.h"
 #include "trace/live.h"
 #include "os/os.h"
 #include "show/show.h"
@@ -65,22 +66,6 @@ static void close_heap(struct recording *r)
 	live_close(&r->moving);
 	heap_close(&r->heap);
 	os_arena_close(&r->arena);
-}
-
-/* Long work is told where somebody watches; `what` NULL: it is over. */
-static void progress(const char *what, size_t calls)
-{
-	enum { EVERY = 1 << 21 };
-	static bool said;
-
-	if (what == NULL && said)
-		fputs("\r\033[K", stderr);
-	if (what == NULL)
-		said = false;
-	if (what == NULL || calls % EVERY != 0 || terminal_entered() || !isatty(STDERR_FILENO))
-		return;
-	fprintf(stderr, "\rdmm: %s: %.0f million calls", what, (double)calls / 1e6);
-	said = true;
 }
 
 static void remember(struct live *t, uint64_t key, const void *p)
@@ -178,7 +163,7 @@ static size_t find_peak(struct recording *r)
 	size_t peak = 1, step = 0;
 
 	while (next_call(r, &ev)) {
-		progress("looking for the peak", ++step);
+		step++;
 		r->threads = max_size(r->threads, ev.thread);
 		struct live_object *const o = live_slot(&r->objects,
 		    ev.class & TRACE_IS_FREE ? ev.addr : ev.old);
@@ -194,7 +179,7 @@ static size_t find_peak(struct recording *r)
 		if (live > most)
 			most = live, peak = step;
 	}
-	progress(NULL, 0);
+	progress_hide();
 	r->steps = step;
 	return peak;
 }
@@ -239,9 +224,9 @@ static void seek(void *arg, size_t step)
 		return;
 	while (r->done + 1 < step && next_call(r, &ev)) {
 		perform(r, &ev);
-		progress("performing", ++r->done);
+		r->done++;
 	}
-	progress(NULL, 0);
+	progress_hide();
 	look(r);
 	if (next_call(r, &ev)) {
 		perform(r, &ev);

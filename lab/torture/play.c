@@ -153,7 +153,7 @@ struct play_result play_run(const struct play *p)
 		return result;
 	shared->end = TORTURE_FINE;
 	y = (struct player){.p = p, .result = shared};
-	const enum torture_end end = watch_run(child, &y, &shared->done, HANG_CPU_S,
+	const enum torture_end end = watch_run(child, &y, &shared->done, 0, HANG_CPU_S,
 	    &result.signal);
 	if (end != TORTURE_FINE) {
 		shared->end = end;

@@ -6,6 +6,7 @@
 
 #include "base/bits.h"
 #include "base/rng.h"
+#include "cli/progress.h"
 #include "torture/inside.h"
 #include "torture/watch.h"
 
@@ -126,8 +127,10 @@ struct torture_result torture_run(const struct torture *t)
 	}
 	*shared = result;
 	b = (struct rig){.t = t, .result = shared};
-	const enum torture_end end = watch_run(work, &b, &shared->ops,
+	progress_begin("%s: random operations", t->sys->name);
+	const enum torture_end end = watch_run(work, &b, &shared->ops, t->ops,
 	    t->threads > 1 ? HANG_SECONDS : HANG_CPU_SECONDS, &result.signal);
+	progress_end();
 	if (end != TORTURE_FINE) {
 		shared->end = end;
 		shared->signal = result.signal;

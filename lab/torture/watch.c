@@ -13,6 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/progress.h"
+
 enum { WALL_SECONDS = 60, LOOK_MS = 20 };
 
 static double seconds(clockid_t clock)
@@ -31,7 +33,7 @@ __attribute__((noreturn)) static void child(void (*work)(void *arg), void *arg)
 }
 
 /* True: it ended; false: it stood still for too long. */
-static bool wait_for(pid_t pid, const volatile uint64_t *done, double cpu_s)
+static bool wait_for(pid_t pid, const volatile uint64_t *done, uint64_t goal, double cpu_s)
 {
 	const int fd = (int)syscall(SYS_pidfd_open, pid, 0);
 	struct pollfd end = {.fd = fd, .events = POLLIN};
@@ -45,6 +47,7 @@ static bool wait_for(pid_t pid, const volatile uint64_t *done, double cpu_s)
 		ended = poll(&end, 1, LOOK_MS) > 0;
 		if (*done != seen) {
 			seen = *done;
+			progress_share(goal != 0 ? (double)seen / (double)goal : 0);
 			cpu = seconds(clock);
 			wall = seconds(CLOCK_MONOTONIC);
 		} else if (seconds(clock) - cpu > cpu_s ||
@@ -58,7 +61,7 @@ static bool wait_for(pid_t pid, const volatile uint64_t *done, double cpu_s)
 }
 
 enum torture_end watch_run(void (*work)(void *arg), void *arg, const volatile uint64_t *done,
-    double cpu_s, int *signal)
+    uint64_t goal, double cpu_s, int *signal)
 {
 	int status = 0;
 
@@ -68,7 +71,7 @@ enum torture_end watch_run(void (*work)(void *arg), void *arg, const volatile ui
 		child(work, arg);
 	if (pid < 0)
 		return TORTURE_CANNOT;
-	const bool ended = wait_for(pid, done, cpu_s);
+	const bool ended = wait_for(pid, done, goal, cpu_s);
 	if (!ended)
 		kill(pid, SIGKILL);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)

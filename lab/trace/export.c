@@ -5,10 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/array.h"
 #include "cli/json.h"
 #include "cli/lab.h"
+#include "cli/progress.h"
 #include "trace/stream.h"
 #include "trace/symbols.h"
 
@@ -265,7 +267,10 @@ static void write_row(struct export *x, const struct step *step)
 static void write_csv(struct export *x)
 {
 	struct step step;
+	static double unseen;
 
+	if (isatty(fileno(x->out))) /* the rows themselves show how far it is */
+		progress_to(&unseen);
 	if (!trace_stream_open(&x->stream, &x->file))
 		lab_die(EXIT_OURS, "no memory");
 	fprintf(x->out, "%s,thread,op,kind,address,old,size,align,caller,function\n",

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "cli/array.h"
+#include "cli/progress.h"
 #include "trace/private.h"
 
 struct node_slot {
@@ -22,6 +23,7 @@ struct trace_reader {
 	struct trace_block **heap;
 	size_t open, cap;
 	bool want_stacks, failed;
+	bool tells; /* how far it is */
 	struct trace_node *nodes; /* nodes[0] is unused */
 	uint32_t node_count, node_cap;
 	struct node_slot *slots;
@@ -38,6 +40,8 @@ struct trace_reader *trace_reader_open(struct trace_file *f)
 	if (r != NULL) {
 		r->f = f;
 		r->want_stacks = f->head.stacks != TRACE_NONE;
+		r->tells = true;
+		progress_begin("reading calls");
 	}
 	return r;
 }
@@ -47,8 +51,16 @@ void trace_reader_want_stacks(struct trace_reader *r, bool want)
 	r->want_stacks = want && r->f->head.stacks != TRACE_NONE;
 }
 
+static void end_telling(struct trace_reader *r)
+{
+	if (r->tells)
+		progress_end();
+	r->tells = false;
+}
+
 void trace_reader_close(struct trace_reader *r)
 {
+	end_telling(r);
 	for (size_t i = 0; i < r->open; i++)
 		trace_block_close(r->f, r->heap[i]);
 	free(r->heap);
@@ -177,6 +189,8 @@ static bool push_block(struct trace_reader *r, struct trace_error *e)
 {
 	const struct trace_index *const at = &r->f->blocks[r->next_block++];
 
+	if (r->tells)
+		progress_share((double)r->next_block / (double)r->f->count);
 	if (!ARRAY_RESERVE(r->heap, r->cap, r->open + 1))
 		return trace_fail(e, at->offset, "no memory for %zu open blocks", r->open + 1);
 	struct trace_block *const b = trace_block_open(r->f, at, e);
@@ -231,10 +245,13 @@ int trace_reader_next(struct trace_reader *r, struct trace_event *ev, struct tra
 {
 	if (r->failed || !open_due(r, e)) {
 		r->failed = true;
+		end_telling(r);
 		return -1;
 	}
-	if (r->open == 0)
+	if (r->open == 0) {
+		end_telling(r);
 		return 0;
+	}
 	*ev = r->heap[0]->next;
 	return advance(r, 0, e) ? 1 : -1;
 }

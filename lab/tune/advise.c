@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include "cli/lab.h"
+#include "cli/progress.h"
 #include "allocators/registry.h"
 #include "run/launch.h"
 
@@ -20,6 +20,8 @@ static const double TIMED_MOST = 0.8; /* of the run in malloc and free: more is 
 /* of the fastest design's time: what takes longer is stopped */
 static const double SLOWER_MOST = 20;
 static const double BUDGET_LEAST = 2; /* seconds */
+
+static const double FIRST_SHARE = 0.25; /* of a design's replays: without looks */
 
 enum { REPEAT = 3, REPEAT_MOST = 4000000 /* calls */, BESIDE_LEAST = 2 << 20,
     SAVES_LEAST = 256 << 10 /* bytes */ };
@@ -78,17 +80,27 @@ static void count_all(struct choice *c, const struct facts *f)
 	    "for study: never frees; at least all that was asked for");
 }
 
+/* The design is replayed in this part of the command's work. */
+struct share {
+	double from, to;
+};
+
 /* budget_s: of CPU time; 0: any. */
-static void replay(struct choice *c, const struct replay_ops *ops, double budget_s)
+static void replay(struct choice *c, const struct replay_ops *ops, double budget_s,
+    struct share share)
 {
+	const double first = share.from + FIRST_SHARE * (share.to - share.from);
+
 	struct subject subject;
 	struct model_result r;
 	char why[256];
 
 	if (!subject_make(&subject, c->sys, c->conf, why, sizeof why))
 		lab_die(EXIT_OURS, "%s: %s", c->sys->name, why);
+	progress_part(share.from, first);
 	if (!model_memory(&r, ops, &subject, budget_s))
 		lab_die(EXIT_OURS, "no memory to replay");
+	progress_part(first, share.to);
 	c->ns = call_ns(&r);
 	if (r.problem[0] == '\0' && !model_replay(&r, ops, &subject, 1))
 		lab_die(EXIT_OURS, "no memory to replay");
@@ -148,7 +160,7 @@ static void add_tuned(struct advice *a, const char *name)
 
 	tune_search(&tuned, registry_find(name), a->rec, 1, &order);
 	if (tuned.found.conf[0] != '\0')
-		replay(add(a, tuned.sys, tuned.found.conf), &a->rec->ops, 0);
+		replay(add(a, tuned.sys, tuned.found.conf), &a->rec->ops, 0, (struct share){0, 1});
 }
 
 static const struct choice *find(const struct advice *a, const char *name)
@@ -181,25 +193,6 @@ static bool worth_it(const struct advice *a)
 	    (a->usual->process - a->best->process >= SAVES_LEAST || a->best->run <= WORTH);
 }
 
-static void show_share(void *arg, double share)
-{
-	(void)arg;
-	fprintf(stderr, "\r\033[Kreading calls: %.0f %%", 100 * share);
-	fflush(stderr);
-}
-
-static void show_design(const char *name)
-{
-	if (isatty(STDERR_FILENO))
-		fprintf(stderr, "\r\033[Kreplaying on a model of %s", name);
-}
-
-static void clear_progress(void)
-{
-	if (isatty(STDERR_FILENO))
-		fputs("\r\033[K", stderr);
-}
-
 /* The fast designs first: they say how long the others may take. */
 static void replay_study(struct advice *a, double fastest_s)
 {
@@ -210,11 +203,10 @@ static void replay_study(struct advice *a, double fastest_s)
 
 	for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
 		struct choice *const c = add(a, registry_find(order[i]), "");
-		show_design(order[i]);
 		if ((c->sys->traits & DMM_FREES) == 0)
 			count_all(c, &a->facts);
 		else
-			replay(c, &a->rec->ops, most);
+			replay(c, &a->rec->ops, most, (struct share){0, 1});
 	}
 	if (a->facts.busy_threads == 1) {
 		add_tuned(a, "bins");
@@ -227,15 +219,17 @@ void advise(struct advice *a, struct tune_recording *rec, const char *path, bool
 	struct trace_error e;
 
 	*a = (struct advice){.rec = rec};
-	if (!diagnose(&a->diagnosis, path, isatty(STDERR_FILENO) ? show_share : NULL, NULL, &e))
+	progress_begin("reading calls");
+	progress_part(0, 0.25);
+	if (!diagnose(&a->diagnosis, path, NULL, NULL, &e))
 		lab_die(EXIT_FAULT, "%s: %s", path, e.text);
+	progress_part(0.25, 0.45);
 	tune_recordings_open(rec, &path, 1);
 	if (!facts_count(&a->facts, &rec->ops))
 		lab_die(EXIT_OURS, "%s: no memory", path);
-	show_design("glibc's design");
-	replay(add(a, registry_find("gnu"), ""), &rec->ops, 0);
-	show_design("slab");
-	replay(add(a, registry_find("slab"), ""), &rec->ops, 0);
+	replay(add(a, registry_find("gnu"), ""), &rec->ops, 0, (struct share){0.45, 0.75});
+	replay(add(a, registry_find("slab"), ""), &rec->ops, 0, (struct share){0.75, 1});
+	progress_end();
 	const double usual_ns = a->choice[0].ns;
 	if (study)
 		replay_study(a, usual_ns * 1e-9 * (double)a->facts.calls);
@@ -249,7 +243,6 @@ void advise(struct advice *a, struct tune_recording *rec, const char *path, bool
 	a->best = &a->choice[0];
 	a->usual = find(a, "gnu");
 	a->none_needed = !worth_it(a);
-	clear_progress();
 }
 
 enum part advise_gap(const struct accounting *peak, double *share)

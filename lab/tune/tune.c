@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "cli/lab.h"
+#include "cli/progress.h"
 #include "slab/system.h"
 
 static const double GAIN = 1.002; /* less is not worth another setting */
@@ -168,14 +169,13 @@ struct search {
 	const struct tune_figure *own; /* of each that is searched */
 	size_t tried;
 	double calls; /* replayed */
-	bool terminal, cut_short;
+	bool cut_short;
 };
 
 static void tell_progress(struct search *s)
 {
-	s->tried++;
-	if (s->terminal)
-		fprintf(stderr, "\r%s: %zu sets of settings tried ", s->sys->name, s->tried);
+	progress_label("%s: %zu sets of settings tried", s->sys->name, s->tried++);
+	progress_share(s->calls / calls_most);
 }
 
 /* Of one recording: what it was made smaller by, less what the run became longer by. */
@@ -226,15 +226,14 @@ static void search(
 	struct search s = {.sys = t->sys,
 	    .rec = rec,
 	    .order = order,
-	    .own = t->own,
-	    .terminal = isatty(STDERR_FILENO) != 0};
+	    .own = t->own};
 	const struct ascent a = {t->sys, slab ? slab_tunables : tunables,
 	    slab ? SLAB_TUNABLES : TUNABLES, slab ? 0 : starts(rec), GAIN, score, &s};
 
+	progress_begin("%s: looking for settings", t->sys->name);
 	ascent_climb(&a, &t->found);
+	progress_end();
 	t->cut_short = s.cut_short;
-	if (s.terminal)
-		fputs("\r\033[K", stderr);
 }
 
 void tune_search(struct tuned *t, const struct dmm_system *sys, const struct tune_recording *rec,
