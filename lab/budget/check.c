@@ -82,7 +82,7 @@ static double leaked(struct check *c, const struct profile *p, const struct entr
 	return sum;
 }
 
-static const struct entry *most_of(const struct profile *p, enum measure m)
+static const struct entry *most_of(const struct profile *p, enum quantity m)
 {
 	const struct entry *most = NULL;
 
@@ -94,7 +94,7 @@ static const struct entry *most_of(const struct profile *p, enum measure m)
 
 static void add(struct check *c, const char *name, const char *what, double found, double budget,
     bool bytes,
-    const char *whose, const struct entry *most, enum measure m)
+    const char *whose, const struct entry *most, enum quantity m)
 {
 	struct check_result *const r = &c->result[c->results++];
 	char x[UNITS_LEN], y[UNITS_LEN], z[UNITS_LEN];
@@ -130,7 +130,7 @@ static void check_amounts(struct check *c)
 }
 
 /* The site that grew most since the baseline. */
-static const struct entry *grown(const struct check *c, enum measure m)
+static const struct entry *grown(const struct check *c, enum quantity m)
 {
 	const struct entry *most = NULL;
 	double least = 0;

@@ -72,19 +72,19 @@ static double median(double *v, size_t n, double *spread)
 	return n % 2 == 1 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2;
 }
 
-static double value_of(const struct entry *e, enum measure m)
+static double value_of(const struct entry *e, enum quantity m)
 {
 	return e != NULL ? e->value[m] : 0;
 }
 
-static double usual_noise(const struct diff *d, enum measure m, double least)
+static double usual_noise(const struct diff *d, enum quantity m, double least)
 {
 	const double whole = fmax(d->a.run[0].all.value[m], d->b.run[0].all.value[m]);
 	return fmax(least, whole * DIFF_USUAL);
 }
 
 /* a, b: the value in each run. */
-static struct change judge(const struct diff *d, const char *name, enum measure m, double *a,
+static struct change judge(const struct diff *d, const char *name, enum quantity m, double *a,
     double *b)
 {
 	const double least = m == MEASURE_CALLS ? DIFF_LEAST_CALLS : DIFF_LEAST_BYTES;
@@ -101,7 +101,7 @@ static struct change judge(const struct diff *d, const char *name, enum measure 
 	return c;
 }
 
-static struct change judge_all(const struct diff *d, enum measure m)
+static struct change judge_all(const struct diff *d, enum quantity m)
 {
 	double a[DIFF_RUNS], b[DIFF_RUNS];
 
@@ -186,7 +186,7 @@ static void list_sizes(struct diff *d)
 	finish(&d->sizes);
 }
 
-void diff_open(struct diff *d, const char *before, const char *after, enum measure by, bool any)
+void diff_open(struct diff *d, const char *before, const char *after, enum quantity by, bool any)
 {
 	*d = (struct diff){.by = by};
 	open_side(&d->a, before);
@@ -195,7 +195,7 @@ void diff_open(struct diff *d, const char *before, const char *after, enum measu
 		refuse_others(&d->a.run[0], &d->b.run[i]);
 	for (size_t i = 1; i < d->a.runs && !any; i++)
 		refuse_others(&d->a.run[0], &d->a.run[i]);
-	for (enum measure m = 0; m < MEASURES; m++)
+	for (enum quantity m = 0; m < MEASURES; m++)
 		d->all[m] = judge_all(d, m);
 	list_sites(d);
 	list_sizes(d);
@@ -213,7 +213,7 @@ void diff_close(struct diff *d)
 
 bool diff_found(const struct diff *d)
 {
-	for (enum measure m = 0; m < MEASURES; m++)
+	for (enum quantity m = 0; m < MEASURES; m++)
 		if (d->all[m].counts)
 			return true;
 	return d->sites.counted + d->sizes.counted != 0;

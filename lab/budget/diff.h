@@ -32,14 +32,14 @@ struct change_list {
 
 struct diff {
 	struct side a, b;
-	enum measure by;      /* what the lists are sorted by, and what counts */
+	enum quantity by;      /* what the lists are sorted by, and what counts */
 	struct change all[MEASURES];
 	struct change_list sites, sizes;
 };
 
 /* Comma-separated paths.  Exits with a message where one cannot be read, or where two recordings
  * are of different programs (any: that is what the user wants). */
-void diff_open(struct diff *d, const char *before, const char *after, enum measure by, bool any);
+void diff_open(struct diff *d, const char *before, const char *after, enum quantity by, bool any);
 void diff_close(struct diff *d);
 /* Does anything count? */
 bool diff_found(const struct diff *d);

@@ -8,7 +8,7 @@
 #include "cli/table.h"
 #include "cli/units.h"
 
-static void put_value(struct table *t, enum measure m, double value)
+static void put_value(struct table *t, enum quantity m, double value)
 {
 	char text[UNITS_LEN];
 
@@ -16,7 +16,7 @@ static void put_value(struct table *t, enum measure m, double value)
 	    : units_bytes(text, value));
 }
 
-static void put_change(struct table *t, enum measure m, const struct change *c)
+static void put_change(struct table *t, enum quantity m, const struct change *c)
 {
 	const double more = c->after - c->before;
 	const enum paint paint = !c->counts ? PAINT_DIM : more > 0 ? PAINT_BAD : PAINT_GOOD;
@@ -32,7 +32,7 @@ static void put_change(struct table *t, enum measure m, const struct change *c)
 		table_paint(t, paint, "%s", c->after > 0 ? "new" : "");
 }
 
-static bool is_judged(const struct diff *d, enum measure m)
+static bool is_judged(const struct diff *d, enum quantity m)
 {
 	return m != MEASURE_MEAN || (d->a.runs > 2 && d->b.runs > 2);
 }
@@ -44,7 +44,7 @@ static void print_all(const struct diff *d, FILE *out)
 	struct table t;
 
 	table_begin(&t, columns, 6);
-	for (enum measure m = 0; m < MEASURES; m++) {
+	for (enum quantity m = 0; m < MEASURES; m++) {
 		table_cell(&t, "%s", measure_names[m]);
 		put_change(&t, m, &d->all[m]);
 		table_cell(&t, "%s", d->all[m].counts ? "" : is_judged(d, m) ? "within noise"
@@ -135,7 +135,7 @@ void diff_json(const struct diff *d, FILE *out)
 	put_side(&j, "after", &d->b);
 	json_string(&j, "by", keys[d->by]);
 	json_object(&j, "all");
-	for (enum measure m = 0; m < MEASURES; m++)
+	for (enum quantity m = 0; m < MEASURES; m++)
 		put_json(&j, keys[m], &d->all[m], false);
 	json_end(&j);
 	put_list(&j, "sites", &d->sites);

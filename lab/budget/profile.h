@@ -13,7 +13,7 @@
 
 #include "trace/stream.h"
 
-enum measure { MEASURE_CALLS, MEASURE_ASKED, MEASURE_PEAK, MEASURE_MEAN, MEASURE_END, MEASURES };
+enum quantity { MEASURE_CALLS, MEASURE_ASKED, MEASURE_PEAK, MEASURE_MEAN, MEASURE_END, MEASURES };
 
 extern const char *const measure_names[MEASURES]; /* "calls", "bytes asked for", ... */
 

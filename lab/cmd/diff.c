@@ -3,12 +3,14 @@
 
 #include "budget/diff.h"
 #include "cmd/commands.h"
+#include "report/compare.h"
+#include "report/diff.h"
 
-enum { KEY_BY = OPTION_OWN, KEY_TOP, KEY_ANY, KEY_TO };
+enum { KEY_BY = OPTION_OWN, KEY_TOP, KEY_ANY, KEY_TO, KEY_PAGE };
 
 struct request {
-	const char *before, *after;
-	enum measure by;
+	const char *before, *after, *page;
+	enum quantity by;
 	enum format format;
 	size_t top;
 	bool any, folded;
@@ -22,13 +24,17 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case KEY_BY:
-		r->by = (enum measure)option_choice("by", arg, measures);
+		r->by = (enum quantity)option_choice("by", arg, measures);
 		break;
 	case KEY_TOP:
 		r->top = option_count("top", arg, 1);
 		break;
 	case KEY_ANY:
 		r->any = true;
+		break;
+	case KEY_PAGE:
+		r->page = arg;
+		report_check_output(arg);
 		break;
 	case KEY_TO:
 		option_choice("to", arg, forms);
@@ -60,6 +66,7 @@ int cmd_diff(int argc, char **argv)
 	    {"any", KEY_ANY, NULL, 0, "Compare recordings of different programs", 0},
 	    {"to", KEY_TO, "folded", 0,
 	        "A line a call site: frames, before, after; for differential flame graphs", 0},
+	    {"page", KEY_PAGE, "FILE", 0, "Write it as a page of HTML, too", 0},
 	    OPTION_FORMAT_LINE, {0}};
 	static const struct argp argp = {.options = options,
 	    .parser = parse,
@@ -76,6 +83,8 @@ int cmd_diff(int argc, char **argv)
 	if (r.format == FORMAT_CSV)
 		lab_die(EXIT_USAGE, "diff has no CSV; --format=json has all of it");
 	diff_open(&d, r.before, r.after, r.by, r.any);
+	if (r.page != NULL)
+		report_diff(&d, r.page);
 	if (r.folded)
 		diff_folded(&d, stdout);
 	else if (r.format == FORMAT_JSON)

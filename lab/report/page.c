@@ -50,8 +50,7 @@ static char *make_page(const struct report *r, unsigned reduction, size_t *len)
 	return text;
 }
 
-/* To a name beside it, then renamed: no half of a page is ever left under `path`. */
-static bool store(const char *path, const char *text, size_t len, char *why, size_t cap)
+bool page_store(const char *path, const char *text, size_t len, char *why, size_t cap)
 {
 	char temporary[4096];
 
@@ -85,7 +84,7 @@ bool report_write(struct report *r, const char *path, char *why, size_t cap)
 		if (len <= REPORT_PAGE_MAX)
 			break;
 	}
-	const bool sound = store(path, text, len, why, cap);
+	const bool sound = page_store(path, text, len, why, cap);
 	free(text);
 	return sound;
 }

@@ -70,6 +70,10 @@ bool report_write(struct report *r, const char *path, char *why, size_t cap);
 
 /* ---- its parts ------------------------------------------------------------------------------- */
 
+/* To a name beside it, then renamed: no half of a page is ever left under `path`.  False: why
+ * not. */
+bool page_store(const char *path, const char *text, size_t len, char *why, size_t cap);
+
 void page_text(FILE *out, const char *text); /* escaped */
 struct named_site page_site(const struct report *r, uint32_t stack);
 /* The design that a reader should look at first: the first that went well; NULL: none did. */

@@ -2,6 +2,7 @@
 """budget_test.py DMM STORIES: dmm diff and dmm check, from outside."""
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -96,6 +97,31 @@ class Diff(Recorded):
         lines = dict(line.split(" ", 1) for line in done.stdout.splitlines())
         chain = next(key for key in lines if key.endswith("main;parse"))
         self.assertEqual(lines[chain].split()[1], "360000")
+
+    def test_the_page_shows_what_changed_and_needs_nothing_else(self):
+        page = self.path / "page.html"
+        done = dmm("diff", self.side("before"), self.side("after"), f"--page={page}")
+        self.assertEqual(done.returncode, 1, done.stderr)
+        text = page.read_text()
+        rows = re.findall(r"<rect class=(\w+) .*?<td>([^<]*)\n", text)
+        self.assertIn(("more", "bytes at the peak"), rows)
+        sites = [(way, name) for way, name in rows if " &lt;- main" in name]
+        self.assertTrue(sites and sites[0][0] == "more" and sites[0][1].startswith("parse &lt;- main"), rows)
+        self.assertNotRegex(text, "https?:|<script|src=")
+        self.assertIn("what the recordings of one side differ by", text.replace("\n", " "))
+        self.assertEqual([f for f in self.path.iterdir() if f.name.startswith("page.html.")], [])
+
+    def test_the_page_says_that_nothing_differs_and_writes_names_as_text(self):
+        odd = self.path / "a<b>&.dmm"
+        odd.write_bytes(self.trace("before0").read_bytes())
+        page = self.path / "same.html"
+        done = dmm("diff", odd, self.trace("before1"), f"--page={page}")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("No difference: every call site and size is within noise", page.read_text())
+        self.assertIn("a&lt;b&gt;&amp;.dmm", page.read_text())
+        done = dmm("diff", odd, self.trace("before1"), "--page=/nowhere/page.html")
+        self.assertEqual(done.returncode, 125)
+        self.assertIn("/nowhere/page.html cannot be written", done.stderr)
 
     def test_recordings_of_different_programs_are_refused(self):
         other = self.path / "other.dmm"
