@@ -66,6 +66,7 @@ static void read_recorded_on(struct tune_recording *r)
 		if (!trace_file_value(
 		        &file, TRACE_META, "allocator", r->recorded_on, sizeof r->recorded_on))
 			r->recorded_on[0] = '\0';
+		r->cut_off = file.damage.text[0] != '\0';
 		trace_file_close(&file);
 	}
 	const char *const slash = strrchr(r->recorded_on, '/');

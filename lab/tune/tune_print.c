@@ -12,6 +12,7 @@
 #include "slab/system.h"
 #include "tune/tune.h"
 
+enum { FEW_CALLS = 1000 };
 static const double HOLDS =
     1.005; /* of the memory as it comes, on a recording that was not searched */
 
@@ -226,10 +227,28 @@ static void tell_gain(const struct tune_result *x, size_t i)
 	else
 		snprintf(time, sizeof time, "takes %.1f %% %s", fabs(percent),
 		    percent < 0 ? "less" : "longer");
-	lab_say("%s (%s): %s next to %s as it comes, %s for %s; counted in steps, the run %s",
+	lab_say(
+	    "%s (%s): %s next to %s as it comes, %s for %s; by the count of the model, the run %s",
 	    x->rec[i].name, role(x, i), units_change(change, ratio(x, i), noun), x->best->sys->name,
 	    units_bytes(set, tune_figure_by(&x->best->set[i], x->order->by)),
 	    units_bytes(own, tune_figure_by(&x->best->own[i], x->order->by)), time);
+}
+
+/* What a recording cannot tell, and what would help. */
+static void tell_limits(const struct tune_recording *r)
+{
+	if (r->ops.head->timeless)
+		lab_say("%s has no times: the average is over its calls, and idle time is not "
+		        "seen; record "
+		        "with dmm record",
+		    r->path);
+	if (r->cut_off)
+		lab_say("%s is cut off: the settings fit what comes before; let a recorded run end",
+		    r->path);
+	if (r->ops.head->calls < FEW_CALLS)
+		lab_say("%s has only %" PRIu64
+		        " calls: too few to fit settings to; record a longer run",
+		    r->path, r->ops.head->calls);
 }
 
 /* False: on some recording that was not searched, the settings cost memory. */
@@ -237,6 +256,8 @@ static bool tell(const struct tune_result *x)
 {
 	bool holds = true;
 
+	for (size_t i = 0; i < x->paths; i++)
+		tell_limits(&x->rec[i]);
 	if (x->best->cut_short)
 		lab_say(
 		    "%s: the search ended after %zu sets of settings: on recordings this long it "
