@@ -13,6 +13,7 @@ enum {
 	KEY_SLOWER,
 	KEY_SEARCH,
 	KEY_RUNS,
+	KEY_WARM,
 	KEY_SERVER,
 	KEY_DRIVE,
 	SYSTEMS_MAX = 8
@@ -42,6 +43,8 @@ static const struct argp_option options[] = {
         "Search the first N recordings, and check the gain on the others (half of them)", 0},
     {"runs", KEY_RUNS, "N", 0,
         "Run PROGRAM this often on each (6, the fewest that give 95 % intervals)", 0},
+    {"warm", KEY_WARM, "BYTES", 0, "Touch and free this much memory before each run (1G; 0: none)",
+        0},
     {"server", KEY_SERVER, NULL, 0, "PROGRAM is a server: start it, drive it, stop it", 0},
     {"drive", KEY_DRIVE, "CMD", 0, "The shell command that drives the server", 0},
     OPTION_FORMAT_LINE,
@@ -66,6 +69,9 @@ static error_t parse_runs(int key, char *arg, struct argp_state *state)
 		r->gain.runs = option_count("runs", arg, 1);
 		if (r->gain.runs > STATS_RUNS_MAX)
 			lab_die(EXIT_USAGE, "--runs=%s: at most %d", arg, STATS_RUNS_MAX);
+		break;
+	case KEY_WARM:
+		r->gain.warm = option_bytes("warm", arg);
 		break;
 	case KEY_SERVER:
 		r->server = true;
@@ -164,7 +170,8 @@ int cmd_tune(int argc, char **argv)
 	        "was not searched, or in real runs, the settings cost memory."};
 	static struct tune_recording rec[TUNE_RECORDINGS];
 	static struct tuned tuned[SYSTEMS_MAX];
-	static struct request r = {.order = {.slower = 0.01}, .gain = {.runs = STATS_RUNS_FOR_95}};
+	static struct request r = {
+	    .order = {.slower = 0.01}, .gain = {.runs = STATS_RUNS_FOR_95, .warm = WARM_DEFAULT}};
 
 	options_parse(&argp, argc, argv, &r);
 	check(&r);

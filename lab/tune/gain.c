@@ -12,7 +12,6 @@
 #include "cli/plain.h"
 #include "cli/table.h"
 #include "cli/units.h"
-#include "run/prefault.h"
 
 static const enum figure shown[] = {FIGURE_MEAN, FIGURE_PEAK, FIGURE_END, FIGURE_WALL, FIGURE_CPU};
 static const char *const keys[] = {"mean_rss", "peak_rss", "end_rss", "wall", "cpu"};
@@ -67,7 +66,7 @@ void gain_measure(struct gain *g)
 
 	check_command(g);
 	*c = (struct compare){
-	    .command = g->command, .drive = g->drive, .runs = g->runs, .warm = WARM_DEFAULT};
+	    .command = g->command, .drive = g->drive, .runs = g->runs, .warm = g->warm};
 	allocators_add_baselines(&c->allocators);
 	allocators_add_systems(&c->allocators, g->system);
 	if (g->conf != NULL)

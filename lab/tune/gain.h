@@ -11,11 +11,13 @@
 
 #include "cli/json.h"
 #include "compare/compare.h"
+#include "run/prefault.h"
 
 struct gain {
 	char *const *command;
 	const char *drive; /* the shell command that drives it, a server; NULL: it is none */
 	size_t runs;
+	size_t warm; /* bytes to touch and free before each run */
 	const char *system; /* the design */
 	const char *conf;   /* its settings file; NULL: it is measured as it comes */
 	enum figure figure; /* that was made small */
