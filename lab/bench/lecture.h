@@ -77,7 +77,7 @@ struct churn {
 	size_t ops, live, size_max;
 };
 struct churned {
-	double live_bytes, peak_live_bytes; /* as asked */
+	double live_bytes;                  /* as asked */
 	double usable_bytes;                /* as provided */
 	double footprint_bytes, peak_bytes; /* as obtained, now and at most */
 	double free_bytes, overhead_bytes;

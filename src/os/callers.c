@@ -12,18 +12,18 @@
 
 /* The registers here, such that the tables hold at that pc. */
 #if defined(__x86_64__)
-#define HERE(f)                                                                                     \
-	__asm__("leaq 0(%%rip), %0\n\tmovq %%rsp, %1\n\tmovq %%rbp, %2"                             \
+#define HERE(f)                                                                                    \
+	__asm__("leaq 0(%%rip), %0\n\tmovq %%rsp, %1\n\tmovq %%rbp, %2"                            \
 	        : "=r"((f).pc), "=r"((f).sp), "=r"((f).fp))
 #else
-#define HERE(f)                                                                                     \
-	__asm__("adr %0, .\n\tmov %1, sp\n\tmov %2, x29\n\tmov %3, x30"                             \
+#define HERE(f)                                                                                    \
+	__asm__("adr %0, .\n\tmov %1, sp\n\tmov %2, x29\n\tmov %3, x30"                            \
 	        : "=r"((f).pc), "=r"((f).sp), "=r"((f).fp), "=r"((f).link))
 #endif
 
 enum { PAGE = 4096, FRAME_MAX = 1 << 20, PC_LEAST = PAGE, ADDRESS_BITS = 48 };
 
-/* ---- up the stack ------------------------------------------------------------------------------------ */
+/* ---- up the stack ---------------------------------------------------------------------------- */
 
 struct walk {
 	struct frame f;
@@ -31,8 +31,8 @@ struct walk {
 	bool end;
 };
 
-/* The kernel reads the set before it looks at the rest, so that a wrong `how` tells EINVAL of what can be
- * read, and EFAULT of the rest.  It is allowed in every sandbox. */
+/* The kernel reads the signal set before it checks `how`.  So a wrong `how` gives EINVAL if the
+ * address can be read, and EFAULT if not.  Every sandbox allows this call. */
 static bool readable(uintptr_t page)
 {
 	const int saved = errno;
@@ -88,8 +88,9 @@ static bool step_by_table(struct walk *w, uintptr_t pc)
 	return true;
 }
 
-/* [fp] is the caller's fp, and the return address stands above it.  Code that is of no module, compiled at
- * run time, keeps that chain as a rule; of others' fp it is only believed what leads into a module. */
+/* [fp] is the caller's fp, and the return address lies above it.  Code compiled at run time, which
+ * is in no module, usually keeps that chain; the fp of other code is believed only if the return
+ * address is in a module. */
 static bool step_by_pointer(struct walk *w, uintptr_t pc)
 {
 	struct module m;
@@ -136,7 +137,8 @@ __attribute__((noinline)) size_t callers_here(const void *caller, const void **o
 
 	HERE(f);
 	const bool shared = module_of(f.pc, &ours) && module_of_program(&program) &&
-	    (f.pc < program.start || f.pc >= program.end); /* linked statically, ours are the program's */
+	    /* linked statically, ours are the program's */
+	    (f.pc < program.start || f.pc >= program.end);
 	if (!shared)
 		ours = (struct module){0};
 	const size_t n = walk_up(f, &ours, out, cap);

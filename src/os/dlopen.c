@@ -20,17 +20,20 @@ static void find(void **next, const char *name)
 	if (__atomic_load_n(next, __ATOMIC_ACQUIRE) != NULL)
 		return;
 	void *const found = dlsym(RTLD_NEXT, name);
-	__atomic_store_n(next, found != NULL ? found : (void *)(uintptr_t)no_such_function, __ATOMIC_RELEASE);
+	__atomic_store_n(next, found != NULL ? found : (void *)(uintptr_t)no_such_function,
+	    __ATOMIC_RELEASE);
 	errno = saved;
 }
 
 int dlopen_mode(int mode)
 {
 	find(&dlopen_next, "dlopen");
-	return (mode & RTLD_DEEPBIND) == 0 || dlopen_keeps_deepbind() ? mode : mode & ~RTLD_DEEPBIND;
+	return (mode & RTLD_DEEPBIND) == 0 || dlopen_keeps_deepbind() ? mode
+	                                                              : mode & ~RTLD_DEEPBIND;
 }
 
-/* Another namespace has a C library of its own, whose malloc and free belong together: the flag stays. */
+/* A library in another namespace calls malloc and free of that namespace's own C library, so the
+ * flag stays. */
 int dlmopen_mode(long space, int mode)
 {
 	find(&dlmopen_next, "dlmopen");

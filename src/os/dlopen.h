@@ -1,8 +1,8 @@
 /* dlopen.h - dlopen and dlmopen without RTLD_DEEPBIND, for a library that takes malloc's place.
  *
- * A library that is opened with RTLD_DEEPBIND finds the C library's names before those of the program and
- * of what is preloaded.  Its free is glibc's then, and it frees with it what our malloc gave: PHP opens its
- * extensions so.  AddressSanitizer refuses that flag for the same reason.
+ * A library that is opened with RTLD_DEEPBIND finds the names of the C library before those of the
+ * program and of preloaded libraries.  It then calls glibc's free on objects of our malloc.  PHP
+ * opens its extensions with this flag; AddressSanitizer refuses the flag for the same reason.
  *
  *      program        call dlopen         dlopen.S: as little as can be done without a frame
  *         |                 |
@@ -10,10 +10,10 @@
  *         |
  *      the next dlopen, reached by a jump: its return address is the program's
  *
- * The jump matters: dlopen looks at its return address for the RUNPATH and the $ORIGIN of its caller, and
- * for the namespace that he lives in.  errno and dlerror are those of the next dlopen.
+ * The jump matters: from its return address dlopen finds the RUNPATH, the $ORIGIN and the namespace
+ * of its caller.  errno and dlerror are those of the next dlopen.
  *
- * Thread-safe, and callable from constructors.  It must not be called while a lock of a heap is held.
+ * Thread-safe, and callable from constructors.  The caller must not hold a lock of a heap.
  */
 #ifndef OS_DLOPEN_H
 #define OS_DLOPEN_H

@@ -18,7 +18,8 @@
 #include "os/frame_rules.h"
 
 enum {
-	STACK = 256 << 10, /* beside the thread-local storage; of it, untouched pages cost nothing */
+	/* beside the thread-local storage; of it, untouched pages cost nothing */
+	STACK = 256 << 10,
 	STACK_MOST = 1 << 30,
 	CPU_BYTES = 1024,  /* a bit for a CPU: 8,192 of them */
 };
@@ -64,11 +65,12 @@ bool helper_may_start_from(const void *caller)
 {
 	struct module m;
 
-	return caller != NULL && module_of((uintptr_t)caller, &m) && !within(&m, (uintptr_t)pthread_create) &&
-	    !within(&m, (uintptr_t)dl_iterate_phdr) && !within(&m, getauxval(AT_BASE));
+	return caller != NULL && module_of((uintptr_t)caller, &m) &&
+	       !within(&m, (uintptr_t)pthread_create) && !within(&m, (uintptr_t)dl_iterate_phdr) &&
+	       !within(&m, getauxval(AT_BASE));
 }
 
-/* ---- the thread --------------------------------------------------------------------------------- */
+/* ---- the thread ------------------------------------------------------------------------------ */
 
 static void futex(_Atomic int *at, int op, int value, const struct timespec *most)
 {
@@ -96,7 +98,8 @@ static bool is_bound(void)
 	return cpu_bytes > 0 && n == cpu_bytes && memcmp(now, cpus, (size_t)n) != 0;
 }
 
-/* Ask for the normal policy only where the creator has another: filters of system calls often forbid to set one. */
+/* Sets the normal policy only if the creator has another, since seccomp filters often forbid the
+ * call. */
 static void choose_policy(pthread_attr_t *attr)
 {
 	const long policy = syscall(SYS_sched_getscheduler, 0) & ~SCHED_RESET_ON_FORK;
@@ -109,7 +112,8 @@ static void choose_policy(pthread_attr_t *attr)
 	pthread_attr_setschedparam(attr, &lowest);
 }
 
-/* The C library takes thread-local storage from the stack, and answers EINVAL where the rest is too small. */
+/* The C library puts thread-local storage on the stack, and returns EINVAL if the rest is too
+ * small. */
 static int create(pthread_attr_t *attr)
 {
 	pthread_t thread;
@@ -131,7 +135,8 @@ static int create_with(bool on_all_cpus)
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	choose_policy(&attr);
 	if (on_all_cpus)
-		error = pthread_attr_setaffinity_np(&attr, (size_t)cpu_bytes, (const cpu_set_t *)cpus);
+		error =
+		    pthread_attr_setaffinity_np(&attr, (size_t)cpu_bytes, (const cpu_set_t *)cpus);
 	if (error == 0)
 		error = create(&attr);
 	pthread_attr_destroy(&attr);

@@ -1,22 +1,26 @@
 /* helper.h - one ordinary thread of the C library that works in the background for a while.
  *
- * The C library knows it: setuid() reaches it, debuggers and sanitizers see it.  It is detached, is named "dmm-purge",
- * has all signals blocked, runs under the normal policy on the CPUs that the process had when it began, and has a small
- * stack, to which the C library adds the thread-local storage.  In a child of fork() it does not exist.
+ * The helper is a thread of the C library, so that setuid() reaches it, and debuggers and
+ * sanitizers see it. It is detached, named "dmm-purge", blocks all signals, and runs under the
+ * normal policy on the CPUs that the process had at its start. Its stack is small; the C library
+ * adds the thread-local storage. A child of fork() does not have it.
  *
- * A program that has no thread of its own must not get one from us: that is for the caller to see to.
+ * The caller makes sure that a program without threads of its own gets no helper.
  */
 #ifndef OS_HELPER_H
 #define OS_HELPER_H
 
 #include <stdbool.h>
 
-/* Remember the CPUs of the process and the size of its thread-local storage.  Call it before main. */
+/* Remember the CPUs of the process and the size of its thread-local storage.  Call it before
+ * main. */
 void helper_note_process(void);
-/* May the helper be started by a function whose caller returns to `caller`?  False where that is the C library or its
- * loader: they free memory while they hold locks that pthread_create takes, too.  False also if it is not known. */
+/* May a function whose caller returns to `caller` start the helper? False if `caller` lies in the C
+ * library or its loader, which free memory under locks that pthread_create takes, or if that is
+ * unknown. */
 bool helper_may_start_from(const void *caller);
-/* Start `run`.  False: there is one already, or the system refused.  Allocates through malloc: no lock is held. */
+/* Starts `run`.  False: a helper runs already, or the system refused.  Allocates through malloc, so
+ * the caller holds no lock. */
 bool helper_start(void (*run)(void));
 bool helper_running(void);
 /* Ask it to end and wait until its task is gone: a moment, and at most a tenth of a second. */

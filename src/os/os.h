@@ -2,7 +2,8 @@
  *
  *   os_linux    brk, mmap, mremap, madvise of this process
  *   os_arena    a heap section and a mapping area at a fixed address: reproducible pictures
- *   os_fault    in front of either: counts calls and bytes, refuses the n-th, all from n, past a budget
+ *   os_fault    in front of either: counts calls and bytes; refuses the n-th call, all from the
+ *               n-th, or those beyond a budget
  *
  * struct dmm_os itself is public: include/dmm_system.h.
  */
@@ -16,7 +17,8 @@
  * between brk_get and brk_set somebody else may move it. */
 extern const struct dmm_os os_linux;
 
-/* How often os_linux called the kernel in this process, and what it gave back.  Atomic, each for itself. */
+/* How often os_linux called the kernel in this process, and how much it gave back.  Each field is
+ * atomic by itself. */
 struct os_calls {
 	_Atomic uint64_t maps, unmaps, moves, protects, advices, purges; /* calls */
 	_Atomic uint64_t purged, unmapped;                               /* bytes */
@@ -32,16 +34,17 @@ void os_allow_observers(void);
  *     | heap section ....  | inaccessible | mappings, bumped | inaccessible ................. |
  *
  * Arena number `slot` always lies at the same address, in every process and run, so that drawings
- * and replays are byte for byte the same.  What is unmapped is zeroed and reused by length
- * (at the top: by all).  Of what is reserved, or mapped in a window, only those pages count that its owner says
- * were touched, until they are purged: nobody writes into payload here.
- * Not thread-safe. */
+ * and replays are byte for byte the same. It zeroes unmapped memory and reuses it for mappings
+ * of the same length, at the top for all.  Of reserved memory and of mappings in a window it counts
+ * only the pages that the owner reports as touched, until they are purged, since nobody writes into
+ * payload here.  Not thread-safe. */
 enum { OS_ARENA_SLOTS = 64, OS_ARENA_RESERVATIONS = 4 };
 
 struct os_arena {
 	struct dmm_os os; /* .ctx is this arena */
 	char *base, *brk, *heap_end, *map_top, *end;
-	uint32_t *next_free;  /* per page of the mapping area: next free extent of the same length, 0: none */
+	/* for each page of the mapping area the next free extent of the same length; 0: none */
+	uint32_t *next_free;
 	uint32_t *first_free; /* per length in pages, up to OS_ARENA_LENGTHS */
 	size_t heap_bytes;    /* owned in the heap section */
 	size_t map_bytes;     /* owned in the mapping area */
@@ -53,10 +56,12 @@ struct os_arena {
 	} reserved[OS_ARENA_RESERVATIONS];
 	size_t reserved_bytes; /* of map_bytes: what was reserved, or mapped in a window */
 	size_t touched_bytes;  /* of these, in whole pages */
-	uint64_t *touched;     /* a bit a page of the mapping area; NULL: nothing was ever reserved */
+	/* a bit a page of the mapping area; NULL: nothing was ever reserved */
+	uint64_t *touched;
 	char *touched_top;     /* no page is touched from here on */
 	uint64_t calls;
-	uint64_t faults;   /* pages that got memory: below the break, mapped, or touched where it was reserved */
+	/* pages that got memory: below the break, mapped, or reserved and touched */
+	uint64_t faults;
 	uint64_t clock_ns; /* what now_ns says: the owner moves it */
 };
 
@@ -70,8 +75,8 @@ void os_arena_close(struct os_arena *a);
 /* These bytes are written to; of no effect outside of what is reserved. */
 void os_arena_touch(struct os_arena *a, const void *p, size_t len);
 bool os_arena_is_reserved(const struct os_arena *a, const void *p);
-/* Of len bytes, all reserved or none, how many at the beginning are alike: *held says whether they have
- * memory, as all that was mapped or lies below the break has. */
+/* How many of len bytes, all reserved or none, are alike from the beginning on.  *held: they have
+ * memory, as all mapped memory and all below the break has. */
 size_t os_arena_stretch(const struct os_arena *a, const void *p, size_t len, bool *held);
 
 /* Bytes obtained and not given back; of reserved addresses those that were touched. */
@@ -92,10 +97,13 @@ struct os_fault {
 	uint64_t refused;    /* of them */
 	uint64_t fail_at;    /* refuse this one call; 0: none */
 	uint64_t fail_from;  /* refuse this one and all after it; 0: none */
-	uint64_t taken_at, taken_count; /* of so many calls from this one on map_at() finds something there; 0: none */
+	/* map_at() finds another mapping in taken_count calls from this one on; 0: in none */
+	uint64_t taken_at, taken_count;
 	size_t budget_bytes; /* refuse what would own more than this; 0: no bound */
-	size_t owned_bytes, peak_bytes; /* of what is reserved, protect() to RW owns, to NONE disowns */
-	size_t reserved_bytes;          /* ever, by reserve(): these are not owned until protected */
+	/* protect() makes reserved bytes owned (RW) or not (NONE) */
+	size_t owned_bytes, peak_bytes;
+	/* by all calls of reserve(); they are owned once protect() makes them RW */
+	size_t reserved_bytes;
 	struct os_range {
 		void *p;
 		size_t len;

@@ -4,7 +4,8 @@
  *   A1 accessible   exactly the pages below brk, and those mapped, may be touched
  *   A2 zeroed       what is handed out again reads as zero
  *   A3 accounted    heap_bytes == brk - base; map_bytes is the sum of what is mapped
- *   A4 touched      touched_bytes are those of the bits in touched; all of them lie in reserved ranges
+ *   A4 touched      touched_bytes are those of the bits in touched; all of them lie in reserved
+ *                   ranges
  */
 #include "os/os.h"
 
@@ -101,7 +102,8 @@ static void *arena_map(void *ctx, size_t len, size_t align)
 static void *reserve_at(uintptr_t at, size_t len, int prot)
 {
 	const int fixed = at != 0 ? MAP_FIXED_NOREPLACE : 0;
-	void *p = mmap((void *)at, len, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | fixed, -1, 0);
+	void *p =
+	    mmap((void *)at, len, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | fixed, -1, 0);
 	if (p == MAP_FAILED)
 		return NULL;
 	if (at != 0 && (uintptr_t)p != at) { /* kernels before 4.17 take the flag as a hint */
@@ -131,7 +133,8 @@ static size_t change_bits(uint64_t *bits, size_t from, size_t to, bool set)
 
 	while (from < to) {
 		const size_t n = min_size(to - from, 64 - from % 64);
-		const uint64_t mask = (n == 64 ? ~UINT64_C(0) : (UINT64_C(1) << n) - 1) << from % 64;
+		const uint64_t mask = (n == 64 ? ~UINT64_C(0) : (UINT64_C(1) << n) - 1)
+		                      << from % 64;
 		uint64_t *const word = &bits[from / 64];
 		changed += popcount(set ? mask & ~*word : mask & *word);
 		*word = set ? *word | mask : *word & ~mask;
@@ -168,7 +171,8 @@ static void untouch(struct os_arena *a, const void *p, size_t len)
 
 	if (!os_arena_is_reserved(a, p))
 		return;
-	const size_t from = page_number(a, p), to = page_number(a, end < a->touched_top ? end : a->touched_top);
+	const size_t from = page_number(a, p),
+	             to = page_number(a, end < a->touched_top ? end : a->touched_top);
 	a->touched_bytes -= PAGE * change_bits(a->touched, from, to, false);
 }
 
@@ -202,7 +206,8 @@ static void *arena_reserve(void *ctx, size_t len, size_t align)
 		i++;
 	if (a->touched == NULL)
 		a->touched = reserve_at(0, touched_len(a), PROT_READ | PROT_WRITE);
-	char *const p = i < OS_ARENA_RESERVATIONS && a->touched != NULL ? map(a, len, align, PROT_NONE) : NULL;
+	char *const p =
+	    i < OS_ARENA_RESERVATIONS && a->touched != NULL ? map(a, len, align, PROT_NONE) : NULL;
 	if (p == NULL)
 		return NULL;
 	a->reserved[i].from = p;
@@ -216,7 +221,8 @@ static void *arena_window(void *ctx, size_t len, size_t align)
 	struct os_arena *a = ctx;
 	size_t i = 0;
 
-	for (size_t k = OS_ARENA_RESERVATIONS; k-- > 0;) /* what was named and never used, or is used no more */
+	/* addresses that were reserved and never used, or are not in use any more */
+	for (size_t k = OS_ARENA_RESERVATIONS; k-- > 0;)
 		if (a->reserved[k].window && a->reserved[k].mapped == 0) {
 			if (a->reserved[k].to == a->map_top)
 				a->map_top = a->reserved[k].from;
@@ -228,7 +234,8 @@ static void *arena_window(void *ctx, size_t len, size_t align)
 	if (a->touched == NULL)
 		a->touched = reserve_at(0, touched_len(a), PROT_READ | PROT_WRITE);
 	char *const p = (char *)round_up((uintptr_t)a->map_top, align);
-	if (i == OS_ARENA_RESERVATIONS || a->touched == NULL || p > a->end || ptr_diff(a->end, p) < len)
+	if (i == OS_ARENA_RESERVATIONS || a->touched == NULL || p > a->end ||
+	    ptr_diff(a->end, p) < len)
 		return NULL;
 	a->map_top = p + len;
 	a->reserved[i].from = p;

@@ -14,7 +14,8 @@
 static bool granted(struct os_fault *f, size_t more)
 {
 	f->calls++;
-	const bool numbered = f->calls == f->fail_at || (f->fail_from != 0 && f->calls >= f->fail_from);
+	const bool numbered =
+	    f->calls == f->fail_at || (f->fail_from != 0 && f->calls >= f->fail_from);
 	const bool dear = more != 0 && f->budget_bytes != 0 &&
 	    (f->owned_bytes > f->budget_bytes || more > f->budget_bytes - f->owned_bytes);
 	if (numbered || dear)

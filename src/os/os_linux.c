@@ -37,8 +37,9 @@ static void *linux_brk_get(void *ctx)
 	return sbrk(0); /* with 0 it only asks; moving by sbrk overflows badly */
 }
 
-/* The kernel answers with where the break is, and brk(3) takes what is not below `to` for success: also a lower
- * break that was refused (beyond RLIMIT_DATA any is), and the error of a seccomp filter. */
+/* The kernel returns where the break is. brk(3) counts any break that is not below `to` as success:
+ * also a refused lower break (beyond RLIMIT_DATA the kernel refuses any), and the error of a
+ * seccomp filter. */
 static int linux_brk_set(void *ctx, void *to)
 {
 	(void)ctx;
@@ -121,8 +122,9 @@ static void *linux_remap(void *ctx, void *p, size_t old_len, size_t len)
 	return q == MAP_FAILED ? NULL : q;
 }
 
-/* Out of two mappings Linux moves nothing before 6.17 (EFAULT); from then on the one, and may then refuse the other.
- * A page more, which is not to be had, since behind lies something: EFAULT tells that there are two. */
+/* Before 6.17 Linux moves nothing out of two mappings (EFAULT); since then it moves the first and
+ * may refuse the second. This asks for one more page, which cannot be had as something lies behind
+ * it: EFAULT then says that there are two mappings. */
 static bool is_one_mapping(char *p, size_t len)
 {
 	if (mremap(p, len, len + PAGE, 0) == MAP_FAILED)
@@ -131,8 +133,8 @@ static bool is_one_mapping(char *p, size_t len)
 	return true;
 }
 
-/* mremap() unmaps its target first, and looks only then whether it may move there: not beyond RLIMIT_AS.  So map it
- * again, unless somebody else was faster. */
+/* mremap() unmaps its target before it checks RLIMIT_AS.  So map the target again, unless another
+ * thread was faster. */
 static int left_in_place(void *to, size_t len, int error)
 {
 	const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE;
@@ -142,7 +144,8 @@ static int left_in_place(void *to, size_t len, int error)
 		return error;
 	if (p != MAP_FAILED) /* before Linux 4.17 an address is only a wish */
 		munmap(p, len);
-	return madvise(to, len, MADV_NORMAL) == 0 ? error : -ENXIO; /* which tells whether all of it is mapped */
+	/* madvise tells whether the whole range is mapped */
+	return madvise(to, len, MADV_NORMAL) == 0 ? error : -ENXIO;
 }
 
 static int linux_move(void *ctx, void *from, void *to, size_t len)
@@ -154,7 +157,8 @@ static int linux_move(void *ctx, void *from, void *to, size_t len)
 
 	count(&os_calls.moves, 1);
 	if (is_one_mapping(from, len)) {
-		void *const q = mremap(from, len, len, MREMAP_MAYMOVE | MREMAP_FIXED | DONT_UNMAP, to);
+		void *const q =
+		    mremap(from, len, len, MREMAP_MAYMOVE | MREMAP_FIXED | DONT_UNMAP, to);
 		r = q != MAP_FAILED ? 0 : left_in_place(to, len, -errno);
 	}
 	errno = saved;
@@ -194,7 +198,6 @@ static int linux_advise(void *ctx, void *p, size_t len, enum dmm_advice what)
 	    [DMM_ADVICE_HUGE] = MADV_HUGEPAGE,
 	    [DMM_ADVICE_NOHUGE] = MADV_NOHUGEPAGE,
 	    [DMM_ADVICE_COLLAPSE] = 25, /* MADV_COLLAPSE, Linux 6.1 */
-	    [DMM_ADVICE_POPULATE] = 23, /* MADV_POPULATE_WRITE, Linux 5.14 */
 	    [DMM_ADVICE_GUARD] = 102,   /* MADV_GUARD_INSTALL, Linux 6.13 */
 	    [DMM_ADVICE_UNGUARD] = 103, /* MADV_GUARD_REMOVE */
 	};
@@ -203,17 +206,18 @@ static int linux_advise(void *ctx, void *p, size_t len, enum dmm_advice what)
 	return result(madvise(p, len, advice[what]), saved);
 }
 
-/* The kernel reads the word for us, so that nothing is risked where it may not be read.  It compares it with 0, and
- * would then wake nobody and move nobody to wait elsewhere.  0, or the error. */
+/* Has the kernel read the word, so that an unreadable address is an error, not a fault.  The call
+ * compares the word with 0 and wakes or moves no waiter.  Returns 0 or the error. */
 static int look_at(const void *p)
 {
 	enum { CMP_REQUEUE_PRIVATE = 4 | 128 };
 	return syscall(SYS_futex, p, CMP_REQUEUE_PRIVATE, 0, NULL, p, 0) == -1 ? errno : 0;
 }
 
-/* Filters kill who calls mincore().  Zeros that were written and a page that was never touched differ in time: the
- * latter is mapped for the first look.  Seen on a virtual machine: up to 3.1 times what the second look takes for the
- * one, from 7 times on for the other. */
+/* Seccomp filters kill programs that call mincore().  A page of written zeros and a page that was
+ * never touched differ in the time of the first read, which maps the untouched page.  On a virtual
+ * machine the first read took up to 3.1 times as long as the second for written zeros, and at least
+ * 7 times as long for an untouched page. */
 static enum dmm_touched linux_touched(void *ctx, const void *p)
 {
 	(void)ctx;
@@ -230,7 +234,7 @@ static enum dmm_touched linux_touched(void *ctx, const void *p)
 	return again && first < 5 * second ? DMM_TOUCHED_LIKELY : DMM_TOUCHED_NO;
 }
 
-/* ---- a window of addresses ------------------------------------------------------------------------- */
+/* ---- a window of addresses ------------------------------------------------------------------- */
 
 static uint64_t linux_random(void *ctx)
 {
@@ -240,7 +244,8 @@ static uint64_t linux_random(void *ctx)
 	uint64_t word[2];
 
 	if (getrandom(word, sizeof word[0], GRND_NONBLOCK) != sizeof word[0]) {
-		const void *const start = (const void *)getauxval(AT_RANDOM); /* 16 bytes, or none */
+		/* 16 bytes, or none */
+		const void *const start = (const void *)getauxval(AT_RANDOM);
 		word[0] = word[1] = (uintptr_t)&word;
 		if (start != NULL)
 			memcpy(word, start, sizeof word);
@@ -251,13 +256,15 @@ static uint64_t linux_random(void *ctx)
 	return word[0];
 }
 
-/* The kernel puts programs at two thirds of the address space and their break above, and maps from its top
- * downwards.  Between the two nothing lies but what wants to: not Go's heap nor Java's, which are low, and no
- * sanitizer's shadow. */
+/* The kernel puts a program at two thirds of the address space, its break above, and mappings from
+ * the top of the address space downwards.  Only mappings at chosen addresses lie in between: not
+ * the heaps of Go and Java, which are low, and no sanitizer's shadow. */
 static void *linux_window(void *ctx, size_t len, size_t align)
 {
-	const uintptr_t high = max_size((uintptr_t)getauxval(AT_RANDOM), (uintptr_t)__builtin_frame_address(0));
-	const uintptr_t top = (uintptr_t)1 << (64 - __builtin_clzll(high)); /* the initial stack lies below it */
+	const uintptr_t high =
+	    max_size((uintptr_t)getauxval(AT_RANDOM), (uintptr_t)__builtin_frame_address(0));
+	/* the initial stack lies below it */
+	const uintptr_t top = (uintptr_t)1 << (64 - __builtin_clzll(high));
 	const uintptr_t from = round_up(top / 64 * 45, align), to = top / 64 * 59;
 
 	if (from >= to || len > to - from)
@@ -265,11 +272,13 @@ static void *linux_window(void *ctx, size_t len, size_t align)
 	return (void *)(from + linux_random(ctx) % ((to - from - len) / align + 1) * align);
 }
 
-/* What is locked into memory cannot be given back, and so tells that it is.  It is asked of what is large alone. */
+/* madvise refuses to give back locked memory, which tells that the memory is locked.  Callers ask
+ * only for large mappings. */
 static bool is_filled(char *p, size_t len)
 {
 	enum { ASK_FROM = 512 << 10 };
-	return len >= ASK_FROM && madvise(p + len - PAGE, PAGE, MADV_DONTNEED) != 0 && errno == EINVAL;
+	return len >= ASK_FROM && madvise(p + len - PAGE, PAGE, MADV_DONTNEED) != 0 &&
+	       errno == EINVAL;
 }
 
 /* An older kernel takes the address for a wish. */
@@ -280,7 +289,8 @@ static int linux_map_at(void *ctx, void *p, size_t len)
 	int error = 0;
 
 	count(&os_calls.maps, 1);
-	void *const q = mmap(p, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+	void *const q = mmap(p, len, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 
 	if (q == MAP_FAILED) {
 		error = errno == EEXIST ? -EEXIST : -ENOMEM;
@@ -304,7 +314,8 @@ void os_allow_observers(void)
 {
 	const int saved = errno;
 
-	prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY, 0, 0, 0); /* refused where there is no Yama, and no need */
+	/* without Yama the kernel refuses this, and there is no need */
+	prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY, 0, 0, 0);
 	errno = saved;
 }
 

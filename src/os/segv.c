@@ -34,12 +34,13 @@ static void look(const ucontext_t *context, struct segv *s)
 	while (record->magic != 0 && record->magic != ESR_MAGIC)
 		record = (const struct _aarch64_ctx *)((const char *)record + record->size);
 	if (record->magic == ESR_MAGIC)
-		s->access = (((const struct esr_context *)record)->esr & WRITE) != 0 ? ACCESS_WRITE : ACCESS_READ;
+		s->access = (((const struct esr_context *)record)->esr & WRITE) != 0 ? ACCESS_WRITE
+		                                                                     : ACCESS_READ;
 }
 #endif
 
-/* The kernel's own faults happen again, with all of their context for a core, when we return; what somebody
- * sent must be sent again. */
+/* A fault happens again when the handler returns, with its whole context for a core; a signal that
+ * was sent must be sent again. */
 static void on_segv(int number, siginfo_t *info, void *context)
 {
 	const int saved = errno;
@@ -55,8 +56,8 @@ static void on_segv(int number, siginfo_t *info, void *context)
 	errno = saved;
 }
 
-/* Java's machine calls a handler that it found when it started, takes its return for "handled", and writes no
- * crash log then: where one is about to start, or has, it shall find none. */
+/* A Java machine calls the handler that it found at its start, takes its return as "handled", and
+ * writes no crash log.  So it must find none: look whether one has started or is about to. */
 #pragma weak _r_debug
 static bool java_is_here(void)
 {
@@ -64,7 +65,8 @@ static bool java_is_here(void)
 
 	for (const struct link_map *l = first; l != NULL; l = l->l_next) {
 		const char *const slash = l->l_name != NULL ? strrchr(l->l_name, '/') : NULL;
-		if (slash != NULL && (strcmp(slash, "/libjvm.so") == 0 || strcmp(slash, "/libjli.so") == 0))
+		if (slash != NULL &&
+		    (strcmp(slash, "/libjvm.so") == 0 || strcmp(slash, "/libjli.so") == 0))
 			return true;
 	}
 	return false;
@@ -79,8 +81,8 @@ bool segv_watch(void (*seen)(const struct segv *))
 		return false; /* the list of libraries is being changed */
 	told = seen;
 	sigfillset(&ours.sa_mask);
-	if (sigaction(SIGSEGV, NULL, &old) == 0 && (old.sa_flags & SA_SIGINFO) == 0 && old.sa_handler == SIG_DFL &&
-	    !java_is_here())
+	if (sigaction(SIGSEGV, NULL, &old) == 0 && (old.sa_flags & SA_SIGINFO) == 0 &&
+	    old.sa_handler == SIG_DFL && !java_is_here())
 		sigaction(SIGSEGV, &ours, NULL);
 	errno = saved;
 	return true;

@@ -1,5 +1,6 @@
 /* ticks.h - the cheapest clock of a core that all cores agree on: 11 ns on a virtual machine where
- * clock_gettime takes 27.  The core may read it ahead of older loads: order within 1 us is not exact. */
+ * clock_gettime takes 27. The core may read it ahead of older loads: order within 1 us is not
+ * exact. */
 #ifndef OS_TICKS_H
 #define OS_TICKS_H
 
@@ -22,8 +23,8 @@ static inline bool os_ticks_steady(void)
 	return __get_cpuid(0x80000007, &a, &b, &c, &d) && (d >> 8 & 1) != 0;
 }
 
-/* Ticks a second as the processor, or the hypervisor, tells them; elsewhere a guess that is right within a factor of
- * two. */
+/* Ticks a second, from the processor or the hypervisor; if neither tells, a guess that is right
+ * within a factor of two. */
 static inline uint64_t os_ticks_rate(void)
 {
 	enum { GUESS = 2500000 }; /* thousands a second */
@@ -64,9 +65,9 @@ static inline uint64_t os_ticks_rate(void)
 }
 #endif
 
-/* Nanoseconds of that clock, from an arbitrary beginning, without a system call: clock_gettime() is one wherever the
- * kernel's clock source cannot be read by programs.  The rate is os_ticks_rate()'s, so good for what may be wrong by a
- * factor of two. */
+/* Nanoseconds of that clock since an arbitrary moment, without a system call; clock_gettime() is a
+ * system call where programs cannot read the kernel's clock source.  The rate is that of
+ * os_ticks_rate(), so the result may be wrong by a factor of two. */
 uint64_t os_ticks_ns(void);
 
 #endif

@@ -1,5 +1,6 @@
-/* varint.h - seven bits a byte, low bits first, the high bit says that more follow: without a branch on
- * the length, which no predictor foresees.  Six instructions where the core has fast BMI2. */
+/* varint.h - seven bits a byte, low bits first, the high bit says that more follow: without a
+ * branch on the length, which no predictor foresees. Six instructions where the core has fast
+ * BMI2. */
 #ifndef OS_VARINT_H
 #define OS_VARINT_H
 
@@ -29,7 +30,9 @@ static inline uint64_t varint_fast(uint64_t x, unsigned *len)
 	__asm__("lzcnt %1, %0" : "=r"(zeros) : "r"(x | 1) : "cc");
 	const unsigned more = (unsigned)(63 - zeros) * 37 >> 8; /* / 7, up to 63 */
 	__asm__("pdep %2, %1, %0" : "=r"(spread) : "r"(x), "r"(UINT64_C(0x7f7f7f7f7f7f7f7f)));
-	__asm__("bzhi %2, %1, %0" : "=r"(follow) : "r"(UINT64_C(0x8080808080808080)), "r"((uint64_t)8 * more)
+	__asm__("bzhi %2, %1, %0"
+	        : "=r"(follow)
+	        : "r"(UINT64_C(0x8080808080808080)), "r"((uint64_t)8 * more)
 	        : "cc");
 	*len = more + 1;
 	return spread | follow;
@@ -39,7 +42,8 @@ static inline uint64_t varint_fast(uint64_t x, unsigned *len)
 static inline bool varint_fast_here(void)
 {
 	__builtin_cpu_init();
-	return __builtin_cpu_supports("bmi2") && !__builtin_cpu_is("znver1") && !__builtin_cpu_is("znver2");
+	return __builtin_cpu_supports("bmi2") && !__builtin_cpu_is("znver1") &&
+	       !__builtin_cpu_is("znver2");
 }
 #else
 static inline uint64_t varint_fast(uint64_t x, unsigned *len)

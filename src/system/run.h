@@ -30,7 +30,6 @@
 enum {
 	RUN_LEN = 4096,
 	RUN_CLASSES = 16,             /* 16, 32, .. 256 bytes */
-	RUN_SIZE_MAX = 16 * RUN_CLASSES,
 	RUN_TRIAL = 16,               /* objects */
 	RUN_BITS = RUN_LEN / 16,
 	/* words: 4,096 runs, 16 MiB of heap, before the map needs pages */
