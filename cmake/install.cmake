@@ -20,6 +20,11 @@ install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT command FIL
 	PATTERN man EXCLUDE)
 install(FILES examples/my_system.c DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples COMPONENT development)
 
+# gdb looks for its commands below its data directory, by the whole path of the library.
+install(CODE "file(INSTALL TYPE FILE RENAME libdmm.so.${PROJECT_VERSION}-gdb.py
+	DESTINATION \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_DATADIR}/gdb/auto-load\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_LIBDIR}\"
+	FILES \"${CMAKE_CURRENT_SOURCE_DIR}/src/gdb/libdmm-gdb.py\")" COMPONENT development)
+
 # pkg-config: `cc program.c $(pkg-config --cflags --libs dmm)`
 file(RELATIVE_PATH dmm_prefix_from_pc /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 string(REGEX REPLACE "/$" "" dmm_prefix_from_pc "${dmm_prefix_from_pc}")

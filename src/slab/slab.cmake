@@ -52,4 +52,6 @@ target_link_options(dmm_shared PRIVATE -Wl,--no-undefined -Wl,-z,now -Wl,-z,node
 set_target_properties(dmm_shared dmm_static PROPERTIES LINKER_LANGUAGE C OUTPUT_NAME dmm)
 # libdmm.so.0: the number rises when a program that was linked with the library would not run on the new one
 # (test/dropin/abi compares).
+# gdb loads its commands of that name beside the library.
+configure_file(gdb/libdmm-gdb.py ${CMAKE_BINARY_DIR}/libdmm.so.${PROJECT_VERSION}-gdb.py COPYONLY)
 set_target_properties(dmm_shared PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION 0 LINK_DEPENDS ${DMM_EXPORTS})
