@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
+#include "allocators/design.h"
 #include "allocators/subject.h"
 #include "base/bits.h"
 #include "os/os.h"
@@ -326,9 +327,35 @@ static void timed_runs(struct play *p)
 	}
 }
 
+/* An ELF file that is no design. */
+static bool is_plain_malloc(const char *design)
+{
+	const char *const equals = strchr(design, '=');
+	char *const path = equals != NULL ? strndup(equals + 1, strcspn(equals + 1, "?")) : NULL;
+	FILE *const file = path != NULL ? fopen(path, "re") : NULL;
+	char begin[4] = {0};
+	bool plain = false;
+
+	if (file != NULL) {
+		plain = fread(begin, 1, sizeof begin, file) == sizeof begin &&
+		    memcmp(begin, "\177ELF", sizeof begin) == 0 && !design_is_in(path);
+		fclose(file);
+	}
+	free(path);
+	return plain;
+}
+
 static struct subject choose(const char *design)
 {
 	static struct subject subjects[SUBJECTS_MAX];
+
+	/* Its brk and mmap would be this process's own: nobody could count them, or judge its
+	 * addresses by them. */
+	if (is_plain_malloc(design))
+		lab_die(EXIT_FAULT, "without dmm_system_entry() its heap cannot be put on "
+		    "simulated "
+		    "memory, where bytes are counted and addresses judged; 'dmm replay T "
+		    "--systems=%.40s' measures it", design);
 
 	if (subjects_choose(subjects, design) != 1)
 		lab_die(EXIT_USAGE, "'%s' is not one design", design);

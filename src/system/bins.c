@@ -126,13 +126,23 @@ bool bins_grow(struct bins *b, size_t least)
 	return true;
 }
 
+/* One that the heap has already, perhaps in parts that wait to be merged. */
+static struct chunk *search_all(struct bins *b, size_t need)
+{
+	struct chunk *const c = search(b, need);
+	return c == NULL && bins_merge_waiting(b) ? search(b, need) : c;
+}
+
+bool bins_have_room(struct bins *b, size_t n)
+{
+	return search_all(b, chunk_need(&b->heap, n)) != NULL;
+}
+
 /* A free chunk that is big enough, still in its bin. */
 static struct chunk *find(struct bins *b, size_t need)
 {
-	struct chunk *c = search(b, need);
+	struct chunk *c = search_all(b, need);
 
-	if (c == NULL && bins_merge_waiting(b))
-		c = search(b, need);
 	if (c == NULL && bins_grow(b, chunk_lacks(&b->heap, need)))
 		c = search(b, need); /* the new chunk is then treated as found */
 	/* somebody moved the break: it did not continue the heap */

@@ -53,6 +53,10 @@ void bins_give(struct bins *b, struct chunk *c);
  * was. */
 struct chunk *bins_resize_chunk(struct bins *b, struct chunk *c, size_t need);
 
+/* A free chunk has room for n bytes, so that the heap need not grow for them; what waits is merged
+ * first if it must be. */
+bool bins_have_room(struct bins *b, size_t n);
+
 /* The parts, for who does more. */
 void bins_insert(struct bins *b, struct chunk *c);
 void bins_take_out(struct bins *b, struct chunk *c);

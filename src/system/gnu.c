@@ -9,7 +9,8 @@
  *  mem --> +---------------+---------------+
  *          | payload, up to the next header|
  *
- *   malloc(n)   n >= mmap_threshold: a mapping of its own (mapping.h); else bins (bins.c)
+ *   malloc(n)   n >= mmap_threshold, and no free chunk is as large: a mapping of its own
+ *               (mapping.h); else bins (bins.c)
  *   free(p)     a mapping is unmapped; else bins, and what is free at the heap's top beyond
  *               trim_threshold goes back by a lower break
  *
@@ -67,12 +68,13 @@ static void *alloc_large(struct gnu *g, size_t n)
 	return m != NULL ? mapping_payload(m) : NULL;
 }
 
-/* Each way stands in for the other: a break may be unable to grow, mappings may be used up. */
+/* Room that the heap has is used first, as in glibc: a mapping beside it would be memory twice.
+ * Each way stands in for the other: a break may be unable to grow, mappings may be used up. */
 static void *gnu_alloc(void *st, size_t n, size_t align)
 {
 	struct gnu *const g = st;
 
-	if (n < g->mmap_threshold) {
+	if (n < g->mmap_threshold || bins_have_room(&g->bins, n)) {
 		void *const p = bins_alloc(&g->bins, n, align);
 		return p != NULL ? p : alloc_large(g, n);
 	}

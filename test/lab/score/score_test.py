@@ -224,6 +224,17 @@ class Libraries(WithTraces):
         status, _, traces = self.score(self.library(10))
         self.assertEqual(status, 0, traces)
 
+    def test_a_plain_malloc_is_told_why_it_has_no_score_and_what_measures_it(self):
+        (self.at / ".plain.c").write_text("void *malloc(unsigned long n) { return (void *)(n & 0); }\n")
+        subprocess.run([os.environ.get("CC", "cc"), "-w", "-fno-builtin", "-shared", "-fPIC", self.at / ".plain.c", "-o",
+                        self.at / ".plain.so"], check=True)
+        status, _, traces = self.score(f"my={self.at}/.plain.so")
+        self.assertEqual(status, 1)
+        self.assertIn("without dmm_system_entry() its heap cannot be put on simulated memory",
+                      traces["short.rep"]["verdict"])
+        self.assertIn("dmm replay T --systems=my=", traces["short.rep"]["verdict"])
+        self.assertNotIn("dmm torture", self.said)
+
     def test_a_library_that_is_none_is_named(self):
         self.write(".empty.so", "")
         status, _, traces = self.score(f"my={self.at}/.empty.so")

@@ -360,3 +360,29 @@ TEST(the_heap_grows_by_what_its_free_top_lacks)
 		end(&f);
 	}
 }
+
+/* ---- gnu: the heap or a mapping */
+
+TEST(gnu_uses_the_room_of_what_was_freed_before_it_maps)
+{
+	struct fixture f;
+	enum { LEN = 200 << 10, OBJECTS = 4000, EACH = 100 };
+	void *p[OBJECTS];
+
+	begin(&f, &system_gnu, "grow_min:4k");
+	for (int i = 0; i < OBJECTS; i++)
+		p[i] = heap_malloc(&f.heap, EACH);
+	void *const last = heap_malloc(&f.heap, EACH); /* so that the top is not given back */
+	for (int i = 0; i < OBJECTS; i++)
+		heap_free(&f.heap, p[i]); /* they wait to be merged */
+	const size_t before = os_arena_footprint(&f.arena);
+	char *const large = heap_malloc(&f.heap, LEN);
+	assert_true(large < f.arena.heap_end);
+	assert_true(os_arena_footprint(&f.arena) <= before);
+	char *const mapped = heap_malloc(&f.heap, (size_t)4 << 20); /* there is no such room */
+	assert_true(mapped >= f.arena.heap_end);
+	heap_free(&f.heap, large);
+	heap_free(&f.heap, mapped);
+	heap_free(&f.heap, last);
+	end(&f);
+}
