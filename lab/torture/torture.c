@@ -2,6 +2,7 @@
 #include "torture/torture.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "base/bits.h"
@@ -33,6 +34,16 @@ static bool inspect(struct rig *b, struct shadow *s)
 	return !due || (shadow_contents(s) && rig_strangers(b, s));
 }
 
+/* A refusal without a reason is often the consequence of a damaged structure: the design's own rule
+ * then says more. */
+static void ask_for_cause(struct rig *b, struct shadow *s)
+{
+	const struct dmm_fault why = s->why;
+
+	if (why.rule != NULL && strncmp(why.rule, "S10 ", 4) == 0 && rig_ask(b, s))
+		s->why = why;
+}
+
 /* The next operation, perhaps after a stranger's or before a refusal. */
 static bool one(struct rig *b, struct phase *p, struct rng *r, struct shadow *s)
 {
@@ -44,6 +55,8 @@ static bool one(struct rig *b, struct phase *p, struct rng *r, struct shadow *s)
 	b->result->ops++;
 	const bool fine = phase_operation(p, r, s);
 	f->fail_at = 0;
+	if (!fine)
+		ask_for_cause(b, s);
 	return fine && rig_reuses(b, s) && inspect(b, s);
 }
 
