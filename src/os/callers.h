@@ -1,4 +1,4 @@
-/* callers.h - who called: the return addresses on a stack, without help of the program's build.
+/* callers.h - unwinding: the return addresses on a stack, without help of the program's build.
  *
  *   pc --> the module's .eh_frame_hdr (a sorted table) --> how this function moved sp and kept fp
  *   and the return address --> the caller's pc, sp, fp --> ...

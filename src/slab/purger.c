@@ -1,4 +1,4 @@
-/* purger.c - who gives memory back, and when: see purge.h. */
+/* purger.c - the decay of free pages: which calls and which thread purge, and when.  See purge.h. */
 #include "slab/heap.h"
 #include "slab/purge.h"
 
