@@ -1,4 +1,5 @@
 /* replay.c - dmm replay: a recording on every allocator, really or on simulated memory. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/lab.h"
@@ -9,7 +10,8 @@
 enum {
 	KEY_MODEL = OPTION_OWN, KEY_SYSTEMS, KEY_PEERS, KEY_RUNS, KEY_TIMEOUT, KEY_THP, KEY_WARM,
 	    KEY_BY,
-	KEY_STUDY, KEY_TOUCH, KEY_SAMPLES, KEY_OVER_TIME, KEY_NO_LATENCY, KEY_CELL, KEY_REPEAT,
+	KEY_STUDY, KEY_TOUCH, KEY_SAMPLES, KEY_OVER_TIME, KEY_NO_LATENCY, KEY_PACE, KEY_CELL,
+	KEY_REPEAT,
 };
 static const struct argp_option options[] = {
     {"model", KEY_MODEL, NULL, 0,
@@ -37,6 +39,9 @@ static const struct argp_option options[] = {
         "The figure that decides (trade): time multiplied by peak memory, time, or "
         "processor time", 0},
     {"no-latency", KEY_NO_LATENCY, NULL, 0, "Leave out the runs that time each call", 0},
+    {"pace", KEY_PACE, "SPEED", OPTION_ARG_OPTIONAL,
+        "Also measure memory once on each at the recorded pace, with the idle times (1), or SPEED "
+        "times as fast: peak, mean over time, and end", 0},
     {"over-time", KEY_OVER_TIME, "N", OPTION_ARG_OPTIONAL,
         "Show memory after each of N equal parts of the calls (20): with --model the "
         "footprint by its parts, otherwise resident memory", 0},
@@ -50,6 +55,16 @@ static const struct argp_option options[] = {
     OPTION_FORMAT_LINE,
     {0},
 };
+
+static double factor(const char *arg)
+{
+	char *end;
+	const double value = strtod(arg, &end);
+
+	if (end == arg || *end != '\0' || !(value >= 0.01 && value <= 1000))
+		lab_die(EXIT_USAGE, "--pace=%s: a factor from 0.01 to 1000 is wanted, e.g. 4", arg);
+	return value;
+}
 
 static error_t parse_native(int key, char *arg, struct compare *c, struct native *n)
 {
@@ -80,6 +95,9 @@ static error_t parse_native(int key, char *arg, struct compare *c, struct native
 		break;
 	case KEY_NO_LATENCY:
 		n->latency = false;
+		break;
+	case KEY_PACE:
+		n->pace = arg != NULL ? factor(arg) : 1;
 		break;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -153,6 +171,9 @@ int cmd_replay(int argc, char **argv)
 		lab_die(EXIT_USAGE, "replay what?  dmm replay T");
 	if (q.model && q.peers != NULL && strcmp(q.peers, "none") != 0)
 		lab_die(EXIT_USAGE, "--peers: other allocators have no model; leave out --model");
+	if (q.model && q.native.pace > 0)
+		lab_die(EXIT_USAGE, "--pace: a model is always on the recording's clock; leave out "
+		    "one of the two");
 	if (q.systems == NULL && !q.study && q.hash == NULL)
 		q.systems = q.model ? "gnu,slab" : "slab";
 	if (!q.model)

@@ -50,6 +50,7 @@ static void before_run(struct compare *c, const struct row *row)
 	memset(n->result, 0, sizeof *n->result);
 	n->result->magic = REPLAY_MAGIC;
 	n->result->own_bytes = n->own_bytes;
+	n->result->speed = n->pace;
 	snprintf(n->word[1], sizeof n->word[1], "%d", n->mode);
 }
 
@@ -78,6 +79,15 @@ static void keep_samples(struct native_row *row, const struct replay_result *r)
 	row->samples = r->sample_count;
 }
 
+static void keep_pace(struct native_row *row, const struct replay_result *r)
+{
+	row->paced = true;
+	row->paced_peak = r->peak_rss;
+	row->paced_mean = r->paced_mean;
+	row->paced_end = r->paced_end;
+	row->behind_s = (double)r->behind_ns * 1e-9;
+}
+
 static void after_run(struct compare *c, const struct row *row, struct run *run)
 {
 	struct native *const n = (struct native *)c;
@@ -103,6 +113,8 @@ static void after_run(struct compare *c, const struct row *row, struct run *run)
 		keep_latency(mine, r);
 	if (n->mode == REPLAY_MEMORY)
 		keep_samples(mine, r);
+	if (n->mode == REPLAY_PACE)
+		keep_pace(mine, r);
 }
 
 static bool again(struct compare *c, struct run *run)
@@ -128,11 +140,14 @@ static bool again(struct compare *c, struct run *run)
 
 static void extra_runs(struct native *n, enum replay_mode mode, size_t runs)
 {
+	static const char *const words[] = {[REPLAY_LATENCY] = "timing each call",
+	    [REPLAY_MEMORY] = "looking at memory",
+	    [REPLAY_PACE] = "replaying at the recorded pace"};
 	struct compare *const c = &n->compare;
 	struct run run;
 
 	n->mode = mode;
-	progress_begin("%s", mode == REPLAY_LATENCY ? "timing each call" : "looking at memory");
+	progress_begin("%s", words[mode]);
 	for (size_t k = 0; k < runs; k++)
 		for (size_t i = 0; i < c->rows && !measure_interrupted(); i++) {
 			struct row *const row = &c->row[(i + k) % c->rows];
@@ -141,6 +156,17 @@ static void extra_runs(struct native *n, enum replay_mode mode, size_t runs)
 			progress_share((double)(k * c->rows + i + 1) / (double)(runs * c->rows));
 		}
 	progress_end();
+}
+
+/* It takes as long as the recording says, and what the calls take beyond that. */
+static void paced_run(struct native *n)
+{
+	struct compare *const c = &n->compare;
+	const double timeout_s = c->timeout_s;
+
+	c->timeout_s += (double)replay_ops_ns(n->ops, n->ops->head->count) * 1e-9 / n->pace;
+	extra_runs(n, REPLAY_PACE, 1);
+	c->timeout_s = timeout_s;
 }
 
 void native_run(struct native *n)
@@ -158,6 +184,8 @@ void native_run(struct native *n)
 		extra_runs(n, REPLAY_LATENCY, c->runs < LATENCY_RUNS ? c->runs : LATENCY_RUNS);
 	if (n->memory)
 		extra_runs(n, REPLAY_MEMORY, 1);
+	if (n->pace > 0)
+		paced_run(n);
 }
 
 const struct native_quantile native_quantiles[NATIVE_QUANTILES] = {{0.5, "p50"}, {0.9, "p90"},

@@ -4,6 +4,7 @@
  *              runs
  *   latency    runs of their own, every call by the clock: so it cannot disturb the time
  *   memory     a run of its own, looking at resident and usable bytes
+ *   pace       a run of its own on the recording's clock, idle times included: its three memories
  *
  * `compare` is dmm compare's: rows, ratios, verdict.  What only a replay knows stands in `row`, by
  * the same number.  wall, cpu, rss and faults of a run are those between the first call and the
@@ -32,6 +33,9 @@ struct native_row {
 	/* over time; NULL: not asked for, or no run came to its end */
 	struct replay_sample *sample;
 	size_t samples;
+	bool paced; /* a run on the recording's clock came to its end */
+	uint64_t paced_peak, paced_mean, paced_end; /* bytes */
+	double behind_s; /* how much later than due a call came, at most */
 	uint64_t failed; /* calls that gave no memory, in the last run */
 	/* what glibc had obtained at most; 0: another malloc */
 	uint64_t glibc_heap_max, glibc_mmap_max;
@@ -52,6 +56,7 @@ struct native {
 	const struct replay_ops *ops;
 	enum replay_touch touch;
 	bool latency, memory; /* make these runs too */
+	double pace; /* a run so many times as fast as recorded too; 0: none */
 	const struct sweep_cell *cell; /* of a sweep; NULL: none */
 	bool merged; /* put together from cells, not run here */
 	struct native_row row[ROWS_MAX];

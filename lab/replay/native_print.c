@@ -13,6 +13,8 @@ static const char *const touch_words[] = {"all", "first", "none"};
 static const char *const outcomes[] = {"not-loaded", "crashed", "not-served", "differs", "timeout",
     "fine", "not-run"};
 
+static const double BEHIND_SHARE = 0.05; /* of the recording's time */
+
 /* ---- text ------------------------------------------------------------------------------------- */
 
 static void put_ns(struct table *t, double ns)
@@ -123,6 +125,51 @@ static void print_part(const struct native *n, bool no_huge_pages, FILE *out)
 	free(verdict);
 }
 
+/* A replay that falls behind has idle times that are too short: worth a word. */
+static void print_behind(const struct native *n, FILE *out)
+{
+	const double whole = (double)replay_ops_ns(n->ops, n->ops->head->count) * 1e-9 / n->pace;
+	const struct native_row *most = &n->row[0];
+	char late[UNITS_LEN];
+
+	for (size_t i = 0; i < n->compare.rows; i++)
+		if (n->row[i].behind_s > most->behind_s)
+			most = &n->row[i];
+	if (most->behind_s > BEHIND_SHARE * whole)
+		fprintf(out, "%s fell behind the recording by up to %s: a lower --pace or a quiet "
+		    "machine gives idle times their length\n",
+		    n->compare.row[most - n->row].allocator->name,
+		    units_seconds(late, most->behind_s));
+}
+
+static void print_pace(const struct native *n, FILE *out)
+{
+	static const struct column columns[] = {{"allocator", false}, {"peak", true},
+	    {"on average", true}, {"at the end", true}};
+	const double whole = (double)replay_ops_ns(n->ops, n->ops->head->count) * 1e-9;
+	char text[UNITS_LEN];
+	struct table t;
+
+	fprintf(out, "\nmemory at the recorded pace, idle times included: one run each of %s\n",
+	    units_seconds(text, whole / n->pace));
+	if (n->pace != 1)
+		fprintf(out, "%g times as fast as recorded: idle times are shorter, and what an "
+		    "allocator gives back after a delay comes back later\n", n->pace);
+	table_begin(&t, columns, sizeof columns / sizeof *columns);
+	for (size_t i = 0; i < n->compare.rows; i++) {
+		const struct native_row *const row = &n->row[i];
+		if (!row->paced || i == n->compare.row[i].base + 1) /* glibc once is enough */
+			continue;
+		table_cell(&t, "%s", n->compare.row[i].allocator->name);
+		table_cell(&t, "%s", units_bytes(text, (double)row->paced_peak));
+		table_cell(&t, "%s", units_bytes(text, (double)row->paced_mean));
+		table_cell(&t, "%s", units_bytes(text, (double)row->paced_end));
+	}
+	table_text(&t, out);
+	table_end(&t);
+	print_behind(n, out);
+}
+
 void native_text(const struct native *n, FILE *out)
 {
 	const struct replay_head *const h = n->ops->head;
@@ -140,6 +187,8 @@ void native_text(const struct native *n, FILE *out)
 		print_part(n, false, out);
 	if (n->compare.huge_pages != HUGE_AS_IS)
 		print_part(n, true, out);
+	if (n->pace > 0)
+		print_pace(n, out);
 }
 
 /* ---- CSV -------------------------------------------------------------------------------------- */
@@ -158,9 +207,15 @@ void native_csv_begin(struct table *t)
 	    {"outcome", 0}, {"runs", 0}, {"calls_per_s", 0}, {"wall_median_s", 0}, {"wall_ratio", 0},
 	    {"wall_ratio_low", 0}, {"wall_ratio_high", 0}, {"cpu_median_s", 0}, {"p50_ns", 0}, {"p90_ns", 0},
 	    {"p99_ns", 0}, {"p99.9_ns", 0}, {"p99.99_ns", 0}, {"longest_ns", 0},
-	    {"peak_rss_median_bytes", 0}, {"peak_rss_ratio", 0}, {"failed_calls", 0}, {"why", 0}};
+	    {"peak_rss_median_bytes", 0}, {"peak_rss_ratio", 0}, {"failed_calls", 0}, {"why", 0},
+	    {"paced_peak_bytes", 0}, {"paced_mean_bytes", 0}, {"paced_end_bytes", 0}};
 
 	table_begin(t, columns, sizeof columns / sizeof *columns);
+}
+
+static void put_paced(struct table *t, const struct native_row *row, uint64_t bytes)
+{
+	put_number(t, row->paced ? (double)bytes : (double)NAN);
 }
 
 void native_csv_rows(const struct native *n, struct table *t)
@@ -186,6 +241,9 @@ void native_csv_rows(const struct native *n, struct table *t)
 		put_number(t, row->ratio[FIGURE_PEAK].median);
 		table_cell(t, "%" PRIu64, n->row[i].failed);
 		table_cell(t, "%s", row->why);
+		put_paced(t, &n->row[i], n->row[i].paced_peak);
+		put_paced(t, &n->row[i], n->row[i].paced_mean);
+		put_paced(t, &n->row[i], n->row[i].paced_end);
 	}
 }
 
@@ -310,6 +368,14 @@ static void more_json(const struct compare *c, const struct row *row, struct jso
 	put_latency(j, mine, KIND_REALLOC, "realloc");
 	json_end(j);
 	put_samples(j, n, mine);
+	if (!mine->paced)
+		return;
+	json_object(j, "paced");
+	json_integer(j, "peak_bytes", (int64_t)mine->paced_peak);
+	json_integer(j, "mean_bytes", (int64_t)mine->paced_mean);
+	json_integer(j, "end_bytes", (int64_t)mine->paced_end);
+	json_number(j, "behind_s", mine->behind_s);
+	json_end(j);
 }
 
 void native_json(const struct native *n, struct json *j)
@@ -329,6 +395,7 @@ void native_json(const struct native *n, struct json *j)
 	json_integer(j, "runs", (int64_t)c->runs);
 	json_number(j, "timeout_s", c->timeout_s);
 	json_integer(j, "warm_bytes", (int64_t)c->warm);
+	json_number(j, "pace", n->pace > 0 ? n->pace : (double)NAN);
 	json_string(j, "thp", modes[c->huge_pages]);
 	json_string(j, "verdict_by", c->by == BY_CPU ? "cpu_s" : "wall_s");
 	json_integer(j, "own_bytes", (int64_t)n->own_bytes);

@@ -150,6 +150,9 @@ static int replay_native(struct replay_order *q, const struct replay_ops *ops)
 		n->compare.warm = min_size(WARM_LEAST + 4 * ops->head->peak_payload, WARM_DEFAULT);
 	n->memory = q->over_time || (q->format == FORMAT_JSON && q->hash == NULL);
 	n->cell = q->hash != NULL ? &q->cell : NULL;
+	if (n->pace > 0 && ops->head->timeless)
+		lab_die(EXIT_FAULT, "%s: it has no times, so it has no pace: leave out --pace, or "
+		    "record the program with dmm record", q->path);
 	native_run(n);
 	struct cell_out o;
 	print_native(q, output(q, &o));

@@ -105,7 +105,11 @@ int main(int argc, char **argv)
 	if (replay.mode == REPLAY_LATENCY)
 		calibrate();
 	self_start();
+	if (replay.mode == REPLAY_PACE)
+		pace_begin();
 	run_all();
+	if (replay.mode == REPLAY_PACE)
+		pace_end();
 	self_stop();
 	if (replay.mode == REPLAY_MEMORY)
 		run_sample(replay.ops.head->count);

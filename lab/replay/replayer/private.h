@@ -42,6 +42,14 @@ void run_all(void);
 /* Note what is live and what is resident after `at` calls. */
 void run_sample(uint64_t at);
 
+/* ---- the recording's clock (replayer/pace.c) ------------------------------------------------- */
+
+void pace_begin(void);
+/* Wait until op i is due; any thread. */
+void pace_reach(uint64_t i);
+/* Wait for the end of the recording, and tell what memory was: by the last thread. */
+void pace_end(void);
+
 /* ---- this process (replayer/self.c) ---------------------------------------------------------- */
 
 /* Zeroed and touched, or the end. */
@@ -49,6 +57,8 @@ void *self_map(size_t len);
 __attribute__((noreturn)) void self_die(const char *what);
 /* Resident bytes that are not a file's; exact, by walking the page tables. */
 uint64_t self_private_bytes(void);
+/* The same without the replayer's own. */
+uint64_t self_heap_bytes(void);
 void self_start(void); /* begin to measure */
 void self_stop(void);
 /* payload, usable: bytes asked for and given that are live now, by all threads. */

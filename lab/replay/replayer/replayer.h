@@ -16,6 +16,7 @@ enum replay_mode {
 	REPLAY_TIME,    /* how long it takes, and the most memory; nothing else is done meanwhile */
 	REPLAY_LATENCY, /* every call by the clock */
 	REPLAY_MEMORY,  /* resident and usable bytes over time */
+	REPLAY_PACE,    /* on the recording's clock: resident bytes, peak, mean and end */
 };
 
 enum replay_touch {
@@ -61,6 +62,7 @@ struct replay_result {
 	/* in */
 	/* private memory of the replayer itself; 0: what this run has at its start */
 	uint64_t own_bytes;
+	double speed; /* of REPLAY_PACE: so many times as fast as recorded */
 	/* out */
 	char provider[REPLAY_PROVIDER_LEN]; /* the file whose malloc was called */
 	uint64_t wall_ns, cpu_ns, faults;
@@ -72,6 +74,9 @@ struct replay_result {
 	uint64_t glibc_heap_max, glibc_mmap_max;
 	uint64_t sample_count;
 	struct replay_sample sample[REPLAY_SAMPLES_MAX + 1];
+	/* of REPLAY_PACE: how long it took; bytes averaged over that time, and at its end; how much
+	 * later than due a call came, at most */
+	uint64_t paced_ns, paced_mean, paced_end, behind_ns;
 	double ns_per_tick; /* of the histograms */
 	uint64_t hist[REPLAY_KINDS][HIST_BUCKETS], longest[REPLAY_KINDS];
 };

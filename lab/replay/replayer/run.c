@@ -281,6 +281,8 @@ static inline __attribute__((always_inline)) void run_alone(struct worker *w,
 	for (uint64_t i = 0; i < n; i++) {
 		if (mode == REPLAY_MEMORY && i % step == 0)
 			run_sample(i);
+		if (mode == REPLAY_PACE && i % OPS_A_MARK == 0)
+			pace_reach(i);
 		if (i + AHEAD < n)
 			__builtin_prefetch(&replay.object[o->op[i + AHEAD].slot], 1);
 		if (o->op[i].op != TRACE_OP_NONE)
@@ -294,9 +296,14 @@ static inline __attribute__((always_inline)) void run_one_of_many(struct worker 
 	const struct replay_ops *const o = &replay.ops;
 	const uint32_t *const index = o->index + w->thread->first;
 	const uint32_t n = w->thread->count;
+	uint64_t mark = UINT64_MAX;
 
 	for (uint32_t k = 0; k < n; k++) {
 		const uint64_t i = index[k];
+		if (mode == REPLAY_PACE && i / OPS_A_MARK != mark) {
+			mark = i / OPS_A_MARK;
+			pace_reach(i);
+		}
 		const struct replay_op *const op = &o->op[i];
 		struct object *const object = &replay.object[op->slot];
 		if (i >= w->epoch_end)
@@ -328,6 +335,9 @@ static void *work(void *arg)
 		break;
 	case REPLAY_MEMORY:
 		alone ? run_alone(w, REPLAY_MEMORY) : run_one_of_many(w, REPLAY_MEMORY);
+		break;
+	case REPLAY_PACE:
+		alone ? run_alone(w, REPLAY_PACE) : run_one_of_many(w, REPLAY_PACE);
 	}
 	__atomic_fetch_add(&replay.result->failed, w->failed, __ATOMIC_RELAXED);
 	if (atomic_fetch_sub(&left, 1) == 1)

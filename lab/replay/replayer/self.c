@@ -134,6 +134,11 @@ void self_stop(void)
 		    value_of(text, "\nRssFile:") + replay.own_bytes);
 }
 
+uint64_t self_heap_bytes(void)
+{
+	return less(self_private_bytes(), replay.own_bytes);
+}
+
 void self_sample(uint64_t at, uint64_t payload, uint64_t usable)
 {
 	struct replay_result *const r = replay.result;
@@ -144,7 +149,7 @@ void self_sample(uint64_t at, uint64_t payload, uint64_t usable)
 	s->at = at;
 	s->payload = payload;
 	s->usable = usable;
-	s->rss = less(self_private_bytes(), replay.own_bytes);
+	s->rss = self_heap_bytes();
 }
 
 /* ---- glibc ----------------------------------------------------------------------------------- */
