@@ -42,3 +42,5 @@ const struct technique slab_tunables[SLAB_TUNABLES] = {
     {"purge_age_ms", 0, {"50", "100", "200", "400", "1000"}},
     {"purge_tick_ms", 0, {"20", "50", "100", "250"}},
 };
+
+const char *const slab_tight[SLAB_TUNABLES] = {"0", "0", "0"};

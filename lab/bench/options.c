@@ -108,8 +108,12 @@ static bool mean_of(void *arg, const char *conf, double *score)
 
 static void find_best(const struct suite *s, struct row *best)
 {
-	const struct ascent a = {
-	    s->sys, techniques, TECHNIQUES, 0, GAIN, mean_of, (void *)(uintptr_t)s};
+	const struct ascent a = {.sys = s->sys,
+	    .technique = techniques,
+	    .count = TECHNIQUES,
+	    .gain = GAIN,
+	    .score = mean_of,
+	    .arg = (void *)(uintptr_t)s};
 	struct ascent_result r;
 
 	ascent_climb(&a, &r);

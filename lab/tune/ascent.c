@@ -127,6 +127,20 @@ static void climb_from(struct climb *c, size_t i, const char *value, struct asce
 		climb(c, here, r);
 }
 
+static void climb_also(struct climb *c, struct ascent_result *r)
+{
+	struct ascent_result here = {.score = 0};
+
+	for (size_t i = 0; i < c->a->count; i++) {
+		const char *const value = c->a->also[i];
+		c->value[i] = value == NULL ? NULL
+		                            : value_or_own(c->a->sys, &c->a->technique[i], value);
+	}
+	print_conf(c, here.conf);
+	if (score(c, here.conf, &here.score))
+		climb(c, here, r);
+}
+
 void ascent_climb(const struct ascent *a, struct ascent_result *r)
 {
 	struct climb c = {.a = a, .tried = calloc(ASCENT_TRIED, sizeof *c.tried)};
@@ -135,6 +149,8 @@ void ascent_climb(const struct ascent *a, struct ascent_result *r)
 	if (c.tried == NULL || a->count > TECHNIQUES_MAX || !score(&c, "", &r->score))
 		lab_die(EXIT_OURS, "%s cannot be searched as it comes", a->sys->name);
 	climb(&c, *r, r);
+	if (a->also != NULL)
+		climb_also(&c, r);
 	for (size_t i = 0; i < a->count; i++) {
 		if (!(a->sys->options & a->technique[i].option) || !(a->technique[i].option & a->starts))
 			continue;

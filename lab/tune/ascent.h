@@ -21,6 +21,9 @@ struct ascent {
 	const struct technique *technique;
 	size_t count;  /* techniques */
 	uint32_t starts; /* enum dmm_option: each value of these techniques begins a climb of its own */
+	/* One more climb begins where each technique has this value (NULL: the design's own); NULL:
+	 * none does.  For techniques of which one alone gains nothing. */
+	const char *const *also;
 	double gain;   /* 1.001: a score that is not a thousandth better is no gain */
 	/* A score, larger is better.  False: these settings are not to be had. */
 	bool (*score)(void *arg, const char *conf, double *score);

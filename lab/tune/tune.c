@@ -228,8 +228,14 @@ static void search(
 	    .rec = rec,
 	    .order = order,
 	    .own = t->own};
-	const struct ascent a = {t->sys, slab ? slab_tunables : tunables,
-	    slab ? SLAB_TUNABLES : TUNABLES, slab ? 0 : starts(rec), GAIN, score, &s};
+	const struct ascent a = {.sys = t->sys,
+	    .technique = slab ? slab_tunables : tunables,
+	    .count = slab ? SLAB_TUNABLES : TUNABLES,
+	    .starts = slab ? 0 : starts(rec),
+	    .also = slab ? slab_tight : NULL,
+	    .gain = GAIN,
+	    .score = score,
+	    .arg = &s};
 
 	progress_begin("%s: looking for settings", t->sys->name);
 	ascent_climb(&a, &t->found);
