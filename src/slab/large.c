@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/probe.h"
 #include "slab/huge_page.h"
 #include "slab/mapped.h"
 #include "slab/page_heap.h"
@@ -103,7 +104,9 @@ void *large_malloc(size_t n, size_t align, bool *clean)
 
 	if (n < MAPPED_FROM && align <= most)
 		s = run_open(granules_for(n) + (n == 0), (uint32_t)max_size(align >> GRANULE_SHIFT, 1), clean);
-	return s != NULL ? granule_address(granule_of(s)) : mapped_malloc(n, align, clean);
+	void *const p = s != NULL ? granule_address(granule_of(s)) : mapped_malloc(n, align, clean);
+	PROBE(large_malloc, p, n);
+	return p;
 }
 
 void *large_calloc(size_t n)
@@ -126,6 +129,7 @@ void large_free(struct slab *run, const void *p)
 
 	if (!atomic_compare_exchange_strong(&run->kind, &expect, GRANULE_FREED))
 		slab_bad_pointer("free", p);
+	PROBE(large_free, p, (size_t)run->run << GRANULE_SHIFT);
 	/* Little of it was touched, so that it is cheaper to give that back than to clear all for the next calloc. */
 	const bool emptied = run->zeroed && known && !full &&
 	    root.os->purge(root.os->ctx, granule_address(first), (size_t)run->run << GRANULE_SHIFT) == 0;

@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 #include "base/bits.h"
+#include "base/probe.h"
 #include "slab/heap.h"
 #include "slab/huge_page.h"
 #include "slab/page_heap.h"
@@ -14,6 +15,7 @@ struct lock purge_lock;
 
 static bool give_back(void *p, size_t len)
 {
+	PROBE(purge, p, len);
 	return root.os->purge(root.os->ctx, p, len) == 0;
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/crash.h"
+#include "base/probe.h"
 #include "slab/hardened.h"
 #include "slab/mapped.h"
 #include "slab/misuse.h"
@@ -80,6 +81,7 @@ struct slab *slab_open(unsigned cls)
 	atomic_store_explicit(&s->kind, GRANULE_SLAB, memory_order_release);
 	if (cls == CLASS_ZERO) /* malloc(0): whoever touches it faults; if refused, it is just 16 bytes */
 		root.os->protect(root.os->ctx, slab_start(s), GRANULE, DMM_PROTECT_NONE);
+	PROBE(slab_open, slab_start(s), s->size);
 	return s;
 }
 
@@ -107,6 +109,7 @@ bool slab_close(struct slab *s)
 	if (s->cls == CLASS_ZERO &&
 	    root.os->protect(root.os->ctx, slab_start(s), GRANULE, DMM_PROTECT_RW) != 0)
 		return false; /* past vm.max_map_count */
+	PROBE(slab_close, slab_start(s), s->size);
 	for (unsigned w = 0; w < slab_words(s); w++) {
 		atomic_store_explicit(avail_word(word_address(s, w)), 0, memory_order_relaxed);
 		live_word_set(word_address(s, w), 0);
@@ -196,6 +199,7 @@ void slab_collect(struct slab *s)
 		avail_set(p, avail_bits(p) | freed);
 	}
 	s->avail = (uint16_t)(s->avail + n);
+	PROBE(remote_batch, slab_start(s), n);
 }
 
 unsigned slab_count_avail(const struct slab *s)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/probe.h"
 #include "slab/heap.h"
 #include "slab/misuse.h"
 #include "slab/purge.h"
@@ -141,6 +142,7 @@ static bool refill(struct slab_heap *h, struct stack *k, unsigned cls)
 	k->limit = bottom + room;
 	h->room[cls] = (uint16_t)room;
 	h->flushes[cls] = 0;
+	PROBE(refill, size_class[cls].size, end - at);
 	return true;
 }
 

@@ -1,0 +1,42 @@
+/* probe.h - static probes for perf, bpftrace and SystemTap: a nop, and a note of its place.
+ *
+ * The note is that of SystemTap's <sys/sdt.h> (type 3 of owner "stapsdt"), written here so that a
+ * build needs no header of another project.  A probe costs its nop and the registers of its two
+ * arguments, so it stands on slow paths only.  The provider is "dmm":
+ *
+ *     perf buildid-cache --add libdmm.so.0; perf list sdt
+ *     bpftrace -e 'usdt:/usr/lib/libdmm.so.0:dmm:purge { @[ustack] = sum(arg1) }' -p PID
+ */
+#ifndef BASE_PROBE_H
+#define BASE_PROBE_H
+
+#include <stdint.h>
+
+/* name: an identifier; a and b: numbers or pointers, which the tools see as 64 unsigned bits. */
+#define PROBE(name, a, b)                                                                          \
+	__asm__ volatile("990: nop\n"                                                              \
+	                 ".pushsection .note.stapsdt,\"?\",\"note\"\n"                             \
+	                 ".balign 4\n"                                                             \
+	                 ".4byte 992f - 991f, 994f - 993f, 3\n"                                    \
+	                 "991: .asciz \"stapsdt\"\n"                                               \
+	                 "992: .balign 4\n"                                                        \
+	                 "993: .8byte 990b\n"                                                      \
+	                 ".8byte _.stapsdt.base\n"                                                 \
+	                 ".8byte 0\n" /* no semaphore: the probe is always there */                \
+	                 ".asciz \"dmm\"\n"                                                        \
+	                 ".asciz \"" #name "\"\n"                                                  \
+	                 ".asciz \"8@%0 8@%1\"\n"                                                  \
+	                 "994: .balign 4\n"                                                        \
+	                 ".popsection\n"                                                           \
+	                 ".ifndef _.stapsdt.base\n"                                                \
+	                 ".pushsection "                                                           \
+	                 ".stapsdt.base,\"aG\",\"progbits\",.stapsdt.base,comdat\n"                \
+	                 ".weak _.stapsdt.base\n"                                                  \
+	                 ".hidden _.stapsdt.base\n"                                                \
+	                 "_.stapsdt.base: .space 1\n"                                              \
+	                 ".size _.stapsdt.base, 1\n"                                               \
+	                 ".popsection\n"                                                           \
+	                 ".endif\n" ::"r"((uint64_t)(uintptr_t)(a)),                               \
+	    "r"((uint64_t)(uintptr_t)(b)))
+
+#endif
