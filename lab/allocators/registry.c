@@ -1,10 +1,9 @@
 /* registry.c - the one list of systems that the command and the tests share. */
 #include "allocators/registry.h"
 
-#include <dlfcn.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "allocators/load.h"
 #include "allocators/names.h"
 #include "cli/lab.h"
 #include "slab/system.h"
@@ -31,30 +30,6 @@ const struct dmm_system *registry_find(const char *name)
 	return NULL;
 }
 
-static const struct dmm_system *load(const char *path)
-{
-	/* A name without a slash would be looked up in the library path. */
-	char *const full = realpath(path, NULL);
-	void *const lib = full != NULL ? dlopen(full, RTLD_NOW | RTLD_LOCAL) : NULL;
-	if (full == NULL)
-		lab_die(EXIT_USAGE, "cannot find the system's library '%s'", path);
-	if (lib == NULL)
-		lab_die(EXIT_USAGE, "cannot load a system: %s", dlerror());
-	free(full);
-
-	const struct dmm_system *(*entry)(void) =
-	    (const struct dmm_system *(*)(void))dlsym(lib, DMM_SYSTEM_SYMBOL);
-	if (entry == NULL)
-		lab_die(EXIT_USAGE, "'%s' has no %s(): see examples/my_system.c", path,
-		    DMM_SYSTEM_SYMBOL);
-	const struct dmm_system *const sys = entry();
-	if (sys->abi != DMM_SYSTEM_ABI)
-		lab_die(EXIT_USAGE, "'%s' was built for interface %u, this is %u: build it again",
-		    path,
-		    sys->abi, DMM_SYSTEM_ABI);
-	return sys;
-}
-
 const struct dmm_system *registry_choose(const char *word)
 {
 	const char *names[SYSTEMS_MAX + 1] = {0};
@@ -62,7 +37,7 @@ const struct dmm_system *registry_choose(const char *word)
 	size_t n = 0;
 
 	if (equals != NULL)
-		return load(equals + 1);
+		return design_load(equals + 1);
 	if (registry_find(word) != NULL)
 		return registry_find(word);
 	for (const struct dmm_system *const *s = registry_systems(); *s != NULL; s++)

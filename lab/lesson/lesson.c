@@ -64,6 +64,7 @@ static const struct rule *rule_of(const struct play_result *r)
 	return rule_find(r->inside                 ? "inside"
 	        : r->end == TORTURE_DIED  ? "crash"
 	        : r->end == TORTURE_HANGS ? "hang"
+	        : r->end == TORTURE_EXITED ? "exit"
 	                                  : r->rule);
 }
 
@@ -167,7 +168,10 @@ static void put_program(const struct lesson *l, const struct shrink *x, const st
 		lab_die(EXIT_OURS, "%s: %s", l->file, strerror(errno));
 	if (!can)
 		printf("There is no C program of it: %s.\n", play_is_seen(&x->target)
-		    ? "a request that the system refuses belongs to it"
+		    ? x->target.end == TORTURE_EXITED ? "it would end early, as if all were well"
+		                                      :
+		                                      "a request that the system refuses belongs "
+		                                      "to it"
 		    : "only the design's check() and walk() see it");
 	else if (l->file != NULL)
 		printf("\n%s: a C program that shows it; its first lines say how to run it.\n",

@@ -240,7 +240,7 @@ bool program_print(FILE *out, const struct program *p)
 	for (size_t k = 0; k < p->count; k++)
 		if (p->step[k].refuse)
 			return false;
-	if (!play_is_seen(p->result))
+	if (!play_is_seen(p->result) || p->result->end == TORTURE_EXITED)
 		return false;
 	put_head(out, p);
 	fprintf(out, "int main(void)\n{\n");

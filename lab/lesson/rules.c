@@ -88,6 +88,11 @@ const struct rule rules[] = {
         "A chunk was entered into a list twice, so that the list leads back into itself. A loop "
         "goes "
         "on until a chunk fits that never comes. A lock was taken twice."},
+    {"exit", "a call ends the program",
+        "No sequence of calls that C allows may end the program: malloc says that there is no "
+        "memory, "
+        "and the program decides.",
+        "A check of the design's own calls exit or abort instead of giving NULL."},
     {0},
 };
 

@@ -133,8 +133,10 @@ static void child(void *arg)
 		y->result->end = TORTURE_CANNOT;
 		return;
 	}
-	if (steps(y))
+	if (steps(y)) {
+		y->result->end = TORTURE_FINE;
 		return;
+	}
 	y->result->end = TORTURE_BROKE;
 	y->result->why = y->shadow.why;
 	y->result->victim = y->shadow.victim;
@@ -151,7 +153,7 @@ struct play_result play_run(const struct play *p)
 
 	if (shared == MAP_FAILED)
 		return result;
-	shared->end = TORTURE_FINE;
+	shared->end = TORTURE_EXITED; /* until child() comes to its end */
 	y = (struct player){.p = p, .result = shared};
 	const enum torture_end end = watch_run(child, &y, &shared->done, 0, HANG_CPU_S,
 	    &result.signal);

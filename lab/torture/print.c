@@ -45,6 +45,10 @@ static void complain(const struct job *j, const struct torture_result *r)
 		    j->word, r->signal, strsignal(r->signal),
 		    r->inside ? "check() or walk() after " : "", r->ops, j->t.seed);
 		break;
+	case TORTURE_EXITED:
+		lab_say("%s: ends the program in operation %" PRIu64 ", seed %" PRIu64, j->word,
+		    r->ops, j->t.seed);
+		break;
 	case TORTURE_HANGS:
 		lab_say("%s: hangs in %soperation %" PRIu64 ", seed %" PRIu64, j->word,
 		    r->inside ? "check() or walk() after " : "", r->ops, j->t.seed);

@@ -105,14 +105,16 @@ static void run_alone(struct rig *b)
 		b->result->end = TORTURE_CANNOT;
 		return;
 	}
-	b->result->end = TORTURE_BROKE; /* until proved otherwise */
 	bool fine = true;
 	while (fine && b->result->ops < b->t->ops)
 		fine = epoch(b, &r, &s);
-	if (fine)
+	if (fine) {
 		b->result->end = TORTURE_FINE;
-	else
+	} else {
+		if (b->result->end != TORTURE_CANNOT)
+			b->result->end = TORTURE_BROKE;
 		rig_blame(b, &s.why);
+	}
 }
 
 /* ---- the child */
@@ -139,6 +141,7 @@ struct torture_result torture_run(const struct torture *t)
 		return result;
 	}
 	*shared = result;
+	shared->end = TORTURE_EXITED; /* until work() comes to its end */
 	b = (struct rig){.t = t, .result = shared};
 	progress_begin("%s: random operations", t->sys->name);
 	const enum torture_end end = watch_run(work, &b, &shared->ops, t->ops,

@@ -34,6 +34,7 @@ enum torture_end {
 	TORTURE_BROKE,  /* why: the rule */
 	TORTURE_DIED,   /* signal: of the child */
 	TORTURE_HANGS,  /* no operation ended for 3 s of processor time (60 s of all threads') */
+	TORTURE_EXITED, /* the design ended the process */
 	TORTURE_CANNOT, /* why.found: errno */
 };
 

@@ -47,10 +47,12 @@ static bool check_head(struct trace_file *f, struct trace_error *e)
 	const struct trace_file_head *const h = &f->head;
 
 	if (f->len < sizeof *h || !trace_file_read(f, &f->head, sizeof *h, 0))
-		return trace_fail(e, 0, "not a recording: shorter than a file head (%zu bytes)",
+		return trace_fail(e, 0, "not a recording: shorter than a file head (%zu bytes); "
+		    "'dmm import' reads other tools' formats",
 		    sizeof *h);
 	if (h->magic != TRACE_FILE_MAGIC)
-		return trace_fail(e, 0, "not a recording: it does not begin with \"dmmtrace\"");
+		return trace_fail(e, 0, "not a recording: it does not begin with "
+		    "\"dmmtrace\"; 'dmm import' reads other tools' formats");
 	if (h->version < TRACE_VERSION_OLDEST || h->version > TRACE_VERSION)
 		return trace_fail(e, 8, "version %u of the format; this dmm reads versions "
 		    "%u to %u", h->version, TRACE_VERSION_OLDEST, TRACE_VERSION);

@@ -31,7 +31,7 @@ class Book(unittest.TestCase):
 
     def test_every_rule_has_the_place_that_a_lesson_names(self):
         headings = re.findall(r"(?m)^## (.*)$", (BOOK / "rules.md").read_text())
-        for rule in ["S1 aligned", "S2 disjoint", "S8 live", "S10 memory", "S11 reuse", "own", "crash", "inside", "hang"]:
+        for rule in ["S1 aligned", "S2 disjoint", "S8 live", "S10 memory", "S11 reuse", "own", "crash", "inside", "hang", "exit"]:
             self.assertIn(rule, headings)
         self.assertEqual(len(headings), len(set(headings)))
 

@@ -198,4 +198,124 @@ class Lessons(unittest.TestCase):
         self.assertEqual(first.stdout, again.stdout)
 
 
+# Libraries that are no design, and what is said of them.
+STRANGE = {
+    "dmm_system_entry() gives NULL": ("	return &my_system;", "	return NULL;"),
+    "crashes while it is loaded, or in dmm_system_entry(): Segmentation fault": (
+        "	return &my_system;", "	return *(void *volatile *)NULL;"),
+    "hangs while it is loaded": ("	return &my_system;", "	for (volatile int x = 1; x;)\n		;\n	return &my_system;"),
+    "ends the program while it is loaded, with status 3": (
+        "	return &my_system;", "	extern void _exit(int);\n	_exit(3);"),
+    "has no .alloc": ("    .alloc = my_alloc,\n", ""),
+    "has no .name": ("    .name = \"my\",\n", ""),
+    ".align is 12": ("    .align = DMM_ALIGN_MIN,", "    .align = 12,"),
+    "was built for interface 1": ("    .abi = DMM_SYSTEM_ABI,", "    .abi = 1,"),
+    "has no dmm_system_entry()": ("dmm_system_entry(void)", "another_name(void)"),
+}
+
+
+class Strange(unittest.TestCase):
+    def setUp(self):
+        self.temporary = tempfile.TemporaryDirectory()
+        self.folder = Path(self.temporary.name)
+
+    def tearDown(self):
+        self.temporary.cleanup()
+
+    def dmm(self, *args):
+        run = subprocess.run([BUILD / "dmm", *map(str, args)], cwd=self.folder, capture_output=True, text=True,
+                             timeout=200)
+        self.assertIn(run.returncode, (0, 1, 2, 125), f"{args}: {run.returncode} {run.stderr}")
+        return run
+
+    def library(self, *pairs):
+        (self.folder / "my.c").write_text(planted(*pairs))
+        subprocess.run([CC, "-O1", "-w", "-shared", "-fPIC", f"-I{SOURCE}/include", "my.c", "-o", "my.so"],
+                       cwd=self.folder, check=True)
+
+    def test_a_library_that_is_no_design_is_named_by_each_command(self):
+        for words, pair in STRANGE.items():
+            with self.subTest(words):
+                self.library(pair)
+                run = self.dmm("torture", "--system=my=./my.so", "--ops=100")
+                self.assertEqual(run.returncode, 2, run.stderr)
+                self.assertIn(words, run.stderr)
+                if "hangs" not in words:
+                    self.assertIn(words, self.dmm("show", "--demo", "--system=my=./my.so").stderr)
+
+    def test_a_file_that_is_no_library_is_named(self):
+        (self.folder / "my.so").write_text("hello\n")
+        self.assertIn("cannot load a system", self.dmm("torture", "--system=my=./my.so").stderr)
+        self.assertIn("cannot find the system's library", self.dmm("torture", "--system=my=./none.so").stderr)
+
+    def test_an_open_that_crashes_or_fails_is_named(self):
+        self.library(("	(void)params;\n", "	(void)params;\n	*(volatile int *)NULL = 0;\n"))
+        run = self.dmm("torture", "--system=my=./my.so")
+        self.assertEqual(run.returncode, 1)
+        self.assertIn("died by signal 11", run.stderr)
+        self.library(("	(void)params;\n", "	(void)params;\n	return -12;\n"))
+        self.assertIn("cannot begin: Cannot allocate memory", self.dmm("torture", "--system=my=./my.so").stderr)
+
+    def test_a_malloc_that_ends_the_program_is_named(self):
+        self.library(("	(void)align; /* never", "	extern void _exit(int);\n	_exit(0);\n	(void)align; /* never"))
+        run = self.dmm("torture", "--system=my=./my.so", "--ops=100")
+        self.assertEqual(run.returncode, 1, run.stdout)
+        self.assertIn("ends the program", run.stdout + run.stderr)
+
+
+class BadTraces(unittest.TestCase):
+    """What show and torture's neighbours make of traces that are none, or strange."""
+
+    setUp, tearDown, dmm = Strange.setUp, Strange.tearDown, Strange.dmm
+
+    def rep(self, name, *lines, ids=2):
+        (self.folder / name).write_text("\n".join(["1", str(ids), str(len(lines)), "1", *lines]) + "\n")
+        return self.dmm("import", "-o", f"{name}.dmm", name)
+
+    def test_another_dialect_is_sent_to_import(self):
+        self.rep("fine.rep", "a 0 16", "f 0")
+        run = self.dmm("show", "fine.rep")
+        self.assertEqual(run.returncode, 1)
+        self.assertIn("dmm import", run.stderr)
+        self.assertEqual(self.dmm("show", "fine.rep.dmm").returncode, 0)
+
+    def test_sizes_that_are_missing_are_shown_as_0(self):
+        self.rep("sizeless.rep", "a 0", "a 1 16")
+        run = self.dmm("show", "sizeless.rep.dmm", "--from=1")
+        self.assertEqual(run.returncode, 0, run.stderr)
+        self.assertIn("malloc(0)", run.stdout)
+
+    def test_a_double_free_ends_the_recording_before_it(self):
+        self.assertIn("id 0 is freed, but not live", self.rep("double.rep", "a 0 16", "f 0", "f 0").stderr)
+        run = self.dmm("show", "double.rep.dmm", "--from=1", "--format=svg")
+        self.assertIn(run.returncode, (0, 1))
+        self.assertNotIn("call 3", run.stdout)
+
+    def test_a_huge_object_is_refused_by_the_simulated_heap_and_said(self):
+        self.rep("huge.rep", f"a 0 {1 << 38}", "a 1 16")
+        for args in (["--from=1"], ["--from=1", "--format=svg"], ["--from=1", "--format=tikz"]):
+            run = self.dmm("show", "huge.rep.dmm", *args)
+            self.assertEqual(run.returncode, 125, run.stderr)
+            self.assertIn("out of memory", run.stderr)
+
+    def test_a_header_that_promises_too_much_is_named(self):
+        (self.folder / "vast.rep").write_text("1\n99999999999\n99999999999\n1\na 0 16\n")
+        self.assertNotEqual(self.dmm("import", "-o", "vast.dmm", "vast.rep").returncode, 0)
+        self.assertEqual(self.dmm("score", "--traces=vast.rep").returncode, 1)
+
+    def test_a_long_trace_is_scored(self):
+        lines = [f"{'af'[i % 2]} {i // 2 % 1000}{' 40' * (1 - i % 2)}" for i in range(400000)]
+        self.rep("long.rep", *lines, ids=1000)
+        self.assertEqual(self.dmm("score", "--traces=long.rep", "gnu").returncode, 0)
+        self.assertEqual(self.dmm("show", "long.rep.dmm", "--system=gnu").returncode, 0)
+
+    def test_a_file_that_is_cut_off_is_shown_up_to_there(self):
+        self.rep("whole.rep", *[f"a {i} 100" for i in range(100)], ids=100)
+        whole = (self.folder / "whole.rep.dmm").read_bytes()
+        (self.folder / "cut.dmm").write_bytes(whole[:len(whole) * 2 // 3])
+        (self.folder / "text.dmm").write_text("hello\n")
+        self.assertIn(self.dmm("show", "cut.dmm", "--from=1", "--format=svg").returncode, (0, 1))
+        self.assertEqual(self.dmm("show", "text.dmm").returncode, 1)
+
+
 unittest.main(verbosity=2)

@@ -205,7 +205,8 @@ TEST(another_version_is_refused_by_name)
 	spill(bytes, n);
 	assert_false(reads_clean(&e));
 	assert_string_equal(e.text,
-	    "offset 0: not a recording: it does not begin with \"dmmtrace\"");
+	    "offset 0: not a recording: it does not begin with \"dmmtrace\"; "
+	    "'dmm import' reads other tools' formats");
 	free(bytes);
 }
 
