@@ -227,6 +227,14 @@ void allocators_add_peers(struct allocators *list, const char *names)
 	add_items(list, names, &words);
 }
 
+void allocators_add_library(struct allocators *list, const char *path)
+{
+	char item[PATH_MAX + 8];
+
+	snprintf(item, sizeof item, "%s%s", strchr(path, '=') != NULL ? "" : "library=", path);
+	allocators_add_peers(list, item);
+}
+
 void allocators_free(struct allocators *list)
 {
 	for (size_t i = 0; i < list->count; i++) {

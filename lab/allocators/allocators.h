@@ -49,6 +49,8 @@ const char *allocators_add_linked(struct allocators *list, const char *library, 
 void allocators_add_systems(struct allocators *list, const char *names);
 /* `names`: comma-separated; "auto" is every peer that is installed, "none" is none. */
 void allocators_add_peers(struct allocators *list, const char *names);
+/* PATH or NAME=PATH of a library that defines malloc; without a name it is called "library". */
+void allocators_add_library(struct allocators *list, const char *path);
 void allocators_free(struct allocators *list);
 
 const char *allocator_kind(const struct allocator *a); /* "system", "peer", "baseline" */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/json.h"
+#include "cli/markup.h"
 #include "cli/units.h"
 
 enum { NAME_LEN = 512 };
@@ -208,24 +209,6 @@ bool check_is_broken(const struct check *c)
 
 /* ---- what is printed ------------------------------------------------------------------------- */
 
-/* XML 1.0 has no control characters, also not as references. */
-static void put_xml(FILE *out, const char *text)
-{
-	for (; *text != '\0'; text++) {
-		const unsigned char c = (unsigned char)*text;
-		if (c == '<')
-			fputs("&lt;", out);
-		else if (c == '>')
-			fputs("&gt;", out);
-		else if (c == '&')
-			fputs("&amp;", out);
-		else if (c == '"')
-			fputs("&quot;", out);
-		else
-			fputc(c < 0x20 ? '?' : c, out);
-	}
-}
-
 static void write_junit(const struct check *c)
 {
 	FILE *const out = fopen(c->junit, "we");
@@ -242,11 +225,11 @@ static void write_junit(const struct check *c)
 	for (size_t i = 0; i < c->results; i++) {
 		const struct check_result *const r = &c->result[i];
 		fputs("<testcase classname=\"", out);
-		put_xml(out, c->path);
+		markup_put(out, c->path);
 		fprintf(out, "\" name=\"%s\" time=\"0\">", r->name);
 		if (r->broken) {
 			fputs("<failure message=\"", out);
-			put_xml(out, r->text);
+			markup_put(out, r->text);
 			fputs("\"/>", out);
 		}
 		fputs("</testcase>\n", out);

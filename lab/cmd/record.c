@@ -60,7 +60,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	static const char *const stacks[] = {"none", "caller", "fp", "dwarf", NULL};
 	struct record_order *const r = state->input;
-	char item[PATH_MAX + 8];
 
 	switch (key) {
 	case 'o':
@@ -85,9 +84,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		allocators_add_systems(&r->list, arg);
 		break;
 	case KEY_LIB:
-		snprintf(item, sizeof item, "%s%s", strchr(arg, '=') != NULL ? "" : "library=",
-		    arg);
-		allocators_add_peers(&r->list, item);
+		allocators_add_library(&r->list, arg);
 		break;
 	case ARGP_KEY_ARGS:
 		r->command = state->argv + state->next;

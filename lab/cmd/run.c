@@ -1,21 +1,9 @@
 /* run.c - dmm run: a program on a design, with env(1)'s exit status. */
-#include <limits.h>
-#include <stdio.h>
-#include <string.h>
-
 #include "cli/lab.h"
 #include "cmd/commands.h"
 #include "run/run.h"
 
 enum { KEY_SYSTEM = OPTION_OWN, KEY_LIB, KEY_CONF, KEY_STATS };
-
-static void add_library(struct allocators *list, const char *path)
-{
-	char item[PATH_MAX + 8];
-
-	snprintf(item, sizeof item, "%s%s", strchr(path, '=') != NULL ? "" : "library=", path);
-	allocators_add_peers(list, item);
-}
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -26,7 +14,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		allocators_add_systems(&r->list, arg);
 		break;
 	case KEY_LIB:
-		add_library(&r->list, arg);
+		allocators_add_library(&r->list, arg);
 		break;
 	case KEY_CONF:
 		r->conf = arg;

@@ -68,5 +68,7 @@ const char *draw_address(char buf[DRAW_SIZE_TEXT], const struct draw_style *s, u
 /* Text under a hanging indent, broken between words; not at a hard space. */
 #define DRAW_HARD_SPACE "\1"
 void draw_text(FILE *out, const struct draw_style *s, size_t indent, const char *text);
+__attribute__((format(printf, 4, 5))) void draw_say(FILE *out, const struct draw_style *s,
+    size_t indent, const char *format, ...);
 
 #endif

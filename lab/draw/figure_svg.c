@@ -3,6 +3,7 @@
  * Colours are Okabe and Ito's; waste and padding are hatched; headers, footers and links have a
  * letter or an arrow.
  */
+#include "cli/markup.h"
 #include "draw/figure_paper.h"
 
 static const char *const classes[LOOK_COUNT] = {
@@ -30,24 +31,6 @@ static const char style[] =
     ".header,.footer,.payload,.free,.links,.waste,.fence,.table,.pad{shape-rendering:crispEdges}"
     ".table{fill:var(--table)}.pad{fill:var(--pad)}"
     ".frame{fill:none;stroke:var(--ink);stroke-width:1.6}.line{stroke:var(--ink);stroke-width:.6}";
-
-static void put_text(FILE *out, const char *text)
-{
-	for (; *text != '\0'; text++)
-		switch (*text) {
-		case '<':
-			fputs("&lt;", out);
-			break;
-		case '>':
-			fputs("&gt;", out);
-			break;
-		case '&':
-			fputs("&amp;", out);
-			break;
-		default:
-			fputc((unsigned char)*text < ' ' ? ' ' : *text, out);
-		}
-}
 
 static void begin(FILE *out, double width, double height)
 {
@@ -97,7 +80,7 @@ static void words(FILE *out, double x, double y, enum paper_font font, enum pape
 
 	fprintf(out, "<text class=\"%s%s\" x=\"%.1f\" y=\"%.1f\">", fonts[font],
 	    anchor == PAPER_MIDDLE && font < PAPER_BOX ? " middle" : "", x, y);
-	put_text(out, text);
+	markup_put(out, text);
 	fputs("</text>\n", out);
 }
 

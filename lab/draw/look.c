@@ -1,6 +1,7 @@
 /* look.c - glyphs, colours, and text that fits the terminal. */
 #include "draw/look.h"
 
+#include <stdarg.h>
 #include <langinfo.h>
 #include <locale.h>
 #include <stdlib.h>
@@ -163,4 +164,15 @@ void draw_text(FILE *out, const struct draw_style *s, size_t indent, const char 
 		text += n + strspn(text + n, " ");
 	}
 	fputc('\n', out);
+}
+
+void draw_say(FILE *out, const struct draw_style *s, size_t indent, const char *format, ...)
+{
+	char text[512];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	draw_text(out, s, indent, text);
 }

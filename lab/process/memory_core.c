@@ -23,6 +23,7 @@
 #include "base/assert.h"
 #include "base/bits.h"
 #include "cli/array.h"
+#include "cli/read_at.h"
 #include "process/memory.h"
 
 struct segment {
@@ -77,19 +78,6 @@ static const struct segment *segment_of(const struct core *c, uint64_t addr)
 	return NULL;
 }
 
-static bool read_file(int fd, uint64_t offset, void *to, size_t len)
-{
-	for (size_t done = 0; done < len;) {
-		const ssize_t r = pread(fd, (char *)to + done, len - done, (off_t)(offset + done));
-		if (r < 0 && errno == EINTR)
-			continue;
-		if (r <= 0)
-			return false;
-		done += (size_t)r;
-	}
-	return true;
-}
-
 /* The head of a mapped file is in the core (the linker's first page): is it still the same? */
 static bool same_head(struct memory *m, const char *path, int fd)
 {
@@ -103,8 +91,9 @@ static bool same_head(struct memory *m, const char *path, int fd)
 		const struct segment *const s = segment_of(m->core, map->start);
 		if (s == NULL || s->start + s->len - map->start < HEAD)
 			continue;
-		return read_file(m->core->fd, s->offset + (map->start - s->start), then, HEAD) &&
-		       read_file(fd, 0, now, HEAD) && memcmp(now, then, HEAD) == 0;
+		return read_at(m->core->fd, then, HEAD,
+		           (off_t)(s->offset + (map->start - s->start))) &&
+		       read_at(fd, now, HEAD, 0) && memcmp(now, then, HEAD) == 0;
 	}
 	return false;
 }
@@ -139,14 +128,14 @@ static bool read_piece(struct memory *m, const struct memory_piece *p)
 		size_t n;
 		if (s != NULL) {
 			n = min_size(left, s->start + s->len - addr);
-			if (!read_file(m->core->fd, s->offset + (addr - s->start), to, n))
+			if (!read_at(m->core->fd, to, n, (off_t)(s->offset + (addr - s->start))))
 				return false;
 		} else {
 			const int fd = map != NULL && map->file ? backing_of(m, map->path) : -1;
 			if (fd < 0)
 				return false;
 			n = min_size(left, map->end - addr);
-			if (!read_file(fd, map->offset + (addr - map->start), to, n))
+			if (!read_at(fd, to, n, (off_t)(map->offset + (addr - map->start))))
 				return false;
 		}
 		addr += n, to += n, left -= n;

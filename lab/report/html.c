@@ -2,28 +2,13 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "cli/markup.h"
 #include "report/page.h"
 #include "cli/plain.h"
 
 void page_text(FILE *out, const char *text)
 {
-	for (text = plain_lines(text); *text != '\0'; text++)
-		switch (*text) {
-		case '<':
-			fputs("&lt;", out);
-			break;
-		case '>':
-			fputs("&gt;", out);
-			break;
-		case '&':
-			fputs("&amp;", out);
-			break;
-		case '"':
-			fputs("&quot;", out);
-			break;
-		default:
-			fputc((unsigned char)*text < 0x20 ? ' ' : *text, out);
-		}
+	markup_put(out, plain_lines(text));
 }
 
 char *page_count(char buf[32], uint64_t n)

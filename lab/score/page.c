@@ -3,22 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/markup.h"
 #include "score/score.h"
-
-static void text(FILE *out, const char *s)
-{
-	for (; *s != '\0'; s++)
-		switch (*s) {
-		case '<':
-			fputs("&lt;", out);
-			break;
-		case '&':
-			fputs("&amp;", out);
-			break;
-		default:
-			fputc(*s, out);
-		}
-}
 
 static void print_row(FILE *out, const struct score_board *b, const struct score_trace *t, size_t design)
 {
@@ -26,13 +12,13 @@ static void print_row(FILE *out, const struct score_board *b, const struct score
 	char verdict[2 * SCORE_TEXT];
 
 	fprintf(out, "<tr><td>");
-	text(out, t->name);
+	markup_put(out, t->name);
 	fprintf(out, "<td>%llu<td>%.1f<td><meter max=100 value=%.1f></meter><td>%.0f<td>%.0f<td>%.1f<td class=%s>",
 	    (unsigned long long)t->calls, 100 * score_utilisation(t, design), 100 * score_utilisation(t, design),
 	    score_throughput(t, design) / 1e3,
 	    t->reference_seconds > 0 ? (double)t->calls / t->reference_seconds / 1e3 : 0,
 	    score_of_trace(b->order, t, design), fine ? "good" : "bad");
-	text(out, score_verdict(t, design, verdict));
+	markup_put(out, score_verdict(t, design, verdict));
 	fputs("\n", out);
 }
 
@@ -41,7 +27,7 @@ static void print_design(FILE *out, const struct score_board *b, size_t design)
 	const struct score_total total = score_total(b, design);
 
 	fputs("<h2>", out);
-	text(out, b->order->design[design]);
+	markup_put(out, b->order->design[design]);
 	fprintf(out, ": %.1f of 100</h2>\n<p>%zu of %zu traces correct; utilisation %.1f %%, %.0f thousand calls a "
 	    "second (reference %.0f); weights %.0f and %.0f.</p>\n", total.score, b->traces - total.failed, b->traces,
 	    100 * total.utilisation, total.throughput / 1e3, total.reference / 1e3, 100 * b->order->weight,

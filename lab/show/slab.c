@@ -73,17 +73,7 @@ struct speaker {
 	const struct slab_scene *scene;
 };
 
-__attribute__((format(printf, 2, 3))) static void line(const struct speaker *k, const char *format,
-    ...)
-{
-	char text[512];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(text, sizeof text, format, args);
-	va_end(args);
-	draw_text(k->out, k->s, 4, text);
-}
+#define line(speaker, ...) draw_say((speaker)->out, (speaker)->s, 4, __VA_ARGS__)
 
 __attribute__((format(printf, 2, 3))) static void caption(const struct speaker *k,
     const char *format, ...)

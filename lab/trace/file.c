@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "cli/array.h"
+#include "cli/read_at.h"
 #include "observe/xxh64.h"
 #include "trace/trace.h"
 #include "trace/private.h"
@@ -31,15 +32,7 @@ bool trace_file_read(const struct trace_file *f, void *buf, size_t n, uint64_t a
 		memcpy(buf, f->tail + (at - written), n);
 		return true;
 	}
-	for (size_t done = 0; done < n;) {
-		const ssize_t r = pread(f->fd, (char *)buf + done, n - done, (off_t)(at + done));
-		if (r < 0 && errno == EINTR)
-			continue;
-		if (r <= 0)
-			return false;
-		done += (size_t)r;
-	}
-	return true;
+	return read_at(f->fd, buf, n, (off_t)at);
 }
 
 static bool check_head(struct trace_file *f, struct trace_error *e)

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/bits.h"
+#include "cli/read_at.h"
 #include "observe/trace_tape.h"
 #include "os/ticks.h"
 #include "trace/private.h"
@@ -22,19 +23,6 @@
 enum { PATH_LEN = 4200, TRIES = 200, LEVEL = 1 };
 
 /* ---- a copy of the file --------------------------------------------------------------------------- */
-
-static bool read_all(int fd, void *to, size_t n, off_t at)
-{
-	for (size_t done = 0; done < n;) {
-		const ssize_t r = pread(fd, (char *)to + done, n - done, at + (off_t)done);
-		if (r < 0 && errno == EINTR)
-			continue;
-		if (r <= 0)
-			return false;
-		done += (size_t)r;
-	}
-	return true;
-}
 
 static bool sound_head(const struct tape_head *h, off_t len)
 {
@@ -51,8 +39,8 @@ static bool copy_slot(int fd, struct tape_slot *to, size_t len, off_t at)
 	uint32_t after = 0;
 
 	for (int i = 0; i < TRIES; i++) {
-		if (!read_all(fd, to, len, at) ||
-		    !read_all(fd, &after, sizeof after, at + (off_t)offsetof(struct tape_slot, changes)))
+		if (!read_at(fd, to, len, at) ||
+		    !read_at(fd, &after, sizeof after, at + (off_t)offsetof(struct tape_slot, changes)))
 			return false;
 		if (after == to->changes && after % 2 == 0)
 			return true;
@@ -86,7 +74,7 @@ bool trace_tape_copy(struct trace_tape *t, const char *path)
 	const int fd = open(name, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return true;
-	if (fstat(fd, &st) != 0 || !read_all(fd, &head, sizeof head, 0) || !sound_head(&head, st.st_size)) {
+	if (fstat(fd, &st) != 0 || !read_at(fd, &head, sizeof head, 0) || !sound_head(&head, st.st_size)) {
 		t->running = is_running(fd, 0); /* it is just being made */
 		close(fd);
 		return true;
