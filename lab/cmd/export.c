@@ -7,7 +7,7 @@ enum { KEY_TO = OPTION_OWN, KEY_WHAT };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
-	static const char *const tos[] = {"folded", "dhat", "csv", NULL};
+	static const char *const tos[] = {"folded", "dhat", "csv", "pprof", NULL};
 	static const char *const whats[] = {"allocated", "leaked", "peak", NULL};
 	struct export_order *const x = state->input;
 
@@ -35,7 +35,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 int cmd_export(int argc, char **argv)
 {
 	static const struct argp_option options[] = {
-	    {"to", KEY_TO, "folded|dhat|csv", 0, "The format (folded)", 0},
+	    {"to", KEY_TO, "folded|dhat|csv|pprof", 0, "The format (folded)", 0},
 	    {"what", KEY_WHAT, "allocated|leaked|peak", 0,
 	        "Which bytes a folded stack counts (allocated)", 0},
 	    {"output", 'o', "F", 0, "Write to F, not to stdout", 0},
@@ -43,7 +43,8 @@ int cmd_export(int argc, char **argv)
 	static const struct argp argp = {.options = options,
 	    .parser = parse,
 	    .args_doc = "T",
-	    .doc = "Convert a recording for other tools: folded stacks, DHAT's JSON, CSV."};
+	    .doc = "Convert a recording for other tools: folded stacks, DHAT's JSON, CSV, "
+	           "and pprof."};
 	struct export_order x = {0};
 
 	options_parse(&argp, argc, argv, &x);

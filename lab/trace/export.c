@@ -1,4 +1,4 @@
-/* export.c - a recording as folded stacks, as DHAT's JSON, as CSV. */
+/* export.c - a recording as folded stacks, as DHAT's JSON, as CSV, for pprof. */
 #include "trace/export.h"
 
 #include <inttypes.h>
@@ -11,6 +11,7 @@
 #include "cli/json.h"
 #include "cli/lab.h"
 #include "cli/progress.h"
+#include "trace/pprof.h"
 #include "trace/stream.h"
 #include "trace/symbols.h"
 
@@ -239,6 +240,44 @@ static void write_dhat(struct export *x)
 	live_close(&frames);
 }
 
+/* ---- pprof ---------------------------------------------------------------------------------- */
+
+static void sample_site(struct export *x, struct pprof *p, uint32_t stack)
+{
+	const struct site *const s = &x->sites[stack];
+	const uint64_t value[PPROF_VALUES] = {[PPROF_ALLOC_OBJECTS] = s->total_blocks,
+	    [PPROF_ALLOC_SPACE] = s->total_bytes,
+	    [PPROF_INUSE_OBJECTS] = s->live_blocks,
+	    [PPROF_INUSE_SPACE] = s->live_bytes,
+	    [PPROF_PEAK_OBJECTS] = s->peak_blocks,
+	    [PPROF_PEAK_SPACE] = s->peak_bytes};
+	uint32_t frames[DEPTH_MAX];
+	uint64_t addr[DEPTH_MAX];
+	const size_t n =
+	    frames_of(x, symbols_leave_wrappers(x->symbols, x->stream.reader, stack), frames);
+
+	for (size_t i = 0; i < n; i++)
+		addr[i] = trace_reader_node(x->stream.reader, frames[i])->addr;
+	pprof_sample(p, addr, n, value);
+}
+
+static void write_pprof(struct export *x)
+{
+	const char *const name = x->order.output != NULL ? x->order.output : "stdout";
+	const uint64_t begin = trace_file_ns(&x->file, x->file.head.start_tick);
+
+	if (x->order.output == NULL && isatty(fileno(x->out)))
+		lab_die(EXIT_USAGE, "a profile is no text for a terminal: -o F.pb.gz names a file");
+	struct pprof *const p = pprof_open(fileno(x->out), &x->file, x->symbols);
+	if (p == NULL)
+		lab_die(EXIT_OURS, "no memory for a profile");
+	for (uint32_t stack = 0; stack < x->cap; stack++)
+		if (x->sites[stack].total_blocks != 0)
+			sample_site(x, p, stack);
+	if (!pprof_close(p, x->timeless ? 0 : trace_file_ns(&x->file, x->last_tick) - begin))
+		lab_die(EXIT_OURS, "%s cannot be written", name);
+}
+
 /* ---- CSV ------------------------------------------------------------------------------------ */
 
 static void put_quoted(FILE *out, const char *text)
@@ -283,12 +322,14 @@ static void write_csv(struct export *x)
 static void write_sites(struct export *x)
 {
 	read_sites(x, 0);
-	if (x->order.to == EXPORT_TO_DHAT || x->order.what == EXPORT_PEAK) {
+	if (x->order.to != EXPORT_TO_FOLDED || x->order.what == EXPORT_PEAK) {
 		trace_stream_close(&x->stream);
 		read_sites(x, x->peak_tick);
 	}
 	if (x->order.to == EXPORT_TO_DHAT)
 		write_dhat(x);
+	else if (x->order.to == EXPORT_TO_PPROF)
+		write_pprof(x);
 	else
 		write_folded(x);
 }

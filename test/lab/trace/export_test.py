@@ -4,6 +4,7 @@
 usage: export_test.py BUILD SOURCE [WORD]   runs the tests whose name holds WORD
 """
 import glob
+import gzip
 import json
 import os
 import re
@@ -109,6 +110,98 @@ def test_dhat_of_an_import_without_times_counts_events():
     assert run(DMM, "import", "-o", "T", "x.rep").returncode == 0
     d = check_dhat("T")
     assert d["tu"] == "events" and d["te"] == 3 and d["pps"][0]["tl"] == 2 + 1, d
+
+
+# ---- pprof: a reader of the format, enough of it, and Go's own ---------------------------------------
+
+def fields(data):
+    """The fields of a protobuf message: number, and value or bytes."""
+    at = 0
+
+    def varint():
+        nonlocal at
+        x = shift = 0
+        while True:
+            byte = data[at]
+            at += 1
+            x |= (byte & 0x7f) << shift
+            shift += 7
+            if byte < 0x80:
+                return x
+    while at < len(data):
+        key = varint()
+        if key & 7 == 0:
+            yield key >> 3, varint()
+        else:
+            assert key & 7 == 2, key
+            n = varint()
+            yield key >> 3, data[at:at + n]
+            at += n
+
+
+def varints(data):
+    return [value for _, value in fields(b"".join(b"\x08" + one for one in re.findall(rb"[\x80-\xff]*[\x00-\x7f]", data)))]
+
+
+def read_pprof(path):
+    with gzip.open(path) as f:
+        parts = list(fields(f.read()))
+    get = lambda number: [value for n, value in parts if n == number]
+    strings = [s.decode() for s in get(6)]
+    functions = {d[1]: (strings[d[2]], strings[d.get(4, 0)]) for d in (dict(fields(f)) for f in get(5))}
+    locations = {}
+    for one in get(4):
+        pairs = list(fields(one))
+        lines = [dict(fields(value)) for n, value in pairs if n == 4]
+        locations[dict(pairs)[1]] = [functions[line[1]] for line in lines]
+    types = [strings[dict(fields(t))[1]] for t in get(1)]
+    samples = [dict(fields(s)) for s in get(2)]
+    return types, [([name for i in varints(s.get(1, b"")) for name, _ in locations[i]],
+                    dict(zip(types, varints(s[2])))) for s in samples]
+
+
+def pprof(trace):
+    r = run(DMM, "export", "--to=pprof", "-o", "T.pb.gz", trace)
+    assert r.returncode == 0, r.stderr
+    return read_pprof("T.pb.gz")
+
+
+def test_pprof_sums_to_what_info_says():
+    for name in ("cc", "python3", "redis"):
+        trace = RECORDINGS + name + ".dmm"
+        i = info(trace)
+        asked = sum(int(e["size"]) for e in events(trace) if e["kind"] in ("alloc", "resize"))
+        types, samples = pprof(trace)
+        assert types == ["alloc_objects", "alloc_space", "inuse_objects", "inuse_space", "peak_objects", "peak_space"]
+        total = {t: sum(values[t] for _, values in samples) for t in types}
+        assert (total["alloc_space"], total["inuse_space"], total["peak_space"]) == \
+            (asked, i["live_bytes"], i["peak_payload_bytes"]), total
+
+
+def test_pprof_stacks_go_from_the_call_to_main():
+    record("--stacks=fp")
+    _, samples = pprof("T")
+    stacks = {}
+    for names, values in samples:  # main calls left from two places
+        sums = stacks.setdefault(tuple(names[:3]), dict.fromkeys(values, 0))
+        for key in values:
+            sums[key] += values[key]
+    right = stacks["inner", "right", "main"]
+    assert (right["alloc_objects"], right["alloc_space"], right["inuse_objects"]) == (10, 770, 0), right
+    left = stacks["inner", "left", "main"]
+    assert (left["alloc_space"], left["inuse_space"], left["peak_space"]) == (6000, 1000, 6000), left
+
+
+def test_go_s_pprof_reads_it():
+    if shutil.which("go") is None:
+        skip("go is not installed")
+    record("--stacks=fp")
+    pprof("T")
+    for words, want in ((["-sample_index=alloc_space", "-top"], r"6770B\s+100%.*\n?.* inner"),
+                        (["-sample_index=inuse_space", "-traces"], r"1000B\s+inner\n\s+left\n\s+main"),
+                        (["-raw"], r"PeriodType: space bytes")):
+        r = run("go", "tool", "pprof", *words, "T.pb.gz")
+        assert r.returncode == 0 and re.search(want, r.stdout), r.stdout + r.stderr
 
 
 def test_csv_has_a_row_a_call_and_names_the_caller():
