@@ -10,6 +10,7 @@
 
 #include "base/bits.h"
 #include "cli/array.h"
+#include "trace/caveat.h"
 #include "trace/symbols.h"
 
 const char *const measure_names[MEASURES] = {"calls", "bytes asked for", "bytes at the peak",
@@ -245,6 +246,9 @@ bool profile_read(struct profile *to, const char *path, struct trace_error *e)
 	if (!trace_file_open(&p.file, path, e))
 		return false;
 	const bool ok = read_pass(to, &p, e);
+	if (ok)
+		caveats_say(&p.file, &(struct caveat_facts){p.stream.events,
+		    trace_file_ns(&p.file, p.now), p.stream.peak_payload, UINT64_MAX});
 	trace_stream_close(&p.stream);
 	trace_file_close(&p.file);
 	free(p.site);

@@ -80,6 +80,16 @@ void replay_ops_close(struct replay_ops *o)
 	*o = (struct replay_ops){.fd = -1};
 }
 
+uint64_t replay_ops_idle_ns(const struct replay_ops *o)
+{
+	const size_t marks = (o->head->count + OPS_A_MARK - 1) / OPS_A_MARK + 1;
+	uint64_t most = 0;
+
+	for (size_t i = 1; i < marks; i++)
+		most = max_size(most, o->mark[i].ns - o->mark[i - 1].ns);
+	return most;
+}
+
 bool ops_window_move(struct ops_window *w, size_t i)
 {
 	const struct replay_head *const h = w->ops->head;

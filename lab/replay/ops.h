@@ -87,6 +87,8 @@ bool replay_ops_map(struct replay_ops *o, int fd);
  * call of address space.  False: there is none. */
 bool replay_ops_whole(struct replay_ops *o);
 void replay_ops_close(struct replay_ops *o);
+/* The longest time between two marks, or before the end: about the longest without calls. */
+uint64_t replay_ops_idle_ns(const struct replay_ops *o);
 
 /* ---- from the first op to the last ------------------------------------------------------- */
 

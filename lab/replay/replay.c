@@ -9,8 +9,23 @@
 #include "cli/lab.h"
 #include "replay/model_print.h"
 #include "run/prefault.h"
+#include "trace/caveat.h"
 
 enum { STEPS_TEXT = 20, STEPS_JSON = 100, WARM_LEAST = 128 << 20 };
+
+static void caveats(const char *path, const struct replay_ops *ops)
+{
+	const struct replay_head *const h = ops->head;
+	const struct caveat_facts k = {h->calls, replay_ops_ns(ops, h->count), h->peak_payload,
+	    replay_ops_idle_ns(ops)};
+	struct trace_file file;
+	struct trace_error e;
+
+	if (!trace_file_open(&file, path, &e))
+		return;
+	caveats_say(&file, &k);
+	trace_file_close(&file);
+}
 
 static void read_recording(const char *path, struct replay_ops *ops)
 {
@@ -20,6 +35,7 @@ static void read_recording(const char *path, struct replay_ops *ops)
 		lab_die(EXIT_FAULT, "%s: %s", path, e.text);
 	if (ops->head->calls == 0)
 		lab_die(EXIT_FAULT, "%s: no calls are in it; dmm info %s says why", path, path);
+	caveats(path, ops);
 	if (ops->head->foreign != 0 || ops->head->overlaid != 0)
 		lab_say("%s: %llu frees of what it never saw are left out, %llu that it missed "
 		    "are put in", path,

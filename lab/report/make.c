@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "trace/caveat.h"
 #include "trace/no_events.h"
 #include "cli/lab.h"
 #include "report/page.h"
@@ -133,8 +134,9 @@ int report_make(const struct report_order *q)
 	if (!report_survey(&survey, q->path, &e))
 		lab_die(EXIT_FAULT, "%s: %s", q->path, e.text);
 	refuse_silence(&survey);
-	if (survey.file.damage.text[0] != '\0')
-		lab_say("%s: %s; shown is what comes before", q->path, survey.file.damage.text);
+	caveats_say(&survey.file, &(struct caveat_facts){survey.events,
+	    replay_ops_ns(&survey.ops, survey.ops.head->count), survey.peak_payload,
+	    replay_ops_idle_ns(&survey.ops)});
 	r = (struct report){.survey = &survey, .design_count = n};
 	if (survey.file.damage.text[0] == '\0' && diagnose(&diagnosis, q->path, NULL, NULL, &e))
 		r.diagnosis = &diagnosis;

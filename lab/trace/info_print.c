@@ -7,8 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bits.h"
 #include "cli/plain.h"
 #include "cli/units.h"
+#include "trace/caveat.h"
 #include "trace/no_events.h"
 #include "trace/symbols.h"
 
@@ -255,9 +257,10 @@ int info_print(struct info *i)
 		print_text(i);
 	const bool damaged = i->file.damage.text[0] != '\0';
 	fflush(stdout);
-	if (damaged)
-		lab_say("%s: %s; shown is what comes before", i->path, i->file.damage.text);
-	else if (i->stream.events != 0)
+	caveats_say(&i->file, &(struct caveat_facts){i->stream.events,
+	    trace_file_ns(&i->file, max_size(i->last_tick, i->file.end_tick)),
+	    i->stream.peak_payload, UINT64_MAX});
+	if (!damaged && i->stream.events != 0)
 		lab_next(NULL, "dmm replay --model %s", i->path);
 	info_close(i);
 	return damaged ? EXIT_FAULT : EXIT_FINE;

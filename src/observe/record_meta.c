@@ -2,6 +2,7 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
 #include "base/bits.h"
@@ -89,6 +90,7 @@ size_t meta_text(char *text, size_t cap, const struct record_identity *who)
 	    (size_t)who->pid, (size_t)who->parent, stacks_names[record_config.stacks],
 	    record_config.by_clock ? "monotonic" : "tsc");
 
+	n += crash_format(text + n, cap - n, "page_size=%u\n", (size_t)getauxval(AT_PAGESZ));
 	if (meta.allocator[0] != '\0')
 		n += crash_format(text + n, cap - n, "allocator=%s\n", meta.allocator);
 	if (record_config.scrub)

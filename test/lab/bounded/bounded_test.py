@@ -11,7 +11,7 @@ import subprocess
 import sys
 
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../support"))
-from from_outside import BUILD, DMM, SOURCE, main, run
+from from_outside import BUILD, DMM, SOURCE, compile_c, main, run
 
 CC = SOURCE + "/test/recordings/cc.dmm"
 LIVE = 20000
@@ -95,6 +95,80 @@ def test_each_command_works_in_4_million_kib_of_addresses():
         r = run(*line(words, "T"), preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (4000000 << 10,) * 2))
         assert r.returncode == 0, (words, r.stderr)
         assert "no address space" not in r.stdout + r.stderr, (words, r.stderr)
+
+
+# ---- recordings that cannot tell everything ---------------------------------------------------------
+
+LONG_ENOUGH = """
+    #include <stdlib.h>
+    #include <time.h>
+    #include <unistd.h>
+    int main(void) {
+        struct timespec a, b;
+        clock_gettime(CLOCK_MONOTONIC, &a);
+        do {
+            for (int i = 0; i < 500; i++) free(malloc(100));
+            clock_gettime(CLOCK_MONOTONIC, &b);
+        } while ((b.tv_sec - a.tv_sec) * 1e9 + b.tv_nsec - a.tv_nsec < 40e6);
+        IDLE
+        return 0; }"""
+ALL = ("info", "replay --model --systems=gnu", "replay --runs=1 --systems=none --peers=none --warm=0",
+       "report --runs=0 --systems=gnu -o p.html", "check --max-peak=9G", "diff T")
+
+
+def record(name, text, *options):
+    assert run(DMM, "record", *options, "-o", "T", "--", compile_c(name, text)).returncode == 0
+
+
+def said(words, trace="T"):
+    r = run(*line(words, trace))
+    assert r.returncode in (0, 1), (words, r)
+    return r.stderr
+
+
+def test_a_recording_without_faults_is_said_to_have_none():
+    record("idle", LONG_ENOUGH.replace("IDLE", "usleep(300000);"))
+    for words in ALL:
+        assert not re.search("too short|never idle|no times|pages of|of its own", said(words)), (words, said(words))
+
+
+def test_a_recording_that_is_too_short_is_said_to_be():
+    record("short", "#include <stdlib.h>\nint main(void) { free(malloc(9)); return 0; }")
+    for words in ALL:
+        assert "too short to tell habits from chance; record a longer run" in said(words), (words, said(words))
+
+
+def test_a_program_that_never_idles_is_named_where_memory_over_time_is_told():
+    record("busy", LONG_ENOUGH.replace("IDLE", ""))
+    for words in ALL[1:4]:
+        assert "never idle for 100 ms" in said(words), (words, said(words))
+
+
+def test_a_program_with_a_malloc_of_its_own_is_named():
+    record("own", LONG_ENOUGH.replace("#include <time.h>", "#include <string.h>\n#include <sys/mman.h>\n#include <time.h>")
+           .replace("struct timespec a, b;", """struct timespec a, b;
+               memset(mmap(0, 200 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), 1, 200 << 20);""")
+           .replace("IDLE", "for (int i = 0; i < 20000; i++) free(malloc(100)); usleep(300000);"))
+    for words in ALL:
+        assert "takes the rest by a malloc of its own, or maps it" in said(words), (words, said(words))
+
+
+def test_a_recording_that_is_cut_off_is_read_up_to_there_by_every_command():
+    generate("whole", 200000)
+    with open("whole", "rb") as f, open("T", "wb") as to:
+        to.write(f.read()[:-5000])
+    for words in ALL:
+        text = said(words)
+        assert "shown is what comes before; record it again" in text, (words, text)
+
+
+def test_a_recording_from_a_machine_with_other_pages_is_named():
+    record("idle", LONG_ENOUGH.replace("IDLE", "usleep(300000);"))
+    with open("T", "rb") as f:
+        assert f"page_size={os.sysconf('SC_PAGESIZE')}\n".encode() in f.read()
+    assert run(BUILD + "/test/other_pages", "T").returncode == 0
+    for words in ALL:
+        assert "pages of 64.0 KiB, here they have" in said(words), (words, said(words))
 
 
 main(globals())
