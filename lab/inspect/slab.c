@@ -100,7 +100,7 @@ static bool fits(const struct outside_tables *t, uint32_t granule, const struct 
 	const uint32_t at = granule % CHUNK_GRANULES;
 	const struct slab *const s = &t->slabs[at];
 
-	if (s->kind == GRANULE_RUN)
+	if (s->kind == GRANULE_RUN || (s->kind == GRANULE_FREED && s->cls == CLASS_RUN)) /* or in quarantine */
 		return s->cls == CLASS_RUN && s->run != 0 &&
 		       (uint64_t)granule + s->run <= (uint64_t)t->root.chunk_count * CHUNK_GRANULES;
 	if (s->kind != GRANULE_SLAB || s->granules == 0 || at + s->granules > CHUNK_GRANULES || s->count == 0 ||
@@ -207,14 +207,14 @@ static struct outside_run slab_run(const struct outside_tables *t, uint32_t gran
 	    .purged = (uint32_t)(s->cls == CLASS_ZERO ? len : min_size(given, len))};
 }
 
-/* Hardened: guard granules before a large object, which its record counts (slab/guarded.h); 0: none. */
+/* Hardened: guard granules before a large object, which its record counts (slab/guard_large.h); 0: none. */
 static uint32_t guards_before_run(const struct outside_tables *t, uint32_t at, const struct slab_chunk *c)
 {
 	enum { AT_MOST = 64 };
 
 	for (uint32_t n = 1; n <= AT_MOST && at + n < CHUNK_GRANULES && !bit(c->free, at + n); n++) {
 		const struct slab *const s = &t->slabs[at + n];
-		if (s->kind == GRANULE_RUN)
+		if (s->kind == GRANULE_RUN || s->kind == GRANULE_FREED)
 			return s->cls == CLASS_RUN && s->count == n ? n : 0;
 		if (s->kind == GRANULE_SLAB)
 			return 0;
@@ -233,14 +233,14 @@ static bool interpret(struct outside_tables *t, uint32_t chunk, uint32_t from, c
 		const uint32_t granule = chunk * CHUNK_GRANULES + at;
 		const struct slab *const s = &t->slabs[at];
 		struct outside_run run = {.granule = granule, .count = 1, .kind = OUTSIDE_IS_TORN};
-		if (granule == 0 || !is_mapped(c, at))
+		if (granule == 0 || !is_mapped(c, at) || (s->kind == GRANULE_GUARD && !bit(c->free, at)))
 			run.kind = OUTSIDE_IS_UNUSED;
 		else if (bit(c->free, at))
 			run.kind = bit(c->dirty, at) ? OUTSIDE_IS_DIRTY : OUTSIDE_IS_UNUSED;
 		else if (fits(t, granule, c) && s->kind == GRANULE_SLAB)
 			run = slab_run(t, granule);
 		else if (fits(t, granule, c))
-			run.kind = OUTSIDE_IS_LARGE, run.count = s->run;
+			run.kind = s->kind == GRANULE_RUN ? OUTSIDE_IS_LARGE : OUTSIDE_IS_UNUSED, run.count = s->run;
 		else if ((guards = guards_before_run(t, at, c)) != 0)
 			run.kind = OUTSIDE_IS_UNUSED, run.count = guards;
 		whole &= run.kind != OUTSIDE_IS_TORN;

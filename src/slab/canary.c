@@ -54,3 +54,25 @@ size_t canary_slack_long(const char *p, size_t size)
 		return 0;
 	return canary_whole(p + size - slack, slack - CANARY_TAIL) ? slack : 0;
 }
+
+bool canary_plausible(const void *last16, size_t size)
+{
+	uint8_t at[CANARY_WORD];
+	memcpy(at, last16, sizeof at);
+	const uint8_t code = at[CANARY_WORD - 1], c = (uint8_t)canary_bytes();
+	const size_t slack = (code ^ hardening.secret >> 8) & 0x7f;
+	uint32_t word;
+
+	if (code == 0)
+		return true;
+	if ((code & 0x80) == 0 || slack > size)
+		return false;
+	if (slack == 0) { /* a long one: it stands in the four bytes before the code */
+		memcpy(&word, at + CANARY_WORD - CANARY_TAIL, sizeof word);
+		return hidden(word) > SLACK_SHORT && hidden(word) <= size;
+	}
+	for (size_t i = CANARY_WORD - min_size(slack, CANARY_WORD); i < CANARY_WORD - 1; i++)
+		if (at[i] != c && at[i] != 0)
+			return false;
+	return true;
+}

@@ -74,6 +74,10 @@ static inline size_t canary_slack(const void *p, size_t size)
 	return (wrong[0] | wrong[1]) == 0 ? slack : 0;
 }
 
+/* Can these be the last 16 bytes of a live object that is `size` long?  Also while another thread frees it, or gives it
+ * another end: bytes may be zero that were, or will be, canary. */
+bool canary_plausible(const void *last16, size_t size);
+
 /* The same for memory whose n is known, up to a limit. */
 void canary_fill(char *from, size_t len);
 bool canary_whole(const char *from, size_t len);

@@ -1,6 +1,7 @@
 /* fork.c - see fork.h. */
 #include "slab/fork.h"
 
+#include "slab/guard_large.h"
 #include "slab/guarded.h"
 #include "slab/hardened_cache.h"
 #include "slab/huge_page.h"
@@ -21,6 +22,7 @@ void slab_before_fork(void)
 	for (uint32_t i = HEAP_FALLBACK; i < root.heap_count; i++)
 		lock_fork_take(&heap_at(i)->lock);
 	lock_fork_take(&inbox_lock);
+	lock_fork_take(&waiting_lock);
 	lock_fork_take(&root.page_lock);
 	lock_fork_take(&advice_lock);
 	lock_fork_take(&mapped_lock);
@@ -45,6 +47,7 @@ void slab_after_fork_parent(void)
 	lock_fork_give(&mapped_lock);
 	lock_fork_give(&advice_lock);
 	lock_fork_give(&root.page_lock);
+	lock_fork_give(&waiting_lock);
 	lock_fork_give(&inbox_lock);
 	for (uint32_t i = HEAP_FALLBACK; i < root.heap_count; i++)
 		lock_fork_give(&heap_at(i)->lock);
@@ -62,6 +65,7 @@ void slab_after_fork_child(void)
 	lock_fork_child(&advice_lock);
 	lock_fork_child(&root.page_lock);
 	purge_after_fork();
+	lock_fork_child(&waiting_lock);
 	lock_fork_child(&inbox_lock);
 	for (uint32_t i = HEAP_FALLBACK; i < root.heap_count; i++)
 		lock_fork_child(&heap_at(i)->lock);

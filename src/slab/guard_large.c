@@ -1,9 +1,10 @@
-/* guarded.c - see guarded.h. */
+/* guard_large.c - see guard_large.h. */
 #include "slab/guard_large.h"
 
 #include <errno.h>
 #include <string.h>
 
+#include "base/assert.h"
 #include "slab/canary.h"
 #include "slab/large.h"
 #include "slab/mapped.h"
@@ -14,6 +15,7 @@
 
 static const size_t PURGE_FROM = 256 << 10;      /* clearing less costs less than new pages */
 enum { LEAD_MAX = 64 }; /* granules: what is aligned to more has no guard before it */
+enum { WAITING_MOST = 256, WAITING_LEAST_BYTES = 256 << 20 }; /* in the quarantine of runs */
 
 static struct slab *run_of(const void *p)
 {
@@ -94,6 +96,8 @@ static struct slab *open(size_t n, size_t granules, size_t align, bool *clean)
 		return NULL;
 	struct slab *const s = slab_at(first + lead);
 	char *const p = granule_address(first + lead);
+	for (uint32_t i = 0; i < lead; i++) /* whatever began there */
+		atomic_store_explicit(&slab_at(first + i)->kind, GRANULE_NONE, memory_order_relaxed);
 	s->cls = CLASS_RUN;
 	s->run = (uint32_t)granules;
 	s->count = (uint16_t)lead;
@@ -114,8 +118,11 @@ void *guard_large_malloc(size_t n, size_t align, bool *clean)
 {
 	if (!hardening.runs)
 		return large_malloc(n, align, clean);
-	struct slab *const s = n >= MAPPED_FROM || too_large(n, align) ? NULL : open(n, granules_for(n), align, clean);
+	const bool fits = n < MAPPED_FROM && !too_large(n, align);
+	struct slab *s = fits ? open(n, granules_for(n), align, clean) : NULL;
 
+	if (s == NULL && fits && guard_large_release_all())
+		s = open(n, granules_for(n), align, clean);
 	if (s == NULL)
 		return mapped_malloc(n, align, clean);
 	*clean = *clean || hardening.zero_on_free; /* H1 */
@@ -153,6 +160,87 @@ static void give_cleared(struct slab *s, size_t clear)
 	give_back(s, emptied);
 }
 
+/* ---- the quarantine of runs ---------------------------------------------------------------------- */
+
+struct lock waiting_lock;
+static struct {
+	uint32_t run[WAITING_MOST]; /* granules; 0: none */
+	uint32_t first, count;
+} waiting;
+
+/* The oldest run, which waits no longer; NULL: none waits. */
+static struct slab *take_oldest(void)
+{
+	CHECK(lock_held(&waiting_lock) && waiting.count <= WAITING_MOST);
+	if (waiting.count == 0)
+		return NULL;
+	struct slab *const s = slab_at(waiting.run[waiting.first]);
+	waiting.first = (waiting.first + 1) % WAITING_MOST;
+	waiting.count--;
+	atomic_fetch_sub_explicit(&root.waiting, s->run + s->count, memory_order_relaxed);
+	return s;
+}
+
+/* Granules that may wait: addresses alone, since no memory is behind them, so a quarter of the heap, but also a small
+ * program has some. */
+static size_t waiting_limit(void)
+{
+	return max_size(WAITING_LEAST_BYTES >> GRANULE_SHIFT, used_granules() / 4);
+}
+
+/* Let the oldest runs go until at most `most` wait, within the limit; false: none did. */
+static bool release(uint32_t most, size_t limit)
+{
+	bool some = false;
+
+	for (;;) {
+		lock_take(&waiting_lock);
+		const bool over = waiting.count > most || root.waiting > limit;
+		struct slab *const s = over ? take_oldest() : NULL;
+		lock_give(&waiting_lock);
+		if (s == NULL)
+			return some;
+		/* The pages were lost with the guard, or emptied before it. */
+		guard(granule_address(granule_of(s)), pages_for(run_bytes(s) - s->size), false);
+		give_back(s, true);
+		some = true;
+	}
+}
+
+/* It is freed.  From now on an access ends the program, until other runs were freed after it. */
+static void detain(struct slab *s, size_t clear)
+{
+	const struct dmm_os *const os = root.os;
+	char *const p = granule_address(granule_of(s));
+	const size_t pages = pages_for(run_bytes(s) - s->size);
+
+	if (hardening.quarantine == 0 || !hardening.guard_large)
+		return give_cleared(s, clear);
+	/* Emptied also where the guard is only a protection, and whatever lies beside the object. */
+	if (os->purge(os->ctx, p, run_bytes(s)) != 0 || guard(p, pages, true) != 0)
+		return give_cleared(s, clear);
+	lock_take(&waiting_lock);
+	struct slab *const oldest = waiting.count == WAITING_MOST ? take_oldest() : NULL;
+	waiting.run[(waiting.first + waiting.count++) % WAITING_MOST] = granule_of(s);
+	atomic_fetch_add_explicit(&root.waiting, s->run + s->count, memory_order_relaxed);
+	lock_give(&waiting_lock);
+	if (oldest != NULL) {
+		guard(granule_address(granule_of(oldest)), pages_for(run_bytes(oldest) - oldest->size), false);
+		give_back(oldest, true);
+	}
+	release((uint32_t)min_size(hardening.quarantine, WAITING_MOST), waiting_limit());
+}
+
+bool guard_large_release_all(void)
+{
+	return release(0, 0);
+}
+
+void guard_large_forget(void)
+{
+	waiting.first = waiting.count = 0;
+}
+
 void guard_large_free(void *p)
 {
 	struct slab *const s = run_of(p);
@@ -163,7 +251,7 @@ void guard_large_free(void *p)
 	guard_large_usable(p);
 	if (!atomic_compare_exchange_strong(&s->kind, &expect, GRANULE_FREED))
 		slab_bad_pointer("free", p);
-	give_cleared(s, 0);
+	detain(s, 0);
 }
 
 /* Room to grow into, behind the guard, costs addresses alone. */
@@ -193,7 +281,7 @@ static void *move(struct slab *from, size_t had, size_t n)
 		canary_fill(target + n, pages_for(n) - n);
 	}
 	atomic_store_explicit(&from->kind, GRANULE_FREED, memory_order_relaxed);
-	give_cleared(from, moved == MOVED ? len : 0);
+	detain(from, moved == MOVED ? len : 0);
 	return target;
 }
 

@@ -1,4 +1,4 @@
-/* guarded.h - large objects of hardened.h: as large.h, between inaccessible pages.
+/* guard_large.h - large objects of hardened.h: as large.h, between inaccessible pages.
  *
  *   | granule | granule | ...                 | granule |
  *   |  guard  | object: n bytes |canary| guard          |   the run: from its second granule on
@@ -6,6 +6,9 @@
  *
  * struct slab of the run (cls == CLASS_RUN) has here:  size   bytes of the run that are not the object's
  *                                                      count  granules before it that are its as well
+ *
+ * A run that is freed waits, without memory and inaccessible, until others were freed after it (setting quarantine): a
+ * use after free ends the program, and its addresses are not given out again so soon.
  *
  * The guard behind takes what is left of the last granule, a page at least.  It costs address space, no
  * memory: MADV_GUARD_INSTALL where the kernel has it (Linux 6.13), and no mapping either; else mprotect,
@@ -22,5 +25,11 @@ void guard_large_free(void *p); /* p: what place_of() found to be a run */
 /* In place if there is room, else by moving pages; NULL and errno: nothing changed. */
 void *guard_large_resize(void *p, size_t n);
 size_t guard_large_usable(const void *p);
+
+/* All runs that wait become free; false: none waited. */
+bool guard_large_release_all(void);
+/* As if none waited; the heap is being closed. */
+void guard_large_forget(void);
+extern struct lock waiting_lock; /* before page_lock */
 
 #endif

@@ -50,7 +50,7 @@ enum { GRANULES_A_PAGE = 32 };
  * small; all, where every object was asked for. */
 static size_t allowed(void)
 {
-	const size_t share = 1 + __atomic_load_n(&root.used, __ATOMIC_RELAXED) / GRANULES_A_PAGE;
+	const size_t share = 1 + used_granules() / GRANULES_A_PAGE;
 	return guarding.every == 1 ? pool.count : min_size(pool.count, share);
 }
 

@@ -225,8 +225,70 @@ static inline void leave(void *p, unsigned cls)
 		memset(p, perturb_byte, size);
 }
 
+/* The object or free slot that ends where p begins, in a slab of the calling thread; *its_size 0: bytes of such a slab
+ * that are in no slot.  NULL: what lies before p is not the calling thread's. */
+static const char *before(const struct hardened *h, const void *p, size_t size, size_t *its_size)
+{
+	const size_t granule = ((uintptr_t)p - root.base) >> GRANULE_SHIFT;
+	const struct slab *s = slab_covering(granule);
+
+	*its_size = size;
+	if (p != slab_start(s))
+		return (const char *)p - size;
+	if ((tag_at(granule - 1) & ~TAG_REMOTE) >> TAG_HEAP_SHIFT != h->cache.tag >> TAG_HEAP_SHIFT)
+		return NULL;
+	s = slab_covering(granule - 1);
+	if (s->cls == CLASS_ZERO)
+		return NULL;
+	*its_size = slab_start(s) + (size_t)s->count * s->size == p ? s->size : 0;
+	return (const char *)p - *its_size;
+}
+
+/* Are the last 16 bytes before p as they should be?  They are the end of an object, or of a free slot; or, with size 0,
+ * in no slot. */
+static bool is_whole_before(const char *before, const void *p, size_t size)
+{
+	const char *const last = (const char *)p - 16;
+
+	if (size != 0 && object_live(before))
+		return !hardening.canary || canary_plausible(last, size);
+	return !hardening.zero_on_free || is_clear(last, 16);
+}
+
+/* An underflow of p, or an overflow of the object before it.  The calling thread owns the slab, so that no other
+ * thread allocates there; but another thread may be freeing the object before p, or giving it another end: so look
+ * again. */
+static __attribute__((noinline)) void judge_before(const struct hardened *h, const void *p, unsigned cls)
+{
+	size_t size;
+	const char *const its = before(h, p, size_class[cls].size, &size);
+
+	for (int look = 0; its != NULL && !is_whole_before(its, p, size); look++) {
+		if (look == 3 && size != 0 && !object_live(its))
+			slab_misuse("write after free", its, size);
+		if (look == 3)
+			slab_misuse("write before the start", p, size_class[cls].size);
+		helper_sleep_ms(1);
+	}
+}
+
+/* Where a page begins, the bytes before it may be another thread's, or inaccessible: before() tells. */
+static inline void check_before(const struct hardened *h, const void *p, unsigned cls)
+{
+	if (!(hardening.canary || hardening.zero_on_free) || cls == CLASS_ZERO)
+		return;
+	if (likely((uintptr_t)p % GRANULE != 0)) {
+		const canary_word last = *(const canary_word *)((uintptr_t)p - CANARY_WORD);
+		const size_t size = size_class[cls].size;
+		if (likely((last[0] | last[1]) == 0) || likely(is_whole_before((const char *)p - size, p, size)))
+			return;
+	}
+	judge_before(h, p, cls);
+}
+
 static inline void free_own(struct hardened *h, void *p, unsigned cls)
 {
+	check_before(h, p, cls);
 	leave(p, cls);
 	live_word_set(p, live_word(p) & ~bit_of(p));
 	if (hardening.quarantine == 0)

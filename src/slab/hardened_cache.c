@@ -106,7 +106,7 @@ void hardened_shuffle(struct hardened *h, unsigned cls)
 /* Bytes that may wait in one quarantine: of large objects, fewer wait. */
 static size_t held_max(void)
 {
-	return HELD_MIN + root.used * (GRANULE / 16);
+	return HELD_MIN + used_granules() * (GRANULE / 16);
 }
 
 void hardened_trim(struct hardened *h)

@@ -356,7 +356,7 @@ static struct slab *find_partial(struct slab_heap *h, unsigned cls)
 
 static struct slab *find_new(struct slab_heap *h, unsigned cls)
 {
-	struct slab *const s = slab_open(cls);
+	struct slab *const s = slab_open(cls, heap_number(h));
 
 	if (s != NULL) {
 		slab_tag(s, heap_number(h));

@@ -53,6 +53,13 @@ static size_t add_granule(struct slab_sums *m, const struct slab_chunk *c, size_
 		*was_free = false;
 		add_objects(m, s, s->granules);
 		return s->granules;
+	} else if (kind == GRANULE_FREED && s->cls == CLASS_RUN && s->run != 0) { /* in quarantine: guard_large.h */
+		m->free += (size_t)s->run << GRANULE_SHIFT;
+		m->free_pieces++;
+		return s->run;
+	} else if (kind == GRANULE_GUARD) {
+		m->free += GRANULE;
+		m->free_pieces++;
 	} else {
 		m->lost += GRANULE;
 		m->lost_pieces++;

@@ -34,7 +34,7 @@
 static inline size_t purge_limit(void)
 {
 	const size_t floor = tuning.dirty_floor_bytes / GRANULE;
-	const size_t share = root.used * tuning.dirty_share_permille / 1000;
+	const size_t share = used_granules() * tuning.dirty_share_permille / 1000;
 	return share > floor ? share : floor;
 }
 

@@ -35,8 +35,8 @@
  *   marks         everybody sets bits atomically; who holds the heap's lock clears them
  *   stacks        their thread; of a heap without a thread, who holds its lock
  *   struct slab_heap   its lock, but inbox: everybody, atomically; next_unused, taker, orphan: heaps_lock
- * Lock order: start_lock, fallback_lock, heaps_lock, purge_lock, heaps' locks by number, inbox_lock, page_lock,
- * advice_lock, mapped_lock, the lock of guarded.c, window_lock.
+ * Lock order: start_lock, fallback_lock, heaps_lock, purge_lock, heaps' locks by number, inbox_lock,
+ * waiting_lock, page_lock, advice_lock, mapped_lock, the lock of guarded.c, window_lock.
  *
  * Who calls whom, top first; a file calls those in its own row and below:
  *
@@ -61,13 +61,14 @@
 
 #include <stdatomic.h>
 
+#include "base/bits.h"
 #include "base/lock.h"
 #include "dmm_system.h"
 #include "slab/predict.h"
 #include "slab/size_class.h"
 
 enum {
-	ROOT_VERSION = 8,
+	ROOT_VERSION = 9,
 	UNIT_SHIFT = 4,        /* 16 bytes: every object begins on one */
 	WORD_SHIFT = 10,       /* 1 KiB: 64 units, a word of live and avail */
 	WORD_BYTES = 1 << WORD_SHIFT,
@@ -101,6 +102,7 @@ enum granule_kind {
 	GRANULE_RUN,      /* first granule of a run: one large object */
 	GRANULE_FREED,    /* was a slab's first, or a run's, and keeps its size for the message */
 	GRANULE_FREED_REST, /* was a further granule of a slab: .head was the first */
+	GRANULE_GUARD,    /* hardened: inaccessible, before the slab that begins at .head */
 };
 
 /* A tag: the number of the heap that owns the slab, and the class as the place of its stack in a
@@ -133,7 +135,7 @@ struct slab {
 	uint32_t next, prev;  /* partial list of the heap, a ring; granule numbers */
 	uint32_t inbox_next;  /* whoever set TAG_REMOTE; then who drains the inbox */
 	union {
-		uint32_t head;   /* GRANULE_REST, GRANULE_FREED_REST */
+		uint32_t head;   /* GRANULE_REST, GRANULE_FREED_REST, GRANULE_GUARD */
 		uint32_t run;    /* GRANULE_RUN: its granules */
 		uint32_t purged; /* GRANULE_SLAB: pages given back, a bit for each PURGE_UNIT */
 	};
@@ -283,6 +285,7 @@ struct slab_root {
 	size_t   used;               /* granules in slabs and runs */
 	size_t   dirty;              /* granules free and dirty */
 	_Atomic size_t kept;         /* granules of slabs that are LISTED_KEPT */
+	_Atomic size_t waiting;      /* granules of runs in quarantine (guard_large.h): addresses without memory */
 	uint32_t epoch;
 	size_t   payload_mapped;     /* bytes */
 	struct table_range table[TABLES];
@@ -308,6 +311,13 @@ extern struct lock start_lock; /* held while slab starts; taken before all other
 static inline bool page_lock_held(void)
 {
 	return lock_held(&root.page_lock) || lock_held(&start_lock);
+}
+
+/* Granules in slabs and runs that may have memory. */
+static inline size_t used_granules(void)
+{
+	const size_t used = __atomic_load_n(&root.used, __ATOMIC_RELAXED);
+	return used - min_size(used, atomic_load_explicit(&root.waiting, memory_order_relaxed));
 }
 
 static inline struct slab *slab_at(size_t granule)

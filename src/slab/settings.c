@@ -86,7 +86,7 @@ static const struct conf_key keys[SLAB_SETTINGS] = {
         {NULL}, 0, QUARANTINE_MAX, true, HARDENS, &hardening.quarantine},
     {"random_order", "allocate the free objects of a slab in random order", HARDENING,
         &hardening.random_order},
-    {"guard_large", "put inaccessible pages before and behind each large object", HARDENING,
+    {"guard_large", "put inaccessible pages around large objects, and before some slabs", HARDENING,
         &hardening.guard_large},
     {"readonly_conf", "make slab's settings read-only once they are read", HARDENING,
         &hardening.readonly_conf},

@@ -55,11 +55,77 @@ static void fill(struct slab *s)
 		avail_set(p, starts << first & ((1ull << left) - 1));
 }
 
-struct slab *slab_open(unsigned cls)
+/* ---- hardened: an inaccessible granule before a slab ---------------------------------------------------- */
+
+static _Atomic uint32_t unguarded; /* granules of slabs that were opened since the last such one */
+
+static int guard(uint32_t granule, bool up)
+{
+	const struct dmm_os *const os = root.os;
+	char *const p = granule_address(granule);
+
+	if (hardening.guard_advice)
+		return os->advise(os->ctx, p, GRANULE, up ? DMM_ADVICE_GUARD : DMM_ADVICE_UNGUARD);
+	return os->protect(os->ctx, p, GRANULE, up ? DMM_PROTECT_NONE : DMM_PROTECT_RW);
+}
+
+static bool has_guard(uint32_t first)
+{
+	const struct slab *const s = slab_at(first - 1);
+
+	return kind_of(s) == GRANULE_GUARD && s->head == first;
+}
+
+/* Does a slab of the heap end where `granule` begins?  Then what lies there is checked with canaries. */
+static bool follows_own(uint32_t granule, unsigned heap)
+{
+	return tag_heap(tag_at(granule - 1)) == heap && tag_class(tag_at(granule - 1)) != CLASS_ZERO;
+}
+
+/* Granules for a slab.  One more before it, where the one that is there is not the heap's, and often enough that an
+ * overflow of SLABS_GUARDED bytes meets one. */
+static uint32_t take_guarded(uint32_t granules, unsigned heap)
+{
+	enum { GUARD_EVERY = SLABS_GUARDED / 4 / GRANULE };
+	bool clean;
+	const uint32_t first = run_take(granules + 1, 1, &clean);
+
+	if (first == 0)
+		return run_take(granules, 1, &clean);
+	const uint32_t since = atomic_fetch_add_explicit(&unguarded, granules, memory_order_relaxed) + granules;
+	if ((since < GUARD_EVERY && follows_own(first, heap)) || guard(first, true) != 0) {
+		run_give(first + granules, 1, clean);
+		return first;
+	}
+	slab_at(first)->head = first + 1;
+	atomic_store_explicit(&slab_at(first)->kind, GRANULE_GUARD, memory_order_relaxed);
+	atomic_store_explicit(&unguarded, 0, memory_order_relaxed);
+	return first + 1;
+}
+
+static uint32_t take_granules(uint32_t granules, unsigned heap)
+{
+	bool clean;
+
+	return unlikely(hardening.guard_large) ? take_guarded(granules, heap) : run_take(granules, 1, &clean);
+}
+
+static void give_granules(uint32_t first, uint32_t granules)
+{
+	if (likely(!hardening.guard_large) || !has_guard(first))
+		return run_give(first, granules, false);
+	atomic_store_explicit(&slab_at(first - 1)->kind, GRANULE_NONE, memory_order_relaxed);
+	if (guard(first - 1, false) == 0)
+		return run_give(first - 1, granules + 1, false);
+	run_give(first, granules, false); /* the address of the guard is lost, no memory is */
+}
+
+/* ---- open and close ------------------------------------------------------------------------------------- */
+
+struct slab *slab_open(unsigned cls, unsigned heap)
 {
 	const struct size_class *c = &size_class[cls];
-	bool clean;
-	const uint32_t first = run_take(c->granules, 1, &clean);
+	const uint32_t first = take_granules(c->granules, heap);
 
 	CHECK(cls < class_count);
 	if (first == 0)
@@ -120,7 +186,7 @@ bool slab_close(struct slab *s)
 		atomic_store_explicit(&root.tags[first + i], TAG_CLOSED, memory_order_relaxed);
 		atomic_store_explicit(&slab_at(first + i)->kind, GRANULE_FREED_REST, memory_order_relaxed);
 	}
-	run_give(first, s->granules, false); /* also of no bytes: what lay there before lies there still */
+	give_granules(first, s->granules); /* also of no bytes: what lay there before lies there still */
 	return true;
 }
 

@@ -35,8 +35,12 @@
 #include "base/bits.h"
 #include "slab/root.h"
 
-/* A new slab, all objects in avail, not owned yet; NULL: no memory. */
-struct slab *slab_open(unsigned cls);
+/* With guard_large, an overflow out of a slab meets an inaccessible granule within so many bytes, unless slabs were
+ * opened in gaps. */
+enum { SLABS_GUARDED = 1 << 20 };
+
+/* A new slab for heap number `heap`, all objects in avail, not tagged yet; NULL: no memory. */
+struct slab *slab_open(unsigned cls, unsigned heap);
 /* All objects are in avail, and the tag of its first granule is 0 already: the granules go back.
  * False: what malloc(0) gave out could not be made accessible again; nothing has changed. */
 bool slab_close(struct slab *s);

@@ -5,6 +5,7 @@
 
 #include "slab/alloc.h"
 #include "slab/fast.h"
+#include "slab/guard_large.h"
 #include "slab/guarded.h"
 #include "slab/init.h"
 #include "slab/large.h"
@@ -59,7 +60,7 @@ static bool check_granule(uint32_t granule, uint32_t *count, struct dmm_fault *w
 	const enum granule_kind kind = kind_of(s);
 
 	*count = 1;
-	if (free && (kind == GRANULE_SLAB || kind == GRANULE_RUN || kind == GRANULE_REST))
+	if (free && (kind == GRANULE_SLAB || kind == GRANULE_RUN || kind == GRANULE_REST || kind == GRANULE_GUARD))
 		return fault(why, "L1 alone", s, kind, GRANULE_FREED);
 	if (free || (kind != GRANULE_SLAB && kind != GRANULE_RUN))
 		return true;
@@ -112,6 +113,7 @@ uint64_t slab_misses(void)
 void slab_shut_down(void)
 {
 	large_forget();
+	guard_large_forget();
 	purge_by(PURGE_BY_CLOCK);
 	mapped_close();
 	guarded_close();

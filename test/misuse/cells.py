@@ -258,7 +258,7 @@ def contents_cells():
              ["((volatile char *)bad)[-1] = 1;"], "unseen", "stopped", n=n)
         cell(f"read_after_free_large/page/{n}/same", "a read after free",
              fresh(n) + [f"memset(p, 'S', {n});", "bad = p;", "free(p);"],
-             [f"harm(bad[0] == 'S' || bad[{n} / 2] == 'S');"], "harmed", "refused", n=n)
+             [f"harm(bad[0] == 'S' || bad[{n} / 2] == 'S');"], "harmed", "stopped", n=n)
 
 
 # ---- output ----------------------------------------------------------------------------------------

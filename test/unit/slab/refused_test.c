@@ -315,7 +315,7 @@ static void survives_a_lost_target(const char *settings, bool in_chunk, size_t b
 		p[i] = grows_by_a_move(300 * KIB);
 	for (int i = 0; i < 6; i++)
 		slab_free(p[i]);
-	const size_t used = root.used;
+	const size_t used = used_granules();
 	/* one is lost, and not one each time */
 	assert_in_range(used, 0, 30 * MIB / GRANULE + 3000);
 	slab_trim(0);
