@@ -11,7 +11,8 @@
  * fork() in a signal handler may come while the interrupted code holds locks.  The fork handlers
  * therefore use lock_fork_take(), lock_fork_give() and lock_fork_child(): a lock that the calling
  * thread holds already stays with the interrupted code, which goes on in the parent and in the
- * child.
+ * child.  The handlers take locks in order, but the interrupted code may hold a later one: so each
+ * thread that sleeps notes for which lock (lock.c).
  */
 #ifndef BASE_LOCK_H
 #define BASE_LOCK_H
@@ -29,6 +30,9 @@ struct lock {
 };
 
 void lock_slow(struct lock *l);
+void lock_fork_slow(struct lock *l);
+/* In a child of fork(), before all else: no thread sleeps there. */
+void lock_fork_forget(void);
 void unlock_slow(struct lock *l);
 
 /* Distinct for all threads that run, and the same in a child of fork(). */
@@ -82,18 +86,22 @@ static inline void lock_reset(struct lock *l)
 	atomic_store_explicit(&l->word, 0, memory_order_relaxed);
 }
 
-/* Before a fork, by the thread that forks. */
+/* Before a fork, by the thread that forks.  Leaves a lock to its owner if that owner sleeps, directly
+ * or through other owners, on a lock that the interrupted code holds: neither could go on.  An owner
+ * sleeps only where its structures are consistent; its unfinished work is lost in the child. */
 static inline void lock_fork_take(struct lock *l)
 {
 	if (lock_held(l))
 		l->again++;
-	else
-		lock_take(l);
+	else if (!lock_try(l))
+		lock_fork_slow(l);
 }
 
 /* After it, in the parent. */
 static inline void lock_fork_give(struct lock *l)
 {
+	if (!lock_held(l))
+		return; /* left to its owner */
 	if (l->again > 0)
 		l->again--;
 	else
@@ -103,7 +111,7 @@ static inline void lock_fork_give(struct lock *l)
 /* After it, in the child: nobody sleeps, and what the interrupted code holds it keeps. */
 static inline void lock_fork_child(struct lock *l)
 {
-	if (l->again > 0)
+	if (lock_held(l) && l->again > 0)
 		l->again--;
 	else
 		lock_reset(l);

@@ -206,6 +206,7 @@ void interpose_after_fork_parent(void)
 
 void interpose_after_fork_child(void)
 {
+	lock_fork_forget();
 	if (atomic_load(&open))
 		heap_after_fork_child(&heap);
 	lock_fork_child(&opening);

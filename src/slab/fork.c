@@ -30,7 +30,7 @@ void slab_before_fork(void)
 	lock_fork_take(&window_lock);
 }
 
-/* Giving back a slab takes page_lock.  The interrupted code may hold it, or advice_lock, for which who holds page_lock
+/* Giving back a slab takes page_lock.  The interrupted code may hold it, or advice_lock, for which a holder of page_lock
  * may wait. */
 static void settle_inboxes(void)
 {
@@ -60,6 +60,7 @@ void slab_after_fork_parent(void)
 
 void slab_after_fork_child(void)
 {
+	lock_fork_forget();
 	lock_fork_child(&window_lock);
 	lock_fork_child(&mapped_lock);
 	lock_fork_child(&advice_lock);

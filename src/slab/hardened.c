@@ -85,18 +85,18 @@ static void *pop(struct hardened *h, unsigned cls)
 	return cache_pop(&h->cache, cls);
 }
 
-/* The caller owns p's slab. */
+/* The caller owns p's slab.  Live first: a signal handler, or a child of its fork(), may free the object behind p.  It
+ * takes zeros at the end of a live object for one that is being made, a canary in a free slot for a write after free. */
 static inline void *become_live(void *p, unsigned cls, size_t n)
 {
 	const size_t size = size_class[cls].size;
 
-	if (cls != CLASS_ZERO) {
-		if (hardening.check_on_reuse && unlikely(!is_clear(p, size)))
-			slab_misuse("write after free", p, size);
-		if (hardening.canary)
-			canary_write(p, n, size);
-	}
+	if (cls != CLASS_ZERO && hardening.check_on_reuse && unlikely(!is_clear(p, size)))
+		slab_misuse("write after free", p, size);
 	live_set(p);
+	atomic_signal_fence(memory_order_seq_cst);
+	if (cls != CLASS_ZERO && hardening.canary)
+		canary_write(p, n, size);
 	return p;
 }
 

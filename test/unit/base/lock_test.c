@@ -138,3 +138,38 @@ TEST(fork_handlers_leave_a_lock_to_the_code_that_they_interrupted)
 	lock_fork_child(&l);
 	assert_false(lock_is_held(&l));
 }
+
+struct two_locks {
+	struct lock outer, inner;
+};
+
+/* As the purger does: it holds one lock, and sleeps for the next. */
+static void *take_both(void *arg)
+{
+	struct two_locks *const two = arg;
+
+	lock_take(&two->outer);
+	lock_take(&two->inner);
+	lock_give(&two->inner);
+	lock_give(&two->outer);
+	return NULL;
+}
+
+TEST(fork_handlers_leave_a_lock_to_a_thread_that_sleeps_for_the_interrupted_code)
+{
+	struct two_locks two = {0};
+	pthread_t t;
+
+	lock_take(&two.inner); /* the interrupted code */
+	assert_int_equal(pthread_create(&t, NULL, take_both, &two), 0);
+	while (!lock_is_wanted(&two.inner)) /* which the thread sets when it has the outer lock */
+		usleep(100);
+	lock_fork_take(&two.outer);
+	assert_false(lock_held(&two.outer));
+	assert_true(lock_is_held(&two.outer));
+	lock_fork_give(&two.outer);
+	assert_false(lock_held(&two.outer));
+	lock_give(&two.inner);
+	pthread_join(t, NULL);
+	assert_false(lock_is_held(&two.outer) || lock_is_held(&two.inner));
+}
