@@ -86,9 +86,10 @@ static inline void lock_reset(struct lock *l)
 	atomic_store_explicit(&l->word, 0, memory_order_relaxed);
 }
 
-/* Before a fork, by the thread that forks.  Leaves a lock to its owner if that owner sleeps, directly
- * or through other owners, on a lock that the interrupted code holds: neither could go on.  An owner
- * sleeps only where its structures are consistent; its unfinished work is lost in the child. */
+/* Before a fork, by the thread that forks.  Leaves a lock to its owner if that owner sleeps,
+ * directly or through other owners, on a lock that the interrupted code holds: neither could go
+ * on.  An owner sleeps only where its structures are consistent; the child loses its unfinished
+ * work. */
 static inline void lock_fork_take(struct lock *l)
 {
 	if (lock_held(l))

@@ -85,8 +85,9 @@ static void *pop(struct hardened *h, unsigned cls)
 	return cache_pop(&h->cache, cls);
 }
 
-/* The caller owns p's slab.  Live first: a signal handler, or a child of its fork(), may free the object behind p.  It
- * takes zeros at the end of a live object for one that is being made, a canary in a free slot for a write after free. */
+/* The caller owns p's slab.  Live first: a signal handler, or a child of its fork(), may free the object
+ * behind p.  It takes zeros at the end of a live object for one that is being made, a canary in a free slot
+ * for a write after free. */
 static inline void *become_live(void *p, unsigned cls, size_t n)
 {
 	const size_t size = size_class[cls].size;
