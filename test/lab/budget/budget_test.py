@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -91,6 +92,24 @@ class Diff(Recorded):
                     self.assertTrue(done.stdout.startswith("no difference"), done.stdout)
         done = dmm("diff", self.side("before"), self.side("before"))
         self.assertEqual(done.returncode, 0, done.stdout)
+
+    def test_equal_runs_of_real_programs_have_no_difference(self):
+        table = "create table t(a, b); with recursive c(x) as (select 1 union all select x + 1 from c where x < 5000) " \
+                "insert into t select x, hex(x * 7) from c; select count(*) from t where b > '3'"
+        for command in (("sort", "-r", __file__), ("awk", "{n[$1]++} END{for(k in n) s+=n[k]; print s}", __file__),
+                        ("sqlite3", ":memory:", table), ("perl", "-e", "my %h; $h{$_} = [$_] for 1..9000"),
+                        ("python3", "-s", "-c", "d = {str(i): [i] * 3 for i in range(9000)}"),
+                        ("tar", "cf", "/dev/null", Path(__file__).parent), ("objdump", "-d", "/bin/true")):
+            if shutil.which(command[0]) is None:
+                continue
+            traces = [self.path / f"equal{i}.dmm" for i in range(2)]
+            for trace in traces:
+                done = dmm("record", "-o", trace, "--", *command)
+                self.assertEqual(done.returncode, 0, (command, done.stderr))
+            for measure in ("peak", "calls", "asked", "end"):
+                with self.subTest(program=command[0], by=measure):
+                    done = dmm("diff", *traces, f"--by={measure}")
+                    self.assertEqual(done.returncode, 0, done.stdout)
 
     def test_folded_has_frames_outermost_first(self):
         done = dmm("diff", "--to=folded", self.trace("before0"), self.trace("after0"))
