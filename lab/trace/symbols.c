@@ -26,6 +26,7 @@ struct module_map {
 struct jit { /* code made at run time, as /tmp/perf-PID.map tells it */
 	uint64_t start, end;
 	char *name;
+	size_t line; /* of the map: the place of code that was dropped is given out again, and the last line holds */
 };
 
 struct symbols {
@@ -37,6 +38,7 @@ struct symbols {
 	uint32_t pid;
 	struct jit *jit; /* by address */
 	size_t jit_count;
+	uint64_t jit_longest; /* bytes of the longest piece of code */
 	bool jit_tried;
 	bool said; /* that there is no memory for all of them */
 };
@@ -247,7 +249,9 @@ static void read_jit(struct symbols *s)
 		if (!ARRAY_RESERVE(s->jit, cap, s->jit_count + 1))
 			break;
 		line[strcspn(line, "\n")] = '\0';
+		s->jit_longest = max_size(s->jit_longest, j.end);
 		j.end += j.start;
+		j.line = s->jit_count;
 		j.name = strdup(line + name_at);
 		if (j.name != NULL)
 			s->jit[s->jit_count++] = j;
@@ -273,7 +277,11 @@ static const char *jit_name(struct symbols *s, uint64_t addr)
 		else
 			high = middle;
 	}
-	return low > 0 && addr < s->jit[low - 1].end ? s->jit[low - 1].name : NULL;
+	const struct jit *found = NULL;
+	for (; low > 0 && addr - s->jit[low - 1].start < s->jit_longest; low--)
+		if (addr < s->jit[low - 1].end && (found == NULL || s->jit[low - 1].line > found->line))
+			found = &s->jit[low - 1];
+	return found != NULL ? found->name : NULL;
 }
 
 /* ---- places ----------------------------------------------------------------------------------- */
@@ -333,13 +341,40 @@ const char *symbols_name(struct symbols *s, uint64_t addr)
 	return p->name[p->wrappers < p->count ? p->wrappers : 0];
 }
 
+/* A function of the program's own script, by the name that its interpreter writes into perf's map: of V8
+ * ("JS:*parse /a/b.js:3:9", "LazyCompile:.."; its library is in files node:...) and CPython ("py::parse:/a/b.py"). */
+static bool is_script(const char *name)
+{
+	static const char *const begins[] = {"JS:", "LazyCompile:", "Function:", "Script:", "Eval:", "py::"};
+
+	for (size_t i = 0; i < sizeof begins / sizeof *begins; i++)
+		if (strncmp(name, begins[i], strlen(begins[i])) == 0)
+			return strstr(name, " node:") == NULL;
+	return false;
+}
+
+/* The innermost node of a script's own function: the interpreter's frames below it serve that.  0: there is
+ * none. */
+static uint32_t script_node(struct symbols *s, const struct trace_reader *r, uint32_t stack)
+{
+	if (!s->jit_tried)
+		read_jit(s);
+	if (s->jit_count == 0)
+		return 0;
+	for (uint32_t node = stack; node != 0; node = trace_reader_node(r, node)->parent)
+		if (is_script(symbols_place(s, trace_reader_node(r, node)->addr)->name[0]))
+			return node;
+	return 0;
+}
+
 size_t symbols_path(struct symbols *s, const struct trace_reader *r, uint32_t stack, const char **names,
     bool *only_wrappers)
 {
 	size_t count = 0, wrappers = 0;
 	bool left = false; /* the wrappers */
+	const uint32_t script = script_node(s, r, stack);
 
-	for (uint32_t node = stack; node != 0; node = trace_reader_node(r, node)->parent) {
+	for (uint32_t node = script != 0 ? script : stack; node != 0; node = trace_reader_node(r, node)->parent) {
 		const struct symbols_place *const p = symbols_place(s, trace_reader_node(r, node)->addr);
 		if (!left && p->wrappers < p->count) {
 			left = true;
@@ -357,12 +392,14 @@ size_t symbols_path(struct symbols *s, const struct trace_reader *r, uint32_t st
 
 uint32_t symbols_leave_wrappers(struct symbols *s, const struct trace_reader *r, uint32_t stack)
 {
-	for (uint32_t node = stack; node != 0; node = trace_reader_node(r, node)->parent) {
+	const uint32_t script = script_node(s, r, stack);
+
+	for (uint32_t node = stack; script == 0 && node != 0; node = trace_reader_node(r, node)->parent) {
 		const struct symbols_place *const p = symbols_place(s, trace_reader_node(r, node)->addr);
 		if (p->wrappers < p->count)
 			return node;
 	}
-	return stack;
+	return script != 0 ? script : stack;
 }
 
 const char *symbols_site(struct symbols *s, const struct trace_reader *r, uint32_t stack)
