@@ -5,7 +5,7 @@
  * That sum is an equation, not a definition: the footprint is what the system obtained from its
  * struct dmm_os, the parts come from its walk, and the two are compared.
  *
- * A system that reserves addresses (slab) has obtained those pages that were put to use since they
+ * A system with a window of addresses (slab) has obtained those pages that were put to use since they
  * were last given back.  Nobody writes into payload here, so who plays the program says what it
  * would touch (os_arena_touch): all of what it asked for.
  */
@@ -33,7 +33,7 @@ extern const char *const part_names[PARTS];
 struct accounting {
 	uint64_t events;    /* how many had happened */
 	uint64_t ns;        /* of the recording's time */
-	uint64_t footprint; /* bytes obtained and not returned; reserved and untouched is none */
+	uint64_t footprint; /* bytes obtained and not returned; of slab, put to use */
 	uint64_t part[PARTS];
 	uint64_t live_count;
 };

@@ -2,7 +2,7 @@
  *
  * It runs twice.  The first time nothing is looked at but the footprint after every call, which
  * finds the peak to the byte and shows how fast the system is; the second time the heap is walked
- * at even steps and at that peak.  That both agree is checked.  Of a system that reserves addresses
+ * at even steps and at that peak.  That both agree is checked.  Of slab, with its window,
  * the footprint is what was touched, and a run between the two keeps that book.
  */
 #ifndef LAB_REPLAY_MODEL_H

@@ -386,8 +386,8 @@ static void put_notes(const struct report *r, FILE *out)
 	if (r->design_count != 0)
 		fputs("<b>Heap</b>: every call of the recording replayed on the design, on "
 		      "simulated memory: exact, and the same in every run. It is what the design "
-		      "obtained from the system, touched or not; of slab, which only reserves "
-		      "addresses, what is put to use. ", out);
+		      "obtained from the system, touched or not; of slab, what it put to use. ",
+		    out);
 	if (r->scores != NULL)
 		put_measured_note(r->scores, out);
 	else

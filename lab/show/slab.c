@@ -106,7 +106,7 @@ static void tell_growth(const struct speaker *k)
 	char bytes[UNITS_LEN];
 
 	if (n->granules > b->granules)
-		line(k, "No room in the chunks %s mprotect(): %s more of the reservation", then(k),
+		line(k, "No room in the chunks %s mmap(): %s more, next to them", then(k),
 		    units_bytes(bytes, (double)((n->granules - b->granules) * n->granule)));
 }
 
