@@ -66,7 +66,10 @@ static void note(struct settings *s, const char *key, const char *file, size_t l
 
 static void hear(void *arg, const struct conf_heard *h)
 {
-	note(arg, h->key, h->file, h->line, h->problem);
+	struct settings *const s = arg;
+	const char *const key = is_slab(s->sys) ? slab_setting_meant(h->key, h->value) : h->key;
+
+	note(s, key, h->file, h->line, h->problem);
 }
 
 void settings_obey(struct settings *s, const char *text)

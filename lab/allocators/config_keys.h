@@ -17,7 +17,7 @@ enum { SETTINGS_KEYS = 48, SETTINGS_PROBLEMS = 32, SETTINGS_TEXT = 256 };
 
 struct setting {
 	const char *key, *doc;
-	char value[32], range[96];
+	char value[SETTINGS_TEXT], range[96];
 	char from[SETTINGS_TEXT]; /* "default", "DMM_CONF", "FILE:LINE" */
 };
 

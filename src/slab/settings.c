@@ -205,6 +205,11 @@ static const char *spelt_out(const char *key, const char **value)
 	return "stats_exit";
 }
 
+const char *slab_setting_meant(const char *key, const char *value)
+{
+	return value != NULL ? spelt_out(key, &value) : key;
+}
+
 static bool set(void *target, const char *key, const char *value, struct conf_error *e)
 {
 	static const struct conf_key preset = {.name = "hardened", .words = {"0", "1"}};

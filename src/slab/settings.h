@@ -107,6 +107,8 @@ const char *slab_setting_doc(size_t i);
 bool slab_setting_hardens(size_t i);
 void slab_setting_value(size_t i, char *buf, size_t cap);
 void slab_setting_range(size_t i, char *buf, size_t cap);
+/* The key that a word sets: stats:interval:5 sets stats_interval_s, most words their own.  value may be NULL. */
+const char *slab_setting_meant(const char *key, const char *value);
 
 /* Set every key of a text, or of a file, in the one page that the process has; the listener hears of each. */
 void slab_settings_obey(const char *text, conf_listener *listener, void *arg);

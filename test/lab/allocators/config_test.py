@@ -93,6 +93,13 @@ class Config(WithFiles):
         self.assertEqual(done.returncode, 1)
         self.assertIn(path + ":3: unknown key 'canari'; did you mean 'canary'?", done.stderr)
 
+    def test_a_word_with_a_value_of_two_parts_sets_the_key_that_is_meant(self):
+        path = "/var/lib/node_exporter/textfile_collector/dmm-%p.prom"
+        found, done = settings("slab", conf=f"stats:interval:15,stats:exit,stats_file:{path}")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual((found["stats_interval_s"], found["stats_exit"]), (("15", "DMM_CONF"), ("1", "DMM_CONF")))
+        self.assertEqual((found["stats_file"], found["stats"]), ((path, "DMM_CONF"), ("0", "default")))
+
     def test_a_word_without_a_system_of_that_name_names_the_nearest(self):
         done = dmm("config", "--system=binz")
         self.assertEqual(done.returncode, 2)
