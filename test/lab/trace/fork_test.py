@@ -6,6 +6,7 @@ usage: fork_test.py BUILD SOURCE [WORD]   runs the tests whose name holds WORD
 import glob
 import os
 import random
+import subprocess
 import sys
 from collections import Counter
 
@@ -16,7 +17,7 @@ MARK = "777"
 
 
 def record(*command, **kw):
-    return run(DMM, "record", "-o", "T", "--", *command, **kw)
+    return subprocess.run([DMM, "record", "-o", "T", "--", *command], capture_output=True, text=True, timeout=350, **kw)
 
 
 def recorded(trace):
