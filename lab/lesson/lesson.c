@@ -163,7 +163,8 @@ static void put_program(const struct lesson *l, const struct shrink *x, const st
 		lab_die(EXIT_OURS, "%s: %s", l->file, strerror(errno));
 	if (l->file == NULL)
 		printf("\n");
-	const bool can = program_print(out, &p);
+	const bool can = play_is_seen(&x->target) ? program_print(out, &p)
+	                                          : program_print_direct(out, &p);
 	if (l->file != NULL && (ferror(out) != 0 || fclose(out) != 0))
 		lab_die(EXIT_OURS, "%s: %s", l->file, strerror(errno));
 	if (!can)
@@ -172,7 +173,8 @@ static void put_program(const struct lesson *l, const struct shrink *x, const st
 		                                      :
 		                                      "a request that the system refuses belongs "
 		                                      "to it"
-		    : "only the design's check() and walk() see it");
+		    : "only the design's check() and walk() see it, and not every step has a form "
+		    "for that");
 	else if (l->file != NULL)
 		printf("\n%s: a C program that shows it; its first lines say how to run it.\n",
 		    l->file);

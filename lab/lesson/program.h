@@ -23,6 +23,10 @@ struct program {
  * cannot be noticed by a program; nothing is printed. */
 bool program_print(FILE *out, const struct program *p);
 
+/* The same for what only the design's check() and walk() see, of a user's own design: the program
+ * calls its functions.  False: a step has no such form. */
+bool program_print_direct(FILE *out, const struct program *p);
+
 /* The name of an object's variable: a, b, ... z, a1, b1 ... into buf. */
 enum { PROGRAM_NAME = 16 };
 const char *program_name(char buf[PROGRAM_NAME], const struct script_step *step, size_t count,

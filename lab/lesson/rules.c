@@ -28,7 +28,7 @@ const struct rule rules[] = {
         "keeps the bytes up to the smaller of both sizes.",
         "realloc copied too few bytes, or from the wrong place. A header, a footer or a link was "
         "written into a chunk that is live, often that of a neighbour. memset of a whole chunk."},
-    {"S4 zeroed", "calloc gave bytes that are not 0",
+    {"S4 zeroed", "memory of calloc is not 0",
         "calloc gives memory that is zero in every byte, also where the chunk was used before.",
         "The operating system's pages are zero only the first time. count times size was not "
         "computed as one number."},

@@ -164,11 +164,27 @@ class Lessons(unittest.TestCase):
         said = run.stdout + run.stderr
         self.assertTrue("check() or walk()" in said or "S7 partition" in said or "S8 live" in said, said)
 
-    def test_what_only_the_design_sees_is_told_without_a_program(self):
-        run = self.teach(("	for (; size < r->len; size *= 2) {", "	for (; size < r->len && size < 64; size *= 2) {"),
-                         args=["--ops=20000"])
-        self.assertIn("B3 merged", run.stdout)
-        self.assertIn("There is no C program of it", run.stdout)
+    def check_direct(self, words, *pairs):
+        """What only the design sees: a program that calls its functions."""
+        run = self.teach(*pairs, args=["--ops=20000", "-o", "broken.c"])
+        self.assertRegex(run.stdout, words)
+        good = library(self.folder, TEMPLATE, "good")
+        for lib, wanted in (("./my.so", 1), (str(good), 0)):
+            subprocess.run([CC, "-g", "-Wall", "-Wextra", "-Werror", f"-I{SOURCE}/include", "broken.c", lib, "-o",
+                            "broken"], cwd=self.folder, check=True)
+            self.assertEqual(status("./broken", self.folder), wanted, (self.folder / "broken.c").read_text())
+
+    def test_what_only_check_sees_ends_in_a_program_that_calls_the_design(self):
+        self.check_direct("B3 merged", ("	for (; size < r->len; size *= 2) {",
+                                        "	for (; size < r->len && size < 64; size *= 2) {"))
+
+    def test_what_only_the_walk_shows_ends_in_such_a_program(self):
+        self.check_direct("S8 live", ("			const enum dmm_kind kind = b->live ? DMM_LIVE : DMM_FREE;",
+                                      "			const enum dmm_kind kind = DMM_LIVE;"))
+        self.check_direct("S7 partition|S8 live", ("	for (size_t i = 0; i < h->region_count; i++) {\n"
+                                           "		const struct region *const r = &h->regions[i];\n		for (char *at",
+                                           "	for (size_t i = 1; i < h->region_count; i++) {\n"
+                                           "		const struct region *const r = &h->regions[i];\n		for (char *at"))
 
     def test_shrink_0_names_the_fault_and_no_more(self):
         run = self.teach(FAULTS["the header has 24 bytes"][:2], args=["--shrink=0"])
