@@ -15,7 +15,8 @@
  * own: own_offset(thread_cache). */
 NO_SANITIZE static inline size_t small_place_for(uintptr_t own, size_t n)
 {
-	return ((struct thread_cache OWN_SEG *)own)->place[(n + 15) / 16];
+	/* A pointer, not an array: the compiler does not know that n is small where root.alone_below says so. */
+	return ((const uint16_t OWN_SEG *)(own + offsetof(struct thread_cache, place)))[(n + 15) / 16];
 }
 
 NO_SANITIZE static inline size_t place_for(uintptr_t own, size_t n)
@@ -50,8 +51,7 @@ NO_SANITIZE static inline void *malloc_hit(size_t n)
 {
 	const uintptr_t own = own_offset(thread_cache);
 
-	const bool large = __builtin_constant_p(n) && n > SMALL_MAX; /* so that the compiler knows, too */
-	if (likely(n < root.alone_below) && !large)
+	if (likely(n < root.alone_below))
 		return stack_pop_hit(own, small_place_for(own, n), true);
 	return stack_pop_hit(own, place_for(own, n), false);
 }
