@@ -38,8 +38,9 @@ enum dmm_advice {
 	DMM_ADVICE_HUGE,     /* back [p, p+len) with huge pages where the kernel can */
 	DMM_ADVICE_NOHUGE,   /* and stop doing so */
 	DMM_ADVICE_COLLAPSE, /* and put what is there already into huge pages now */
+	DMM_ADVICE_POPULATE, /* give [p, p+len) its memory now, as a write to each page would */
 	/* give the memory back; an access to [p, p+len) is a SIGSEGV */
-	DMM_ADVICE_GUARD = 4,
+	DMM_ADVICE_GUARD,
 	DMM_ADVICE_UNGUARD,  /* end that: [p, p+len) reads as zero */
 };
 

@@ -198,6 +198,7 @@ static int linux_advise(void *ctx, void *p, size_t len, enum dmm_advice what)
 	    [DMM_ADVICE_HUGE] = MADV_HUGEPAGE,
 	    [DMM_ADVICE_NOHUGE] = MADV_NOHUGEPAGE,
 	    [DMM_ADVICE_COLLAPSE] = 25, /* MADV_COLLAPSE, Linux 6.1 */
+	    [DMM_ADVICE_POPULATE] = 23, /* MADV_POPULATE_WRITE, Linux 5.14 */
 	    [DMM_ADVICE_GUARD] = 102,   /* MADV_GUARD_INSTALL, Linux 6.13 */
 	    [DMM_ADVICE_UNGUARD] = 103, /* MADV_GUARD_REMOVE */
 	};

@@ -34,6 +34,35 @@ static bool may_decide(void)
 	return lock_held(&advice_lock) || lock_try(&advice_lock);
 }
 
+/* ---- what they cost ------------------------------------------------------------------------------ */
+
+/* Where the kernel has free memory a huge page takes 0.1 ms.  Where the host of a virtual machine must find it first
+ * it takes 5 ms, and small pages much less, since most of them lie in blocks that the kernel still holds. */
+static const uint64_t DEAR_NS = 1000000, DEAR_FOR_NS = 500000000;
+
+static uint64_t now_ns(void)
+{
+	return root.os->now_ns(root.os->ctx);
+}
+
+/* The last one that was asked for was dear, and that was not long ago. */
+static bool are_dear(void)
+{
+	const uint64_t until = atomic_load_explicit(&root.huge_dear_until, memory_order_relaxed);
+	return until != 0 && until - now_ns() <= DEAR_FOR_NS;
+}
+
+/* A thread that was interrupted meanwhile takes them for dear as well, and does without for a moment. */
+static void advise_timed(void *p, size_t len, enum dmm_advice what)
+{
+	const uint64_t from = now_ns();
+	root.os->advise(root.os->ctx, p, len, what);
+	const uint64_t now = now_ns();
+	const uint64_t until = now - from > DEAR_NS ? now + DEAR_FOR_NS : 0;
+
+	atomic_store_explicit(&root.huge_dear_until, until, memory_order_relaxed);
+}
+
 static void decide(uint32_t first, uint32_t count, enum dmm_advice what)
 {
 	CHECK(page_lock_held() && lock_held(&advice_lock) && waiting_count < sizeof waiting / sizeof *waiting);
@@ -44,9 +73,16 @@ static void decide(uint32_t first, uint32_t count, enum dmm_advice what)
 
 void huge_page_tell_kernel(void)
 {
-	for (unsigned i = 0; i < waiting_count; i++)
-		root.os->advise(root.os->ctx, granule_address(waiting[i].first * CHUNK_GRANULES),
-		    waiting[i].count * HUGE_PAGE_SIZE, waiting[i].what);
+	for (unsigned i = 0; i < waiting_count; i++) {
+		char *const p = granule_address(waiting[i].first * CHUNK_GRANULES);
+		const size_t len = waiting[i].count * HUGE_PAGE_SIZE, page = root.os->page;
+		if (waiting[i].what == DMM_ADVICE_POPULATE) /* the last page of it brings the others */
+			advise_timed(p + len - page, page, DMM_ADVICE_POPULATE);
+		else if (waiting[i].what == DMM_ADVICE_COLLAPSE)
+			advise_timed(p, len, DMM_ADVICE_COLLAPSE);
+		else
+			root.os->advise(root.os->ctx, p, len, waiting[i].what);
+	}
 	waiting_count = 0;
 	lock_give(&advice_lock);
 }
@@ -59,12 +95,13 @@ static void set_advised(uint32_t chunk)
 	c->huge = HUGE_ADVISED;
 }
 
-static void decide_huge(uint32_t chunk, bool collapse)
+/* then: DMM_ADVICE_COLLAPSE, or _POPULATE, or _HUGE: no more than that. */
+static void decide_huge(uint32_t chunk, enum dmm_advice then)
 {
 	set_advised(chunk);
 	decide(chunk, 1, DMM_ADVICE_HUGE);
-	if (collapse)
-		decide(chunk, 1, DMM_ADVICE_COLLAPSE);
+	if (then != DMM_ADVICE_HUGE)
+		decide(chunk, 1, then);
 }
 
 /* ---- how full chunks are ------------------------------------------------------------------------ */
@@ -124,7 +161,7 @@ static void collapse_one_below(uint32_t end)
 	for (uint32_t chunk = 1; chunk < end; chunk++) /* 0 begins with a guard */
 		if (whole(chunk_at(chunk)) && chunk_at(chunk)->huge == HUGE_NOT &&
 		    nearly_full(chunk, huge_page_holes(chunk)) && mostly_touched(chunk)) {
-			decide_huge(chunk, true);
+			decide_huge(chunk, DMM_ADVICE_COLLAPSE);
 			return;
 		}
 }
@@ -147,7 +184,7 @@ bool huge_page_begins_anew(uint32_t chunk)
 	return chunk >= from || (from != SETTING_NEVER && root.chunk_count >= 2 * from);
 }
 
-void huge_page_fill(uint32_t chunk)
+void huge_page_fill(uint32_t chunk, uint32_t count)
 {
 	const struct slab_chunk *const c = chunk_at(chunk);
 	const size_t first = huge_from();
@@ -156,10 +193,13 @@ void huge_page_fill(uint32_t chunk)
 
 	CHECK(page_lock_held());
 	if (!whole(c) || c->huge == HUGE_ADVISED || (never_was && !at_once && chunk < first) ||
-	    !(at_once || nearly_full(chunk, 0)) || !may_decide())
+	    !(at_once || nearly_full(chunk, 0)) || are_dear() || !may_decide())
 		return;
-	/* If parts of it were given back, collapsing would fill them: khugepaged has time. */
-	decide_huge(chunk, never_was && !at_once);
+	/* If parts of it were given back, collapsing would fill them: khugepaged has time.  A slab is written to at
+	 * once anyway; whether a larger object will be is not known. */
+	const bool slab = count <= SLAB_GRANULES_MAX;
+	decide_huge(chunk, at_once ? (slab ? DMM_ADVICE_POPULATE : DMM_ADVICE_HUGE)
+	    : never_was ? DMM_ADVICE_COLLAPSE : DMM_ADVICE_HUGE);
 	if (never_was && chunk >= 2 * first)
 		collapse_one_below((uint32_t)first);
 }
@@ -177,7 +217,7 @@ void huge_page_revoke(uint32_t chunk, size_t holes)
 		return;
 	if (empty == HUGE_PAGE_SIZE && huge_page_begins_anew(chunk)) { /* nothing is left of it */
 		if (c->huge == HUGE_REVOKED && may_decide())
-			decide_huge(chunk, false);
+			decide_huge(chunk, DMM_ADVICE_HUGE);
 		return;
 	}
 	/* One that was none yet need not be full: only holes in its slabs matter, which nobody will see when it is. */
@@ -196,7 +236,7 @@ void huge_page_fill_run(uint32_t first, uint32_t count)
 	bool some = false;
 
 	CHECK(page_lock_held());
-	if (from >= end || !may_decide())
+	if (from >= end || are_dear() || !may_decide())
 		return;
 	for (uint32_t chunk = (uint32_t)from; chunk < end; chunk++) {
 		some = some || chunk_at(chunk)->huge != HUGE_ADVISED;

@@ -27,7 +27,7 @@
  *
  * Who may write:
  *   root          page_lock, but heaps, heap_count: heaps_lock; kept: a heap's lock, atomically; marked,
- *                 alone_below: everybody
+ *                 alone_below: everybody; huge_dear_until: advice_lock
  *   struct slab_chunk  page_lock
  *   tags          the heap's lock, but TAG_REMOTE: everybody, atomically
  *   live          the owner; of a slab without owner, who holds the heap's lock
@@ -282,6 +282,7 @@ struct slab_root {
 	uint32_t meta_ready;         /* chunks whose metadata is mapped */
 	uint32_t absent_rows;        /* of chunks that are CHUNK_ABSENT: each is a gap between two mappings */
 	uint32_t chunks_revoked;     /* that are HUGE_REVOKED */
+	_Atomic uint64_t huge_dear_until; /* ns by the os's clock: until then no huge pages; 0: they are not dear */
 	size_t   used;               /* granules in slabs and runs */
 	size_t   dirty;              /* granules free and dirty */
 	_Atomic size_t kept;         /* granules of slabs that are LISTED_KEPT */

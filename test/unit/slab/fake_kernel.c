@@ -93,6 +93,8 @@ static int paper_advise(void *ctx, void *p, size_t len, enum dmm_advice what)
 	if (what == DMM_ADVICE_HUGE || what == DMM_ADVICE_COLLAPSE ||
 	    (what == DMM_ADVICE_NOHUGE && (uintptr_t)p != paper.mapped_last))
 		count_locks(what == DMM_ADVICE_NOHUGE);
+	if (what == DMM_ADVICE_COLLAPSE || what == DMM_ADVICE_POPULATE)
+		paper.now_ns += paper.huge_ns;
 	if (paper.count < PAPER_CALLS)
 		paper.call[paper.count++] = (struct paper_call){(uintptr_t)p, len, what};
 	return what == DMM_ADVICE_HUGE || what == DMM_ADVICE_COLLAPSE ? 0

@@ -11,6 +11,7 @@ enum { PAPER_CALLS = 4096 };
 struct paper {
 	struct dmm_os os;
 	uint64_t now_ns;
+	uint64_t huge_ns; /* what one huge page takes */
 	size_t most_usable;   /* nor does map_at() map more in one call; 0: no bound */
 	bool   no_purge, no_move, no_protect, no_map, move_loses;
 	bool   no_segments; /* map() gives nothing: a full pool stays full */

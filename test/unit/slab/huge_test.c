@@ -122,6 +122,57 @@ TEST(a_heap_that_was_large_is_filled_again_by_huge_pages_from_its_first_chunks_o
 	assert_int_equal(huge_at_once_after(((40 << 20) / OBJECT)), 0);
 }
 
+/* Chunks [from, to) that the kernel was told to back with huge pages. */
+static unsigned count_huge(uint32_t from, uint32_t to)
+{
+	unsigned count = 0;
+
+	for (uint32_t chunk = from; chunk < to; chunk++)
+		count += last_advice(chunk) != DMM_ADVICE_NOHUGE;
+	return count;
+}
+
+TEST(a_huge_page_that_was_dear_is_the_last_for_half_a_second)
+{
+	enum { PER_CHUNK = (2 << 20) / OBJECT };
+
+	paper_begin("guarded:0,huge_from_mib:4");
+	paper.huge_ns = 5000000;
+	fill(0, 10 * PER_CHUNK);
+	assert_in_range(count_huge(1, 10), 1, 2);
+	paper.now_ns += 600000000;
+	fill(10 * PER_CHUNK, 12 * PER_CHUNK); /* another question, the same answer */
+	assert_in_range(count_huge(1, 12), 2, 4);
+	paper.huge_ns = 100000;
+	paper.now_ns += 600000000;
+	fill(12 * PER_CHUNK, 17 * PER_CHUNK);
+	assert_in_range(count_huge(12, 17), 4, 5);
+	paper_sound();
+	paper.huge_ns = 0;
+	paper_end();
+}
+
+static bool was_brought(const void *p)
+{
+	return paper_advised((void *)(((uintptr_t)p | (HUGE_PAGE_SIZE - 1))), DMM_ADVICE_POPULATE);
+}
+
+TEST(only_a_slab_has_its_huge_page_brought_at_once)
+{
+	bool clean;
+
+	paper_begin("guarded:0,huge_from_mib:2");
+	assert_int_not_equal(run_take(CHUNK_GRANULES - 1, 1, &clean), 0);
+	assert_int_not_equal(run_take(10 * CHUNK_GRANULES - 1, 1, &clean), 0);
+	const uint32_t first = run_take(100, 1, &clean); /* it may be that nobody writes to it */
+	assert_int_not_equal(first, 0);
+	assert_int_equal(last_advice(first / CHUNK_GRANULES), DMM_ADVICE_HUGE);
+	assert_false(was_brought(granule_address(first)));
+	fill(0, (8 << 20) / OBJECT);
+	assert_true(was_brought(object[(8 << 20) / OBJECT - 1]));
+	paper_end();
+}
+
 TEST(what_the_purger_has_claimed_does_not_count_as_taken)
 {
 	uint64_t mask[2];
