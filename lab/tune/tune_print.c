@@ -226,7 +226,7 @@ static void tell_gain(const struct tune_result *x, size_t i)
 		snprintf(time, sizeof time, "takes the same time");
 	else
 		snprintf(time, sizeof time, "takes %.1f %% %s", fabs(percent),
-		    percent < 0 ? "less" : "longer");
+		    percent < 0 ? "less time" : "more time");
 	lab_say(
 	    "%s (%s): %s next to %s as it comes, %s for %s; by the count of the model, the run %s",
 	    x->rec[i].name, role(x, i), units_change(change, ratio(x, i), noun), x->best->sys->name,
