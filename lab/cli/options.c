@@ -138,7 +138,7 @@ size_t option_count(const char *name, const char *arg, size_t least)
 	errno = 0;
 	const unsigned long long value = strtoull(arg, &end, 10);
 	if (!isdigit((unsigned char)arg[0]) || *end != '\0' || errno != 0 || value < least)
-		lab_die(EXIT_USAGE, "--%s=%s: a number of at least %zu is wanted", name, arg,
+		lab_die(EXIT_USAGE, "--%s=%s: expected a number of at least %zu", name, arg,
 		    least);
 	return value;
 }
@@ -151,7 +151,7 @@ double option_seconds(const char *name, const char *arg)
 	if (end != arg && *end == 's')
 		end++;
 	if (end == arg || *end != '\0' || !(value > 0 && value < 1e6))
-		lab_die(EXIT_USAGE, "--%s=%s: seconds are wanted, e.g. 2.5", name, arg);
+		lab_die(EXIT_USAGE, "--%s=%s: expected seconds, e.g. 2.5", name, arg);
 	return value;
 }
 
@@ -168,6 +168,6 @@ size_t option_bytes(const char *name, const char *arg)
 		end++;
 	if (!isdigit((unsigned char)arg[0]) || *end != '\0' || errno != 0 ||
 	    value >> (63 - shift) != 0)
-		lab_die(EXIT_USAGE, "--%s=%s: bytes are wanted, e.g. 512M or 1G", name, arg);
+		lab_die(EXIT_USAGE, "--%s=%s: expected bytes, e.g. 512M or 1G", name, arg);
 	return value << shift;
 }

@@ -22,7 +22,7 @@ static void set_path(struct record_order *r, const char *arg)
 	char here[PATH_MAX / 2] = "";
 
 	if (arg[0] != '/' && getcwd(here, sizeof here) == NULL)
-		lab_die(EXIT_OURS, "where am I? %s", strerror(errno));
+		lab_die(EXIT_OURS, "cannot find the current directory: %s", strerror(errno));
 	if (snprintf(r->path, sizeof r->path, "%s%s%s", here, here[0] != '\0' ? "/" : "",
 	    arg) >= PATH_MAX)
 		lab_die(EXIT_USAGE, "-o %s: too long", arg);

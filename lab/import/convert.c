@@ -115,7 +115,8 @@ static int tell(const struct conversion *r, bool fine)
 	if (im->note[0] != '\0')
 		lab_say("%s: %s", r->order->path, im->note);
 	if (!fine)
-		lab_say("%s: %s; the recording holds what comes before", r->order->path, im->error);
+		lab_say("%s: %s; the recording holds the part before that", r->order->path,
+		    im->error);
 	else
 		lab_next(NULL, "dmm info %s", r->order->output);
 	return fine ? EXIT_FINE : EXIT_FAULT;

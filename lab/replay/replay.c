@@ -37,8 +37,8 @@ static void read_recording(const char *path, struct replay_ops *ops)
 		lab_die(EXIT_FAULT, "%s: no calls are in it; dmm info %s says why", path, path);
 	caveats(path, ops);
 	if (ops->head->foreign != 0 || ops->head->overlaid != 0)
-		lab_say("%s: %llu frees of what it never saw are left out, %llu that it missed "
-		    "are put in", path,
+		lab_say("%s: left out %llu frees of objects whose malloc is not recorded, put in "
+		    "%llu frees that are not recorded", path,
 		    (unsigned long long)ops->head->foreign,
 		    (unsigned long long)ops->head->overlaid);
 }

@@ -358,7 +358,7 @@ static struct subject choose(const char *design)
 		    "--systems=%.40s' measures it", design);
 
 	if (subjects_choose(subjects, design) != 1)
-		lab_die(EXIT_USAGE, "'%s' is not one design", design);
+		lab_die(EXIT_USAGE, "'%s': name one design", design);
 	return subjects[0];
 }
 

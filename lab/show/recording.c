@@ -428,7 +428,7 @@ struct show_source show_recording_open(const char *path, const struct dmm_system
 	if (!trace_file_open(&r->file, path, &e))
 		lab_die(EXIT_FAULT, "%s: %s", path, e.text);
 	if (r->file.damage.text[0] != '\0')
-		lab_say("%s: %s; what comes before is shown", path, r->file.damage.text);
+		lab_say("%s: %s; only the part before that is shown", path, r->file.damage.text);
 	rewind_recording(r);
 	*peak = find_peak(r);
 	close_heap(r);

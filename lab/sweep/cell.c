@@ -18,7 +18,7 @@ bool sweep_enter_cell(struct replay_order *q)
 		allocators_add_systems(list, q->systems != NULL ? q->systems : "all");
 	}
 	if (list->count != 3)
-		lab_die(EXIT_USAGE, "--cell: one allocator is wanted, not %zu", list->count - 2);
+		lab_die(EXIT_USAGE, "--cell: name one allocator, not %zu", list->count - 2);
 	q->cell.recording = q->path;
 	q->cell.model = q->model;
 	q->cell.allocator = &list->item[2];

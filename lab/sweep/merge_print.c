@@ -39,7 +39,7 @@ static void read_results(struct merging *r)
 		}
 	}
 	if (r->cells == 0)
-		lab_die(EXIT_FAULT, "not one result of a cell");
+		lab_die(EXIT_FAULT, "no file holds the result of a cell");
 }
 
 /* Each planned cell has its hash in its line. */

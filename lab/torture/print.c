@@ -35,7 +35,7 @@ static void complain(const struct job *j, const struct torture_result *r)
 {
 	switch (r->end) {
 	case TORTURE_BROKE:
-		lab_say("%s: broken rule '%s' at %#" PRIxPTR ": found %#" PRIx64 ", wanted "
+		lab_say("%s: broken rule '%s' at %#" PRIxPTR ": found %#" PRIx64 ", expected "
 		    "%#" PRIx64
 			" (operation %" PRIu64 ", seed %" PRIu64 ")",
 		    j->word, r->rule, r->why.addr, r->why.found, r->why.wanted, r->ops, j->t.seed);

@@ -352,7 +352,7 @@ static int finish(struct export *x)
 	const struct trace_error *const e = x->damage.text[0] != '\0' ? &x->damage : &x->file.damage;
 	if (e->text[0] == '\0')
 		return EXIT_FINE;
-	lab_say("%s: %s; exported is what comes before", x->order.path, e->text);
+	lab_say("%s: %s; only the part before that is exported", x->order.path, e->text);
 	return EXIT_FAULT;
 }
 

@@ -234,7 +234,7 @@ def test_damage_is_said_with_its_line_and_exit_1():
 def test_what_comes_before_the_damage_is_kept():
     write("bad", "1: malloc 0x10 1\n1: malloc 0x20 2\n1: what\n1: malloc 0x30 3\n")
     r = run(DMM, "import", "-o", "T", "bad")
-    assert r.returncode == 1 and "the recording holds what comes before" in r.stderr, r
+    assert r.returncode == 1 and "the recording holds the part before that" in r.stderr, r
     assert calls() == [(MALLOC, 1), (MALLOC, 2)]
     write("bad", "1: what\n")
     os.unlink("T")

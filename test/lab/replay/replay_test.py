@@ -396,7 +396,7 @@ def test_a_merge_names_what_is_no_result():
     open("d.json", "w").write("[" * 100000)
     r = run(DMM, "merge", "a.json", "b.json", "c.json", "d.json", "missing.json", status=1)
     for word in ("a.json: not the result of a cell", "b.json: 'dmm-replay': another version", "c.json: 0 rows",
-                 "d.json: not JSON", "missing.json: No such file", "not one result"):
+                 "d.json: not JSON", "missing.json: No such file", "no file holds the result"):
         assert word in r.stderr, (word, r.stderr)
     r = run(DMM, "sweep", SHIPPED + "/git.dmm", status=2)
     assert "--plan" in r.stderr

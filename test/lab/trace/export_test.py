@@ -221,7 +221,7 @@ def test_a_damaged_recording_is_exported_up_to_the_damage_and_exits_1():
     for name in ("cut", "flipped"):
         for to in ("csv", "folded", "dhat"):
             r = run(DMM, "export", "--to=" + to, name)
-            assert r.returncode == 1 and "exported is what comes before" in r.stderr and "offset " in r.stderr, r.stderr
+            assert r.returncode == 1 and "only the part before that is exported" in r.stderr and "offset " in r.stderr, r.stderr
             assert len(r.stdout) > 300, (name, to, r)
             if to == "dhat":
                 json.loads(r.stdout)
