@@ -186,10 +186,10 @@ TEST(a_range_is_printed_for_each_setting_and_its_ends_are_taken)
 	fresh();
 	for (size_t i = 0; i < SLAB_SETTINGS; i++) {
 		slab_setting_range(i, range, sizeof range);
-		if (strcmp(range, "report, ignore, abort") == 0)
-			continue;
 		if (strcmp(range, "0, 1") == 0)
 			snprintf(range, sizeof range, "0 to 1");
+		if (strstr(range, " to ") == NULL) /* a word of several, or a path */
+			continue;
 		char *const from = strstr(range, "never, ") != NULL ? range + 7 : range;
 		assert_int_equal(sscanf(from, "%31s to %31s", least, most), 2);
 		snprintf(word, sizeof word, "%s:%s", slab_setting_key(i), least);
