@@ -11,8 +11,10 @@ void diagnosis_text(const struct diagnosis *d, FILE *out)
 			fprintf(out, "   at %s\n", plain(f->site));
 	}
 	if (d->count == 0 && d->calls != 0)
-		fputs("nothing is wrong with this program's memory: nothing grows, is pinned, retained or "
-		      "oversized, or churns\n", out);
+		fputs("nothing is wrong with this program's memory: nothing grows, is pinned, "
+		      "retained or "
+		      "oversized, or churns\n",
+		    out);
 	if (d->unsaid[0] != '\0')
 		fprintf(out, "note: %s\n", plain(d->unsaid));
 }

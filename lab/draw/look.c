@@ -155,10 +155,10 @@ void draw_text(FILE *out, const struct draw_style *s, size_t indent, const char 
 			at++;
 		}
 		for (size_t i = 0; i < n; i++)
-			fputc(text[i] == DRAW_HARD_SPACE[0]                                   ? ' '
-			        : (unsigned char)text[i] < ' ' || (unsigned char)text[i] == 0x7f
-			        ? '?'
-			                                                                         : text[i],
+			fputc(text[i] == DRAW_HARD_SPACE[0] ? ' '
+			      : (unsigned char)text[i] < ' ' || (unsigned char)text[i] == 0x7f
+			          ? '?'
+			          : text[i],
 			    out);
 		at += columns;
 		text += n + strspn(text + n, " ");

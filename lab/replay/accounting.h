@@ -5,8 +5,8 @@
  * That sum is an equation, not a definition: the footprint is what the system obtained from its
  * struct dmm_os, the parts come from its walk, and the two are compared.
  *
- * A system with a window of addresses (slab) has obtained those pages that were put to use since they
- * were last given back.  Nobody writes into payload here, so who plays the program says what it
+ * A system with a window of addresses (slab) has obtained those pages that were put to use since
+ * they were last given back. Nobody writes into payload here, so who plays the program says what it
  * would touch (os_arena_touch): all of what it asked for.
  */
 #ifndef LAB_REPLAY_ACCOUNTING_H
@@ -74,8 +74,8 @@ struct held_time {
 	double byte_ns;   /* the area under the footprint */
 };
 
-/* It is `ns` now: what was held since t->ns counts, and a heap that purges in the background
- * does so.  In an idle time the clock moves in steps, so that it purges at the right moments.  Every
+/* It is `ns` now: what was held since t->ns counts, and a heap that purges in the background does
+ * so. In an idle time the clock moves in steps, so that it purges at the right moments. Every
  * command calls this before each OPS_A_MARK-th call, and at the end. */
 void held_advance(struct held_time *t, struct heap *h, struct os_arena *arena, uint64_t ns);
 

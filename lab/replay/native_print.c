@@ -15,7 +15,7 @@ static const char *const outcomes[] = {"not-loaded", "crashed", "not-served", "d
 
 static const double BEHIND_SHARE = 0.05; /* of the recording's time */
 
-/* ---- text ------------------------------------------------------------------------------------- */
+/* ---- text ------------------------------------------------------------------------------------ */
 
 static void put_ns(struct table *t, double ns)
 {
@@ -36,8 +36,11 @@ static void put_ratio(struct table *t, const struct interval *ratio, double nois
 	if (isnan(ratio->median))
 		table_cell(t, "%s", "");
 	else
-		table_paint(t, !differs ? PAINT_PLAIN : ratio->median < 1 ? PAINT_GOOD : PAINT_BAD, "%.2f",
-		    ratio->median);
+		table_paint(t,
+		    !differs            ? PAINT_PLAIN
+		    : ratio->median < 1 ? PAINT_GOOD
+		                        : PAINT_BAD,
+		    "%.2f", ratio->median);
 }
 
 static void put_interval(struct table *t, const struct interval *ratio)
@@ -50,8 +53,8 @@ static void put_interval(struct table *t, const struct interval *ratio)
 
 static void put_row(struct table *t, const struct native *n, const struct row *row)
 {
-	static const char *const word[] = {"not loaded", "crashed", "no service", "differs", "too slow", "",
-	    "not run"};
+	static const char *const word[] = {
+	    "not loaded", "crashed", "no service", "differs", "too slow", "", "not run"};
 	const struct native_row *const mine = &n->row[row - n->compare.row];
 	const enum figure time = verdict_time(&n->compare);
 	char text[UNITS_LEN];
@@ -63,7 +66,8 @@ static void put_row(struct table *t, const struct native *n, const struct row *r
 		put_interval(t, &row->ratio[time]);
 		for (int i = 0; i < NATIVE_QUANTILES && n->latency; i++)
 			if (native_quantiles[i].q != 0.9)
-				put_ns(t, native_latency(mine, REPLAY_KINDS, native_quantiles[i].q));
+				put_ns(t,
+				    native_latency(mine, REPLAY_KINDS, native_quantiles[i].q));
 		if (n->latency)
 			put_ns(t, native_longest(mine, REPLAY_KINDS));
 		table_cell(t, "%s", units_bytes(text, row->is[FIGURE_PEAK].median));
@@ -89,9 +93,9 @@ static double coverage_of(const struct native *n)
 
 static void print_part(const struct native *n, bool no_huge_pages, FILE *out)
 {
-	const struct column timed[] = {{"allocator", false}, {"calls/s", true}, {"time/glibc", true},
-	    {"", true}, {"p50", true}, {"p99", true}, {"p99.9", true}, {"p99.99", true}, {"longest", true},
-	    {"memory", true}, {"/glibc", true}, {"", false}};
+	const struct column timed[] = {{"allocator", false}, {"calls/s", true},
+	    {"time/glibc", true}, {"", true}, {"p50", true}, {"p99", true}, {"p99.9", true},
+	    {"p99.99", true}, {"longest", true}, {"memory", true}, {"/glibc", true}, {"", false}};
 	struct column columns[sizeof timed / sizeof *timed];
 	const size_t cut = n->latency ? 0 : NATIVE_QUANTILES; /* no columns of latency */
 	char title[16];
@@ -119,7 +123,8 @@ static void print_part(const struct native *n, bool no_huge_pages, FILE *out)
 	char *const verdict = verdict_text(&n->compare, no_huge_pages);
 	const char *const runs = n->merged ? strstr(verdict, "--runs=") : NULL;
 	if (runs != NULL) /* more of them are more cells */
-		fprintf(out, "%.*sdmm sweep --repeat=%s\n", (int)(runs - verdict), verdict, runs + strlen("--runs="));
+		fprintf(out, "%.*sdmm sweep --repeat=%s\n", (int)(runs - verdict), verdict,
+		    runs + strlen("--runs="));
 	else
 		fprintf(out, "%s\n", verdict);
 	free(verdict);
@@ -177,8 +182,9 @@ void native_text(const struct native *n, FILE *out)
 	char calls[UNITS_LEN], payload[UNITS_LEN];
 
 	fprintf(out, "%s%s: %s calls of %" PRIu64 " thread%s, peak payload %s; touched: %s\n",
-	    table_escape(out, PAINT_DIM), plain(n->path), units_count(calls, (double)h->calls), h->threads,
-	    h->threads == 1 ? "" : "s", units_bytes(payload, (double)h->peak_payload), touch_words[n->touch]);
+	    table_escape(out, PAINT_DIM), plain(n->path), units_count(calls, (double)h->calls),
+	    h->threads, h->threads == 1 ? "" : "s", units_bytes(payload, (double)h->peak_payload),
+	    touch_words[n->touch]);
 	fprintf(out, n->merged ? "%zu cell%s each, glibc in each; %ld x %s, %s, %s%s\n"
 	                       : "%zu run%s each in rotating order; %ld x %s, %s, %s%s\n",
 	    n->compare.runs, n->compare.runs == 1 ? "" : "s", p->cpus, p->cpu, p->kernel, p->libc,
@@ -191,7 +197,7 @@ void native_text(const struct native *n, FILE *out)
 		print_pace(n, out);
 }
 
-/* ---- CSV -------------------------------------------------------------------------------------- */
+/* ---- CSV ------------------------------------------------------------------------------------- */
 
 static void put_number(struct table *t, double x)
 {
@@ -203,12 +209,13 @@ static void put_number(struct table *t, double x)
 
 void native_csv_begin(struct table *t)
 {
-	static const struct column columns[] = {{"recording", 0}, {"name", 0}, {"kind", 0}, {"thp", 0},
-	    {"outcome", 0}, {"runs", 0}, {"calls_per_s", 0}, {"wall_median_s", 0}, {"wall_ratio", 0},
-	    {"wall_ratio_low", 0}, {"wall_ratio_high", 0}, {"cpu_median_s", 0}, {"p50_ns", 0}, {"p90_ns", 0},
-	    {"p99_ns", 0}, {"p99.9_ns", 0}, {"p99.99_ns", 0}, {"longest_ns", 0},
-	    {"peak_rss_median_bytes", 0}, {"peak_rss_ratio", 0}, {"failed_calls", 0}, {"why", 0},
-	    {"paced_peak_bytes", 0}, {"paced_mean_bytes", 0}, {"paced_end_bytes", 0}};
+	static const struct column columns[] = {{"recording", 0}, {"name", 0}, {"kind", 0},
+	    {"thp", 0}, {"outcome", 0}, {"runs", 0}, {"calls_per_s", 0}, {"wall_median_s", 0},
+	    {"wall_ratio", 0}, {"wall_ratio_low", 0}, {"wall_ratio_high", 0}, {"cpu_median_s", 0},
+	    {"p50_ns", 0}, {"p90_ns", 0}, {"p99_ns", 0}, {"p99.9_ns", 0}, {"p99.99_ns", 0},
+	    {"longest_ns", 0}, {"peak_rss_median_bytes", 0}, {"peak_rss_ratio", 0},
+	    {"failed_calls", 0}, {"why", 0}, {"paced_peak_bytes", 0}, {"paced_mean_bytes", 0},
+	    {"paced_end_bytes", 0}};
 
 	table_begin(t, columns, sizeof columns / sizeof *columns);
 }
@@ -235,7 +242,8 @@ void native_csv_rows(const struct native *n, struct table *t)
 		put_number(t, row->ratio[FIGURE_WALL].high);
 		put_number(t, row->is[FIGURE_CPU].median);
 		for (int k = 0; k < NATIVE_QUANTILES; k++)
-			put_number(t, native_latency(&n->row[i], REPLAY_KINDS, native_quantiles[k].q));
+			put_number(t,
+			    native_latency(&n->row[i], REPLAY_KINDS, native_quantiles[k].q));
 		put_number(t, native_longest(&n->row[i], REPLAY_KINDS));
 		put_number(t, row->is[FIGURE_PEAK].median);
 		put_number(t, row->ratio[FIGURE_PEAK].median);
@@ -269,7 +277,7 @@ void native_over_time_csv(const struct native *n, FILE *out)
 	table_end(&t);
 }
 
-/* ---- over time -------------------------------------------------------------------------------- */
+/* ---- over time ------------------------------------------------------------------------------- */
 
 /* The row's last sample at or before op `at`; NULL: none. */
 static const struct replay_sample *sample_at(const struct native_row *row, uint64_t at)
@@ -283,28 +291,33 @@ static const struct replay_sample *sample_at(const struct native_row *row, uint6
 
 void native_over_time_text(const struct native *n, size_t steps, FILE *out)
 {
-	static struct column columns[ROWS_MAX + 3] = {{"calls", true}, {"at", true}, {"payload", true}};
+	static struct column columns[ROWS_MAX + 3] = {
+	    {"calls", true}, {"at", true}, {"payload", true}};
 	size_t which[ROWS_MAX], count = 0;
 	char text[UNITS_LEN];
 	struct table t;
 
 	for (size_t i = 0; i < n->compare.rows; i++)
 		if (n->row[i].samples != 0 && i != n->compare.row[i].base + 1) {
-			columns[3 + count] = (struct column){n->compare.row[i].allocator->name, true};
+			columns[3 + count] =
+			    (struct column){n->compare.row[i].allocator->name, true};
 			which[count++] = i;
 		}
 	if (count == 0)
 		return;
 	table_begin(&t, columns, 3 + count);
 	for (size_t k = 0; k <= steps; k++) {
-		const uint64_t at = (uint64_t)((double)n->ops->head->count * (double)k / (double)steps);
+		const uint64_t at =
+		    (uint64_t)((double)n->ops->head->count * (double)k / (double)steps);
 		const struct replay_sample *const first = sample_at(&n->row[which[0]], at);
 		table_cell(&t, "%s", units_count(text, (double)replay_ops_calls(n->ops, at)));
 		if (n->ops->head->timeless)
 			table_cell(&t, "%s", "-");
 		else
-			table_cell(&t, "%s", units_seconds(text, (double)replay_ops_ns(n->ops, at) * 1e-9));
-		table_cell(&t, "%s", first != NULL ? units_bytes(text, (double)first->payload) : "");
+			table_cell(&t, "%s",
+			    units_seconds(text, (double)replay_ops_ns(n->ops, at) * 1e-9));
+		table_cell(&t, "%s",
+		    first != NULL ? units_bytes(text, (double)first->payload) : "");
 		for (size_t i = 0; i < count; i++) {
 			const struct replay_sample *const s = sample_at(&n->row[which[i]], at);
 			table_cell(&t, "%s", s != NULL ? units_bytes(text, (double)s->rss) : "");
@@ -315,9 +328,10 @@ void native_over_time_text(const struct native *n, size_t steps, FILE *out)
 	table_end(&t);
 }
 
-/* ---- JSON ------------------------------------------------------------------------------------- */
+/* ---- JSON ------------------------------------------------------------------------------------ */
 
-static void put_latency(struct json *j, const struct native_row *row, unsigned kind, const char *name)
+static void put_latency(struct json *j, const struct native_row *row, unsigned kind,
+    const char *name)
 {
 	if (native_count(row, kind) == 0 && !(row->merged && kind == REPLAY_KINDS)) {
 		json_null(j, name);
@@ -327,7 +341,8 @@ static void put_latency(struct json *j, const struct native_row *row, unsigned k
 	if (!row->merged)
 		json_integer(j, "calls", (int64_t)native_count(row, kind));
 	for (int i = 0; i < NATIVE_QUANTILES; i++)
-		json_number(j, native_quantiles[i].key, native_latency(row, kind, native_quantiles[i].q));
+		json_number(j, native_quantiles[i].key,
+		    native_latency(row, kind, native_quantiles[i].q));
 	json_number(j, "max", native_longest(row, kind));
 	json_end(j);
 }

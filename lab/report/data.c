@@ -1,6 +1,7 @@
 /* data.c - the page's data for its script: one JSON object, and tiles of bounded size.
  *
- * `reduction` halves what can be spared each time it is raised: rows of the maps, blocks, call sites.
+ * `reduction` halves what can be spared each time it is raised: rows of the maps, blocks, call
+ * sites.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +12,7 @@
 
 enum { REPORT_DATA_VERSION = 1, NAMES_BYTES = 1 << 20 };
 
-/* ---- call sites ------------------------------------------------------------------------------- */
+/* ---- call sites ------------------------------------------------------------------------------ */
 
 struct nodes {
 	const struct report *r;
@@ -71,7 +72,8 @@ static void keep_sites(struct nodes *n, const struct report *r, unsigned reducti
 	n->parent = calloc(REPORT_NODES, sizeof *n->parent);
 	n->name = calloc(REPORT_NODES, sizeof *n->name);
 	n->names = calloc(REPORT_NODES, sizeof *n->names);
-	CHECK(n->kept != NULL && n->site != NULL && n->parent != NULL && n->name != NULL && n->names != NULL);
+	CHECK(n->kept != NULL && n->site != NULL && n->parent != NULL && n->name != NULL &&
+	      n->names != NULL);
 	while (n->sites < most) {
 		const uint32_t stack = s->sites[n->sites].stack;
 		if (stack != 0 && keep_node(n, stack) == 0)
@@ -151,7 +153,7 @@ static void put_lives(FILE *out, const struct report_survey *s)
 	}
 }
 
-/* ---- designs ---------------------------------------------------------------------------------- */
+/* ---- designs --------------------------------------------------------------------------------- */
 
 static void put_series(FILE *out, const struct report_design *d, const char *prefix)
 {
@@ -178,7 +180,8 @@ static size_t map_rows(const struct report_design *d, unsigned reduction)
 }
 
 /* Column by column; rows are joined 2^reduction at a time, shares of a joined row are averages. */
-static void put_map(FILE *out, const struct report_design *d, const char *prefix, unsigned reduction)
+static void put_map(FILE *out, const struct report_design *d, const char *prefix,
+    unsigned reduction)
 {
 	static uint8_t cell[(REPORT_SAMPLES + 1) * REPORT_ROWS];
 	const size_t rows = map_rows(d, reduction), join = (size_t)1 << reduction;
@@ -188,7 +191,8 @@ static void put_map(FILE *out, const struct report_design *d, const char *prefix
 		for (size_t x = 0; x < d->samples; x++)
 			for (size_t y = 0; y < rows; y++) {
 				unsigned sum = 0;
-				for (size_t k = y * join; k < min_size((y + 1) * join, d->rows); k++)
+				for (size_t k = y * join; k < min_size((y + 1) * join, d->rows);
+				     k++)
 					sum += owned ? d->owned[x][k] : d->live[x][k];
 				cell[x * rows + y] = (uint8_t)((sum + join - 1) / join);
 			}
@@ -251,8 +255,8 @@ static int by_area(const void *a, const void *b)
 }
 
 /* The largest first, so that the script may stop drawing where they become invisible. */
-static void put_blocks(FILE *out, const struct report_design *d, const char *prefix, unsigned reduction,
-    const struct nodes *n)
+static void put_blocks(FILE *out, const struct report_design *d, const char *prefix,
+    unsigned reduction, const struct nodes *n)
 {
 	static const struct report_block *order[REPORT_BLOCKS];
 	static double column[4][REPORT_BLOCKS];
@@ -279,9 +283,10 @@ static void put_blocks(FILE *out, const struct report_design *d, const char *pre
 	tile_put(out, id, "u32", site, count);
 }
 
-/* ---- the object ------------------------------------------------------------------------------- */
+/* ---- the object ------------------------------------------------------------------------------ */
 
-static void put_pins(struct json *j, const struct report_pins *p, const char *key, const struct nodes *n)
+static void put_pins(struct json *j, const struct report_pins *p, const char *key,
+    const struct nodes *n)
 {
 	json_object(j, key);
 	json_integer(j, "event", (int64_t)p->event);
@@ -361,7 +366,8 @@ static void put_moments(struct json *j, const struct report_survey *s)
 	json_end(j);
 }
 
-static void put_object(struct json *j, const struct report *r, unsigned reduction, const struct nodes *n)
+static void put_object(struct json *j, const struct report *r, unsigned reduction,
+    const struct nodes *n)
 {
 	json_schema(j, "dmm-report", REPORT_DATA_VERSION);
 	json_integer(j, "reduction", reduction);

@@ -52,16 +52,17 @@ const struct report_design *page_leanest(const struct report *r)
 	return best;
 }
 
-/* ---- call sites ---------------------------------------------------------------------------------- */
+/* ---- call sites ------------------------------------------------------------------------------ */
 
 /* Frames that only pass a request on: the site is who called them. */
 static bool is_wrapper(const char *name)
 {
-	static const char *const starts[] = {"xmalloc", "xcalloc", "xrealloc", "xstrdup", "xstrndup", "malloc",
-	    "calloc", "realloc", "reallocarray", "operator new", "_Znwm", "_Znam", "strdup", "strndup", "g_malloc",
-	    "g_realloc", "g_slice", "__gnu_cxx::", "std::", "PyMem_", "PyObject_Malloc", "_PyMem_", "_PyObject_",
-	    "zmalloc", "zrealloc", "zcalloc", "sqlite3Malloc", "sqlite3DbMalloc", "sqlite3_malloc", "safe_malloc",
-	    "alloc::", "__rust_alloc", "__rg_"};
+	static const char *const starts[] = {"xmalloc", "xcalloc", "xrealloc", "xstrdup",
+	    "xstrndup", "malloc", "calloc", "realloc", "reallocarray", "operator new", "_Znwm",
+	    "_Znam", "strdup", "strndup", "g_malloc", "g_realloc", "g_slice",
+	    "__gnu_cxx::", "std::", "PyMem_", "PyObject_Malloc", "_PyMem_", "_PyObject_", "zmalloc",
+	    "zrealloc", "zcalloc", "sqlite3Malloc", "sqlite3DbMalloc", "sqlite3_malloc",
+	    "safe_malloc", "alloc::", "__rust_alloc", "__rg_"};
 
 	for (size_t i = 0; i < sizeof starts / sizeof *starts; i++)
 		if (strncmp(name, starts[i], strlen(starts[i])) == 0)

@@ -26,7 +26,7 @@ char *slab_count(char buf[32], uint64_t n)
 	return buf;
 }
 
-/* ---- bars -------------------------------------------------------------------------------------- */
+/* ---- bars ------------------------------------------------------------------------------------ */
 
 /* `part` of `whole` in `columns`; less than half a column shows as a thin line. */
 static void put_bar(FILE *out, const struct draw_style *s, const char *colour, uint64_t part,
@@ -63,7 +63,7 @@ static void put_gauge(FILE *out, const struct draw_style *s, uint64_t part, uint
 	fputs(look_off(s), out);
 }
 
-/* ---- by cause ---------------------------------------------------------------------------------- */
+/* ---- by cause -------------------------------------------------------------------------------- */
 
 static const struct {
 	const char *text, *colour;
@@ -145,7 +145,7 @@ void draw_slab_split(FILE *out, const struct draw_style *s, const struct outside
 	put_resident(out, s, v);
 }
 
-/* ---- by class ---------------------------------------------------------------------------------- */
+/* ---- by class -------------------------------------------------------------------------------- */
 
 const char *slab_order_name(enum slab_order order)
 {
@@ -249,7 +249,7 @@ void draw_slab_classes(FILE *out, const struct draw_style *s, const struct outsi
 		put_rest(out, s, sorted + shown, count - shown);
 }
 
-/* ---- by thread --------------------------------------------------------------------------------- */
+/* ---- by thread ------------------------------------------------------------------------------- */
 
 static int by_held(const void *a, const void *b)
 {

@@ -1,7 +1,7 @@
 /* recording.c - a recording's calls, performed on a heap of any system on os_arena.
  *
- * Invariant: `objects` maps every address of the recorded program that is live after `done` calls to
- * our object in its place (.user); `moving` does so, by thread, between the halves of a realloc.
+ * Invariant: `objects` maps every address of the recorded program that is live after `done` calls
+ * to our object in its place (.user); `moving` does so, by thread, between the halves of a realloc.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -95,7 +95,8 @@ static void *taken(struct recording *r, const struct trace_event *ev)
 	    ev->old);
 }
 
-/* The simulated heap found no memory where the program's did: whoever looks at the picture must know. */
+/* The simulated heap had no memory for a call that succeeded in the program; the picture is then
+ * another than the program's heap, and says so. */
 static void refused_here(struct recording *r, const struct trace_event *ev, void *old)
 {
 	if (r->refused++ == 0)

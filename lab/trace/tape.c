@@ -22,7 +22,7 @@
 
 enum { PATH_LEN = 4200, TRIES = 200, LEVEL = 1 };
 
-/* ---- a copy of the file --------------------------------------------------------------------------- */
+/* ---- a copy of the file ---------------------------------------------------------------------- */
 
 static bool sound_head(const struct tape_head *h, off_t len)
 {
@@ -31,8 +31,8 @@ static bool sound_head(const struct tape_head *h, off_t len)
 	    (off_t)(TAPE_HEAD_LEN + (size_t)h->slots * h->slot_len) <= len;
 }
 
-/* A slot at one moment: the process may be in the middle of moving events.  One that was killed there stays
- * so, and its slot says what holds. */
+/* Copies a slot while the process may be moving its events.  A process that was killed in the
+ * middle of a move leaves its slot in that state, and the slot says which events count. */
 static bool copy_slot(int fd, struct tape_slot *to, size_t len, off_t at)
 {
 	const struct timespec pause = {0, 1000000};
@@ -40,7 +40,8 @@ static bool copy_slot(int fd, struct tape_slot *to, size_t len, off_t at)
 
 	for (int i = 0; i < TRIES; i++) {
 		if (!read_at(fd, to, len, at) ||
-		    !read_at(fd, &after, sizeof after, at + (off_t)offsetof(struct tape_slot, changes)))
+		    !read_at(fd, &after, sizeof after,
+		        at + (off_t)offsetof(struct tape_slot, changes)))
 			return false;
 		if (after == to->changes && after % 2 == 0)
 			return true;
@@ -49,8 +50,9 @@ static bool copy_slot(int fd, struct tape_slot *to, size_t len, off_t at)
 	return true;
 }
 
-/* Does the process that writes the file still live?  It keeps the file mapped: then nobody is granted a lease.
- * Where leases are not to be had (another's file, another file system), its number must do. */
+/* Is the process that writes the file alive?  It keeps the file mapped, so that the kernel grants
+ * no lease on it.  Where the kernel grants no leases at all (a file of another user, some file
+ * systems), the process number decides. */
 static bool is_running(int fd, pid_t pid)
 {
 	if (fcntl(fd, F_SETLEASE, F_RDLCK) == 0) {
@@ -74,7 +76,8 @@ bool trace_tape_copy(struct trace_tape *t, const char *path)
 	const int fd = open(name, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return true;
-	if (fstat(fd, &st) != 0 || !read_at(fd, &head, sizeof head, 0) || !sound_head(&head, st.st_size)) {
+	if (fstat(fd, &st) != 0 || !read_at(fd, &head, sizeof head, 0) ||
+	    !sound_head(&head, st.st_size)) {
 		t->running = is_running(fd, 0); /* it is just being made */
 		close(fd);
 		return true;
@@ -86,7 +89,8 @@ bool trace_tape_copy(struct trace_tape *t, const char *path)
 	if (whole)
 		memcpy(t->image, &head, sizeof head);
 	for (size_t at = TAPE_HEAD_LEN; whole && at < t->len; at += head.slot_len)
-		whole = copy_slot(fd, (struct tape_slot *)(t->image + at), head.slot_len, (off_t)at);
+		whole =
+		    copy_slot(fd, (struct tape_slot *)(t->image + at), head.slot_len, (off_t)at);
 	close(fd);
 	if (!whole)
 		trace_tape_free(t);
@@ -99,7 +103,7 @@ void trace_tape_free(struct trace_tape *t)
 	t->image = NULL;
 }
 
-/* ---- blocks --------------------------------------------------------------------------------------- */
+/* ---- blocks ---------------------------------------------------------------------------------- */
 
 struct maker {
 	struct trace_file *f;
@@ -140,7 +144,8 @@ static bool append_name(struct maker *m, const struct tape_slot *s)
 }
 
 /* The block of f that these columns were written as; NULL: they were not. */
-static const struct trace_index *written(const struct trace_file *f, uint32_t thread, uint64_t first_tick)
+static const struct trace_index *written(const struct trace_file *f, uint32_t thread,
+    uint64_t first_tick)
 {
 	for (size_t i = f->count; i-- > 0;)
 		if (f->blocks[i].thread == thread && f->blocks[i].first_tick == first_tick)
@@ -169,7 +174,8 @@ static bool add_slot(struct maker *m, struct tape_slot *s)
 		if (made != NULL && !append(m, made, len))
 			return false;
 	}
-	if (block != NULL && block->events != state->events) /* written while we looked, with what came later */
+	/* the process wrote the block meanwhile, with later events in it */
+	if (block != NULL && block->events != state->events)
 		return true;
 	if (!tape_slot_pending(s, &from, &to) || from == to)
 		return true;
@@ -177,15 +183,16 @@ static bool add_slot(struct maker *m, struct tape_slot *s)
 	return made == NULL || append(m, made, len);
 }
 
-/* The present moment by both clocks, if they are the clocks of the recording: it was then made since this
- * machine was started, and a short one is timed better by it than by its own few microseconds. */
+/* The present moment by both clocks, if the recording was made since this machine started.  Over so
+ * long a time the rate of the ticks is known better than from a short recording alone. */
 static void note_now(struct maker *m)
 {
 	const struct trace_file_head *const h = &m->f->head;
 	struct timespec t;
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
-	const uint64_t ns = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec, tick = os_ticks() >> 4;
+	const uint64_t ns = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec,
+	               tick = os_ticks() >> 4;
 	if (ns <= h->start_ns || tick <= h->start_tick || m->f->ns_per_tick == 1)
 		return;
 	const double here = (double)(ns - h->start_ns) / (double)(tick - h->start_tick);

@@ -32,8 +32,8 @@ static void print_conf(const struct climb *c, char conf[ASCENT_CONF])
 	conf[0] = '\0';
 	for (size_t i = 0; i < c->a->count; i++)
 		if (c->value[i] != NULL)
-			len += (size_t)snprintf(conf + len, ASCENT_CONF - len, "%s%s:%s", len != 0 ? "," : "",
-			    c->a->technique[i].key, c->value[i]);
+			len += (size_t)snprintf(conf + len, ASCENT_CONF - len, "%s%s:%s",
+			    len != 0 ? "," : "", c->a->technique[i].key, c->value[i]);
 }
 
 static bool score(struct climb *c, const char *conf, double *out)
@@ -68,7 +68,8 @@ bool ascent_changes_nothing(const struct dmm_system *sys, const char *conf)
 }
 
 /* The value as `value` would have it: NULL where that is the design's own. */
-static const char *value_or_own(const struct dmm_system *sys, const struct technique *t, const char *value)
+static const char *value_or_own(const struct dmm_system *sys, const struct technique *t,
+    const char *value)
 {
 	char conf[64];
 
@@ -108,7 +109,8 @@ static void climb(struct climb *c, struct ascent_result here, struct ascent_resu
 	while (gained) {
 		gained = false;
 		for (size_t i = 0; i < a->count; i++)
-			if (a->technique[i].option == 0 || (a->sys->options & a->technique[i].option) != 0)
+			if (a->technique[i].option == 0 ||
+			    (a->sys->options & a->technique[i].option) != 0)
 				gained |= improve(c, i, &here);
 	}
 	if (here.score > r->score)
@@ -152,7 +154,8 @@ void ascent_climb(const struct ascent *a, struct ascent_result *r)
 	if (a->also != NULL)
 		climb_also(&c, r);
 	for (size_t i = 0; i < a->count; i++) {
-		if (!(a->sys->options & a->technique[i].option) || !(a->technique[i].option & a->starts))
+		if (!(a->sys->options & a->technique[i].option) ||
+		    !(a->technique[i].option & a->starts))
 			continue;
 		for (size_t v = 0; a->technique[i].values[v] != NULL; v++)
 			climb_from(&c, i, a->technique[i].values[v], r);

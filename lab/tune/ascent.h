@@ -1,11 +1,13 @@
-/* ascent.h - coordinate ascent over settings: change one technique at a time for as long as it gains.
+/* ascent.h - coordinate ascent over settings: change one technique at a time for as long as it
+ * gains.
  *
  *            fit ------> split_min ------> coalesce ------> ... ------+
  *             ^   take the value that gains most, all others as they are  |
  *             +--------------- again, if any gained ---------------------+
  *
- * It finds a set from which no single change gains; not always the best of all.  So it climbs again from each
- * value of the techniques in `starts`, and keeps the best that any climb found.  No set is scored twice.
+ * A climb ends at a set from which no single change gains, which need not be the best of all.  So
+ * the search climbs again from each value of the techniques in `starts` and keeps the best set of
+ * all climbs.  It scores no set twice.
  */
 #ifndef LAB_TUNE_ASCENT_H
 #define LAB_TUNE_ASCENT_H
@@ -20,7 +22,8 @@ struct ascent {
 	const struct dmm_system *sys;
 	const struct technique *technique;
 	size_t count;  /* techniques */
-	uint32_t starts; /* enum dmm_option: each value of these techniques begins a climb of its own */
+	/* enum dmm_option: each value of these techniques begins a climb of its own */
+	uint32_t starts;
 	/* One more climb begins where each technique has this value (NULL: the design's own); NULL:
 	 * none does.  For techniques of which one alone gains nothing. */
 	const char *const *also;
