@@ -39,13 +39,11 @@ struct dmm_stats {
 	uint64_t live_bytes, live_objects;
 	uint64_t large_bytes, large_objects; /* above 32 KiB, in whole granules of 16 KiB */
 	uint64_t guarded_bytes, guarded_objects;
-	uint64_t
-	    free_bytes; /* free objects, also those in the magazines of threads, and free pages */
+	uint64_t free_bytes;   /* free objects, also those in threads' magazines, and free pages */
 	uint64_t dirty_bytes;  /* of free: pages that hold memory and go back by malloc_trim() */
 	uint64_t lost_bytes;   /* ends of slabs, and what changes hands at this moment */
 	uint64_t tables_bytes; /* slab's own */
-	uint64_t
-	    heaps; /* that threads have had at the same time; one of them serves threads without */
+	uint64_t heaps;        /* most threads at once; one of them serves threads without a heap */
 	/* Since the process began: calls of the system by slab, and what went back. */
 	uint64_t maps, unmaps, moves, protects, advices, purges;
 	uint64_t purged_bytes, unmapped_bytes;

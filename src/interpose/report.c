@@ -30,8 +30,8 @@
 
 enum { PATH_ROOM = STATS_PATH + 32, HIGH_FD = 200 }; /* above what programs close by number */
 
-static int error_fd =
-    STDERR_FILENO; /* stderr as it was at the start: many programs close it first */
+/* stderr as it was at the start: many programs close it first. */
+static int error_fd = STDERR_FILENO;
 static sem_t wanted;
 static pid_t owner; /* the process whose thread reports */
 

@@ -1,10 +1,9 @@
-/* statistics.c - dmm_stats() asked by the program whose heap it is.
+/* statistics.c - dmm_stats() asked by the program whose heap it is, preloaded with libdmm.so:
  *
- *   LD_PRELOAD=libdmm.so statistics exact     what a program allocates and frees changes the
- * figures by just that LD_PRELOAD=libdmm.so statistics storm     12 threads allocate while the
- * figures are read 1,000 times a second LD_PRELOAD=libdmm.so statistics hold N    lives for N
- * tenths of a second, then ends in order LD_PRELOAD=libdmm.so statistics fork      its child
- * allocates and ends in order
+ *   statistics exact     what a program allocates and frees changes the figures by just that
+ *   statistics storm     12 threads allocate while the figures are read 1,000 times a second
+ *   statistics hold N    says "held", lives for N tenths of a second, then ends in order
+ *   statistics fork      its child allocates and ends in order
  */
 #include "dmm_stats.h"
 
@@ -156,6 +155,8 @@ int main(int argc, char **argv)
 		storm();
 	} else if (strcmp(what, "hold") == 0) {
 		void *volatile held = malloc(123456);
+		puts("held");
+		fflush(stdout);
 		for (int left = atoi(argv[2]); left > 0; left--)
 			while (nanosleep(&(struct timespec){0, 100000000}, NULL) != 0)
 				;

@@ -29,8 +29,15 @@ def start(*words, conf="", program="statistics", **more):
     return subprocess.Popen([BUILD / "test" / program, *words], env=env, text=True, **more)
 
 
+def start_held(tenths, **more):
+    """A program that has its memory, and its signal handler, when this returns."""
+    p = start("hold", tenths, stdout=subprocess.PIPE, **more)
+    assert p.stdout.readline() == "held\n"
+    return p
+
+
 def run(*words, **more):
-    p = start(*words, **more)
+    p = start(*words, stdout=subprocess.DEVNULL, **more)
     with p:
         said = p.communicate(timeout=90)[1]
     return p, said
@@ -122,8 +129,7 @@ class Statistics(unittest.TestCase):
         self.assertIn(read_by_others(text), (None, len(read_openmetrics(text))))
 
     def test_dmm_top_tells_the_same_of_any_process(self):
-        p = start("hold", "30")
-        time.sleep(0.5)
+        p = start_held("100")
         text = subprocess.run([BUILD / "dmm", "top", "--openmetrics", str(p.pid)], capture_output=True, text=True)
         self.assertEqual((text.returncode, text.stderr), (0, ""))
         outside = read_openmetrics(text.stdout)
@@ -144,9 +150,8 @@ class Statistics(unittest.TestCase):
 
     def test_a_signal_reports_and_leaves_the_program_alone(self):
         path = self.work / "metrics-%p.prom"
-        p = start("hold", "30", conf=f"stats:signal:{int(signal.SIGUSR2)},stats_format:openmetrics,stats_file:{path}")
+        p = start_held("100", conf=f"stats:signal:{int(signal.SIGUSR2)},stats_format:openmetrics,stats_file:{path}")
         made = self.work / f"metrics-{p.pid}.prom"
-        time.sleep(0.5)
         self.assertFalse(made.exists())
         before = None
         for _ in range(3):
@@ -176,7 +181,8 @@ class Statistics(unittest.TestCase):
         full = os.open("/dev/full", os.O_WRONLY)
         env = {"LD_PRELOAD": str(BUILD / "libdmm.so"), "DMM_CONF": "stats:exit,stats_format:openmetrics"}
         for fd in (write, full):
-            self.assertEqual(subprocess.run([BUILD / "test/statistics", "hold", "0"], env=env, stderr=fd).returncode, 0)
+            self.assertEqual(subprocess.run([BUILD / "test/statistics", "hold", "0"], env=env, stdout=subprocess.DEVNULL,
+                                            stderr=fd).returncode, 0)
             os.close(fd)
 
     def test_a_child_of_fork_reports_at_its_exit(self):
