@@ -40,7 +40,15 @@
 		__asm__("movq " #x "@gottpoff(%%rip), %0" : "=r"(own_offset_));       \
 		own_offset_;                                                          \
 	})
+#if defined(__clang__) /* an operand in memory loses its address space there */
+#define own_move(x, n)                                     \
+	({                                                     \
+		atomic_signal_fence(memory_order_seq_cst);         \
+		(x) = (void *)((uintptr_t)(x) + (size_t)(n));      \
+	})
+#else
 #define own_move(x, n) __asm__ volatile("addq %1, %0" : "+m"(x) : "e"((long)(n)) : "memory")
+#endif
 #define own_apart(n)   __asm__("" : "+r"(n))
 static inline bool bit_drop(uint64_t *word, uint64_t n)
 {
