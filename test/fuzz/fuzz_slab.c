@@ -8,6 +8,7 @@
 #include "base/bits.h"
 #include "slab/alloc.h"
 #include "slab/hardened_cache.h"
+#include "slab/purge.h"
 #include "slab/settings.h"
 #include "slab/size_class.h"
 #include "slab/system.h"
@@ -104,7 +105,8 @@ void fuzz_slab_begin(struct stage *stage, const uint8_t *data, size_t len)
 void fuzz_slab_calm(struct stage *stage)
 {
 	stage->fault.fail_at = stage->fault.fail_from = 0;
-	refused = 0;
+	stage->fault.taken_at = stage->fault.budget_bytes = 0;
+	refused = stage->fault.lacks = 0;
 }
 
 void fuzz_slab_end(void)
@@ -167,6 +169,23 @@ static void pass(struct stage *stage, unsigned ms)
 	slab_clock_moved();
 }
 
+/* Of the window as it grows: for a while, or from now on, others have mapped something where it
+ * would; a budget ends it half-way; a kernel does not know some kinds of advice. */
+static void trouble(struct os_fault *f, unsigned what, unsigned detail)
+{
+	switch (what) {
+	case 1:
+		f->taken_at = detail % 4 == 0 ? 0 : f->calls + 1 + detail / 16;
+		f->taken_count = detail % 4 == 3 ? UINT64_MAX / 2 : detail % 4;
+		break;
+	case 2:
+		f->budget_bytes = detail % 8 == 0 ? 0 : f->owned_bytes + ((size_t)detail << 14);
+		break;
+	default:
+		f->lacks = detail;
+	}
+}
+
 bool fuzz_slab_operate(struct stage *stage, struct shadow *s, unsigned what, unsigned detail)
 {
 	static const size_t small[] = {0, 16, 48, 800, 3000, 9000, 30000, 60000};
@@ -177,13 +196,19 @@ bool fuzz_slab_operate(struct stage *stage, struct shadow *s, unsigned what, uns
 		    : stage->fault.calls + 1 + detail / 4 % 16;
 		return true;
 	case 5:
-		refused = detail;
+		if (what % 4 == 0)
+			refused = detail;
+		else
+			trouble(&stage->fault, what % 4, detail);
 		return true;
 	case 6:
 		slab_trim((size_t)(detail & ~15u) << 10);
 		return true;
-	case 7:
-		pass(stage, detail * 10);
+	case 7: /* calls learn what is soon asked for again, the clock's purger does not */
+		if (what % 4 == 3)
+			purge_by(detail % 2 == 0 ? PURGE_BY_CLOCK : PURGE_BY_CALLS);
+		else
+			pass(stage, detail * 10);
 		return true;
 	case 8:
 	case 9:
