@@ -25,6 +25,10 @@ struct os_calls {
 };
 extern HIDDEN struct os_calls os_calls;
 
+/* map_at() of os_linux, with MAP_FIXED_NOREPLACE for `flag`.  A kernel before Linux 4.17 does not
+ * know it, and takes the address for a wish: as all kernels do with 0, by which that is tested. */
+int os_map_at(void *p, size_t len, int flag);
+
 /* Let any process of the same user read this one's memory, where Yama lets only its ancestors. */
 void os_allow_observers(void);
 
@@ -99,6 +103,9 @@ struct os_fault {
 	uint64_t fail_from;  /* refuse this one and all after it; 0: none */
 	/* map_at() finds another mapping in taken_count calls from this one on; 0: in none */
 	uint64_t taken_at, taken_count;
+	/* a bit for each enum dmm_advice that this kernel does not know: -EINVAL */
+	uint32_t lacks;
+	bool no_window; /* window() names no addresses */
 	size_t budget_bytes; /* refuse what would own more than this; 0: no bound */
 	/* protect() makes reserved bytes owned (RW) or not (NONE) */
 	size_t owned_bytes, peak_bytes;

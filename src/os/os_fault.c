@@ -133,7 +133,7 @@ static int fault_purge(void *ctx, void *p, size_t len)
 static int fault_advise(void *ctx, void *p, size_t len, enum dmm_advice what)
 {
 	struct os_fault *f = ctx;
-	return granted(f, 0) ? f->below->advise(f->below->ctx, p, len, what) : -EINVAL;
+	return granted(f, 0) && (f->lacks >> what & 1) == 0 ? f->below->advise(f->below->ctx, p, len, what) : -EINVAL;
 }
 
 static uint64_t fault_now_ns(void *ctx)
@@ -157,7 +157,7 @@ static enum dmm_touched fault_touched(void *ctx, const void *p)
 static void *fault_window(void *ctx, size_t len, size_t align)
 {
 	struct os_fault *f = ctx;
-	return granted(f, 0) ? f->below->window(f->below->ctx, len, align) : NULL;
+	return granted(f, 0) && !f->no_window ? f->below->window(f->below->ctx, len, align) : NULL;
 }
 
 static int fault_map_at(void *ctx, void *p, size_t len)

@@ -282,16 +282,14 @@ static bool is_filled(char *p, size_t len)
 	       errno == EINVAL;
 }
 
-/* An older kernel takes the address for a wish. */
-static int linux_map_at(void *ctx, void *p, size_t len)
+int os_map_at(void *p, size_t len, int flag)
 {
-	(void)ctx;
 	const int saved = errno;
 	int error = 0;
 
 	count(&os_calls.maps, 1);
 	void *const q = mmap(p, len, PROT_READ | PROT_WRITE,
-	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+	    MAP_PRIVATE | MAP_ANONYMOUS | flag, -1, 0);
 
 	if (q == MAP_FAILED) {
 		error = errno == EEXIST ? -EEXIST : -ENOMEM;
@@ -303,6 +301,12 @@ static int linux_map_at(void *ctx, void *p, size_t len)
 	}
 	errno = saved;
 	return error;
+}
+
+static int linux_map_at(void *ctx, void *p, size_t len)
+{
+	(void)ctx;
+	return os_map_at(p, len, MAP_FIXED_NOREPLACE);
 }
 
 static uint64_t linux_now_ns(void *ctx)

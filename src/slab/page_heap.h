@@ -41,6 +41,9 @@ uint32_t purge_claim(uint32_t from, uint32_t before, bool whole, uint64_t mask[2
 uint32_t purge_claim_longest(uint64_t mask[2], bool *whole, size_t *dirty);
 /* The same of this one; false: it is not free as a whole, or not dirty. */
 bool purge_claim_whole(uint32_t chunk, uint64_t mask[2]);
+/* The last chunk before `end` (UINT32_MAX: of all), if it was mapped ahead of need and is still unused: it is claimed,
+ * and has no memory. */
+uint32_t purge_claim_unused(uint32_t end, uint64_t mask[2]);
 enum purged { PURGED_NOT, PURGED, PURGED_AND_UNMAPPED };
 /* They are free again; whether their memory was given back, and, of a whole chunk, also its addresses. */
 void purge_return(uint32_t chunk, const uint64_t mask[2], enum purged purged);

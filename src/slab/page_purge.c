@@ -62,6 +62,22 @@ bool purge_claim_whole(uint32_t chunk, uint64_t mask[2])
 	return ok;
 }
 
+uint32_t purge_claim_unused(uint32_t end, uint64_t mask[2])
+{
+	uint32_t found = UINT32_MAX;
+
+	lock_take(&root.page_lock);
+	uint32_t chunk = (uint32_t)min_size(end, root.chunk_count) - 1;
+	if (chunk > 0 && end > root.chunk_count && chunk_at(chunk)->mapped < CHUNK_GRANULES)
+		chunk--; /* of the last one the rest is not mapped yet */
+	if (chunk > 0 && chunk_at(chunk)->state == CHUNK_HERE && chunk_at(chunk)->dirty_bin == 0 && all_free(chunk)) {
+		claim(chunk, mask);
+		found = chunk;
+	}
+	lock_give(&root.page_lock);
+	return found;
+}
+
 uint32_t purge_claim_longest(uint64_t mask[2], bool *whole, size_t *dirty)
 {
 	uint32_t found = UINT32_MAX;

@@ -69,6 +69,21 @@ static bool purge_claimed(uint32_t chunk, bool whole, const uint64_t mask[2])
 	return ok;
 }
 
+/* What was mapped ahead of need while the heap grew has no memory, but counts as addresses and as a commitment. */
+static void unmap_unused(void)
+{
+	uint64_t mask[2];
+
+	for (uint32_t chunk = UINT32_MAX; lock_try(&purge_lock);) {
+		chunk = purge_claim_unused(chunk, mask);
+		if (chunk != UINT32_MAX)
+			purge_return(chunk, mask, payload_unmap_claimed(chunk) ? PURGED_AND_UNMAPPED : PURGED);
+		lock_give(&purge_lock);
+		if (chunk == UINT32_MAX)
+			break;
+	}
+}
+
 /* One chunk from `from` on; UINT32_MAX: there is none. */
 static uint32_t purge_chunk(uint32_t from, uint32_t before, bool whole)
 {
@@ -88,6 +103,8 @@ void purge_runs(uint32_t before, bool whole, size_t keep)
 
 	while (root.dirty > keep && (chunk = purge_chunk(chunk, before, whole)) != UINT32_MAX)
 		chunk++;
+	if (whole && chunk != 0)
+		unmap_unused();
 }
 
 bool purge_longest(size_t most, size_t *given)
@@ -106,6 +123,8 @@ bool purge_longest(size_t most, size_t *given)
 			break;
 		*given += ok ? dirty : 0;
 	}
+	if (*given != 0)
+		unmap_unused();
 	return ok;
 }
 

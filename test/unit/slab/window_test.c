@@ -177,6 +177,41 @@ TEST(where_others_have_mapped_something_in_a_table_the_window_ends)
 	paper_end();
 }
 
+/* They need slabs, which lie in payload.  What is freed can be had again. */
+TEST(where_the_window_ends_small_objects_get_what_it_has_and_large_ones_go_on)
+{
+	volatile size_t small = 30000; /* or the compiler sees a table too far */
+	char **chain = NULL;
+	size_t n = 0;
+
+	paper_begin("guarded:0");
+	painted(100, 1);
+	paper.foreign = root.table[TABLE_LIVE].start + (8 << 20);
+	paper.foreign_end = paper.foreign + 4096;
+	for (char **p; n < 100000 && (p = (char **)slab_malloc(small)) != NULL; n++) {
+		*p = (char *)chain;
+		chain = p;
+	}
+	assert_in_range(n, 20000, 40000); /* about a GiB, of which 8 MiB of live tell */
+	errno = 0;
+	assert_null(slab_malloc(small));
+	assert_int_equal(errno, ENOMEM);
+	paper_sound();
+	char *const large = painted(50 * MIB, 3);
+	assert_true(root.mapped_count > 0);
+	for (size_t i = 0; i < 1000; i++) {
+		char **const next = (char **)*chain;
+		slab_free(chain);
+		chain = next;
+	}
+	for (size_t i = 0; i < 1000; i++)
+		assert_non_null(slab_malloc(small));
+	assert_int_equal(large[50 * MIB - 1], 3);
+	slab_free(large);
+	paper_sound();
+	paper_end();
+}
+
 /* ---- what is refused */
 
 static int add_up(void *arg, const struct dmm_piece *piece)
@@ -193,9 +228,12 @@ static void works(struct os_fault *f)
 
 	for (size_t i = 0; i < OBJECTS; i++) {
 		const size_t n = i % 5 == 0 ? 3 * MIB : i % 3 == 0 ? 50000 : 700 * i;
+		errno = 0;
 		p[i] = slab_malloc(n);
 		if (p[i] != NULL)
 			memset(p[i], (int)i, n);
+		else
+			assert_int_equal(errno, ENOMEM);
 	}
 	paper_sound();
 	assert_int_equal(slab_walk(add_up, &sum), 0);
@@ -246,6 +284,83 @@ TEST(a_kernel_that_takes_an_address_for_a_wish_is_believed_only_where_it_was_obe
 	assert_int_equal(os_linux.unmap(NULL, taken, 4096), 0);
 	assert_in_range(os_linux.map_at(NULL, taken, 4096), 0, 1);
 	os_linux.unmap(NULL, taken, 4096);
+}
+
+static int map_at_before_4_17(void *ctx, void *p, size_t len)
+{
+	(void)ctx;
+	return os_map_at(p, len, 0);
+}
+
+/* Others have mapped something in payload and behind what is mapped of a table: it stays theirs. */
+TEST(a_kernel_without_map_fixed_noreplace_overwrites_nothing_of_others)
+{
+	struct dmm_os old = os_linux;
+	struct os_fault f;
+	char *theirs[2];
+
+	paper_end();
+	old.map_at = map_at_before_4_17;
+	os_fault_open(&f, &old);
+	assert_true(slab_start_on(&f.os));
+	works(&f);
+	theirs[0] = (char *)root.base + 40 * HUGE_PAGE_SIZE;
+	theirs[1] = (char *)root.table[TABLE_LIVE].start + (8 << 20);
+	for (int i = 0; i < 2; i++) {
+		assert_ptr_equal(mmap(theirs[i], 4096, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0), theirs[i]);
+		memset(theirs[i], 0x5a, 4096);
+	}
+	works(&f);
+	char *p[40];
+	for (size_t i = 0; i < 40; i++)
+		assert_non_null(p[i] = painted(40 * MIB, (char)i));
+	assert_int_equal(chunk_at(40)->state, CHUNK_FOREIGN);
+	assert_true(root.mapped_count > 0); /* the window has ended */
+	paper_sound();
+	for (size_t i = 0; i < 40; i++) {
+		assert_int_equal(p[i][40 * MIB - 1], (char)i);
+		slab_free(p[i]);
+	}
+	for (int i = 0; i < 2; i++)
+		for (size_t at = 0; at < 4096; at++)
+			assert_int_equal(theirs[i][at], 0x5a);
+	slab_shut_down();
+	assert_int_equal(f.owned_bytes, 0);
+	munmap(theirs[0], 4096), munmap(theirs[1], 4096);
+}
+
+TEST(a_kernel_that_lacks_an_advice_or_all_gives_the_same_memory)
+{
+	paper_end();
+	for (unsigned what = 0; what <= DMM_ADVICE_UNGUARD + 1; what++) {
+		struct os_fault f;
+		os_fault_open(&f, &os_linux);
+		f.lacks = what > DMM_ADVICE_UNGUARD ? UINT32_MAX : 1u << what;
+		if (what == DMM_ADVICE_GUARD)
+			f.lacks |= 1u << DMM_ADVICE_UNGUARD;
+		assert_true(slab_start_on(&f.os));
+		works(&f);
+		works(&f);
+		slab_shut_down();
+		assert_int_equal(f.owned_bytes, 0);
+	}
+}
+
+TEST(where_no_window_is_to_be_had_there_is_no_heap_and_the_next_try_has_one)
+{
+	struct os_fault f;
+
+	paper_end();
+	os_fault_open(&f, &os_linux);
+	f.no_window = true;
+	assert_false(slab_start_on(&f.os));
+	assert_int_equal(f.owned_bytes, 0);
+	f.no_window = false;
+	assert_true(slab_start_on(&f.os));
+	works(&f);
+	slab_shut_down();
+	assert_int_equal(f.owned_bytes, 0);
 }
 
 TEST(windows_and_distances_are_drawn)
