@@ -133,7 +133,8 @@ static int fault_purge(void *ctx, void *p, size_t len)
 static int fault_advise(void *ctx, void *p, size_t len, enum dmm_advice what)
 {
 	struct os_fault *f = ctx;
-	return granted(f, 0) && (f->lacks >> what & 1) == 0 ? f->below->advise(f->below->ctx, p, len, what) : -EINVAL;
+	const bool may = granted(f, 0) && (f->lacks >> what & 1) == 0;
+	return may ? f->below->advise(f->below->ctx, p, len, what) : -EINVAL;
 }
 
 static uint64_t fault_now_ns(void *ctx)
