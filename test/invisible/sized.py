@@ -57,7 +57,7 @@ class Sized(unittest.TestCase):
 
     def test_other_words_are_refused(self):
         self.assertEqual(self.goes_on("slab", "correct", "sized:abor"),
-                         "dmm: DMM_CONF: sized:abor: report, ignore, abort\n")
+                         "dmm: DMM_CONF: sized:abor: one of report, ignore, abort\n")
 
 
 unittest.main(argv=sys.argv[:1])
