@@ -4,7 +4,7 @@ SYSTEMS := minimal pad list dlist bins vm gnu segdata segmeta slab
 BUILD  := $(if $(filter release,$(PRESET)),build,build-$(PRESET))
 JOBS   ?= $(shell nproc)
 
-.PHONY: all packages configure demo test debug-checks torture torture-pairwise exhaustive fuzz fuzz-trace info-long faults interleave mutate prove races soak trust storms bench install uninstall deb rpm clean
+.PHONY: all packages configure demo test debug-checks torture torture-pairwise exhaustive fuzz fuzz-trace bounds info-long faults interleave mutate prove races soak trust storms bench install uninstall deb rpm clean
 
 all: configure
 	@cmake --build $(BUILD) -j $(JOBS)
@@ -110,6 +110,10 @@ pictures: all
 .PHONY: bench-report
 bench-report: all
 	@node test/lab/report/bench.mjs $(BUILD) $(or $(CALLS),1000000) || [ $$? = 77 ]
+
+# What each command takes on a recording of CALLS calls (10^8), and whether that is within its bound: half an hour.
+bounds: all
+	@tools/bounds $(BUILD) $(or $(CALLS),100000000)
 
 # dmm info on 10^8 generated events: the memory that it takes.
 info-long: all
