@@ -116,10 +116,10 @@ void lock_slow(struct lock *l)
 			return;
 		cpu_relax();
 	}
-	const bool noted = note(l);
+	const bool told = note(l);
 	while (!take_or_sleep(l))
 		continue;
-	if (noted)
+	if (told)
 		forget();
 }
 
