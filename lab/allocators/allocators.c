@@ -21,7 +21,7 @@ static struct allocator *add(struct allocators *list, enum kind kind, const char
 	for (size_t i = 0; i < list->count; i++)
 		if (strcmp(list->item[i].name, name) == 0)
 			lab_die(EXIT_USAGE, "'%s' is named twice; write OTHER=path.so", name);
-	CHECK(ARRAY_RESERVE(list->item, list->room, list->count + 1));
+	ARRAY_GROW(list->item, list->room, list->count + 1);
 	struct allocator *const a = &list->item[list->count++];
 	*a = (struct allocator){.name = strdup(name), .kind = kind};
 	CHECK(a->name != NULL);

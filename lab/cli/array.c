@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/bits.h"
+#include "cli/lab.h"
 
 enum { LEAST = 64 }; /* elements of the first room */
 
@@ -26,4 +27,10 @@ bool array_reserve(void *array, size_t *cap, size_t need, size_t size)
 	memcpy(array, &grown, sizeof grown);
 	*cap = more;
 	return true;
+}
+
+void array_grow(void *array, size_t *cap, size_t need, size_t size)
+{
+	if (!array_reserve(array, cap, need, size))
+		lab_die(EXIT_OURS, "no memory for a table of %zu entries", need);
 }

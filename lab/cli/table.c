@@ -30,7 +30,7 @@ void table_end(struct table *t)
 
 static void add(struct table *t, enum paint paint, const char *format, va_list args)
 {
-	CHECK(ARRAY_RESERVE(t->cell, t->room, t->cells + 1));
+	ARRAY_GROW(t->cell, t->room, t->cells + 1);
 	struct cell *const c = &t->cell[t->cells++];
 	c->paint = paint;
 	CHECK(vasprintf(&c->text, format, args) >= 0);

@@ -11,7 +11,7 @@ static int keep(void *arg, const struct dmm_piece *piece)
 {
 	struct picture *const p = arg;
 
-	CHECK(ARRAY_RESERVE(p->pieces, p->piece_cap, p->piece_count + 1));
+	ARRAY_GROW(p->pieces, p->piece_cap, p->piece_count + 1);
 	p->pieces[p->piece_count++] = *piece;
 	p->owned_bytes += piece->len;
 	*(piece->kind == DMM_FREE     ? &p->free_bytes
@@ -46,7 +46,7 @@ static struct picture_chunk *open_chunk(struct picture *p, size_t i)
 {
 	const struct dmm_piece *const piece = &p->pieces[i];
 
-	CHECK(ARRAY_RESERVE(p->chunks, p->chunk_cap, p->chunk_count + 1));
+	ARRAY_GROW(p->chunks, p->chunk_cap, p->chunk_count + 1);
 	struct picture_chunk *const c = &p->chunks[p->chunk_count++];
 	*c = (struct picture_chunk){.addr = piece->addr, .bin = piece->bin, .first = (uint32_t)i,
 	    .rank = PICTURE_UNLISTED};

@@ -45,13 +45,13 @@ static void add_run(struct outside_view *v, const struct outside_run *run)
 		last->count += run->count;
 		return;
 	}
-	CHECK(ARRAY_RESERVE(v->runs, v->run_cap, v->run_count + 1));
+	ARRAY_GROW(v->runs, v->run_cap, v->run_count + 1);
 	v->runs[v->run_count++] = *run;
 }
 
 static struct outside_heap *add_heap(struct outside_view *v)
 {
-	CHECK(ARRAY_RESERVE(v->heaps, v->heap_cap, v->heap_count + 1));
+	ARRAY_GROW(v->heaps, v->heap_cap, v->heap_count + 1);
 	v->heaps[v->heap_count] = (struct outside_heap){0};
 	return &v->heaps[v->heap_count++];
 }
@@ -268,7 +268,7 @@ static void keep_masks(struct outside_view *v, const struct outside_tables *t, s
 	const uint64_t *const live = bits_of(t->live, run->granule), *const avail = bits_of(t->avail, run->granule);
 	const size_t words = (size_t)run->count * GRANULE_WORDS;
 
-	CHECK(ARRAY_RESERVE(v->masks, v->mask_cap, v->mask_count + 2 * words));
+	ARRAY_GROW(v->masks, v->mask_cap, v->mask_count + 2 * words);
 	run->mask = v->mask_count;
 	run->mask_words = (uint32_t)words;
 	for (size_t w = 0; w < words; w++) {
@@ -350,7 +350,7 @@ static bool read_chunks(struct outside *o, struct outside_view *v)
 	const uint32_t count = t->root.chunk_count;
 	uint64_t next = 0;
 
-	CHECK(ARRAY_RESERVE(t->chunks, t->chunk_cap, round_up(count, BLOCK_CHUNKS)));
+	ARRAY_GROW(t->chunks, t->chunk_cap, round_up(count, BLOCK_CHUNKS));
 	if (!read_blocks(o, count))
 		return false;
 	t->busy_chunks = 0;

@@ -22,7 +22,7 @@ bool memory_refuse(struct memory_error *e, const char *format, ...)
 
 void memory_add_mapping(struct memory *m, const struct mapping *map)
 {
-	CHECK(ARRAY_RESERVE(m->maps, m->map_cap, m->map_count + 1));
+	ARRAY_GROW(m->maps, m->map_cap, m->map_count + 1);
 	m->maps[m->map_count] = *map;
 	m->maps[m->map_count].path = strdup(map->path);
 	CHECK(m->maps[m->map_count].path != NULL);
@@ -31,7 +31,7 @@ void memory_add_mapping(struct memory *m, const struct mapping *map)
 
 void memory_add_thread(struct memory *m, pid_t tid)
 {
-	CHECK(ARRAY_RESERVE(m->threads, m->thread_cap, m->thread_count + 1));
+	ARRAY_GROW(m->threads, m->thread_cap, m->thread_count + 1);
 	m->threads[m->thread_count++] = tid;
 }
 

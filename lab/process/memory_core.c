@@ -112,7 +112,7 @@ static int backing_of(struct memory *m, const char *path)
 		close(fd);
 		fd = -1;
 	}
-	CHECK(ARRAY_RESERVE(c->backings, c->backing_cap, c->backing_count + 1));
+	ARRAY_GROW(c->backings, c->backing_cap, c->backing_count + 1);
 	c->backings[c->backing_count++] = (struct backing){path, fd};
 	return fd;
 }

@@ -29,7 +29,7 @@ static void read_results(struct merging *r)
 	char why[MERGE_WHY];
 
 	for (char *const *file = r->order->files; *file != NULL; file++) {
-		CHECK(ARRAY_RESERVE(r->cell, r->room, r->cells + 1));
+		ARRAY_GROW(r->cell, r->room, r->cells + 1);
 		struct merge_cell *const c = &r->cell[r->cells];
 		if (!merge_read(*file, c, why)) {
 			lab_say("%s: %s; it is left out", *file, why);
