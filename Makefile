@@ -28,7 +28,8 @@ test: configure
 # The suites of units and of the contract once more, with DEBUG_CHECK on: every slow path walks what it changed.
 debug-checks: packages
 	@test -f build-debug/build.ninja || cmake --preset debug $(CMAKE_ARGS)
-	@cmake --build build-debug -j $(JOBS) --target unit_base unit_os unit_heap unit_many unit_slab unit_backend contract
+	@cmake --build build-debug -j $(JOBS) --target unit_base unit_os unit_heap unit_many \
+		unit_slab unit_backend unit_heaps_shared unit_heaps_static contract dmm_shared
 	@ctest --test-dir build-debug --output-on-failure -j $(JOBS) -R '^unit_|^contract_' -E pairwise
 
 # A million operations on every system, alone and by 2, 8 and 64 threads.
