@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "slab/canary.h"
+#include "slab/guard.h"
 #include "slab/large.h"
 #include "slab/mapped.h"
 #include "slab/misuse.h"
@@ -50,17 +51,6 @@ size_t guard_large_usable(const void *p)
 
 /* ---- guards -------------------------------------------------------------------------------------- */
 
-static int guard(char *p, size_t len, bool up)
-{
-	const struct dmm_os *const os = root.os;
-
-	if (len == 0 || !hardening.guard_large)
-		return 0;
-	if (hardening.guard_advice)
-		return os->advise(os->ctx, p, len, up ? DMM_ADVICE_GUARD : DMM_ADVICE_UNGUARD);
-	return os->protect(os->ctx, p, len, up ? DMM_PROTECT_NONE : DMM_PROTECT_RW);
-}
-
 static size_t granules_for(size_t n)
 {
 	const size_t bytes = pages_for(n) + (hardening.guard_large ? root.os->page : 0);
@@ -74,10 +64,10 @@ static bool finish(struct slab *s, size_t n, size_t before)
 	char *const p = granule_address(granule_of(s));
 	const size_t pages = pages_for(n), all = run_bytes(s);
 
-	if (pages > before && guard(p + before, pages - before, false) != 0)
+	if (pages > before && guard_set(p + before, pages - before, false) != 0)
 		return false;
 	if (before > pages)
-		guard(p + pages, before - pages, true);
+		guard_set(p + pages, before - pages, true);
 	s->size = (uint32_t)(all - n);
 	if (hardening.canary)
 		canary_fill(p + n, pages - n);
@@ -101,8 +91,8 @@ static struct slab *open(size_t n, size_t granules, size_t align, bool *clean)
 	s->cls = CLASS_RUN;
 	s->run = (uint32_t)granules;
 	s->count = (uint16_t)lead;
-	guard(p - ((size_t)lead << GRANULE_SHIFT), (size_t)lead << GRANULE_SHIFT, true);
-	guard(p + pages_for(n), run_bytes(s) - pages_for(n), true);
+	guard_set(p - ((size_t)lead << GRANULE_SHIFT), (size_t)lead << GRANULE_SHIFT, true);
+	guard_set(p + pages_for(n), run_bytes(s) - pages_for(n), true);
 	finish(s, n, pages_for(n));
 	atomic_store_explicit(&s->kind, GRANULE_RUN, memory_order_release);
 	return s;
@@ -137,7 +127,7 @@ static void give_back(struct slab *s, bool emptied)
 	const size_t lead = (size_t)s->count << GRANULE_SHIFT;
 	const size_t pages = pages_for(run_bytes(s) - s->size);
 
-	if (guard(p - lead, lead, false) != 0 || guard(p + pages, run_bytes(s) - pages, false) != 0) {
+	if (guard_set(p - lead, lead, false) != 0 || guard_set(p + pages, run_bytes(s) - pages, false) != 0) {
 		os->purge(os->ctx, p, run_bytes(s)); /* past vm.max_map_count: addresses are lost, no memory is */
 		return;
 	}
@@ -201,10 +191,23 @@ static bool release(uint32_t most, size_t limit)
 		if (s == NULL)
 			return some;
 		/* The pages were lost with the guard, or emptied before it. */
-		guard(granule_address(granule_of(s)), pages_for(run_bytes(s) - s->size), false);
-		give_back(s, true);
+		if (guard_set(granule_address(granule_of(s)), pages_for(run_bytes(s) - s->size), false) == 0)
+			give_back(s, true); /* else, past vm.max_map_count, its addresses are lost, no memory is */
 		some = true;
 	}
+}
+
+/* False: so many wait that there is no room. */
+static bool enter(struct slab *s)
+{
+	lock_take(&waiting_lock);
+	const bool room = waiting.count < WAITING_MOST;
+	if (room) {
+		waiting.run[(waiting.first + waiting.count++) % WAITING_MOST] = granule_of(s);
+		atomic_fetch_add_explicit(&root.waiting, s->run + s->count, memory_order_relaxed);
+	}
+	lock_give(&waiting_lock);
+	return room;
 }
 
 /* It is freed.  From now on an access ends the program, until other runs were freed after it. */
@@ -217,17 +220,10 @@ static void detain(struct slab *s, size_t clear)
 	if (hardening.quarantine == 0 || !hardening.guard_large)
 		return give_cleared(s, clear);
 	/* Emptied also where the guard is only a protection, and whatever lies beside the object. */
-	if (os->purge(os->ctx, p, run_bytes(s)) != 0 || guard(p, pages, true) != 0)
+	if (os->purge(os->ctx, p, run_bytes(s)) != 0 || guard_set(p, pages, true) != 0)
 		return give_cleared(s, clear);
-	lock_take(&waiting_lock);
-	struct slab *const oldest = waiting.count == WAITING_MOST ? take_oldest() : NULL;
-	waiting.run[(waiting.first + waiting.count++) % WAITING_MOST] = granule_of(s);
-	atomic_fetch_add_explicit(&root.waiting, s->run + s->count, memory_order_relaxed);
-	lock_give(&waiting_lock);
-	if (oldest != NULL) {
-		guard(granule_address(granule_of(oldest)), pages_for(run_bytes(oldest) - oldest->size), false);
-		give_back(oldest, true);
-	}
+	while (!enter(s))
+		release(WAITING_MOST - 1, SIZE_MAX);
 	release((uint32_t)min_size(hardening.quarantine, WAITING_MOST), waiting_limit());
 }
 

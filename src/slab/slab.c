@@ -1,13 +1,9 @@
-/* slab.c - open, close and look at one slab; find the object that a pointer means. */
+/* slab.c - open, close and look at one slab. */
 #include "slab/slab.h"
 
-#include <string.h>
-
 #include "base/assert.h"
-#include "base/crash.h"
 #include "base/probe.h"
-#include "slab/hardened.h"
-#include "slab/mapped.h"
+#include "slab/guard.h"
 #include "slab/misuse.h"
 #include "slab/page_heap.h"
 #include "slab/quarantine.h"
@@ -59,16 +55,6 @@ static void fill(struct slab *s)
 
 static _Atomic uint32_t unguarded; /* granules of slabs that were opened since the last such one */
 
-static int guard(uint32_t granule, bool up)
-{
-	const struct dmm_os *const os = root.os;
-	char *const p = granule_address(granule);
-
-	if (hardening.guard_advice)
-		return os->advise(os->ctx, p, GRANULE, up ? DMM_ADVICE_GUARD : DMM_ADVICE_UNGUARD);
-	return os->protect(os->ctx, p, GRANULE, up ? DMM_PROTECT_NONE : DMM_PROTECT_RW);
-}
-
 static bool has_guard(uint32_t first)
 {
 	const struct slab *const s = slab_at(first - 1);
@@ -93,7 +79,8 @@ static uint32_t take_guarded(uint32_t granules, unsigned heap)
 	if (first == 0)
 		return run_take(granules, 1, &clean);
 	const uint32_t since = atomic_fetch_add_explicit(&unguarded, granules, memory_order_relaxed) + granules;
-	if ((since < GUARD_EVERY && follows_own(first, heap)) || guard(first, true) != 0) {
+	const bool spared = since < GUARD_EVERY && follows_own(first, heap);
+	if (spared || guard_set(granule_address(first), GRANULE, true) != 0) {
 		run_give(first + granules, 1, clean);
 		return first;
 	}
@@ -115,7 +102,7 @@ static void give_granules(uint32_t first, uint32_t granules)
 	if (likely(!hardening.guard_large) || !has_guard(first))
 		return run_give(first, granules, false);
 	atomic_store_explicit(&slab_at(first - 1)->kind, GRANULE_NONE, memory_order_relaxed);
-	if (guard(first - 1, false) == 0)
+	if (guard_set(granule_address(first - 1), GRANULE, false) == 0)
 		return run_give(first - 1, granules + 1, false);
 	run_give(first, granules, false); /* the address of the guard is lost, no memory is */
 }

@@ -1,5 +1,6 @@
 /* hardened_test.c - canaries byte by byte, quarantine free by free, and large objects between
  * guards. */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 #include "base/bits.h"
 #include "os/os.h"
 #include "fake_kernel.h"
+#include "slab/guard_large.h"
 #include "slab/alloc.h"
 #include "slab/canary.h"
 #include "slab/fast.h"
@@ -316,6 +318,56 @@ TEST(a_guard_stands_on_both_sides_of_every_large_object)
 		memset(slab_malloc(3000), 1, 3000);
 	paper_sound();
 	paper_end();
+}
+
+TEST(a_large_object_that_was_freed_waits_inaccessible_and_without_memory)
+{
+	for (int advice = 0; advice < 2; advice++) {
+		paper_no_guards = advice == 0;
+		paper_begin(HARDENED);
+		char *const p = slab_malloc(200 * KIB);
+		memset(p, 1, 200 * KIB);
+		slab_free(p);
+		test_dies_by(write_at, p, SIGSEGV);
+		test_dies_by(write_at, p + 200 * KIB - 1, SIGSEGV);
+		assert_true(root.waiting >= 200 * KIB / GRANULE);
+		for (int i = 0; i < 200; i++) {
+			char *const q = slab_malloc(200 * KIB);
+			assert_ptr_not_equal(q, p);
+			slab_free(q);
+		}
+		assert_true(guard_large_release_all());
+		assert_int_equal(root.waiting, 0);
+		char *const q = slab_malloc(200 * KIB);
+		assert_true(all(q, 200 * KIB, 0));
+		memset(q, 1, 200 * KIB);
+		slab_free(q);
+		paper_sound();
+		paper_end();
+	}
+	paper_no_guards = false;
+}
+
+static int refusals;
+
+static int refuse_once(void *ctx, void *p, size_t len, enum dmm_protect how)
+{
+	return refusals-- > 0 ? -ENOMEM : os_linux.protect(ctx, p, len, how);
+}
+
+/* Past vm.max_map_count the kernel refuses to make it accessible. */
+TEST(a_waiting_object_that_stays_inaccessible_is_never_given_out)
+{
+	paper_no_guards = true;
+	paper_begin(HARDENED);
+	slab_free(slab_malloc(200 * KIB));
+	paper.os.protect = refuse_once;
+	refusals = 1;
+	assert_true(guard_large_release_all());
+	for (int i = 0; i < 100; i++)
+		memset(slab_malloc(100 * KIB), 1, 100 * KIB);
+	paper_end();
+	paper_no_guards = false;
 }
 
 TEST(large_objects_keep_their_contents_their_end_and_clear_what_they_leave)
