@@ -10,7 +10,7 @@
 #include "slab/root.h"
 
 #define TUNING_DEFAULTS                                                                                \
-	{.stack_bytes = 64 << 10, .stack_least_objects = 4, .stack_most_objects = 255,                     \
+	{.magazine_bytes = 64 << 10, .magazine_min_objects = 4, .magazine_max_objects = 255,            \
 	    .dirty_floor_bytes = 1 << 20, .dirty_share_permille = 125, .purge_age_ms = 400,                \
 	    .purge_tick_ms = 100, .purge_again_ms = 1000, .helper = true, .huge_from_mib = 16,                 \
 	    .grow_ahead_percent = 25, .grow_ahead_mib = 0, .move_from_bytes = 256 << 10}
@@ -32,12 +32,12 @@ enum { SWITCH = 1, HARDENS = 2, PATH = 4, QUARANTINE = 1024 };
 #define BYTES(most) {NULL}, 0, most, false, 0
 
 static const struct conf_key keys[SLAB_SETTINGS] = {
-    {"stack_bytes", "the most bytes of free objects of one size class that a thread's magazine holds",
-        BYTES(16 << 20), &tuning.stack_bytes},
-    {"stack_least_objects", "the number of objects that a magazine may hold however large they are",
-        NUMBER(1, STACK_OBJECTS_MAX), &tuning.stack_least_objects},
-    {"stack_most_objects", "the most objects that a magazine holds; it overrides stack_least_objects",
-        NUMBER(1, STACK_OBJECTS_MAX), &tuning.stack_most_objects},
+    {"magazine_bytes", "the most bytes of free objects of one size class that a thread's magazine holds",
+        BYTES(16 << 20), &tuning.magazine_bytes},
+    {"magazine_min_objects", "the number of objects that a magazine may hold however large they are",
+        NUMBER(1, STACK_OBJECTS_MAX), &tuning.magazine_min_objects},
+    {"magazine_max_objects", "the most objects that a magazine holds; it overrides magazine_min_objects",
+        NUMBER(1, STACK_OBJECTS_MAX), &tuning.magazine_max_objects},
     {"dirty_floor_bytes", "slab retains at least this many bytes of free pages before it purges",
         BYTES(1ul << 40), &tuning.dirty_floor_bytes},
     {"dirty_share_permille", "slab retains free pages up to this share of the memory in use before it purges",
@@ -65,11 +65,11 @@ static const struct conf_key keys[SLAB_SETTINGS] = {
         &surface.sized},
     {"stats", "print calls and bytes on stderr at exit; all calls then take the slow path", ON_OFF,
         &surface.stats},
-    {"stats_exit", "report what the heap holds when the program ends; stats:exit is the same", ON_OFF,
+    {"stats_exit", "report at the program's end what the heap holds; stats:exit is the same", ON_OFF,
         &surface.stats_exit},
-    {"stats_interval_s", "report it so often; stats:interval:S is the same; 0: never", NUMBER(0, 86400),
+    {"stats_interval_s", "the seconds between two reports; stats:interval:S is the same; 0: none", NUMBER(0, 86400),
         &surface.stats_interval_s},
-    {"stats_signal", "report it when this signal comes; stats:signal:N is the same; 0: none", NUMBER(0, 64),
+    {"stats_signal", "the signal that causes a report; stats:signal:N is the same; 0: none", NUMBER(0, 64),
         &surface.stats_signal},
     {"stats_format", "the form of a report", {"text", "json", "openmetrics"}, 0, 0, true, 0,
         &surface.stats_format},

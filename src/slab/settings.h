@@ -58,7 +58,7 @@ struct guarding {
 };
 
 struct tuning {
-	size_t stack_bytes, stack_least_objects, stack_most_objects;
+	size_t magazine_bytes, magazine_min_objects, magazine_max_objects;
 	size_t dirty_floor_bytes, dirty_share_permille;
 	size_t purge_age_ms, purge_tick_ms, purge_again_ms;
 	bool   helper;

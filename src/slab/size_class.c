@@ -13,8 +13,8 @@ unsigned class_count;
 static void add(unsigned size, unsigned granules)
 {
 	const unsigned step = size == 0 ? ZERO_SLOT : size;
-	const size_t cached = min_size(max_size(tuning.stack_bytes / step, tuning.stack_least_objects),
-	    tuning.stack_most_objects);
+	const size_t cached = min_size(max_size(tuning.magazine_bytes / step, tuning.magazine_min_objects),
+	    tuning.magazine_max_objects);
 
 	size_class[class_count++] = (struct size_class){.size = step,
 	    .count = (uint16_t)(granules * GRANULE / step), .granules = (uint8_t)granules,

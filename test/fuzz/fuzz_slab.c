@@ -26,7 +26,7 @@ static const char *const settings[] = {
     "quarantine:100,check_on_reuse:1,dirty_floor_bytes:0,dirty_share_permille:0,purge_age_ms:0",
     "canary:1,guard_large:1,guarded:1,guarded_every:1,guarded_slots:3,guarded_report:0",
     "grow_ahead_mib:0,grow_ahead_percent:0,huge_from_mib:2,move_from_bytes:16k",
-    "stack_bytes:1k,stack_most_objects:2,stack_least_objects:1",
+    "magazine_bytes:1k,magazine_max_objects:2,magazine_min_objects:1",
     "move_from_bytes:never,huge_from_mib:never",
 };
 static const char *text = "";

@@ -56,8 +56,8 @@ class Settings(unittest.TestCase):
 
     def test_every_key_is_refused_out_of_its_range(self):
         for key, bad, may in (
-                ("stack_bytes", "17m", "a number from 0 to 16m"), ("stack_bytes", "1t", "a number from 0 to 16m"),
-                ("stack_least_objects", "0", "a number from 1 to 263"), ("stack_most_objects", "264", "a number from 1 to 263"),
+                ("magazine_bytes", "17m", "a number from 0 to 16m"), ("magazine_bytes", "1t", "a number from 0 to 16m"),
+                ("magazine_min_objects", "0", "a number from 1 to 263"), ("magazine_max_objects", "264", "a number from 1 to 263"),
                 ("dirty_floor_bytes", "1025g", "a number from 0 to 1024g"), ("dirty_share_permille", "1001", "a number from 0 to 1000"),
                 ("dirty_share_permille", "1k", "a number from 0 to 1000"), ("dirty_share_permille", "never", "a number from 0 to 1000"),
                 ("purge_age_ms", "3600001", "a number from 0 to 3600000"), ("purge_tick_ms", "9", "a number from 10 to 60000"),
@@ -82,10 +82,10 @@ class Effects(unittest.TestCase):
 
     def test_stacks_hold_what_they_are_allowed(self):
         self.assertEqual(ask("", "kept", 64), [255])
-        self.assertEqual(ask("stack_bytes:640", "kept", 64), [10])
-        self.assertEqual(ask("stack_bytes:0,stack_least_objects:7", "kept", 64), [7])
-        self.assertEqual(ask("stack_most_objects:20", "kept", 64), [20])
-        self.assertEqual(ask("stack_least_objects:9,stack_most_objects:1", "kept", 64), [1])
+        self.assertEqual(ask("magazine_bytes:640", "kept", 64), [10])
+        self.assertEqual(ask("magazine_bytes:0,magazine_min_objects:7", "kept", 64), [7])
+        self.assertEqual(ask("magazine_max_objects:20", "kept", 64), [20])
+        self.assertEqual(ask("magazine_min_objects:9,magazine_max_objects:1", "kept", 64), [1])
 
     def test_in_a_process_with_threads_what_is_too_dirty_goes_after_its_age(self):
         def later(conf, ms):

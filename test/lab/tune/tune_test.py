@@ -76,7 +76,7 @@ class Slab(Directory):
 
     def test_no_single_change_gains(self):
         now = self.slab["tuned"][0]["mean_footprint_bytes"]
-        for change in ("dirty_floor_bytes:512k", "dirty_share_permille:30", "stack_bytes:16k", "purge_again_ms:300"):
+        for change in ("dirty_floor_bytes:512k", "dirty_share_permille:30", "magazine_bytes:16k", "purge_again_ms:300"):
             mean = replayed(self.traces[0], "slab", f"{self.slab['settings']},{change}")["mean_footprint_bytes"]
             self.assertGreaterEqual(mean * 1.002, now, change)
 

@@ -81,11 +81,11 @@ TEST(a_thread_keeps_no_more_than_the_settings_say)
 	keeps("guarded:0", 64, 255); /* as settings.h says */
 	keeps("guarded:0", 1024, 64); /* 64 KiB */
 	keeps("guarded:0", 32768, 4);
-	keeps("guarded:0,stack_bytes:4k", 64, 64);
-	keeps("guarded:0,stack_bytes:4k", 4096, 4);
-	keeps("guarded:0,stack_bytes:4k,stack_least_objects:9", 4096, 9);
-	keeps("guarded:0,stack_most_objects:5", 16, 5);
-	keeps("guarded:0,stack_most_objects:1", 16, 1);
+	keeps("guarded:0,magazine_bytes:4k", 64, 64);
+	keeps("guarded:0,magazine_bytes:4k", 4096, 4);
+	keeps("guarded:0,magazine_bytes:4k,magazine_min_objects:9", 4096, 9);
+	keeps("guarded:0,magazine_max_objects:5", 16, 5);
+	keeps("guarded:0,magazine_max_objects:1", 16, 1);
 	paper_begin("guarded:0");
 	for (unsigned cls = 1; cls < class_count; cls++) {
 		const size_t bytes = (64 << 10) / size_class[cls].size;

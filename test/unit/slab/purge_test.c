@@ -206,7 +206,7 @@ TEST(pages_of_slabs_on_which_nothing_lives_come_back_and_what_lives_stays)
 
 TEST(no_page_of_an_object_that_is_in_a_threads_stack_is_given_back)
 {
-	paper_begin("guarded:0,stack_bytes:16m,stack_least_objects:127");
+	paper_begin("guarded:0,magazine_bytes:16m,magazine_min_objects:127");
 	fill(0, OBJECTS, 4096);
 	empty_but_one_of(4);
 	paper_pass_ms(2500);
@@ -327,7 +327,7 @@ TEST(bits_of_what_is_still_live_stay_when_its_neighbours_metadata_goes)
 
 TEST(a_kept_slab_goes_when_nobody_has_taken_from_it_for_two_looks)
 {
-	paper_begin("guarded:0,dirty_floor_bytes:0,dirty_share_permille:0,stack_most_objects:2");
+	paper_begin("guarded:0,dirty_floor_bytes:0,dirty_share_permille:0,magazine_max_objects:2");
 	for (size_t n = 1024; n <= 16384; n += n / 4) {
 		fill(0, 40, n);
 		unfill(0, 40);
@@ -396,7 +396,7 @@ TEST(an_object_of_a_slab_that_is_gone_is_known_as_freed_in_whichever_granule_it_
 {
 	size_t gone = 0;
 
-	paper_begin("guarded:0,stack_bytes:0,stack_least_objects:1");
+	paper_begin("guarded:0,magazine_bytes:0,magazine_min_objects:1");
 	char *const stays = slab_malloc(64); /* the records of its chunk stay */
 	fill(0, 70, 18688);                  /* ten slabs of eight granules */
 	for (size_t i = 0; i < 70; i++)

@@ -66,8 +66,8 @@ static void refuses(const char *text, const char *why)
 
 TEST(each_setting_has_the_default_that_its_page_names)
 {
-	static const char *const defaults[][2] = {{"stack_bytes", "64k"},
-	    {"stack_least_objects", "4"},
+	static const char *const defaults[][2] = {{"magazine_bytes", "64k"},
+	    {"magazine_min_objects", "4"},
 	    {"dirty_floor_bytes", "1m"}, {"dirty_share_permille", "125"}, {"purge_age_ms", "400"},
 	    {"purge_tick_ms", "100"}, {"purge_again_ms", "1000"},
 	    {"helper", "1"}, {"huge_from_mib", "16"}, {"grow_ahead_percent", "25"},
@@ -88,12 +88,12 @@ TEST(each_setting_has_the_default_that_its_page_names)
 TEST(sizes_are_read_with_units_and_printed_with_the_largest_that_fits)
 {
 	fresh();
-	takes("stack_bytes:0", "stack_bytes", "0");
-	takes("stack_bytes:1023", "stack_bytes", "1023");
-	takes("stack_bytes:1k", "stack_bytes", "1k");
-	takes("stack_bytes:1024", "stack_bytes", "1k");
-	takes("stack_bytes:1536", "stack_bytes", "1536");
-	takes("stack_bytes:16m", "stack_bytes", "16m");
+	takes("magazine_bytes:0", "magazine_bytes", "0");
+	takes("magazine_bytes:1023", "magazine_bytes", "1023");
+	takes("magazine_bytes:1k", "magazine_bytes", "1k");
+	takes("magazine_bytes:1024", "magazine_bytes", "1k");
+	takes("magazine_bytes:1536", "magazine_bytes", "1536");
+	takes("magazine_bytes:16m", "magazine_bytes", "16m");
 	takes("dirty_floor_bytes:3g", "dirty_floor_bytes", "3g");
 	takes("dirty_floor_bytes:3072m", "dirty_floor_bytes", "3g");
 	takes("dirty_floor_bytes:1024g", "dirty_floor_bytes", "1024g");
@@ -101,26 +101,26 @@ TEST(sizes_are_read_with_units_and_printed_with_the_largest_that_fits)
 	takes("move_from_bytes:2k", "move_from_bytes", "2k");
 	takes("huge_from_mib:never", "huge_from_mib", "never");
 	takes("purge_age_ms:1024", "purge_age_ms", "1024"); /* is no size */
-	takes("stack_bytes:1,stack_bytes:2", "stack_bytes", "2"); /* the last word counts */
+	takes("magazine_bytes:1,magazine_bytes:2", "magazine_bytes", "2"); /* the last word counts */
 	paper_end();
 }
 
 TEST(what_a_setting_cannot_be_is_refused_with_its_range_and_changes_nothing)
 {
 	fresh();
-	takes("stack_bytes:77", "stack_bytes", "77");
-	refuses("stack_bytes:16777217", "stack_bytes:16777217: a number from 0 to 16m");
-	refuses("stack_bytes:17m", "stack_bytes:17m: a number from 0 to 16m");
-	refuses("stack_bytes:", "stack_bytes:: a number from 0 to 16m");
-	refuses("stack_bytes:k", "stack_bytes:k: a number from 0 to 16m");
-	refuses("stack_bytes:1kk", "stack_bytes:1kk: a number from 0 to 16m");
-	refuses("stack_bytes:1x", "stack_bytes:1x: a number from 0 to 16m");
-	refuses("stack_bytes:-1", "stack_bytes:-1: a number from 0 to 16m");
-	refuses("stack_bytes:18446744073709551617",
-	    "stack_bytes:18446744073709551617: a number from 0 to 16m");
-	refuses("stack_bytes:17179869184g", "stack_bytes:17179869184g: a number from 0 to 16m");
-	refuses("stack_bytes:never", "stack_bytes:never: a number from 0 to 16m");
-	assert_string_equal(value("stack_bytes"), "77");
+	takes("magazine_bytes:77", "magazine_bytes", "77");
+	refuses("magazine_bytes:16777217", "magazine_bytes:16777217: a number from 0 to 16m");
+	refuses("magazine_bytes:17m", "magazine_bytes:17m: a number from 0 to 16m");
+	refuses("magazine_bytes:", "magazine_bytes:: a number from 0 to 16m");
+	refuses("magazine_bytes:k", "magazine_bytes:k: a number from 0 to 16m");
+	refuses("magazine_bytes:1kk", "magazine_bytes:1kk: a number from 0 to 16m");
+	refuses("magazine_bytes:1x", "magazine_bytes:1x: a number from 0 to 16m");
+	refuses("magazine_bytes:-1", "magazine_bytes:-1: a number from 0 to 16m");
+	refuses("magazine_bytes:18446744073709551617",
+	    "magazine_bytes:18446744073709551617: a number from 0 to 16m");
+	refuses("magazine_bytes:17179869184g", "magazine_bytes:17179869184g: a number from 0 to 16m");
+	refuses("magazine_bytes:never", "magazine_bytes:never: a number from 0 to 16m");
+	assert_string_equal(value("magazine_bytes"), "77");
 	refuses("purge_tick_ms:9", "purge_tick_ms:9: a number from 10 to 60000");
 	refuses("purge_tick_ms:60001", "purge_tick_ms:60001: a number from 10 to 60000");
 	refuses("purge_tick_ms:1k", "purge_tick_ms:1k: a number from 10 to 60000");
@@ -137,10 +137,10 @@ TEST(what_a_setting_cannot_be_is_refused_with_its_range_and_changes_nothing)
 	refuses("hardened:2", "hardened:2: 0 or 1");
 	refuses("hardened:10", "hardened:10: 0 or 1");
 	refuses("canary", "'canary': a setting is key:value");
-	refuses("stack_byte:1", "unknown key 'stack_byte'; did you mean 'stack_bytes'?");
+	refuses("stack_byte:1", "unknown key 'stack_byte'; did you mean 'magazine_bytes'?");
 	refuses("hardend:1", "unknown key 'hardend'; did you mean 'hardened'?");
 	refuses("qqqqqqqqqqqqq:1", "unknown key 'qqqqqqqqqqqqq'");
-	obey("stats:1,stack_bytes:5");
+	obey("stats:1,magazine_bytes:5");
 	assert_int_equal(heard, 2);
 	assert_int_equal(problems, 0);
 	paper_end();
@@ -211,13 +211,13 @@ TEST(a_file_of_settings_is_obeyed_line_by_line_and_names_no_other)
 
 	fresh();
 	assert_true(fd >= 0);
-	assert_true(dprintf(fd, "# a comment\nstack_bytes:5k\n\npurge_age_ms:7 canary:1\n") > 0);
-	snprintf(text, sizeof text, "stack_bytes:1,file:%s", path);
+	assert_true(dprintf(fd, "# a comment\nmagazine_bytes:5k\n\npurge_age_ms:7 canary:1\n") > 0);
+	snprintf(text, sizeof text, "magazine_bytes:1,file:%s", path);
 	obey(text);
 	assert_int_equal(problems, 0);
 	assert_int_equal(heard, 4);
 	assert_int_equal(line, 4);
-	assert_string_equal(value("stack_bytes"), "5k");
+	assert_string_equal(value("magazine_bytes"), "5k");
 	assert_string_equal(value("purge_age_ms"), "7");
 	assert_string_equal(value("canary"), "1");
 	assert_true(dprintf(fd, "file:other\ncheck_on_reuse:1\n") > 0);
@@ -252,8 +252,8 @@ TEST(the_start_says_each_mistake_once_and_knows_whether_anything_is_hardened)
 {
 	starts("", false, "");
 	starts("guarded:0,readonly_conf:1", false, "");
-	starts("stack_bytes:x,canary:3", false,
-	    "dmm: DMM_CONF: stack_bytes:x: a number from 0 to 16m\n"
+	starts("magazine_bytes:x,canary:3", false,
+	    "dmm: DMM_CONF: magazine_bytes:x: a number from 0 to 16m\n"
 	    "dmm: DMM_CONF: canary:3: 0 or 1\n");
 	starts("canary:1", true, "");
 	starts("zero_on_free:1", true, "");
