@@ -66,23 +66,23 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 int cmd_check(int argc, char **argv)
 {
 	static const struct argp_option options[] = {
-	    {"max-peak", KEY_PEAK, "BYTES", 0, "Bytes live at once, at most", 0},
-	    {"max-leaked", KEY_LEAKED, "BYTES", 0, "Bytes never freed, at most", 0},
-	    {"max-calls", KEY_CALLS, "N", 0, "Allocations, at most", 0},
-	    {"baseline", KEY_BASELINE, "T0", 0, "No more of each than this recording has", 0},
+	    {"max-peak", KEY_PEAK, "BYTES", 0, "Allow this many bytes to be live at one time", 0},
+	    {"max-leaked", KEY_LEAKED, "BYTES", 0, "Allow this many bytes that are never freed", 0},
+	    {"max-calls", KEY_CALLS, "N", 0, "Allow this many allocations", 0},
+	    {"baseline", KEY_BASELINE, "T0", 0, "Allow of each as much as this recording has", 0},
 	    {"tolerance", KEY_TOLERANCE, "PERCENT", 0,
-	        "So much more than the baseline is allowed (5)", 0},
+	        "Allow this much more than the baseline (5)", 0},
 	    {"suppress", KEY_SUPPRESS, "F", 0,
-	        "A pattern of function names a line: what such a function, or one that it called, "
-	        "never freed does not count", 0},
+	        "A file with one pattern of function names on each line: memory that such a "
+	        "function, or one that it called, never freed does not count as leaked", 0},
 	    {"junit", KEY_JUNIT, "F.xml", 0, "Also write the results as JUnit XML", 0},
 	    {"format", KEY_FORM, "text|github|json", 0,
-	        "Form of the results; github: workflow annotations (text)", 0},
+	        "The format of stdout (text); github: workflow annotations", 0},
 	    {0}};
 	static const struct argp argp = {.options = options,
 	    .parser = parse,
 	    .args_doc = "T",
-	    .doc = "Hold a recording against budgets: one line each.\v"
+	    .doc = "Check a recording against budgets, and print one line for each.\v"
 	           "Exit status 1: a budget is broken, or a recording cannot be read."};
 	static struct check c = {.max_peak = -1, .max_leaked = -1, .max_calls = -1,
 	    .tolerance = 0.05};

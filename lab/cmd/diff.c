@@ -60,20 +60,22 @@ int cmd_diff(int argc, char **argv)
 {
 	static const struct argp_option options[] = {
 	    {"by", KEY_BY, "calls|asked|peak|mean|end", 0,
-	        "What call sites and sizes are compared by: allocations, bytes asked for, or "
-	        "bytes live at the program's peak, on average, at its end (peak)", 0},
-	    {"top", KEY_TOP, "N", 0, "Call sites and sizes to show (10)", 0},
-	    {"any", KEY_ANY, NULL, 0, "Compare recordings of different programs", 0},
+	        "The figure to compare: allocations, bytes asked for, or bytes live at the "
+	        "program's peak, on average, or at its end (peak)", 0},
+	    {"top", KEY_TOP, "N", 0, "Show this many call sites and sizes (10)", 0},
+	    {"any", KEY_ANY, NULL, 0, "Compare recordings of different programs, too", 0},
 	    {"to", KEY_TO, "folded", 0,
-	        "A line a call site: frames, before, after; for differential flame graphs", 0},
-	    {"page", KEY_PAGE, "FILE", 0, "Write it as a page of HTML, too", 0},
+	        "Print one line for each call site: frames, before, after; for differential "
+	        "flame graphs", 0},
+	    {"page", KEY_PAGE, "FILE", 0, "Also write the comparison as an HTML page", 0},
 	    OPTION_FORMAT_LINE, {0}};
 	static const struct argp argp = {.options = options,
 	    .parser = parse,
 	    .args_doc = "BEFORE[,BEFORE..] AFTER[,AFTER..]",
 	    .doc = "Compare two recordings of a program, by call site and by size.\v"
-	           "With three recordings on each side, what runs of one side differ by is the "
-	           "noise, and a difference must exceed it. Exit status 1: something differs."};
+	           "With three recordings on each side, the noise is the difference between runs of "
+	           "one side; dmm names only what differs by more. Exit status 1: something "
+	           "differs."};
 	static struct diff d;
 	struct request r = {.by = MEASURE_PEAK, .top = 10};
 

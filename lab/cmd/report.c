@@ -56,22 +56,22 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 int cmd_report(int argc, char **argv)
 {
 	static const struct argp_option options[] = {
-	    {"output", 'o', "F.html", 0, "The page", 0},
+	    {"output", 'o', "F.html", 0, "Write the page to this file", 0},
 	    {"systems", KEY_SYSTEMS, "LIST", 0,
-		"Designs, with settings if wanted: bins,gnu?reuse:links (slab,gnu)", 0},
-	    {"study", KEY_STUDY, NULL, 0, "Designs for study beside them: " REPORT_STUDY, 0},
+		"The designs, with settings if wanted: bins,gnu?reuse:links (slab,gnu)", 0},
+	    {"study", KEY_STUDY, NULL, 0, "Also designs for study: " REPORT_STUDY, 0},
 	    {"peers", KEY_PEERS, "auto|none|P,..", 0,
-		"Other allocators to measure beside them (auto: those installed), also "
+		"The other allocators to measure (auto: all that are installed), also "
 		    "NAME=PATH.so", 0},
 	    {"runs", KEY_RUNS, "N", 0,
-		"Timed runs of each on real memory (6, or 0 above 10 million calls; 0: do not "
-		    "measure)", 0},
+		"Time this many runs of each on real memory (6, or 0 above 10 million calls; 0: "
+		    "do not measure)", 0},
 	    {"warm", KEY_WARM, "BYTES", 0,
-	        "Memory to touch and free before each run (as dmm replay)", 0},
+	        "Touch and free this much memory before each run (as dmm replay)", 0},
 	    {"timeout", KEY_TIMEOUT, "S", 0,
-	        "Seconds after which a run is stopped (20 times glibc's)", 0},
+	        "Stop a run after this many seconds (20 times glibc's)", 0},
 	    {"limit", KEY_LIMIT, "S", 0,
-	        "CPU seconds after which the model of a design is given up (600)", 0},
+	        "Give up the model of a design after this many CPU seconds (600)", 0},
 	    {0}};
 	static const struct argp argp = {.options = options,
 	    .parser = parse,

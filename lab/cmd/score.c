@@ -73,27 +73,28 @@ int cmd_score(int argc, char **argv)
 {
 	static const struct argp_option options[] = {
 	    {"traces", KEY_TRACES, "DIR", 0,
-	        "Traces: .rep, packed or not, .trace, recordings; or one of them", 0},
+	        "The folder of traces, or one trace: .rep, .trace or a recording, packed or not", 0},
 	    {"weight", KEY_WEIGHT, "PERCENT", 0,
-	        "Points for utilisation (60); throughput has the others", 0},
+	        "The share of utilisation in the score (60); throughput has the rest", 0},
 	    {"reference", KEY_REFERENCE, "libc|KCALLS", 0,
-		"The throughput that has all points, in thousand calls a second (libc: its "
-		    "malloc, measured here)", 0},
+		"The throughput that earns all points, in thousand calls a second (libc: that of "
+		    "the C library's malloc, measured now)", 0},
 	    {"mean", KEY_MEAN, "total|arithmetic|harmonic", 0,
-		"What the traces' throughputs become together (total: all calls over all seconds)",
+		"How to combine the throughputs of the traces (total: all calls over all seconds)",
 		    0},
-	    {"timeout", KEY_TIMEOUT, "SECONDS", 0, "Stop a design on a trace after that time (60)",
+	    {"timeout", KEY_TIMEOUT, "SECONDS", 0, "Stop a design that takes longer for a trace (60)",
 	        0},
-	    {"output", 'o', "PAGE", 0, "Write an HTML page as well", 0},
+	    {"output", 'o', "PAGE", 0, "Also write an HTML page", 0},
 	    OPTION_FORMAT_LINE, {0}};
 	static const struct argp argp = {.options = options,
 	    .parser = parse,
 	    .args_doc = "[DESIGN...]",
 	    .doc = "The classical malloc lab: utilisation and throughput of each DESIGN on each "
-	           "trace, and a score.  A DESIGN is bins, gnu?runs:64,min_chunk:16, .. or one's "
-	           "own, my=./my.so (examples/my_system.c).\vA trace that is damaged, a library "
-	           "that crashes, hangs, gives blocks that overlap, or writes outside them is "
-	           "named in the table.  Exit status 1: some trace failed."};
+	           "trace, and a score.  A DESIGN is a name with settings if wanted (bins, "
+	           "gnu?runs:64,min_chunk:16) or a library, my=./my.so (examples/my_system.c)."
+	           "\vThe table names each trace that is damaged, and each library that crashes, "
+	           "hangs, gives blocks that overlap, or writes outside them.  Exit status 1: a "
+	           "trace failed."};
 	struct score_order order = {.weight = 0.6, .timeout_s = 60};
 	struct score_board board;
 

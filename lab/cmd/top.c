@@ -16,11 +16,11 @@ struct top_options {
 enum { OPTION_INTERVAL = OPTION_OWN, OPTION_COUNT, OPTION_ASCII, OPTION_WIDTH, OPTION_METRICS };
 
 static const struct argp_option options[] = {
-    {"interval", OPTION_INTERVAL, "SECONDS", 0, "Wait this long between two looks (1)", 0},
+    {"interval", OPTION_INTERVAL, "SECONDS", 0, "Wait this long between two samples (1)", 0},
     {"count", OPTION_COUNT, "N", 0,
-        "Print one line for each of N looks and end, in a terminal too", 0},
+        "Print one line for each of N samples and end, in a terminal too", 0},
     {"openmetrics", OPTION_METRICS, NULL, 0,
-        "One look, as OpenMetrics for Prometheus and node_exporter", 0},
+        "Print one sample as OpenMetrics, for Prometheus and node_exporter", 0},
     OPTION_FORMAT_LINE,
     {"ascii", OPTION_ASCII, NULL, 0, "Use only ASCII characters", 0},
     {"width", OPTION_WIDTH, "COLUMNS", 0, "Use at most this many columns (the terminal's)", 0},

@@ -28,15 +28,15 @@ static const struct argp_option options[] = {
     {"system", OPTION_SYSTEM, "S", 0, "The design, or NAME=PATH.so (all)", 0},
     {"ops", OPTION_OPS, "N", 0, "Perform this many operations (1000000)", 0},
     {"threads", OPTION_THREADS, "N", 0, "Share one heap among this many threads, 1 to 64 (1)", 0},
-    {"seed", OPTION_SEED, "N", 0, "Start the random numbers with this (from the clock)", 0},
+    {"seed", OPTION_SEED, "N", 0, "Seed the random numbers with this (the clock)", 0},
     {"os", OPTION_OS, "arena|linux", 0, "Run the heap on simulated memory or on Linux (arena)", 0},
     {"conf", OPTION_CONF, "KEY:VALUE,...", 0, "Settings of the design, as in DMM_CONF", 0},
     {"pairwise", OPTION_PAIRWISE, NULL, 0,
         "Run --ops operations for every pair of values of two settings", 0},
     {"shrink", OPTION_SHRINK, "SECONDS", 0,
-        "After a failure, look so long for the fewest calls that fail (30); 0: only name it", 0},
-    {"output", 'o', "FILE.c", 0, "The C program that shows a failure goes there (stdout)", 0},
-    {"rules", OPTION_RULES, NULL, 0, "Print the rules that a heap is held to, as Markdown", 0},
+        "After a failure, search this long for the fewest calls that fail (30; 0: do not)", 0},
+    {"output", 'o', "FILE.c", 0, "Write the C program that shows a failure to FILE.c (stdout)", 0},
+    {"rules", OPTION_RULES, NULL, 0, "Print the rules that each heap is checked against", 0},
     {0},
 };
 
@@ -99,9 +99,8 @@ int cmd_torture(int argc, char **argv)
 	struct torture_order r = {.t = {.ops = 1000000, .threads = 1, .seed = seed_of_the_clock()},
 	    .shrink_s = 30};
 	const struct argp argp = {options, parse, NULL,
-	    "Random operations on a system, checked against a shadow after each of them.", NULL,
-	    NULL,
-	    NULL};
+	    "Perform random operations on a design, and check its heap after each of them.", NULL,
+	    NULL, NULL};
 
 	options_parse(&argp, argc, argv, &r);
 	if (r.shrink_s > 0)

@@ -71,7 +71,7 @@ static const struct {
     [OUTSIDE_LIVE] = {"live objects", "\033[32m"},
     [OUTSIDE_LARGE] = {"large objects", "\033[36m"},
     [OUTSIDE_FREE] = {"free in slabs", "\033[37m"},
-    [OUTSIDE_CACHED] = {"in thread stacks", "\033[94m"},
+    [OUTSIDE_CACHED] = {"in thread caches", "\033[94m"},
     [OUTSIDE_REMOTE] = {"freed by others", "\033[35m"},
     [OUTSIDE_TAIL] = {"slab ends", "\033[90m"},
     [OUTSIDE_DIRTY] = {"dirty, to reuse", "\033[33m"},
