@@ -73,8 +73,8 @@ int cmd_diff(int argc, char **argv)
 	    .parser = parse,
 	    .args_doc = "BEFORE[,BEFORE..] AFTER[,AFTER..]",
 	    .doc = "Compare two recordings of a program, by call site and by size.\v"
-	           "With three recordings on each side, the noise is the difference between runs of "
-	           "one side; dmm names only what differs by more. Exit status 1: something "
+	           "With three recordings on each side, the noise is what runs of one side differ "
+	           "by; dmm names only what differs by more. Exit status 1: something "
 	           "differs."};
 	static struct diff d;
 	struct request r = {.by = MEASURE_PEAK, .top = 10};

@@ -73,7 +73,7 @@ int cmd_score(int argc, char **argv)
 {
 	static const struct argp_option options[] = {
 	    {"traces", KEY_TRACES, "DIR", 0,
-	        "The folder of traces, or one trace: .rep, .trace or a recording, packed or not", 0},
+	        "A folder of traces, or one trace: .rep, .trace or a recording, packed or not", 0},
 	    {"weight", KEY_WEIGHT, "PERCENT", 0,
 	        "The share of utilisation in the score (60); throughput has the rest", 0},
 	    {"reference", KEY_REFERENCE, "libc|KCALLS", 0,
@@ -82,7 +82,7 @@ int cmd_score(int argc, char **argv)
 	    {"mean", KEY_MEAN, "total|arithmetic|harmonic", 0,
 		"How to combine the throughputs of the traces (total: all calls over all seconds)",
 		    0},
-	    {"timeout", KEY_TIMEOUT, "SECONDS", 0, "Stop a design that takes longer for a trace (60)",
+	    {"timeout", KEY_TIMEOUT, "SECONDS", 0, "Stop a design that is slower on a trace (60)",
 	        0},
 	    {"output", 'o', "PAGE", 0, "Also write an HTML page", 0},
 	    OPTION_FORMAT_LINE, {0}};

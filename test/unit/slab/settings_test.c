@@ -101,7 +101,8 @@ TEST(sizes_are_read_with_units_and_printed_with_the_largest_that_fits)
 	takes("move_from_bytes:2k", "move_from_bytes", "2k");
 	takes("huge_from_mib:never", "huge_from_mib", "never");
 	takes("purge_age_ms:1024", "purge_age_ms", "1024"); /* is no size */
-	takes("magazine_bytes:1,magazine_bytes:2", "magazine_bytes", "2"); /* the last word counts */
+	/* The last word counts. */
+	takes("magazine_bytes:1,magazine_bytes:2", "magazine_bytes", "2");
 	paper_end();
 }
 
@@ -118,7 +119,8 @@ TEST(what_a_setting_cannot_be_is_refused_with_its_range_and_changes_nothing)
 	refuses("magazine_bytes:-1", "magazine_bytes:-1: a number from 0 to 16m");
 	refuses("magazine_bytes:18446744073709551617",
 	    "magazine_bytes:18446744073709551617: a number from 0 to 16m");
-	refuses("magazine_bytes:17179869184g", "magazine_bytes:17179869184g: a number from 0 to 16m");
+	refuses("magazine_bytes:17179869184g",
+	    "magazine_bytes:17179869184g: a number from 0 to 16m");
 	refuses("magazine_bytes:never", "magazine_bytes:never: a number from 0 to 16m");
 	assert_string_equal(value("magazine_bytes"), "77");
 	refuses("purge_tick_ms:9", "purge_tick_ms:9: a number from 10 to 60000");
