@@ -16,7 +16,7 @@
 #include "allocators/subject.h"
 #include "slab/system.h"
 
-static struct allocator *add(struct allocators *list, enum kind kind, const char *name)
+static struct allocator *add(struct allocators *list, enum allocator_kind kind, const char *name)
 {
 	for (size_t i = 0; i < list->count; i++)
 		if (strcmp(list->item[i].name, name) == 0)
@@ -149,13 +149,13 @@ static void add_installed_peers(struct allocators *list)
 }
 
 /* What differs between a list of systems and one of peers. */
-struct words {
+struct list_words {
 	const char *everything;
 	void (*add_everything)(struct allocators *);
 	void (*add_one)(struct allocators *, const char *shown, const char *name, const char *path);
 };
 
-static void add_items(struct allocators *list, const char *names, const struct words *words)
+static void add_items(struct allocators *list, const char *names, const struct list_words *words)
 {
 	char item[PATH_MAX], whole[PATH_MAX], *path, *settings;
 
@@ -217,13 +217,13 @@ const char *allocators_add_linked(struct allocators *list, const char *library, 
 
 void allocators_add_systems(struct allocators *list, const char *names)
 {
-	static const struct words words = {"all", add_all_systems, add_system};
+	static const struct list_words words = {"all", add_all_systems, add_system};
 	add_items(list, names, &words);
 }
 
 void allocators_add_peers(struct allocators *list, const char *names)
 {
-	static const struct words words = {"auto", add_installed_peers, add_peer};
+	static const struct list_words words = {"auto", add_installed_peers, add_peer};
 	add_items(list, names, &words);
 }
 

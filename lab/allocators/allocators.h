@@ -17,13 +17,13 @@
 
 #include "process/elf_file.h"
 
-enum kind { KIND_BASELINE, KIND_SYSTEM, KIND_PEER };
+enum allocator_kind { KIND_BASELINE, KIND_SYSTEM, KIND_PEER };
 
 enum { SETTINGS_MAX = 8 };
 
 struct allocator {
 	char *name;
-	enum kind kind;
+	enum allocator_kind kind;
 	char *path;    /* what is preloaded; NULL for glibc */
 	bool own_path; /* the user gave it: NAME=PATH */
 	char *settings[SETTINGS_MAX + 1]; /* VAR=value, NULL ends */

@@ -54,7 +54,7 @@ bool pairwise_next(struct pairwise *p)
 /* ---- few settings that meet all pairs -------------------------------------------------------- */
 
 /* One value of each technique; NONE while it is open. */
-struct setting {
+struct technique_choice {
 	int value[TECHNIQUES];
 };
 enum { NONE = -1 };
@@ -64,7 +64,8 @@ static bool has_technique(const struct covering *c, size_t t)
 	return (c->sys->options & techniques[t].option) != 0;
 }
 
-static bool together(const struct covering *c, const struct setting *s, char *conf, size_t cap)
+static bool together(const struct covering *c, const struct technique_choice *s, char *conf,
+    size_t cap)
 {
 	struct dmm_params params = c->sys->defaults;
 	struct conf_error e;
@@ -80,7 +81,7 @@ static bool together(const struct covering *c, const struct setting *s, char *co
 }
 
 /* How many new pairs the v-th value of technique t would make with what is set already. */
-static size_t new_pairs(const struct covering *c, const struct setting *s, size_t t, int v)
+static size_t new_pairs(const struct covering *c, const struct technique_choice *s, size_t t, int v)
 {
 	size_t n = 0;
 
@@ -91,7 +92,7 @@ static size_t new_pairs(const struct covering *c, const struct setting *s, size_
 
 /* The value of t that meets most new pairs and can be with the others; it stays open if none
  * can. */
-static void settle(const struct covering *c, struct setting *s, size_t t)
+static void settle(const struct covering *c, struct technique_choice *s, size_t t)
 {
 	char conf[sizeof c->conf];
 	size_t most = 0;
@@ -108,7 +109,7 @@ static void settle(const struct covering *c, struct setting *s, size_t t)
 	s->value[t] = best;
 }
 
-static void note(struct covering *c, const struct setting *s)
+static void note(struct covering *c, const struct technique_choice *s)
 {
 	for (size_t t = 0; t < TECHNIQUES; t++)
 		for (size_t u = 0; u < TECHNIQUES; u++)
@@ -117,7 +118,7 @@ static void note(struct covering *c, const struct setting *s)
 }
 
 /* The first pair that has not met, alone in *s.  Pairs that cannot be together count as met. */
-static bool first_new_pair(struct covering *c, struct setting *s)
+static bool first_new_pair(struct covering *c, struct technique_choice *s)
 {
 	for (size_t t = 0; t < TECHNIQUES; t++)
 		for (size_t u = t + 1; u < TECHNIQUES; u++)
@@ -142,7 +143,7 @@ void covering_begin(struct covering *c, const struct dmm_system *sys)
 
 bool covering_next(struct covering *c)
 {
-	struct setting s;
+	struct technique_choice s;
 
 	if (!first_new_pair(c, &s))
 		return false;

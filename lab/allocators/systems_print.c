@@ -9,11 +9,11 @@
 #include "cli/json.h"
 #include "cli/table.h"
 
-struct lesson {
+struct system_lesson {
 	const char *name, *teaches;
 };
 
-static const struct lesson lessons[] = {
+static const struct system_lesson lessons[] = {
     {"minimal", "a system call a malloc is slow, and memory that never comes back only grows"},
     {"pad", "asking ahead makes system calls rare; nothing is reused yet"},
     {"list", "reuse, splitting and merging; malloc and free walk the list: O(n)"},
@@ -58,7 +58,7 @@ static const struct {
 
 static const char *teaches(const char *name)
 {
-	for (const struct lesson *l = lessons; l->name != NULL; l++)
+	for (const struct system_lesson *l = lessons; l->name != NULL; l++)
 		if (strcmp(l->name, name) == 0)
 			return l->teaches;
 	return "";

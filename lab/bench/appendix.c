@@ -119,7 +119,7 @@ static void split_selective(struct finding *f)
 
 enum { RUN = 16 };
 
-struct run {
+struct timed_run {
 	const struct dmm_system *sys;
 	struct dmm_params params;
 	struct bench_heap heap;
@@ -128,7 +128,7 @@ struct run {
 
 static void run_prepare(void *arg)
 {
-	struct run *const r = arg;
+	struct timed_run *const r = arg;
 
 	bench_heap_open(&r->heap, r->sys, &r->params);
 	for (int i = 0; i < 8; i++) {
@@ -142,7 +142,7 @@ static void run_prepare(void *arg)
 /* malloc(n); free(); malloc(n); free() ... */
 static void run_perform(void *arg)
 {
-	struct run *const r = arg;
+	struct timed_run *const r = arg;
 
 	for (int i = 0; i < RUN; i++)
 		r->sys->free(r->heap.heap.state, r->sys->alloc(r->heap.heap.state, r->n,
@@ -151,7 +151,7 @@ static void run_perform(void *arg)
 
 double run_cost(const char *name, enum dmm_coalesce coalesce)
 {
-	struct run r = {.sys = lecture_system(name), .n = 100};
+	struct timed_run r = {.sys = lecture_system(name), .n = 100};
 
 	r.params = r.sys->defaults;
 	if (coalesce == DMM_COALESCE_DEFERRED) {

@@ -21,69 +21,69 @@
 
 enum { COUNT = 10000, SIZE = 1000, ROUNDS = 3, SEED = 217, HOLE = 16 };
 
-struct job {
+struct pattern_run {
 	struct bench_heap *heap;
 	char **slot; /* 2 * count pointers, NULL at first */
 	size_t count, size;
 	struct rng rng;
 };
 
-static char *take(struct job *j, size_t n)
+static char *take(struct pattern_run *j, size_t n)
 {
 	char *const p = bench_alloc(j->heap, n);
 	p[0] = p[n - 1] = 1; /* as a program would */
 	return p;
 }
 
-static size_t random_size(struct job *j)
+static size_t random_size(struct pattern_run *j)
 {
 	return rng_below(&j->rng, j->size) + 1;
 }
 
-static void fill(struct job *j, bool random)
+static void fill(struct pattern_run *j, bool random)
 {
 	for (size_t i = 0; i < j->count; i++)
 		j->slot[i] = take(j, random ? random_size(j) : j->size);
 }
 
-static void drain_last_first(struct job *j)
+static void drain_last_first(struct pattern_run *j)
 {
 	for (size_t i = j->count; i-- > 0;)
 		bench_free(j->heap, j->slot[i]);
 }
 
-static void drain_first_first(struct job *j)
+static void drain_first_first(struct pattern_run *j)
 {
 	for (size_t i = 0; i < j->count; i++)
 		bench_free(j->heap, j->slot[i]);
 }
 
-static void lifo_fixed(struct job *j)
+static void lifo_fixed(struct pattern_run *j)
 {
 	fill(j, false);
 	drain_last_first(j);
 }
 
-static void fifo_fixed(struct job *j)
+static void fifo_fixed(struct pattern_run *j)
 {
 	fill(j, false);
 	drain_first_first(j);
 }
 
-static void lifo_random(struct job *j)
+static void lifo_random(struct pattern_run *j)
 {
 	fill(j, true);
 	drain_last_first(j);
 }
 
-static void fifo_random(struct job *j)
+static void fifo_random(struct pattern_run *j)
 {
 	fill(j, true);
 	drain_first_first(j);
 }
 
 /* In random order: a slot that is empty is filled, one that is full is emptied. */
-static void shuffle(struct job *j, bool random)
+static void shuffle(struct pattern_run *j, bool random)
 {
 	const size_t slots = j->count / 3 + 1;
 
@@ -98,18 +98,18 @@ static void shuffle(struct job *j, bool random)
 			bench_free(j->heap, j->slot[i]);
 }
 
-static void random_fixed(struct job *j)
+static void random_fixed(struct pattern_run *j)
 {
 	shuffle(j, false);
 }
 
-static void random_random(struct job *j)
+static void random_random(struct pattern_run *j)
 {
 	shuffle(j, true);
 }
 
 /* Many small holes that cannot merge, all of which a search for a larger chunk passes in vain. */
-static void worst(struct job *j)
+static void worst(struct pattern_run *j)
 {
 	for (size_t i = 0; i < 2 * j->count; i++)
 		j->slot[i] = take(j, HOLE);
@@ -125,7 +125,7 @@ static void worst(struct job *j)
 
 static const struct pattern {
 	const char *name, *doc;
-	void (*run)(struct job *);
+	void (*run)(struct pattern_run *);
 } patterns[] = {
     {"LIFO_fixed", "allocate all of one size, free the last first", lifo_fixed},
     {"FIFO_fixed", "allocate all of one size, free the first first", fifo_fixed},
@@ -140,7 +140,7 @@ enum { PATTERNS = sizeof patterns / sizeof patterns[0] };
 
 /* ---- cells ----------------------------------------------------------------------------------- */
 
-struct measure {
+struct pattern_cost {
 	enum cell_status status;
 	double cpu_s, footprint_bytes, in_use_bytes;
 };
@@ -173,9 +173,9 @@ static double most_resident_bytes(void)
 static void work(void *arg, void *result)
 {
 	const struct cell_job *const c = arg;
-	struct measure *const m = result;
+	struct pattern_cost *const m = result;
 	struct bench_heap heap;
-	struct job j = {.heap = &heap, .count = c->count, .size = c->size, .rng = {SEED}};
+	struct pattern_run j = {.heap = &heap, .count = c->count, .size = c->size, .rng = {SEED}};
 
 	j.slot = calloc(2 * c->count + 1, sizeof *j.slot);
 	CHECK(j.slot != NULL);
@@ -194,14 +194,15 @@ static void work(void *arg, void *result)
 
 static int by_cpu(const void *a, const void *b)
 {
-	const double x = ((const struct measure *)a)->cpu_s, y = ((const struct measure *)b)->cpu_s;
+	const double x = ((const struct pattern_cost *)a)->cpu_s,
+	             y = ((const struct pattern_cost *)b)->cpu_s;
 	return x < y ? -1 : x > y;
 }
 
 /* The median of the rounds; the first that does not end well stands for all. */
-static struct measure measure(struct cell_job *c, double timeout_s)
+static struct pattern_cost measure(struct cell_job *c, double timeout_s)
 {
-	struct measure m[ROUNDS];
+	struct pattern_cost m[ROUNDS];
 
 	for (int i = 0; i < ROUNDS; i++) {
 		const enum cell_status status = cell_run(work, c, &m[i], sizeof m[i], timeout_s);
@@ -215,11 +216,11 @@ static struct measure measure(struct cell_job *c, double timeout_s)
 
 /* ---- results --------------------------------------------------------------------------------- */
 
-struct suite {
+struct pattern_suite {
 	const struct bench_options *o;
 	bool chosen[PATTERNS];
 	size_t count, size;
-	struct measure cell[BENCH_SYSTEMS_MAX][PATTERNS];
+	struct pattern_cost cell[BENCH_SYSTEMS_MAX][PATTERNS];
 };
 
 static const char *status_word(enum cell_status status)
@@ -229,7 +230,7 @@ static const char *status_word(enum cell_status status)
 
 enum block { BLOCK_CPU, BLOCK_MAPPED, BLOCK_IN_USE };
 
-static void put_cell(struct table *t, const struct suite *s, const struct measure *m,
+static void put_cell(struct table *t, const struct pattern_suite *s, const struct pattern_cost *m,
     enum block block)
 {
 	char buf[UNITS_LEN];
@@ -245,7 +246,7 @@ static void put_cell(struct table *t, const struct suite *s, const struct measur
 		table_cell(t, "%.4f", m->cpu_s);
 }
 
-static void put_block(const struct suite *s, enum block block)
+static void put_block(const struct pattern_suite *s, enum block block)
 {
 	static const char *const titles[] = {"CPU seconds", "memory mapped", "memory in use"};
 	struct column columns[PATTERNS + 1] = {{titles[block], false}};
@@ -266,12 +267,12 @@ static void put_block(const struct suite *s, enum block block)
 	table_end(&t);
 }
 
-static void put_csv(const struct suite *s)
+static void put_csv(const struct pattern_suite *s)
 {
 	puts("system,pattern,count,size,status,cpu_s,footprint_bytes,in_use_bytes");
 	for (size_t i = 0; i < s->o->system_count; i++)
 		for (size_t k = 0; k < PATTERNS; k++) {
-			const struct measure *const m = &s->cell[i][k];
+			const struct pattern_cost *const m = &s->cell[i][k];
 			if (!s->chosen[k])
 				continue;
 			printf("%s,%s,%zu,%zu,%s", s->o->names[i], patterns[k].name, s->count,
@@ -285,7 +286,7 @@ static void put_csv(const struct suite *s)
 		}
 }
 
-static void put_json(const struct suite *s)
+static void put_json(const struct pattern_suite *s)
 {
 	struct json j;
 
@@ -297,7 +298,7 @@ static void put_json(const struct suite *s)
 	json_array(&j, "rows");
 	for (size_t i = 0; i < s->o->system_count; i++)
 		for (size_t k = 0; k < PATTERNS; k++) {
-			const struct measure *const m = &s->cell[i][k];
+			const struct pattern_cost *const m = &s->cell[i][k];
 			if (!s->chosen[k])
 				continue;
 			json_object(&j, NULL);
@@ -315,7 +316,7 @@ static void put_json(const struct suite *s)
 	json_end(&j);
 }
 
-static void put(const struct suite *s)
+static void put(const struct pattern_suite *s)
 {
 	if (s->o->format == FORMAT_CSV) {
 		put_csv(s);
@@ -334,7 +335,7 @@ static void put(const struct suite *s)
 	}
 }
 
-static void choose(struct suite *s, char *const *words)
+static void choose(struct pattern_suite *s, char *const *words)
 {
 	const char *names[PATTERNS + 2] = {"all"};
 
@@ -353,7 +354,7 @@ static void choose(struct suite *s, char *const *words)
 }
 
 /* A design of one's own that crashed: where to look next.  False: there is none. */
-static bool blame(const struct suite *s)
+static bool blame(const struct pattern_suite *s)
 {
 	for (size_t i = 0; i < s->o->system_count; i++)
 		for (size_t k = 0; k < PATTERNS && s->o->given[i] != NULL; k++)
@@ -364,9 +365,9 @@ static bool blame(const struct suite *s)
 
 int bench_cos217(const struct bench_options *o)
 {
-	static struct suite s; /* large */
+	static struct pattern_suite s; /* large */
 
-	s = (struct suite){.o = o, .count = COUNT, .size = SIZE};
+	s = (struct pattern_suite){.o = o, .count = COUNT, .size = SIZE};
 	choose(&s, o->words);
 	if (o->list) {
 		for (size_t k = 0; k < PATTERNS; k++)

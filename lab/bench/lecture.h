@@ -17,7 +17,7 @@ struct finding {
 	size_t text_len, count;
 	char   text[FIGURE_TEXT]; /* what was measured, for people */
 	char   because[160];      /* if it does not agree */
-	struct figure {
+	struct lecture_figure {
 		char name[32];
 		double value;
 	} figure[FIGURES_MAX]; /* the same for machines */

@@ -23,12 +23,12 @@
 enum { RECORDINGS_MAX = 16, COLUMNS_MAX = LOADS + RECORDINGS_MAX };
 static const double GAIN = 1.0005; /* of the mean; less is not worth another setting */
 
-struct row {
+struct option_row {
 	char conf[ASCENT_CONF]; /* key:value,..; "" as the design comes */
 	double utilisation[COLUMNS_MAX], mean; /* of 1; mean is geometric */
 };
 
-struct suite {
+struct option_suite {
 	const struct bench_options *o;
 	const struct dmm_system *sys;
 	char *const *recordings;
@@ -48,7 +48,7 @@ static double of_load(const struct load *load, const struct dmm_system *sys,
 }
 
 /* Recording i, made ready when it is first wanted. */
-static const struct replay_ops *ops_of(const struct suite *s, size_t i)
+static const struct replay_ops *ops_of(const struct option_suite *s, size_t i)
 {
 	static struct replay_ops ops[RECORDINGS_MAX];
 	struct trace_error e;
@@ -58,7 +58,7 @@ static const struct replay_ops *ops_of(const struct suite *s, size_t i)
 	return &ops[i];
 }
 
-static double of_recording(const struct suite *s, size_t i, const struct dmm_params *params)
+static double of_recording(const struct option_suite *s, size_t i, const struct dmm_params *params)
 {
 	const char *const path = s->recordings[i];
 	const struct dmm_system *const sys = s->sys;
@@ -76,7 +76,7 @@ static double of_recording(const struct suite *s, size_t i, const struct dmm_par
 }
 
 /* False: these settings cannot be together. */
-static bool measure(const struct suite *s, const char *conf, struct row *row)
+static bool measure(const struct option_suite *s, const char *conf, struct option_row *row)
 {
 	struct dmm_params params = s->sys->defaults;
 	struct conf_error e;
@@ -98,7 +98,7 @@ static bool measure(const struct suite *s, const char *conf, struct row *row)
 
 static bool mean_of(void *arg, const char *conf, double *score)
 {
-	struct row row;
+	struct option_row row;
 
 	if (!measure(arg, conf, &row))
 		return false;
@@ -106,7 +106,7 @@ static bool mean_of(void *arg, const char *conf, double *score)
 	return true;
 }
 
-static void find_best(const struct suite *s, struct row *best)
+static void find_best(const struct option_suite *s, struct option_row *best)
 {
 	const struct ascent a = {.sys = s->sys,
 	    .technique = techniques,
@@ -122,7 +122,7 @@ static void find_best(const struct suite *s, struct row *best)
 
 /* ---- results --------------------------------------------------------------------------------- */
 
-static const char *column_name(const struct suite *s, size_t i)
+static const char *column_name(const struct option_suite *s, size_t i)
 {
 	if (i < LOADS)
 		return bench_loads[i].name;
@@ -131,11 +131,11 @@ static const char *column_name(const struct suite *s, size_t i)
 }
 
 struct rows {
-	struct row *row;
+	struct option_row *row;
 	size_t count, cap;
 };
 
-static struct row *rows_add(struct rows *rows)
+static struct option_row *rows_add(struct rows *rows)
 {
 	if (!ARRAY_RESERVE(rows->row, rows->cap, rows->count + 1))
 		lab_die(EXIT_OURS, "no memory for the results");
@@ -143,7 +143,7 @@ static struct row *rows_add(struct rows *rows)
 }
 
 /* The design as it comes, each value alone, the best set. */
-static struct rows measure_all(const struct suite *s)
+static struct rows measure_all(const struct option_suite *s)
 {
 	struct rows rows = {0};
 	char conf[64];
@@ -163,7 +163,7 @@ static struct rows measure_all(const struct suite *s)
 	return rows;
 }
 
-static void print_table(const struct suite *s, const struct rows *rows)
+static void print_table(const struct option_suite *s, const struct rows *rows)
 {
 	struct column columns[COLUMNS_MAX + 2] = {{s->sys->name, false}};
 	struct table t;
@@ -173,7 +173,7 @@ static void print_table(const struct suite *s, const struct rows *rows)
 	columns[s->columns + 1] = (struct column){"mean", true};
 	table_begin(&t, columns, s->columns + 2);
 	for (size_t r = 0; r < rows->count; r++) {
-		const struct row *const row = &rows->row[r];
+		const struct option_row *const row = &rows->row[r];
 		table_cell(&t, "%s", row->conf[0] != '\0' ? row->conf : "as it comes");
 		for (size_t i = 0; i < s->columns; i++)
 			table_cell(&t, "%.1f", 100 * row->utilisation[i]);
@@ -190,7 +190,7 @@ static void print_table(const struct suite *s, const struct rows *rows)
 		       "found\n\n");
 }
 
-static void print_json(struct json *j, const struct suite *s, const struct rows *rows)
+static void print_json(struct json *j, const struct option_suite *s, const struct rows *rows)
 {
 	json_object(j, NULL);
 	json_string(j, "name", s->sys->name);
@@ -240,7 +240,7 @@ int bench_techniques(const struct bench_options *o)
 		json_array(&j, "systems");
 	}
 	for (size_t i = 0; i < o->system_count; i++) {
-		struct suite s = {o, o->systems[i], o->words, LOADS + count_words(o->words)};
+		struct option_suite s = {o, o->systems[i], o->words, LOADS + count_words(o->words)};
 		if (!(s.sys->options & DMM_OPT_REUSE)) {
 			if (o->systems_text != NULL)
 				lab_say("%s has none of these techniques", s.sys->name);

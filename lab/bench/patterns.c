@@ -24,7 +24,7 @@
 enum { PATTERNS_MAX = 32, ALLOCATORS_MAX = 32, NAME_MAX_LEN = 32 };
 static const size_t WARM = (size_t)256 << 20;
 
-struct suite {
+struct program_suite {
 	const struct bench_options *o;
 	char program[PATH_MAX]; /* dmm-patterns */
 	char name[PATTERNS_MAX][NAME_MAX_LEN];
@@ -37,7 +37,7 @@ struct suite {
 };
 
 /* Beside this command, where the build puts it. */
-static void find_program(struct suite *s)
+static void find_program(struct program_suite *s)
 {
 	char self[PATH_MAX];
 	const ssize_t len = readlink("/proc/self/exe", self, sizeof self - 1);
@@ -59,7 +59,7 @@ static bool wanted(const struct bench_options *o, const char *name)
 }
 
 /* The names that the program itself lists. */
-static void find_patterns(struct suite *s)
+static void find_patterns(struct program_suite *s)
 {
 	char command[PATH_MAX + 16], line[256];
 
@@ -82,7 +82,7 @@ static void find_patterns(struct suite *s)
 		    s->o->words[0]);
 }
 
-static void find_allocators(struct suite *s)
+static void find_allocators(struct program_suite *s)
 {
 	allocators_add_baseline(&s->list);
 	allocators_add_systems(&s->list, s->o->systems_text);
@@ -99,7 +99,7 @@ static void find_allocators(struct suite *s)
 }
 
 /* What failed once is not tried again: a design that is too slow stays so. */
-static void run_cell(struct suite *s, size_t a, size_t p, size_t round)
+static void run_cell(struct program_suite *s, size_t a, size_t p, size_t round)
 {
 	struct program_cell *const c = &s->cell[a][p];
 	char *const argv[] = {s->program, s->name[p], NULL};
@@ -117,7 +117,7 @@ static void run_cell(struct suite *s, size_t a, size_t p, size_t round)
 	c->ending = run.ending == ENDING_EXIT && run.code != 0 ? ENDING_SIGNAL : run.ending;
 }
 
-static void run_all(struct suite *s)
+static void run_all(struct program_suite *s)
 {
 	measure_begin();
 	progress_begin("round 1 of %zu", s->o->runs);
@@ -146,14 +146,14 @@ static double median(double *values, size_t n)
 	return n % 2 != 0 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
 }
 
-static double value(const struct suite *s, size_t a, size_t p, bool rss)
+static double value(const struct program_suite *s, size_t a, size_t p, bool rss)
 {
 	const struct program_cell *const c = &s->cell[a][p];
 	return c->ending == ENDING_EXIT ? median(rss ? c->rss : c->time_s, s->o->runs) : NAN;
 }
 
 /* Geometric mean of the ratios to glibc, over the patterns that both ended. */
-static double mean_ratio(const struct suite *s, size_t a, bool rss)
+static double mean_ratio(const struct program_suite *s, size_t a, bool rss)
 {
 	double sum = 0, count = 0;
 
@@ -165,7 +165,7 @@ static double mean_ratio(const struct suite *s, size_t a, bool rss)
 	return exp(sum / count);
 }
 
-static void put_value(struct table *t, const struct suite *s, size_t a, size_t p, bool rss)
+static void put_value(struct table *t, const struct program_suite *s, size_t a, size_t p, bool rss)
 {
 	char buf[UNITS_LEN];
 	const double v = value(s, a, p, rss);
@@ -179,7 +179,7 @@ static void put_value(struct table *t, const struct suite *s, size_t a, size_t p
 }
 
 /* One row a pattern: there are more of them than a terminal has columns. */
-static void put_block(const struct suite *s, bool rss)
+static void put_block(const struct program_suite *s, bool rss)
 {
 	struct column columns[ALLOCATORS_MAX + 1] = {{rss ? "peak RSS" : "time", false}};
 	struct table t;
@@ -204,7 +204,7 @@ static const char *ending_word(enum ending ending)
 	return ending == ENDING_EXIT ? "fine" : ending == ENDING_TIMEOUT ? "timeout" : "failed";
 }
 
-static void put_csv(const struct suite *s)
+static void put_csv(const struct program_suite *s)
 {
 	puts("allocator,pattern,status,wall_s,peak_rss_bytes");
 	for (size_t a = 0; a < s->list.count; a++)
@@ -217,7 +217,7 @@ static void put_csv(const struct suite *s)
 				    ending_word(s->cell[a][p].ending));
 }
 
-static void put_json(const struct suite *s)
+static void put_json(const struct program_suite *s)
 {
 	struct json j;
 
@@ -243,9 +243,9 @@ static void put_json(const struct suite *s)
 
 int bench_patterns(const struct bench_options *o)
 {
-	static struct suite s; /* large */
+	static struct program_suite s; /* large */
 
-	s = (struct suite){.o = o};
+	s = (struct program_suite){.o = o};
 	find_program(&s);
 	find_patterns(&s);
 	if (o->list)

@@ -6,7 +6,7 @@
 #include "cli/table.h"
 
 /* What the slide says; the designs that come after it are measured all the same. */
-static const struct row {
+static const struct slide_row {
 	const char *system;
 	const char *space, *malloc_time, *free_time; /* as told; NULL: the slide does not say */
 } rows[] = {
@@ -71,7 +71,7 @@ static struct measured measure(const struct dmm_system *sys)
 	return m;
 }
 
-static bool as_told(const struct row *r, const struct measured *m)
+static bool as_told(const struct slide_row *r, const struct measured *m)
 {
 	return strcmp(r->space, m->space_word) == 0 && strcmp(r->malloc_time, m->malloc_word) ==
 	    0 &&

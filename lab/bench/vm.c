@@ -42,13 +42,13 @@ static double now_ns(void)
 
 /* ---- memory to be unmapped ------------------------------------------------------------------- */
 
-struct top {
+struct heap_top {
 	double free_bytes, last_bytes; /* of the free piece that ends the heap so far */
 };
 
 static int see_top(void *arg, const struct dmm_piece *piece)
 {
-	struct top *const t = arg;
+	struct heap_top *const t = arg;
 
 	if (piece->kind == DMM_FREE) {
 		t->free_bytes += (double)piece->len;
@@ -68,7 +68,7 @@ static void top_of_heap(struct finding *f)
 
 	for (int i = 0; i < 3; i++) {
 		struct bench_heap b;
-		struct top top = {0};
+		struct heap_top top = {0};
 		struct rng rng = {1};
 		memset(slots, 0, sizeof slots);
 		bench_heap_open(&b, lecture_system(names[i]), NULL);

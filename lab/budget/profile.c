@@ -23,7 +23,7 @@ struct counter {
 	double area;            /* live x time */
 };
 
-struct pass {
+struct profile_pass {
 	struct trace_file file;
 	struct trace_stream stream;
 	struct counter *site;   /* by node */
@@ -35,7 +35,7 @@ struct pass {
 
 /* ---- counting -------------------------------------------------------------------------------- */
 
-static void change(struct pass *p, struct counter *c, uint64_t more, uint64_t less)
+static void change(struct profile_pass *p, struct counter *c, uint64_t more, uint64_t less)
 {
 	if (c->peak != p->peaks) {
 		c->at_peak = c->live;
@@ -46,13 +46,13 @@ static void change(struct pass *p, struct counter *c, uint64_t more, uint64_t le
 	c->live += more - less;
 }
 
-static struct counter *size_of(struct pass *p, uint64_t size)
+static struct counter *size_of(struct profile_pass *p, uint64_t size)
 {
 	const unsigned log2 = log2_ceil(max_size(size, 1));
 	return &p->size[min_size(log2, PROFILE_SIZES - 1)];
 }
 
-static void begin(struct pass *p, uint32_t stack, uint64_t size)
+static void begin(struct profile_pass *p, uint32_t stack, uint64_t size)
 {
 	struct counter *const each[] = {&p->site[stack], size_of(p, size), &p->all};
 
@@ -63,19 +63,19 @@ static void begin(struct pass *p, uint32_t stack, uint64_t size)
 	}
 }
 
-static void end(struct pass *p, const struct live_object *o)
+static void end(struct profile_pass *p, const struct live_object *o)
 {
 	change(p, &p->site[o->stack], 0, o->size);
 	change(p, size_of(p, o->size), 0, o->size);
 	change(p, &p->all, 0, o->size);
 }
 
-static bool make_room(struct pass *p, uint32_t node)
+static bool make_room(struct profile_pass *p, uint32_t node)
 {
 	return ARRAY_RESERVE(p->site, p->cap, (size_t)node + 1);
 }
 
-static void note(struct pass *p, const struct step *step)
+static void note(struct profile_pass *p, const struct step *step)
 {
 	p->now = p->timeless ? p->events : step->ev.tick;
 	p->events++;
@@ -91,7 +91,7 @@ static void note(struct pass *p, const struct step *step)
 	}
 }
 
-static bool read_all(struct pass *p, struct trace_error *e)
+static bool read_all(struct profile_pass *p, struct trace_error *e)
 {
 	struct step step;
 	int r = 0;
@@ -121,7 +121,7 @@ static size_t name_len(const char *name)
 	return last != NULL && strchr(last, ':') != NULL ? (size_t)(last - name) : strlen(name);
 }
 
-static char *site_name(const struct pass *p, struct symbols *symbols, uint32_t stack)
+static char *site_name(const struct profile_pass *p, struct symbols *symbols, uint32_t stack)
 {
 	char *text = NULL;
 	size_t len = 0;
@@ -139,11 +139,11 @@ static char *site_name(const struct pass *p, struct symbols *symbols, uint32_t s
 	return fclose(out) == 0 ? text : NULL;
 }
 
-static void put(const struct pass *p, struct entry *to, struct counter *c, uint64_t begun)
+static void put(const struct profile_pass *p, struct entry *to, struct counter *c, uint64_t begun)
 {
 	const double whole = (double)(p->now - begun);
 
-	change((struct pass *)p, c, 0, 0);
+	change((struct profile_pass *)p, c, 0, 0);
 	to->value[MEASURE_CALLS] += (double)c->calls;
 	to->value[MEASURE_ASKED] += (double)c->asked;
 	to->value[MEASURE_PEAK] += (double)c->at_peak;
@@ -174,7 +174,7 @@ static void merge_names(struct profile *to)
 	to->sites = n;
 }
 
-static bool put_sites(struct profile *to, struct pass *p, uint64_t begun)
+static bool put_sites(struct profile *to, struct profile_pass *p, uint64_t begun)
 {
 	struct symbols *const symbols = symbols_open(&p->file);
 
@@ -197,7 +197,7 @@ static bool put_sites(struct profile *to, struct pass *p, uint64_t begun)
 	return ok;
 }
 
-static void put_sizes(struct profile *to, struct pass *p, uint64_t begun)
+static void put_sizes(struct profile *to, struct profile_pass *p, uint64_t begun)
 {
 	for (unsigned i = 0; i < PROFILE_SIZES; i++) {
 		struct entry *const e = &to->size[i];
@@ -217,7 +217,7 @@ static uint64_t first_tick(const struct trace_file *f)
 	return f->count != 0 ? first : 0;
 }
 
-static bool read_pass(struct profile *to, struct pass *p, struct trace_error *e)
+static bool read_pass(struct profile *to, struct profile_pass *p, struct trace_error *e)
 {
 	char clock[16];
 
@@ -239,9 +239,9 @@ static bool read_pass(struct profile *to, struct pass *p, struct trace_error *e)
 
 bool profile_read(struct profile *to, const char *path, struct trace_error *e)
 {
-	static struct pass p;
+	static struct profile_pass p;
 
-	p = (struct pass){0};
+	p = (struct profile_pass){0};
 	*to = (struct profile){.path = path};
 	if (!trace_file_open(&p.file, path, e))
 		return false;

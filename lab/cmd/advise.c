@@ -5,7 +5,7 @@
 
 enum { KEY_QUICK = OPTION_OWN, KEY_STUDY };
 
-struct request {
+struct advise_request {
 	const char *path;
 	bool study;
 	enum format format;
@@ -13,7 +13,7 @@ struct request {
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
-	struct request *const r = state->input;
+	struct advise_request *const r = state->input;
 
 	switch (key) {
 	case KEY_QUICK: /* what advise always is since it leaves designs for study out */
@@ -54,7 +54,7 @@ int cmd_advise(int argc, char **argv)
 	           "advice is the least product of average memory and time."};
 	static struct tune_recording rec;
 	static struct advice a;
-	struct request r = {0};
+	struct advise_request r = {0};
 
 	options_parse(&argp, argc, argv, &r);
 	if (r.path == NULL)

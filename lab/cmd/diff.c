@@ -8,7 +8,7 @@
 
 enum { KEY_BY = OPTION_OWN, KEY_TOP, KEY_ANY, KEY_TO, KEY_PAGE };
 
-struct request {
+struct diff_request {
 	const char *before, *after, *page;
 	enum quantity by;
 	enum format format;
@@ -20,7 +20,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	static const char *const measures[] = {"calls", "asked", "peak", "mean", "end", NULL};
 	static const char *const forms[] = {"folded", NULL};
-	struct request *const r = state->input;
+	struct diff_request *const r = state->input;
 
 	switch (key) {
 	case KEY_BY:
@@ -77,7 +77,7 @@ int cmd_diff(int argc, char **argv)
 	           "by; dmm names only what differs by more. Exit status 1: something "
 	           "differs."};
 	static struct diff d;
-	struct request r = {.by = MEASURE_PEAK, .top = 10};
+	struct diff_request r = {.by = MEASURE_PEAK, .top = 10};
 
 	options_parse(&argp, argc, argv, &r);
 	if (r.after == NULL)

@@ -8,7 +8,7 @@
 
 enum { KEY_JOBS = OPTION_OWN };
 
-struct request {
+struct merge_request {
 	struct merge_order order;
 	size_t files;
 };
@@ -21,7 +21,7 @@ static const struct argp_option options[] = {
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
-	struct request *const r = state->input;
+	struct merge_request *const r = state->input;
 
 	switch (key) {
 	case OPTION_FORMAT:
@@ -52,7 +52,7 @@ int cmd_merge(int argc, char **argv)
 	           "verdict; and the memory that designs need.  Times are scaled to the median "
 	           "of glibc's.\vExit status 1: an allocator crashed, was not loaded or refused "
 	           "memory, a result could not be read, or (--jobs) a result is missing."};
-	static struct request r;
+	static struct merge_request r;
 
 	options_parse(&argp, argc, argv, &r);
 	if (r.order.files == NULL)

@@ -5,7 +5,7 @@
 
 enum { KEY_SYSTEMS = OPTION_OWN, KEY_LIMIT, KEY_PEERS, KEY_RUNS, KEY_WARM, KEY_TIMEOUT, KEY_STUDY };
 
-struct request {
+struct report_request {
 	const char *path, *output, *systems;
 	double limit_s;
 	struct report_plan plan; /* runs SIZE_MAX: not said */
@@ -13,7 +13,7 @@ struct request {
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
-	struct request *const q = state->input;
+	struct report_request *const q = state->input;
 
 	switch (key) {
 	case 'o':
@@ -80,7 +80,7 @@ int cmd_report(int argc, char **argv)
 	           "functions allocate, and which keep memory.  The page is one file of at most "
 	           "8 MiB and opens in any browser.\vdocs/manual/report.md explains each "
 	           "picture."};
-	struct request q = {.limit_s = REPORT_LIMIT_S, .systems = REPORT_SYSTEMS,
+	struct report_request q = {.limit_s = REPORT_LIMIT_S, .systems = REPORT_SYSTEMS,
 	    .plan = {.peers = "auto", .runs = SIZE_MAX, .warm = SIZE_MAX}};
 
 	options_parse(&argp, argc, argv, &q);

@@ -13,7 +13,7 @@ enum {
 	KEY_THP, KEY_WARM,
 };
 
-struct request {
+struct sweep_request {
 	bool plan;
 	size_t recordings; /* so far */
 	struct sweep_order order;
@@ -63,7 +63,7 @@ static void parse_grid(struct sweep_order *r, const char *arg)
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
-	struct request *const q = state->input;
+	struct sweep_request *const q = state->input;
 	struct sweep_order *const r = &q->order;
 
 	switch (key) {
@@ -120,7 +120,8 @@ int cmd_sweep(int argc, char **argv)
 	           "makes one table of the results.\vA line that ends in '# time: exclusive "
 	           "cores' needs a host of its own while it runs; a line that ends in '# space' "
 	           "does not.  docs/manual/sweep.md shows both ways in full."};
-	static struct request r = {.order = {.repeat = 6, .results = "results", .warm = SIZE_MAX}};
+	static struct sweep_request r = {
+	    .order = {.repeat = 6, .results = "results", .warm = SIZE_MAX}};
 
 	options_parse(&argp, argc, argv, &r);
 	if (!r.plan)

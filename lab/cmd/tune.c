@@ -19,7 +19,7 @@ enum {
 	SYSTEMS_MAX = 8
 };
 
-struct request {
+struct tune_request {
 	const char *path[TUNE_RECORDINGS];
 	size_t paths;
 	const struct dmm_system *system[SYSTEMS_MAX];
@@ -51,7 +51,7 @@ static const struct argp_option options[] = {
     {0},
 };
 
-static void choose_systems(struct request *r, const char *names)
+static void choose_systems(struct tune_request *r, const char *names)
 {
 	registry_choose_list("system", names, r->system, &r->systems, SYSTEMS_MAX);
 	for (size_t i = 0; i < r->systems; i++)
@@ -62,7 +62,7 @@ static void choose_systems(struct request *r, const char *names)
 
 static error_t parse_runs(int key, char *arg, struct argp_state *state)
 {
-	struct request *const r = state->input;
+	struct tune_request *const r = state->input;
 
 	switch (key) {
 	case KEY_RUNS:
@@ -86,7 +86,7 @@ static error_t parse_runs(int key, char *arg, struct argp_state *state)
 }
 
 /* Words before "--" are recordings, words behind it the program. */
-static void take_word(struct request *r, struct argp_state *state, char *arg)
+static void take_word(struct tune_request *r, struct argp_state *state, char *arg)
 {
 	if (state->quoted != 0 && state->next > state->quoted) {
 		r->gain.command = state->argv + state->next - 1;
@@ -101,7 +101,7 @@ static void take_word(struct request *r, struct argp_state *state, char *arg)
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	static const char *const figures[] = {"mean", "peak", "end", NULL};
-	struct request *const r = state->input;
+	struct tune_request *const r = state->input;
 
 	switch (key) {
 	case 'o':
@@ -135,7 +135,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return 0;
 }
 
-static void check(struct request *r)
+static void check(struct tune_request *r)
 {
 	if (r->paths == 0 || r->out == NULL)
 		lab_die(EXIT_USAGE,
@@ -170,7 +170,7 @@ int cmd_tune(int argc, char **argv)
 	        "was not searched, or in real runs, the settings cost memory."};
 	static struct tune_recording rec[TUNE_RECORDINGS];
 	static struct tuned tuned[SYSTEMS_MAX];
-	static struct request r = {
+	static struct tune_request r = {
 	    .order = {.slower = 0.01}, .gain = {.runs = STATS_RUNS_FOR_95, .warm = WARM_DEFAULT}};
 
 	options_parse(&argp, argc, argv, &r);

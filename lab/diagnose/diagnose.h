@@ -33,7 +33,7 @@ enum finding_kind {
 
 enum { FINDINGS_MAX = 8, FINDING_TEXT = 320, MARKS = 16, FINE_MARKS = 256 };
 
-struct finding {
+struct diagnose_finding {
 	enum finding_kind kind;
 	uint64_t bytes;      /* at stake; of churn 0 */
 	uint64_t objects;    /* that it is about */
@@ -46,7 +46,7 @@ struct finding {
 };
 
 struct diagnosis {
-	struct finding finding[FINDINGS_MAX]; /* the most serious first */
+	struct diagnose_finding finding[FINDINGS_MAX]; /* the most serious first */
 	size_t count;
 	/* What the judgement rests on. */
 	uint64_t calls, peak_payload, end_payload;

@@ -55,7 +55,7 @@ static bool take_marks(struct gather *g, uint64_t now)
 
 static void begin(struct gather *g, uint32_t stack, uint64_t size)
 {
-	struct site *const s = &g->site[stack];
+	struct gathered_site *const s = &g->site[stack];
 
 	s->live_bytes += size;
 	s->live_objects++;
@@ -69,21 +69,21 @@ static void begin(struct gather *g, uint32_t stack, uint64_t size)
 
 static void end(struct gather *g, const struct live_object *o)
 {
-	struct site *const s = &g->site[o->stack];
+	struct gathered_site *const s = &g->site[o->stack];
 
 	s->live_bytes -= o->size;
 	s->live_objects--;
 	s->large_live -= o->size >= LARGE_BYTES ? o->size : 0;
 }
 
-static struct worker *worker_of(struct gather *g, uint32_t serial)
+static struct gathered_thread *worker_of(struct gather *g, uint32_t serial)
 {
 	return &g->worker[min_size(serial, THREADS_MAX - 1)];
 }
 
 static void note_free(struct gather *g, const struct step *step)
 {
-	struct site *const s = &g->site[step->was.stack];
+	struct gathered_site *const s = &g->site[step->was.stack];
 
 	s->frees++;
 	s->early_frees += g->marks_done < MARKS;
@@ -96,10 +96,10 @@ static void note_free(struct gather *g, const struct step *step)
 /* What a thread freed before the peak, it may have used again. */
 static void note_thread(struct gather *g, const struct trace_event *ev)
 {
-	struct worker *const w = worker_of(g, ev->thread);
+	struct gathered_thread *const w = worker_of(g, ev->thread);
 
 	if (w->peak != g->peaks)
-		*w = (struct worker){.peak = g->peaks, .last_tick = ev->tick};
+		*w = (struct gathered_thread){.peak = g->peaks, .last_tick = ev->tick};
 	if (ev->tick - w->last_tick > w->idle_ticks) {
 		w->idle_ticks = ev->tick - w->last_tick;
 		w->idle_freed = w->freed_late;
@@ -109,7 +109,7 @@ static void note_thread(struct gather *g, const struct trace_event *ev)
 
 static void note_resize(struct gather *g, struct step *step)
 {
-	struct site *const s = &g->site[step->was.stack];
+	struct gathered_site *const s = &g->site[step->was.stack];
 
 	if (step->ev.size * 2 <= step->was.size) {
 		s->shrunk_bytes += step->was.size - step->ev.size;

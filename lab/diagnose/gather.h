@@ -18,7 +18,7 @@ enum {
 	PAGE_BYTES = 4096,
 };
 
-struct site { /* a call site, by its node */
+struct gathered_site { /* a call site, by its node */
 	uint64_t allocs, frees;      /* objects */
 	uint64_t temporary;          /* of the frees: within CHURN_CALLS calls */
 	uint64_t live_bytes, live_objects, live_peak; /* live_peak: bytes, at most */
@@ -44,7 +44,7 @@ struct pin { /* of a site, at the mark with most sparse pages */
 
 enum { PINS_MAX = 4, THREADS_MAX = 4096 };
 
-struct worker { /* a thread */
+struct gathered_thread { /* a thread */
 	uint64_t last_tick;
 	uint64_t freed_late, peak;   /* bytes that it freed since peak number `peak` */
 	/* its longest time without a call since then; freed_late before it */
@@ -54,7 +54,7 @@ struct worker { /* a thread */
 struct gather {
 	struct trace_file file;
 	struct trace_stream stream;
-	struct site *site;           /* [site_cap], by node */
+	struct gathered_site *site;  /* [site_cap], by node */
 	size_t site_cap;
 	uint64_t first_tick, end_tick, events_all, events, calls;
 	uint64_t fine[FINE_MARKS + 1];
@@ -66,7 +66,7 @@ struct gather {
 	uint64_t peak_payload, peak_tick;
 	uint64_t peaks;              /* how often the payload has risen beyond all before */
 	/* [THREADS_MAX], by serial number; what is beyond shares the last */
-	struct worker *worker;
+	struct gathered_thread *worker;
 	bool timeless;
 };
 

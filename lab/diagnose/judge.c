@@ -29,13 +29,13 @@ static const double growth_share = 0.02; /* of the process */
 static const double call_ns = 20; /* malloc or free, found in cache */
 static const double churn_share = 0.03, seconds_least = 0.02;
 
-static struct finding *add(struct diagnosis *d, enum finding_kind kind, uint32_t stack)
+static struct diagnose_finding *add(struct diagnosis *d, enum finding_kind kind, uint32_t stack)
 {
-	static struct finding spare;
+	static struct diagnose_finding spare;
 
 	if (d->count == FINDINGS_MAX)
 		return &spare;
-	d->finding[d->count] = (struct finding){.kind = kind, .stack = stack};
+	d->finding[d->count] = (struct diagnose_finding){.kind = kind, .stack = stack};
 	return &d->finding[d->count++];
 }
 
@@ -50,7 +50,7 @@ enum { THIRD = MARKS / 3 };
 
 /* Bytes that the site gained until shortly before the end, where programs clean up, if it gained all the
  * time; else 0. */
-static double grown(const struct gather *g, const struct site *s)
+static double grown(const struct gather *g, const struct gathered_site *s)
 {
 	const double whole = (double)s->at[3 * THIRD] - (double)s->at[0];
 	double last = 0;
@@ -83,9 +83,9 @@ static void find_growth(struct diagnosis *d, const struct gather *g)
 	}
 	if (bytes == 0)
 		return;
-	const struct site *const s = &g->site[most];
+	const struct gathered_site *const s = &g->site[most];
 	const bool freed = s->live_bytes < s->live_peak / 2;
-	struct finding *const f = add(d, FINDING_GROWTH, most);
+	struct diagnose_finding *const f = add(d, FINDING_GROWTH, most);
 	f->bytes = s->live_peak;
 	f->objects = freed ? s->allocs : s->live_objects;
 	f->rate = d->seconds > 0 ? bytes / d->seconds : 0;
@@ -118,7 +118,7 @@ static void find_pinned(struct diagnosis *d, const struct gather *g)
 	if (marks_pinned(g) < PINNED_MARKS || g->pins == 0)
 		return;
 	const struct pin *const p = &g->pin[0];
-	struct finding *const f = add(d, FINDING_PINNED, p->stack);
+	struct diagnose_finding *const f = add(d, FINDING_PINNED, p->stack);
 	f->bytes = p->pages * PAGE_BYTES - p->bytes;
 	f->objects = p->objects;
 	if (p->pages * PINNED_PART >= g->sparse.pages)
@@ -146,7 +146,7 @@ static uint64_t freed_by_idle(const struct gather *g, unsigned *threads)
 
 	*threads = 0;
 	for (size_t i = 0; i < THREADS_MAX; i++) {
-		const struct worker *const w = &g->worker[i];
+		const struct gathered_thread *const w = &g->worker[i];
 		all += w->last_tick != 0;
 		const bool to_the_end = g->end_tick - w->last_tick > w->idle_ticks;
 		if (w->peak != g->peaks || (to_the_end ? g->end_tick - w->last_tick : w->idle_ticks) < quarter)
@@ -180,7 +180,7 @@ static void find_retained(struct diagnosis *d, const struct gather *g)
 	for (size_t i = 0; i < g->site_cap; i++)
 		if (g->site[i].live_peak > g->site[most].live_peak)
 			most = (uint32_t)i;
-	struct finding *const f = add(d, FINDING_RETAINED, most);
+	struct diagnose_finding *const f = add(d, FINDING_RETAINED, most);
 	f->bytes = (uint64_t)((double)g->peak_payload - live);
 	const uint64_t idle = freed_by_idle(g, &threads);
 	int n = snprintf(f->what, sizeof f->what,
@@ -206,10 +206,10 @@ static void find_untouched(struct diagnosis *d, const struct gather *g)
 	for (size_t i = 0; i < g->site_cap; i++)
 		if (g->site[i].large_peak > g->site[most].large_peak)
 			most = (uint32_t)i;
-	const struct site *const s = &g->site[most];
+	const struct gathered_site *const s = &g->site[most];
 	if (s->large_peak < HELD_LEAST)
 		return;
-	struct finding *const f = add(d, FINDING_OVERSIZED, most);
+	struct diagnose_finding *const f = add(d, FINDING_OVERSIZED, most);
 	f->bytes = g->peak_payload - resident;
 	f->objects = s->allocs;
 	snprintf(f->what, sizeof f->what,
@@ -227,10 +227,10 @@ static void find_shrunk(struct diagnosis *d, const struct gather *g)
 	for (size_t i = 0; i < g->site_cap; i++)
 		if (g->site[i].shrunk_bytes > g->site[most].shrunk_bytes)
 			most = (uint32_t)i;
-	const struct site *const s = &g->site[most];
+	const struct gathered_site *const s = &g->site[most];
 	if (s->shrunk_bytes < HELD_LEAST || s->shrunk_bytes < g->peak_payload / 5)
 		return;
-	struct finding *const f = add(d, FINDING_OVERSIZED, most);
+	struct diagnose_finding *const f = add(d, FINDING_OVERSIZED, most);
 	f->bytes = s->shrunk_bytes;
 	f->objects = s->shrunk_count;
 	snprintf(f->what, sizeof f->what,
@@ -252,7 +252,7 @@ static void find_churn(struct diagnosis *d, const struct gather *g)
 	const double share = d->seconds > 0 ? 2 * count * call_ns * 1e-9 / d->seconds : 0;
 	if (share < churn_share || d->seconds < seconds_least)
 		return;
-	struct finding *const f = add(d, FINDING_CHURN, most);
+	struct diagnose_finding *const f = add(d, FINDING_CHURN, most);
 	f->objects = g->site[most].temporary;
 	f->rate = 2 * count / d->seconds;
 	snprintf(f->what, sizeof f->what,
@@ -264,7 +264,7 @@ static void find_churn(struct diagnosis *d, const struct gather *g)
 
 /* ---- names, and what cannot be said --------------------------------------------------------------- */
 
-static void name_site(struct finding *f, const struct gather *g, struct symbols *symbols)
+static void name_site(struct diagnose_finding *f, const struct gather *g, struct symbols *symbols)
 {
 	const char *names[SYMBOLS_DEPTH];
 	const size_t count = symbols_path(symbols, g->stream.reader, f->stack, names, NULL);

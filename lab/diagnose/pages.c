@@ -21,12 +21,12 @@ struct page {
 	uint32_t objects;
 };
 
-struct pages {
+struct sparse_pages {
 	struct page *at;
 	size_t cap, count;
 };
 
-static struct page *slot(const struct pages *t, uint64_t number)
+static struct page *slot(const struct sparse_pages *t, uint64_t number)
 {
 	size_t i = number * 0x9e3779b97f4a7c15u >> 20 & (t->cap - 1);
 
@@ -35,11 +35,11 @@ static struct page *slot(const struct pages *t, uint64_t number)
 	return &t->at[i];
 }
 
-static bool grow(struct pages *t)
+static bool grow(struct sparse_pages *t)
 {
-	const struct pages old = *t;
+	const struct sparse_pages old = *t;
 
-	*t = (struct pages){.cap = old.cap != 0 ? 2 * old.cap : 4096};
+	*t = (struct sparse_pages){.cap = old.cap != 0 ? 2 * old.cap : 4096};
 	t->at = calloc(t->cap, sizeof *t->at);
 	if (t->at == NULL) {
 		*t = old;
@@ -54,7 +54,8 @@ static bool grow(struct pages *t)
 	return true;
 }
 
-static bool add(struct pages *t, uint64_t number, uint64_t bytes, const struct live_object *o)
+static bool add(struct sparse_pages *t, uint64_t number, uint64_t bytes,
+    const struct live_object *o)
 {
 	if (2 * (t->count + 1) > t->cap && !grow(t))
 		return false;
@@ -71,7 +72,7 @@ static bool add(struct pages *t, uint64_t number, uint64_t bytes, const struct l
 }
 
 /* Pages that lie wholly inside one object are full: only its first and its last can be sparse. */
-static bool add_object(struct pages *t, const struct live_object *o)
+static bool add_object(struct sparse_pages *t, const struct live_object *o)
 {
 	const uint64_t end = o->addr + max_size(o->size, 1);
 	const uint64_t first = o->addr / PAGE_BYTES, last = (end - 1) / PAGE_BYTES;
@@ -97,7 +98,7 @@ static int by_pages(const void *a, const void *b)
 }
 
 /* The sites that hold most pages alone. */
-static bool name_holders(struct gather *g, const struct pages *t)
+static bool name_holders(struct gather *g, const struct sparse_pages *t)
 {
 	struct pin *const all = calloc(g->site_cap, sizeof *all);
 	size_t n = 0;
@@ -128,7 +129,7 @@ bool pages_look(struct gather *g, unsigned mark)
 {
 	const struct live *const live = &g->stream.live;
 	struct sparse now = {.mark = mark};
-	struct pages t = {0};
+	struct sparse_pages t = {0};
 	bool ok = true;
 
 	for (size_t i = 0; ok && i < live->cap; i++)

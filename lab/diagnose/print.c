@@ -5,7 +5,7 @@
 void diagnosis_text(const struct diagnosis *d, FILE *out)
 {
 	for (size_t i = 0; i < d->count; i++) {
-		const struct finding *const f = &d->finding[i];
+		const struct diagnose_finding *const f = &d->finding[i];
 		fprintf(out, "%zu. %s: %s\n", i + 1, finding_names[f->kind], plain(f->what));
 		if (f->site[0] != '\0')
 			fprintf(out, "   at %s\n", plain(f->site));
@@ -23,7 +23,7 @@ void diagnosis_json(const struct diagnosis *d, struct json *j)
 {
 	json_array(j, "diagnosis");
 	for (size_t i = 0; i < d->count; i++) {
-		const struct finding *const f = &d->finding[i];
+		const struct diagnose_finding *const f = &d->finding[i];
 		json_object(j, NULL);
 		json_string(j, "kind", finding_names[f->kind]);
 		json_string(j, "what", f->what);

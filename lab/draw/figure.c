@@ -12,7 +12,7 @@
 /* points; a column is one glyph of boxes.c */
 enum { LEFT = 16, TOP = 14, LINE = 17, COLUMN = 8, BOX = 26, BAR_CELLS = 160 };
 
-struct figure {
+struct drawn_figure {
 	FILE *out;
 	FILE *body; /* in memory: an SVG says its height first */
 	char *text;
@@ -24,9 +24,9 @@ struct figure {
 	bool open; /* a call */
 };
 
-struct figure *figure_begin(FILE *out, enum figure_format format, size_t width)
+struct drawn_figure *figure_begin(FILE *out, enum figure_format format, size_t width)
 {
-	struct figure *const f = calloc(1, sizeof *f);
+	struct drawn_figure *const f = calloc(1, sizeof *f);
 
 	if (f == NULL || (f->body = open_memstream(&f->text, &f->len)) == NULL)
 		lab_die(EXIT_OURS, "no memory for a figure");
@@ -38,14 +38,14 @@ struct figure *figure_begin(FILE *out, enum figure_format format, size_t width)
 	return f;
 }
 
-static void end_call(struct figure *f)
+static void end_call(struct drawn_figure *f)
 {
 	if (f->open)
 		f->paper.call_end(f->body);
 	f->open = false;
 }
 
-void figure_title(struct figure *f, const char *text)
+void figure_title(struct drawn_figure *f, const char *text)
 {
 	end_call(f);
 	if (f->format == FIGURE_TIKZ)
@@ -59,7 +59,7 @@ void figure_title(struct figure *f, const char *text)
 	f->y += 6;
 }
 
-void figure_text(struct figure *f, enum figure_text kind, const char *text)
+void figure_text(struct drawn_figure *f, enum figure_text kind, const char *text)
 {
 	static const enum paper_font fonts[] = {PAPER_TEXT, PAPER_STRONG, PAPER_NOTE};
 
@@ -95,7 +95,7 @@ static void box_words(char text[40], const struct draw_column *c, size_t count)
 		memmove(text, text + 1, strlen(text));
 }
 
-static void put_names(struct figure *f, const struct draw_column *c, size_t count)
+static void put_names(struct drawn_figure *f, const struct draw_column *c, size_t count)
 {
 	char name[2 * DRAW_GLYPH + 32];
 
@@ -130,7 +130,7 @@ static size_t box_len(const struct draw_column *c, size_t i, size_t count)
 
 static void heading(void *arg, const char *text)
 {
-	struct figure *const f = arg;
+	struct drawn_figure *const f = arg;
 
 	f->y += LINE + 3;
 	f->paper.words(f->body, LEFT, f->y, PAPER_NOTE, PAPER_LEFT, text);
@@ -139,7 +139,7 @@ static void heading(void *arg, const char *text)
 
 static void row(void *arg, const struct draw_column *c, size_t count)
 {
-	struct figure *const f = arg;
+	struct drawn_figure *const f = arg;
 	size_t chunk = 0;
 	char text[40];
 
@@ -181,7 +181,7 @@ static void row(void *arg, const struct draw_column *c, size_t count)
 /* ---- a heap of many chunks ------------------------------------------------------------------- */
 
 /* Cells from..to of the bar, which look alike. */
-static void put_cells(struct figure *f, size_t from, size_t to, enum look look)
+static void put_cells(struct drawn_figure *f, size_t from, size_t to, enum look look)
 {
 	const double w = (double)(f->width * COLUMN) / BAR_CELLS;
 
@@ -192,7 +192,7 @@ static void put_cells(struct figure *f, size_t from, size_t to, enum look look)
 }
 
 /* One region after the other, each cell by what most of it is. */
-static void put_bar(struct figure *f, const struct picture *p)
+static void put_bar(struct drawn_figure *f, const struct picture *p)
 {
 	size_t len[LOOK_COUNT] = {0}, at = 0, cell = 0, from = 0;
 	enum look look = LOOK_COUNT;
@@ -225,7 +225,7 @@ static void put_bar(struct figure *f, const struct picture *p)
 	f->y += BOX / 2.0;
 }
 
-void figure_heap(struct figure *f, const struct picture *p, size_t unit,
+void figure_heap(struct drawn_figure *f, const struct picture *p, size_t unit,
     const struct draw_label *labels, size_t label_count)
 {
 	/* fill() shortens what is long; a figure has the same columns as the terminal */
@@ -250,7 +250,7 @@ void figure_heap(struct figure *f, const struct picture *p, size_t unit,
 
 /* ---- the end --------------------------------------------------------------------------------- */
 
-static void put_legend(struct figure *f)
+static void put_legend(struct drawn_figure *f)
 {
 	double x = LEFT;
 
@@ -277,7 +277,7 @@ static void put_legend(struct figure *f)
 		f->paper.call_end(f->body);
 }
 
-bool figure_end(struct figure *f)
+bool figure_end(struct drawn_figure *f)
 {
 	end_call(f);
 	put_legend(f);

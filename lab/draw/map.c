@@ -11,7 +11,7 @@ enum { MARGIN = 2, MAP_ROWS = 16, CELL_MIN = 16, LIST_MAX = 8, BINS_MAX = 16 };
 /* ---- map ---------------------------------------------------------------------------------- */
 
 /* Bytes of each kind in one cell. */
-struct cell {
+struct drawn_cell {
 	size_t len[LOOK_COUNT];
 };
 
@@ -25,7 +25,7 @@ static size_t cell_bytes(const struct picture *p, size_t columns)
 }
 
 /* A cell of one kind shows it; one with payload shows how much of it is payload. */
-static void put_cell(FILE *out, const struct draw_style *s, const struct cell *c)
+static void put_cell(FILE *out, const struct draw_style *s, const struct drawn_cell *c)
 {
 	static const char *const shades[] = {"░", "▒", "▓", "█"};
 	static const char *const digits[] = {"1", "2", "3", "4"};
@@ -52,16 +52,16 @@ static void put_line_start(FILE *out, const struct draw_style *s, uintptr_t addr
 	fprintf(out, "%*s%s%012zx%s ", MARGIN, "", look_dim(s), (size_t)addr, look_off(s));
 }
 
-struct map {
+struct heap_map {
 	FILE *out;
 	const struct draw_style *s;
 	size_t columns, bytes, at; /* cells in the row so far */
 	uintptr_t cell_addr;       /* where the cell that is being filled begins */
 	uintptr_t marked;          /* an address whose cell is marked; 0: none */
-	struct cell cell;
+	struct drawn_cell cell;
 };
 
-static void finish_cell(struct map *m)
+static void finish_cell(struct heap_map *m)
 {
 	if (m->at == 0)
 		put_line_start(m->out, m->s, m->cell_addr);
@@ -69,7 +69,7 @@ static void finish_cell(struct map *m)
 		fprintf(m->out, "%sp%s", m->s->colour ? "\033[7m" : "", look_off(m->s));
 	else
 		put_cell(m->out, m->s, &m->cell);
-	m->cell = (struct cell){0};
+	m->cell = (struct drawn_cell){0};
 	m->cell_addr += m->bytes;
 	if (++m->at == m->columns) {
 		fputc('\n', m->out);
@@ -77,7 +77,7 @@ static void finish_cell(struct map *m)
 	}
 }
 
-static void map_piece(struct map *m, const struct dmm_piece *piece)
+static void map_piece(struct heap_map *m, const struct dmm_piece *piece)
 {
 	uintptr_t addr = piece->addr;
 	const uintptr_t end = addr + piece->len;
@@ -91,7 +91,7 @@ static void map_piece(struct map *m, const struct dmm_piece *piece)
 	}
 }
 
-static void end_region(struct map *m)
+static void end_region(struct heap_map *m)
 {
 	size_t all = 0;
 	for (enum look l = 0; l < LOOK_COUNT; l++)
@@ -106,7 +106,10 @@ static void end_region(struct map *m)
 void draw_map(FILE *out, const struct draw_style *s, const struct picture *p, uintptr_t marked)
 {
 	const size_t columns = s->width - MARGIN - 13;
-	struct map m = {.out = out, .s = s, .columns = columns, .bytes = cell_bytes(p, columns),
+	struct heap_map m = {.out = out,
+	    .s = s,
+	    .columns = columns,
+	    .bytes = cell_bytes(p, columns),
 	    .marked = marked};
 	char text[120];
 

@@ -25,7 +25,7 @@ struct android {
 };
 
 /* What stands behind the pointer. */
-static const struct call {
+static const struct android_call {
 	const char *name;
 	size_t numbers;
 	enum trace_op op;
@@ -118,7 +118,7 @@ static bool fill(struct android *a, struct trace_event *ev, char **word)
 	}
 }
 
-static const struct call *find_call(const char *name)
+static const struct android_call *find_call(const char *name)
 {
 	for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
 		if (strcmp(name, calls[i].name) == 0)
@@ -137,7 +137,7 @@ static bool read_event(struct android *a, char **word, size_t count)
 	word[0][colon] = '\0';
 	if (!import_number(a->im, word[0], 10, TID_LIMIT, &tid))
 		return false;
-	const struct call *const call = count > 1 ? find_call(word[1]) : NULL;
+	const struct android_call *const call = count > 1 ? find_call(word[1]) : NULL;
 	if (call == NULL)
 		return import_fail(a->im, "'%.40s' is no call that is known",
 		    count > 1 ? word[1] : "");

@@ -29,12 +29,12 @@ struct node {
 	uint32_t parent;
 };
 
-struct kind { /* of allocation: its size and stack */
+struct allocation_kind { /* of allocation: its size and stack */
 	uint64_t size;
 	uint32_t node, live; /* the youngest live object, 0: none */
 };
 
-struct object {
+struct heaptrack_object {
 	uint64_t addr;
 	uint32_t next; /* older, or in the list of unused entries */
 };
@@ -48,8 +48,8 @@ struct heaptrack {
 	size_t *strings;
 	uint64_t *ips;
 	struct node *nodes;
-	struct kind *kinds;
-	struct object *objects;
+	struct allocation_kind *kinds;
+	struct heaptrack_object *objects;
 	size_t pool_len, string_count, ip_count, node_count, kind_count, object_count;
 	size_t pool_cap, string_cap, ip_cap, node_cap, kind_cap, object_cap;
 	uint32_t unused; /* objects */
@@ -233,11 +233,11 @@ static bool add_kind(struct heaptrack *h)
 	if (!ROOM(h, h->kinds, h->kind_count, h->kind_cap) || !next_number(h, UINT64_MAX, &size) ||
 	    !next_index(h, h->node_count, &node))
 		return false;
-	h->kinds[h->kind_count++] = (struct kind){.size = size, .node = (uint32_t)node};
+	h->kinds[h->kind_count++] = (struct allocation_kind){.size = size, .node = (uint32_t)node};
 	return true;
 }
 
-static struct kind *next_kind(struct heaptrack *h)
+static struct allocation_kind *next_kind(struct heaptrack *h)
 {
 	uint64_t i;
 
@@ -251,7 +251,7 @@ static struct kind *next_kind(struct heaptrack *h)
 	return &h->kinds[i];
 }
 
-static bool push_object(struct heaptrack *h, struct kind *k, uint64_t addr)
+static bool push_object(struct heaptrack *h, struct allocation_kind *k, uint64_t addr)
 {
 	uint32_t i = h->unused;
 
@@ -261,7 +261,7 @@ static bool push_object(struct heaptrack *h, struct kind *k, uint64_t addr)
 		return false;
 	else
 		i = (uint32_t)++h->object_count;
-	h->objects[i] = (struct object){addr, k->live};
+	h->objects[i] = (struct heaptrack_object){addr, k->live};
 	k->live = i;
 	return true;
 }
@@ -277,7 +277,7 @@ static bool allocated(struct heaptrack *h)
 		write_event(h, TRACE_OP_MALLOC, addr, size, node);
 		return true;
 	}
-	struct kind *const k = next_kind(h);
+	struct allocation_kind *const k = next_kind(h);
 	addr = k != NULL ? import_place(h->im, k->size) : 0;
 	if (addr == 0 || !push_object(h, k, addr))
 		return false;
@@ -295,7 +295,7 @@ static bool freed(struct heaptrack *h)
 		write_event(h, TRACE_OP_FREE, addr, 0, 0);
 		return true;
 	}
-	struct kind *const k = next_kind(h);
+	struct allocation_kind *const k = next_kind(h);
 	if (k == NULL)
 		return false;
 	const uint32_t i = k->live;

@@ -20,14 +20,14 @@
 enum { NAMED = 4096, MODULES_MAX = 4096 };
 #define MODULE_RANGE ((uint64_t)1 << 40)
 
-struct module {
+struct mtrace_module {
 	char *path;
 	bool here; /* the file can be read: libdw names its functions */
 };
 
 struct mtrace {
 	struct import *im;
-	struct module *modules;
+	struct mtrace_module *modules;
 	size_t count, cap;
 	size_t last;            /* the module that was named last */
 	uint64_t moving;        /* the old address of a realloc whose second line is to come */
@@ -50,7 +50,7 @@ static bool add_module(struct mtrace *m, const char *path)
 		return false;
 	if (m->count == MODULES_MAX)
 		return import_fail(im, "more than %d files", MODULES_MAX);
-	struct module *const new = &m->modules[m->count++];
+	struct mtrace_module *const new = &m->modules[m->count++];
 	const uint64_t base = m->count * MODULE_RANGE;
 	new->path = strdup(path);
 	if (new->path == NULL)

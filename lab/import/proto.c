@@ -27,7 +27,7 @@ struct proto {
 	uint64_t offset; /* of the next byte in the file, unpacked */
 };
 
-struct call {
+struct proto_call {
 	unsigned op;              /* 0: none yet */
 	uint64_t field[FIELDS];   /* [0] is not used */
 	bool given[FIELDS];
@@ -72,7 +72,7 @@ static bool read_varint(struct proto *p, uint64_t *x)
 }
 
 /* The fields of a call, up to offset `end`. */
-static bool read_call(struct proto *p, struct call *c, uint64_t end)
+static bool read_call(struct proto *p, struct proto_call *c, uint64_t end)
 {
 	while (p->offset < end) {
 		uint64_t tag, x;
@@ -88,7 +88,7 @@ static bool read_call(struct proto *p, struct call *c, uint64_t end)
 	return p->offset == end || fail(p, "a call is longer than it says");
 }
 
-static bool perform_realloc(struct proto *p, const struct call *c)
+static bool perform_realloc(struct proto *p, const struct proto_call *c)
 {
 	const uint64_t *const f = c->field;
 
@@ -99,7 +99,7 @@ static bool perform_realloc(struct proto *p, const struct call *c)
 	                                : ids_refuse(&p->ids, TRACE_OP_REALLOC, f[3]);
 }
 
-static bool perform_malloc(struct proto *p, const struct call *c)
+static bool perform_malloc(struct proto *p, const struct proto_call *c)
 {
 	const uint64_t id = c->field[1], size = c->field[2], align = c->field[3];
 
@@ -112,7 +112,7 @@ static bool perform_malloc(struct proto *p, const struct call *c)
 	return ids_allocate_aligned(&p->ids, id, size, (unsigned)__builtin_ctzll(align));
 }
 
-static bool perform(struct proto *p, const struct call *c)
+static bool perform(struct proto *p, const struct proto_call *c)
 {
 	const uint64_t *const f = c->field;
 	uint64_t size;
@@ -133,7 +133,7 @@ static bool perform(struct proto *p, const struct call *c)
 
 static bool read_line(struct proto *p)
 {
-	struct call c = {0};
+	struct proto_call c = {0};
 	uint64_t len, tag, inner;
 
 	if (!read_varint(p, &len))
@@ -147,7 +147,7 @@ static bool read_line(struct proto *p)
 		if (tag % 8 != BYTES || tag / 8 < MALLOC || tag / 8 > CALLOC ||
 		    inner > end - p->offset)
 			return fail(p, "a line holds none of malloc, free, realloc, calloc");
-		c = (struct call){.op = (unsigned)(tag / 8)};
+		c = (struct proto_call){.op = (unsigned)(tag / 8)};
 		if (!read_call(p, &c, p->offset + inner))
 			return false;
 	}

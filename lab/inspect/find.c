@@ -17,7 +17,7 @@ static const char wanted[] = "dmm_slab_root";
 
 /* ---- a loaded object's own dynamic symbols --------------------------------------------------- */
 
-struct image {
+struct loaded_image {
 	struct memory *m;
 	uint64_t base, bias; /* where its first byte lies; what is added to its addresses */
 };
@@ -26,14 +26,14 @@ struct dynamic {
 	uint64_t symbols, strings, gnu_hash;
 };
 
-static bool read_head(struct image *f, Elf64_Ehdr *head)
+static bool read_head(struct loaded_image *f, Elf64_Ehdr *head)
 {
 	return memory_read(f->m, f->base, head, sizeof *head) &&
 	    memcmp(head->e_ident, ELFMAG, SELFMAG) == 0 &&
 	       head->e_ident[EI_CLASS] == ELFCLASS64 && head->e_phentsize == sizeof(Elf64_Phdr);
 }
 
-static bool read_dynamic(struct image *f, const Elf64_Phdr *ph, struct dynamic *d)
+static bool read_dynamic(struct loaded_image *f, const Elf64_Phdr *ph, struct dynamic *d)
 {
 	enum { ENTRIES_MAX = 256 };
 	Elf64_Dyn entry;
@@ -57,7 +57,7 @@ static bool read_dynamic(struct image *f, const Elf64_Phdr *ph, struct dynamic *
 	return d->symbols != 0 && d->strings != 0 && d->gnu_hash != 0;
 }
 
-static bool find_dynamic(struct image *f, struct dynamic *d)
+static bool find_dynamic(struct loaded_image *f, struct dynamic *d)
 {
 	Elf64_Ehdr head;
 	Elf64_Phdr ph, dynamic = {0};
@@ -86,7 +86,8 @@ static uint32_t gnu_hash(const char *name)
 	return h;
 }
 
-static bool is_wanted(struct image *f, const struct dynamic *d, uint32_t index, uint64_t *addr)
+static bool is_wanted(struct loaded_image *f, const struct dynamic *d, uint32_t index,
+    uint64_t *addr)
 {
 	char name[sizeof wanted + 1];
 	Elf64_Sym symbol;
@@ -101,7 +102,7 @@ static bool is_wanted(struct image *f, const struct dynamic *d, uint32_t index, 
 }
 
 /* The layout: buckets, first hashed symbol, words of the filter, shift; filter; buckets; chains. */
-static bool find_symbol(struct image *f, uint64_t *addr)
+static bool find_symbol(struct loaded_image *f, uint64_t *addr)
 {
 	enum { CHAIN_MAX = 1 << 16 };
 	struct dynamic d = {0};
@@ -168,7 +169,7 @@ static bool find_in_file(int fd, uint64_t *value, uint64_t *first)
 	return found;
 }
 
-static bool find_in_program(struct memory *m, const struct mapping *map, uint64_t *addr)
+static bool find_in_program(struct memory *m, const struct memory_mapping *map, uint64_t *addr)
 {
 	char path[4200];
 	uint64_t value, first;
@@ -209,14 +210,15 @@ static bool search_block(struct memory *m, uint64_t at, size_t len, char *block,
 }
 
 /* Written data of mapped files, and what lies zeroed behind it (.bss). */
-static bool find_by_looks(struct memory *m, uint64_t *addr, const struct mapping **where)
+static bool find_by_looks(struct memory *m, uint64_t *addr, const struct memory_mapping **where)
 {
 	enum { BLOCK = 1 << 20, OVERLAP = 4096, AT_MOST = 64 << 20 };
 	char *const block = malloc(BLOCK);
 	bool found = false;
 
 	for (size_t i = 0; i < m->map_count && block != NULL && !found; i++) {
-		const struct mapping *const map = &m->maps[i], *const last = i > 0 ? map - 1 : map;
+		const struct memory_mapping *const map = &m->maps[i], *const last =
+		                                                          i > 0 ? map - 1 : map;
 		if (!map->writable || (!map->file && !(last->file && last->end == map->start)))
 			continue;
 		const uint64_t end = min_size(map->end, map->start + AT_MOST);
@@ -300,7 +302,7 @@ static int accept(struct outside *o, uint64_t addr, const char *path, struct mem
 bool outside_find(struct outside *o, struct memory_error *e)
 {
 	struct memory *const m = &o->memory;
-	const struct mapping *where = NULL;
+	const struct memory_mapping *where = NULL;
 	bool known = false;
 	uint64_t addr;
 	char text[200];
@@ -308,7 +310,7 @@ bool outside_find(struct outside *o, struct memory_error *e)
 	elf_version(EV_CURRENT);
 	for (int pass = 0; pass < 2; pass++)
 		for (size_t i = 0; i < m->map_count; i++) {
-			struct image f = {m, m->maps[i].start, 0};
+			struct loaded_image f = {m, m->maps[i].start, 0};
 			if (!first_of_file(m, i) ||
 			    !(pass == 0 ? find_symbol(&f, &addr)
 			    : find_in_program(m, &m->maps[i], &addr)))

@@ -58,7 +58,7 @@ static const char *bytes(uint64_t n)
 static void put_place(FILE *out, const struct memory *m, uint64_t return_address)
 {
 	const uint64_t call = return_address - 1;
-	const struct mapping *const at = memory_mapping(m, call);
+	const struct memory_mapping *const at = memory_mapping(m, call);
 	uint64_t base = UINT64_MAX;
 
 	if (at == NULL || at->path[0] != '/') {

@@ -17,14 +17,14 @@ enum { ENTRIES = 8192 };
 /* a guard is no page */
 static const uint64_t PRESENT = 1ull << 63, SWAPPED = 1ull << 62, GUARD = 1ull << 58;
 
-struct pages {
+struct pagemap_window {
 	int fd;
 	uint64_t page, first; /* bytes; number of the page of entry[0] */
 	size_t count;
 	uint64_t entry[ENTRIES];
 };
 
-static bool look_up(struct pages *p, uint64_t number, uint64_t *entry)
+static bool look_up(struct pagemap_window *p, uint64_t number, uint64_t *entry)
 {
 	if (number - p->first >= p->count) {
 		const ssize_t r =
@@ -39,7 +39,7 @@ static bool look_up(struct pages *p, uint64_t number, uint64_t *entry)
 }
 
 /* Resident bytes of [from, end). */
-static uint64_t resident(struct pages *p, uint64_t from, uint64_t end, uint64_t *swapped)
+static uint64_t resident(struct pagemap_window *p, uint64_t from, uint64_t end, uint64_t *swapped)
 {
 	uint64_t present = 0, entry;
 
@@ -54,7 +54,7 @@ static uint64_t resident(struct pages *p, uint64_t from, uint64_t end, uint64_t 
 
 static void see_heap(struct outside *o, struct outside_view *v)
 {
-	struct pages *const p = calloc(1, sizeof *p);
+	struct pagemap_window *const p = calloc(1, sizeof *p);
 	static struct outside_range ranges[OUTSIDE_RANGES];
 
 	if (p == NULL)

@@ -18,7 +18,7 @@ static double now(void)
 	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-struct search {
+struct shrink_search {
 	struct shrink *x;
 	struct script_step *trial; /* room for all steps */
 	double until;
@@ -26,7 +26,7 @@ struct search {
 
 /* Do these steps fail as the script did?  Then they are the answer so far, without those behind the
  * one that is to blame. */
-static bool fails(struct search *s, size_t count, uint64_t repeat)
+static bool fails(struct shrink_search *s, size_t count, uint64_t repeat)
 {
 	struct shrink *const x = s->x;
 	const struct play play = {.t = x->t, .step = s->trial, .count = count, .blind = x->blind,
@@ -47,7 +47,7 @@ static bool fails(struct search *s, size_t count, uint64_t repeat)
 	return true;
 }
 
-static bool without(struct search *s, size_t from, size_t len)
+static bool without(struct shrink_search *s, size_t from, size_t len)
 {
 	struct shrink *const x = s->x;
 	const size_t behind = x->count - from - len;
@@ -58,7 +58,7 @@ static bool without(struct search *s, size_t from, size_t len)
 }
 
 /* The last steps alone: most faults need no long history. */
-static void try_ends(struct search *s)
+static void try_ends(struct shrink_search *s)
 {
 	for (size_t len = 8; len < s->x->count; len *= 4) {
 		memcpy(s->trial, s->x->step + s->x->count - len, len * sizeof *s->trial);
@@ -67,7 +67,7 @@ static void try_ends(struct search *s)
 	}
 }
 
-static bool remove_parts(struct search *s)
+static bool remove_parts(struct shrink_search *s)
 {
 	bool any = false;
 
@@ -86,7 +86,7 @@ static bool remove_parts(struct search *s)
 	return any;
 }
 
-static size_t copy_without_name(struct search *s, uint32_t name)
+static size_t copy_without_name(struct shrink_search *s, uint32_t name)
 {
 	size_t n = 0;
 
@@ -97,7 +97,7 @@ static size_t copy_without_name(struct search *s, uint32_t name)
 }
 
 /* All steps of one object, which may be many. */
-static bool remove_objects(struct search *s)
+static bool remove_objects(struct shrink_search *s)
 {
 	bool any = false;
 
@@ -110,7 +110,7 @@ static bool remove_objects(struct search *s)
 	return any;
 }
 
-static bool remove_pairs(struct search *s)
+static bool remove_pairs(struct shrink_search *s)
 {
 	for (size_t a = 0; a < s->x->count && s->x->count <= PAIRS; a++)
 		for (size_t b = a + 1; b < s->x->count; b++) {
@@ -124,7 +124,7 @@ static bool remove_pairs(struct search *s)
 	return false;
 }
 
-static bool with(struct search *s, size_t k, struct script_step step)
+static bool with(struct shrink_search *s, size_t k, struct script_step step)
 {
 	if (memcmp(&s->x->step[k], &step, sizeof step) == 0)
 		return false;
@@ -134,7 +134,7 @@ static bool with(struct search *s, size_t k, struct script_step step)
 }
 
 /* A plain malloc instead of calloc and aligned_alloc; a request that is not refused. */
-static bool simplify_call(struct search *s, size_t k)
+static bool simplify_call(struct shrink_search *s, size_t k)
 {
 	struct script_step step = s->x->step[k];
 	bool any = false;
@@ -155,7 +155,7 @@ static bool simplify_call(struct search *s, size_t k)
 }
 
 /* The smallest of some round sizes. */
-static bool simplify_size(struct search *s, size_t k)
+static bool simplify_size(struct shrink_search *s, size_t k)
 {
 	static const uint64_t round[] = {16, 8, 24, 32, 40, 48, 64, 80, 100, 128, 150, 200, 256,
 	    300,
@@ -174,7 +174,7 @@ static bool simplify_size(struct search *s, size_t k)
 	return false;
 }
 
-static bool simplify(struct search *s)
+static bool simplify(struct shrink_search *s)
 {
 	bool any = false;
 
@@ -187,7 +187,7 @@ static bool simplify(struct search *s)
 }
 
 /* Memory that is never used again shows best in a loop of malloc and free, or with realloc. */
-static bool try_loop(struct search *s, uint64_t n, uint64_t grown)
+static bool try_loop(struct shrink_search *s, uint64_t n, uint64_t grown)
 {
 	enum { ROUNDS = 4000000 };
 	size_t count = 0;
@@ -200,7 +200,7 @@ static bool try_loop(struct search *s, uint64_t n, uint64_t grown)
 	return fails(s, count, min_size(ROUNDS, ((size_t)2 << 30) / (n + grown + 16)));
 }
 
-static bool try_loops(struct search *s)
+static bool try_loops(struct shrink_search *s)
 {
 	static const uint64_t sizes[] = {1000, 100, 10000, 100000, 16, 5000, 1000000, 40, 300,
 	    2000};
@@ -214,7 +214,7 @@ static bool try_loops(struct search *s)
 	return false;
 }
 
-static void look_for_less(struct search *s)
+static void look_for_less(struct shrink_search *s)
 {
 	try_ends(s);
 	bool again = true;
@@ -228,7 +228,7 @@ static void look_for_less(struct search *s)
 
 bool shrink_script(struct shrink *x, const struct script *script, const struct play_result *target)
 {
-	struct search s = {.x = x, .until = now() + x->seconds};
+	struct shrink_search s = {.x = x, .until = now() + x->seconds};
 	const size_t len = (script->count + 3) * sizeof *x->step;
 
 	x->step = malloc(len);

@@ -20,7 +20,7 @@ bool memory_refuse(struct memory_error *e, const char *format, ...)
 	return false;
 }
 
-void memory_add_mapping(struct memory *m, const struct mapping *map)
+void memory_add_mapping(struct memory *m, const struct memory_mapping *map)
 {
 	ARRAY_GROW(m->maps, m->map_cap, m->map_count + 1);
 	m->maps[m->map_count] = *map;
@@ -35,7 +35,7 @@ void memory_add_thread(struct memory *m, pid_t tid)
 	m->threads[m->thread_count++] = tid;
 }
 
-const struct mapping *memory_mapping(const struct memory *m, uint64_t addr)
+const struct memory_mapping *memory_mapping(const struct memory *m, uint64_t addr)
 {
 	size_t low = 0, high = m->map_count;
 

@@ -21,7 +21,7 @@ struct memory_error {
 	char text[MEMORY_ERROR_LEN]; /* a sentence without its full stop */
 };
 
-struct mapping {
+struct memory_mapping {
 	uint64_t start, end, offset;
 	bool     writable, file; /* file: a mapped file's bytes, which may not be in a core */
 	char    *path;           /* "": anonymous */
@@ -40,7 +40,7 @@ struct memory {
 	char  name[MEMORY_NAME_LEN];   /* of the program */
 	char  title[MEMORY_TITLE_LEN]; /* "process 123 (cat)", "F, the core of cat (123)" */
 	bool  live; /* a process that runs on */
-	struct mapping *maps;
+	struct memory_mapping *maps;
 	size_t map_count, map_cap;
 	pid_t *threads;
 	size_t thread_count, thread_cap;
@@ -76,11 +76,11 @@ bool memory_read_string(struct memory *m, uint64_t addr, char *to, size_t room);
 /* Each by itself: see .got. */
 void memory_read_many(struct memory *m, struct memory_piece *pieces, size_t count);
 
-const struct mapping *memory_mapping(const struct memory *m, uint64_t addr);
+const struct memory_mapping *memory_mapping(const struct memory *m, uint64_t addr);
 
 /* ---- for the sources ------------------------------------------------------------------------ */
 
-void memory_add_mapping(struct memory *m, const struct mapping *map); /* copies .path */
+void memory_add_mapping(struct memory *m, const struct memory_mapping *map); /* copies .path */
 void memory_add_thread(struct memory *m, pid_t tid);
 __attribute__((format(printf, 2, 3))) bool memory_refuse(struct memory_error *e, const char *format,
     ...);

@@ -26,7 +26,7 @@
 #include "cli/read_at.h"
 #include "process/memory.h"
 
-struct segment {
+struct core_segment {
 	uint64_t start, len, offset; /* what is in the file */
 };
 
@@ -39,7 +39,7 @@ struct backing {
 struct core {
 	int fd;
 	uint64_t file_len;
-	struct segment *segments; /* by address */
+	struct core_segment *segments; /* by address */
 	size_t segment_count;
 	struct backing *backings;
 	size_t backing_cap, backing_count;
@@ -62,7 +62,7 @@ static void close_core(struct memory *m)
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-static const struct segment *segment_of(const struct core *c, uint64_t addr)
+static const struct core_segment *segment_of(const struct core *c, uint64_t addr)
 {
 	size_t low = 0, high = c->segment_count;
 
@@ -85,10 +85,10 @@ static bool same_head(struct memory *m, const char *path, int fd)
 	char now[HEAD], then[HEAD];
 
 	for (size_t i = 0; i < m->map_count; i++) {
-		const struct mapping *const map = &m->maps[i];
+		const struct memory_mapping *const map = &m->maps[i];
 		if (map->offset != 0 || strcmp(map->path, path) != 0)
 			continue;
-		const struct segment *const s = segment_of(m->core, map->start);
+		const struct core_segment *const s = segment_of(m->core, map->start);
 		if (s == NULL || s->start + s->len - map->start < HEAD)
 			continue;
 		return read_at(m->core->fd, then, HEAD,
@@ -123,8 +123,8 @@ static bool read_piece(struct memory *m, const struct memory_piece *p)
 	char *to = p->to;
 
 	for (size_t left = p->len; left > 0;) {
-		const struct segment *const s = segment_of(m->core, addr);
-		const struct mapping *const map = s == NULL ? memory_mapping(m, addr) : NULL;
+		const struct core_segment *const s = segment_of(m->core, addr);
+		const struct memory_mapping *const map = s == NULL ? memory_mapping(m, addr) : NULL;
 		size_t n;
 		if (s != NULL) {
 			n = min_size(left, s->start + s->len - addr);
@@ -158,15 +158,15 @@ static const struct memory_source source = {.read = read_core, .close = close_co
 
 static int by_start(const void *a, const void *b)
 {
-	const uint64_t x = ((const struct segment *)a)->start,
-	    y = ((const struct segment *)b)->start;
+	const uint64_t x = ((const struct core_segment *)a)->start,
+	    y = ((const struct core_segment *)b)->start;
 	return x < y ? -1 : x > y;
 }
 
 static int by_map_start(const void *a, const void *b)
 {
-	const uint64_t x = ((const struct mapping *)a)->start,
-	    y = ((const struct mapping *)b)->start;
+	const uint64_t x = ((const struct memory_mapping *)a)->start,
+	    y = ((const struct memory_mapping *)b)->start;
 	return x < y ? -1 : x > y;
 }
 
@@ -178,11 +178,13 @@ static void add_segment(struct memory *m, const GElf_Phdr *ph)
 
 	m->missing += ph->p_filesz - there;
 	if (there != 0 && there <= UINT64_MAX - ph->p_vaddr)
-		c->segments[c->segment_count++] = (struct segment){ph->p_vaddr, there,
+		c->segments[c->segment_count++] = (struct core_segment){ph->p_vaddr, there,
 		    ph->p_offset};
 	if (ph->p_memsz <= UINT64_MAX - ph->p_vaddr) {
-		const struct mapping map = {.start = ph->p_vaddr, .end = ph->p_vaddr + ph->p_memsz,
-		    .writable = (ph->p_flags & PF_W) != 0, .path = (char[]){""}};
+		const struct memory_mapping map = {.start = ph->p_vaddr,
+		    .end = ph->p_vaddr + ph->p_memsz,
+		    .writable = (ph->p_flags & PF_W) != 0,
+		    .path = (char[]){""}};
 		memory_add_mapping(m, &map);
 	}
 }
@@ -204,7 +206,7 @@ static void read_files(struct memory *m, const char *at, size_t len)
 			return;
 		memcpy(range, at + sizeof head + i * sizeof range, sizeof range);
 		for (size_t k = 0; k < m->map_count; k++) {
-			struct mapping *const map = &m->maps[k];
+			struct memory_mapping *const map = &m->maps[k];
 			if (map->start < range[0] || map->start >= range[1] || map->path[0] != '\0')
 				continue;
 			free(map->path);

@@ -54,8 +54,11 @@ static bool read_word(const char *format, pid_t pid, char *to, size_t room)
 
 static bool add_line(void *arg, const struct map_line *line)
 {
-	const struct mapping map = {.start = line->start, .end = line->end, .offset = line->offset,
-	    .writable = line->writable, .file = line->path[0] == '/',
+	const struct memory_mapping map = {.start = line->start,
+	    .end = line->end,
+	    .offset = line->offset,
+	    .writable = line->writable,
+	    .file = line->path[0] == '/',
 	    .path = (char *)(uintptr_t)line->path};
 
 	memory_add_mapping(arg, &map);

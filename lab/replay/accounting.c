@@ -29,7 +29,7 @@ static const struct {
     {"run", PART_RETAINED},
 };
 
-struct sums {
+struct part_sums {
 	uint64_t part[PARTS]; /* PART_PAYLOAD: what is live, with its padding */
 	uint64_t live_count;
 	uint64_t tables; /* headers that lie in reserved addresses */
@@ -78,7 +78,7 @@ static enum part part_of(const struct dmm_piece *p)
 
 static int add_held(void *arg, const struct dmm_piece *p, uintptr_t addr, size_t len)
 {
-	struct sums *const s = arg;
+	struct part_sums *const s = arg;
 
 	(void)addr;
 	s->part[part_of(p)] += len;
@@ -89,7 +89,7 @@ struct held_walk {
 	const struct os_arena *arena;
 	held_visit *visit;
 	void *arg;
-	struct sums *sums; /* NULL: reserved tables are left out */
+	struct part_sums *sums; /* NULL: reserved tables are left out */
 };
 
 /* The stretches of a piece that have memory. */
@@ -182,7 +182,7 @@ void held_advance(struct held_time *t, struct heap *h, struct os_arena *arena, u
 bool accounting_take(struct accounting *a, struct heap *h, const struct os_arena *arena,
     uint64_t payload)
 {
-	struct sums s = {0};
+	struct part_sums s = {0};
 
 	struct held_walk w = {arena, add_held, &s, &s};
 	heap_walk(h, visit, &w);

@@ -32,14 +32,14 @@ struct spill {
 	size_t len, cap;
 };
 
-struct slot {
+struct build_slot {
 	uint32_t next; /* free: the one below on the stack, or behind in the queue */
 	uint32_t last_op, last_lane;
 	uint32_t turn;
 	bool fresh; /* nobody's turn before */
 };
 
-struct lane { /* a thread */
+struct build_lane { /* a thread */
 	uint32_t serial;
 	uint32_t free, free_count; /* a stack of slots */
 	uint32_t count, first;     /* ops; the first one */
@@ -49,10 +49,10 @@ struct build {
 	struct trace_file file;
 	struct trace_stream stream;
 	struct spill ops, threads, marks;
-	struct slot *slot;
+	struct build_slot *slot;
 	size_t slots, slot_cap;
 	uint32_t queue_head, queue_tail;
-	struct lane *lane;
+	struct build_lane *lane;
 	size_t lanes, lane_cap;
 	uint32_t *lane_of; /* hash: serial to lane + 1 */
 	size_t hash_cap;
@@ -136,7 +136,7 @@ static uint32_t *lane_slot(const struct build *b, uint32_t serial)
 static bool grow_lanes(struct build *b)
 {
 	const size_t cap = b->lane_cap == 0 ? 64 : 2 * b->lane_cap;
-	struct lane *const lane = realloc(b->lane, cap * sizeof *lane);
+	struct build_lane *const lane = realloc(b->lane, cap * sizeof *lane);
 
 	if (lane == NULL)
 		return false;
@@ -162,7 +162,8 @@ static uint32_t lane_of(struct build *b, uint32_t serial)
 		return NONE;
 	uint32_t *const at = lane_slot(b, serial);
 	if (*at == 0) {
-		b->lane[b->lanes++] = (struct lane){.serial = serial, .free = NONE, .first = NONE};
+		b->lane[b->lanes++] =
+		    (struct build_lane){.serial = serial, .free = NONE, .first = NONE};
 		*at = (uint32_t)b->lanes;
 	}
 	return b->last_lane = *at - 1;
@@ -181,11 +182,11 @@ static uint32_t new_slot(struct build *b)
 {
 	if (!ARRAY_RESERVE(b->slot, b->slot_cap, b->slots + 1))
 		return NONE;
-	b->slot[b->slots] = (struct slot){.fresh = true};
+	b->slot[b->slots] = (struct build_slot){.fresh = true};
 	return (uint32_t)b->slots++;
 }
 
-static uint32_t take_slot(struct build *b, struct lane *l)
+static uint32_t take_slot(struct build *b, struct build_lane *l)
 {
 	uint32_t i = l->free;
 
@@ -202,7 +203,7 @@ static uint32_t take_slot(struct build *b, struct lane *l)
 	return i;
 }
 
-static void give_slot(struct build *b, struct lane *l, uint32_t i)
+static void give_slot(struct build *b, struct build_lane *l, uint32_t i)
 {
 	if (l->free_count < LANE_SLOTS) {
 		b->slot[i].next = l->free;
@@ -226,7 +227,7 @@ static struct replay_op *op_at(const struct build *b, size_t i)
 }
 
 /* The slot's ops are one thread's after another's: does it change hands here? */
-static void hand_over(struct build *b, struct replay_op *op, struct slot *s, uint32_t lane)
+static void hand_over(struct build *b, struct replay_op *op, struct build_slot *s, uint32_t lane)
 {
 	if (!s->fresh && s->last_lane != lane) {
 		op_at(b, s->last_op)->flags |= OP_HANDS;
@@ -357,7 +358,7 @@ static bool read_all(struct build *b, struct trace_error *e)
 
 static int by_first(const void *x, const void *y)
 {
-	const struct lane *const a = x, *const b = y;
+	const struct build_lane *const a = x, *const b = y;
 	return a->first < b->first ? -1 : a->first > b->first;
 }
 
@@ -366,7 +367,7 @@ static bool add_index(struct build *b, struct replay_head *h)
 {
 	const uint32_t *const lane_of_op = (const uint32_t *)b->threads.at;
 	uint32_t *const place = calloc(b->lanes + 1, sizeof *place); /* old number to sorted */
-	struct lane *const sorted = malloc((b->lanes + 1) * sizeof *sorted);
+	struct build_lane *const sorted = malloc((b->lanes + 1) * sizeof *sorted);
 	uint64_t *const next = calloc(b->lanes + 1, sizeof *next);
 	uint32_t *const index = b->lanes > 1 ? spill_add(&b->ops, round_up(b->count * 4, 8)) : NULL;
 	const bool fine = place != NULL && sorted != NULL && next != NULL &&

@@ -16,18 +16,18 @@
 
 enum { AHEAD_SLOT = 16, AHEAD_CHUNK = 6, BUDGET_MARKS = 64 /* between two looks at the time */ };
 
-struct cell { /* an object */
+struct model_object { /* an object */
 	void *p;
 	uint64_t size;
 };
 
-struct model {
+struct replay_model {
 	struct os_arena arena;
 	struct heap heap;
 	const struct replay_ops *ops;
 	struct ops_window window;
 	struct model_result *r;
-	struct cell *cell;
+	struct model_object *cell;
 	double runs, runs_done; /* for progress: of all that are to come */
 	bool touching;    /* tell the arena what the program would write to */
 	uint64_t payload;
@@ -38,7 +38,7 @@ struct model {
 	double budget_s, began_s; /* of CPU time; budget_s 0: any */
 };
 
-static void stop(struct model *m, const char *why, size_t at)
+static void stop(struct replay_model *m, const char *why, size_t at)
 {
 	if (m->r->problem[0] == '\0')
 		snprintf(m->r->problem, sizeof m->r->problem, "%s after %llu calls", why,
@@ -56,7 +56,7 @@ static double cpu_now(void)
 
 /* ---- one call -------------------------------------------------------------------------------- */
 
-static void give(struct model *m, const struct replay_op *op, struct cell *c)
+static void give(struct replay_model *m, const struct replay_op *op, struct model_object *c)
 {
 	c->p = op->align_log2 > 4 ? heap_aligned(&m->heap, (size_t)1 << op->align_log2, op->size)
 	                          : heap_malloc(&m->heap, op->size);
@@ -68,14 +68,14 @@ static void give(struct model *m, const struct replay_op *op, struct cell *c)
 		m->r->failed++;
 }
 
-static void take(struct model *m, struct cell *c)
+static void take(struct replay_model *m, struct model_object *c)
 {
 	heap_free(&m->heap, c->p);
 	m->payload -= c->size;
-	*c = (struct cell){0};
+	*c = (struct model_object){0};
 }
 
-static void resize(struct model *m, const struct replay_op *op, struct cell *c)
+static void resize(struct replay_model *m, const struct replay_op *op, struct model_object *c)
 {
 	if (c->p == NULL || op->size == 0) {
 		take(m, c);
@@ -90,12 +90,12 @@ static void resize(struct model *m, const struct replay_op *op, struct cell *c)
 	if (m->touching)
 		os_arena_touch(&m->arena, q, op->size);
 	m->payload += op->size - c->size;
-	*c = (struct cell){q, op->size};
+	*c = (struct model_object){q, op->size};
 }
 
-static inline void perform(struct model *m, const struct replay_op *op)
+static inline void perform(struct replay_model *m, const struct replay_op *op)
 {
-	struct cell *const c = &m->cell[op->slot];
+	struct model_object *const c = &m->cell[op->slot];
 	const unsigned class = trace_class[op->op];
 
 	if ((class & TRACE_IS_ALLOC) != 0)
@@ -108,9 +108,9 @@ static inline void perform(struct model *m, const struct replay_op *op)
 
 /* What stands before an object and what follows it: headers and footers, its own and its
  * neighbours'. */
-static inline void fetch_ahead(const struct model *m, const struct replay_op *op)
+static inline void fetch_ahead(const struct replay_model *m, const struct replay_op *op)
 {
-	const struct cell *const next = &m->cell[op[AHEAD_CHUNK].slot];
+	const struct model_object *const next = &m->cell[op[AHEAD_CHUNK].slot];
 
 	__builtin_prefetch(&m->cell[op[AHEAD_SLOT].slot], 1);
 	if (next->p != NULL) {
@@ -120,7 +120,8 @@ static inline void fetch_ahead(const struct model *m, const struct replay_op *op
 }
 
 /* Ops [from, to), between two marks of time at most; op: the first. */
-static inline void perform_some(struct model *m, const struct replay_op *op, size_t from, size_t to)
+static inline void perform_some(struct replay_model *m, const struct replay_op *op, size_t from,
+    size_t to)
 {
 	const size_t ahead_end = m->ops->head->count > AHEAD_SLOT ? m->ops->head->count - AHEAD_SLOT
 	    : 0;
@@ -138,18 +139,18 @@ static inline void perform_some(struct model *m, const struct replay_op *op, siz
 	m->peak = peak;
 }
 
-static bool budget_is_spent(const struct model *m)
+static bool budget_is_spent(const struct replay_model *m)
 {
 	return m->budget_s > 0 && cpu_now() - m->began_s > m->budget_s;
 }
 
-static void tell_share(const struct model *m, size_t at)
+static void tell_share(const struct replay_model *m, size_t at)
 {
 	progress_share((m->runs_done + (double)at / (double)m->ops->head->count) / m->runs);
 }
 
 /* Ops [from, to), moving the simulated clock at every mark. */
-static void perform_range(struct model *m, size_t from, size_t to)
+static void perform_range(struct replay_model *m, size_t from, size_t to)
 {
 	while (from < to) {
 		const size_t number = from / OPS_A_MARK, mark = (number + 1) * OPS_A_MARK;
@@ -176,7 +177,7 @@ static void perform_range(struct model *m, size_t from, size_t to)
 
 /* ---- a run ----------------------------------------------------------------------------------- */
 
-static bool open_heap(struct model *m)
+static bool open_heap(struct replay_model *m)
 {
 	const struct subject *const s = m->r->subject;
 	int error = held_arena_open(&m->arena);
@@ -198,7 +199,7 @@ static bool open_heap(struct model *m)
 	return false;
 }
 
-static void close_heap(struct model *m)
+static void close_heap(struct replay_model *m)
 {
 	m->runs_done++;
 	heap_close(&m->heap);
@@ -207,7 +208,7 @@ static void close_heap(struct model *m)
 }
 
 /* Of a run that has come to its end. */
-static void tell_time(struct model *m)
+static void tell_time(struct replay_model *m)
 {
 	const size_t count = m->ops->head->count;
 	const uint64_t ns = replay_ops_ns(m->ops, count);
@@ -220,7 +221,7 @@ static void tell_time(struct model *m)
 }
 
 /* Nothing but the calls.  Returns when the arena was largest. */
-static uint64_t run_plain(struct model *m, uint64_t *peak)
+static uint64_t run_plain(struct replay_model *m, uint64_t *peak)
 {
 	const double began = cpu_now();
 	struct held_steps *const steps = &m->r->counted;
@@ -238,7 +239,7 @@ static uint64_t run_plain(struct model *m, uint64_t *peak)
 
 /* A design that frees nothing walks what is dead as live: what the objects that are left can use
  * tells the two apart. */
-static void tell_dead(const struct model *m, struct accounting *a)
+static void tell_dead(const struct replay_model *m, struct accounting *a)
 {
 	struct heap *const h = (struct heap *)&m->heap;
 	uint64_t usable = 0, live = a->part[PART_PAYLOAD] + a->part[PART_PADDING];
@@ -249,7 +250,7 @@ static void tell_dead(const struct model *m, struct accounting *a)
 	a->part[PART_RETAINED] += live - usable;
 }
 
-static void look(struct model *m, struct accounting *a, size_t at)
+static void look(struct replay_model *m, struct accounting *a, size_t at)
 {
 	a->events = replay_ops_calls(m->ops, at);
 	a->ns = replay_ops_ns(m->ops, at);
@@ -264,7 +265,7 @@ static void look(struct model *m, struct accounting *a, size_t at)
 }
 
 /* Where the heap is walked: at even steps, and at the two peaks. */
-static void run_looking(struct model *m, size_t samples, uint64_t peak_at)
+static void run_looking(struct replay_model *m, size_t samples, uint64_t peak_at)
 {
 	const size_t count = m->ops->head->count;
 	const uint64_t payload_at = m->ops->head->peak_at + (count != 0);
@@ -286,7 +287,7 @@ static void run_looking(struct model *m, size_t samples, uint64_t peak_at)
 	}
 }
 
-static void run(struct model *m, size_t samples)
+static void run(struct replay_model *m, size_t samples)
 {
 	uint64_t peak;
 
@@ -312,14 +313,14 @@ static void run(struct model *m, size_t samples)
 	close_heap(m);
 }
 
-static bool open_model(struct model *m, struct model_result *r, const struct replay_ops *ops,
+static bool open_model(struct replay_model *m, struct model_result *r, const struct replay_ops *ops,
     const struct subject *subject)
 {
 	const size_t len = (ops->head->slots + 1) * sizeof *m->cell;
 
 	*r = (struct model_result){.subject = subject, .calls = ops->head->calls,
 	    .peak_payload = ops->head->peak_payload};
-	*m = (struct model){.ops = ops, .r = r, .window = {.ops = ops}};
+	*m = (struct replay_model){.ops = ops, .r = r, .window = {.ops = ops}};
 	static_assert((int)AHEAD_SLOT < (int)OPS_BEYOND && OPS_A_WINDOW % OPS_A_MARK == 0,
 	    "what is looked at lies in the window");
 	m->cell = mmap(NULL, len, PROT_READ | PROT_WRITE,
@@ -327,7 +328,7 @@ static bool open_model(struct model *m, struct model_result *r, const struct rep
 	return m->cell != MAP_FAILED;
 }
 
-static void close_model(struct model *m)
+static void close_model(struct replay_model *m)
 {
 	ops_window_close(&m->window);
 	munmap(m->cell, (m->ops->head->slots + 1) * sizeof *m->cell);
@@ -337,7 +338,7 @@ bool model_replay(struct model_result *r, const struct replay_ops *ops,
     const struct subject *subject,
     size_t samples)
 {
-	static struct model m;
+	static struct replay_model m;
 
 	if (!open_model(&m, r, ops, subject))
 		return false;
@@ -355,7 +356,7 @@ bool model_memory(struct model_result *r, const struct replay_ops *ops,
     const struct subject *subject,
     double budget_s)
 {
-	static struct model m;
+	static struct replay_model m;
 	uint64_t peak = 0;
 
 	if (!open_model(&m, r, ops, subject))

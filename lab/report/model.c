@@ -17,7 +17,7 @@
 
 static const double FIRST_SHARE = 0.2; /* of the time of both runs */
 
-struct model {
+struct watched_model {
 	struct os_arena arena;
 	struct heap heap;
 	struct trace_file file;
@@ -36,14 +36,14 @@ struct model {
 	bool timeless;
 };
 
-static void stop(struct model *m, const char *why)
+static void stop(struct watched_model *m, const char *why)
 {
 	if (m->r->problem[0] == '\0')
 		snprintf(m->r->problem, sizeof m->r->problem, "%s after %llu events", why,
 		    (unsigned long long)m->stream.events);
 }
 
-static void *give(struct model *m, const struct trace_event *ev)
+static void *give(struct watched_model *m, const struct trace_event *ev)
 {
 	void *const p = ev->align_log2 > 4 ? heap_aligned(&m->heap, (size_t)1 << ev->align_log2,
 	    ev->size)
@@ -54,7 +54,7 @@ static void *give(struct model *m, const struct trace_event *ev)
 	return p;
 }
 
-static void *resize(struct model *m, const struct step *s)
+static void *resize(struct watched_model *m, const struct step *s)
 {
 	void *const p = (void *)(uintptr_t)s->was.user;
 
@@ -71,12 +71,12 @@ static void *resize(struct model *m, const struct step *s)
 	return NULL;
 }
 
-static void tell_gone(const struct model *m, const struct live_object *o)
+static void tell_gone(const struct watched_model *m, const struct live_object *o)
 {
 	m->observer->gone(m->observer->arg, o, m->stream.events);
 }
 
-static void perform(struct model *m, const struct step *s)
+static void perform(struct watched_model *m, const struct step *s)
 {
 	if (s->overlaid) {
 		tell_gone(m, &s->dropped);
@@ -104,7 +104,7 @@ static void perform(struct model *m, const struct step *s)
 
 /* A design that frees nothing walks what is dead as live: what the objects that are left can use
  * tells the two apart. */
-static void tell_dead(struct model *m, struct accounting *a)
+static void tell_dead(struct watched_model *m, struct accounting *a)
 {
 	const struct live *const live = &m->stream.live;
 	const uint64_t all = a->part[PART_PAYLOAD] + a->part[PART_PADDING];
@@ -117,7 +117,7 @@ static void tell_dead(struct model *m, struct accounting *a)
 	a->part[PART_RETAINED] += all - usable;
 }
 
-static void take(struct model *m, struct accounting *a, uint64_t tick)
+static void take(struct watched_model *m, struct accounting *a, uint64_t tick)
 {
 	a->events = m->stream.events;
 	a->ns = trace_file_ns(&m->file, tick);
@@ -129,7 +129,7 @@ static void take(struct model *m, struct accounting *a, uint64_t tick)
 		m->r->peak = *a;
 }
 
-static void sample(struct model *m, uint64_t tick)
+static void sample(struct watched_model *m, uint64_t tick)
 {
 	struct accounting *const a = &m->r->samples[m->r->sample_count];
 	const struct model_view view = {&m->heap, &m->arena, &m->stream, a};
@@ -143,7 +143,7 @@ static void sample(struct model *m, uint64_t tick)
 }
 
 /* The one event that the observer asked for. */
-static void look_at_moment(struct model *m, uint64_t tick)
+static void look_at_moment(struct watched_model *m, uint64_t tick)
 {
 	struct accounting a;
 	const struct model_view view = {&m->heap, &m->arena, &m->stream, &a};
@@ -152,7 +152,7 @@ static void look_at_moment(struct model *m, uint64_t tick)
 	m->observer->moment(m->observer->arg, &view);
 }
 
-static void count_op(struct model *m, uint64_t ns)
+static void count_op(struct watched_model *m, uint64_t ns)
 {
 	if (m->timeless)
 		m->area += (double)os_arena_footprint(&m->arena);
@@ -162,7 +162,7 @@ static void count_op(struct model *m, uint64_t ns)
 }
 
 /* The clock, before a step: the same moments as those of a prepared recording. */
-static void move_clock(struct model *m, const struct step *s)
+static void move_clock(struct watched_model *m, const struct step *s)
 {
 	if (s->ev.begin)
 		return;
@@ -173,7 +173,7 @@ static void move_clock(struct model *m, const struct step *s)
 }
 
 /* All calls are done; the process may have gone on for a while. */
-static void tell_time(struct model *m, uint64_t last_tick)
+static void tell_time(struct watched_model *m, uint64_t last_tick)
 {
 	const uint64_t tick = last_tick > m->file.end_tick ? last_tick : m->file.end_tick;
 	const uint64_t ns = trace_file_ns(&m->file, tick);
@@ -185,7 +185,7 @@ static void tell_time(struct model *m, uint64_t last_tick)
 	m->r->mean = whole > 0 ? (m->area + m->time.byte_ns) / whole : (double)m->r->end;
 }
 
-static inline void note_peak(struct model *m)
+static inline void note_peak(struct watched_model *m)
 {
 	const size_t now = os_arena_footprint(&m->arena);
 
@@ -193,7 +193,7 @@ static inline void note_peak(struct model *m)
 		m->peak = now;
 }
 
-static bool run_looking(struct model *m, struct trace_error *e)
+static bool run_looking(struct watched_model *m, struct trace_error *e)
 {
 	const uint64_t payload_event = m->observer->moment_event;
 	bool seen_peak = false;
@@ -229,7 +229,7 @@ static bool run_looking(struct model *m, struct trace_error *e)
 	return r >= 0;
 }
 
-static bool open_heap(struct model *m, const struct subject *s)
+static bool open_heap(struct watched_model *m, const struct subject *s)
 {
 	int error = held_arena_open(&m->arena);
 
@@ -246,7 +246,8 @@ static bool open_heap(struct model *m, const struct subject *s)
 	return false;
 }
 
-static bool look_at_all(struct model *m, const struct subject *subject, struct trace_error *e)
+static bool look_at_all(struct watched_model *m, const struct subject *subject,
+    struct trace_error *e)
 {
 	bool sound = true;
 
@@ -266,7 +267,8 @@ static bool look_at_all(struct model *m, const struct subject *subject, struct t
 }
 
 /* Every call, without a look at the heap: finds the peak to the byte. */
-static bool find_peak(struct model *m, const struct replay_ops *ops, const struct subject *subject)
+static bool find_peak(struct watched_model *m, const struct replay_ops *ops,
+    const struct subject *subject)
 {
 	struct model_result plain;
 
@@ -284,11 +286,11 @@ bool model_watch(struct model_run *r, const char *path, const struct replay_ops 
     const struct subject *subject, size_t samples,
     const struct model_observer *observer, struct trace_error *e)
 {
-	static struct model m;
+	static struct watched_model m;
 	const double began = launch_now();
 
 	*r = (struct model_run){.subject = subject};
-	m = (struct model){.r = r, .observer = observer, .sample_cap = samples + 1,
+	m = (struct watched_model){.r = r, .observer = observer, .sample_cap = samples + 1,
 	    .threads = ops->head->threads};
 	r->samples = calloc(m.sample_cap, sizeof *r->samples);
 	if (r->samples == NULL)

@@ -15,7 +15,7 @@
 #include "cli/progress.h"
 #include "report/report.h"
 
-struct job {
+struct design_child {
 	pid_t pid; /* 0: not started, or over */
 };
 
@@ -30,7 +30,7 @@ static double seconds_used(pid_t pid)
 	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-static void start(struct job *j, struct report_design *d, const struct report_survey *s,
+static void start(struct design_child *j, struct report_design *d, const struct report_survey *s,
     const struct subject *subject)
 {
 	fflush(NULL);
@@ -58,7 +58,7 @@ static void say_end(const struct report_design *d)
 		    d->seconds);
 }
 
-static void note_end(struct job *j, struct report_design *d, int status)
+static void note_end(struct design_child *j, struct report_design *d, int status)
 {
 	j->pid = 0;
 	if (!d->done && WIFSIGNALED(status))
@@ -71,7 +71,7 @@ static void note_end(struct job *j, struct report_design *d, int status)
 }
 
 /* One look at a child that runs; whether it is over. */
-static bool look(struct job *j, struct report_design *d, double limit_s)
+static bool look(struct design_child *j, struct report_design *d, double limit_s)
 {
 	int status;
 
@@ -111,7 +111,7 @@ struct report_design *report_designs(const struct report_survey *s, const struct
 {
 	struct report_design *const d = mmap(NULL, n * sizeof *d, PROT_READ | PROT_WRITE,
 	    MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	struct job job[REPORT_DESIGNS] = {{0}};
+	struct design_child job[REPORT_DESIGNS] = {{0}};
 	size_t next = 0, running = 0;
 
 	if (d == MAP_FAILED)

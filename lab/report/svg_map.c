@@ -72,14 +72,14 @@ void svg_map(const struct report_design *d, FILE *out)
 
 /* ---- lives ----------------------------------------------------------------------------------- */
 
-struct frame {
+struct life_grid {
 	int size0, size1, time1; /* the used part of the grid */
 	double most;
 };
 
-static struct frame used_part(const struct report_survey *s)
+static struct life_grid used_part(const struct report_survey *s)
 {
-	struct frame f = {LIFE_SIZES, 0, 0, 1};
+	struct life_grid f = {LIFE_SIZES, 0, 0, 1};
 
 	for (int t = 0; t < LIFE_TIMES; t++)
 		for (int k = 0; k < LIFE_SIZES; k++)
@@ -103,7 +103,7 @@ static const char *power_of_two(char buf[UNITS_LEN], int k)
 	return buf;
 }
 
-static void put_life_row(FILE *out, const uint64_t *cells, const struct frame *f, double y,
+static void put_life_row(FILE *out, const uint64_t *cells, const struct life_grid *f, double y,
     double w, double h)
 {
 	char a[UNITS_LEN];
@@ -121,7 +121,7 @@ static void put_life_row(FILE *out, const uint64_t *cells, const struct frame *f
 
 void svg_lives(const struct report_survey *s, FILE *out)
 {
-	const struct frame f = used_part(s);
+	const struct life_grid f = used_part(s);
 	const double w = fmin(60, 860.0 / (f.size1 - f.size0 + 1)), h = 12;
 	const double bottom = 30 + h * (f.time1 + 1);
 	char a[UNITS_LEN];
@@ -147,17 +147,17 @@ void svg_lives(const struct report_survey *s, FILE *out)
 
 /* ---- time and space -------------------------------------------------------------------------- */
 
-struct range {
+struct axis_range {
 	double low, high;
 };
 
-static void widen(struct range *r, double v)
+static void widen(struct axis_range *r, double v)
 {
 	r->low = fmin(r->low, v);
 	r->high = fmax(r->high, v);
 }
 
-static double place(const struct range *r, double v, double from, double to)
+static double place(const struct axis_range *r, double v, double from, double to)
 {
 	return from + (to - from) * (log(v) - log(r->low)) / (log(r->high) - log(r->low));
 }
@@ -184,8 +184,8 @@ static struct label_box place_label(const struct label_box *taken, size_t n, dou
 	return (struct label_box){x + 10, y - 7, w};
 }
 
-static void put_score(FILE *out, const struct report_score *s, const struct range *x,
-    const struct range *y,
+static void put_score(FILE *out, const struct report_score *s, const struct axis_range *x,
+    const struct axis_range *y,
     struct label_box *taken, size_t n)
 {
 	const double px = place(x, s->time.median, 70, 830),
@@ -214,7 +214,7 @@ static bool can_be_placed(const struct report_score *s)
 void svg_scores(const struct report *r, FILE *out)
 {
 	static struct label_box taken[ROWS_MAX];
-	struct range x = {0.8, 1.25}, y = {0.8, 1.25};
+	struct axis_range x = {0.8, 1.25}, y = {0.8, 1.25};
 	static const double ticks[] = {0.1, 0.2, 0.5, 0.8, 1, 1.25, 2, 5, 10, 20, 50, 100};
 
 	for (size_t i = 0; i < r->scores->count; i++) {

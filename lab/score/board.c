@@ -20,8 +20,8 @@
 #include "score/score.h"
 #include "cli/progress.h"
 
-struct job {
-	void (*run)(const struct job *job);
+struct score_job {
+	void (*run)(const struct score_job *job);
 	const char *design, *from, *to; /* paths */
 	struct score_result *r;
 	/* SCORE_TEXT bytes for what a child says that ends well; NULL: it is not wanted */
@@ -31,7 +31,7 @@ struct job {
 
 /* ---- children -------------------------------------------------------------------------------- */
 
-__attribute__((noreturn)) static void child(const struct job *job)
+__attribute__((noreturn)) static void child(const struct score_job *job)
 {
 	const int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
 
@@ -81,7 +81,7 @@ static void first_line(int said, char text[SCORE_TEXT])
 }
 
 /* What the end of a child means; r->problem stays where it told itself. */
-static void explain(const struct job *job, bool in_time, int status, double seconds)
+static void explain(const struct score_job *job, bool in_time, int status, double seconds)
 {
 	char *const problem = job->r->problem;
 
@@ -102,7 +102,7 @@ static void explain(const struct job *job, bool in_time, int status, double seco
 	}
 }
 
-static void run(struct job *job, double seconds)
+static void run(struct score_job *job, double seconds)
 {
 	int status = 0;
 
@@ -121,17 +121,17 @@ static void run(struct job *job, double seconds)
 	close(job->said[1]);
 }
 
-static void run_design(const struct job *job)
+static void run_design(const struct score_job *job)
 {
 	score_play(job->r, job->design, job->from);
 }
 
-static void run_reference(const struct job *job)
+static void run_reference(const struct score_job *job)
 {
 	score_reference(job->r, job->from);
 }
 
-static void run_import(const struct job *job)
+static void run_import(const struct score_job *job)
 {
 	const struct import_order order = {.path = job->from, .output = job->to, .terse = true};
 	if (import_convert(&order) != EXIT_FINE)
@@ -203,13 +203,13 @@ static void measure(struct score_board *b, struct score_trace *t, const char *sc
 {
 	const struct score_order *const o = b->order;
 	const bool ready = is_recording(t->path);
-	struct job job = {.run = run_import, .from = t->path, .to = scratch, .r = r,
+	struct score_job job = {.run = run_import, .from = t->path, .to = scratch, .r = r,
 	    .note = t->note};
 
 	*r = (struct score_result){.done = false};
 	if (!ready)
 		run(&job, o->timeout_s);
-	job = (struct job){.run = run_reference, .from = ready ? t->path : scratch, .r = r};
+	job = (struct score_job){.run = run_reference, .from = ready ? t->path : scratch, .r = r};
 	if (r->problem[0] == '\0')
 		run(&job, o->timeout_s);
 	memcpy(t->problem, r->problem, SCORE_TEXT);

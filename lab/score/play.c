@@ -29,18 +29,18 @@ enum { FILLED = 8192, RUNS_LEAST = 3, RUNS_MOST = 200 };
 
 static const double ENOUGH_S = 0.1; /* of timed runs together */
 
-struct object {
+struct played_object {
 	unsigned char *p; /* NULL: none, or malloc(0) that gave none */
 	uint64_t size;
 	uint8_t tag;
 };
 
-struct play {
+struct score_play {
 	struct os_arena arena;
 	struct heap heap;
 	struct subject design;
 	struct replay_ops ops;
-	struct object *object;
+	struct played_object *object;
 	uint64_t *taken; /* a bit a granule of the arena */
 	struct score_result *r;
 	uint64_t payload, at; /* bytes; the op, from 0 */
@@ -67,7 +67,7 @@ static void open_ops(struct replay_ops *ops, const char *path)
 		lab_die(EXIT_OURS, "no address space for its calls");
 }
 
-static void open_heap(struct play *p)
+static void open_heap(struct score_play *p)
 {
 	int error = os_arena_open(&p->arena, 0, HEAP_LEN, MAP_LEN);
 
@@ -77,7 +77,7 @@ static void open_heap(struct play *p)
 		lab_die(EXIT_FAULT, "it cannot be opened: %s", strerror(-error));
 }
 
-static void close_heap(struct play *p)
+static void close_heap(struct score_play *p)
 {
 	heap_close(&p->heap);
 	os_arena_close(&p->arena);
@@ -86,7 +86,7 @@ static void close_heap(struct play *p)
 
 /* ---- judging --------------------------------------------------------------------------------- */
 
-__attribute__((format(printf, 2, 3), noreturn)) static void wrong(struct play *p,
+__attribute__((format(printf, 2, 3), noreturn)) static void wrong(struct score_play *p,
     const char *format, ...)
 {
 	va_list args;
@@ -100,7 +100,7 @@ __attribute__((format(printf, 2, 3), noreturn)) static void wrong(struct play *p
 }
 
 /* Set or clear the bits of an object's granules.  False: one was like that already. */
-static bool mark(struct play *p, const struct object *o, bool live)
+static bool mark(struct score_play *p, const struct played_object *o, bool live)
 {
 	const size_t first = ptr_diff(o->p, p->arena.base) / 16;
 	const size_t last = ptr_diff(o->p + max_size(o->size, 1) - 1, p->arena.base) / 16;
@@ -114,10 +114,11 @@ static bool mark(struct play *p, const struct object *o, bool live)
 	return fine;
 }
 
-static const struct object *overlapped(const struct play *p, const struct object *o)
+static const struct played_object *overlapped(const struct score_play *p,
+    const struct played_object *o)
 {
 	for (size_t i = 0; i < p->ops.head->slots; i++) {
-		const struct object *const other = &p->object[i];
+		const struct played_object *const other = &p->object[i];
 		if (other->p != NULL && other != o && other->p < o->p + max_size(o->size, 1) &&
 		    o->p < other->p + max_size(other->size, 1))
 			return other;
@@ -125,7 +126,7 @@ static const struct object *overlapped(const struct play *p, const struct object
 	return NULL;
 }
 
-static unsigned char pattern(const struct object *o, size_t i)
+static unsigned char pattern(const struct played_object *o, size_t i)
 {
 	return (unsigned char)(o->tag + i * 13);
 }
@@ -136,7 +137,7 @@ static size_t filled(size_t size)
 	return size <= FILLED ? size : FILLED / 2;
 }
 
-static void fill(struct object *o, size_t from)
+static void fill(struct played_object *o, size_t from)
 {
 	for (size_t i = from; i < filled(o->size); i++)
 		o->p[i] = pattern(o, i);
@@ -145,7 +146,7 @@ static void fill(struct object *o, size_t from)
 }
 
 /* The first `size` bytes of the object are as they were written. */
-static void look(struct play *p, const struct object *o, size_t size, const char *when)
+static void look(struct score_play *p, const struct played_object *o, size_t size, const char *when)
 {
 	for (size_t i = 0; i < size; i++) {
 		if (i == filled(o->size) && o->size > FILLED)
@@ -158,7 +159,7 @@ static void look(struct play *p, const struct object *o, size_t size, const char
 }
 
 /* What malloc(n) or realloc gave. */
-static void judge(struct play *p, struct object *o, const char *what)
+static void judge(struct score_play *p, struct played_object *o, const char *what)
 {
 	const uintptr_t at = (uintptr_t)o->p;
 	const size_t n = max_size(o->size, 1);
@@ -178,7 +179,7 @@ static void judge(struct play *p, struct object *o, const char *what)
 		wrong(p, "%s of %" PRIu64 " bytes gave %p, which is outside the heap", what,
 		    o->size, (void *)o->p);
 	if (!mark(p, o, true)) {
-		const struct object *const other = overlapped(p, o);
+		const struct played_object *const other = overlapped(p, o);
 		wrong(p, "%s of %" PRIu64 " bytes gave %p, which overlaps %" PRIu64 " live bytes "
 		    "at %p", what, o->size,
 		    (void *)o->p, other != NULL ? other->size : 0,
@@ -186,9 +187,9 @@ static void judge(struct play *p, struct object *o, const char *what)
 	}
 }
 
-static void give(struct play *p, const struct replay_op *op, struct object *o)
+static void give(struct score_play *p, const struct replay_op *op, struct played_object *o)
 {
-	*o = (struct object){.size = op->size, .tag = (uint8_t)(p->at * 31)};
+	*o = (struct played_object){.size = op->size, .tag = (uint8_t)(p->at * 31)};
 	o->p = op->align_log2 > 4 ? heap_aligned(&p->heap, (size_t)1 << op->align_log2, op->size)
 	                          : heap_malloc(&p->heap, op->size);
 	judge(p, o, "malloc");
@@ -199,7 +200,7 @@ static void give(struct play *p, const struct replay_op *op, struct object *o)
 	fill(o, 0);
 }
 
-static void take(struct play *p, struct object *o)
+static void take(struct score_play *p, struct played_object *o)
 {
 	if (o->p != NULL) {
 		look(p, o, o->size, "before its free");
@@ -207,30 +208,30 @@ static void take(struct play *p, struct object *o)
 	}
 	p->payload -= o->size;
 	heap_free(&p->heap, o->p);
-	*o = (struct object){0};
+	*o = (struct played_object){0};
 }
 
-static void resize(struct play *p, const struct replay_op *op, struct object *o)
+static void resize(struct score_play *p, const struct replay_op *op, struct played_object *o)
 {
 	if (o->p == NULL || op->size == 0) {
 		take(p, o);
 		give(p, op, o);
 		return;
 	}
-	const struct object before = *o;
+	const struct played_object before = *o;
 	look(p, o, o->size, "before its realloc");
 	mark(p, o, false);
 	o->p = heap_realloc(&p->heap, o->p, op->size);
 	o->size = op->size;
 	judge(p, o, "realloc");
-	const struct object kept = {o->p, before.size, before.tag};
+	const struct played_object kept = {o->p, before.size, before.tag};
 	look(p, &kept, min_size(before.size, o->size), "before realloc moved or resized it");
 	p->payload += o->size - before.size;
 	os_arena_touch(&p->arena, o->p, o->size);
 	fill(o, before.size > FILLED || o->size > FILLED ? 0 : min_size(before.size, o->size));
 }
 
-static void judged_run(struct play *p)
+static void judged_run(struct score_play *p)
 {
 	open_heap(p);
 	p->taken = zeroed((HEAP_LEN + MAP_LEN) / 16 / 8);
@@ -238,7 +239,7 @@ static void judged_run(struct play *p)
 	const size_t own = heap_own_bytes(&p->heap);
 	for (p->at = 0; p->at < p->ops.head->count; p->at++) {
 		const struct replay_op *const op = &p->ops.op[p->at];
-		struct object *const o = &p->object[op->slot];
+		struct played_object *const o = &p->object[op->slot];
 		const unsigned class = trace_class[op->op];
 		if ((class & TRACE_IS_ALLOC) != 0)
 			give(p, op, o);
@@ -267,11 +268,11 @@ static double cpu_now(void)
 	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-static void plain_run(struct play *p)
+static void plain_run(struct score_play *p)
 {
 	for (size_t i = 0; i < p->ops.head->count; i++) {
 		const struct replay_op *const op = &p->ops.op[i];
-		struct object *const o = &p->object[op->slot];
+		struct played_object *const o = &p->object[op->slot];
 		const unsigned class = trace_class[op->op];
 		if ((class & TRACE_IS_ALLOC) != 0) {
 			o->p = op->align_log2 > 4 ? heap_aligned(&p->heap,
@@ -286,11 +287,11 @@ static void plain_run(struct play *p)
 	}
 }
 
-static void libc_run(struct play *p)
+static void libc_run(struct score_play *p)
 {
 	for (size_t i = 0; i < p->ops.head->count; i++) {
 		const struct replay_op *const op = &p->ops.op[i];
-		struct object *const o = &p->object[op->slot];
+		struct played_object *const o = &p->object[op->slot];
 		const unsigned class = trace_class[op->op];
 		if ((class & TRACE_IS_ALLOC) != 0) {
 			o->p = op->align_log2 > 4 ? aligned_alloc((size_t)1 << op->align_log2,
@@ -312,7 +313,7 @@ static void keep_least(struct score_result *r, double seconds)
 		r->seconds = seconds;
 }
 
-static void timed_runs(struct play *p)
+static void timed_runs(struct score_play *p)
 {
 	double spent = 0;
 
@@ -364,9 +365,9 @@ static struct subject choose(const char *design)
 
 void score_play(struct score_result *r, const char *design, const char *path)
 {
-	static struct play p;
+	static struct score_play p;
 
-	p = (struct play){.r = r, .design = choose(design)};
+	p = (struct score_play){.r = r, .design = choose(design)};
 	open_ops(&p.ops, path);
 	p.object = zeroed(p.ops.head->slots * sizeof *p.object);
 	judged_run(&p);
@@ -375,10 +376,10 @@ void score_play(struct score_result *r, const char *design, const char *path)
 
 void score_reference(struct score_result *r, const char *path)
 {
-	static struct play p;
+	static struct score_play p;
 	double spent = 0;
 
-	p = (struct play){.r = r};
+	p = (struct score_play){.r = r};
 	open_ops(&p.ops, path);
 	p.object = zeroed(p.ops.head->slots * sizeof *p.object);
 	for (int i = 0; i < RUNS_MOST && (i < RUNS_LEAST || spent < ENOUGH_S); i++) {

@@ -42,11 +42,11 @@ double score_of_trace(const struct score_order *o, const struct score_trace *t, 
 }
 
 /* Sums over traces, which each mean divides in its own way. */
-struct sums {
+struct score_sums {
 	double calls, seconds, rates, inverses;
 };
 
-static void count(struct sums *s, double calls, double seconds)
+static void count(struct score_sums *s, double calls, double seconds)
 {
 	s->calls += calls;
 	s->seconds += seconds;
@@ -54,7 +54,7 @@ static void count(struct sums *s, double calls, double seconds)
 	s->inverses += calls > 0 ? seconds / calls : 0;
 }
 
-static double mean(const struct sums *s, enum score_mean how, size_t n)
+static double mean(const struct score_sums *s, enum score_mean how, size_t n)
 {
 	if (n == 0)
 		return 0;
@@ -67,7 +67,7 @@ static double mean(const struct sums *s, enum score_mean how, size_t n)
 struct score_total score_total(const struct score_board *b, size_t design)
 {
 	const struct score_order *const o = b->order;
-	struct sums own = {0}, reference = {0};
+	struct score_sums own = {0}, reference = {0};
 	double sum = 0, inverses = 0;
 	struct score_total total = {0};
 	size_t n = 0;

@@ -118,7 +118,7 @@ void show_demo_all(FILE *out, const struct draw_style *style, const struct dmm_s
 
 /* ---- by keys --------------------------------------------------------------------------------- */
 
-struct walk {
+struct demo_walk {
 	const struct dmm_system *sys;
 	const struct dmm_params *params; /* NULL: as on the slides */
 	struct demo_stage stage;
@@ -139,7 +139,7 @@ static size_t example_of(size_t step, size_t *within)
 /* Backward is forward from the beginning: a heap cannot undo. */
 static void seek(void *arg, size_t step)
 {
-	struct walk *const w = arg;
+	struct demo_walk *const w = arg;
 	size_t within;
 	const size_t example = example_of(step, &within);
 
@@ -167,7 +167,7 @@ static void put_program(FILE *out, const struct draw_style *s, const struct demo
 
 static void put(void *arg, FILE *out, const struct draw_style *style)
 {
-	const struct walk *const w = arg;
+	const struct demo_walk *const w = arg;
 	struct draw_style s = *style;
 
 	s.unit = w->stage.demo->unit;
@@ -181,25 +181,25 @@ static void put(void *arg, FILE *out, const struct draw_style *style)
 
 static void words_of_steps(const void *arg, FILE *out, const struct draw_style *s)
 {
-	const struct walk *const w = arg;
+	const struct demo_walk *const w = arg;
 	tell_steps(out, s, w->sys, &w->stage.told);
 }
 
 static void words_of_captions(const void *arg, FILE *out, const struct draw_style *s)
 {
-	const struct walk *const w = arg;
+	const struct demo_walk *const w = arg;
 	tell_captions(out, s, &w->stage.told);
 }
 
 static void words_of_lists(const void *arg, FILE *out, const struct draw_style *s)
 {
-	const struct walk *const w = arg;
+	const struct demo_walk *const w = arg;
 	draw_bins(out, s, &w->stage.now);
 }
 
-static void figure(void *arg, struct figure *f)
+static void figure(void *arg, struct drawn_figure *f)
 {
-	const struct walk *const w = arg;
+	const struct demo_walk *const w = arg;
 	const struct demo_stage *const stage = &w->stage;
 	const size_t unit = stage->demo->unit;
 	char *const steps = show_words(words_of_steps, w, unit);
@@ -221,7 +221,7 @@ static void figure(void *arg, struct figure *f)
 
 static void before(void *arg, FILE *out, const struct draw_style *style)
 {
-	const struct walk *const w = arg;
+	const struct demo_walk *const w = arg;
 	const struct demo_stage *const stage = &w->stage;
 	struct draw_style s = *style;
 	char line[DEMO_LINE];
@@ -236,14 +236,14 @@ static void before(void *arg, FILE *out, const struct draw_style *style)
 
 static const struct tell *told(void *arg)
 {
-	const struct walk *const w = arg;
+	const struct demo_walk *const w = arg;
 	return &w->stage.told;
 }
 
 struct show_source show_demo_open(const struct dmm_system *sys,
     const struct dmm_params *params)
 {
-	struct walk *const w = calloc(1, sizeof *w);
+	struct demo_walk *const w = calloc(1, sizeof *w);
 	size_t steps = 0;
 
 	CHECK(w != NULL);
@@ -261,7 +261,7 @@ struct show_source show_demo_open(const struct dmm_system *sys,
 
 void show_demo_close(struct show_source *source)
 {
-	struct walk *const w = source->arg;
+	struct demo_walk *const w = source->arg;
 
 	if (slab_scene_serves(w->sys))
 		slab_scene_drop(&w->scene);

@@ -54,19 +54,19 @@ const struct outside_run *outside_find_run(const struct outside_view *v, uint64_
 
 /* ---- the map --------------------------------------------------------------------------------- */
 
-struct cell {
+struct slab_cell {
 	uint64_t granules[OUTSIDE_IS_TORN + 1];
 	double live; /* granules' worth of live objects in slabs */
 };
 
-struct map {
+struct slab_map {
 	FILE *out;
 	const struct draw_style *s;
 	const struct outside_view *v;
 	uint64_t granules, cell_at; /* granules of a cell; the first of the one being filled */
 	uint64_t marked;            /* granule; UINT64_MAX: none */
 	size_t columns, at;
-	struct cell cell;
+	struct slab_cell cell;
 };
 
 static enum slab_look shade(double share)
@@ -79,7 +79,7 @@ static enum slab_look shade(double share)
 }
 
 /* What most of it is. */
-static enum slab_look look_of_cell(const struct cell *c)
+static enum slab_look look_of_cell(const struct slab_cell *c)
 {
 	static const enum slab_look kinds[] = {[OUTSIDE_IS_UNUSED] = SLAB_UNUSED,
 	    [OUTSIDE_IS_DIRTY] = SLAB_DIRTY,
@@ -93,7 +93,7 @@ static enum slab_look look_of_cell(const struct cell *c)
 	return most == OUTSIDE_IS_SLAB ? shade(c->live / (double)c->granules[most]) : kinds[most];
 }
 
-static void finish_cell(struct map *m)
+static void finish_cell(struct slab_map *m)
 {
 	const bool marked = m->marked - m->cell_at < m->granules;
 	const enum slab_look look = look_of_cell(&m->cell);
@@ -103,7 +103,7 @@ static void finish_cell(struct map *m)
 		    (unsigned long long)(m->v->base + m->cell_at * m->v->granule), look_off(m->s));
 	fprintf(m->out, "%s%s%s", marked && m->s->colour ? "\033[7m" : slab_colour(m->s, look),
 	    marked ? "p" : slab_glyph(m->s, look), look_off(m->s));
-	m->cell = (struct cell){0};
+	m->cell = (struct slab_cell){0};
 	m->cell_at += m->granules;
 	if (++m->at == m->columns) {
 		fputc('\n', m->out);
@@ -111,7 +111,7 @@ static void finish_cell(struct map *m)
 	}
 }
 
-static void add_to_map(struct map *m, const struct outside_run *run)
+static void add_to_map(struct slab_map *m, const struct outside_run *run)
 {
 	const double live = run->objects == 0 ? 0 : (double)run->live / run->objects;
 
@@ -138,7 +138,7 @@ void draw_slab_map(FILE *out, const struct draw_style *s, const struct outside_v
     uint64_t marked, size_t rows)
 {
 	const size_t columns = s->width - MARGIN - ADDRESS, count = runs_to_show(v);
-	struct map m = {.out = out, .s = s, .v = v, .granules = 1, .columns = columns,
+	struct slab_map m = {.out = out, .s = s, .v = v, .granules = 1, .columns = columns,
 	    .marked = UINT64_MAX};
 	char cell[UNITS_LEN];
 

@@ -45,7 +45,7 @@ void show_range_figure(struct show_source *source, const struct show_order *show
 		lab_die(EXIT_USAGE, "show: calls %zu to %zu are %zu figures, at most %d: --to=%zu",
 		    from, to,
 		    to - from + 1, FIGURES_MAX, from + FIGURES_MAX - 1);
-	struct figure *const f = figure_begin(stdout, show->paper == SHOW_SVG ? FIGURE_SVG :
+	struct drawn_figure *const f = figure_begin(stdout, show->paper == SHOW_SVG ? FIGURE_SVG :
 	    FIGURE_TIKZ,
 	    show->width != 0 ? show->width : show->paper == SHOW_SVG ? COLUMNS : PAGE_COLUMNS);
 	for (size_t step = from; step <= to; step++) {

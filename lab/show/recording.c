@@ -376,7 +376,7 @@ static void words_of_lists(const void *arg, FILE *out, const struct draw_style *
 	draw_bins(out, s, &r->now);
 }
 
-static void figure(void *arg, struct figure *f)
+static void figure(void *arg, struct drawn_figure *f)
 {
 	const struct recording *const r = arg;
 	const struct draw_label label = {(uintptr_t)r->result, r->last.size, "p"};

@@ -17,7 +17,7 @@ struct show_source {
 	/* Tell that call and draw the heap. */
 	void (*put)(void *arg, FILE *out, const struct draw_style *s);
 	/* The same on paper; NULL: the design's heap has no chunks. */
-	void (*figure)(void *arg, struct figure *f);
+	void (*figure)(void *arg, struct drawn_figure *f);
 	/* The heap before that call, and the call without what came of it; NULL like figure. */
 	void (*before)(void *arg, FILE *out, const struct draw_style *s);
 	/* What it did; .used is NULL where that is not told. */

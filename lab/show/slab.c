@@ -67,7 +67,7 @@ static enum state state_of(const struct outside_view *v, uint64_t p, const struc
 
 /* ---- words ----------------------------------------------------------------------------------- */
 
-struct speaker {
+struct scene_speaker {
 	FILE *out;
 	const struct draw_style *s;
 	const struct slab_scene *scene;
@@ -75,7 +75,7 @@ struct speaker {
 
 #define line(speaker, ...) draw_say((speaker)->out, (speaker)->s, 4, __VA_ARGS__)
 
-__attribute__((format(printf, 2, 3))) static void caption(const struct speaker *k,
+__attribute__((format(printf, 2, 3))) static void caption(const struct scene_speaker *k,
     const char *format, ...)
 {
 	char text[200];
@@ -89,7 +89,7 @@ __attribute__((format(printf, 2, 3))) static void caption(const struct speaker *
 	fputs(k->s->colour ? "\033[0m" : "", k->out);
 }
 
-static const char *then(const struct speaker *k)
+static const char *then(const struct scene_speaker *k)
 {
 	return k->s->ascii ? "=>" : "⇒";
 }
@@ -100,7 +100,7 @@ static const char *granules(char buf[32], uint32_t count)
 	return buf;
 }
 
-static void tell_growth(const struct speaker *k)
+static void tell_growth(const struct scene_speaker *k)
 {
 	const struct outside_view *const b = &k->scene->before, *const n = &k->scene->now;
 	char bytes[UNITS_LEN];
@@ -110,7 +110,7 @@ static void tell_growth(const struct speaker *k)
 		    units_bytes(bytes, (double)((n->granules - b->granules) * n->granule)));
 }
 
-static void tell_large_malloc(const struct speaker *k, const struct outside_run *run,
+static void tell_large_malloc(const struct scene_speaker *k, const struct outside_run *run,
     enum state was)
 {
 	char count[32];
@@ -123,7 +123,7 @@ static void tell_large_malloc(const struct speaker *k, const struct outside_run 
 }
 
 /* An object came out of the stack, from a slab that had it, or with a new slab. */
-static void tell_small_malloc(const struct speaker *k, const struct outside_run *run,
+static void tell_small_malloc(const struct scene_speaker *k, const struct outside_run *run,
     enum state was)
 {
 	const struct outside_view *const b = &k->scene->before, *const n = &k->scene->now;
@@ -154,7 +154,7 @@ static void tell_small_malloc(const struct speaker *k, const struct outside_run 
 	line(k, "Pop one; set its live bit");
 }
 
-static void tell_malloc(const struct speaker *k, const struct tell_call *call)
+static void tell_malloc(const struct scene_speaker *k, const struct tell_call *call)
 {
 	const struct outside_run *was_run, *run;
 	const enum state was = state_of(&k->scene->before, (uint64_t)(uintptr_t)call->p, &was_run);
@@ -181,7 +181,7 @@ static void tell_malloc(const struct speaker *k, const struct tell_call *call)
 	}
 }
 
-static void tell_free(const struct speaker *k, const struct tell_call *call)
+static void tell_free(const struct scene_speaker *k, const struct tell_call *call)
 {
 	const struct outside_view *const b = &k->scene->before, *const n = &k->scene->now;
 	const struct outside_run *was_run, *run;
@@ -212,7 +212,7 @@ static void tell_free(const struct speaker *k, const struct tell_call *call)
 void slab_scene_tell(FILE *out, const struct draw_style *s, const struct slab_scene *scene,
     const struct tell_call *call)
 {
-	const struct speaker k = {out, s, scene};
+	const struct scene_speaker k = {out, s, scene};
 
 	if (call->is_malloc)
 		tell_malloc(&k, call);

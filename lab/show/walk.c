@@ -16,7 +16,7 @@ struct kept {
 	char *text;
 };
 
-struct walk {
+struct key_walk {
 	struct show_source *source;
 	struct draw_style style;
 	struct kept kept[KEPT];
@@ -24,14 +24,14 @@ struct walk {
 	size_t scroll; /* lines above the screen */
 };
 
-static void forget(struct walk *w)
+static void forget(struct key_walk *w)
 {
 	for (size_t i = 0; i < KEPT; i++)
 		free(w->kept[i].text);
 	memset(w->kept, 0, sizeof w->kept);
 }
 
-static void render(struct walk *w, size_t step)
+static void render(struct key_walk *w, size_t step)
 {
 	struct kept *const k = &w->kept[step % KEPT];
 	size_t len = 0;
@@ -48,7 +48,7 @@ static void render(struct walk *w, size_t step)
 }
 
 /* What takes its time is said. */
-static void announce(const struct walk *w, size_t step)
+static void announce(const struct key_walk *w, size_t step)
 {
 	enum { LONG = 20000 };
 	const size_t calls = step < w->at ? step : step - w->at;
@@ -60,7 +60,7 @@ static void announce(const struct walk *w, size_t step)
 	terminal_status(status, w->style.colour);
 }
 
-static const char *screen_of(struct walk *w, size_t step)
+static const char *screen_of(struct key_walk *w, size_t step)
 {
 	const struct kept *const k = &w->kept[step % KEPT];
 
@@ -82,7 +82,7 @@ static size_t count_lines(const char *text)
 }
 
 /* From line w->scroll on, or as far down as there is something to see. */
-static const char *scrolled(struct walk *w, const char *text)
+static const char *scrolled(struct key_walk *w, const char *text)
 {
 	const size_t lines = count_lines(text), rows = terminal_rows() - 1;
 
@@ -92,7 +92,7 @@ static const char *scrolled(struct walk *w, const char *text)
 	return text;
 }
 
-static void put_screen(struct walk *w, size_t step)
+static void put_screen(struct key_walk *w, size_t step)
 {
 	char status[160];
 
@@ -139,7 +139,7 @@ static size_t next_step(int key, size_t step, size_t steps)
 
 void show_walk(struct show_source *source, const struct draw_style *style, size_t step)
 {
-	struct walk w = {.source = source, .style = *style};
+	struct key_walk w = {.source = source, .style = *style};
 	enum { SCROLL = 8 };
 	bool draw = true;
 

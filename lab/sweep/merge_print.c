@@ -113,13 +113,13 @@ static void check_binaries(const struct merge_cell *const *cells, size_t n)
 		}
 }
 
-struct sink {
+struct merge_sink {
 	const struct merging *r;
 	struct json json;
 	struct table table;
 };
 
-static void put_time(struct sink *s, const struct native *n)
+static void put_time(struct merge_sink *s, const struct native *n)
 {
 	switch (s->r->order->format) {
 	case FORMAT_TEXT:
@@ -136,7 +136,8 @@ static void put_time(struct sink *s, const struct native *n)
 	}
 }
 
-static bool merge_group_time(struct sink *s, const struct merge_cell *const *cells, size_t count)
+static bool merge_group_time(struct merge_sink *s, const struct merge_cell *const *cells,
+    size_t count)
 {
 	static struct native n;
 	struct replay_ops ops = {.fd = -1};
@@ -153,7 +154,8 @@ static bool merge_group_time(struct sink *s, const struct merge_cell *const *cel
 	return fault || verdict_has_fault(&n.compare);
 }
 
-static bool merge_group_model(struct sink *s, const struct merge_cell *const *cells, size_t count)
+static bool merge_group_model(struct merge_sink *s, const struct merge_cell *const *cells,
+    size_t count)
 {
 	struct model_result *const results = calloc(count, sizeof *results);
 	struct subject *const subjects = calloc(count, sizeof *subjects);
@@ -182,7 +184,7 @@ static bool merge_group_model(struct sink *s, const struct merge_cell *const *ce
 }
 
 /* All groups of one kind. */
-static void merge_kind(struct merging *r, struct sink *s, bool model)
+static void merge_kind(struct merging *r, struct merge_sink *s, bool model)
 {
 	const struct merge_cell **const group = calloc(r->cells + 1, sizeof *group);
 
@@ -208,7 +210,7 @@ static bool any(const struct merging *r, bool model)
 
 static void print(struct merging *r)
 {
-	struct sink s = {.r = r};
+	struct merge_sink s = {.r = r};
 
 	if (r->order->format == FORMAT_CSV) {
 		if (any(r, true) && any(r, false))

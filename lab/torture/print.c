@@ -11,14 +11,14 @@
 #include "torture/torture.h"
 
 /* A run as it was asked for. */
-struct job {
+struct torture_job {
 	struct torture t;
 	const char *word, *conf; /* conf: "" for the defaults */
 	const struct torture_order *order;
 };
 
 /* The command that does exactly this again, up to the last operation done. */
-static void reproduce(const struct job *j, uint64_t ops)
+static void reproduce(const struct torture_job *j, uint64_t ops)
 {
 	char threads[24] = "";
 
@@ -31,7 +31,7 @@ static void reproduce(const struct job *j, uint64_t ops)
 	    j->conf[0] != '\0' ? " --conf=" : "", j->conf);
 }
 
-static void complain(const struct job *j, const struct torture_result *r)
+static void complain(const struct torture_job *j, const struct torture_result *r)
 {
 	switch (r->end) {
 	case TORTURE_BROKE:
@@ -59,7 +59,7 @@ static void complain(const struct job *j, const struct torture_result *r)
 	reproduce(j, r->ops);
 }
 
-static int torture_one(const struct job *j)
+static int torture_one(const struct torture_job *j)
 {
 	const struct torture_result r = torture_run(&j->t);
 	char bytes[32] = "";
@@ -85,7 +85,7 @@ static int torture_conf(const struct torture_order *r, const struct dmm_system *
 {
 	struct dmm_params params = sys->defaults;
 	struct conf_error e;
-	struct job j = {.t = r->t, .word = word, .conf = conf, .order = r};
+	struct torture_job j = {.t = r->t, .word = word, .conf = conf, .order = r};
 
 	if (conf[0] != '\0' && !params_parse(&params, sys, conf, &e))
 		lab_die(EXIT_USAGE, "--conf: %s", e.text);

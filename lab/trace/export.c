@@ -18,7 +18,7 @@
 enum { DEPTH_MAX = 1024, VALUE_LEN = 512 };
 
 /* What happened at one call site; names of the fields as DHAT has them. */
-struct site {
+struct export_site {
 	uint64_t total_bytes, total_blocks, lifetime;
 	uint64_t live_bytes, live_blocks, max_bytes, max_blocks;
 	uint64_t peak_bytes, peak_blocks; /* at the global peak */
@@ -29,7 +29,7 @@ struct export {
 	struct export_order order;
 	struct trace_file file;
 	struct trace_stream stream;
-	struct site *sites; /* by stack */
+	struct export_site *sites; /* by stack */
 	size_t cap;
 	struct symbols *symbols;
 	uint64_t peak_tick, last_tick, peak;
@@ -38,7 +38,7 @@ struct export {
 	FILE *out;
 };
 
-static struct site *site_of(struct export *x, uint32_t stack)
+static struct export_site *site_of(struct export *x, uint32_t stack)
 {
 	if (!ARRAY_RESERVE(x->sites, x->cap, (size_t)stack + 1))
 		lab_die(EXIT_OURS, "no memory for %u call sites", stack);
@@ -47,7 +47,7 @@ static struct site *site_of(struct export *x, uint32_t stack)
 
 static void site_grew(struct export *x, const struct live_object *o)
 {
-	struct site *const s = site_of(x, o->stack);
+	struct export_site *const s = site_of(x, o->stack);
 
 	s->total_bytes += o->size;
 	s->total_blocks++;
@@ -61,7 +61,7 @@ static void site_grew(struct export *x, const struct live_object *o)
 
 static void site_shrank(struct export *x, const struct live_object *o, uint64_t now)
 {
-	struct site *const s = site_of(x, o->stack);
+	struct export_site *const s = site_of(x, o->stack);
 
 	s->live_bytes -= o->size;
 	s->live_blocks--;
@@ -120,7 +120,7 @@ static const char *name_of(const struct export *x, uint32_t node)
 	return symbols_name(x->symbols, trace_reader_node(x->stream.reader, node)->addr);
 }
 
-static uint64_t weight(const struct export *x, const struct site *s)
+static uint64_t weight(const struct export *x, const struct export_site *s)
 {
 	return x->order.what == EXPORT_ALLOCATED ? s->total_bytes
 	    : x->order.what == EXPORT_LEAKED     ? s->live_bytes
@@ -183,7 +183,7 @@ static void write_frame_table(struct export *x, struct json *j, struct live *fra
 
 static void write_dhat_point(const struct export *x, struct json *j, uint32_t stack, const struct live *table)
 {
-	const struct site *const s = &x->sites[stack];
+	const struct export_site *const s = &x->sites[stack];
 	uint32_t frames[DEPTH_MAX];
 	const size_t n = frames_of(x, symbols_leave_wrappers(x->symbols, x->stream.reader, stack), frames);
 
@@ -244,7 +244,7 @@ static void write_dhat(struct export *x)
 
 static void sample_site(struct export *x, struct pprof *p, uint32_t stack)
 {
-	const struct site *const s = &x->sites[stack];
+	const struct export_site *const s = &x->sites[stack];
 	const uint64_t value[PPROF_VALUES] = {[PPROF_ALLOC_OBJECTS] = s->total_blocks,
 	    [PPROF_ALLOC_SPACE] = s->total_bytes,
 	    [PPROF_INUSE_OBJECTS] = s->live_blocks,

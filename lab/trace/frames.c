@@ -89,7 +89,7 @@ static const char *call_source(Dwarf_Die *cu, Dwarf_Die *inlined, int *line)
 
 enum { DEPTH_MAX = 64 };
 
-struct chain {
+struct scope_chain {
 	Dwarf_Die die[DEPTH_MAX]; /* innermost first */
 	int count;
 };
@@ -101,7 +101,7 @@ static bool may_hold_functions(int tag)
 }
 
 /* The scopes below `die` that hold pc, innermost first; depth: how many lie around it. */
-static bool descend(Dwarf_Die *die, Dwarf_Addr pc, struct chain *chain, int depth)
+static bool descend(Dwarf_Die *die, Dwarf_Addr pc, struct scope_chain *chain, int depth)
 {
 	Dwarf_Die child;
 
@@ -123,7 +123,7 @@ static bool descend(Dwarf_Die *die, Dwarf_Addr pc, struct chain *chain, int dept
 
 /* libdw finds them where functions lie directly in the unit, as those of C and C++ do; Rust's
  * are in namespaces. */
-static void scopes_around(Dwarf_Die *cu, Dwarf_Addr pc, struct chain *chain)
+static void scopes_around(Dwarf_Die *cu, Dwarf_Addr pc, struct scope_chain *chain)
 {
 	Dwarf_Die innermost, *around = NULL;
 
@@ -150,7 +150,7 @@ static size_t from_scopes(Dwfl_Module *module, GElf_Addr at, const char *symbol,
 	Dwarf_Addr bias;
 	Dwarf_Die *const cu = dwfl_module_addrdie(module, at, &bias);
 	Dwfl_Line *const l = cu != NULL ? dwfl_module_getsrc(module, at) : NULL;
-	struct chain chain;
+	struct scope_chain chain;
 	int line = 0;
 	size_t found = 0;
 	bool whole = false;

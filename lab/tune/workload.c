@@ -5,22 +5,22 @@
 
 #include "base/bits.h"
 
-struct object {
+struct workload_object {
 	uint64_t size, born; /* born: the op; live == false: nobody */
 	bool live;
 };
 
-struct pass {
+struct workload_pass {
 	struct facts *f;
 	const struct replay_ops *ops;
 	struct ops_window window;
-	struct object *object;
+	struct workload_object *object;
 	uint64_t sizes[FACTS_SIZES + 1], powers[64]; /* requests by size; by power of two above */
 	uint64_t small, objects, short_lived, live;
 	uint64_t payload;
 };
 
-static void count_size(struct pass *p, uint64_t size)
+static void count_size(struct workload_pass *p, uint64_t size)
 {
 	p->f->requests++;
 	p->f->asked += size;
@@ -33,15 +33,15 @@ static void count_size(struct pass *p, uint64_t size)
 		p->f->size_most = size;
 }
 
-static void begin(struct pass *p, struct object *o, uint64_t size, size_t at)
+static void begin(struct workload_pass *p, struct workload_object *o, uint64_t size, size_t at)
 {
-	*o = (struct object){size, at, true};
+	*o = (struct workload_object){size, at, true};
 	p->payload += size;
 	p->objects++;
 	p->live++;
 }
 
-static void end(struct pass *p, struct object *o, size_t at)
+static void end(struct workload_pass *p, struct workload_object *o, size_t at)
 {
 	if (!o->live)
 		return;
@@ -52,7 +52,7 @@ static void end(struct pass *p, struct object *o, size_t at)
 }
 
 /* An object that moves or grows is the same object. */
-static void resize(struct pass *p, struct object *o, uint64_t size, size_t at)
+static void resize(struct workload_pass *p, struct workload_object *o, uint64_t size, size_t at)
 {
 	if (!o->live) {
 		begin(p, o, size, at);
@@ -62,9 +62,9 @@ static void resize(struct pass *p, struct object *o, uint64_t size, size_t at)
 	o->size = size;
 }
 
-static void perform(struct pass *p, const struct replay_op *op, size_t at)
+static void perform(struct workload_pass *p, const struct replay_op *op, size_t at)
 {
-	struct object *const o = &p->object[op->slot];
+	struct workload_object *const o = &p->object[op->slot];
 	const unsigned class = trace_class[op->op];
 
 	if (class == 0)
@@ -82,13 +82,13 @@ static void perform(struct pass *p, const struct replay_op *op, size_t at)
 		end(p, o, at);
 }
 
-static void look_at_peak(struct pass *p)
+static void look_at_peak(struct workload_pass *p)
 {
 	struct facts *const f = p->f;
 
 	f->peak_count = p->live;
 	for (size_t i = 0; i < p->ops->head->slots; i++) {
-		const struct object *const o = &p->object[i];
+		const struct workload_object *const o = &p->object[i];
 		if (!o->live || o->size < FACTS_LARGE)
 			continue;
 		f->peak_large += o->size;
@@ -96,7 +96,7 @@ static void look_at_peak(struct pass *p)
 	}
 }
 
-static uint64_t median(const struct pass *p)
+static uint64_t median(const struct workload_pass *p)
 {
 	uint64_t seen = 0, half = (p->f->requests + 1) / 2;
 
@@ -125,7 +125,7 @@ static void count_threads(struct facts *f, const struct replay_ops *ops)
 }
 
 /* False: no address space. */
-static bool perform_all(struct pass *p)
+static bool perform_all(struct workload_pass *p)
 {
 	const struct replay_head *const head = p->ops->head;
 
@@ -143,7 +143,7 @@ static bool perform_all(struct pass *p)
 bool facts_count(struct facts *f, const struct replay_ops *ops)
 {
 	const struct replay_head *const head = ops->head;
-	struct pass *const p = calloc(1, sizeof *p);
+	struct workload_pass *const p = calloc(1, sizeof *p);
 
 	*f = (struct facts){.calls = head->calls, .peak_payload = head->peak_payload,
 	    .seconds = (double)replay_ops_ns(ops, head->count) * 1e-9};

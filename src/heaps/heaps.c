@@ -288,7 +288,7 @@ EXPORT bool dmm_heap_check(struct dmm_heap *h, struct dmm_fault *why)
 	return heap_check(&h->heap, why != NULL ? why : &nowhere);
 }
 
-struct sums {
+struct usage_sums {
 	struct dmm_heap *heap;
 	struct dmm_heap_usage *out;
 };
@@ -296,7 +296,7 @@ struct sums {
 /* With the heap's lock held: what the region owns is read within the walk. */
 static int add(void *arg, const struct dmm_piece *piece)
 {
-	const struct sums *const s = arg;
+	const struct usage_sums *const s = arg;
 	struct dmm_heap_usage *const out = s->out;
 	size_t *const bytes[] = {[DMM_FREE] = &out->free_bytes,
 	    [DMM_LIVE] = &out->live_bytes,
@@ -314,7 +314,7 @@ static int add(void *arg, const struct dmm_piece *piece)
 
 EXPORT void dmm_heap_stats(struct dmm_heap *h, struct dmm_heap_usage *out)
 {
-	struct sums s = {h, out};
+	struct usage_sums s = {h, out};
 
 	*out = (struct dmm_heap_usage){.design = h->heap.sys->name, .limit_bytes = h->region.limit};
 	heap_walk(&h->heap, add, &s);

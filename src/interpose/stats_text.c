@@ -13,13 +13,13 @@
 #include "interpose/interpose.h"
 #include "interpose/stats.h"
 
-struct sink {
+struct stats_sink {
 	int fd, error;
 	size_t n;
 	char text[4096];
 };
 
-static void sink_flush(struct sink *o)
+static void sink_flush(struct stats_sink *o)
 {
 	for (size_t at = 0; at < o->n && o->error == 0;) {
 		const ssize_t w = write(o->fd, o->text + at, o->n - at);
@@ -34,7 +34,7 @@ static void sink_flush(struct sink *o)
 }
 
 /* crash_format's words; at most 512 bytes. */
-static void put(struct sink *o, const char *format, ...)
+static void put(struct stats_sink *o, const char *format, ...)
 {
 	va_list args;
 
@@ -48,7 +48,7 @@ static void put(struct sink *o, const char *format, ...)
 /* ---- one row a figure --------------------------------------------------------------------------
  */
 
-static const struct figure {
+static const struct stats_figure {
 	const char *name, *doc;
 	bool bytes, counts; /* a number of bytes; it only grows */
 	size_t at;
@@ -81,7 +81,7 @@ static const struct figure {
 
 enum { FIGURES = sizeof figures / sizeof *figures };
 
-static size_t value(const struct dmm_stats *s, const struct figure *f)
+static size_t value(const struct dmm_stats *s, const struct stats_figure *f)
 {
 	uint64_t x;
 
@@ -89,7 +89,7 @@ static size_t value(const struct dmm_stats *s, const struct figure *f)
 	return x;
 }
 
-static void text(struct sink *o, const struct dmm_stats *s)
+static void text(struct stats_sink *o, const struct dmm_stats *s)
 {
 	put(o, "dmm: slab[%u]: %u bytes = %u live in %u + %u free + %u lost + %u tables; ",
 	    (size_t)getpid(), s->mapped_bytes, s->live_bytes, s->live_objects, s->free_bytes,
@@ -98,10 +98,10 @@ static void text(struct sink *o, const struct dmm_stats *s)
 	    s->purges, s->heaps);
 }
 
-static void json(struct sink *o, const struct dmm_stats *s)
+static void json(struct stats_sink *o, const struct dmm_stats *s)
 {
 	put(o, "{\"schema\":\"dmm-stats\",\"version\":1,\"pid\":%u", (size_t)getpid());
-	for (const struct figure *f = figures; f < figures + FIGURES; f++)
+	for (const struct stats_figure *f = figures; f < figures + FIGURES; f++)
 		put(o, ",\"%s\":%u", f->name, value(s, f));
 	put(o, ",\"classes\":[");
 	for (size_t i = 0; i < s->class_count; i++) {
@@ -122,7 +122,7 @@ static void program_name(char name[16])
 			*p = '_';
 }
 
-static void metric(struct sink *o, const struct figure *f, size_t x, const char *labels)
+static void metric(struct stats_sink *o, const struct stats_figure *f, size_t x, const char *labels)
 {
 	put(o, "# HELP dmm_%s %s\n", f->name, f->doc);
 	put(o, "# TYPE dmm_%s %s\n", f->name, f->counts ? "counter" : "gauge");
@@ -131,7 +131,7 @@ static void metric(struct sink *o, const struct figure *f, size_t x, const char 
 	put(o, "dmm_%s%s{%s} %u\n", f->name, f->counts ? "_total" : "", labels, x);
 }
 
-static void class_metric(struct sink *o, const struct dmm_stats *s, const char *name,
+static void class_metric(struct stats_sink *o, const struct dmm_stats *s, const char *name,
     const char *doc, size_t at, const char *labels)
 {
 	put(o, "# HELP dmm_class_%s %s\n# TYPE dmm_class_%s gauge\n", name, doc, name);
@@ -143,13 +143,13 @@ static void class_metric(struct sink *o, const struct dmm_stats *s, const char *
 	}
 }
 
-static void openmetrics(struct sink *o, const struct dmm_stats *s)
+static void openmetrics(struct stats_sink *o, const struct dmm_stats *s)
 {
 	char labels[80], name[17] = "";
 
 	program_name(name);
 	crash_format(labels, sizeof labels, "pid=\"%u\",program=\"%s\"", (size_t)getpid(), name);
-	for (const struct figure *f = figures; f < figures + FIGURES; f++)
+	for (const struct stats_figure *f = figures; f < figures + FIGURES; f++)
 		metric(o, f, value(s, f), labels);
 	class_metric(o, s, "live_objects", "live objects of a size class",
 	    offsetof(struct dmm_class_stats, live_objects), labels);
@@ -162,9 +162,9 @@ static void openmetrics(struct sink *o, const struct dmm_stats *s)
 
 int stats_write(int fd, enum dmm_stats_format format)
 {
-	static void (*const write_as[])(struct sink *, const struct dmm_stats *) = {
+	static void (*const write_as[])(struct stats_sink *, const struct dmm_stats *) = {
 	    text, json, openmetrics};
-	struct sink o = {.fd = fd};
+	struct stats_sink o = {.fd = fd};
 	struct dmm_stats s;
 
 	if ((unsigned)format >= sizeof write_as / sizeof *write_as)

@@ -23,13 +23,13 @@
 
 enum { MODULES_MAX = 256, PATH_LEN = 1024, FRAME_MAX = 1 << 20, LOOKS_MAX = 64, AHEAD = 16 };
 
-struct range {
+struct code_range {
 	uintptr_t start, end;
 };
 
 struct known_module {
 	uintptr_t start, end;
-	struct range *wrapper; /* by start */
+	struct code_range *wrapper; /* by start */
 	size_t count;
 };
 
@@ -95,7 +95,7 @@ static const Elf64_Shdr *section(const struct elf *e, uint32_t type)
 }
 
 /* The wrappers among the symbols.  How many. */
-static size_t collect(const struct elf *e, const Elf64_Shdr *table, uintptr_t bias, struct range *to)
+static size_t collect(const struct elf *e, const Elf64_Shdr *table, uintptr_t bias, struct code_range *to)
 {
 	const Elf64_Shdr *const sections = (const Elf64_Shdr *)(e->bytes + ((const Elf64_Ehdr *)e->bytes)->e_shoff);
 	const Elf64_Shdr *const names = &sections[table->sh_link];
@@ -111,31 +111,31 @@ static size_t collect(const struct elf *e, const Elf64_Shdr *table, uintptr_t bi
 			__builtin_prefetch(e->bytes + names->sh_offset + symbol[i + AHEAD].st_name);
 		if ((s->st_info & 0xf) == STT_FUNC && s->st_shndx != SHN_UNDEF && s->st_size != 0 &&
 		    s->st_name < names->sh_size && wrapper_name(e->bytes + names->sh_offset + s->st_name))
-			to[found++] = (struct range){bias + s->st_value, bias + s->st_value + s->st_size};
+			to[found++] = (struct code_range){bias + s->st_value, bias + s->st_value + s->st_size};
 	}
 	return found;
 }
 
 /* Heap sort: by start. */
-static void sift(struct range *r, size_t i, size_t count)
+static void sift(struct code_range *r, size_t i, size_t count)
 {
 	for (size_t child; (child = 2 * i + 1) < count; i = child) {
 		if (child + 1 < count && r[child + 1].start > r[child].start)
 			child++;
 		if (r[i].start >= r[child].start)
 			return;
-		const struct range swap = r[i];
+		const struct code_range swap = r[i];
 		r[i] = r[child];
 		r[child] = swap;
 	}
 }
 
-static void sort(struct range *r, size_t count)
+static void sort(struct code_range *r, size_t count)
 {
 	for (size_t i = count / 2; i-- > 0;)
 		sift(r, i, count);
 	for (size_t last = count; last-- > 1;) {
-		const struct range swap = r[0];
+		const struct code_range swap = r[0];
 		r[0] = r[last];
 		r[last] = swap;
 		sift(r, 0, last);
@@ -150,7 +150,7 @@ static void keep(struct known_module *m, const struct elf *e, const Elf64_Shdr *
 
 	if (p == MAP_FAILED)
 		return;
-	m->wrapper = (struct range *)(void *)p;
+	m->wrapper = (struct code_range *)(void *)p;
 	m->count = collect(e, table, bias, m->wrapper);
 	const size_t used = round_up(m->count * sizeof *m->wrapper, 4096);
 	if (used < room)

@@ -16,13 +16,13 @@
 enum { RANGES_MAX = 2048, LINE_MAX = 4400, TEXT_LEN = 8 << 10, NOTES_LEN = 2048 };
 #define RETRY_NS 100000000u /* addresses of generated code are in no file: do not look too often */
 
-struct range {
+struct mapped_range {
 	uint64_t start, end, offset, inode;
 };
 
 static struct {
 	struct lock lock;
-	struct range known[RANGES_MAX];
+	struct mapped_range known[RANGES_MAX];
 	size_t count;
 	size_t last; /* index of the range that covered() found last */
 	uint64_t looked_ns;
@@ -125,7 +125,7 @@ static void add_hex(uint64_t x)
 	maps.text_len += crash_format(maps.text + maps.text_len, TEXT_LEN - maps.text_len, "%s ", digits);
 }
 
-static void add(const struct range *r, const char *path)
+static void add(const struct mapped_range *r, const char *path)
 {
 	char id[48];
 	const char *const slash = strrchr(path, '/');
@@ -148,7 +148,7 @@ static void add(const struct range *r, const char *path)
 	    !record_config.scrub ? path : library && slash != NULL ? slash + 1 : "program");
 }
 
-static bool holds(const struct range *r, uint64_t addr)
+static bool holds(const struct mapped_range *r, uint64_t addr)
 {
 	return addr >= r->start && addr < r->end;
 }
@@ -169,7 +169,7 @@ static bool covered(uint64_t addr)
 /* "start-end perms offset dev inode   path" */
 static void read_line(const char *line)
 {
-	struct range r;
+	struct mapped_range r;
 	const char *s = line;
 
 	r.start = number(&s, 16);

@@ -34,7 +34,7 @@ struct node_of {
 	uint16_t block, node; /* low bits of the block's serial number */
 };
 
-struct column {
+struct event_column {
 	unsigned char *bytes, *at;
 	uint32_t cap;
 };
@@ -51,7 +51,7 @@ struct trace_columns {
 	uint32_t nodes, node_mask;
 	uint64_t last_node_addr, first_tick, last_tick;
 	struct predict predict;
-	struct column col[TRACE_COLUMNS];
+	struct event_column col[TRACE_COLUMNS];
 	uint64_t addresses[TRACE_NODES_MAX]; /* of the nodes, from 1 up; and the parents */
 	uint16_t parents[TRACE_NODES_MAX];
 	struct node_of slot[NODE_SLOTS]; /* by hash of both */
@@ -117,7 +117,7 @@ void trace_columns_init(struct trace_columns *c, unsigned char *bytes, const uin
 	c->fast = varint_fast_here();
 	c->node_mask = NODE_SLOTS_FIRST - 1;
 	for (int i = 0; i < TRACE_COLUMNS; i++) {
-		c->col[i] = (struct column){bytes, bytes, cap[i]};
+		c->col[i] = (struct event_column){bytes, bytes, cap[i]};
 		bytes += cap[i] + COLUMN_SLACK;
 	}
 }
@@ -224,7 +224,7 @@ static inline unsigned char *put_small(unsigned char *at, uint64_t x, bool fast)
 }
 
 /* Columns are flushed long before they are full: is there room for one more event of any kind? */
-static bool has_room(const struct column *col)
+static bool has_room(const struct event_column *col)
 {
 	return col->at + 4 * VARINT_MAX <= col->bytes + col->cap;
 }
@@ -264,7 +264,7 @@ static uint32_t node_index(struct trace_columns *c, uint32_t parent, uint64_t ad
 	*at = (struct node_of){(uint16_t)c->block, (uint16_t)c->nodes};
 	if (c->nodes > c->node_mask / 2 && c->node_mask < NODE_SLOTS - 1)
 		more_node_slots(c);
-	struct column *const col = &c->col[TRACE_COL_NODES];
+	struct event_column *const col = &c->col[TRACE_COL_NODES];
 	col->at = put(col->at, parent, false);
 	col->at = put(col->at, zigzag((int64_t)(addr - c->last_node_addr)), false);
 	c->last_node_addr = addr;

@@ -25,7 +25,7 @@ enum { PAGE = 4096, FRAME_MAX = 1 << 20, PC_LEAST = PAGE, ADDRESS_BITS = 48 };
 
 /* ---- up the stack ---------------------------------------------------------------------------- */
 
-struct walk {
+struct stack_walk {
 	struct frame f;
 	uintptr_t first, page; /* where it began; a page known to be there (1: none) */
 	bool end;
@@ -42,7 +42,7 @@ static bool readable(uintptr_t page)
 	return there;
 }
 
-NO_SANITIZE static bool read_word(struct walk *w, uintptr_t at, uintptr_t *out)
+NO_SANITIZE static bool read_word(struct stack_walk *w, uintptr_t at, uintptr_t *out)
 {
 	const uintptr_t page = round_down(at, PAGE);
 
@@ -55,13 +55,13 @@ NO_SANITIZE static bool read_word(struct walk *w, uintptr_t at, uintptr_t *out)
 	return true;
 }
 
-static bool plausible(const struct walk *w, uintptr_t frame)
+static bool plausible(const struct stack_walk *w, uintptr_t frame)
 {
 	return frame > w->f.sp && frame - w->f.sp <= FRAME_MAX;
 }
 
 /* pc: inside the call instruction. */
-static bool step_by_table(struct walk *w, uintptr_t pc)
+static bool step_by_table(struct stack_walk *w, uintptr_t pc)
 {
 	struct frame_rules r;
 	struct frame up = {.link = w->f.link, .fp = w->f.fp, .pc = w->f.link};
@@ -91,7 +91,7 @@ static bool step_by_table(struct walk *w, uintptr_t pc)
 /* [fp] is the caller's fp, and the return address lies above it.  Code compiled at run time, which
  * is in no module, usually keeps that chain; the fp of other code is believed only if the return
  * address is in a module. */
-static bool step_by_pointer(struct walk *w, uintptr_t pc)
+static bool step_by_pointer(struct stack_walk *w, uintptr_t pc)
 {
 	struct module m;
 	struct frame up = {0};
@@ -109,7 +109,8 @@ static bool step_by_pointer(struct walk *w, uintptr_t pc)
 /* Of the innermost, those in one module are not listed. */
 static size_t walk_up(struct frame from, const struct module *skip_in, const void **out, size_t cap)
 {
-	struct walk w = {.f = from, .first = round_down(from.sp, sizeof(uintptr_t)), .page = 1};
+	struct stack_walk w = {
+	    .f = from, .first = round_down(from.sp, sizeof(uintptr_t)), .page = 1};
 	uintptr_t pc = from.pc; /* of the innermost, the instruction itself */
 	size_t n = 0;
 

@@ -162,7 +162,7 @@ static bool encoded_address(const uint8_t **at, uint8_t encoding, uintptr_t *out
 /* ---- from a pc to the function's entry ------------------------------------------------------------ */
 
 /* Into .eh_frame, where a function's entry (FDE) names that of its unit (CIE). */
-struct entry {
+struct frame_entry {
 	const uint8_t *code, *end;           /* its own instructions */
 	const uint8_t *unit_code, *unit_end; /* that come before them */
 	uintptr_t start;                     /* the function */
@@ -206,7 +206,7 @@ static bool open_record(const uint8_t *record, const uint8_t **at, const uint8_t
 }
 
 /* Encoding of addresses in its functions' entries, or false. */
-static bool read_unit(const uint8_t *record, struct entry *e, uint8_t *encoding, bool *augmented)
+static bool read_unit(const uint8_t *record, struct frame_entry *e, uint8_t *encoding, bool *augmented)
 {
 	const uint8_t *at;
 
@@ -244,7 +244,7 @@ static bool read_unit(const uint8_t *record, struct entry *e, uint8_t *encoding,
 	return true;
 }
 
-static bool read_entry(const uint8_t *record, uintptr_t pc, struct entry *e)
+static bool read_entry(const uint8_t *record, uintptr_t pc, struct frame_entry *e)
 {
 	const uint8_t *at;
 	uint8_t encoding;
@@ -268,7 +268,7 @@ static bool read_entry(const uint8_t *record, uintptr_t pc, struct entry *e)
 
 /* ---- the rules at a pc ------------------------------------------------------------------------------ */
 
-static void set_rule(struct frame_rules *r, uint64_t reg, enum rule rule, int64_t offset)
+static void set_rule(struct frame_rules *r, uint64_t reg, enum frame_rule rule, int64_t offset)
 {
 	if (reg == REG_FP)
 		r->fp = (struct rule_of){rule, offset};
@@ -307,7 +307,7 @@ static void define_frame(struct frame_rules *r, uint64_t base, int64_t offset)
 }
 
 /* Those about registers and the frame's address; false: unknown. */
-static bool run_rule(struct machine *m, const struct entry *e, uint8_t op, const uint8_t **at)
+static bool run_rule(struct machine *m, const struct frame_entry *e, uint8_t op, const uint8_t **at)
 {
 	struct frame_rules *const r = &m->now;
 	const uint64_t reg = op != RESTORE_STATE && op != REMEMBER && op != SIGNED_RETURNS ? unsigned_leb(at) : 0;
@@ -371,7 +371,7 @@ static bool run_rule(struct machine *m, const struct entry *e, uint8_t op, const
 }
 
 /* Until the rules hold that are in force at pc; false: something unknown. */
-static bool run(struct machine *m, const struct entry *e, const uint8_t *at, const uint8_t *end, uintptr_t pc)
+static bool run(struct machine *m, const struct frame_entry *e, const uint8_t *at, const uint8_t *end, uintptr_t pc)
 {
 	while (at < end) {
 		const uint8_t op = *at++, low = op & 0x3f;
@@ -404,7 +404,7 @@ static bool run(struct machine *m, const struct entry *e, const uint8_t *at, con
 static bool read_rules(uintptr_t pc, struct frame_rules *out)
 {
 	struct module module;
-	struct entry e;
+	struct frame_entry e;
 	struct machine m = {.now = {.fp = {RULE_SAME, 0}, .ra = {RULE_SAME, 0}}};
 
 	if (!module_of(pc, &module) || module.table == NULL)
@@ -443,8 +443,8 @@ static uint64_t pack(const struct frame_rules *r)
 static void unpack(uint64_t word, struct frame_rules *r)
 {
 	r->base = (word & 1) != 0 ? REG_FP : REG_SP;
-	r->fp = (struct rule_of){(enum rule)(word >> 1 & 3), (int64_t)(word << 27) >> 40};
-	r->ra = (struct rule_of){(enum rule)(word >> 3 & 3), (int8_t)(word >> 5)};
+	r->fp = (struct rule_of){(enum frame_rule)(word >> 1 & 3), (int64_t)(word << 27) >> 40};
+	r->ra = (struct rule_of){(enum frame_rule)(word >> 3 & 3), (int8_t)(word >> 5)};
 	r->offset = (int64_t)(word << 3) >> 40;
 	r->known = true;
 }

@@ -16,7 +16,7 @@ enum { REG_FP = 6, REG_SP = 7, REG_RA = 16 };
 enum { REG_FP = 29, REG_SP = 31, REG_RA = 30 };
 #endif
 
-enum rule {
+enum frame_rule {
 	RULE_SAME,      /* still in its register */
 	RULE_AT_OFFSET, /* saved so far from the frame's address */
 	RULE_UNDEFINED, /* of the return address: nobody called */
@@ -24,7 +24,7 @@ enum rule {
 };
 
 struct rule_of {
-	enum rule rule;
+	enum frame_rule rule;
 	int64_t offset;
 };
 

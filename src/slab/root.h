@@ -202,7 +202,7 @@ struct chunk_block {
 };
 
 /* The tables that grow with payload, and the pool: where each begins, and how far it is mapped. */
-enum table { TABLE_AVAIL, TABLE_POOL, TABLE_LIVE, TABLE_MARKS, TABLE_SLABS, TABLE_TAGS, TABLES };
+enum table_kind { TABLE_AVAIL, TABLE_POOL, TABLE_LIVE, TABLE_MARKS, TABLE_SLABS, TABLE_TAGS, TABLES };
 struct table_range {
 	uintptr_t start;  /* of a table that grows downwards, the address behind its first record */
 	size_t    mapped; /* bytes */
@@ -352,13 +352,13 @@ static inline uint32_t heap_number(const struct slab_heap *h)
 	return h->number;
 }
 
-static inline bool table_grows_down(enum table t)
+static inline bool table_grows_down(enum table_kind t)
 {
 	return t == TABLE_AVAIL || t == TABLE_SLABS;
 }
 
 /* Of the lowest byte of it that is mapped. */
-static inline uintptr_t table_address(enum table t)
+static inline uintptr_t table_address(enum table_kind t)
 {
 	const struct table_range *const r = &root.table[t];
 	return table_grows_down(t) ? r->start - r->mapped : r->start;

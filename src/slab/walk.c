@@ -106,7 +106,7 @@ static struct area next_area(uintptr_t from)
 {
 	struct area best = {.is = NOTHING};
 
-	for (enum table t = 0; t < TABLES; t++)
+	for (enum table_kind t = 0; t < TABLES; t++)
 		if (root.table[t].mapped != 0)
 			look(&best, from, (struct area){TABLE, table_address(t), root.table[t].mapped});
 	for (const struct pool_segment *s = root.segments; s != NULL; s = s->next)

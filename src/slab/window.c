@@ -117,7 +117,7 @@ static void take_layout(const struct layout *l, size_t chunks)
 /* ---- tables ------------------------------------------------------------------------------------------- */
 
 /* Map so many bytes of a table.  0, -EEXIST: others have mapped something there; or -ENOMEM. */
-static int table_grow(enum table t, size_t len)
+static int table_grow(enum table_kind t, size_t len)
 {
 	struct table_range *const r = &root.table[t];
 	const size_t want = round_up(len, PAGE), more = want - min_size(want, r->mapped);
@@ -343,7 +343,7 @@ void window_close(void)
 		next = s->next;
 		os->unmap(os->ctx, s, s->len);
 	}
-	for (enum table t = 0; t < TABLES; t++) {
+	for (enum table_kind t = 0; t < TABLES; t++) {
 		const struct table_range *const r = &root.table[t];
 		if (r->mapped != 0)
 			os->unmap(os->ctx, (void *)table_address(t), r->mapped);

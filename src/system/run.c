@@ -6,19 +6,19 @@
 #include "system/misuse.h"
 #include "system/policy/spacing.h"
 
-static char *slot_at(const struct run *run, size_t i)
+static char *slot_at(const struct tiny_run *run, size_t i)
 {
 	return ptr_add(run, round_up(sizeof *run, MAX_ALIGN) + i * run->size);
 }
 
 /* The slot that begins at p; run->slots or more: none does. */
-static size_t slot_index(const struct run *run, const void *p)
+static size_t slot_index(const struct tiny_run *run, const void *p)
 {
 	const size_t at = ptr_diff(p, slot_at(run, 0));
 	return at % run->size == 0 ? at / run->size : SIZE_MAX;
 }
 
-static bool slot_live(const struct run *run, size_t i)
+static bool slot_live(const struct tiny_run *run, size_t i)
 {
 	return (run->live[i / 64] >> i % 64 & 1) != 0;
 }
@@ -47,9 +47,9 @@ void runs_move_map(struct runs *r, void *map, size_t bits)
 	r->map_bits = bits;
 }
 
-static void list(struct runs *r, struct run *run)
+static void list(struct runs *r, struct tiny_run *run)
 {
-	struct run **const head = &r->ring[run_class(run->size)];
+	struct tiny_run **const head = &r->ring[run_class(run->size)];
 
 	run->next = *head != NULL ? *head : run;
 	run->prev = *head != NULL ? (*head)->prev : run;
@@ -57,9 +57,9 @@ static void list(struct runs *r, struct run *run)
 	*head = run;
 }
 
-static void unlist(struct runs *r, struct run *run)
+static void unlist(struct runs *r, struct tiny_run *run)
 {
-	struct run **const head = &r->ring[run_class(run->size)];
+	struct tiny_run **const head = &r->ring[run_class(run->size)];
 
 	run->prev->next = run->next;
 	run->next->prev = run->prev;
@@ -69,12 +69,12 @@ static void unlist(struct runs *r, struct run *run)
 
 void runs_begin(struct runs *r, const struct chunk_heap *h, struct chunk *c, size_t n)
 {
-	struct run *const run = chunk_payload(h, c);
+	struct tiny_run *const run = chunk_payload(h, c);
 	const size_t bit = runs_bit(h, run), size = round_up(n, MAX_ALIGN);
 	const size_t slots = (RUN_LEN - reuse_overhead(h->reuse) - round_up(sizeof *run,
 	    MAX_ALIGN)) / size;
 
-	*run = (struct run){.size = (uint32_t)size, .slots = (uint16_t)slots,
+	*run = (struct tiny_run){.size = (uint32_t)size, .slots = (uint16_t)slots,
 	    .unused = (uint16_t)slots};
 	r->map[bit / 64] |= (uint64_t)1 << bit % 64;
 	r->count++;
@@ -83,7 +83,7 @@ void runs_begin(struct runs *r, const struct chunk_heap *h, struct chunk *c, siz
 
 void *runs_take(struct runs *r, size_t n)
 {
-	struct run *const run = r->ring[run_class(n)];
+	struct tiny_run *const run = r->ring[run_class(n)];
 	size_t word = 0;
 
 	while (~run->live[word] == 0)
@@ -97,7 +97,7 @@ void *runs_take(struct runs *r, size_t n)
 
 struct chunk *runs_give(struct runs *r, const struct chunk_heap *h, void *p)
 {
-	struct run *const run = run_of(p);
+	struct tiny_run *const run = run_of(p);
 	const size_t i = slot_index(run, p), bit = runs_bit(h, run);
 
 	if (i >= run->slots)
@@ -121,7 +121,7 @@ bool runs_walk(const struct runs *r, const struct chunk_heap *h, const struct ch
     dmm_visit *visit,
     void *arg, int *result)
 {
-	const struct run *const run = chunk_payload(h, c);
+	const struct tiny_run *const run = chunk_payload(h, c);
 	const int32_t bin = BINS + (int32_t)run_class(is_aligned(run, RUN_LEN) ? run->size : 1);
 
 	if (!is_aligned(run, RUN_LEN) || !runs_hold(r, h, run))
@@ -140,7 +140,7 @@ bool runs_walk(const struct runs *r, const struct chunk_heap *h, const struct ch
 	return true;
 }
 
-static bool check_run(const struct runs *r, const struct chunk_heap *h, const struct run *run,
+static bool check_run(const struct runs *r, const struct chunk_heap *h, const struct tiny_run *run,
     struct dmm_fault *why)
 {
 	size_t live = 0;
@@ -152,7 +152,7 @@ static bool check_run(const struct runs *r, const struct chunk_heap *h, const st
 		live += slot_live(run, i);
 	if (live + run->unused != run->slots || live == 0)
 		return fault(why, "R2 counted", run, run->unused, run->slots - live);
-	const struct run *const head = r->ring[run_class(run->size)], *at = head;
+	const struct tiny_run *const head = r->ring[run_class(run->size)], *at = head;
 	for (size_t i = 0; at != NULL && !listed && i < r->count && runs_hold(r, h, at); i++,
 	    at = at->next)
 		listed = at == run;
@@ -166,7 +166,7 @@ bool runs_check(const struct runs *r, const struct chunk_heap *h, struct dmm_fau
 	size_t mapped = 0;
 
 	for (const struct chunk *c = h->first; c != h->last && r->count != 0; c = chunk_after(c)) {
-		const struct run *const run = chunk_payload(h, c);
+		const struct tiny_run *const run = chunk_payload(h, c);
 		if (!is_aligned(run, RUN_LEN) || !runs_hold(r, h, run))
 			continue;
 		if (!chunk_live(c) || (c->head & (CHUNK_M | CHUNK_W)) != 0 ||
@@ -183,8 +183,8 @@ bool runs_check(const struct runs *r, const struct chunk_heap *h, struct dmm_fau
 
 void *runs_next_free(const struct runs *r, size_t class, const void *after)
 {
-	const struct run *run = after != NULL ? run_of(after) : class < RUN_CLASSES ? r->ring[class]
-	    : NULL;
+	const struct tiny_run *run = after != NULL ? run_of(after)
+	    : class < RUN_CLASSES ? r->ring[class] : NULL;
 	size_t i = after != NULL ? slot_index(run, after) + 1 : 0;
 
 	for (; run != NULL; i = 0) {

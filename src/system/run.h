@@ -36,16 +36,16 @@ enum {
 	RUN_MAP_FIRST = 64,
 };
 
-struct run {
-	struct run *next, *prev; /* a ring, while a slot is free */
-	uint32_t size;           /* bytes a slot */
+struct tiny_run {
+	struct tiny_run *next, *prev; /* a ring, while a slot is free */
+	uint32_t size;                /* bytes a slot */
 	uint16_t slots, unused;
 	uint64_t live[RUN_BITS / 64];
 };
 
 struct runs {
 	size_t max; /* bytes of an object; 0: no runs */
-	struct run *ring[RUN_CLASSES];
+	struct tiny_run *ring[RUN_CLASSES];
 	uint32_t tried[RUN_CLASSES]; /* objects that got chunks, up to RUN_TRIAL */
 	size_t count;                /* runs */
 	uint64_t *map;
@@ -53,9 +53,9 @@ struct runs {
 	uint64_t first[RUN_MAP_FIRST];
 };
 
-static inline struct run *run_of(const void *p)
+static inline struct tiny_run *run_of(const void *p)
 {
-	return (struct run *)round_down((uintptr_t)p, RUN_LEN);
+	return (struct tiny_run *)round_down((uintptr_t)p, RUN_LEN);
 }
 
 static inline size_t run_class(size_t n)

@@ -86,6 +86,23 @@ class Planted(unittest.TestCase):
                                      'void wrong(void)\n{\n\tputs("x");\n}\n'},
                  r"wrong\.c:6: a command prints in its room")
 
+    def test_a_second_struct_of_one_name_is_one_fault(self):
+        self.one({"lab/cli/first.c": "/* first.c - its own walk. */\nstruct walk {\n\tint at;\n};\n",
+                  "lab/show/second.c": "/* second.c - another walk. */\nstatic const struct walk {\n\tint at;\n} w;\n"},
+                 r"lab/show/second\.c:2: a second definition of walk, a struct: lab/cli/first\.c:2 has that name")
+
+    def test_an_enum_and_a_nested_union_of_one_name_are_one_fault(self):
+        self.one({"src/base/first.h": "/* first.h - an enumeration. */\nenum kind { ONE, TWO };\n",
+                  "src/base/second.c": "/* second.c - inside another. */\nstruct outer {\n\tunion kind {\n\t\tint a;\n"
+                                       "\t} kind;\n};\n"},
+                 r"second\.c:3: a second definition of kind, a union: src/base/first\.h:2 has that name")
+
+    def test_a_struct_that_is_declared_and_used_elsewhere_is_none(self):
+        self.assertEqual(self.tidy({
+            "src/base/first.h": "/* first.h - a walk. */\nstruct walk;\nstruct walk {\n\tint at;\n};\n",
+            "src/base/second.c": '/* second.c - makes one. */\n#include "base/first.h"\nstruct walk *here(struct walk *w)\n'
+                                 "{\n\t*w = (struct walk){0};\n\treturn w;\n}\n"}), [])
+
     def test_a_line_of_101_columns_is_one_fault(self):
         self.one({"lab/cli/wide.c": "/* wide.c - one column too many. */\n/* " + "x" * 95 + " */\n"},
                  r"wide\.c:2: 101 columns, at most 100")

@@ -27,7 +27,7 @@ enum {
 	SPINS = 200, AHEAD = 16, TOUCH_BYTES = 256, PAGE = 4096,
 };
 
-struct worker {
+struct replay_worker {
 	const struct replay_thread *thread;
 	uint64_t epoch_end;   /* the first op that is not of the present epoch */
 	uint32_t in_epoch;    /* done in it, not yet told */
@@ -45,7 +45,7 @@ static struct {
 	uint64_t next_sample;
 } epochs = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-static struct worker *workers;
+static struct replay_worker *workers;
 static char *stacks;
 static _Atomic uint32_t left; /* workers still at it */
 
@@ -101,7 +101,7 @@ static void hand_on(struct object *o)
 
 static void *work(void *arg);
 
-static void start(struct worker *w)
+static void start(struct replay_worker *w)
 {
 	pthread_attr_t attr;
 	pthread_t t;
@@ -156,7 +156,7 @@ static void advance(void)
 	pthread_mutex_unlock(&epochs.lock);
 }
 
-static void leave_epoch(struct worker *w)
+static void leave_epoch(struct replay_worker *w)
 {
 	if (w->in_epoch == 0)
 		return;
@@ -168,7 +168,7 @@ static void leave_epoch(struct worker *w)
 }
 
 /* Op i is of another epoch than the op before it: wait until it may begin. */
-static void enter_epoch(struct worker *w, uint64_t i)
+static void enter_epoch(struct replay_worker *w, uint64_t i)
 {
 	const uint32_t e = (uint32_t)(i / OPS_AN_EPOCH);
 
@@ -225,14 +225,14 @@ static void note(enum replay_kind kind, uint64_t took)
 		;
 }
 
-static void account(struct worker *w, int64_t payload, int64_t usable)
+static void account(struct replay_worker *w, int64_t payload, int64_t usable)
 {
 	atomic_store_explicit(&w->payload, w->payload + (uint64_t)payload, memory_order_relaxed);
 	atomic_store_explicit(&w->usable, w->usable + (uint64_t)usable, memory_order_relaxed);
 }
 
 /* `mode` is constant where this is expanded: a timed run has no trace of the others. */
-static inline __attribute__((always_inline)) void perform(struct worker *w,
+static inline __attribute__((always_inline)) void perform(struct replay_worker *w,
     const struct replay_op *op,
     struct object *o, const enum replay_mode mode)
 {
@@ -272,7 +272,7 @@ static inline __attribute__((always_inline)) void perform(struct worker *w,
 
 /* ---- one thread ------------------------------------------------------------------------------ */
 
-static inline __attribute__((always_inline)) void run_alone(struct worker *w,
+static inline __attribute__((always_inline)) void run_alone(struct replay_worker *w,
     const enum replay_mode mode)
 {
 	const struct replay_ops *const o = &replay.ops;
@@ -290,7 +290,7 @@ static inline __attribute__((always_inline)) void run_alone(struct worker *w,
 	}
 }
 
-static inline __attribute__((always_inline)) void run_one_of_many(struct worker *w,
+static inline __attribute__((always_inline)) void run_one_of_many(struct replay_worker *w,
     const enum replay_mode mode)
 {
 	const struct replay_ops *const o = &replay.ops;
@@ -323,7 +323,7 @@ static inline __attribute__((always_inline)) void run_one_of_many(struct worker 
 
 static void *work(void *arg)
 {
-	struct worker *const w = arg;
+	struct replay_worker *const w = arg;
 	const bool alone = replay.ops.index == NULL;
 
 	switch (replay.mode) {

@@ -280,7 +280,7 @@ TEST(trim_gives_back_all_but_what_is_to_be_kept_and_says_how_much)
 
 static size_t resident_metadata(void)
 {
-	static const enum table tables[] = {TABLE_AVAIL, TABLE_LIVE, TABLE_SLABS, TABLE_TAGS};
+	static const enum table_kind tables[] = {TABLE_AVAIL, TABLE_LIVE, TABLE_SLABS, TABLE_TAGS};
 	size_t bytes = 0;
 
 	for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)

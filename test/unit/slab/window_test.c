@@ -33,7 +33,7 @@ static void read_at(void *arg)
 }
 
 /* What a table takes for so many chunks. */
-static void table_fits(enum table t, size_t record, uintptr_t lowest[], uintptr_t end[])
+static void table_fits(enum table_kind t, size_t record, uintptr_t lowest[], uintptr_t end[])
 {
 	const size_t len = (size_t)root.chunk_limit * CHUNK_GRANULES * record;
 
@@ -69,7 +69,7 @@ TEST(no_table_reaches_into_another_and_guards_lie_between_them)
 		char *const p = painted(100, 1);
 		test_dies_by(read_at, (char *)root.base - 1, SIGSEGV);
 		test_dies_by(read_at, (char *)root.base + GRANULE - 1, SIGSEGV);
-		for (enum table t = 0; t < TABLES; t++) {
+		for (enum table_kind t = 0; t < TABLES; t++) {
 			test_dies_by(read_at, (char *)table_address(t) - 1, SIGSEGV);
 			test_dies_by(read_at, (char *)table_address(t) + root.table[t].mapped,
 			    SIGSEGV);
