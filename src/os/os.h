@@ -31,6 +31,9 @@ int os_map_at(void *p, size_t len, int flag);
 
 /* Let any process of the same user read this one's memory, where Yama lets only its ancestors. */
 void os_allow_observers(void);
+/* A page of zeros that the process shares with all that it forks; NULL: the system refuses. */
+void *os_shared_page(void);
+void os_unshare_page(void *page);
 
 /* ---- os_arena ---------------------------------------------------------------------------- */
 

@@ -324,6 +324,20 @@ void os_allow_observers(void)
 	errno = saved;
 }
 
+void *os_shared_page(void)
+{
+	const int saved = errno;
+	void *const p = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	errno = saved;
+	return p != MAP_FAILED ? p : NULL;
+}
+
+void os_unshare_page(void *page)
+{
+	munmap(page, PAGE);
+}
+
 const struct dmm_os os_linux = {
     .name = "linux",
     .page = PAGE,

@@ -1,78 +1,144 @@
-/* canary.c - canaries longer than a word: see canary.h. */
+/* canary.c - canaries longer than a word, and those made with older keys: see canary.h. */
 #include "slab/canary.h"
 
 const uint8_t canary_ramp[2 * CANARY_WORD] = {[CANARY_WORD ... 2 * CANARY_WORD - 1] = 0xff};
 
-void canary_fill(char *from, size_t len)
+enum { SLACK_SHIFT = 24 };
+
+/* ---- fill: words that end at `end` ----------------------------------------------------------------- */
+
+static void fill(char *from, char *end, uint64_t with)
 {
-	memset(from, (int)(canary_bytes() & 0xff), min_size(len, CANARY_MOST));
+	char *at = end;
+
+	for (; ptr_diff(at, from) >= sizeof with; memcpy(at, &with, sizeof with))
+		at -= sizeof with;
+	const size_t rest = ptr_diff(at, from);
+	memcpy(from, (const char *)&with + sizeof with - rest, rest);
 }
 
-bool canary_whole(const char *from, size_t len)
+static bool is_filled(const char *from, const char *end, uint64_t with)
 {
-	const char c = (char)canary_bytes();
+	const char *at = end;
+	uint64_t word, wrong = 0;
 
-	for (size_t i = 0; i < min_size(len, CANARY_MOST); i++)
-		if (from[i] != c)
-			return false;
-	return true;
-}
-
-static uint32_t hidden(size_t slack)
-{
-	return (uint32_t)slack ^ (uint32_t)(hardening.secret >> 16);
-}
-
-void canary_write_long(char *p, size_t n, size_t size)
-{
-	const size_t slack = size - n;
-	char *const code = p + size - 1;
-
-	if (slack > SLACK_SHORT) {
-		const uint32_t word = hidden(slack);
-		canary_fill(p + n, slack - CANARY_TAIL);
-		memcpy(code - sizeof word, &word, sizeof word);
-	} else {
-		canary_fill(p + n, slack - 1);
+	while (ptr_diff(at, from) >= sizeof word) {
+		at -= sizeof word;
+		memcpy(&word, at, sizeof word);
+		wrong |= word ^ with;
 	}
-	*code = (char)canary_code(slack);
+	const size_t rest = ptr_diff(at, from);
+	return wrong == 0 && memcmp(from, (const char *)&with + sizeof with - rest, rest) == 0;
 }
 
-size_t canary_slack_long(const char *p, size_t size)
+void canary_fill(const void *p, char *from, char *end)
 {
-	const uint8_t code = (uint8_t)p[size - 1];
-	size_t slack = (code ^ hardening.secret >> 8) & 0x7f;
-
-	if ((code & 0x80) == 0)
-		return 0;
-	if (slack != 0)
-		return slack <= size && canary_whole(p + size - slack, slack - 1) ? slack : 0;
-	uint32_t word;
-	memcpy(&word, p + size - CANARY_TAIL, sizeof word);
-	slack = hidden(word);
-	if (slack <= SLACK_SHORT || slack > size)
-		return 0;
-	return canary_whole(p + size - slack, slack - CANARY_TAIL) ? slack : 0;
+	fill(from, end, canary_filling(canary_value(hardening.key, p)));
 }
 
-bool canary_plausible(const void *last16, size_t size)
+bool canary_is_filled(const void *p, const char *from, const char *end)
 {
-	uint8_t at[CANARY_WORD];
-	memcpy(at, last16, sizeof at);
-	const uint8_t code = at[CANARY_WORD - 1], c = (uint8_t)canary_bytes();
-	const size_t slack = (code ^ hardening.secret >> 8) & 0x7f;
-	uint32_t word;
+	for (const struct canary_key *k = hardening.key; k >= hardening.keys; k--)
+		if (is_filled(from, end, canary_filling(canary_value(k, p))))
+			return true;
+	return false;
+}
 
-	if (code == 0)
+/* ---- objects of slabs -------------------------------------------------------------------------------- */
+
+/* A long slack in all words but lane 1; the top bit of each byte stays. */
+static uint64_t spread(size_t slack)
+{
+	return ((slack & 0x7f) | (slack >> 7 & 0x7f) << 8) * 0x0001000100010001u;
+}
+
+static canary_word long_lanes(uint64_t value, size_t code, size_t slack)
+{
+	canary_word lanes = canary_lanes(value, code);
+
+	lanes[0] ^= spread(slack);
+	lanes[1] ^= slack << SLACK_SHIFT;
+	return lanes;
+}
+
+void canary_write_long(const struct canary_key *k, char *p, size_t n, size_t size, enum canary_kind kind)
+{
+	const canary_word last = long_lanes(canary_value(k, p), (size_t)kind << 5, size - n);
+
+	fill(p + n, p + size - CANARY_WORD, last[0]);
+	memcpy(p + size - CANARY_WORD, &last, sizeof last);
+}
+
+/* What the last 16 bytes of an object at p say by this key, and what they should be if it is true.  slack 0: it
+ * cannot be. */
+static struct canary told_by(const struct canary_key *k, const char *p, size_t size, canary_word word,
+    canary_word *wanted)
+{
+	const struct canary damaged = {0, KIND_MALLOC};
+	const uint64_t value = canary_value(k, p);
+	const size_t code = (word[1] ^ value) >> 56, few = code & 31;
+	canary_word lanes = canary_lanes(value, code);
+
+	if (code >= KINDS << 5 || few > CANARY_LONG || few == 1)
+		return damaged;
+	if (few != 0) {
+		*wanted = lanes;
+		return (struct canary){few, (enum canary_kind)(code >> 5)};
+	}
+	const size_t slack = (uint32_t)((word[1] ^ lanes[1]) >> SLACK_SHIFT);
+	if (slack <= CANARY_LONG || slack > size)
+		return damaged;
+	*wanted = long_lanes(value, code, slack);
+	return (struct canary){slack, (enum canary_kind)(code >> 5)};
+}
+
+static struct canary read_by(const struct canary_key *k, const char *p, size_t size)
+{
+	canary_word word, wanted;
+	memcpy(&word, p + size - CANARY_WORD, sizeof word);
+	struct canary c = told_by(k, p, size, word, &wanted);
+
+	if (c.slack == 0)
+		return c;
+	const canary_word wrong = (word ^ wanted) & canary_mask(min_size(c.slack, CANARY_WORD));
+	if ((wrong[0] | wrong[1]) != 0 ||
+	    (c.slack > CANARY_LONG && !is_filled(p + size - c.slack, p + size - CANARY_WORD, wanted[0])))
+		c.slack = 0;
+	return c;
+}
+
+struct canary canary_read_any(const void *p, size_t size)
+{
+	struct canary c = {0, KIND_MALLOC};
+
+	for (const struct canary_key *k = hardening.key; k >= hardening.keys && c.slack == 0; k--)
+		c = read_by(k, p, size);
+	return c;
+}
+
+static bool plausible_by(const struct canary_key *k, const char *p, size_t size)
+{
+	uint8_t at[CANARY_WORD], want[CANARY_WORD];
+	canary_word word, wanted;
+	memcpy(at, p + size - CANARY_WORD, sizeof at);
+	memcpy(&word, at, sizeof word);
+
+	if (at[CANARY_WORD - 1] == 0)
 		return true;
-	if ((code & 0x80) == 0 || slack > size)
+	const size_t slack = told_by(k, p, size, word, &wanted).slack;
+	if (slack == 0)
 		return false;
-	if (slack == 0) { /* a long one: it stands in the four bytes before the code */
-		memcpy(&word, at + CANARY_WORD - CANARY_TAIL, sizeof word);
-		return hidden(word) > SLACK_SHORT && hidden(word) <= size;
-	}
-	for (size_t i = CANARY_WORD - min_size(slack, CANARY_WORD); i < CANARY_WORD - 1; i++)
-		if (at[i] != c && at[i] != 0)
+	memcpy(want, &wanted, sizeof want);
+	for (size_t i = CANARY_WORD - min_size(slack, CANARY_WORD); i < CANARY_WORD; i++)
+		if (at[i] != want[i] && at[i] != 0)
 			return false;
 	return true;
+}
+
+bool canary_plausible(const void *p, size_t size)
+{
+	for (const struct canary_key *k = hardening.key; k >= hardening.keys; k--)
+		if (plausible_by(k, p, size))
+			return true;
+	return false;
 }

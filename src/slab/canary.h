@@ -1,14 +1,21 @@
 /* canary.h - an object that knows exactly where it ends, and whether somebody wrote there.
  *
- *   | n bytes, the program's | c c c c ... c | code |        slack = size - n, at least 1
- *   p                        p+n                    p+size
+ *   | n bytes, the program's | fill fill ... | lane 0  | lane 1      | code |    slack = size - n, at least 2
+ *   p                        p+n           size-16   size-8        size-1   p+size
  *
- *   c      the process's canary byte
- *   code   0x80 | (slack ^ secret), for a slack of up to 127 bytes; else 0x80 | secret, and the slack
- *          stands in the four bytes before it
+ *   value    64 bits of a secret key and the object's address; all its bytes have their top bit set, so that neither
+ *            a NUL nor a letter written past the end can be one of them
+ *   code     slack | kind << 5; 0 for the slack if it is more than 16 bytes
+ *   lane 1   the value, each byte xored with the code: so its top byte tells the code, and no other code fits the rest
+ *   lane 0   the same, rotated by three bytes; so is the fill, in words that end where lane 0 begins
  *
- * All canary bytes have their top bit set, so that neither a NUL nor a letter written past the end can
- * be one by chance.  Of a long slack, the first 32 bytes and the last five are canaries.
+ * The canary is the last `slack` bytes of all this.  A slack of more than 16 bytes is xored into bits 24 to 55 of
+ * lane 1, and its lowest 14 bits, 7 to a byte, into all other words.
+ *
+ * A child of fork() takes a new key for what it allocates, so that its canaries tell nothing about those of its
+ * brothers.  Objects that it inherits keep their canaries, and the older keys stay valid.  canary_fork.c writes the
+ * inherited canaries anew once DAMAGE_SEEN processes that have a common ancestor found damaged ones: somebody may be
+ * guessing them byte by byte in one child after the other.
  */
 #ifndef SLAB_CANARY_H
 #define SLAB_CANARY_H
@@ -18,29 +25,37 @@
 #include "base/bits.h"
 #include "slab/settings.h"
 
-enum { SLACK_SHORT = 127, CANARY_MOST = 32, CANARY_WORD = 16, CANARY_TAIL = 5 };
+/* With two bytes or more, no change of a single byte makes another valid canary. */
+enum { CANARY_LEAST = 2, CANARY_WORD = 16, CANARY_LONG = 16, DAMAGE_SEEN = 4 };
+
+/* Who allocated an object: part of its canary. */
+enum canary_kind { KIND_MALLOC, KIND_NEW, KIND_NEW_ARRAY, KINDS };
 
 typedef uint64_t canary_word __attribute__((vector_size(CANARY_WORD), may_alias));
 
-static inline uint64_t canary_bytes(void)
+/* The two halves of the product are mixed, so that one canary and its address do not tell the key. */
+static inline uint64_t canary_value(const struct canary_key *k, const void *p)
 {
-	return hardening.canary_bytes;
+	const unsigned __int128 product = (unsigned __int128)((uintptr_t)p ^ k->mask) * k->factor;
+	return ((uint64_t)product ^ (uint64_t)(product >> 64)) | 0x8080808080808080u;
 }
 
-static inline uint8_t canary_code(size_t slack)
+/* What fills a slack, from the end of each word on: lane 0. */
+static inline uint64_t canary_filling(uint64_t value)
 {
-	return (uint8_t)(0x80 | ((slack <= SLACK_SHORT ? slack : 0) ^ (hardening.secret >> 8 & 0x7f)));
+	return value << 24 | value >> 40;
 }
 
-/* The last 16 bytes of an object, were they all canary, and which of them are. */
-static inline canary_word canary_pattern(size_t slack)
+static inline canary_word canary_lanes(uint64_t value, size_t code)
 {
-	return (canary_word){canary_bytes(), canary_bytes() >> 8 | (uint64_t)canary_code(slack) << 56};
+	const uint64_t coded = value ^ code * 0x0101010101010101u;
+	return (canary_word){canary_filling(coded), coded};
 }
 
 /* 16 bytes of zeros, 16 of ones */
 extern HIDDEN const uint8_t canary_ramp[2 * CANARY_WORD];
 
+/* Of 16 bytes, the last `slack`. */
 static inline canary_word canary_mask(size_t slack)
 {
 	canary_word mask;
@@ -48,38 +63,58 @@ static inline canary_word canary_mask(size_t slack)
 	return mask;
 }
 
-void canary_write_long(char *p, size_t n, size_t size);
-size_t canary_slack_long(const char *p, size_t size);
+void canary_write_long(const struct canary_key *k, char *p, size_t n, size_t size, enum canary_kind kind);
 
-static inline void canary_write(void *p, size_t n, size_t size)
+static inline void canary_write(void *p, size_t n, size_t size, enum canary_kind kind)
 {
+	const struct canary_key *const k = hardening.key;
 	const size_t slack = size - n;
 	canary_word *const last = (canary_word *)ptr_add(p, size - CANARY_WORD);
 
-	if (unlikely(slack > CANARY_WORD))
-		return canary_write_long(p, n, size);
-	const canary_word mask = canary_mask(slack);
-	*last = (*last & ~mask) | (canary_pattern(slack) & mask);
+	if (unlikely(slack > CANARY_LONG))
+		return canary_write_long(k, p, n, size, kind);
+	const uint64_t value = canary_value(k, p);
+	const canary_word mask = canary_mask(slack), lanes = canary_lanes(value, slack | (size_t)kind << 5);
+	*last = (*last & ~mask) | (lanes & mask);
 }
 
-/* Bytes between the program's end and the object's; 0: somebody wrote there. */
-static inline size_t canary_slack(const void *p, size_t size)
+/* What a canary says.  slack 0: it is damaged. */
+struct canary {
+	size_t slack; /* bytes between the program's end and the object's */
+	enum canary_kind kind;
+};
+/* The same for each slack and key. */
+struct canary canary_read_any(const void *p, size_t size);
+
+static inline struct canary canary_read(const void *p, size_t size)
 {
 	const canary_word word = *(const canary_word *)ptr_add(p, size - CANARY_WORD);
-	const size_t slack = (word[1] >> 56 ^ hardening.secret >> 8) & 0x7f;
+	const uint64_t value = canary_value(hardening.key, p);
+	const size_t code = (word[1] ^ value) >> 56, slack = code & 31;
 
-	if (unlikely(slack - 1 >= CANARY_WORD))
-		return canary_slack_long(p, size);
-	const canary_word wrong = (word ^ canary_pattern(slack)) & canary_mask(slack);
-	return (wrong[0] | wrong[1]) == 0 ? slack : 0;
+	if (unlikely(code >= KINDS << 5 || slack - CANARY_LEAST > CANARY_LONG - CANARY_LEAST))
+		return canary_read_any(p, size);
+	const canary_word wrong = (word ^ canary_lanes(value, code)) & canary_mask(slack);
+	if (unlikely((wrong[0] | wrong[1]) != 0))
+		return canary_read_any(p, size);
+	return (struct canary){slack, (enum canary_kind)(code >> 5)};
 }
 
-/* Can these be the last 16 bytes of a live object that is `size` long?  Also while another thread frees it, or gives it
- * another end: bytes may be zero that were, or will be, canary. */
-bool canary_plausible(const void *last16, size_t size);
+/* Can these be the last 16 bytes of a live object of `size` bytes at p?  Also while another thread frees it, or gives
+ * it another end: bytes may be zero that were, or will be, canary. */
+bool canary_plausible(const void *p, size_t size);
 
-/* The same for memory whose n is known, up to a limit. */
-void canary_fill(char *from, size_t len);
-bool canary_whole(const char *from, size_t len);
+/* Of the object at p, of which no canary tells the size: all bytes of [from, end).  end: a multiple of 8. */
+void canary_fill(const void *p, char *from, char *end);
+bool canary_is_filled(const void *p, const char *from, const char *end);
+
+/* A damaged canary was found: the children of our forebears shall hear of it. */
+static inline void canary_damaged(void)
+{
+	if (hardening.damaged != NULL)
+		atomic_fetch_add_explicit(hardening.damaged, 1, memory_order_relaxed);
+}
+/* In a child of fork(). */
+void canary_after_fork(void);
 
 #endif

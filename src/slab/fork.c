@@ -1,6 +1,7 @@
 /* fork.c - see fork.h. */
 #include "slab/fork.h"
 
+#include "slab/canary.h"
 #include "slab/guard_large.h"
 #include "slab/guarded.h"
 #include "slab/hardened_cache.h"
@@ -76,5 +77,6 @@ void slab_after_fork_child(void)
 	guarded_after_fork_child();
 	slab_settings_after_fork();
 	hardened_after_fork();
+	canary_after_fork();
 	orphan_others();
 }

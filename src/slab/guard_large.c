@@ -44,9 +44,19 @@ size_t guard_large_usable(const void *p)
 		return run_bytes(s);
 	const size_t n = run_bytes(s) - s->size;
 
-	if (hardening.canary && !canary_whole((const char *)p + n, pages_for(n) - n))
+	if (hardening.canary && !canary_is_filled(p, (const char *)p + n, (const char *)p + pages_for(n))) {
+		canary_damaged();
 		slab_misuse("write past the end", p, n);
+	}
 	return n;
+}
+
+void guard_large_renew(const struct slab *s)
+{
+	char *const p = granule_address(granule_of(s)), *const end = p + run_bytes(s) - s->size;
+
+	if (hardening.runs && canary_is_filled(p, end, p + pages_for(ptr_diff(end, p))))
+		canary_fill(p, end, p + pages_for(ptr_diff(end, p)));
 }
 
 /* ---- guards -------------------------------------------------------------------------------------- */
@@ -70,7 +80,7 @@ static bool finish(struct slab *s, size_t n, size_t before)
 		guard_set(p + pages, before - pages, true);
 	s->size = (uint32_t)(all - n);
 	if (hardening.canary)
-		canary_fill(p + n, pages - n);
+		canary_fill(p, p + n, p + pages);
 	return true;
 }
 
@@ -274,7 +284,7 @@ static void *move(struct slab *from, size_t had, size_t n)
 		memcpy(target, source, min_size(had, n));
 	} else if (hardening.canary) { /* the old one came along, the new one was moved upon */
 		memset(target + min_size(had, n), 0, len - min_size(had, n));
-		canary_fill(target + n, pages_for(n) - n);
+		canary_fill(target, target + n, target + pages_for(n));
 	}
 	atomic_store_explicit(&from->kind, GRANULE_FREED, memory_order_relaxed);
 	detain(from, moved == MOVED ? len : 0);

@@ -25,6 +25,8 @@ void guard_large_free(void *p); /* p: what place_of() found to be a run */
 /* In place if there is room, else by moving pages; NULL and errno: nothing changed. */
 void *guard_large_resize(void *p, size_t n);
 size_t guard_large_usable(const void *p);
+/* Its canary, if it is whole, by the newest key.  The calling thread is the only one. */
+void guard_large_renew(const struct slab *s);
 
 /* All runs that wait become free; false: none waited. */
 bool guard_large_release_all(void);

@@ -97,7 +97,7 @@ static inline void *become_live(void *p, unsigned cls, size_t n)
 	live_set(p);
 	atomic_signal_fence(memory_order_seq_cst);
 	if (cls != CLASS_ZERO && hardening.canary)
-		canary_write(p, n, size);
+		canary_write(p, n, size, KIND_MALLOC);
 	return p;
 }
 
@@ -145,7 +145,13 @@ static void *take(unsigned cls, size_t n)
 
 static size_t with_canary(size_t n)
 {
-	return n + (hardening.canary && n != 0);
+	return n + (hardening.canary && n != 0 ? CANARY_LEAST : 0);
+}
+
+/* Into a slot, with or without a canary. */
+static bool fits_slot(size_t n)
+{
+	return n <= MEDIUM_MAX - CANARY_LEAST;
 }
 
 static __attribute__((noinline)) void *take_guarded(size_t n)
@@ -164,7 +170,7 @@ void *hardened_malloc(size_t n)
 	bool clean;
 	void *p = guarded_due(1) ? take_guarded(n) : NULL;
 	if (likely(p == NULL))
-		p = likely(n < MEDIUM_MAX) ? take(class_of(with_canary(n)), n) : guard_large_malloc(n, 1, &clean);
+		p = likely(fits_slot(n)) ? take(class_of(with_canary(n)), n) : guard_large_malloc(n, 1, &clean);
 	return unlikely(perturb_byte != 0) ? perturb(p, n) : p;
 }
 
@@ -174,7 +180,7 @@ void *hardened_calloc(size_t n)
 	void *const guarded = guarded_due(1) ? take_guarded(n) : NULL;
 	if (unlikely(guarded != NULL))
 		return memset(guarded, 0, n);
-	void *const p = n < MEDIUM_MAX ? take(class_of(with_canary(n)), n) : guard_large_malloc(n, 1, &clean);
+	void *const p = fits_slot(n) ? take(class_of(with_canary(n)), n) : guard_large_malloc(n, 1, &clean);
 	return p != NULL && !clean ? memset(p, 0, n) : p;
 }
 
@@ -182,7 +188,7 @@ static void *take_aligned(size_t align, size_t n)
 {
 	bool clean;
 
-	if (n >= MEDIUM_MAX || align > GRANULE)
+	if (!fits_slot(n) || align > GRANULE)
 		return guard_large_malloc(n, align, &clean);
 	unsigned cls = class_of(with_canary(n == 0 ? 1 : n));
 	while (cls < class_count && size_class[cls].size % align != 0)
@@ -208,7 +214,10 @@ static uint32_t tag_of_object(const void *p)
 static __attribute__((noinline)) _Noreturn void not_whole(const void *p, size_t size)
 {
 	helper_sleep_ms(1);
-	slab_misuse(object_live(p) ? "write past the end" : "double free", p, size);
+	const bool live = object_live(p);
+	if (live)
+		canary_damaged();
+	slab_misuse(live ? "write past the end" : "double free", p, size);
 }
 
 /* Whole, and then clear. */
@@ -218,7 +227,7 @@ static inline void leave(void *p, unsigned cls)
 
 	if (unlikely(cls == CLASS_ZERO))
 		return;
-	if (hardening.canary && unlikely(canary_slack(p, size) == 0))
+	if (hardening.canary && unlikely(canary_read(p, size).slack == 0))
 		not_whole(p, size);
 	if (hardening.zero_on_free)
 		clear(p, size);
@@ -249,11 +258,9 @@ static const char *before(const struct hardened *h, const void *p, size_t size, 
  * in no slot. */
 static bool is_whole_before(const char *before, const void *p, size_t size)
 {
-	const char *const last = (const char *)p - 16;
-
 	if (size != 0 && object_live(before))
-		return !hardening.canary || canary_plausible(last, size);
-	return !hardening.zero_on_free || is_clear(last, 16);
+		return !hardening.canary || canary_plausible(before, size);
+	return !hardening.zero_on_free || is_clear((const char *)p - 16, 16);
 }
 
 /* An underflow of p, or an overflow of the object before it.  The calling thread owns the slab, so that no other
@@ -267,8 +274,10 @@ static __attribute__((noinline)) void judge_before(const struct hardened *h, con
 	for (int look = 0; its != NULL && !is_whole_before(its, p, size); look++) {
 		if (look == 3 && size != 0 && !object_live(its))
 			slab_misuse("write after free", its, size);
-		if (look == 3)
+		if (look == 3) {
+			canary_damaged();
 			slab_misuse("write before the start", p, size_class[cls].size);
+		}
 		helper_sleep_ms(1);
 	}
 }
@@ -349,7 +358,7 @@ static size_t slot_usable(const void *p, unsigned cls)
 		return 0;
 	if (!hardening.canary)
 		return size;
-	const size_t slack = canary_slack(p, size);
+	const size_t slack = canary_read(p, size).slack;
 	if (unlikely(slack == 0))
 		not_whole(p, size);
 	return size - slack;
@@ -384,7 +393,7 @@ static void *resize_slot(void *p, unsigned cls, size_t usable, size_t n)
 
 	if (hardening.zero_on_free)
 		memset(end, 0, size - (size_t)(end - (char *)p));
-	canary_write(p, n, size);
+	canary_write(p, n, size, KIND_MALLOC);
 	return p;
 }
 
@@ -393,9 +402,9 @@ void *hardened_realloc(void *p, size_t n)
 	const unsigned cls = class_at("realloc", p);
 	const size_t usable = usable_of(p, cls);
 
-	if (cls == CLASS_RUN && n >= MEDIUM_MAX)
+	if (cls == CLASS_RUN && !fits_slot(n))
 		return guard_large_resize(p, n);
-	if (cls != CLASS_RUN && cls != CLASS_ZERO && n < MEDIUM_MAX && class_of(with_canary(n)) == cls)
+	if (cls != CLASS_RUN && cls != CLASS_ZERO && fits_slot(n) && class_of(with_canary(n)) == cls)
 		return hardening.canary ? resize_slot(p, cls, usable, n) : p;
 	void *const q = hardened_malloc(n);
 	if (q == NULL)

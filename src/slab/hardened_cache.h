@@ -14,8 +14,7 @@ extern __thread struct hardened *hardened_mine; /* NULL: no state yet, or ended 
 struct thread_cache *hardened_cache(void);
 /* The calling thread's state is given back to the system. */
 void hardened_end(void);
-/* In a child of fork(): its random order shall not be that of its brothers.  Canaries stay, since live objects
- * have them. */
+/* In a child of fork(): its random order shall not be that of its brothers. */
 void hardened_after_fork(void);
 
 /* An object that is not live any more, onto its stack: with random_order at a random place near its top. */

@@ -6,6 +6,7 @@
 #include <sys/auxv.h>
 
 #include "base/crash.h"
+#include "base/rng.h"
 #include "os/os.h"
 #include "slab/root.h"
 
@@ -266,7 +267,10 @@ void slab_settings_read(void)
 	    hardening.guard_large || hardening.quarantine != 0;
 	hardening.on = hardening.runs || surface.stats;
 	hardening.secret = settings_secret();
-	hardening.canary_bytes = ((hardening.secret & 0x7f) | 0x80) * 0x0101010101010101u;
+	struct rng rng = {hardening.secret};
+	const uint64_t mask = rng_next(&rng);
+	hardening.keys[0] = (struct canary_key){mask, rng_next(&rng) | 1};
+	hardening.key = hardening.keys;
 }
 
 static bool has_guard_advice(const struct dmm_os *os)
@@ -287,6 +291,8 @@ void slab_settings_settle(void)
 		os_allow_observers();
 	if (hardening.guard_large)
 		hardening.guard_advice = has_guard_advice(os);
+	if (hardening.canary)
+		hardening.damaged = os_shared_page(); /* NULL: the system refuses, and nobody hears of damage */
 	if (hardening.readonly_conf)
 		os->protect(os->ctx, &settings_page, sizeof settings_page, DMM_PROTECT_READ);
 }
@@ -301,5 +307,7 @@ void slab_settings_reset(void)
 {
 	if (hardening.readonly_conf)
 		root.os->protect(root.os->ctx, &settings_page, sizeof settings_page, DMM_PROTECT_RW);
+	if (hardening.damaged != NULL)
+		os_unshare_page(hardening.damaged);
 	settings_page.is = (struct slab_settings){.tuned = TUNING_DEFAULTS, .guards = GUARDING_DEFAULTS};
 }

@@ -31,6 +31,7 @@
 #ifndef SLAB_SETTINGS_H
 #define SLAB_SETTINGS_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -38,7 +39,7 @@
 #include "base/conf_table.h"
 #include "base/config.h"
 
-enum { QUARANTINE_MAX = 1 << 20, SETTINGS_PAGE = 4096, STATS_PATH = 384 };
+enum { CANARY_KEYS = 8, QUARANTINE_MAX = 1 << 20, SETTINGS_PAGE = 4096, STATS_PATH = 384 };
 #define SETTING_NEVER SIZE_MAX
 
 struct hardening {
@@ -47,8 +48,12 @@ struct hardening {
 	bool canary, zero_on_free, check_on_reuse, random_order, guard_large, readonly_conf;
 	bool guard_advice;     /* the kernel has MADV_GUARD_INSTALL */
 	size_t quarantine;     /* frees */
-	uint64_t secret;       /* of this process: what canaries are made of */
-	uint64_t canary_bytes; /* eight times the same, its top bit set */
+	uint64_t secret;       /* of this process and its children */
+	const struct canary_key *key; /* the newest of keys: what new canaries are made of */
+	struct canary_key {
+		uint64_t mask, factor; /* factor: odd */
+	} keys[CANARY_KEYS];
+	_Atomic uint32_t *damaged; /* canaries, found by this process and those that share its forebears, or NULL */
 };
 
 /* Needs no other path than the slow one, so it is no part of hardening.on. */

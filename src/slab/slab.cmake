@@ -2,6 +2,7 @@
 set(slab_files
 	alloc.c
 	canary.c
+	canary_fork.c
 	chunks.c
 	fork.c
 	guard_large.c

@@ -28,30 +28,29 @@ static bool all(const char *p, size_t n, char what)
 
 /* ---- canaries */
 
-/* A write to any byte that is looked at is seen, whatever is written but what was there. */
+/* A write to any byte is seen, whatever is written but what was there. */
 static void break_each_byte(char *p, size_t n, size_t size)
 {
+	static const uint8_t with[] = {1, 0x10, 0x80, 0xff};
 	const size_t slack = size - n;
 
 	for (size_t i = n; i < size; i++) {
-		if (slack > SLACK_SHORT && i - n >= CANARY_MOST && size - i > CANARY_TAIL)
-			continue; /* the middle of a long one */
-		if (slack > CANARY_WORD && slack <= SLACK_SHORT && i - n >= CANARY_MOST &&
-		    i != size - 1)
-			continue;
-		static const uint8_t with[] = {1, 0x80, 0xff};
-		for (size_t k = 0; k < sizeof with; k++) {
-			p[i] = (char)(p[i] ^ with[k]);
-			assert_int_not_equal(canary_slack(p, size), slack);
-			p[i] = (char)(p[i] ^ with[k]);
-		}
 		const char was = p[i];
+		for (size_t k = 0; k < sizeof with; k++) {
+			p[i] = (char)(was ^ with[k]);
+			const struct canary c = canary_read(p, size);
+			assert_int_equal(c.slack, 0);
+			p[i] = was;
+		}
 		p[i] = 0;
-		/* of a long one, the length may have such */
-		assert_true(was == 0 || canary_slack(p, size) != slack);
+		assert_true(was == 0 || canary_read(p, size).slack == 0);
 		p[i] = was;
 	}
-	assert_int_equal(canary_slack(p, size), slack);
+	assert_int_equal(canary_read(p, size).slack, slack);
+	assert_true(canary_plausible(p, size));
+	p[size - 1] ^= 0x40;
+	assert_false(canary_plausible(p, size));
+	p[size - 1] ^= 0x40;
 }
 
 TEST(canaries_know_the_exact_end_and_see_every_byte_past_it)
@@ -61,18 +60,32 @@ TEST(canaries_know_the_exact_end_and_see_every_byte_past_it)
 
 	paper_begin(HARDENED);
 	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
-		for (size_t n = 0; n < sizes[i]; n++) {
+		for (size_t n = 0; n <= sizes[i] - CANARY_LEAST; n++) {
 			memset(p, 0x5a, sizeof p);
-			canary_write(p, n, sizes[i]);
+			canary_write(p, n, sizes[i], KIND_NEW);
 			assert_true(all(p, n, 0x5a)); /* not a byte of the program's */
 			assert_true(all(p + sizes[i], sizeof p - sizes[i], 0x5a));
-			assert_int_equal(canary_slack(p, sizes[i]), sizes[i] - n);
+			assert_int_equal(canary_read(p, sizes[i]).slack, sizes[i] - n);
+			assert_int_equal(canary_read(p, sizes[i]).kind, KIND_NEW);
 			if (n % 7 == 0 || sizes[i] - n < 40)
 				break_each_byte(p, n, sizes[i]);
 			for (size_t at = n; at < sizes[i] && at < n + 16; at++)
-				if (sizes[i] - n <= SLACK_SHORT)
-					assert_true(p[at] & 0x80); /* neither NUL nor a letter */
+				assert_true(p[at] & 0x80); /* neither NUL nor a letter */
 		}
+	paper_end();
+}
+
+TEST(equal_objects_at_other_addresses_have_other_canaries)
+{
+	static char p[2][32] __attribute__((aligned(32)));
+	size_t same = 0;
+
+	paper_begin(HARDENED);
+	for (size_t i = 0; i < 2; i++)
+		canary_write(p[i], 24, 32, KIND_MALLOC);
+	for (size_t i = 24; i < 32; i++)
+		same += p[0][i] == p[1][i];
+	assert_true(same < 6); /* by chance: one process in 400 million has more */
 	paper_end();
 }
 
@@ -108,7 +121,8 @@ TEST(one_byte_past_the_end_is_told_when_the_object_is_freed_resized_or_asked_for
 	for (past = 1; past < 40000; past = past * 3 + past % 5) {
 		victim = slab_malloc(past);
 		assert_int_equal(slab_usable(victim), past);
-		const size_t told = past < MEDIUM_MAX ? size_class[class_of(past + 1)].size : past;
+		const bool in_slot = past <= MEDIUM_MAX - CANARY_LEAST;
+		const size_t told = in_slot ? size_class[class_of(past + CANARY_LEAST)].size : past;
 		snprintf(line, sizeof line, "dmm: write past the end: %p (%zu bytes)\n",
 		    (void *)victim, told);
 		test_aborts_saying(write_past_and_free, NULL, line);

@@ -1,0 +1,82 @@
+/* canary_fork.c - canaries and fork(): a key for each generation, and what damage is heard of.
+ *
+ * The count of damaged canaries lies on a page that a process shares with all that it forks.  It only rises.
+ */
+#include "base/rng.h"
+#include "os/os.h"
+#include "os/ticks.h"
+#include "slab/canary.h"
+#include "slab/guard_large.h"
+#include "slab/slab.h"
+
+#include <unistd.h>
+
+/* Its tables and memory may be read, since something in it is live. */
+static void renew_slab(const struct slab *s)
+{
+	char *p = slab_start(s);
+
+	for (unsigned i = 0; i < s->count; i++, p += s->size) {
+		if ((live_word(p) & bit_of(p)) == 0)
+			continue;
+		const struct canary c = canary_read_any(p, s->size);
+		if (c.slack != 0) /* else it is damaged, or another thread of the parent was about to write it */
+			canary_write(p, s->size - c.slack, s->size, c.kind);
+	}
+}
+
+/* All canaries by the newest key.  In a child of fork(), which has one thread. */
+static void renew_all(void)
+{
+	const uint32_t end = root.chunk_count * CHUNK_GRANULES;
+
+	for (uint32_t g = 1, n; g < end; g += n) {
+		const struct slab_chunk *const c = chunk_at(g / CHUNK_GRANULES);
+		const struct slab *const s = slab_at(g);
+		const bool here = c->state == CHUNK_HERE && g % CHUNK_GRANULES < c->mapped;
+		const bool is_free = here && (c->free[g % CHUNK_GRANULES / 64] >> g % 64 & 1) != 0;
+		n = 1;
+		if (!here || is_free)
+			continue;
+		if (kind_of(s) == GRANULE_RUN) {
+			guard_large_renew(s);
+			n = s->run;
+		} else if (kind_of(s) == GRANULE_SLAB) {
+			if (s->cls != CLASS_ZERO)
+				renew_slab(s);
+			n = s->granules;
+		}
+	}
+}
+
+/* Nobody who does not know the parent's key can foresee it.  The kernel is not asked for random bytes, since a filter
+ * of system calls may stand here. */
+static struct canary_key new_key(const struct canary_key *parents)
+{
+	struct rng rng = {parents->mask ^ os_ticks() ^ (uint64_t)getpid() << 44};
+	const uint64_t mask = rng_next(&rng);
+
+	rng.state ^= parents->factor;
+	return (struct canary_key){mask, rng_next(&rng) | 1};
+}
+
+/* A signal handler may have interrupted the reading or the writing of a canary and forked: so no key ever changes, and
+ * one pointer tells which is the newest.  The last of them stays that for all further generations. */
+void canary_after_fork(void)
+{
+	const struct dmm_os *const os = root.os;
+	const bool seen = hardening.damaged != NULL && *hardening.damaged >= DAMAGE_SEEN;
+	struct canary_key *const next = hardening.keys + (hardening.key - hardening.keys) + 1;
+
+	if (!hardening.canary || next == hardening.keys + CANARY_KEYS)
+		return;
+	if (hardening.readonly_conf &&
+	    os->protect(os->ctx, &settings_page, sizeof settings_page, DMM_PROTECT_RW) != 0)
+		return;
+	*next = new_key(hardening.key);
+	hardening.key = next;
+	if (hardening.readonly_conf)
+		os->protect(os->ctx, &settings_page, sizeof settings_page, DMM_PROTECT_READ);
+	if (seen)
+		renew_all();
+}
