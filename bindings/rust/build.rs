@@ -9,6 +9,7 @@ fn main() {
     }
     // The C library has every name of malloc too: a linker that drops unneeded libraries would drop this one, which
     // dmm_stats, a name of its own, prevents.
-    let kind = if env::var_os("CARGO_FEATURE_STATIC").is_some() { "static:+whole-archive" } else { "dylib" };
+    // -bundle: rustc before 1.67 cannot put a whole archive into a crate; the final link then takes it from the directory.
+    let kind = if env::var_os("CARGO_FEATURE_STATIC").is_some() { "static:+whole-archive,-bundle" } else { "dylib" };
     println!("cargo:rustc-link-lib={kind}=dmm");
 }
