@@ -1,16 +1,16 @@
 /* judge.c - from counters to findings.
  *
- * The thresholds, each chosen so that the recordings of healthy programs (cc, git, python3, redis, sqlite3:
- * test/recordings) have no finding:
- *   growth      rises in each third of the run and by a tenth of the peak in all, the last third by a
- *               quarter of the average third at least; before the end the site's objects are not freed, or
- *               next to none; 64 KiB at least,
- *               and a fiftieth of what the process holds in all: a compiler keeps its own heap beside malloc's
- *   pinned      sparse pages hold 1 MiB and a tenth of the peak beside what lives in them, for a quarter
- *               of the run
+ * The thresholds, each chosen so that the recordings of healthy programs (cc, git, python3, redis,
+ * sqlite3: test/recordings) have no finding:
+ *   growth      rises in each third of the run and by a tenth of the peak in all, the last third by
+ *               a quarter of the average third at least; before the end the site's objects are not
+ *               freed, or next to none; 64 KiB at least, and a fiftieth of what the process holds
+ *               in all: a compiler keeps its own heap beside malloc's
+ *   pinned      sparse pages hold 1 MiB and a tenth of the peak beside what lives in them, for a
+ *               quarter of the run
  *   retained    at most half of the peak is live for a quarter of the run after it; 4 MiB at least
- *   oversized   payload that never became resident: 1 MiB and a fifth of the peak; or realloc gave back as
- *               much as that
+ *   oversized   payload that never became resident: 1 MiB and a fifth of the peak; or realloc gave
+ *               back as much as that
  *   churn       a site's temporary objects take 3 % of the run, at CALL_NS a call
  */
 #include <math.h>
@@ -21,10 +21,17 @@
 #include "cli/units.h"
 #include "diagnose/gather.h"
 
-const char *const finding_names[FINDING_KINDS] = {"growth", "pinned", "retained", "oversized", "churn"};
+const char *const finding_names[FINDING_KINDS] = {
+    "growth", "pinned", "retained", "oversized", "churn"};
 
-enum { GROWTH_LEAST = 64 << 10, HELD_LEAST = 1 << 20, RETAINED_LEAST = 4 << 20, GROWN_OBJECTS = 4 /* in a third */,
-	PINNED_MARKS = MARKS / 4, PINNED_PART = 8 };
+enum {
+	GROWTH_LEAST = 64 << 10, /* bytes, as the next two */
+	HELD_LEAST = 1 << 20,
+	RETAINED_LEAST = 4 << 20,
+	GROWN_OBJECTS = 4, /* in a third */
+	PINNED_MARKS = MARKS / 4,
+	PINNED_PART = 8,
+};
 static const double growth_share = 0.02; /* of the process */
 static const double call_ns = 20; /* malloc or free, found in cache */
 static const double churn_share = 0.03, seconds_least = 0.02;
@@ -44,12 +51,12 @@ static const char *plural(double count)
 	return count == 1 ? "" : "s";
 }
 
-/* ---- growth -------------------------------------------------------------------------------------- */
+/* ---- growth ---------------------------------------------------------------------------------- */
 
 enum { THIRD = MARKS / 3 };
 
-/* Bytes that the site gained until shortly before the end, where programs clean up, if it gained all the
- * time; else 0. */
+/* Bytes that the site gained until shortly before the end, where programs clean up, if it gained
+ * all the time; else 0. */
 static double grown(const struct gather *g, const struct gathered_site *s)
 {
 	const double whole = (double)s->at[3 * THIRD] - (double)s->at[0];
@@ -61,7 +68,8 @@ static double grown(const struct gather *g, const struct gathered_site *s)
 		return 0;
 	for (unsigned k = 0; k < 3 * THIRD; k += THIRD) {
 		last = (double)s->at[k + THIRD] - (double)s->at[k];
-		if (last <= 0 || (double)s->objects_at[k + THIRD] - (double)s->objects_at[k] < GROWN_OBJECTS)
+		if (last <= 0 ||
+		    (double)s->objects_at[k + THIRD] - (double)s->objects_at[k] < GROWN_OBJECTS)
 			return 0;
 	}
 	return last >= whole / 12 ? whole : 0;
@@ -89,15 +97,18 @@ static void find_growth(struct diagnosis *d, const struct gather *g)
 	f->bytes = s->live_peak;
 	f->objects = freed ? s->allocs : s->live_objects;
 	f->rate = d->seconds > 0 ? bytes / d->seconds : 0;
-	const int n = snprintf(f->what, sizeof f->what, "%s in %s objects %s, and they become more all the time",
+	const int n = snprintf(f->what, sizeof f->what,
+	    "%s in %s objects %s, and they become more all the time",
 	    units_bytes(a, (double)f->bytes), units_count(b, (double)f->objects),
 	    freed ? "are freed only when the program ends" : "are never freed");
 	if (f->rate > 0)
-		snprintf(f->what + n, sizeof f->what - (size_t)n, ", by %s a second%s%s", units_bytes(c, f->rate),
-		    all > bytes ? "; all call sites that do so gained " : "", all > bytes ? units_bytes(e, all) : "");
+		snprintf(f->what + n, sizeof f->what - (size_t)n, ", by %s a second%s%s",
+		    units_bytes(c, f->rate),
+		    all > bytes ? "; all call sites that do so gained " : "",
+		    all > bytes ? units_bytes(e, all) : "");
 }
 
-/* ---- pinned --------------------------------------------------------------------------------------- */
+/* ---- pinned ---------------------------------------------------------------------------------- */
 
 /* For so many of the marks: a heap that falls from one phase to the next is sparse for a moment. */
 static unsigned marks_pinned(const struct gather *g)
@@ -123,19 +134,21 @@ static void find_pinned(struct diagnosis *d, const struct gather *g)
 	f->objects = p->objects;
 	if (p->pages * PINNED_PART >= g->sparse.pages)
 		snprintf(f->what, sizeof f->what,
-		    "%s small object%s hold %s of pages that are otherwise free; all sparse pages together: "
-		    "%s, of which %.0f %% is live",
+		    "%s small object%s hold %s of pages that are otherwise free; all sparse pages "
+		    "together: %s, of which %.0f %% is live",
 		    units_count(a, (double)p->objects), plural((double)p->objects),
-		    units_bytes(b, (double)(p->pages * PAGE_BYTES)), units_bytes(c, (double)pages), live);
+		    units_bytes(b, (double)(p->pages * PAGE_BYTES)), units_bytes(c, (double)pages),
+		    live);
 	else
 		snprintf(f->what, sizeof f->what,
-		    "objects of many call sites hold %s of pages of which %.0f %% is live; the site that holds "
-		    "most by itself holds %s with %s object%s",
-		    units_bytes(c, (double)pages), live, units_bytes(b, (double)(p->pages * PAGE_BYTES)),
+		    "objects of many call sites hold %s of pages of which %.0f %% is live; the "
+		    "site that holds most by itself holds %s with %s object%s",
+		    units_bytes(c, (double)pages), live,
+		    units_bytes(b, (double)(p->pages * PAGE_BYTES)),
 		    units_count(a, (double)p->objects), plural((double)p->objects));
 }
 
-/* ---- retained ------------------------------------------------------------------------------------- */
+/* ---- retained -------------------------------------------------------------------------------- */
 
 /* Bytes that threads freed since the peak before they made no call for a quarter of the run. */
 static uint64_t freed_by_idle(const struct gather *g, unsigned *threads)
@@ -149,7 +162,8 @@ static uint64_t freed_by_idle(const struct gather *g, unsigned *threads)
 		const struct gathered_thread *const w = &g->worker[i];
 		all += w->last_tick != 0;
 		const bool to_the_end = g->end_tick - w->last_tick > w->idle_ticks;
-		if (w->peak != g->peaks || (to_the_end ? g->end_tick - w->last_tick : w->idle_ticks) < quarter)
+		if (w->peak != g->peaks ||
+		    (to_the_end ? g->end_tick - w->last_tick : w->idle_ticks) < quarter)
 			continue;
 		bytes += to_the_end ? w->freed_late : w->idle_freed;
 		++*threads;
@@ -173,7 +187,8 @@ static void find_retained(struct diagnosis *d, const struct gather *g)
 		low += g->fine[k];
 		marks++;
 	}
-	if (g->timeless || g->peak_payload < RETAINED_LEAST || marks * 4 < FINE_MARKS || d->seconds < seconds_least)
+	if (g->timeless || g->peak_payload < RETAINED_LEAST || marks * 4 < FINE_MARKS ||
+	    d->seconds < seconds_least)
 		return;
 	const double live = (double)low / marks;
 	uint32_t most = 0;
@@ -186,13 +201,15 @@ static void find_retained(struct diagnosis *d, const struct gather *g)
 	int n = snprintf(f->what, sizeof f->what,
 	    "after its peak of %s the program holds %s on average for %.0f %% of its run: what the "
 	    "allocator keeps of the rest is unused",
-	    units_bytes(a, (double)g->peak_payload), units_bytes(b, live), 100.0 * marks / (FINE_MARKS + 1));
+	    units_bytes(a, (double)g->peak_payload), units_bytes(b, live),
+	    100.0 * marks / (FINE_MARKS + 1));
 	if (idle * 4 >= f->bytes && threads != 0)
-		snprintf(f->what + n, sizeof f->what - (size_t)n, "; %u thread%s freed %s of it and then made no call",
-		    threads, plural(threads), units_bytes(c, (double)idle));
+		snprintf(f->what + n, sizeof f->what - (size_t)n,
+		    "; %u thread%s freed %s of it and then made no call", threads, plural(threads),
+		    units_bytes(c, (double)idle));
 }
 
-/* ---- oversized ------------------------------------------------------------------------------------ */
+/* ---- oversized ------------------------------------------------------------------------------- */
 
 static void find_untouched(struct diagnosis *d, const struct gather *g)
 {
@@ -200,7 +217,8 @@ static void find_untouched(struct diagnosis *d, const struct gather *g)
 	uint32_t most = 0;
 	char a[UNITS_LEN], b[UNITS_LEN], c[UNITS_LEN];
 
-	if (resident == 0 || g->peak_payload < resident || g->peak_payload - resident < HELD_LEAST ||
+	if (resident == 0 || g->peak_payload < resident ||
+	    g->peak_payload - resident < HELD_LEAST ||
 	    g->peak_payload - resident < g->peak_payload / 5)
 		return;
 	for (size_t i = 0; i < g->site_cap; i++)
@@ -234,11 +252,12 @@ static void find_shrunk(struct diagnosis *d, const struct gather *g)
 	f->bytes = s->shrunk_bytes;
 	f->objects = s->shrunk_count;
 	snprintf(f->what, sizeof f->what,
-	    "%s objects are asked for at more than twice the size that they keep: realloc gives %s back",
+	    "%s objects are asked for at more than twice the size that they keep: realloc gives %s "
+	    "back",
 	    units_count(a, (double)f->objects), units_bytes(b, (double)f->bytes));
 }
 
-/* ---- churn ---------------------------------------------------------------------------------------- */
+/* ---- churn ----------------------------------------------------------------------------------- */
 
 static void find_churn(struct diagnosis *d, const struct gather *g)
 {
@@ -262,7 +281,7 @@ static void find_churn(struct diagnosis *d, const struct gather *g)
 	    fmin(100 * share, 99));
 }
 
-/* ---- names, and what cannot be said --------------------------------------------------------------- */
+/* ---- names, and what cannot be said ---------------------------------------------------------- */
 
 static void name_site(struct diagnose_finding *f, const struct gather *g, struct symbols *symbols)
 {
@@ -282,20 +301,21 @@ static void tell_unsaid(struct diagnosis *d, const struct gather *g)
 	if (d->calls == 0)
 		text = "nothing is allocated in it; dmm info tells why";
 	else if (g->timeless)
-		text = "the recording knows no times, so nothing can be said about growth a second, idle "
-		       "time and churn; dmm record has them";
+		text = "the recording knows no times, so nothing can be said about growth a "
+		       "second, idle time and churn; dmm record has them";
 	else if (d->seconds < seconds_least || d->calls < 1000)
-		text = "the recording is too short to say anything about growth, idle time and churn; "
-		       "record a longer run";
+		text = "the recording is too short to say anything about growth, idle time and "
+		       "churn; record a longer run";
 	else if (g->file.damage.text[0] != '\0')
 		text = "the recording is cut off; all this is about what comes before";
 	else if (trace_reader_nodes(g->stream.reader) == 0)
-		text = "the recording has no call sites; dmm record --stacks=caller, fp or dwarf brings them";
+		text = "the recording has no call sites; dmm record --stacks=caller, fp or dwarf "
+		       "brings them";
 	snprintf(d->unsaid, sizeof d->unsaid, "%s", text);
 }
 
-bool diagnose(struct diagnosis *d, const char *path, void (*progress)(void *arg, double share), void *arg,
-    struct trace_error *e)
+bool diagnose(struct diagnosis *d, const char *path, void (*progress)(void *arg, double share),
+    void *arg, struct trace_error *e)
 {
 	static struct gather g;
 	double sum = 0;

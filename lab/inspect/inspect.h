@@ -194,6 +194,10 @@ bool outside_is_same(struct outside *o, struct memory_error *e);
 void outside_name_threads(struct outside *o, struct outside_view *v);
 
 struct outside_heap *outside_heap_of(struct outside_view *v, uint32_t number); /* NULL: none */
+/* Append a copy of run, or lengthen the last run where both are free granules of one kind. */
+void outside_add_run(struct outside_view *v, const struct outside_run *run);
+/* Append a heap, all zero.  The pointer is valid until the next one is added. */
+struct outside_heap *outside_add_heap(struct outside_view *v);
 /* A range of slab's tables, for outside_see_pages(). */
 struct outside_range {
 	uint64_t start, end;

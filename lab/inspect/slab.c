@@ -1,13 +1,15 @@
 /* slab.c - slab's records into a view.  With root.c the only one in
  * the lab that knows their layout.
  *
- *   root --> chunks[]   which granules of 2 MiB are free, which dirty      read, and read again after
- *            slabs[]    a record a granule: slab, run, or the rest of one  the chunk's records
- *            live[], avail[], marks[]   a bit for 16 bytes: an object begins here; it is free; others freed it
+ *   root --> chunks[]   which granules of 2 MiB are free, which dirty: read, and read again
+ *                       after the chunk's records
+ *            slabs[]    a record a granule: slab, run, or the rest of one
+ *            live[], avail[], marks[]   a bit for 16 bytes: an object begins here; it is free;
+ *                                       others freed it
  *            heaps[]    whose the slabs are
  *
- * A record is believed if it fits its place and its neighbours; a chunk in which one does not fit, or
- * whose masks changed meanwhile, is read again, up to AGAIN times. */
+ * A record is believed if it fits its place and its neighbours; a chunk in which one does not fit,
+ * or whose masks changed meanwhile, is read again, up to AGAIN times. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,32 +33,11 @@ struct outside_tables {
 	size_t found_count;
 	uint64_t torn;
 	uint64_t busy_chunks; /* with records of slabs */
-	uint64_t stacks; /* bytes in use: of each class the small one, and the large one where it has grown */
+	/* bytes in use: of each class the small one, and the large one where it has grown */
+	uint64_t stacks;
 };
 
-/* ---- the view's arrays ------------------------------------------------------------------------- */
-
-static void add_run(struct outside_view *v, const struct outside_run *run)
-{
-	struct outside_run *const last = v->run_count != 0 ? &v->runs[v->run_count - 1] : NULL;
-	const bool joins = run->kind == OUTSIDE_IS_UNUSED || run->kind == OUTSIDE_IS_DIRTY;
-
-	if (joins && last != NULL && last->kind == run->kind) {
-		last->count += run->count;
-		return;
-	}
-	ARRAY_GROW(v->runs, v->run_cap, v->run_count + 1);
-	v->runs[v->run_count++] = *run;
-}
-
-static struct outside_heap *add_heap(struct outside_view *v)
-{
-	ARRAY_GROW(v->heaps, v->heap_cap, v->heap_count + 1);
-	v->heaps[v->heap_count] = (struct outside_heap){0};
-	return &v->heaps[v->heap_count++];
-}
-
-/* ---- one chunk --------------------------------------------------------------------------------- */
+/* ---- one chunk ------------------------------------------------------------------------------- */
 
 static bool bit(const uint64_t mask[2], uint32_t granule)
 {
@@ -82,7 +63,8 @@ struct object_counts {
 static struct object_counts count_objects(const struct outside_tables *t, uint32_t granule)
 {
 	const struct slab *const s = &t->slabs[granule % CHUNK_GRANULES];
-	const uint64_t *const live = bits_of(t->live, granule), *const avail = bits_of(t->avail, granule);
+	const uint64_t *const live = bits_of(t->live, granule),
+	    *const avail = bits_of(t->avail, granule);
 	struct object_counts n = {0};
 
 	for (unsigned w = 0; w < s->granules * (unsigned)GRANULE_WORDS; w++) {
@@ -100,12 +82,13 @@ static bool fits(const struct outside_tables *t, uint32_t granule, const struct 
 	const uint32_t at = granule % CHUNK_GRANULES;
 	const struct slab *const s = &t->slabs[at];
 
-	if (s->kind == GRANULE_RUN || (s->kind == GRANULE_FREED && s->cls == CLASS_RUN)) /* or in quarantine */
+	/* or in quarantine */
+	if (s->kind == GRANULE_RUN || (s->kind == GRANULE_FREED && s->cls == CLASS_RUN))
 		return s->cls == CLASS_RUN && s->run != 0 &&
 		       (uint64_t)granule + s->run <= (uint64_t)t->root.chunk_count * CHUNK_GRANULES;
-	if (s->kind != GRANULE_SLAB || s->granules == 0 || at + s->granules > CHUNK_GRANULES || s->count == 0 ||
-	    s->count > GRANULE_WORDS * 64 || s->size == 0 || s->cls == CLASS_RUN || s->avail > s->count ||
-	    (uint64_t)s->size * s->count > (uint64_t)s->granules * GRANULE)
+	if (s->kind != GRANULE_SLAB || s->granules == 0 || at + s->granules > CHUNK_GRANULES ||
+	    s->count == 0 || s->count > GRANULE_WORDS * 64 || s->size == 0 || s->cls == CLASS_RUN ||
+	    s->avail > s->count || (uint64_t)s->size * s->count > (uint64_t)s->granules * GRANULE)
 		return false;
 	for (uint32_t i = 1; i < s->granules; i++)
 		if (bit(c->free, at + i) || t->slabs[at + i].kind != GRANULE_REST ||
@@ -115,10 +98,11 @@ static bool fits(const struct outside_tables *t, uint32_t granule, const struct 
 }
 
 /* A part of live or marks, whose pointers in the root count from address 0. */
-static bool read_bits(struct outside *o, const _Atomic uint64_t *biased, uint32_t first, uint32_t count,
-    uint64_t *bits)
+static bool read_bits(struct outside *o, const _Atomic uint64_t *biased, uint32_t first,
+    uint32_t count, uint64_t *bits)
 {
-	const uint64_t word = (o->tables->root.base >> WORD_SHIFT) + (uint64_t)first * GRANULE_WORDS;
+	const uint64_t word =
+	    (o->tables->root.base >> WORD_SHIFT) + (uint64_t)first * GRANULE_WORDS;
 
 	return memory_read(&o->memory, (uintptr_t)biased + word * sizeof *bits,
 	    bits + first % CHUNK_GRANULES * GRANULE_WORDS, count * GRANULE_WORDS * sizeof *bits);
@@ -129,7 +113,8 @@ static bool read_avail(struct outside *o, uint32_t first, uint32_t count)
 {
 	struct outside_tables *const t = o->tables;
 	const uint64_t words = (uint64_t)count * GRANULE_WORDS, *const falling = t->marks;
-	const uint64_t last = (t->root.base >> WORD_SHIFT) + (uint64_t)first * GRANULE_WORDS + words - 1;
+	const uint64_t last =
+	    (t->root.base >> WORD_SHIFT) + (uint64_t)first * GRANULE_WORDS + words - 1;
 	const uint64_t from = (uintptr_t)t->root.avail - last * sizeof *falling;
 
 	if (!memory_read(&o->memory, from, t->marks, words * sizeof *falling))
@@ -144,7 +129,8 @@ static bool read_slabs(struct outside *o, uint32_t first, uint32_t count, struct
 {
 	const uint64_t last = (uint64_t)first + count - 1;
 
-	if (!memory_read(&o->memory, (uintptr_t)o->tables->root.slabs - last * sizeof *s, s, count * sizeof *s))
+	if (!memory_read(&o->memory, (uintptr_t)o->tables->root.slabs - last * sizeof *s, s,
+	        count * sizeof *s))
 		return false;
 	for (uint32_t i = 0; i < count / 2; i++) {
 		const struct slab x = s[i];
@@ -154,7 +140,8 @@ static bool read_slabs(struct outside *o, uint32_t first, uint32_t count, struct
 	return true;
 }
 
-/* What others freed counts as free.  Where nobody has freed into, no page of marks was ever touched. */
+/* What others freed counts as free.  Where nobody has freed into, no page of marks
+ * was ever touched. */
 static bool read_marks(struct outside *o, uint32_t first, uint32_t count)
 {
 	struct outside_tables *const t = o->tables;
@@ -172,8 +159,8 @@ static bool read_marks(struct outside *o, uint32_t first, uint32_t count)
 	return true;
 }
 
-/* The records of a chunk that are in use, from the first such granule to the last; then the bits, but not
- * those of large objects, which nobody ever touched: nor shall we. */
+/* The records of a chunk that are in use, from the first such granule to the last; then the bits,
+ * but not those of large objects, which nobody ever touched: nor shall we. */
 static bool read_records(struct outside *o, uint32_t first, uint32_t count)
 {
 	struct outside_tables *const t = o->tables;
@@ -200,19 +187,24 @@ static struct outside_run slab_run(const struct outside_tables *t, uint32_t gran
 	const uint64_t len = (uint64_t)s->granules * GRANULE;
 	const uint64_t given = (uint64_t)__builtin_popcount(s->purged) * PURGE_UNIT;
 
-	return (struct outside_run){.granule = granule, .count = s->granules, .kind = OUTSIDE_IS_SLAB, .cls = s->cls,
-	    .listed = s->listed, .objects = s->count, .live = (uint16_t)n.live, .remote = (uint16_t)n.remote,
-	    .cached = (uint16_t)n.cached, .heap = s->heap, .size = s->cls == CLASS_ZERO ? 0 : s->size,
-	    .step = s->size >> UNIT_SHIFT,
+	return (struct outside_run){.granule = granule, .count = s->granules,
+	    .kind = OUTSIDE_IS_SLAB, .cls = s->cls,
+	    .listed = s->listed, .objects = s->count, .live = (uint16_t)n.live,
+	    .remote = (uint16_t)n.remote,
+	    .cached = (uint16_t)n.cached, .heap = s->heap,
+	    .size = s->cls == CLASS_ZERO ? 0 : s->size, .step = s->size >> UNIT_SHIFT,
 	    .purged = (uint32_t)(s->cls == CLASS_ZERO ? len : min_size(given, len))};
 }
 
-/* Hardened: guard granules before a large object, which its record counts (slab/guard_large.h); 0: none. */
-static uint32_t guards_before_run(const struct outside_tables *t, uint32_t at, const struct slab_chunk *c)
+/* Hardened: guard granules before a large object, which its record counts
+ * (slab/guard_large.h); 0: none. */
+static uint32_t guards_before_run(const struct outside_tables *t, uint32_t at,
+    const struct slab_chunk *c)
 {
 	enum { AT_MOST = 64 };
 
-	for (uint32_t n = 1; n <= AT_MOST && at + n < CHUNK_GRANULES && !bit(c->free, at + n); n++) {
+	for (uint32_t n = 1; n <= AT_MOST && at + n < CHUNK_GRANULES && !bit(c->free, at + n);
+	     n++) {
 		const struct slab *const s = &t->slabs[at + n];
 		if (s->kind == GRANULE_RUN || s->kind == GRANULE_FREED)
 			return s->cls == CLASS_RUN && s->count == n ? n : 0;
@@ -223,7 +215,8 @@ static uint32_t guards_before_run(const struct outside_tables *t, uint32_t at, c
 }
 
 /* What each granule of the chunk is.  False: something does not fit. */
-static bool interpret(struct outside_tables *t, uint32_t chunk, uint32_t from, const struct slab_chunk *c)
+static bool interpret(struct outside_tables *t, uint32_t chunk, uint32_t from,
+    const struct slab_chunk *c)
 {
 	bool whole = true;
 	uint32_t guards;
@@ -233,14 +226,16 @@ static bool interpret(struct outside_tables *t, uint32_t chunk, uint32_t from, c
 		const uint32_t granule = chunk * CHUNK_GRANULES + at;
 		const struct slab *const s = &t->slabs[at];
 		struct outside_run run = {.granule = granule, .count = 1, .kind = OUTSIDE_IS_TORN};
-		if (granule == 0 || !is_mapped(c, at) || (s->kind == GRANULE_GUARD && !bit(c->free, at)))
+		if (granule == 0 || !is_mapped(c, at) ||
+		    (s->kind == GRANULE_GUARD && !bit(c->free, at)))
 			run.kind = OUTSIDE_IS_UNUSED;
 		else if (bit(c->free, at))
 			run.kind = bit(c->dirty, at) ? OUTSIDE_IS_DIRTY : OUTSIDE_IS_UNUSED;
 		else if (fits(t, granule, c) && s->kind == GRANULE_SLAB)
 			run = slab_run(t, granule);
 		else if (fits(t, granule, c))
-			run.kind = s->kind == GRANULE_RUN ? OUTSIDE_IS_LARGE : OUTSIDE_IS_UNUSED, run.count = s->run;
+			run.kind = s->kind == GRANULE_RUN ? OUTSIDE_IS_LARGE : OUTSIDE_IS_UNUSED,
+			run.count = s->run;
 		else if ((guards = guards_before_run(t, at, c)) != 0)
 			run.kind = OUTSIDE_IS_UNUSED, run.count = guards;
 		whole &= run.kind != OUTSIDE_IS_TORN;
@@ -263,9 +258,11 @@ static uint32_t used_range(const struct slab_chunk *c, uint32_t from, uint32_t *
 	return first;
 }
 
-static void keep_masks(struct outside_view *v, const struct outside_tables *t, struct outside_run *run)
+static void keep_masks(struct outside_view *v, const struct outside_tables *t,
+    struct outside_run *run)
 {
-	const uint64_t *const live = bits_of(t->live, run->granule), *const avail = bits_of(t->avail, run->granule);
+	const uint64_t *const live = bits_of(t->live, run->granule);
+	const uint64_t *const avail = bits_of(t->avail, run->granule);
 	const size_t words = (size_t)run->count * GRANULE_WORDS;
 
 	ARRAY_GROW(v->masks, v->mask_cap, v->mask_count + 2 * words);
@@ -286,7 +283,7 @@ static uint64_t keep_chunk(struct outside_view *v, struct outside_tables *t, uin
 		if (run->kind == OUTSIDE_IS_SLAB)
 			keep_masks(v, t, run);
 		v->torn_slabs += run->kind == OUTSIDE_IS_TORN;
-		add_run(v, run);
+		outside_add_run(v, run);
 		next = (uint64_t)run->granule + run->count;
 	}
 	return next;
@@ -299,7 +296,8 @@ static void forget_records(struct outside_tables *t)
 	memset(t->avail, 0, sizeof t->avail);
 }
 
-static uint64_t read_chunk(struct outside *o, struct outside_view *v, uint32_t chunk, uint64_t begin)
+static uint64_t read_chunk(struct outside *o, struct outside_view *v, uint32_t chunk,
+    uint64_t begin)
 {
 	struct outside_tables *const t = o->tables;
 	struct slab_chunk *const c = &t->chunks[chunk], after;
@@ -328,18 +326,20 @@ static uint64_t read_chunk(struct outside *o, struct outside_view *v, uint32_t c
 	return keep_chunk(v, t, begin);
 }
 
-/* ---- the whole --------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 static bool read_blocks(struct outside *o, uint32_t chunks)
 {
 	struct outside_tables *const t = o->tables;
 	const uint32_t count = (chunks + BLOCK_CHUNKS - 1) / BLOCK_CHUNKS;
 
-	if (!memory_read(&o->memory, (uintptr_t)t->root.blocks, t->blocks, count * sizeof *t->blocks))
+	if (!memory_read(&o->memory, (uintptr_t)t->root.blocks, t->blocks,
+	        count * sizeof *t->blocks))
 		return false;
 	for (uint32_t i = 0; i < count; i++)
 		if (!memory_read(&o->memory, t->blocks[i] + offsetof(struct chunk_block, chunk),
-		        t->chunks + (size_t)i * BLOCK_CHUNKS, sizeof(struct slab_chunk[BLOCK_CHUNKS])))
+		        t->chunks + (size_t)i * BLOCK_CHUNKS,
+		        sizeof(struct slab_chunk[BLOCK_CHUNKS])))
 			return false;
 	return true;
 }
@@ -356,7 +356,8 @@ static bool read_chunks(struct outside *o, struct outside_view *v)
 	t->busy_chunks = 0;
 	for (uint32_t chunk = 0; chunk < count; chunk++)
 		if (next < (uint64_t)(chunk + 1) * CHUNK_GRANULES)
-			next = read_chunk(o, v, chunk, max_size(next, (uint64_t)chunk * CHUNK_GRANULES));
+			next = read_chunk(o, v, chunk,
+			    max_size(next, (uint64_t)chunk * CHUNK_GRANULES));
 	/* A large object that was torn may claim more than there is. */
 	v->granules = (uint64_t)count * CHUNK_GRANULES;
 	return next == v->granules || count == 0;
@@ -384,7 +385,7 @@ static void read_heaps(struct outside *o, struct outside_view *v)
 		memset(at, 0, r->heap_count * sizeof *at);
 	for (uint32_t i = HEAP_FALLBACK; i < r->heap_count; i++) {
 		struct slab_heap heap = {0};
-		struct outside_heap *const h = add_heap(v);
+		struct outside_heap *const h = outside_add_heap(v);
 		if (!memory_read(&o->memory, at[i], &heap, sizeof heap))
 			memset(&heap, 0, sizeof heap);
 		h->number = i;
@@ -408,8 +409,8 @@ static uint64_t table_bytes(const struct outside_tables *t, const struct outside
 		const uint64_t page = (run->granule + run->count - 1) / GRANULES;
 		if (run->kind != OUTSIDE_IS_SLAB || page == last)
 			continue;
-		bits += 2 * (page - (last != UINT64_MAX ? max_size(last + 1, run->granule / GRANULES)
-		                                        : run->granule / GRANULES) + 1);
+		const uint64_t first = run->granule / GRANULES;
+		bits += 2 * (page - (last != UINT64_MAX ? max_size(last + 1, first) : first) + 1);
 		last = page;
 	}
 	return round_up(t->root.chunk_count * sizeof(struct slab_chunk), PAGE) +
@@ -429,7 +430,8 @@ size_t outside_table_ranges(struct outside *o, struct outside_range *ranges, siz
 		ranges[n++] = (struct outside_range){start, start + r->table[i].mapped};
 	}
 	struct pool_segment segment;
-	for (uint64_t at = (uintptr_t)r->segments; at != 0 && n < most; at = (uintptr_t)segment.next) {
+	for (uint64_t at = (uintptr_t)r->segments; at != 0 && n < most;
+	     at = (uintptr_t)segment.next) {
 		if (!memory_read(&o->memory, at, &segment, sizeof segment))
 			break;
 		ranges[n++] = (struct outside_range){at, at + segment.len};
@@ -444,8 +446,10 @@ size_t outside_mapped_ranges(struct outside *o, struct outside_range *ranges, si
 	size_t n = 0;
 
 	for (uint64_t i = 0; i < r->mapped_count && n < most; i++)
-		if (memory_read(&o->memory, (uintptr_t)r->mapped + i * sizeof object, &object, sizeof object))
-			ranges[n++] = (struct outside_range){object.start, object.start + object.len};
+		if (memory_read(&o->memory, (uintptr_t)r->mapped + i * sizeof object, &object,
+		        sizeof object))
+			ranges[n++] =
+			    (struct outside_range){object.start, object.start + object.len};
 	return n;
 }
 
@@ -472,12 +476,14 @@ bool outside_read_slab(struct outside *o, struct outside_view *v, struct memory_
 	read_heaps(o, v);
 	if (!read_chunks(o, v))
 		return memory_refuse(e, "%s: slab's records cannot be read%s", o->memory.title,
-		    o->memory.live ? ": the process has ended, or overwrote them" : ": the core was cut short");
+		    o->memory.live ? ": the process has ended, or overwrote them"
+		                   : ": the core was cut short");
 	v->bytes[OUTSIDE_TABLES] = table_bytes(t, v);
 	v->mapped_objects = r->mapped_count, v->mapped_bytes = r->mapped_bytes;
 	const struct slab_root before = *r;
 	if (memory_read(&o->memory, o->root, r, sizeof *r))
-		v->moved = (distance(before.used, r->used) + distance(before.dirty, r->dirty)) * GRANULE;
+		v->moved =
+		    (distance(before.used, r->used) + distance(before.dirty, r->dirty)) * GRANULE;
 	return true;
 }
 

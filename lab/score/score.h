@@ -1,8 +1,10 @@
 /* score.h - the classical malloc lab's score: utilisation and throughput of a design on each trace
  * of a folder.
  *
- *   folder/x.rep ---> import, in a child ---> recording ---> play, in a child for each design ---> verdict, figures
- *                                                 `--------> the C library's malloc, in a child: the reference
+ *   folder/x.rep --> import, in a child --> recording --> play, in a child for each design
+ *                                              |            --> verdict, figures
+ *                                              `--------> the C library's malloc, in a child:
+ *                                                         the reference
  *
  * Whatever a file or a student's library does ends a child and not the command: the parent waits so
  * many seconds, and names what happened.
@@ -10,7 +12,8 @@
  *   utilisation  peak payload / peak of what the design obtained from its operating system, on
  *                simulated memory
  *   throughput   calls a second of CPU, without checks, the best of some runs
- *   score        100 * (w * utilisation + (1 - w) * min(1, throughput / reference)); 0 for a trace that failed
+ *   score        100 * (w * utilisation + (1 - w) * min(1, throughput / reference)); 0 for a trace
+ *                that failed
  */
 #ifndef LAB_SCORE_SCORE_H
 #define LAB_SCORE_SCORE_H

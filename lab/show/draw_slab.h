@@ -2,7 +2,7 @@
  * they are, where they lie.
  *
  *   live objects      31.2 MiB  69.0 %  ███████████▎      size   slabs    live      of     held
- *   free in slabs     11.2 MiB  24.7 %  ████                16       3   2,301   3,072  48 KiB  ███░
+ *   free in slabs     11.2 MiB  24.7 %  ████               16       3   2,301   3,072  48 KiB  ███░
  *
  *   7f2c00200000 ·█▓▓░▁━━━━━━━━××···        a cell is a granule, or an equal share of them
  */

@@ -68,7 +68,8 @@ static void site_shrank(struct export *x, const struct live_object *o, uint64_t 
 	s->lifetime += now - o->born;
 }
 
-/* Two passes: the first finds when the payload is at its peak, the second looks at the sites then. */
+/* Two passes: the first finds when the payload is at its peak, the second looks at
+ * the sites then. */
 static void read_sites(struct export *x, uint64_t peak_at)
 {
 	struct step step;
@@ -140,7 +141,8 @@ static void write_folded(struct export *x)
 	for (uint32_t stack = 0; stack < x->cap; stack++) {
 		if (weight(x, &x->sites[stack]) == 0)
 			continue;
-		for (size_t n = symbols_path(x->symbols, x->stream.reader, stack, frames, NULL); n-- > 0;) {
+		for (size_t n = symbols_path(x->symbols, x->stream.reader, stack, frames, NULL);
+		     n-- > 0;) {
 			put_frame(x->out, frames[n]);
 			if (n != 0)
 				fputc(';', x->out);
@@ -159,7 +161,8 @@ static int64_t dhat_time(const struct export *x, uint64_t ticks)
 	return (int64_t)(x->timeless ? ticks : trace_file_ns(&x->file, tick) / 1000);
 }
 
-/* Number the addresses of all nodes from 1 into frames (key: address + 1), and write their table. */
+/* Number the addresses of all nodes from 1 into frames (key: address + 1), and
+ * write their table. */
 static void write_frame_table(struct export *x, struct json *j, struct live *frames)
 {
 	char text[SYMBOLS_LEN + 24];
@@ -181,11 +184,13 @@ static void write_frame_table(struct export *x, struct json *j, struct live *fra
 	json_end(j);
 }
 
-static void write_dhat_point(const struct export *x, struct json *j, uint32_t stack, const struct live *table)
+static void write_dhat_point(const struct export *x, struct json *j, uint32_t stack,
+    const struct live *table)
 {
 	const struct export_site *const s = &x->sites[stack];
 	uint32_t frames[DEPTH_MAX];
-	const size_t n = frames_of(x, symbols_leave_wrappers(x->symbols, x->stream.reader, stack), frames);
+	const size_t n =
+	    frames_of(x, symbols_leave_wrappers(x->symbols, x->stream.reader, stack), frames);
 
 	json_object(j, NULL);
 	json_integer(j, "tb", (int64_t)s->total_bytes);
@@ -200,7 +205,9 @@ static void write_dhat_point(const struct export *x, struct json *j, uint32_t st
 	json_array(j, "fs");
 	for (size_t i = 0; i < n; i++)
 		json_integer(j, NULL,
-		    (int64_t)live_slot(table, trace_reader_node(x->stream.reader, frames[i])->addr + 1)->user);
+		    (int64_t)live_slot(table,
+		        trace_reader_node(x->stream.reader, frames[i])->addr + 1)
+		        ->user);
 	if (n == 0)
 		json_integer(j, NULL, 0);
 	json_end(j);
@@ -226,7 +233,8 @@ static void write_dhat(struct export *x)
 	json_string(&j, "Mtu", x->timeless ? "Mevent" : "s");
 	json_integer(&j, "tuth", 1000);
 	json_string(&j, "cmd",
-	    trace_file_value(&x->file, TRACE_META, "command", command, sizeof command) ? command : "?");
+	    trace_file_value(&x->file, TRACE_META, "command", command, sizeof command) ? command
+	                                                                               : "?");
 	json_integer(&j, "pid", x->file.head.pid);
 	json_integer(&j, "tg", dhat_time(x, x->peak_tick - x->file.head.start_tick));
 	json_integer(&j, "te", dhat_time(x, x->last_tick - x->file.head.start_tick));
@@ -295,11 +303,15 @@ static void write_row(struct export *x, const struct step *step)
 {
 	static const char *const kinds[] = {"none", "alloc", "free", "resize", "foreign"};
 	const struct trace_event *const ev = &step->ev;
-	const uint64_t caller = ev->stack != 0 ? trace_reader_node(x->stream.reader, ev->stack)->addr : 0;
+	const uint64_t caller =
+	    ev->stack != 0 ? trace_reader_node(x->stream.reader, ev->stack)->addr : 0;
 
-	fprintf(x->out, "%" PRIu64 ",%u,%s,%s,0x%" PRIx64 ",0x%" PRIx64 ",%" PRIu64 ",%" PRIu64 ",0x%" PRIx64 ",",
-	    trace_file_ns(&x->file, ev->tick), ev->thread, trace_op_name[ev->op], kinds[step->kind], ev->addr,
-	    ev->old, ev->size, ev->align_log2 != 0 ? (uint64_t)1 << ev->align_log2 : 0, caller);
+	fprintf(x->out,
+	    "%" PRIu64 ",%u,%s,%s,0x%" PRIx64 ",0x%" PRIx64 ",%" PRIu64 ",%" PRIu64 ",0x%" PRIx64
+	    ",",
+	    trace_file_ns(&x->file, ev->tick), ev->thread, trace_op_name[ev->op], kinds[step->kind],
+	    ev->addr, ev->old, ev->size, ev->align_log2 != 0 ? (uint64_t)1 << ev->align_log2 : 0,
+	    caller);
 	put_quoted(x->out, symbols_site(x->symbols, x->stream.reader, ev->stack));
 }
 
@@ -347,9 +359,11 @@ static int finish(struct export *x)
 {
 	const char *const name = x->order.output != NULL ? x->order.output : "stdout";
 
-	if (fflush(x->out) != 0 || ferror(x->out) != 0 || (x->order.output != NULL && fclose(x->out) != 0))
+	if (fflush(x->out) != 0 || ferror(x->out) != 0 ||
+	    (x->order.output != NULL && fclose(x->out) != 0))
 		lab_die(EXIT_OURS, "%s cannot be written", name);
-	const struct trace_error *const e = x->damage.text[0] != '\0' ? &x->damage : &x->file.damage;
+	const struct trace_error *const e =
+	    x->damage.text[0] != '\0' ? &x->damage : &x->file.damage;
 	if (e->text[0] == '\0')
 		return EXIT_FINE;
 	lab_say("%s: %s; only the part before that is exported", x->order.path, e->text);

@@ -26,14 +26,17 @@ struct module_map {
 struct jit { /* code made at run time, as /tmp/perf-PID.map tells it */
 	uint64_t start, end;
 	char *name;
-	size_t line; /* of the map: the place of code that was dropped is given out again, and the last line holds */
+	/* of the map: the place of code that was dropped is given out again, and the
+	 * last line holds */
+	size_t line;
 };
 
 struct symbols {
 	Dwfl *dwfl;
 	struct module_map *maps;
 	size_t map_count, map_cap;
-	struct symbols_place *known; /* addresses already asked, or named by the recording itself; by hash */
+	/* addresses already asked, or named by the recording itself; by hash */
+	struct symbols_place *known;
 	size_t known_count, known_cap;
 	uint32_t pid;
 	struct jit *jit; /* by address */
@@ -91,15 +94,16 @@ static const char *const *copy_names(const struct code_frame *frames, size_t cou
 	return names;
 }
 
-static const struct symbols_place *remember(struct symbols *s, uint64_t addr, const struct code_frame *frames,
-    size_t count)
+static const struct symbols_place *remember(struct symbols *s, uint64_t addr,
+    const struct code_frame *frames, size_t count)
 {
 	if (!grow_known(s))
 		return &unknown;
 	struct symbols_place *const k = known_slot(s, addr);
 	if (k->name != NULL)
 		return k;
-	*k = (struct symbols_place){.addr = addr, .name = copy_names(frames, count), .count = (uint32_t)count};
+	*k = (struct symbols_place){.addr = addr, .name = copy_names(frames, count),
+	    .count = (uint32_t)count};
 	while (k->wrappers < count && frames[k->wrappers].wrapper)
 		k->wrappers++;
 	s->known_count += k->name != NULL;
@@ -120,10 +124,11 @@ static void read_maps(void *arg, const char *text, size_t len)
 	char name[PATH_LEN];
 
 	(void)len;
-	for (const char *line = text; *line != '\0'; line += strcspn(line, "\n"), line += *line == '\n') {
+	for (const char *line = text; *line != '\0';
+	     line += strcspn(line, "\n"), line += *line == '\n') {
 		struct module_map m = {.name = name};
-		if (sscanf(line, "%" SCNx64 " %" SCNx64 " %" SCNx64 " %47s %1023[^\n]", &m.start, &m.end,
-			&m.offset, m.id, name) == 5)
+		if (sscanf(line, "%" SCNx64 " %" SCNx64 " %" SCNx64 " %47s %1023[^\n]", &m.start,
+		        &m.end, &m.offset, m.id, name) == 5)
 			add_mapping(arg, &m);
 	}
 }
@@ -134,7 +139,8 @@ static void read_names(void *arg, const char *text, size_t len)
 	uint64_t addr;
 
 	(void)len;
-	for (const char *line = text; *line != '\0'; line += strcspn(line, "\n"), line += *line == '\n')
+	for (const char *line = text; *line != '\0';
+	     line += strcspn(line, "\n"), line += *line == '\n')
 		if (sscanf(line, "%" SCNx64 " %255[^\n]", &addr, frame.name) == 2)
 			remember(arg, addr, &frame, 1);
 }
@@ -189,7 +195,8 @@ static void load(struct symbols *s, struct module_map *m)
 {
 	m->tried = true;
 	for (const struct module_map *other = s->maps; other < m; other++)
-		if (other->tried && strcmp(other->name, m->name) == 0 && strcmp(other->id, m->id) == 0) {
+		if (other->tried && strcmp(other->name, m->name) == 0 &&
+		    strcmp(other->id, m->id) == 0) {
 			m->module = other->module;
 			return;
 		}
@@ -215,8 +222,8 @@ static bool locate(const struct module_map *m, uint64_t addr, GElf_Addr *at)
 		return false;
 	for (size_t i = 0; i < count; i++) {
 		GElf_Phdr p;
-		if (gelf_getphdr(elf, (int)i, &p) == NULL || p.p_type != PT_LOAD || offset < p.p_offset ||
-		    offset >= p.p_offset + p.p_filesz)
+		if (gelf_getphdr(elf, (int)i, &p) == NULL || p.p_type != PT_LOAD ||
+		    offset < p.p_offset || offset >= p.p_offset + p.p_filesz)
 			continue;
 		*at = offset - p.p_offset + p.p_vaddr + bias;
 		return true;
@@ -224,7 +231,7 @@ static bool locate(const struct module_map *m, uint64_t addr, GElf_Addr *at)
 	return false;
 }
 
-/* ---- code made at run time -------------------------------------------------------------------- */
+/* ---- code made at run time ------------------------------------------------------------------- */
 
 static int by_start(const void *a, const void *b)
 {
@@ -279,14 +286,16 @@ static const char *jit_name(struct symbols *s, uint64_t addr)
 	}
 	const struct jit *found = NULL;
 	for (; low > 0 && addr - s->jit[low - 1].start < s->jit_longest; low--)
-		if (addr < s->jit[low - 1].end && (found == NULL || s->jit[low - 1].line > found->line))
+		if (addr < s->jit[low - 1].end &&
+		    (found == NULL || s->jit[low - 1].line > found->line))
 			found = &s->jit[low - 1];
 	return found != NULL ? found->name : NULL;
 }
 
-/* ---- places ----------------------------------------------------------------------------------- */
+/* ---- places ---------------------------------------------------------------------------------- */
 
-static size_t describe(struct symbols *s, struct module_map *m, uint64_t addr, struct code_frame *frames)
+static size_t describe(struct symbols *s, struct module_map *m, uint64_t addr,
+    struct code_frame *frames)
 {
 	GElf_Addr at;
 
@@ -296,8 +305,8 @@ static size_t describe(struct symbols *s, struct module_map *m, uint64_t addr, s
 	const size_t count = found ? frames_at(m->module, at, m->name, frames) : 0;
 	if (count != 0)
 		return count;
-	snprintf(frames[0].name, sizeof frames[0].name, "%.200s+0x%" PRIx64, frame_file_part(m->name),
-	    addr - m->start + m->offset);
+	snprintf(frames[0].name, sizeof frames[0].name, "%.200s+0x%" PRIx64,
+	    frame_file_part(m->name), addr - m->start + m->offset);
 	frames[0].wrapper = strstr(m->name, "/libstdc++.so") != NULL;
 	return 1;
 }
@@ -306,7 +315,9 @@ static size_t describe(struct symbols *s, struct module_map *m, uint64_t addr, s
 static void say_if_short(struct symbols *s, uint64_t addr)
 {
 	if (errno == ENOMEM && !s->said)
-		lab_say("no memory to look up all call sites, as 0x%" PRIx64 ": they are told less exactly", addr);
+		lab_say("no memory to look up all call sites, as 0x%" PRIx64
+		        ": they are told less exactly",
+		    addr);
 	s->said = s->said || errno == ENOMEM;
 }
 
@@ -320,7 +331,8 @@ const struct symbols_place *symbols_place(struct symbols *s, uint64_t addr)
 		return known_slot(s, addr);
 	for (size_t i = s->map_count; i-- > 0 && count == 0;)
 		if (addr - 1 >= s->maps[i].start && addr - 1 < s->maps[i].end)
-			count = describe(s, &s->maps[i], addr - 1, frames); /* the call is before the return */
+			/* the call is before the return */
+			count = describe(s, &s->maps[i], addr - 1, frames);
 	if (count == 0) {
 		const char *const name = jit_name(s, addr - 1);
 		if (name != NULL)
@@ -341,11 +353,13 @@ const char *symbols_name(struct symbols *s, uint64_t addr)
 	return p->name[p->wrappers < p->count ? p->wrappers : 0];
 }
 
-/* A function of the program's own script, by the name that its interpreter writes into perf's map: of V8
- * ("JS:*parse /a/b.js:3:9", "LazyCompile:.."; its library is in files node:...) and CPython ("py::parse:/a/b.py"). */
+/* A function of the program's own script, by the name that its interpreter writes into perf's map:
+ * of V8 ("JS:*parse /a/b.js:3:9", "LazyCompile:.."; its library is in files node:...) and CPython
+ * ("py::parse:/a/b.py"). */
 static bool is_script(const char *name)
 {
-	static const char *const begins[] = {"JS:", "LazyCompile:", "Function:", "Script:", "Eval:", "py::"};
+	static const char *const begins[] = {
+	    "JS:", "LazyCompile:", "Function:", "Script:", "Eval:", "py::"};
 
 	for (size_t i = 0; i < sizeof begins / sizeof *begins; i++)
 		if (strncmp(name, begins[i], strlen(begins[i])) == 0)
@@ -353,8 +367,8 @@ static bool is_script(const char *name)
 	return false;
 }
 
-/* The innermost node of a script's own function: the interpreter's frames below it serve that.  0: there is
- * none. */
+/* The innermost node of a script's own function: the interpreter's frames below it serve that.  0:
+ * there is none. */
 static uint32_t script_node(struct symbols *s, const struct trace_reader *r, uint32_t stack)
 {
 	if (!s->jit_tried)
@@ -367,15 +381,17 @@ static uint32_t script_node(struct symbols *s, const struct trace_reader *r, uin
 	return 0;
 }
 
-size_t symbols_path(struct symbols *s, const struct trace_reader *r, uint32_t stack, const char **names,
-    bool *only_wrappers)
+size_t symbols_path(struct symbols *s, const struct trace_reader *r, uint32_t stack,
+    const char **names, bool *only_wrappers)
 {
 	size_t count = 0, wrappers = 0;
 	bool left = false; /* the wrappers */
 	const uint32_t script = script_node(s, r, stack);
 
-	for (uint32_t node = script != 0 ? script : stack; node != 0; node = trace_reader_node(r, node)->parent) {
-		const struct symbols_place *const p = symbols_place(s, trace_reader_node(r, node)->addr);
+	for (uint32_t node = script != 0 ? script : stack; node != 0;
+	     node = trace_reader_node(r, node)->parent) {
+		const struct symbols_place *const p =
+		    symbols_place(s, trace_reader_node(r, node)->addr);
 		if (!left && p->wrappers < p->count) {
 			left = true;
 			count = 0;
@@ -394,8 +410,10 @@ uint32_t symbols_leave_wrappers(struct symbols *s, const struct trace_reader *r,
 {
 	const uint32_t script = script_node(s, r, stack);
 
-	for (uint32_t node = stack; script == 0 && node != 0; node = trace_reader_node(r, node)->parent) {
-		const struct symbols_place *const p = symbols_place(s, trace_reader_node(r, node)->addr);
+	for (uint32_t node = stack; script == 0 && node != 0;
+	     node = trace_reader_node(r, node)->parent) {
+		const struct symbols_place *const p =
+		    symbols_place(s, trace_reader_node(r, node)->addr);
 		if (p->wrappers < p->count)
 			return node;
 	}

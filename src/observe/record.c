@@ -92,7 +92,8 @@ API int posix_memalign(void **out, size_t align, size_t n)
 {
 	struct tape *const t = tape();
 	const int r = real.posix_memalign(out, align, n);
-	note_more(t, TRACE_OP_POSIX_MEMALIGN, record_ticks(), r == 0 ? *out : NULL, n, CALLER, align);
+	note_more(t, TRACE_OP_POSIX_MEMALIGN, record_ticks(), r == 0 ? *out : NULL, n, CALLER,
+	    align);
 	return r;
 }
 

@@ -4,18 +4,20 @@
  *            |
  *   malloc --+--> real.malloc (the next symbol)
  *            |
- *            +--> tape: 1,024 raw events -- full --> columns: 16,384 -- full --> press: zstd, one write --> T
- *                 '----------- in a shared mapping of T.tape: trace_tape.h -----------'
+ *            +--> tape: 1,024 raw events -- full --> columns: 16,384 -- full --.
+ *                 '---- in a shared mapping of T.tape: trace_tape.h ----'             |
+ *                                              T <-- one write -- press: zstd <-------'
  *
- * Each tape belongs to one thread; only its owner appends.  The owner encodes what is new when the tape is
- * full, and makes a block of it when the columns are.  The tape is short so that it stays in the cache: 4,096
- * raw events would push the program's own memory out.  The hot path takes no lock and makes no system call;
- * nothing here ever allocates from the heap that it watches, and no thread is started.  What is on a tape
- * when the process is killed stays in T.tape, and the readers of recordings take it from there.
+ * Each tape belongs to one thread; only its owner appends.  The owner encodes what is new when the
+ * tape is full, and makes a block of it when the columns are.  The tape is short so that it stays
+ * in the cache: 4,096 raw events would push the program's own memory out.  The hot path takes no
+ * lock and makes no system call; nothing here ever allocates from the heap that it watches, and no
+ * thread is started.  What is on a tape when the process is killed stays in T.tape, and the readers
+ * of recordings take it from there.
  *
- * The private part of a tape (struct tape) is wiped in the child of a fork, and the shared part is not
- * mapped there (MADV_WIPEONFORK, MADV_DONTFORK): so a child, by whatever system call it was made, finds out
- * at its first event that it is one, and begins a recording of its own.
+ * The private part of a tape (struct tape) is wiped in the child of a fork, and the shared part is
+ * not mapped there (MADV_WIPEONFORK, MADV_DONTFORK): so a child, by whatever system call it was
+ * made, finds out at its first event that it is one, and begins a recording of its own.
  *
  * Who may touch what:
  *   slot.next, tape.end, frames   the owner; others only read next (acquire)
@@ -61,7 +63,8 @@ bool real_is_boot(const void *p);
 enum { FRAMES_SEEN = 2048, SITES = 4096, CLIMB_MAX = 16, WRAPPERS = 64 };
 #define SITE_WRAPPER ((uintptr_t)1 << 63)
 
-/* A return address in a wrapper, and where the wrapper's own return address is: at base + offset. */
+/* A return address in a wrapper, and where the wrapper's own return address is: at
+ * base + offset. */
 struct wrapper_site {
 	uintptr_t pc;
 	int32_t offset;
@@ -70,16 +73,19 @@ struct wrapper_site {
 };
 
 struct tape {
-	bool ready;             /* false: the owner is inside the recorder, and what it calls is not the program's */
+	/* false: the owner is inside the recorder, and what it calls is not the program's */
+	bool ready;
 	_Atomic bool wanted;    /* false: recording is stopped for now, or for good */
 	struct tape_slot *slot; /* in T.tape, or (no such file) in memory of our own */
 	struct trace_raw *end;  /* from here on there may be no room for an event of two */
 	uint64_t lost;
 	uint64_t *frames;      /* deep stacks only: counts and addresses; [0] is unused */
 	uint32_t *frames_seen; /* by hash: index in frames */
-	uintptr_t stack_low, stack_top; /* bounds of the mapping that holds the stack, when last looked at */
+	/* bounds of the mapping that holds the stack, when last looked at */
+	uintptr_t stack_low, stack_top;
 	unsigned stack_looks;
-	uintptr_t site[SITES];          /* by hash: return addresses looked at; SITE_WRAPPER: in a wrapper */
+	/* by hash: return addresses looked at; SITE_WRAPPER: in a wrapper */
+	uintptr_t site[SITES];
 	struct wrapper_site wrapper[WRAPPERS]; /* by hash */
 
 	struct lock lock;
@@ -93,12 +99,13 @@ struct tape {
 extern __thread struct tape *tape_self;
 /* The calling thread's tape, made now; NULL: this call is not recorded. */
 struct tape *tape_enter(void);
-/* After a fork that nobody announced: the child's tape for this event.  NULL: the event is not noted. */
+/* After a fork that nobody announced: the child's tape for this event.  NULL: the
+ * event is not noted. */
 struct tape *tape_off(struct tape *t);
 /* The owner's tape is full: into the file with it. */
 void tape_full(struct tape *t);
-/* Everything noted so far, of all threads, into the file.  False: a signal interrupted the recorder, and what
- * is on the tapes has to stay there. */
+/* Everything noted so far, of all threads, into the file.  False: a signal interrupted the
+ * recorder, and what is on the tapes has to stay there. */
 bool tapes_flush(void);
 uint64_t tapes_lost(void);
 /* Record calls from now on, or do not; async-signal-safe. */
@@ -109,9 +116,10 @@ bool tapes_wanted(void);
 void tapes_after_fork(const struct tape *keep);
 size_t tape_len(void); /* bytes of a struct tape and what lies behind it */
 
-/* ---- signals and forks: record_fork.c --------------------------------------------------------- */
+/* ---- signals and forks: record_fork.c -------------------------------------------------------- */
 
-/* Whatever takes a lock runs with signals blocked: a handler may fork, and its child finds every lock free. */
+/* Whatever takes a lock runs with signals blocked: a handler may fork, and its child finds
+ * every lock free. */
 static inline void signals_block(sigset_t *before)
 {
 	sigset_t all;
@@ -126,7 +134,7 @@ static inline void signals_restore(const sigset_t *before)
 }
 
 
-/* ---- T.tape: the shared part of the tapes ----------------------------------------------------- */
+/* ---- T.tape: the shared part of the tapes ---------------------------------------------------- */
 
 /* Map PATH.tape.  Where that is not possible, slots come from memory of our own. */
 void store_open(const char *path, uint64_t start_tick);
@@ -143,7 +151,8 @@ bool store_is_forked(void);
 struct record_config {
 	enum trace_stacks stacks;
 	bool scrub;
-	bool deepbind; /* dlopen keeps RTLD_DEEPBIND, and calls of such libraries are not recorded */
+	/* dlopen keeps RTLD_DEEPBIND, and calls of such libraries are not recorded */
+	bool deepbind;
 	bool deep;     /* stacks > TRACE_CALLER */
 	bool climbs;   /* stacks == TRACE_CALLER */
 	bool by_clock; /* the cheap ticks are not steady here */
@@ -177,16 +186,18 @@ static inline uint64_t record_ticks(void)
 
 /* ---- stacks -------------------------------------------------------------------------------- */
 
-/* The stack whose innermost frame is `caller`, as trace_raw.stack has it.  fp, sp: the caller's registers. */
+/* The stack whose innermost frame is `caller`, as trace_raw.stack has it.  fp, sp: the
+ * caller's registers. */
 uint64_t stack_capture(struct tape *t, void *caller, uintptr_t fp, uintptr_t sp);
 void stack_prepare(struct tape *t);
 bool stack_find_unwinder(void);
 /* Look for the bounds of the stack that this function runs on. */
 void stack_bounds(struct tape *t);
-/* The caller and, as long as those are wrappers of malloc, who called them; at most CLIMB_MAX.  How many. */
+/* The caller and, as long as those are wrappers of malloc, who called them; at most
+ * CLIMB_MAX.  How many. */
 size_t climb(struct tape *t, void *caller, uintptr_t fp, uintptr_t sp, void **frames);
-/* Where it is cheap: `caller` is in a wrapper that was climbed before.  The wrapper's return address; 0: not
- * known. */
+/* Where it is cheap: `caller` is in a wrapper that was climbed before.  The wrapper's return
+ * address; 0: not known. */
 uintptr_t climb_known(struct tape *t, void *caller, uintptr_t fp, uintptr_t sp);
 void climb_after_fork(void);
 
@@ -212,7 +223,8 @@ void output_block(const void *block, size_t len);
 void output_text(enum trace_kind kind, const char *text, size_t len);
 /* Everything is flushed: write END and remove T.tape. */
 void output_end(void);
-/* The program becomes another one: what is on the tapes is flushed, which may yet fail to come about. */
+/* The program becomes another one: what is on the tapes is flushed, which may yet fail
+ * to come about. */
 void output_before_exec(void);
 /* keep: as of tapes_after_fork(). */
 void output_after_fork(const struct tape *keep);
@@ -225,7 +237,7 @@ void output_count(uint64_t events, uint64_t ns);
 /* Anonymous resident memory of this process in KiB; peak: at most so far. */
 uint32_t record_anon_kib(bool peak);
 
-/* ---- the directory of the recording: record_where.c ------------------------------------------- */
+/* ---- the directory of the recording: record_where.c ------------------------------------------ */
 
 /* Remember that of `base`, if it is an absolute path: the program may change its own. */
 void where_keep(const char *base);
@@ -255,7 +267,8 @@ struct record_identity {
 enum { META_LEN = 16 << 10 };
 size_t meta_text(char *text, size_t cap, const struct record_identity *who);
 enum trace_stacks meta_stacks(const char *name);
-/* Which library's malloc is behind ours: asked once, since the loader's lock may later be another thread's. */
+/* Which library's malloc is behind ours: asked once, since the loader's lock may later be
+ * another thread's. */
 void meta_note_allocator(void);
 /* Was anything said of other programs? */
 bool meta_has_news(void);
@@ -265,7 +278,8 @@ void meta_after_fork(void);
 /* Start and stop: by a signal, by dmm_record_start() and dmm_record_stop(). */
 void switch_configure(void);
 
-/* A program that is about to be executed by process `pid`, of which no recording will tell: note why. */
+/* A program that is about to be executed by process `pid`, of which no recording will
+ * tell: note why. */
 void exec_note(pid_t pid, const char *path, char *const env[]);
 void exec_failed(pid_t pid);
 
@@ -275,7 +289,8 @@ void maps_refresh(void);
 /* Is that in a mapping that may be executed? */
 bool maps_is_code(uint64_t addr);
 void maps_after_fork(void);
-/* The build-id among an ELF file's notes, in hexadecimal, at most 40 digits and a zero; false: none. */
+/* The build-id among an ELF file's notes, in hexadecimal, at most 40 digits and a
+ * zero; false: none. */
 bool maps_id_in_notes(const void *notes, size_t len, char *id);
 
 /* ---- the hot path -------------------------------------------------------------------------- */
@@ -290,7 +305,8 @@ static inline struct tape *tape(void)
 	return likely(t != NULL) ? t : tape_enter();
 }
 
-/* Of a free only its caller is of interest, unless deep stacks are asked for; without stacks it is not written. */
+/* Of a free only its caller is of interest, unless deep stacks are asked for; without stacks it
+ * is not written. */
 IN_PLACE uint64_t stack_of(struct tape *t, enum trace_op op, void *caller)
 {
 	const bool plain =
@@ -320,7 +336,8 @@ static inline bool may_note(struct tape **t)
 	return true;
 }
 
-IN_PLACE void note(struct tape *t, enum trace_op op, uint64_t tick, const void *p, size_t n, void *caller)
+IN_PLACE void note(struct tape *t, enum trace_op op, uint64_t tick, const void *p, size_t n,
+    void *caller)
 {
 	if (!may_note(&t))
 		return;

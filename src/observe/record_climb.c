@@ -1,11 +1,11 @@
-/* record_climb.c - who called the wrapper that called malloc: from xmalloc, std::vector and operator new up to the
- * program's own function.
+/* record_climb.c - who called the wrapper that called malloc: from xmalloc, std::vector and
+ * operator new up to the program's own function.
  *
- * A function is a wrapper by its name (wrapper_names.h), which the module's symbol table tells: it is read
- * once a module, from the file or from its debugging information under /usr/lib/debug, and only the ranges
- * of wrappers are kept.  A call site is looked up once; a small table in each tape remembers the answer, so
- * that a call that comes from no wrapper costs one comparison.  Frames are climbed by the tables for C++'s
- * exceptions (os/frame_rules.h), which every module has.
+ * A function is a wrapper by its name (wrapper_names.h), which the module's symbol table tells: it
+ * is read once a module, from the file or from its debugging information under /usr/lib/debug, and
+ * only the ranges of wrappers are kept.  A call site is looked up once; a small table in each tape
+ * remembers the answer, so that a call that comes from no wrapper costs one comparison.  Frames are
+ * climbed by the tables for C++'s exceptions (os/frame_rules.h), which every module has.
  */
 #include <elf.h>
 #include <fcntl.h>
@@ -44,7 +44,7 @@ void climb_after_fork(void)
 	lock_reset(&modules.lock);
 }
 
-/* ---- symbol tables ----------------------------------------------------------------------------------- */
+/* ---- symbol tables --------------------------------------------------------------------------- */
 
 struct elf {
 	const char *bytes;
@@ -65,7 +65,8 @@ static bool map_elf(const char *path, struct elf *e)
 			*e = (struct elf){p, (size_t)st.st_size};
 	}
 	close(fd);
-	if (e->bytes != NULL && memcmp(e->bytes, ELFMAG, SELFMAG) == 0 && e->bytes[EI_CLASS] == ELFCLASS64)
+	if (e->bytes != NULL && memcmp(e->bytes, ELFMAG, SELFMAG) == 0 &&
+	    e->bytes[EI_CLASS] == ELFCLASS64)
 		return true;
 	if (e->bytes != NULL)
 		munmap((void *)(uintptr_t)e->bytes, e->len);
@@ -87,17 +88,20 @@ static const Elf64_Shdr *section(const struct elf *e, uint32_t type)
 		return NULL;
 	const Elf64_Shdr *const s = (const Elf64_Shdr *)(e->bytes + h->e_shoff);
 	for (unsigned i = 0; i < h->e_shnum; i++)
-		if (s[i].sh_type == type && s[i].sh_offset <= e->len && s[i].sh_size <= e->len - s[i].sh_offset &&
-		    s[i].sh_link < h->e_shnum && s[s[i].sh_link].sh_offset <= e->len &&
+		if (s[i].sh_type == type && s[i].sh_offset <= e->len &&
+		    s[i].sh_size <= e->len - s[i].sh_offset && s[i].sh_link < h->e_shnum &&
+		    s[s[i].sh_link].sh_offset <= e->len &&
 		    s[s[i].sh_link].sh_size <= e->len - s[s[i].sh_link].sh_offset)
 			return &s[i];
 	return NULL;
 }
 
 /* The wrappers among the symbols.  How many. */
-static size_t collect(const struct elf *e, const Elf64_Shdr *table, uintptr_t bias, struct code_range *to)
+static size_t collect(const struct elf *e, const Elf64_Shdr *table, uintptr_t bias,
+    struct code_range *to)
 {
-	const Elf64_Shdr *const sections = (const Elf64_Shdr *)(e->bytes + ((const Elf64_Ehdr *)e->bytes)->e_shoff);
+	const Elf64_Shdr *const sections =
+	    (const Elf64_Shdr *)(e->bytes + ((const Elf64_Ehdr *)e->bytes)->e_shoff);
 	const Elf64_Shdr *const names = &sections[table->sh_link];
 	const Elf64_Sym *const symbol = (const Elf64_Sym *)(e->bytes + table->sh_offset);
 	const size_t count = table->sh_size / sizeof *symbol;
@@ -110,8 +114,10 @@ static size_t collect(const struct elf *e, const Elf64_Shdr *table, uintptr_t bi
 		if (i + AHEAD < count)
 			__builtin_prefetch(e->bytes + names->sh_offset + symbol[i + AHEAD].st_name);
 		if ((s->st_info & 0xf) == STT_FUNC && s->st_shndx != SHN_UNDEF && s->st_size != 0 &&
-		    s->st_name < names->sh_size && wrapper_name(e->bytes + names->sh_offset + s->st_name))
-			to[found++] = (struct code_range){bias + s->st_value, bias + s->st_value + s->st_size};
+		    s->st_name < names->sh_size &&
+		    wrapper_name(e->bytes + names->sh_offset + s->st_name))
+			to[found++] = (struct code_range){
+			    bias + s->st_value, bias + s->st_value + s->st_size};
 	}
 	return found;
 }
@@ -143,10 +149,13 @@ static void sort(struct code_range *r, size_t count)
 }
 
 /* Room for all symbols is mapped, and what the wrappers do not need is given back. */
-static void keep(struct known_module *m, const struct elf *e, const Elf64_Shdr *table, uintptr_t bias)
+static void keep(struct known_module *m, const struct elf *e, const Elf64_Shdr *table,
+    uintptr_t bias)
 {
-	const size_t room = round_up(table->sh_size / sizeof(Elf64_Sym) * sizeof *m->wrapper + 1, 4096);
-	char *const p = mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	const size_t room =
+	    round_up(table->sh_size / sizeof(Elf64_Sym) * sizeof *m->wrapper + 1, 4096);
+	char *const p = mmap(NULL, room, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (p == MAP_FAILED)
 		return;
@@ -192,7 +201,7 @@ static void read_symbols(struct known_module *m, const char *path, uintptr_t bia
 	unmap_elf(&e);
 }
 
-/* ---- wrappers ---------------------------------------------------------------------------------------- */
+/* ---- wrappers -------------------------------------------------------------------------------- */
 
 static const struct known_module *module_known(uintptr_t pc)
 {
@@ -249,7 +258,7 @@ static bool is_wrapper(struct tape *t, uintptr_t caller)
 	return is;
 }
 
-/* ---- climbing ------------------------------------------------------------------------------------------ */
+/* ---- climbing -------------------------------------------------------------------------------- */
 
 struct at {
 	uintptr_t pc, sp, fp;
@@ -268,8 +277,8 @@ static void note_wrapper(struct tape *t, uintptr_t pc, const struct frame_rules 
 	const int64_t offset = r->offset + r->ra.offset;
 
 	if (offset == (int32_t)offset && r->offset == (int32_t)r->offset)
-		*tape_wrapper(t, pc) = (struct wrapper_site){pc, (int32_t)offset, (int32_t)r->offset,
-		    r->base == REG_FP};
+		*tape_wrapper(t, pc) = (struct wrapper_site){
+		    pc, (int32_t)offset, (int32_t)r->offset, r->base == REG_FP};
 }
 
 static bool up(struct tape *t, struct at *f, uintptr_t top)
@@ -283,7 +292,8 @@ static bool up(struct tape *t, struct at *f, uintptr_t top)
 	if (above.sp <= f->sp || above.sp - f->sp > FRAME_MAX || above.sp > top ||
 	    !read_word(f, top, above.sp + (uintptr_t)r.ra.offset, &above.pc) || above.pc < 4096)
 		return false;
-	if (r.fp.rule == RULE_AT_OFFSET && !read_word(f, top, above.sp + (uintptr_t)r.fp.offset, &above.fp))
+	if (r.fp.rule == RULE_AT_OFFSET &&
+	    !read_word(f, top, above.sp + (uintptr_t)r.fp.offset, &above.fp))
 		return false;
 	if (r.fp.rule == RULE_UNKNOWN || r.fp.rule == RULE_UNDEFINED)
 		above.fp = 0;

@@ -1,4 +1,5 @@
-/* record_exit.c - the ways out of a program: exit, _exit, exec, and the way into another: posix_spawn.
+/* record_exit.c - the ways out of a program: exit, _exit, exec, and the way into
+ * another: posix_spawn.
  *
  * The last flush is registered before anything else was, so that it runs after the destructors of
  * every library: what they free belongs to the recording.
@@ -80,7 +81,8 @@ static int failed_exec(void)
 API int execve(const char *path, char *const argv[], char *const env[])
 {
 	before_exec(path, env);
-	((int (*)(const char *, char *const[], char *const[]))(uintptr_t)next("execve"))(path, argv, env);
+	((int (*)(const char *, char *const[], char *const[]))(uintptr_t)next("execve"))(path, argv,
+	    env);
 	return failed_exec();
 }
 
@@ -92,7 +94,8 @@ API int execv(const char *path, char *const argv[])
 API int execvpe(const char *file, char *const argv[], char *const env[])
 {
 	before_exec(file, env);
-	((int (*)(const char *, char *const[], char *const[]))(uintptr_t)next("execvpe"))(file, argv, env);
+	((int (*)(const char *, char *const[], char *const[]))(uintptr_t)next("execvpe"))(file,
+	    argv, env);
 	return failed_exec();
 }
 
@@ -111,14 +114,16 @@ API int fexecve(int fd, char *const argv[], char *const env[])
 	return failed_exec();
 }
 
-typedef int spawn(pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *,
-    char *const[], char *const[]);
+typedef int spawn(pid_t *, const char *, const posix_spawn_file_actions_t *,
+    const posix_spawnattr_t *, char *const[], char *const[]);
 
-static int record_spawn(const char *name, pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
-    const posix_spawnattr_t *attributes, char *const argv[], char *const env[])
+static int record_spawn(const char *name, pid_t *pid, const char *path,
+    const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attributes,
+    char *const argv[], char *const env[])
 {
 	pid_t child = 0;
-	const int r = ((spawn *)(uintptr_t)next(name))(&child, path, actions, attributes, argv, env);
+	const int r =
+	    ((spawn *)(uintptr_t)next(name))(&child, path, actions, attributes, argv, env);
 
 	if (r == 0)
 		exec_note(child, path, env);

@@ -58,7 +58,8 @@ static void choose_path(void)
 	crash_format(pid, sizeof pid, "%u", (size_t)output.who.pid);
 	if (output.base[0] == '\0') {
 		const char *const env = getenv("DMM_RECORD");
-		crash_format(output.base, sizeof output.base, "%s", env != NULL ? env : "dmm-record");
+		crash_format(output.base, sizeof output.base, "%s",
+		    env != NULL ? env : "dmm-record");
 	}
 	if (!output.who.forked && first != NULL && strcmp(first, pid) == 0)
 		crash_format(output.path, sizeof output.path, "%s", output.base);
@@ -131,8 +132,8 @@ static bool head_is_ours(int directory, const char *path)
 
 	if (fd < 0)
 		return false;
-	const bool ours = read(fd, &head, sizeof head) == sizeof head && head.magic == TRACE_FILE_MAGIC &&
-	    head.pid == (uint32_t)output.who.pid;
+	const bool ours = read(fd, &head, sizeof head) == sizeof head &&
+	                  head.magic == TRACE_FILE_MAGIC && head.pid == (uint32_t)output.who.pid;
 	close(fd);
 	return ours;
 }
@@ -145,13 +146,14 @@ static bool was_idle(int directory, const char *tape)
 
 	if (fd < 0)
 		return false;
-	const bool idle = read(fd, &head, sizeof head) == sizeof head && head.magic == TAPE_MAGIC && head.idle != 0;
+	const bool idle = read(fd, &head, sizeof head) == sizeof head && head.magic == TAPE_MAGIC &&
+	                  head.idle != 0;
 	close(fd);
 	return idle;
 }
 
-/* An image of this very process was here before it called exec: keep what it wrote, and T.tape with what it
- * had not written yet. */
+/* An image of this very process was here before it called exec: keep what it wrote, and T.tape with
+ * what it had not written yet. */
 static void keep_earlier_image(void)
 {
 	const char *path;
@@ -183,7 +185,8 @@ static bool still_ours(void)
 	return true;
 }
 
-/* The program may have closed it, or put a file of its own in its place.  output.lock is held, here and below. */
+/* The program may have closed it, or put a file of its own in its place.  output.lock is held,
+ * here and below. */
 static bool reopen(void)
 {
 	const char *name;
@@ -252,12 +255,18 @@ static void append_meta(void)
 
 static void append_head(void)
 {
-	struct trace_file_head head = {.magic = TRACE_FILE_MAGIC, .version = TRACE_VERSION,
-	    .head_len = sizeof head, .pid = (uint32_t)output.who.pid, .parent = (uint32_t)output.who.parent,
+	struct trace_file_head head = {.magic = TRACE_FILE_MAGIC,
+	    .version = TRACE_VERSION,
+	    .head_len = sizeof head,
+	    .pid = (uint32_t)output.who.pid,
+	    .parent = (uint32_t)output.who.parent,
 	    .stacks = record_config.stacks,
-	    .flags = (record_config.scrub ? TRACE_SCRUBBED : 0) | (output.who.forked ? TRACE_FORKED : 0),
-	    .start_tick = output.start_tick, .start_ns = output.start_ns,
-	    .wall_ns = output.start_wall_ns, .tick_is_ns = 0};
+	    .flags =
+	        (record_config.scrub ? TRACE_SCRUBBED : 0) | (output.who.forked ? TRACE_FORKED : 0),
+	    .start_tick = output.start_tick,
+	    .start_ns = output.start_ns,
+	    .wall_ns = output.start_wall_ns,
+	    .tick_is_ns = 0};
 
 	head.checksum = (uint32_t)xxh64(&head, sizeof head - sizeof head.checksum, 0);
 	append(&head, sizeof head);
@@ -296,7 +305,8 @@ static void cannot_create(int error)
 	                                 : "cannot be created");
 }
 
-/* Once --max-size is reached, the processes that begin then are not recorded: the first one said so. */
+/* Once --max-size is reached, the processes that begin then are not recorded: the
+ * first one said so. */
 static bool begins_too_late(void)
 {
 	const uint64_t max = record_config.size_max;
@@ -352,7 +362,8 @@ bool output_open(void)
 	return !output_stopped();
 }
 
-/* As much must stay below the limit as the tapes of all threads may still hold, if that is not most of it. */
+/* As much must stay below the limit as the tapes of all threads may still hold, if that is
+ * not most of it. */
 static bool is_near_limit(void)
 {
 	const uint64_t max = record_config.size_max;
@@ -374,10 +385,12 @@ void output_block(const void *block, size_t len)
 		if (!output.dropped)
 			append(block, len);
 	}
-	if ((output.dropped || total_is_full() || is_near_limit()) && !atomic_exchange(&output.full, true)) {
+	if ((output.dropped || total_is_full() || is_near_limit()) &&
+	    !atomic_exchange(&output.full, true)) {
 		tapes_want(false);
 		if (total_fill())
-			crash_say("record: %s: --max-size is reached; recording ends here, the program goes on",
+			crash_say("record: %s: --max-size is reached; recording ends here, the "
+			          "program goes on",
 			    output.base);
 	}
 	lock_give(&output.lock);
@@ -427,9 +440,10 @@ void output_end(void)
 	}
 	maps_refresh();
 	const size_t n = crash_format(text, sizeof text,
-	    "events=%u\nlost=%u\nflush_ns=%u\nnote_ps=%u\nbytes=%u\n%s", (size_t)atomic_load(&output.events),
-	    (size_t)tapes_lost(), (size_t)atomic_load(&output.flush_ns), (size_t)hot_path_ps(),
-	    (size_t)output.len, atomic_load(&output.full) ? "stopped=--max-size was reached\n" : "");
+	    "events=%u\nlost=%u\nflush_ns=%u\nnote_ps=%u\nbytes=%u\n%s",
+	    (size_t)atomic_load(&output.events), (size_t)tapes_lost(),
+	    (size_t)atomic_load(&output.flush_ns), (size_t)hot_path_ps(), (size_t)output.len,
+	    atomic_load(&output.full) ? "stopped=--max-size was reached\n" : "");
 	output_text(TRACE_END, text, n);
 	if (!output_stopped())
 		store_remove();

@@ -1,19 +1,21 @@
 /* record_fork.c - fork() at any moment, also in a signal handler that interrupted the recorder.
  *
  * The handler's child may return into the interrupted call.  So:
- *   - the parts of the recorder that hold locks, or change what others read, run with signals blocked: no
- *     handler of the thread can fork there;
- *   - noting an event is not such a part.  A call that was interrupted there goes on, in the child, with the
- *     tape of the parent's thread.  The child finds that tape as it was, with memory of its own where the slot
- *     is in the parent, and nobody reads what it still notes there: the call is in the parent's recording.
- * Whether a call was interrupted is not known, so each fork() keeps the forking thread's tape for its child.
- * One that is made by a bare system call has no handlers: its tapes are wiped.
+ *   - the parts of the recorder that hold locks, or change what others read, run with signals
+ *     blocked: no handler of the thread can fork there;
+ *   - noting an event is not such a part.  A call that was interrupted there goes on, in the child,
+ *     with the tape of the parent's thread.  The child finds that tape as it was, with memory of
+ *     its own where the slot is in the parent, and nobody reads what it still notes there: the call
+ *     is in the parent's recording.
+ * Whether a call was interrupted is not known, so each fork() keeps the forking thread's tape for
+ * its child.  One that is made by a bare system call has no handlers: its tapes are wiped.
  */
 #include <sys/mman.h>
 
 #include "observe/record.h"
 
-enum { KEPT = 4 }; /* forks within handlers of forks within handlers: the oldest are not returned to */
+/* forks within handlers of forks within handlers: the oldest are not returned to */
+enum { KEPT = 4 };
 
 struct kept_tape {
 	struct tape *tape;
@@ -46,8 +48,8 @@ static void in_parent(void)
 	forking.tape = NULL;
 }
 
-/* The tape gets room for the event that the interrupted call may still note.  Nobody can have taken the slot's
- * addresses in between: of all fork handlers ours runs first in the child. */
+/* The tape gets room for the event that the interrupted call may still note.  Nobody can have taken
+ * the slot's addresses in between: of all fork handlers ours runs first in the child. */
 static void keep(const struct kept_tape *k)
 {
 	struct tape *const t = k->tape;
@@ -66,7 +68,8 @@ static void keep(const struct kept_tape *k)
 		k->slot->frames_len = 1;
 		atomic_store_explicit(&k->slot->next, k->next, memory_order_relaxed);
 	} else {
-		oldest->slot_len = 0; /* an interrupted call would fault; there is hardly ever one */
+		/* an interrupted call would fault; there is hardly ever one */
+		oldest->slot_len = 0;
 	}
 	t->end = (struct trace_raw *)UINTPTR_MAX;
 	t->ready = false;

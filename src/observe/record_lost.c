@@ -1,7 +1,7 @@
 /* record_lost.c - programs of which no recording will tell, noted by the process that starts them.
  *
- * The loader puts the recorder into a program only if it is dynamic, of our kind, not setuid, and finds
- * LD_PRELOAD in its environment.  META of the starter gets a line "lost=PID REASON PATH".
+ * The loader puts the recorder into a program only if it is dynamic, of our kind, not setuid, and
+ * finds LD_PRELOAD in its environment.  META of the starter gets a line "lost=PID REASON PATH".
  */
 #include <elf.h>
 #include <errno.h>
@@ -63,8 +63,8 @@ static const char *elf_reason(int fd, const unsigned char *bytes, ssize_t len)
 	return "static";
 }
 
-/* Why the loader will not put the recorder into this file; NULL: it will, or there is no such file.  A
- * script's interpreter answers for it. */
+/* Why the loader will not put the recorder into this file; NULL: it will, or there is no such file.
+ * A script's interpreter answers for it. */
 static const char *file_reason(const char *path)
 {
 	unsigned char bytes[256];
@@ -87,7 +87,8 @@ static const char *file_reason(const char *path)
 		if (len < 4 || bytes[0] != '#' || bytes[1] != '!')
 			return NULL;
 		bytes[len - 1] = '\0';
-		const char *const word = (const char *)bytes + 2 + strspn((const char *)bytes + 2, " \t");
+		const char *const word =
+		    (const char *)bytes + 2 + strspn((const char *)bytes + 2, " \t");
 		const size_t n = strcspn(word, " \t\n");
 		memcpy(interpreter, word, n);
 		interpreter[n] = '\0';
@@ -110,8 +111,8 @@ void exec_note(pid_t pid, const char *path, char *const env[])
 	if (reason != NULL)
 		record_configure();
 	if (reason != NULL && output_open()) {
-		const size_t n = crash_format(text, sizeof text, "lost=%u %s %s\n", (size_t)pid, reason,
-		    record_config.scrub || file == NULL ? "program" : file);
+		const size_t n = crash_format(text, sizeof text, "lost=%u %s %s\n", (size_t)pid,
+		    reason, record_config.scrub || file == NULL ? "program" : file);
 		meta_note_news();
 		output_text(TRACE_META, text, n);
 	}
@@ -126,6 +127,7 @@ void exec_failed(pid_t pid)
 
 	signals_block(&mask);
 	if (meta_has_news() && output_open())
-		output_text(TRACE_META, text, crash_format(text, sizeof text, "found=%u\n", (size_t)pid));
+		output_text(TRACE_META, text,
+		    crash_format(text, sizeof text, "found=%u\n", (size_t)pid));
 	signals_restore(&mask);
 }

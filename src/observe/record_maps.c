@@ -1,7 +1,8 @@
 /* record_maps.c - which file is mapped where: what turns return addresses into functions later.
  *
- * /proc/self/maps is read, not dl_iterate_phdr: the loader's lock may be held by a thread that is
- * waiting for one of ours.  Build-ids are read through the kernel, since a mapping may go any moment.
+ * /proc/self/maps is read, not dl_iterate_phdr: the loader's lock may be held by a thread
+ * that is waiting for one of ours.  Build-ids are read through the kernel, since a mapping
+ * may go any moment.
  */
 #include <elf.h>
 #include <fcntl.h>
@@ -58,7 +59,8 @@ bool maps_id_in_notes(const void *bytes, size_t len, char *id)
 		const size_t desc = name + round_up(h.n_namesz, 4);
 		if (h.n_namesz > 64 || h.n_descsz > 64 || desc + h.n_descsz > len)
 			return false;
-		if (h.n_type == NT_GNU_BUILD_ID && h.n_namesz == 4 && memcmp(notes + name, "GNU", 4) == 0) {
+		if (h.n_type == NT_GNU_BUILD_ID && h.n_namesz == 4 &&
+		    memcmp(notes + name, "GNU", 4) == 0) {
 			hex(id, notes + desc, min_size(h.n_descsz, 20));
 			return true;
 		}
@@ -77,7 +79,8 @@ static void build_id(uint64_t base, char *id)
 
 	id[0] = '-';
 	id[1] = '\0';
-	if (base == 0 || !peek(base, &ehdr, sizeof ehdr) || memcmp(ehdr.e_ident, ELFMAG, SELFMAG) != 0)
+	if (base == 0 || !peek(base, &ehdr, sizeof ehdr) ||
+	    memcmp(ehdr.e_ident, ELFMAG, SELFMAG) != 0)
 		return;
 	if (ehdr.e_type == ET_EXEC)
 		bias = 0;
@@ -122,7 +125,8 @@ static void add_hex(uint64_t x)
 	for (int i = 0; i < 8; i++)
 		bytes[i] = (unsigned char)(x >> (56 - 8 * i));
 	hex(digits, bytes, 8);
-	maps.text_len += crash_format(maps.text + maps.text_len, TEXT_LEN - maps.text_len, "%s ", digits);
+	maps.text_len +=
+	    crash_format(maps.text + maps.text_len, TEXT_LEN - maps.text_len, "%s ", digits);
 }
 
 static void add(const struct mapped_range *r, const char *path)
@@ -143,9 +147,13 @@ static void add(const struct mapped_range *r, const char *path)
 	add_hex(r->start);
 	add_hex(r->end);
 	add_hex(r->offset);
-	/* scrubbed: libraries keep their file name, which they share with everybody; nothing else does */
-	maps.text_len += crash_format(maps.text + maps.text_len, TEXT_LEN - maps.text_len, "%s %s\n", id,
-	    !record_config.scrub ? path : library && slash != NULL ? slash + 1 : "program");
+	/* scrubbed: libraries keep their file name, which they share with everybody;
+	 * nothing else does */
+	maps.text_len +=
+	    crash_format(maps.text + maps.text_len, TEXT_LEN - maps.text_len, "%s %s\n", id,
+	        !record_config.scrub       ? path
+	        : library && slash != NULL ? slash + 1
+	                                   : "program");
 }
 
 static bool holds(const struct mapped_range *r, uint64_t addr)
@@ -259,7 +267,8 @@ bool maps_is_code(uint64_t addr)
 
 void maps_after_fork(void)
 {
-	lock_reset(&maps.lock); /* held by nobody: it is only taken under a tape's or a press's lock */
+	/* held by nobody: it is only taken under a tape's or a press's lock */
+	lock_reset(&maps.lock);
 	maps.count = 0;
 	maps.text_len = 0;
 }

@@ -86,9 +86,10 @@ static size_t link_line(char *to, size_t cap, const char *key, const char *link)
 
 size_t meta_text(char *text, size_t cap, const struct record_identity *who)
 {
-	size_t n = crash_format(text, cap, "recorder=dmm 1\npid=%u\nparent=%u\nstacks=%s\nclock=%s\n",
-	    (size_t)who->pid, (size_t)who->parent, stacks_names[record_config.stacks],
-	    record_config.by_clock ? "monotonic" : "tsc");
+	size_t n =
+	    crash_format(text, cap, "recorder=dmm 1\npid=%u\nparent=%u\nstacks=%s\nclock=%s\n",
+	        (size_t)who->pid, (size_t)who->parent, stacks_names[record_config.stacks],
+	        record_config.by_clock ? "monotonic" : "tsc");
 
 	n += crash_format(text + n, cap - n, "page_size=%u\n", (size_t)getauxval(AT_PAGESZ));
 	if (meta.allocator[0] != '\0')
@@ -121,7 +122,8 @@ static uint64_t number_after(const char *text, const char *key)
 	return x;
 }
 
-/* Resident now, less files and shared memory; at most so far: the peak of all, less what is of files now. */
+/* Resident now, less files and shared memory; at most so far: the peak of all, less what
+ * is of files now. */
 uint32_t record_anon_kib(bool peak)
 {
 	char text[4096];

@@ -1,8 +1,8 @@
 /* record_new.c - C++'s operators, by their mangled names: the recorder must not need libstdc++.
  *
- * They stand directly on the real malloc, so that one `new` is one event.  When that fails, the next
- * operator in line calls the program's new-handler and throws; a program that never brought one
- * along cannot have called us.
+ * They stand directly on the real malloc, so that one `new` is one event.  When that fails, the
+ * next operator in line calls the program's new-handler and throws; a program that never brought
+ * one along cannot have called us.
  */
 #include <dlfcn.h>
 #include <stdlib.h>
@@ -75,7 +75,8 @@ NEW_NOTHROW(op_new_array_nothrow, "_ZnamRKSt9nothrow_t", TRACE_OP_NEW_ARRAY)
 NEW_ALIGNED(op_new_aligned, "_ZnwmSt11align_val_t", TRACE_OP_NEW_ALIGNED, "_ZnwmSt11align_val_t")
 NEW_ALIGNED(op_new_array_aligned, "_ZnamSt11align_val_t", TRACE_OP_NEW_ARRAY_ALIGNED,
     "_ZnamSt11align_val_t")
-NEW_ALIGNED_NOTHROW(op_new_aligned_nothrow, "_ZnwmSt11align_val_tRKSt9nothrow_t", TRACE_OP_NEW_ALIGNED)
+NEW_ALIGNED_NOTHROW(op_new_aligned_nothrow, "_ZnwmSt11align_val_tRKSt9nothrow_t",
+    TRACE_OP_NEW_ALIGNED)
 NEW_ALIGNED_NOTHROW(op_new_array_aligned_nothrow, "_ZnamSt11align_val_tRKSt9nothrow_t",
     TRACE_OP_NEW_ARRAY_ALIGNED)
 
@@ -115,17 +116,18 @@ IN_PLACE void record_delete(enum trace_op op, void *p, size_t n, size_t align, v
 DELETE(op_delete, "_ZdlPv", TRACE_OP_DELETE)
 DELETE(op_delete_array, "_ZdaPv", TRACE_OP_DELETE_ARRAY)
 DELETE_WITH(op_delete_nothrow, "_ZdlPvRKSt9nothrow_t", TRACE_OP_DELETE, const void *x, 0, 0)
-DELETE_WITH(op_delete_array_nothrow, "_ZdaPvRKSt9nothrow_t", TRACE_OP_DELETE_ARRAY, const void *x, 0, 0)
+DELETE_WITH(op_delete_array_nothrow, "_ZdaPvRKSt9nothrow_t", TRACE_OP_DELETE_ARRAY, const void *x,
+    0, 0)
 DELETE_WITH(op_delete_sized, "_ZdlPvm", TRACE_OP_DELETE_SIZED, size_t x, x, 0)
 DELETE_WITH(op_delete_array_sized, "_ZdaPvm", TRACE_OP_DELETE_ARRAY_SIZED, size_t x, x, 0)
 DELETE_WITH(op_delete_aligned, "_ZdlPvSt11align_val_t", TRACE_OP_DELETE_ALIGNED, size_t x, 0, x)
-DELETE_WITH(op_delete_array_aligned, "_ZdaPvSt11align_val_t", TRACE_OP_DELETE_ARRAY_ALIGNED, size_t x,
-    0, x)
-DELETE_TWO(op_delete_aligned_nothrow, "_ZdlPvSt11align_val_tRKSt9nothrow_t", TRACE_OP_DELETE_ALIGNED,
-    const void *y, 0, x)
+DELETE_WITH(op_delete_array_aligned, "_ZdaPvSt11align_val_t", TRACE_OP_DELETE_ARRAY_ALIGNED,
+    size_t x, 0, x)
+DELETE_TWO(op_delete_aligned_nothrow, "_ZdlPvSt11align_val_tRKSt9nothrow_t",
+    TRACE_OP_DELETE_ALIGNED, const void *y, 0, x)
 DELETE_TWO(op_delete_array_aligned_nothrow, "_ZdaPvSt11align_val_tRKSt9nothrow_t",
     TRACE_OP_DELETE_ARRAY_ALIGNED, const void *y, 0, x)
-DELETE_TWO(op_delete_aligned_sized, "_ZdlPvmSt11align_val_t", TRACE_OP_DELETE_ALIGNED_SIZED, size_t y,
-    x, y)
+DELETE_TWO(op_delete_aligned_sized, "_ZdlPvmSt11align_val_t", TRACE_OP_DELETE_ALIGNED_SIZED,
+    size_t y, x, y)
 DELETE_TWO(op_delete_array_aligned_sized, "_ZdaPvmSt11align_val_t",
     TRACE_OP_DELETE_ARRAY_ALIGNED_SIZED, size_t y, x, y)

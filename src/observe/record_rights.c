@@ -1,4 +1,5 @@
-/* record_rights.c - before a program gives up its root directory or its user, the recording is opened. */
+/* record_rights.c - before a program gives up its root directory or its user, the
+ * recording is opened. */
 #include <dlfcn.h>
 #include <unistd.h>
 

@@ -53,7 +53,8 @@ void stack_bounds(struct tape *t)
 					return;
 				}
 			} else {
-				bounds[which] = bounds[which] << 4 | (uint64_t)(c <= '9' ? c - '0' : c - 'a' + 10);
+				bounds[which] = bounds[which] << 4 |
+				                (uint64_t)(c <= '9' ? c - '0' : c - 'a' + 10);
 			}
 		}
 	if (fd >= 0)
@@ -68,8 +69,8 @@ void stack_prepare(struct tape *t)
 		stack_bounds(t);
 }
 
-/* A function that keeps no frame pointer leaves any number in that register: what stands where it points to
- * is believed only if it is an address of code. */
+/* A function that keeps no frame pointer leaves any number in that register: what stands where it
+ * points to is believed only if it is an address of code. */
 static bool is_code(struct tape *t, uintptr_t addr)
 {
 	uintptr_t *const slot = tape_site(t, (void *)addr);
@@ -169,7 +170,8 @@ static uint64_t capture(struct tape *t, void *caller, uintptr_t fp, uintptr_t sp
 	if (!t->ready) /* the recording ended there */
 		return 0;
 	t->ready = false; /* the unwinder may allocate */
-	const size_t n = record_config.deep ? deep(t, caller, frames) : climb(t, caller, fp, sp, frames);
+	const size_t n =
+	    record_config.deep ? deep(t, caller, frames) : climb(t, caller, fp, sp, frames);
 	t->ready = true;
 	if (!record_config.deep && n == 1)
 		return (uint64_t)(uintptr_t)caller;

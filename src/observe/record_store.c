@@ -1,8 +1,9 @@
 /* record_store.c - T.tape: memory that outlives the process, for what is noted and not yet written.
  *
- * The mapping keeps the file alive when the program closes all descriptors, changes its root or its user:
- * the file is as long as all slots at once, and sparse.  A slot's pages are made before it is used
- * (MADV_POPULATE_WRITE), since the first touch of a page that the disk has no room for would be a SIGBUS.
+ * The mapping keeps the file alive when the program closes all descriptors, changes its root or
+ * its user: the file is as long as all slots at once, and sparse.  A slot's pages are made before
+ * it is used (MADV_POPULATE_WRITE), since the first touch of a page that the disk has no room for
+ * would be a SIGBUS.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -40,12 +41,14 @@ bool store_is_forked(void)
 
 static void watch_forks(void)
 {
-	void *const p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *const p =
+	    mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (p == MAP_FAILED)
 		return;
 	if (madvise(p, 4096, MADV_WIPEONFORK) != 0) {
-		munmap(p, 4096); /* before Linux 4.14: forks are known by libc's announcement alone */
+		/* before Linux 4.14: forks are known by libc's announcement alone */
+		munmap(p, 4096);
 		return;
 	}
 	store.here = p;
@@ -61,7 +64,8 @@ static bool populate(void *at, size_t len)
 		return true;
 	if (errno != EINVAL)
 		return false;
-	for (size_t i = 0; i < len; i += 4096) { /* before Linux 5.14: written by the kernel, which raises no SIGBUS */
+	/* before Linux 5.14: written by the kernel, which raises no SIGBUS */
+	for (size_t i = 0; i < len; i += 4096) {
 		const struct iovec to = {(char *)at + i, 1};
 		if (process_vm_writev(getpid(), &from, 1, &to, 1, 0) != 1)
 			return false;
@@ -75,14 +79,18 @@ static uint32_t slots_possible(void)
 	struct rlimit file, space;
 	size_t slots = TAPE_SLOTS;
 
-	if (getrlimit(RLIMIT_FSIZE, &file) == 0 && file.rlim_cur < TAPE_HEAD_LEN + slots * store.slot_len)
-		slots = file.rlim_cur > TAPE_HEAD_LEN ? (file.rlim_cur - TAPE_HEAD_LEN) / store.slot_len : 0;
+	if (getrlimit(RLIMIT_FSIZE, &file) == 0 &&
+	    file.rlim_cur < TAPE_HEAD_LEN + slots * store.slot_len)
+		slots = file.rlim_cur > TAPE_HEAD_LEN
+		            ? (file.rlim_cur - TAPE_HEAD_LEN) / store.slot_len
+		            : 0;
 	if (getrlimit(RLIMIT_AS, &space) == 0 && space.rlim_cur != RLIM_INFINITY)
 		slots = min_size(slots, SLOTS_LEAST);
 	return (uint32_t)slots;
 }
 
-/* btrfs would otherwise want new room each time a page is written back, and raise SIGBUS where there is none. */
+/* btrfs would otherwise want new room each time a page is written back, and raise SIGBUS where
+ * there is none. */
 static void keep_in_place(int fd)
 {
 	struct statfs fs;
@@ -101,11 +109,13 @@ static bool map_file(int fd)
 	if (store.cap == 0 || fstat(fd, &st) != 0 || ftruncate(fd, (off_t)store.len) != 0)
 		return false;
 	keep_in_place(fd);
-	void *const p = mmap(NULL, store.len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+	void *const p =
+	    mmap(NULL, store.len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
 	if (p == MAP_FAILED)
 		return false;
 	madvise(p, store.len, MADV_DONTFORK);
-	madvise(p, store.len, MADV_RANDOM); /* or the kernel reads 2 MB of holes ahead of the first touch: 2 ms */
+	/* or the kernel reads 2 MB of holes ahead of the first touch: 2 ms */
+	madvise(p, store.len, MADV_RANDOM);
 	if (!populate(p, TAPE_HEAD_LEN)) {
 		munmap(p, store.len);
 		return false;
@@ -147,14 +157,16 @@ struct tape_slot *store_slot(void)
 
 	if (store.head != NULL && store.slots < store.cap) {
 		struct tape_slot *const s =
-		    (struct tape_slot *)((char *)store.head + TAPE_HEAD_LEN + store.slots * store.slot_len);
+		    (struct tape_slot *)((char *)store.head + TAPE_HEAD_LEN +
+		                         store.slots * store.slot_len);
 		if (populate(s, len)) {
 			atomic_store(&store.head->slots, ++store.slots);
 			return s;
 		}
 		store.cap = store.slots; /* the disk is full: do not try again */
 	}
-	void *const p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	void *const p = mmap(NULL, len, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (p == MAP_FAILED)
 		return NULL;
 	madvise(p, len, MADV_DONTFORK);

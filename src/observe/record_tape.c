@@ -19,7 +19,8 @@ enum {
 	LOOK_MS = 50,      /* how often a tape's flush looks at memory and the thread's name */
 	CROWD = 8,         /* new tapes after which ended threads are looked for */
 	TAPES_MAX = 16384, /* threads at one time */
-	SIZE_MAX_BLOCKS = 32, /* at least so many fit --max-size: near it, a block must not be what breaks it */
+	/* at least so many fit --max-size: near it, a block must not be what breaks it */
+	SIZE_MAX_BLOCKS = 32,
 };
 
 __thread struct tape *tape_self;
@@ -42,8 +43,8 @@ static struct press {
 
 static void *map(size_t len)
 {
-	void *const p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-	    -1, 0);
+	void *const p = mmap(NULL, len, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	return p == MAP_FAILED ? NULL : p;
 }
 
@@ -97,8 +98,8 @@ static struct trace_block_info info_of(const struct tape *t)
 	    .frames = t->frames, .frames_len = t->frames != NULL ? t->slot->frames_len : 0};
 }
 
-/* t->lock is held, here and below.  Between begin and end, who reads T.tape waits, or, if we died there,
- * believes slot.current. */
+/* t->lock is held, here and below.  Between begin and end, who reads T.tape waits, or, if we died
+ * there, believes slot.current. */
 static void begin_change(struct tape *t)
 {
 	atomic_fetch_add_explicit(&t->slot->changes, 1, memory_order_acq_rel);
@@ -151,8 +152,8 @@ static void empty_columns(struct tape *t)
 	commit(t, t->flushed == t->slot->raw ? TAPE_LAPPED : raw_done(t));
 }
 
-/* The columns become a block in the file.  encode_ns: what encoding them took, about.  False: the file takes
- * no more, and the columns stay as they are. */
+/* The columns become a block in the file.  encode_ns: what encoding them took, about.  False: the
+ * file takes no more, and the columns stay as they are. */
 static bool flush_columns(struct tape *t, uint64_t encode_ns)
 {
 	const uint64_t now = record_clock_ns(), began = record_cpu_ns();
@@ -169,7 +170,8 @@ static bool flush_columns(struct tape *t, uint64_t encode_ns)
 		flush_name(t);
 	}
 	struct press *const p = press_take(t);
-	const void *const block = press_ready(p) ? trace_pack(p->coder, t->columns, &info, &len) : NULL;
+	const void *const block =
+	    press_ready(p) ? trace_pack(p->coder, t->columns, &info, &len) : NULL;
 	if (block != NULL) {
 		const uint64_t *const at = trace_columns_addresses(t->columns, &count);
 		maps_cover(at, count);
@@ -213,8 +215,8 @@ static void tape_rewind(struct tape *t)
 	lock_give(&t->lock);
 }
 
-/* The raw events into the columns, and these, if they might not take as many again, into the file.  The
- * processor's time is read around one encoding in four, and holds for all. */
+/* The raw events into the columns, and these, if they might not take as many again, into the file.
+ * The processor's time is read around one encoding in four, and holds for all. */
 static void tape_pass_on(struct tape *t)
 {
 	const uint32_t before = trace_columns_events(t->columns);
@@ -223,17 +225,19 @@ static void tape_pass_on(struct tape *t)
 
 	encode(t);
 	const uint64_t took = timed ? record_cpu_ns() - began : 0;
-	const bool frames_full =
-	    t->frames != NULL && t->slot->frames_len + FRAMES_DEPTH + 1 > frames_cap(record_config.stacks);
+	const bool frames_full = t->frames != NULL && t->slot->frames_len + FRAMES_DEPTH + 1 >
+	                                                  frames_cap(record_config.stacks);
 	const bool large = record_config.size_max != 0 &&
 	    trace_columns_len(t->columns) > record_config.size_max / SIZE_MAX_BLOCKS;
 	if (large || frames_full || !trace_columns_have_room(t->columns, TAPE_EVENTS)) {
 		const uint32_t events = trace_columns_events(t->columns);
-		if (!output_open() || !flush_columns(t, events > before ? took * events / (events - before) : took))
+		if (!output_open() ||
+		    !flush_columns(t, events > before ? took * events / (events - before) : took))
 			return; /* what is on the tape stays there, for who reads T.tape */
 		trace_columns_clear(t->columns);
 		if (t->slot->frames_len > frames_cap(record_config.stacks) / 4 * 3)
-			rewind_frames(t); /* before the next block is full: that one would end there */
+			/* before the next block is full: that one would end there */
+			rewind_frames(t);
 	}
 	lap(t);
 }
@@ -244,7 +248,8 @@ void tape_full(struct tape *t)
 	sigset_t mask;
 
 	signals_block(&mask);
-	if (t != tape_self) { /* the parent's, in the child that a signal handler forked: record_fork.c */
+	/* the parent's, in the child that a signal handler forked: record_fork.c */
+	if (t != tape_self) {
 		signals_restore(&mask);
 		return;
 	}
@@ -419,8 +424,8 @@ struct tape *tape_off(struct tape *t)
 
 /* ---- fork ----------------------------------------------------------------------------------- */
 
-/* The parent's tapes are wiped, their slots are not mapped, and the parent's threads are not here: whatever
- * lock they held is free. */
+/* The parent's tapes are wiped, their slots are not mapped, and the parent's threads are not here:
+ * whatever lock they held is free. */
 void tapes_after_fork(const struct tape *keep)
 {
 	const size_t len = tape_len();
@@ -431,7 +436,8 @@ void tapes_after_fork(const struct tape *keep)
 	for (int i = 0; i < PRESSES; i++) {
 		lock_reset(&presses[i].lock);
 		if (presses[i].coder != NULL) /* maybe in the middle of a block */
-			presses[i].coder = trace_coder_init(presses[i].coder, trace_coder_size(), record_config.level);
+			presses[i].coder = trace_coder_init(presses[i].coder, trace_coder_size(),
+			    record_config.level);
 	}
 	lock_reset(&tapes.lock);
 	atomic_store(&tapes.count, 0);

@@ -1,9 +1,10 @@
 /* record_total.c - the bytes of all processes of a recording together, for --max-size.
  *
- *   T.total   struct trace_total: made by dmm record, mapped by each process as it begins, removed by dmm record
+ *   T.total   struct trace_total: made by dmm record, mapped by each process as it begins, removed
+ *             by dmm record
  *
- * A child of fork() has its parent's mapping.  Where there is no such file (a program that outlives dmm record
- * and executes another image), a process counts its own bytes.
+ * A child of fork() has its parent's mapping.  Where there is no such file (a program that outlives
+ * dmm record and executes another image), a process counts its own bytes.
  */
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -37,7 +38,8 @@ void total_open(const char *base)
 	if (fd < 0)
 		return;
 	if (fstat(fd, &st) == 0 && st.st_size >= (off_t)sizeof *shared) {
-		void *const p = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		void *const p =
+		    mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 		if (p != MAP_FAILED)
 			shared = p;
 	}

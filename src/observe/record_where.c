@@ -58,6 +58,7 @@ int output_where(const char *path, const char **name)
 
 bool where_is_writable(void)
 {
-	return directory.fd == AT_FDCWD || faccessat(directory.fd, ".", W_OK | X_OK, AT_EACCESS) == 0 ||
-	    (errno != EACCES && errno != EROFS);
+	return directory.fd == AT_FDCWD ||
+	       faccessat(directory.fd, ".", W_OK | X_OK, AT_EACCESS) == 0 ||
+	       (errno != EACCES && errno != EROFS);
 }

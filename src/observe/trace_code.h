@@ -23,7 +23,8 @@ struct predict {
 	uint64_t last[PREDICT_SIZES], stride[PREDICT_SIZES];
 	uint64_t freed[PREDICT_SIZES][PREDICT_DEPTH]; /* rings */
 	uint8_t depth[PREDICT_SIZES], top[PREDICT_SIZES];
-	uint64_t recent[PREDICT_RECENT]; /* by address: addr << 6 | bucket, what size an address has */
+	/* by address: addr << 6 | bucket, what size an address has */
+	uint64_t recent[PREDICT_RECENT];
 };
 
 static inline uint64_t zigzag(int64_t x)
@@ -38,7 +39,8 @@ static inline int64_t unzigzag(uint64_t x)
 
 static inline unsigned predict_bucket(uint64_t size)
 {
-	return size < 16 * (PREDICT_SIZES - 1) - 8 ? (unsigned)((size + 23) >> 4) : PREDICT_SIZES - 1;
+	return size < 16 * (PREDICT_SIZES - 1) - 8 ? (unsigned)((size + 23) >> 4)
+	                                           : PREDICT_SIZES - 1;
 }
 
 static inline uint64_t *predict_slot(struct predict *p, uint64_t addr)
@@ -65,13 +67,15 @@ static inline uint64_t predict_alloc(const struct predict *p, unsigned bucket)
 }
 
 /* And where it did. */
-static inline void predict_saw_alloc(struct predict *p, unsigned bucket, uint64_t addr, uint64_t size)
+static inline void predict_saw_alloc(struct predict *p, unsigned bucket, uint64_t addr,
+    uint64_t size)
 {
 	if (p->depth[bucket] != 0) {
 		p->depth[bucket]--;
 		p->top[bucket] = (p->top[bucket] + PREDICT_DEPTH - 1) % PREDICT_DEPTH;
 	} else {
-		const uint64_t by_stride = predict_distance(addr, p->last[bucket] + p->stride[bucket]);
+		const uint64_t by_stride =
+		    predict_distance(addr, p->last[bucket] + p->stride[bucket]);
 		const uint64_t by_chunk = predict_distance(addr, predict_next_chunk(p));
 		if (by_stride < by_chunk && p->slabs < PREDICT_TRUST)
 			p->slabs++;

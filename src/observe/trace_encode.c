@@ -14,14 +14,13 @@
 
 #include "base/bits.h"
 #include "observe/trace_code.h"
-#include "observe/xxh64.h"
 #include "os/varint.h"
 
 enum {
 	NODE_SLOTS = 2 * TRACE_NODES_MAX,
-	NODE_SLOTS_FIRST = 4096, /* used of them, until a block needs more: they stay in the cache */
+	NODE_SLOTS_FIRST = 4096, /* until a block needs more: they stay in the cache */
 	FRAMED = 16 << 10, /* stacks of frames[], by index, whose node is remembered */
-	COLUMN_CAP = TRACE_RAW_MAX / 8, /* of the coder's own columns: all seven and their lengths fit the payload */
+	COLUMN_CAP = TRACE_RAW_MAX / 8, /* so that all seven and their lengths fit the payload */
 	COLUMN_SLACK = 8,               /* put() stores eight bytes at a time */
 	VARINT_MAX = 10,
 	LATELY = 512,
@@ -112,7 +111,8 @@ size_t trace_columns_size(void)
 	return round_up(sizeof(struct trace_columns), 4096);
 }
 
-void trace_columns_init(struct trace_columns *c, unsigned char *bytes, const uint32_t cap[TRACE_COLUMNS])
+void trace_columns_init(struct trace_columns *c, unsigned char *bytes,
+    const uint32_t cap[TRACE_COLUMNS])
 {
 	c->fast = varint_fast_here();
 	c->node_mask = NODE_SLOTS_FIRST - 1;
@@ -133,7 +133,8 @@ void trace_columns_save(const struct trace_columns *c, struct trace_columns_stat
 
 bool trace_columns_restore(struct trace_columns *c, const struct trace_columns_state *from)
 {
-	if (from->events > TRACE_EVENTS_MAX || (from->events != 0 && from->first_tick > from->last_tick))
+	if (from->events > TRACE_EVENTS_MAX ||
+	    (from->events != 0 && from->first_tick > from->last_tick))
 		return false;
 	for (int i = 0; i < TRACE_COLUMNS; i++)
 		if (from->len[i] > c->col[i].cap)
@@ -271,7 +272,8 @@ static uint32_t node_index(struct trace_columns *c, uint32_t parent, uint64_t ad
 	return c->nodes;
 }
 
-static uint32_t find_stack(struct trace_columns *c, const struct trace_block_info *info, uint64_t stack)
+static uint32_t find_stack(struct trace_columns *c, const struct trace_block_info *info,
+    uint64_t stack)
 {
 	uint32_t node = 0;
 
@@ -315,7 +317,8 @@ static inline unsigned char *put_alloc(struct predict *p, unsigned char *at, uin
 }
 
 /* The guess is the last freed or the last allocated address, whichever is nearer; bit 0 tells. */
-static inline unsigned char *put_free(struct predict *p, unsigned char *at, uint64_t addr, bool fast)
+static inline unsigned char *put_free(struct predict *p, unsigned char *at, uint64_t addr,
+    bool fast)
 {
 	const uint64_t by_free = address_code(addr, p->last_free);
 	const uint64_t by_alloc = address_code(addr, p->last_alloc);
@@ -326,7 +329,8 @@ static inline unsigned char *put_free(struct predict *p, unsigned char *at, uint
 }
 
 /* What the second raw event holds. */
-static unsigned char *put_extra(struct trace_columns *c, unsigned char *at, const struct trace_raw *r)
+static unsigned char *put_extra(struct trace_columns *c, unsigned char *at,
+    const struct trace_raw *r)
 {
 	if ((trace_class[r->tick_op & 0xff] & TRACE_IS_REALLOC) == 0) {
 		*at = r[1].addr == 0 ? 0 : (unsigned char)__builtin_ctzll(r[1].addr);
@@ -339,8 +343,9 @@ static unsigned char *put_extra(struct trace_columns *c, unsigned char *at, cons
 	return at;
 }
 
-/* One pass, the columns' ends in registers: an allocation or a free is mispredicted once an event, and
- * several passes would do so several times (13 ns an event in place of 19).  Returns the events. */
+/* One pass, the columns' ends in registers: an allocation or a free is mispredicted once an
+ * event, and several passes would do so several times (13 ns an event in place of 19).
+ * Returns the events. */
 static inline __attribute__((always_inline)) uint32_t put_events(struct trace_columns *c,
     const struct trace_block_info *info, const struct trace_raw *raw, size_t n, const bool fast)
 {
@@ -356,11 +361,14 @@ static inline __attribute__((always_inline)) uint32_t put_events(struct trace_co
 		at[TRACE_COL_TIMES] = put_small(at[TRACE_COL_TIMES], tick - c->last_tick, fast);
 		c->last_tick = tick;
 		if (info->stacks != TRACE_NONE)
-			at[TRACE_COL_STACKS] = put_small(at[TRACE_COL_STACKS], stack_index(c, info, r->stack), fast);
+			at[TRACE_COL_STACKS] =
+			    put_small(at[TRACE_COL_STACKS], stack_index(c, info, r->stack), fast);
 		if ((class & TRACE_IS_FREE) != 0)
-			at[TRACE_COL_ADDRS] = put_free(&c->predict, at[TRACE_COL_ADDRS], r->addr, fast);
+			at[TRACE_COL_ADDRS] =
+			    put_free(&c->predict, at[TRACE_COL_ADDRS], r->addr, fast);
 		else
-			at[TRACE_COL_ADDRS] = put_alloc(&c->predict, at[TRACE_COL_ADDRS], r->addr, r->size, fast);
+			at[TRACE_COL_ADDRS] =
+			    put_alloc(&c->predict, at[TRACE_COL_ADDRS], r->addr, r->size, fast);
 		if ((class & TRACE_HAS_SIZE) != 0)
 			at[TRACE_COL_SIZES] = put(at[TRACE_COL_SIZES], r->size, fast);
 		if (unlikely(trace_op_has_more(op)))
@@ -431,15 +439,15 @@ static bool pack_frame(struct trace_coder *c, size_t from, size_t to, int level,
 	if (from == to)
 		return true;
 	ZSTD_CCtx_setParameter(c->zstd, ZSTD_c_compressionLevel, level);
-	const size_t n = ZSTD_compress2(c->zstd, c->packed + *packed, sizeof c->packed - *packed, c->raw + from,
-	    to - from);
+	const size_t n = ZSTD_compress2(c->zstd, c->packed + *packed, sizeof c->packed - *packed,
+	    c->raw + from, to - from);
 	*packed += n;
 	return !ZSTD_isError(n);
 }
 
-/* c->raw into c->packed.  Times and addresses hardly repeat, but their bytes are unevenly spread: where
- * speed counts they get a frame of their own, in which matches are not looked for (19 ns an event in
- * place of 27 on redis, 31 of 35 on cc).  Returns the length; 0: it does not fit. */
+/* c->raw into c->packed.  Times and addresses hardly repeat, but their bytes are unevenly spread:
+ * where speed counts they get a frame of their own, in which matches are not looked for (19 ns an
+ * event in place of 27 on redis, 31 of 35 on cc).  Returns the length; 0: it does not fit. */
 static size_t pack(struct trace_coder *c, size_t raw_len)
 {
 	uint32_t len[TRACE_COLUMNS];
@@ -489,11 +497,4 @@ const uint64_t *trace_columns_addresses(const struct trace_columns *c, size_t *c
 {
 	*count = c->nodes;
 	return c->addresses;
-}
-
-void trace_block_seal(struct trace_block_head *head, const void *payload)
-{
-	head->magic = TRACE_BLOCK_MAGIC;
-	const uint64_t of_head = xxh64(head, sizeof *head - sizeof head->checksum, 0);
-	head->checksum = (uint32_t)xxh64(payload, head->packed_len, of_head);
 }

@@ -1,6 +1,6 @@
 /* trace_encode.h - raw events of one thread in, one block of the format out.
  *
- *   raw events, a few at a time --> columns, one set a thread --> coder: zstd, any thread's --> block
+ *   raw events, a few at a time --> columns, one set a thread --> zstd, any thread's --> block
  *
  * Runs inside the recorded program: it neither allocates nor locks nor calls the system.  The coder
  * lives in memory that the caller maps, trace_coder_size() bytes, and serves one caller at a time.
@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "observe/trace_format.h"
+#include "observe/xxh64.h"
 
 /* An event as a thread notes it, 32 bytes.  Where trace_op_has_more(op), a second one follows:
  * addr = the old address or the alignment, size = the tick at which realloc returned. */
@@ -20,8 +21,9 @@ struct trace_raw {
 	uint64_t tick_op; /* tick << 8 | enum trace_op */
 	uint64_t addr;    /* 0: the call failed */
 	uint64_t size;    /* bytes asked for */
-	uint64_t stack;   /* TRACE_CALLER: return address, or TRACE_STACK_FRAMES and an index; deeper: index of its
-	                   * length in frames[]; 0: none */
+	/* TRACE_CALLER: a return address, or TRACE_STACK_FRAMES and an index; deeper: the index in
+	 * frames[] of the stack's length; 0: none */
+	uint64_t stack;
 };
 
 #define TRACE_STACK_FRAMES ((uint64_t)1 << 63)
@@ -44,7 +46,8 @@ struct trace_block_info {
 	const uint64_t *frames; /* frames[i] = count, then count addresses, innermost first */
 	size_t frames_len;
 	uint64_t now_tick, now_ns;
-	uint64_t after_tick; /* trace_encode(): no event is stamped earlier, this thread's last block ended then */
+	/* trace_encode(): no event is stamped earlier, this thread's last block ended then */
+	uint64_t after_tick;
 	uint32_t anon_kib;
 };
 
@@ -55,12 +58,12 @@ enum { TRACE_ENCODE_MAX = 4096 };
 const void *trace_encode(struct trace_coder *c, const struct trace_block_info *info,
     const struct trace_raw *raw, size_t n, size_t *len);
 
-/* ---- the same in two steps, for a thread that encodes while its events are still in the cache ------- */
+/* ---- the same in two steps, for a thread that encodes while its events are still in the cache  */
 
 struct trace_columns;
 
-/* How far the columns are filled.  With their bytes it is all that a block is made of: who has both can
- * make the block, also in another process, when the one that filled them is dead. */
+/* How far the columns are filled.  With their bytes it is all that a block is made of: who has both
+ * can make the block, also in another process, when the one that filled them is dead. */
 struct trace_columns_state {
 	uint64_t first_tick, last_tick;
 	uint32_t events, len[TRACE_COLUMNS];
@@ -69,9 +72,10 @@ struct trace_columns_state {
 size_t trace_columns_size(void);
 /* The bytes that columns of these capacities take. */
 size_t trace_columns_bytes(const uint32_t cap[TRACE_COLUMNS]);
-/* c: zeroed memory of trace_columns_size(); bytes: trace_columns_bytes(cap) of them, one column behind the
- * other. */
-void trace_columns_init(struct trace_columns *c, unsigned char *bytes, const uint32_t cap[TRACE_COLUMNS]);
+/* c: zeroed memory of trace_columns_size(); bytes: trace_columns_bytes(cap) of them, one column
+ * behind the other. */
+void trace_columns_init(struct trace_columns *c, unsigned char *bytes,
+    const uint32_t cap[TRACE_COLUMNS]);
 void trace_columns_save(const struct trace_columns *c, struct trace_columns_state *to);
 /* False: such a state does not fit.  Columns that were restored may be packed, not appended to. */
 bool trace_columns_restore(struct trace_columns *c, const struct trace_columns_state *from);
@@ -85,12 +89,18 @@ size_t trace_columns_len(const struct trace_columns *c); /* bytes in all columns
 /* The block of what is in the columns, as trace_encode() returns it; then they are empty. */
 const void *trace_pack(struct trace_coder *c, struct trace_columns *columns,
     const struct trace_block_info *info, size_t *len);
-void trace_columns_clear(struct trace_columns *c);   /* forget what is in them; the thread's ticks go on */
+/* forget what is in them; the thread's ticks go on */
+void trace_columns_clear(struct trace_columns *c);
 void trace_columns_restart(struct trace_columns *c); /* for another thread */
 /* The addresses whose stack nodes the last block introduced, for mapping look-ups. */
 const uint64_t *trace_columns_addresses(const struct trace_columns *c, size_t *count);
 
 /* Fill in magic and checksum of a head whose other fields are set. */
-void trace_block_seal(struct trace_block_head *head, const void *payload);
+static inline void trace_block_seal(struct trace_block_head *head, const void *payload)
+{
+	head->magic = TRACE_BLOCK_MAGIC;
+	const uint64_t of_head = xxh64(head, sizeof *head - sizeof head->checksum, 0);
+	head->checksum = (uint32_t)xxh64(payload, head->packed_len, of_head);
+}
 
 #endif

@@ -1,4 +1,5 @@
-/* trace_format.h - a recording on disk, version 2 (docs/design/recording-format.md is the specification).
+/* trace_format.h - a recording on disk, version 2 (docs/design/recording-format.md is
+ * the specification).
  *
  *   +-----------+---------------------+---------------------+---
  *   | file head | block head | payload| block head | payload| ...      both heads: 64 bytes

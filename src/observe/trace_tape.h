@@ -1,13 +1,14 @@
 /* trace_tape.h - T.tape beside a recording T: what its process has noted and not yet written.
  *
- *   +-----------+--------+--------+---       mapped by the recorded process, shared: when that is killed,
- *   | tape head | slot 0 | slot 1 | ...      what it noted stays, up to its last call.  The process removes
- *   +-----------+--------+--------+---       the file when it ends in order.
+ *   +-----------+--------+--------+---    mapped by the recorded process, shared: when that is
+ *   | tape head | slot 0 | slot 1 | ...   killed, what it noted stays, up to its last call.  The
+ *   +-----------+--------+--------+---    process removes the file when it ends in order.
  *
- *   a slot, one a thread:   state | raw events, the newest | columns: encoded events | frames of stacks
+ *   a slot, one a thread:   state | raw events, the newest | columns: encoded events | frames
  *
- * The process may die between any two instructions, so each change of a slot takes effect by one store:
- * `next` for an event, `current` for what was encoded.  A reader finds events in three places, in this order:
+ * The process may die between any two instructions, so each change of a slot takes effect by one
+ * store: `next` for an event, `current` for what was encoded.  A reader finds events in three
+ * places, in this order:
  *   1. blocks of the recording
  *   2. columns, as state[current] says; unless the recording's last block of the thread is the same
  *      (it was written, and the columns not yet emptied)
@@ -27,8 +28,10 @@ enum {
 	TAPE_VERSION = 2,
 	TAPE_HEAD_LEN = 4096,
 	TAPE_EVENTS = 1024,         /* raw events: short, so that they stay in the cache */
-	TAPE_SLOTS = 1024,          /* threads at one time; those beyond have tapes that die with the process */
-	TAPE_LAPPED = TAPE_EVENTS + 1, /* raw_done: all were encoded, `next` goes back to the first */
+	/* threads at one time; those beyond have tapes that die with the process */
+	TAPE_SLOTS = 1024,
+	/* raw_done: all were encoded, `next` goes back to the first */
+	TAPE_LAPPED = TAPE_EVENTS + 1,
 	FRAMES_CAP = 16 << 10,      /* addresses of deep stacks a block */
 	FRAMES_CAP_CALLER = 8192,   /* of stacks that end above wrappers of malloc */
 	FRAMES_DEPTH = 64,
@@ -62,10 +65,12 @@ struct tape_state {
 struct tape_slot {
 	_Atomic uint32_t serial;  /* of the thread; 0: unused */
 	int32_t tid;
-	_Atomic uint32_t changes; /* odd: events are being moved; for readers while the process lives */
+	/* odd: events are being moved; for readers while the process lives */
+	_Atomic uint32_t changes;
 	_Atomic uint32_t current; /* the state that holds */
 	struct tape_state state[2];
-	uint64_t self;            /* where the slot is in the process: the pointers below count from there */
+	/* where the slot is in the process: the pointers below count from there */
+	uint64_t self;
 	struct trace_raw *_Atomic next;
 	uint64_t frames_len;      /* [0] is unused */
 	char name[TAPE_NAME_LEN];
@@ -77,11 +82,19 @@ struct tape_slot {
 static inline const uint32_t *tape_layout(enum trace_stacks stacks)
 {
 	static const uint32_t callers[TRACE_COLUMNS] = {[TRACE_COL_NODES] = 32 << 10,
-	    [TRACE_COL_OPS] = 16 << 10, [TRACE_COL_TIMES] = 32 << 10, [TRACE_COL_ADDRS] = 48 << 10,
-	    [TRACE_COL_SIZES] = 32 << 10, [TRACE_COL_STACKS] = 32 << 10, [TRACE_COL_EXTRA] = 24 << 10};
+	    [TRACE_COL_OPS] = 16 << 10,
+	    [TRACE_COL_TIMES] = 32 << 10,
+	    [TRACE_COL_ADDRS] = 48 << 10,
+	    [TRACE_COL_SIZES] = 32 << 10,
+	    [TRACE_COL_STACKS] = 32 << 10,
+	    [TRACE_COL_EXTRA] = 24 << 10};
 	static const uint32_t deep[TRACE_COLUMNS] = {[TRACE_COL_NODES] = 216 << 10,
-	    [TRACE_COL_OPS] = 16 << 10, [TRACE_COL_TIMES] = 32 << 10, [TRACE_COL_ADDRS] = 48 << 10,
-	    [TRACE_COL_SIZES] = 32 << 10, [TRACE_COL_STACKS] = 32 << 10, [TRACE_COL_EXTRA] = 24 << 10};
+	    [TRACE_COL_OPS] = 16 << 10,
+	    [TRACE_COL_TIMES] = 32 << 10,
+	    [TRACE_COL_ADDRS] = 48 << 10,
+	    [TRACE_COL_SIZES] = 32 << 10,
+	    [TRACE_COL_STACKS] = 32 << 10,
+	    [TRACE_COL_EXTRA] = 24 << 10};
 	return stacks > TRACE_CALLER ? deep : callers;
 }
 
@@ -98,7 +111,8 @@ static inline size_t frames_cap(enum trace_stacks stacks)
 static inline size_t tape_slot_len(enum trace_stacks stacks)
 {
 	const size_t frames = frames_cap(stacks) * sizeof(uint64_t);
-	return (sizeof(struct tape_slot) + tape_columns_len(stacks) + frames + 4095) & ~(size_t)4095;
+	return (sizeof(struct tape_slot) + tape_columns_len(stacks) + frames + 4095) &
+	       ~(size_t)4095;
 }
 
 static inline uint64_t *tape_slot_frames(struct tape_slot *s, enum trace_stacks stacks)
@@ -106,8 +120,8 @@ static inline uint64_t *tape_slot_frames(struct tape_slot *s, enum trace_stacks 
 	return stacks != TRACE_NONE ? (uint64_t *)(s->bytes + tape_columns_len(stacks)) : NULL;
 }
 
-/* The raw events that nobody has encoded: [*from, *to).  `s` may be a copy.  Between two laps, when `next`
- * has not yet gone back, the first event is an old one. */
+/* The raw events that nobody has encoded: [*from, *to).  `s` may be a copy.  Between two laps, when
+ * `next` has not yet gone back, the first event is an old one. */
 static inline bool tape_slot_pending(const struct tape_slot *s, uint32_t *from, uint32_t *to)
 {
 	const struct tape_state *const state = &s->state[s->current & 1];

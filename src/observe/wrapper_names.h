@@ -1,7 +1,8 @@
-/* wrapper_names.h - functions that hand an allocation on: whoever called them is the one to be named.
+/* wrapper_names.h - functions that hand an allocation on: whoever called them is
+ * the one to be named.
  *
- * By the linker's names.  The recorder climbs beyond them, so that a stack reaches the program's own
- * function; the readers of recordings leave them out.
+ * By the linker's names.  The recorder climbs beyond them, so that a stack reaches the program's
+ * own function; the readers of recordings leave them out.
  */
 #ifndef OBSERVE_WRAPPER_NAMES_H
 #define OBSERVE_WRAPPER_NAMES_H
@@ -15,8 +16,9 @@ static inline bool wrapper_begins(const char *name, const char *with)
 	return *name == *with && strncmp(name, with, strlen(with)) == 0;
 }
 
-/* std::, __gnu_cxx:: and operator new.  An Itanium name begins with what it belongs to: N for a nested name, K for
- * a const function, then St, Sa or Ss for std::, std::allocator and std::string. */
+/* std::, __gnu_cxx:: and operator new.  An Itanium name begins with what it belongs to: N
+ * for a nested name, K for a const function, then St, Sa or Ss for std::, std::allocator
+ * and std::string. */
 static inline bool wrapper_is_cxx(const char *name)
 {
 	const char *s = name + 2;
@@ -31,7 +33,8 @@ static inline bool wrapper_is_cxx(const char *name)
 	return nested && wrapper_begins(s, "9__gnu_cxx");
 }
 
-/* alloc, core, std and hashbrown: the length of the name and the name, as both schemes of Rust's write them. */
+/* alloc, core, std and hashbrown: the length of the name and the name, as both schemes of
+ * Rust's write them. */
 static inline bool wrapper_is_crate(const char *name, size_t skip)
 {
 	static const char *const crates[] = {"5alloc", "4core", "3std", "9hashbrown"};
@@ -91,13 +94,15 @@ static inline bool wrapper_may_end(const char *name, size_t len)
 	}
 }
 
-/* zmalloc, xrealloc, g_strdup, CRYPTO_zalloc, PyMem_RawMalloc: a short prefix and a word that C has for it. */
+/* zmalloc, xrealloc, g_strdup, CRYPTO_zalloc, PyMem_RawMalloc: a short prefix and a word
+ * that C has for it. */
 static inline bool wrapper_is_c(const char *name, size_t len)
 {
-	static const char *const words[] = {"malloc", "calloc", "realloc", "zalloc", "alloc0", "malloc0", "strdup",
-	    "strndup", "memdup", "memdup0", "reallocarray", "mallocarray", "malloc_n", "malloc0_n", "realloc_n",
-	    "memalign", "aligned_alloc", "asprintf", "vasprintf", "Malloc", "Calloc", "Realloc", "malloc_usable",
-	    "calloc_usable", "realloc_usable", "malloc_internal", "malloc_usable_internal", "calloc_usable_internal",
+	static const char *const words[] = {"malloc", "calloc", "realloc", "zalloc", "alloc0",
+	    "malloc0", "strdup", "strndup", "memdup", "memdup0", "reallocarray", "mallocarray",
+	    "malloc_n", "malloc0_n", "realloc_n", "memalign", "aligned_alloc", "asprintf",
+	    "vasprintf", "Malloc", "Calloc", "Realloc", "malloc_usable", "calloc_usable",
+	    "realloc_usable", "malloc_internal", "malloc_usable_internal", "calloc_usable_internal",
 	    "realloc_usable_internal"};
 	enum { PREFIX_MAX = 12 };
 
@@ -122,16 +127,18 @@ static inline bool wrapper_is_free_function(const char *name)
 	return n != 0 && n < 32 && strnlen(s, n) == n && wrapper_is_c(s, n);
 }
 
-/* By the linker's name of a function.  The recorder asks this of every function of a program: 28,000 in cc1 took
- * 12 ms with a loop over all words for each, and take 1 ms now. */
+/* By the linker's name of a function.  The recorder asks this of every function of a program:
+ * 28,000 in cc1 took 12 ms with a loop over all words for each, and take 1 ms now. */
 static inline bool wrapper_name(const char *name)
 {
 	if (name[0] == '_') {
 		if (name[1] == 'Z')
-			return wrapper_is_cxx(name) || wrapper_is_old_rust(name) || wrapper_is_free_function(name);
+			return wrapper_is_cxx(name) || wrapper_is_old_rust(name) ||
+			       wrapper_is_free_function(name);
 		if (name[1] == 'R' && wrapper_is_new_rust(name))
 			return true;
-		if (wrapper_begins(name, "__rust_") || wrapper_begins(name, "__rdl_") || wrapper_begins(name, "__rg_"))
+		if (wrapper_begins(name, "__rust_") || wrapper_begins(name, "__rdl_") ||
+		    wrapper_begins(name, "__rg_"))
 			return true;
 	}
 	return wrapper_is_c(name, strlen(name));

@@ -1,4 +1,5 @@
-/* xxh64.h - the 64-bit hash of Y. Collet (xxHash, 2012), as zstd uses it; streaming over two parts. */
+/* xxh64.h - the 64-bit hash of Y. Collet (xxHash, 2012), as zstd uses it; streaming
+ * over two parts. */
 #ifndef OBSERVE_XXH64_H
 #define OBSERVE_XXH64_H
 

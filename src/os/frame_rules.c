@@ -1,11 +1,13 @@
 /* frame_rules.c - see frame_rules.h.
  *
- *   .eh_frame_hdr   | 1 | encodings | .eh_frame | count | function, entry | function, entry | ... sorted
- *   .eh_frame       | CIE: what a compilation unit's frames begin with | FDE: one function | FDE | ...
- *   an entry        advance by n, the frame is now sp + n, fp is saved at frame - n, ...: until pc is reached
+ *   .eh_frame_hdr   | 1 | encodings | .eh_frame | count | function, entry | ... sorted
+ *   .eh_frame       | CIE: what a unit's frames begin with | FDE: one function | FDE | ...
+ *   an entry        advance by n, the frame is now sp + n, fp is saved at frame - n, ...: until pc
+ *                   is reached
  *
- * As the Linux Standard Base describes it.  Of the rules, those that compilers write for sp, fp and the
- * return address; a frame that needs a program of DWARF's stack machine (a signal's) is not known.
+ * As the Linux Standard Base describes it.  Of the rules, those that compilers write for sp,
+ * fp and the return address; a frame that needs a program of DWARF's stack machine (a
+ * signal's) is not known.
  */
 #include "os/frame_rules.h"
 
@@ -18,7 +20,7 @@
 
 enum { SAVES = 4 }; /* nested remember and restore */
 
-/* ---- the module around a pc -------------------------------------------------------------------- */
+/* ---- the module around a pc ------------------------------------------------------------------ */
 
 /* glibc's, since 2.35: asks no lock, and may be called in a signal handler. */
 struct found_object {
@@ -32,8 +34,8 @@ struct loaded_object { /* how struct link_map begins */
 };
 extern __attribute__((weak)) int _dl_find_object(void *pc, struct found_object *found);
 
-/* Before constructors run, the loader may be in the middle of making what that function reads: it allocates
- * for it. */
+/* Before constructors run, the loader may be in the middle of making what that function reads: it
+ * allocates for it. */
 static _Atomic bool loaded;
 
 static __attribute__((constructor)) void note_loaded(void)
@@ -67,7 +69,8 @@ bool module_file(uintptr_t pc, const char **path, uintptr_t *bias)
 {
 	struct found_object found;
 
-	if (_dl_find_object == NULL || !loaded || _dl_find_object((void *)pc, &found) != 0 || found.link_map == NULL)
+	if (_dl_find_object == NULL || !loaded || _dl_find_object((void *)pc, &found) != 0 ||
+	    found.link_map == NULL)
 		return false;
 	const struct loaded_object *const l = found.link_map;
 	*path = l->name != NULL && l->name[0] != '\0' ? l->name : "/proc/self/exe";
@@ -87,7 +90,7 @@ bool module_of(uintptr_t pc, struct module *m)
 	return true;
 }
 
-/* ---- numbers as DWARF writes them --------------------------------------------------------------- */
+/* ---- numbers as DWARF writes them ------------------------------------------------------------ */
 
 static uint64_t unsigned_leb(const uint8_t **at)
 {
@@ -124,7 +127,10 @@ static uint64_t fixed(const uint8_t **at, size_t bytes)
 	return x;
 }
 
-enum { ENC_ABSOLUTE = 0, ENC_U4 = 3, ENC_U8 = 4, ENC_S4 = 0x0b, ENC_S8 = 0x0c, ENC_PCREL = 0x10, ENC_DATAREL = 0x30 };
+enum {
+	ENC_ABSOLUTE = 0, ENC_U4 = 3, ENC_U8 = 4, ENC_S4 = 0x0b, ENC_S8 = 0x0c,
+	ENC_PCREL = 0x10, ENC_DATAREL = 0x30,
+};
 
 /* Of an encoding's two halves the form alone; false: one that no compiler of ours writes. */
 static bool encoded(const uint8_t **at, uint8_t form, uint64_t *out)
@@ -159,7 +165,7 @@ static bool encoded_address(const uint8_t **at, uint8_t encoding, uintptr_t *out
 	return true;
 }
 
-/* ---- from a pc to the function's entry ------------------------------------------------------------ */
+/* ---- from a pc to the function's entry ------------------------------------------------------- */
 
 /* Into .eh_frame, where a function's entry (FDE) names that of its unit (CIE). */
 struct frame_entry {
@@ -170,15 +176,17 @@ struct frame_entry {
 	int64_t data_factor;
 };
 
-/* The table: version, three encodings, a pointer, a count, then pairs of 4-byte offsets from the table. */
+/* The table: version, three encodings, a pointer, a count, then pairs of 4-byte offsets
+ * from the table. */
 static const uint8_t *find_entry(const uint8_t *table, uintptr_t pc)
 {
 	const uint8_t *at = table + 4;
 	uintptr_t frames;
 	uint64_t count;
 
-	if (table[0] != 1 || table[3] != (ENC_DATAREL | ENC_S4) || !encoded_address(&at, table[1], &frames) ||
-	    !encoded(&at, table[2], &count) || count == 0)
+	if (table[0] != 1 || table[3] != (ENC_DATAREL | ENC_S4) ||
+	    !encoded_address(&at, table[1], &frames) || !encoded(&at, table[2], &count) ||
+	    count == 0)
 		return NULL;
 	const int32_t (*const pairs)[2] = (const int32_t (*)[2])(uintptr_t)at;
 	size_t low = 0, high = count;
@@ -206,7 +214,8 @@ static bool open_record(const uint8_t *record, const uint8_t **at, const uint8_t
 }
 
 /* Encoding of addresses in its functions' entries, or false. */
-static bool read_unit(const uint8_t *record, struct frame_entry *e, uint8_t *encoding, bool *augmented)
+static bool read_unit(const uint8_t *record, struct frame_entry *e, uint8_t *encoding,
+    bool *augmented)
 {
 	const uint8_t *at;
 
@@ -255,8 +264,8 @@ static bool read_entry(const uint8_t *record, uintptr_t pc, struct frame_entry *
 		return false;
 	const uint8_t *const unit = at - (int32_t)fixed(&(const uint8_t *){at}, 4);
 	at += 4;
-	if (!read_unit(unit, e, &encoding, &augmented) || !encoded_address(&at, encoding, &e->start) ||
-	    !encoded(&at, encoding, &len))
+	if (!read_unit(unit, e, &encoding, &augmented) ||
+	    !encoded_address(&at, encoding, &e->start) || !encoded(&at, encoding, &len))
 		return false;
 	if (augmented) {
 		const uint64_t skip = unsigned_leb(&at);
@@ -266,7 +275,7 @@ static bool read_entry(const uint8_t *record, uintptr_t pc, struct frame_entry *
 	return pc >= e->start && pc - e->start < len;
 }
 
-/* ---- the rules at a pc ------------------------------------------------------------------------------ */
+/* ---- the rules at a pc ----------------------------------------------------------------------- */
 
 static void set_rule(struct frame_rules *r, uint64_t reg, enum frame_rule rule, int64_t offset)
 {
@@ -291,11 +300,12 @@ struct machine {
 };
 
 enum {
-	SET_LOC = 0x01, ADVANCE1 = 0x02, ADVANCE2 = 0x03, ADVANCE4 = 0x04, OFFSET_EXTENDED = 0x05,
-	RESTORE_EXTENDED = 0x06, UNDEFINED_REG = 0x07, SAME_VALUE = 0x08, IN_REGISTER = 0x09, REMEMBER = 0x0a,
-	RESTORE_STATE = 0x0b, DEF_CFA = 0x0c, DEF_CFA_REGISTER = 0x0d, DEF_CFA_OFFSET = 0x0e,
-	DEF_CFA_EXPRESSION = 0x0f, EXPRESSION = 0x10, OFFSET_SF = 0x11, DEF_CFA_SF = 0x12,
-	DEF_CFA_OFFSET_SF = 0x13, VAL_OFFSET = 0x14, VAL_OFFSET_SF = 0x15, VAL_EXPRESSION = 0x16,
+	SET_LOC = 0x01, ADVANCE1 = 0x02, ADVANCE2 = 0x03, ADVANCE4 = 0x04,
+	OFFSET_EXTENDED = 0x05, RESTORE_EXTENDED = 0x06, UNDEFINED_REG = 0x07, SAME_VALUE = 0x08,
+	IN_REGISTER = 0x09, REMEMBER = 0x0a, RESTORE_STATE = 0x0b, DEF_CFA = 0x0c,
+	DEF_CFA_REGISTER = 0x0d, DEF_CFA_OFFSET = 0x0e, DEF_CFA_EXPRESSION = 0x0f,
+	EXPRESSION = 0x10, OFFSET_SF = 0x11, DEF_CFA_SF = 0x12, DEF_CFA_OFFSET_SF = 0x13,
+	VAL_OFFSET = 0x14, VAL_OFFSET_SF = 0x15, VAL_EXPRESSION = 0x16,
 	SIGNED_RETURNS = 0x2d, ARGS_SIZE = 0x2e,
 };
 
@@ -310,7 +320,8 @@ static void define_frame(struct frame_rules *r, uint64_t base, int64_t offset)
 static bool run_rule(struct machine *m, const struct frame_entry *e, uint8_t op, const uint8_t **at)
 {
 	struct frame_rules *const r = &m->now;
-	const uint64_t reg = op != RESTORE_STATE && op != REMEMBER && op != SIGNED_RETURNS ? unsigned_leb(at) : 0;
+	const uint64_t reg =
+	    op != RESTORE_STATE && op != REMEMBER && op != SIGNED_RETURNS ? unsigned_leb(at) : 0;
 
 	switch (op) {
 	case OFFSET_EXTENDED:
@@ -371,7 +382,8 @@ static bool run_rule(struct machine *m, const struct frame_entry *e, uint8_t op,
 }
 
 /* Until the rules hold that are in force at pc; false: something unknown. */
-static bool run(struct machine *m, const struct frame_entry *e, const uint8_t *at, const uint8_t *end, uintptr_t pc)
+static bool run(struct machine *m, const struct frame_entry *e, const uint8_t *at,
+    const uint8_t *end, uintptr_t pc)
 {
 	while (at < end) {
 		const uint8_t op = *at++, low = op & 0x3f;
@@ -381,7 +393,8 @@ static bool run(struct machine *m, const struct frame_entry *e, const uint8_t *a
 			to += low * e->code_factor;
 			break;
 		case 2:
-			set_rule(&m->now, low, RULE_AT_OFFSET, (int64_t)unsigned_leb(&at) * e->data_factor);
+			set_rule(&m->now, low, RULE_AT_OFFSET,
+			    (int64_t)unsigned_leb(&at) * e->data_factor);
 			break;
 		case 3:
 			restore_rule(&m->now, low, &m->first);
@@ -422,18 +435,19 @@ static bool read_rules(uintptr_t pc, struct frame_rules *out)
 	return m.now.known && (out->base == REG_SP || out->base == REG_FP);
 }
 
-/* ---- what was read before ----------------------------------------------------------------------------- */
+/* ---- what was read before -------------------------------------------------------------------- */
 
 static bool fits_24_bits(int64_t x)
 {
 	return x >= -(1 << 23) && x < 1 << 23;
 }
 
-/* Rules in a word: from the lowest bit, base is fp (1), fp's and ra's rules (2 each), ra's offset (8), fp's
- * (24), the frame's (24).  0: they do not fit. */
+/* Rules in a word: from the lowest bit, base is fp (1), fp's and ra's rules (2 each), ra's offset
+ * (8), fp's (24), the frame's (24).  0: they do not fit. */
 static uint64_t pack(const struct frame_rules *r)
 {
-	if (r->ra.offset != (int8_t)r->ra.offset || !fits_24_bits(r->fp.offset) || !fits_24_bits(r->offset))
+	if (r->ra.offset != (int8_t)r->ra.offset || !fits_24_bits(r->fp.offset) ||
+	    !fits_24_bits(r->offset))
 		return 0;
 	return (r->base == REG_FP) | (uint64_t)r->fp.rule << 1 | (uint64_t)r->ra.rule << 3 |
 	    (uint64_t)(uint8_t)r->ra.offset << 5 | (uint64_t)(r->fp.offset & 0xffffff) << 13 |

@@ -1,5 +1,6 @@
-/* frame_rules.h - where a function keeps what its caller needs, at any of its instructions: read from the
- * tables that every module brings for C++'s exceptions (DWARF's call frame information, .eh_frame).
+/* frame_rules.h - where a function keeps what its caller needs, at any of its instructions:
+ * read from the tables that every module brings for C++'s exceptions (DWARF's call frame
+ * information, .eh_frame).
  *
  * Nothing is allocated or locked: usable inside malloc and in a signal handler.
  */

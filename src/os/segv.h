@@ -1,10 +1,12 @@
-/* segv.h - be told of the access that is about to end the program, without standing in anybody's way.
+/* segv.h - be told of the access that is about to end the program, without standing
+ * in anybody's way.
  *
  *   the program has a handler for SIGSEGV already      ours is not put in
  *   it is Java's                                       ours is not put in
  *   it puts one in later                               ours is gone, or what it chains to
- *   ours is called                                     `seen` is told; then the default action, and the
- *                                                      access again: the end and the core are what they were
+ *   ours is called                                     `seen` is told; then the default action, and
+ *                                                      the access again: the end and the core are
+ *                                                      what they were
  */
 #ifndef OS_SEGV_H
 #define OS_SEGV_H
@@ -21,8 +23,8 @@ struct segv {
 	struct frame at; /* the instruction */
 };
 
-/* seen: async-signal-safe; called once for each access that the kernel refused.  False: not now, ask again;
- * true: whether ours is in or not, there is nothing more to do. */
+/* seen: async-signal-safe; called once for each access that the kernel refused.  False: not now,
+ * ask again; true: whether ours is in or not, there is nothing more to do. */
 bool segv_watch(void (*seen)(const struct segv *));
 
 /* The number by which the kernel, ps and gdb know the calling thread. */

@@ -41,7 +41,8 @@ void *slab_malloc_slow(size_t n)
 	if (n > MEDIUM_MAX)
 		return large_malloc(n, 1, &clean);
 	const unsigned cls = class_of(n);
-	if (!stack_empty(&thread_cache.stack[cls])) /* others freed into the slab of the object on top */
+	/* others freed into the slab of the object on top */
+	if (!stack_empty(&thread_cache.stack[cls]))
 		return pop_checked(cls);
 	void *const guarded = unlikely(guarding.on) && guarded_due(cache_batch(cls)) && n != 0
 	    ? guarded_malloc(n, __builtin_return_address(0)) : NULL;
@@ -78,7 +79,8 @@ static void free_any(void *p)
 
 	if (unlikely(hardening.on))
 		return hardened_free(p);
-	if (unlikely(off >> UNIT_SHIFT >= __atomic_load_n(&root.units, __ATOMIC_ACQUIRE) || off % MAX_ALIGN != 0))
+	if (unlikely(off >> UNIT_SHIFT >= __atomic_load_n(&root.units, __ATOMIC_ACQUIRE) ||
+	             off % MAX_ALIGN != 0))
 		return free_outside(p);
 	const uint32_t tag = tag_at(off >> GRANULE_SHIFT);
 	if (tag_heap(tag) == 0)
@@ -86,7 +88,8 @@ static void free_any(void *p)
 	if (unlikely((live_word(p) & bit_of(p)) == 0) && !orphan_settle_object(p))
 		slab_bad_pointer("free", p);
 	if (tag_heap(tag) << TAG_HEAP_SHIFT != thread_cache.tag)
-		return remote_free(p, tag); /* which looks at the mark while it sets it: its line comes once */
+		/* which looks at the mark while it sets it: its line comes once */
+		return remote_free(p, tag);
 	if (unlikely(!object_live(p)))
 		slab_bad_pointer("free", p);
 	free_own(p, tag);
@@ -131,7 +134,8 @@ size_t slab_usable(const void *p)
 {
 	if (p == NULL)
 		return 0;
-	return unlikely(hardening.on) ? hardened_usable(p) : live_place("malloc_usable_size", p).size;
+	return unlikely(hardening.on) ? hardened_usable(p)
+	                              : live_place("malloc_usable_size", p).size;
 }
 
 void *slab_calloc(size_t count, size_t n)
@@ -209,8 +213,8 @@ void *slab_aligned(size_t align, size_t n)
 	return cls != 0 ? slab_malloc(size_class[cls].size) : large_malloc(n, align, &clean);
 }
 
-/* May an object of n bytes have ended up as large as `had`?  realloc leaves it where it is as long as
- * n is more than half of that; a run's granules are counted (large_resize). */
+/* May an object of n bytes have ended up as large as `had`?  realloc leaves it where it is as long
+ * as n is more than half of that; a run's granules are counted (large_resize). */
 static bool may_hold(const struct place *at, size_t n)
 {
 	if (n > at->size)

@@ -19,6 +19,7 @@ size_t slab_usable(const void *p);     /* bytes; 0 for NULL */
 /* free() by a caller who knows what was asked for: checked. */
 void slab_free_sized_slow(void *p, size_t n);
 void slab_free_aligned_sized(void *p, size_t align, size_t n);
-size_t slab_trim(size_t keep);         /* give back all dirty memory but `keep` bytes; bytes returned */
+/* give back all dirty memory but `keep` bytes; bytes returned */
+size_t slab_trim(size_t keep);
 
 #endif

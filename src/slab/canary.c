@@ -5,7 +5,7 @@ const uint8_t canary_ramp[2 * CANARY_WORD] = {[CANARY_WORD ... 2 * CANARY_WORD -
 
 enum { SLACK_SHIFT = 24 };
 
-/* ---- fill: words that end at `end` ----------------------------------------------------------------- */
+/* ---- fill: words that end at `end` ----------------------------------------------------------- */
 
 static void fill(char *from, char *end, uint64_t with)
 {
@@ -44,7 +44,7 @@ bool canary_is_filled(const void *p, const char *from, const char *end)
 	return false;
 }
 
-/* ---- objects of slabs -------------------------------------------------------------------------------- */
+/* ---- objects of slabs ------------------------------------------------------------------------ */
 
 /* A long slack in all words but lane 1; the top bit of each byte stays. */
 static uint64_t spread(size_t slack)
@@ -61,7 +61,8 @@ static canary_word long_lanes(uint64_t value, size_t code, size_t slack)
 	return lanes;
 }
 
-void canary_write_long(const struct canary_key *k, char *p, size_t n, size_t size, enum canary_kind kind)
+void canary_write_long(const struct canary_key *k, char *p, size_t n, size_t size,
+    enum canary_kind kind)
 {
 	const canary_word last = long_lanes(canary_value(k, p), (size_t)kind << 5, size - n);
 
@@ -69,10 +70,10 @@ void canary_write_long(const struct canary_key *k, char *p, size_t n, size_t siz
 	memcpy(p + size - CANARY_WORD, &last, sizeof last);
 }
 
-/* What the last 16 bytes of an object at p say by this key, and what they should be if it is true.  slack 0: it
- * cannot be. */
-static struct canary told_by(const struct canary_key *k, const char *p, size_t size, canary_word word,
-    canary_word *wanted)
+/* What the last 16 bytes of an object at p say by this key, and what they should be if it is true.
+ * slack 0: it cannot be. */
+static struct canary told_by(const struct canary_key *k, const char *p, size_t size,
+    canary_word word, canary_word *wanted)
 {
 	const struct canary damaged = {0, KIND_MALLOC};
 	const uint64_t value = canary_value(k, p);
@@ -102,7 +103,8 @@ static struct canary read_by(const struct canary_key *k, const char *p, size_t s
 		return c;
 	const canary_word wrong = (word ^ wanted) & canary_mask(min_size(c.slack, CANARY_WORD));
 	if ((wrong[0] | wrong[1]) != 0 ||
-	    (c.slack > CANARY_LONG && !is_filled(p + size - c.slack, p + size - CANARY_WORD, wanted[0])))
+	    (c.slack > CANARY_LONG &&
+	        !is_filled(p + size - c.slack, p + size - CANARY_WORD, wanted[0])))
 		c.slack = 0;
 	return c;
 }

@@ -1,21 +1,24 @@
 /* canary.h - an object that knows exactly where it ends, and whether somebody wrote there.
  *
- *   | n bytes, the program's | fill fill ... | lane 0  | lane 1      | code |    slack = size - n, at least 2
- *   p                        p+n           size-16   size-8        size-1   p+size
+ *   | n bytes, the program's | fill fill ... | lane 0  | lane 1      | code |    slack = size - n,
+ *   p                        p+n           size-16   size-8        size-1   p+size     at least 2
  *
- *   value    64 bits of a secret key and the object's address; all its bytes have their top bit set, so that neither
- *            a NUL nor a letter written past the end can be one of them
+ *   value    64 bits of a secret key and the object's address; all its bytes have their top bit
+ *            set, so that neither a NUL nor a letter written past the end can be one of them
  *   code     slack | kind << 5; 0 for the slack if it is more than 16 bytes
- *   lane 1   the value, each byte xored with the code: so its top byte tells the code, and no other code fits the rest
- *   lane 0   the same, rotated by three bytes; so is the fill, in words that end where lane 0 begins
+ *   lane 1   the value, each byte xored with the code: so its top byte tells the code, and no other
+ *            code fits the rest
+ *   lane 0   the same, rotated by three bytes; so is the fill, in words that end where lane 0
+ *            begins
  *
- * The canary is the last `slack` bytes of all this.  A slack of more than 16 bytes is xored into bits 24 to 55 of
- * lane 1, and its lowest 14 bits, 7 to a byte, into all other words.
+ * The canary is the last `slack` bytes of all this.  A slack of more than 16 bytes is xored into
+ * bits 24 to 55 of lane 1, and its lowest 14 bits, 7 to a byte, into all other words.
  *
- * A child of fork() takes a new key for what it allocates, so that its canaries tell nothing about those of its
- * brothers.  Objects that it inherits keep their canaries, and the older keys stay valid.  canary_fork.c writes the
- * inherited canaries anew once DAMAGE_SEEN processes that have a common ancestor found damaged ones: somebody may be
- * guessing them byte by byte in one child after the other.
+ * A child of fork() takes a new key for what it allocates, so that its canaries tell nothing
+ * about those of its brothers.  Objects that it inherits keep their canaries, and the older keys
+ * stay valid.  canary_fork.c writes the inherited canaries anew once DAMAGE_SEEN processes that
+ * have a common ancestor found damaged ones: somebody may be guessing them byte by byte in one
+ * child after the other.
  */
 #ifndef SLAB_CANARY_H
 #define SLAB_CANARY_H
@@ -33,7 +36,8 @@ enum canary_kind { KIND_MALLOC, KIND_NEW, KIND_NEW_ARRAY, KINDS };
 
 typedef uint64_t canary_word __attribute__((vector_size(CANARY_WORD), may_alias));
 
-/* The two halves of the product are mixed, so that one canary and its address do not tell the key. */
+/* The two halves of the product are mixed, so that one canary and its address do
+ * not tell the key. */
 static inline uint64_t canary_value(const struct canary_key *k, const void *p)
 {
 	const unsigned __int128 product = (unsigned __int128)((uintptr_t)p ^ k->mask) * k->factor;
@@ -63,7 +67,8 @@ static inline canary_word canary_mask(size_t slack)
 	return mask;
 }
 
-void canary_write_long(const struct canary_key *k, char *p, size_t n, size_t size, enum canary_kind kind);
+void canary_write_long(const struct canary_key *k, char *p, size_t n, size_t size,
+    enum canary_kind kind);
 
 static inline void canary_write(void *p, size_t n, size_t size, enum canary_kind kind)
 {
@@ -74,7 +79,8 @@ static inline void canary_write(void *p, size_t n, size_t size, enum canary_kind
 	if (unlikely(slack > CANARY_LONG))
 		return canary_write_long(k, p, n, size, kind);
 	const uint64_t value = canary_value(k, p);
-	const canary_word mask = canary_mask(slack), lanes = canary_lanes(value, slack | (size_t)kind << 5);
+	const canary_word mask = canary_mask(slack),
+	    lanes = canary_lanes(value, slack | (size_t)kind << 5);
 	*last = (*last & ~mask) | (lanes & mask);
 }
 
@@ -100,11 +106,12 @@ static inline struct canary canary_read(const void *p, size_t size)
 	return (struct canary){slack, (enum canary_kind)(code >> 5)};
 }
 
-/* Can these be the last 16 bytes of a live object of `size` bytes at p?  Also while another thread frees it, or gives
- * it another end: bytes may be zero that were, or will be, canary. */
+/* Can these be the last 16 bytes of a live object of `size` bytes at p?  Also while another thread
+ * frees it, or gives it another end: bytes may be zero that were, or will be, canary. */
 bool canary_plausible(const void *p, size_t size);
 
-/* Of the object at p, of which no canary tells the size: all bytes of [from, end).  end: a multiple of 8. */
+/* Of the object at p, of which no canary tells the size: all bytes of [from, end).  end: a
+ * multiple of 8. */
 void canary_fill(const void *p, char *from, char *end);
 bool canary_is_filled(const void *p, const char *from, const char *end);
 

@@ -1,6 +1,7 @@
 /* canary_fork.c - canaries and fork(): a key for each generation, and what damage is heard of.
  *
- * The count of damaged canaries lies on a page that a process shares with all that it forks.  It only rises.
+ * The count of damaged canaries lies on a page that a process shares with all that it
+ * forks.  It only rises.
  */
 #include "base/rng.h"
 #include "os/os.h"
@@ -20,7 +21,8 @@ static void renew_slab(const struct slab *s)
 		if ((live_word(p) & bit_of(p)) == 0)
 			continue;
 		const struct canary c = canary_read_any(p, s->size);
-		if (c.slack != 0) /* else it is damaged, or another thread of the parent was about to write it */
+		/* else it is damaged, or another thread of the parent was about to write it */
+		if (c.slack != 0)
 			canary_write(p, s->size - c.slack, s->size, c.kind);
 	}
 }
@@ -49,8 +51,8 @@ static void renew_all(void)
 	}
 }
 
-/* Nobody who does not know the parent's key can foresee it.  The kernel is not asked for random bytes, since a filter
- * of system calls may stand here. */
+/* Nobody who does not know the parent's key can foresee it.  The kernel is not asked for random
+ * bytes, since a filter of system calls may stand here. */
 static struct canary_key new_key(const struct canary_key *parents)
 {
 	struct rng rng = {parents->mask ^ os_ticks() ^ (uint64_t)getpid() << 44};
@@ -60,8 +62,9 @@ static struct canary_key new_key(const struct canary_key *parents)
 	return (struct canary_key){mask, rng_next(&rng) | 1};
 }
 
-/* A signal handler may have interrupted the reading or the writing of a canary and forked: so no key ever changes, and
- * one pointer tells which is the newest.  The last of them stays that for all further generations. */
+/* A signal handler may have interrupted the reading or the writing of a canary and forked: so no
+ * key ever changes, and one pointer tells which is the newest.  The last of them stays that for all
+ * further generations. */
 void canary_after_fork(void)
 {
 	const struct dmm_os *const os = root.os;

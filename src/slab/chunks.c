@@ -123,7 +123,7 @@ static uint32_t bin_last_up_to(unsigned bin, uint32_t chunk)
 	return m * 64 + log2_floor(word);
 }
 
-/* ---- rows of chunks that are all free: exact up to 4, then up to 8, 16, ... -------------------------- */
+/* ---- rows of chunks that are all free: exact up to 4, then up to 8, 16, ... ------------------ */
 
 unsigned row_bin_of(uint32_t len)
 {
@@ -151,7 +151,8 @@ static void row_leave(uint32_t first, uint32_t len)
 static void row_join(uint32_t chunk)
 {
 	const uint32_t before = chunk > 0 && all_free(chunk - 1) ? chunk_at(chunk - 1)->row : 0;
-	const uint32_t behind = chunk + 1 < root.chunk_count && all_free(chunk + 1) ? chunk_at(chunk + 1)->row : 0;
+	const uint32_t behind =
+	    chunk + 1 < root.chunk_count && all_free(chunk + 1) ? chunk_at(chunk + 1)->row : 0;
 
 	row_leave(chunk - before, before);
 	row_leave(chunk + 1, behind);
@@ -203,9 +204,10 @@ void chunk_update(uint32_t chunk, mask128 free, mask128 dirty)
 	DEBUG_CHECK(chunk_check(chunk, &why));
 }
 
-/* ---- check ------------------------------------------------------------------------------------ */
+/* ---- check ----------------------------------------------------------------------------------- */
 
-static bool fault(struct dmm_fault *why, const char *rule, const void *at, uint64_t found, uint64_t wanted)
+static bool fault(struct dmm_fault *why, const char *rule, const void *at, uint64_t found,
+    uint64_t wanted)
 {
 	*why = (struct dmm_fault){rule, (uintptr_t)at, found, wanted};
 	return false;
@@ -253,7 +255,8 @@ static bool chunk_check(uint32_t chunk, struct dmm_fault *why)
 		for (int d = 0; d < 2; d++)
 			if (has_bit(chunk, run_bin(d, bin)) != (bin == (d ? dirty_bin : free_bin)))
 				return fault(why, "P2 filed", c, bin, d ? dirty_bin : free_bin);
-	if ((free & ~ones(0, size_of(c))) != 0 || (c->state == CHUNK_ABSENT && ((~free) != 0 || dirty != 0)))
+	if ((free & ~ones(0, size_of(c))) != 0 ||
+	    (c->state == CHUNK_ABSENT && ((~free) != 0 || dirty != 0)))
 		return fault(why, "P5 mapped", c, c->mapped, c->state);
 	return row_check(chunk, why);
 }

@@ -1,4 +1,5 @@
-/* chunks.h - the records of chunks: which granules are free, and in which bins a chunk is filed by that.
+/* chunks.h - the records of chunks: which granules are free, and in which bins a chunk
+ * is filed by that.
  *
  *   chunk     0123456789 ...                                          127
  *     free    ..111.....1111111....                1 = neither slab nor run
@@ -6,16 +7,20 @@
  *                         \____/ longest free run: the bin in which the chunk is filed
  *
  *   chunks    | . | f | f | f | . | f | ...        f = all free
- *                 \_________/ a row of 3, filed by its first chunk: where objects of several chunks come from
+ *                 \_________/ a row of 3, filed by its first chunk: objects of several chunks come
+ *                             from there
  *
- * A bin is a bitmap over all chunks of three levels, so that the one with the lowest address is found at once.
+ * A bin is a bitmap over all chunks of three levels, so that the one with the lowest address
+ * is found at once.
  *
  * Invariants, checked by chunks_check():
  *   P1 dirty    dirty is a subset of free
  *   P2 filed    a chunk is in exactly the bins of its longest free and dirty runs
  *   P3 counted  root.used and root.dirty are the sums over the chunks
- *   P4 rows     chunks in a row that are all free are in the bin of its length, by the first of them
- *   P5 mapped   only granules that are mapped are free, or those of a chunk that was given back whole
+ *   P4 rows     chunks in a row that are all free are in the bin of its length, by the first of
+ *               them
+ *   P5 mapped   only granules that are mapped are free, or those of a chunk that was given back
+ *               whole
  *
  * Page_lock is held.
  */
@@ -46,7 +51,8 @@ static inline mask128 ones(unsigned from, unsigned count)
 static inline unsigned lowest(mask128 m)
 {
 	const uint64_t low = (uint64_t)m;
-	return low != 0 ? (unsigned)__builtin_ctzll(low) : 64u + (unsigned)__builtin_ctzll((uint64_t)(m >> 64));
+	return low != 0 ? (unsigned)__builtin_ctzll(low)
+	                : 64u + (unsigned)__builtin_ctzll((uint64_t)(m >> 64));
 }
 
 static inline unsigned population(mask128 m)
@@ -76,7 +82,8 @@ static inline unsigned run_bin(bool dirty, unsigned bin)
 unsigned row_bin_of(uint32_t chunks);
 enum { ROW_ANY = 2 * RUN_BINS + ROW_BINS }; /* all rows */
 
-/* The chunk with the lowest address in a bin; with the highest; the next one; or UINT32_MAX: there is none. */
+/* The chunk with the lowest address in a bin; with the highest; the next one; or UINT32_MAX:
+ * there is none. */
 uint32_t bin_first(unsigned bin);
 uint32_t bin_last(unsigned bin);
 uint32_t bin_next(unsigned bin, uint32_t chunk);

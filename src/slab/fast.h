@@ -1,9 +1,10 @@
-/* fast.h - the whole fast path: malloc pops an object and marks it live, free checks the mark, takes
- * it off and pushes.
+/* fast.h - the whole fast path: malloc pops an object and marks it live, free checks the mark,
+ * takes it off and pushes.
  *
- * Nothing here reads or writes the object.  One bit, which only the slab's owner writes, tells that a
- * live object begins at an address: a pointer that is foreign, misaligned, inside an object or free
- * already fails one of the tests and goes to slab_free_slow, which decides and names the fault.
+ * Nothing here reads or writes the object.  One bit, which only the slab's owner writes,
+ * tells that a live object begins at an address: a pointer that is foreign, misaligned,
+ * inside an object or free already fails one of the tests and goes to slab_free_slow, which
+ * decides and names the fault.
  */
 #ifndef SLAB_FAST_H
 #define SLAB_FAST_H
@@ -15,8 +16,11 @@
  * own: own_offset(thread_cache). */
 NO_SANITIZE static inline size_t small_place_for(uintptr_t own, size_t n)
 {
-	/* A pointer, not an array: the compiler does not know that n is small where root.alone_below says so. */
-	return ((const uint16_t OWN_SEG *)(own + offsetof(struct thread_cache, place)))[(n + 15) / 16];
+	/* A pointer, not an array: the compiler does not know that n is small where
+	 * root.alone_below says so. */
+	const uint16_t OWN_SEG *const place =
+	    (const uint16_t OWN_SEG *)(own + offsetof(struct thread_cache, place));
+	return place[(n + 15) / 16];
 }
 
 NO_SANITIZE static inline size_t place_for(uintptr_t own, size_t n)
@@ -30,11 +34,13 @@ NO_SANITIZE static inline size_t place_for(uintptr_t own, size_t n)
 static inline bool others_freed_near(const void *p)
 {
 	return unlikely(root.marked != MARKED_NOT) &&
-	       (atomic_load_explicit(&root.tags_by_address[(uintptr_t)p >> GRANULE_SHIFT], memory_order_relaxed) &
+	       (atomic_load_explicit(&root.tags_by_address[(uintptr_t)p >> GRANULE_SHIFT],
+	            memory_order_relaxed) &
 	           TAG_REMOTE) != 0;
 }
 
-/* The object on top of a stack leaves it and becomes live.  NULL: there is none, or it needs a closer look. */
+/* The object on top of a stack leaves it and becomes live.  NULL: there is none, or it needs
+ * a closer look. */
 NO_SANITIZE static inline void *stack_pop_hit(uintptr_t own, size_t place, bool alone)
 {
 	void *const p = stack_at(own, place)->top[-1];
@@ -62,14 +68,16 @@ static inline void *slab_malloc(size_t n)
 	return likely(p != NULL) ? p : slab_malloc_slow(n);
 }
 
-/* The unit of payload that begins at p.  Where none does, also where p is not aligned, a number too large. */
+/* The unit of payload that begins at p.  Where none does, also where p is not aligned, a
+ * number too large. */
 static inline size_t unit_at(const void *p)
 {
 	const size_t off = (uintptr_t)p - root.base;
 	return off >> UNIT_SHIFT | off << (64 - UNIT_SHIFT);
 }
 
-/* Of the stack for a slab that holds the unit; too large when the slab is another thread's, or flagged. */
+/* Of the stack for a slab that holds the unit; too large when the slab is another
+ * thread's, or flagged. */
 NO_SANITIZE static inline size_t own_place(size_t unit)
 {
 	return tag_at(unit >> (GRANULE_SHIFT - UNIT_SHIFT)) ^ own_tag();
@@ -83,7 +91,8 @@ NO_SANITIZE static inline bool free_hit(void *p, size_t wanted)
 	if (unlikely(unit >= root.units))
 		return false;
 	size_t place = own_place(unit);
-	if (unlikely(wanted == ANY_PLACE ? place >= CLASS_MAX * sizeof(struct stack) : place != wanted))
+	if (unlikely(wanted == ANY_PLACE ? place >= CLASS_MAX * sizeof(struct stack)
+	                                 : place != wanted))
 		return false;
 
 	const uintptr_t own = own_offset(thread_cache);
@@ -95,7 +104,8 @@ NO_SANITIZE static inline bool free_hit(void *p, size_t wanted)
 	live_word_set(p, live);
 	*top = p;
 	own_apart(place);
-	own_move(stack_at(own, place)->top, sizeof p); /* last: a child of fork() finds no gap below its top */
+	/* last: a child of fork() finds no gap below its top */
+	own_move(stack_at(own, place)->top, sizeof p);
 	return true;
 }
 

@@ -1,7 +1,7 @@
 /* guard.h - hardened: make pages of payload inaccessible, and accessible again.
  *
- * With MADV_GUARD_INSTALL (Linux 6.13) the pages lose their memory, and no mapping is split; before that, protection
- * does it, and the memory stays.
+ * With MADV_GUARD_INSTALL (Linux 6.13) the pages lose their memory, and no mapping is split; before
+ * that, protection does it, and the memory stays.
  */
 #ifndef SLAB_GUARD_H
 #define SLAB_GUARD_H

@@ -28,8 +28,8 @@ static size_t run_bytes(const struct slab *s)
 	return (size_t)s->run << GRANULE_SHIFT;
 }
 
-/* Bytes of memory that an object of n needs: so many pages that a write past its end meets a canary or
- * a guard. */
+/* Bytes of memory that an object of n needs: so many pages that a write past its end meets a
+ * canary or a guard. */
 static size_t pages_for(size_t n)
 {
 	const size_t page = root.os->page;
@@ -44,7 +44,8 @@ size_t guard_large_usable(const void *p)
 		return run_bytes(s);
 	const size_t n = run_bytes(s) - s->size;
 
-	if (hardening.canary && !canary_is_filled(p, (const char *)p + n, (const char *)p + pages_for(n))) {
+	if (hardening.canary &&
+	    !canary_is_filled(p, (const char *)p + n, (const char *)p + pages_for(n))) {
 		canary_damaged();
 		slab_misuse("write past the end", p, n);
 	}
@@ -59,16 +60,17 @@ void guard_large_renew(const struct slab *s)
 		canary_fill(p, end, p + pages_for(ptr_diff(end, p)));
 }
 
-/* ---- guards -------------------------------------------------------------------------------------- */
+/* ---- guards ---------------------------------------------------------------------------------- */
 
 static size_t granules_for(size_t n)
 {
 	const size_t bytes = pages_for(n) + (hardening.guard_large ? root.os->page : 0);
-	return (max_size(bytes, 1) + GRANULE - 1) >> GRANULE_SHIFT; /* no bytes have an address of their own, too */
+	/* no bytes have an address of their own, too */
+	return (max_size(bytes, 1) + GRANULE - 1) >> GRANULE_SHIFT;
 }
 
-/* From now on the run holds n bytes, and `before` bytes of its pages did so already.  False: the guard behind
- * these cannot be taken away, and nothing has changed. */
+/* From now on the run holds n bytes, and `before` bytes of its pages did so already.  False: the
+ * guard behind these cannot be taken away, and nothing has changed. */
 static bool finish(struct slab *s, size_t n, size_t before)
 {
 	char *const p = granule_address(granule_of(s));
@@ -84,7 +86,7 @@ static bool finish(struct slab *s, size_t n, size_t before)
 	return true;
 }
 
-/* ---- runs ---------------------------------------------------------------------------------------- */
+/* ---- runs ------------------------------------------------------------------------------------ */
 
 static struct slab *open(size_t n, size_t granules, size_t align, bool *clean)
 {
@@ -97,7 +99,8 @@ static struct slab *open(size_t n, size_t granules, size_t align, bool *clean)
 	struct slab *const s = slab_at(first + lead);
 	char *const p = granule_address(first + lead);
 	for (uint32_t i = 0; i < lead; i++) /* whatever began there */
-		atomic_store_explicit(&slab_at(first + i)->kind, GRANULE_NONE, memory_order_relaxed);
+		atomic_store_explicit(&slab_at(first + i)->kind, GRANULE_NONE,
+		    memory_order_relaxed);
 	s->cls = CLASS_RUN;
 	s->run = (uint32_t)granules;
 	s->count = (uint16_t)lead;
@@ -137,21 +140,25 @@ static void give_back(struct slab *s, bool emptied)
 	const size_t lead = (size_t)s->count << GRANULE_SHIFT;
 	const size_t pages = pages_for(run_bytes(s) - s->size);
 
-	if (guard_set(p - lead, lead, false) != 0 || guard_set(p + pages, run_bytes(s) - pages, false) != 0) {
-		os->purge(os->ctx, p, run_bytes(s)); /* past vm.max_map_count: addresses are lost, no memory is */
+	if (guard_set(p - lead, lead, false) != 0 ||
+	    guard_set(p + pages, run_bytes(s) - pages, false) != 0) {
+		/* past vm.max_map_count: addresses are lost, no memory is */
+		os->purge(os->ctx, p, run_bytes(s));
 		return;
 	}
 	run_give(granule_of(s) - s->count, s->run + s->count, emptied);
 	purge_check(NULL);
 }
 
-/* Its first `clear` bytes have no page behind them already.  Beside it may lie what lay there before: an object was
- * larger, or a guard is only a protection; so what is emptied is all of the run. */
+/* Its first `clear` bytes have no page behind them already.  Beside it may lie what lay
+ * there before: an object was larger, or a guard is only a protection; so what is emptied is
+ * all of the run. */
 static void give_cleared(struct slab *s, size_t clear)
 {
 	const struct dmm_os *const os = root.os;
 	char *const p = granule_address(granule_of(s));
-	const size_t lead = (size_t)s->count << GRANULE_SHIFT, pages = pages_for(run_bytes(s) - s->size);
+	const size_t lead = (size_t)s->count << GRANULE_SHIFT,
+	    pages = pages_for(run_bytes(s) - s->size);
 	const bool emptied = hardening.zero_on_free && pages >= PURGE_FROM &&
 	    os->purge(os->ctx, p - lead, lead + run_bytes(s)) == 0;
 
@@ -160,7 +167,7 @@ static void give_cleared(struct slab *s, size_t clear)
 	give_back(s, emptied);
 }
 
-/* ---- the quarantine of runs ---------------------------------------------------------------------- */
+/* ---- the quarantine of runs ------------------------------------------------------------------ */
 
 struct lock waiting_lock;
 static struct {
@@ -181,8 +188,8 @@ static struct slab *take_oldest(void)
 	return s;
 }
 
-/* Granules that may wait: addresses alone, since no memory is behind them, so a quarter of the heap, but also a small
- * program has some. */
+/* Granules that may wait: addresses alone, since no memory is behind them, so a quarter of the
+ * heap, but also a small program has some. */
 static size_t waiting_limit(void)
 {
 	return max_size(WAITING_LEAST_BYTES >> GRANULE_SHIFT, used_granules() / 4);
@@ -201,8 +208,10 @@ static bool release(uint32_t most, size_t limit)
 		if (s == NULL)
 			return some;
 		/* The pages were lost with the guard, or emptied before it. */
-		if (guard_set(granule_address(granule_of(s)), pages_for(run_bytes(s) - s->size), false) == 0)
-			give_back(s, true); /* else, past vm.max_map_count, its addresses are lost, no memory is */
+		if (guard_set(granule_address(granule_of(s)), pages_for(run_bytes(s) - s->size),
+		        false) == 0)
+			/* else, past vm.max_map_count, its addresses are lost, no memory is */
+			give_back(s, true);
 		some = true;
 	}
 }
@@ -229,7 +238,8 @@ static void detain(struct slab *s, size_t clear)
 
 	if (hardening.quarantine == 0 || !hardening.guard_large)
 		return give_cleared(s, clear);
-	/* Emptied also where the guard is only a protection, and whatever lies beside the object. */
+	/* Emptied also where the guard is only a protection, and whatever lies
+	 * beside the object. */
 	if (os->purge(os->ctx, p, run_bytes(s)) != 0 || guard_set(p, pages, true) != 0)
 		return give_cleared(s, clear);
 	while (!enter(s))
@@ -266,15 +276,17 @@ static void *move(struct slab *from, size_t had, size_t n)
 	const struct dmm_os *const os = root.os;
 	const size_t granules = granules_for(n), len = round_up(min_size(had, n), os->page);
 	bool clean;
-	struct slab *to = n > had && granules + granules / 2 < 1u << 17 ? open(n, granules + granules / 2, 1, &clean)
-	                                                               : NULL;
+	struct slab *to = n > had && granules + granules / 2 < 1u << 17
+	                      ? open(n, granules + granules / 2, 1, &clean)
+	                      : NULL;
 	if (to == NULL)
 		to = open(n, granules, 1, &clean);
 	if (to == NULL) {
 		errno = ENOMEM;
 		return NULL;
 	}
-	char *const source = granule_address(granule_of(from)), *const target = granule_address(granule_of(to));
+	char *const source = granule_address(granule_of(from)),
+	    *const target = granule_address(granule_of(to));
 	const enum moved moved = large_move_pages(source, target, len);
 	if (moved == MOVED_AND_LOST) {
 		atomic_store_explicit(&to->kind, GRANULE_FREED, memory_order_relaxed);
@@ -296,7 +308,8 @@ void *guard_large_resize(void *p, size_t n)
 	struct slab *const s = run_of(p);
 	if (!hardening.runs)
 		return large_resize(s, n);
-	const size_t had = guard_large_usable(p), all = run_bytes(s), want = granules_for(n) << GRANULE_SHIFT;
+	const size_t had = guard_large_usable(p), all = run_bytes(s),
+	    want = granules_for(n) << GRANULE_SHIFT;
 
 	if (too_large(n, 1)) {
 		errno = ENOMEM;

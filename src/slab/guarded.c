@@ -33,7 +33,7 @@ static struct {
 /* What guarded_place() says that an object is in: no slab, and of no class. */
 static struct slab no_slab = {.cls = CLASS_GUARDED};
 
-/* ---- which object --------------------------------------------------------------------------------- */
+/* ---- which object ---------------------------------------------------------------------------- */
 
 __thread int64_t guarded_left;
 static __thread struct rng rng;
@@ -46,16 +46,16 @@ static void seed(uint64_t more)
 
 enum { GRANULES_A_PAGE = 32 };
 
-/* How many may live at once: a page for each half MiB of the heap at most, so that a small program stays
- * small; all, where every object was asked for. */
+/* How many may live at once: a page for each half MiB of the heap at most, so that a small program
+ * stays small; all, where every object was asked for. */
 static size_t allowed(void)
 {
 	const size_t share = 1 + used_granules() / GRANULES_A_PAGE;
 	return guarding.every == 1 ? pool.count : min_size(pool.count, share);
 }
 
-/* Uniform with a mean of `every`; the fewer may be added, the longer, so that what lives long does not take
- * it all in the first second. */
+/* Uniform with a mean of `every`; the fewer may be added, the longer, so that what lives long does
+ * not take it all in the first second. */
 static int64_t distance(void)
 {
 	const size_t most = allowed(), room = most - min_size(most, pool.live);
@@ -80,7 +80,7 @@ static bool drawn(void)
 	return true;
 }
 
-/* ---- pages ---------------------------------------------------------------------------------------- */
+/* ---- pages ----------------------------------------------------------------------------------- */
 
 static int open_pages(char *p, size_t len)
 {
@@ -135,7 +135,8 @@ static bool open_pool(void)
 {
 	const struct dmm_os *const os = root.os;
 	const uint32_t count = (uint32_t)guarding.slots;
-	const size_t notes = round_up(count * sizeof(struct guarded), SLOT), bytes = (size_t)count * SLOT;
+	const size_t notes = round_up(count * sizeof(struct guarded), SLOT),
+	    bytes = (size_t)count * SLOT;
 
 	CHECK(lock_held(&pool.lock));
 	if (pool.bytes != 0)
@@ -165,7 +166,7 @@ void guarded_close(void)
 	rng.state = 0;
 }
 
-/* ---- slots ---------------------------------------------------------------------------------------- */
+/* ---- slots ----------------------------------------------------------------------------------- */
 
 bool guarded_owns(const void *p)
 {
@@ -230,13 +231,15 @@ static void *take(size_t n, const struct guarded_stack *now, bool at_end)
 	CHECK(lock_held(&pool.lock) && n > 0 && n <= ROOM);
 	if (!open_pool() || pool.stopped)
 		return NULL;
-	/* Not when the heap opens: a runtime that puts in a handler when it starts shall find none to chain to. */
+	/* Not when the heap opens: a runtime that puts in a handler when it starts shall find
+	 * none to chain to. */
 	if (!pool.watched)
 		pool.watched = segv_watch(guarded_tell_access);
 	struct guarded *const s = next_slot();
 	if (s == NULL || pool.live >= allowed())
 		return NULL;
-	char *const room = room_of(s), *const p = at_end ? room + ROOM - round_up(n, MAX_ALIGN) : room;
+	char *const room = room_of(s),
+	    *const p = at_end ? room + ROOM - round_up(n, MAX_ALIGN) : room;
 	char *const pages = pages_of(p, n, &len);
 	if (open_pages(pages, len) != 0)
 		return NULL;
@@ -339,7 +342,7 @@ struct place guarded_place(const char *call, const void *p)
 	guarded_misuse(call, p, &now, wrong);
 }
 
-/* ---- looks from outside ----------------------------------------------------------------------------- */
+/* ---- looks from outside ---------------------------------------------------------------------- */
 
 void guarded_stop(void)
 {
@@ -348,7 +351,9 @@ void guarded_stop(void)
 
 const struct guarded *guarded_meant(const void *at)
 {
-	return pool.bytes != 0 ? guarded_nearest(pool.notes, pool.count, (uintptr_t)pool.slots, (uintptr_t)at) : NULL;
+	return pool.bytes != 0
+	           ? guarded_nearest(pool.notes, pool.count, (uintptr_t)pool.slots, (uintptr_t)at)
+	           : NULL;
 }
 
 void guarded_before_fork(void)
@@ -376,7 +381,8 @@ uintptr_t guarded_address(void)
 	return pool.bytes != 0 ? (uintptr_t)pool.map : 0;
 }
 
-static int tell(dmm_visit *visit, void *arg, const char *from, const char *to, enum dmm_kind kind, const char *what)
+static int tell(dmm_visit *visit, void *arg, const char *from, const char *to, enum dmm_kind kind,
+    const char *what)
 {
 	const struct dmm_piece piece = {(uintptr_t)from, ptr_diff(to, from), kind, what, -1};
 	return piece.len != 0 ? visit(arg, &piece) : 0;
@@ -417,12 +423,15 @@ bool guarded_check(struct dmm_fault *why)
 		const struct guarded *const s = &pool.notes[i];
 		const char *const room = room_of(s);
 		live += s->state == GUARDED_LIVE;
-		if (s->state == GUARDED_LIVE && s->p != room && s->p != room + ROOM - round_up(s->n, MAX_ALIGN)) {
-			*why = (struct dmm_fault){"G2 housed", (uintptr_t)s->p, (uintptr_t)s->p, (uintptr_t)room};
+		if (s->state == GUARDED_LIVE && s->p != room &&
+		    s->p != room + ROOM - round_up(s->n, MAX_ALIGN)) {
+			*why = (struct dmm_fault){
+			    "G2 housed", (uintptr_t)s->p, (uintptr_t)s->p, (uintptr_t)room};
 			return false;
 		}
 	}
-	for (uint32_t at = pool.oldest; at != 0 && freed <= pool.count; at = pool.notes[at - 1].next)
+	for (uint32_t at = pool.oldest; at != 0 && freed <= pool.count;
+	     at = pool.notes[at - 1].next)
 		freed += pool.notes[at - 1].state == GUARDED_FREED;
 	if (live == pool.live && live + freed == pool.never)
 		return true;

@@ -1,22 +1,22 @@
-/* guarded.h - one object of many stands alone between inaccessible pages, and who allocated and freed it is
- * kept: what goes wrong with it is stopped at the access and told with stacks (after GWP-ASan, K. Serebryany
- * et al. 2019; Electric Fence, B. Perens 1988).
+/* guarded.h - one object of many stands alone between inaccessible pages, and who allocated and
+ * freed it is kept: what goes wrong with it is stopped at the access and told with stacks (after
+ * GWP-ASan, K. Serebryany et al. 2019; Electric Fence, B. Perens 1988).
  *
- *   pool    | notes: a struct guarded a slot | slot 0 | slot 1 | ...                   | guard |
- *   slot    | guard: 32 KiB                  | room: 32 KiB, inaccessible but for the object's pages |
+ *   pool    | notes: a struct guarded a slot | slot 0 | slot 1 | ...                  | guard |
+ *   slot    | guard: 32 KiB                 | room: 32 KiB, open where the object's pages are |
  *   object   at the end:    | guard ..........  |####| n bytes |#| next slot's guard
  *            at the start:  | guard | n bytes |####| guard ................. |
- *                                              \ rest of its pages: a pattern, looked at when it is freed
+ *                                              \ rest of its pages: a pattern, checked by free
  *
- * Which side, is drawn.  An object at the end is followed by a guard after 15 bytes at most; its alignment
- * is that of its size, which is what aligned_alloc asks through a class of objects needs.
+ * Which side, is drawn.  An object at the end is followed by a guard after 15 bytes at most; its
+ * alignment is that of its size, which is what aligned_alloc asks through a class of objects needs.
  *
- *   never used --> live --free: pages inaccessible, memory given back--> freed --last of all--> live
+ *   never used --> live --free: pages inaccessible, memory given back--> freed --the oldest--> live
  *
- * The pool lies outside of the heap's range, so the fast path (fast.h) knows nothing of it: a slot is given
- * out where a stack is empty anyway, and every other call misses and comes to ask here.  It is opened for
- * the first object drawn.  Guards are page-table entries (MADV_GUARD_INSTALL, Linux 6.13) in one mapping;
- * before that, each live object splits a mapping in three.
+ * The pool lies outside of the heap's range, so the fast path (fast.h) knows nothing of it: a slot
+ * is given out where a stack is empty anyway, and every other call misses and comes to ask here.
+ * It is opened for the first object drawn.  Guards are page-table entries (MADV_GUARD_INSTALL,
+ * Linux 6.13) in one mapping; before that, each live object splits a mapping in three.
  *
  * Invariants, checked by guarded_check():
  *   G1 counted   every slot is never used, live, or in the list of freed ones
@@ -41,10 +41,12 @@ static inline bool guarded_due(unsigned count)
 	return unlikely(guarding.on && (guarded_left -= count) <= 0);
 }
 
-/* It is due: 0 < n <= MEDIUM_MAX; caller: into the program, as callers_here() wants it.  NULL: not this time. */
+/* It is due: 0 < n <= MEDIUM_MAX; caller: into the program, as callers_here() wants it.  NULL:
+ * not this time. */
 void *guarded_malloc(size_t n, const void *caller);
 
-/* May p be one?  Then the following may be called; they end the program if it is not a live one's start. */
+/* May p be one?  Then the following may be called; they end the program if it is not a
+ * live one's start. */
 bool guarded_owns(const void *p);
 void guarded_free(void *p);
 static inline bool guarded_frees(void *p)
@@ -68,7 +70,7 @@ uintptr_t guarded_address(void);
 int guarded_walk(dmm_visit *visit, void *arg);
 bool guarded_check(struct dmm_fault *why);
 
-/* ---- what is known of an object, for guarded_report.c ----------------------------------------- */
+/* ---- what is known of an object, for guarded_report.c ---------------------------------------- */
 
 enum { GUARDED_FRAMES = 16 };
 
@@ -94,10 +96,10 @@ static inline size_t guarded_gap(const struct guarded *s, uintptr_t at)
 	return at < start ? start - at : at >= end ? at - end + 1 : 0;
 }
 
-/* Of `count` notes, that of the object that an address means: in which it lies, or to which it is nearest,
- * before or behind a guard; NULL: none. */
-static inline const struct guarded *guarded_nearest(const struct guarded *notes, size_t count, uintptr_t slots,
-    uintptr_t at)
+/* Of `count` notes, that of the object that an address means: in which it lies, or to which it is
+ * nearest, before or behind a guard; NULL: none. */
+static inline const struct guarded *guarded_nearest(const struct guarded *notes, size_t count,
+    uintptr_t slots, uintptr_t at)
 {
 	const struct guarded *best = NULL;
 
@@ -117,8 +119,8 @@ const struct guarded *guarded_meant(const void *at);
 /* Somebody has hit a guard: from now on none is taken down. */
 void guarded_stop(void);
 
-/* End the program: a call ("free") with a pointer into the pool that is not a live object's start, or with one
- * beside which a byte was changed; with the stacks of this call and of the object's. */
+/* End the program: a call ("free") with a pointer into the pool that is not a live object's start,
+ * or with one beside which a byte was changed; with the stacks of this call and of the object's. */
 _Noreturn void guarded_misuse(const char *call, const void *p, const struct guarded_stack *now,
     const void *changed);
 

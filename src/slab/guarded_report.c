@@ -9,8 +9,8 @@
  *       ...
  *     addr2line -Cfipe /usr/bin/program 0x11a3    tells the line of the first; and so on
  *
- * For last words: it may run in a signal handler, on a small stack.  The text is gathered in static memory, so
- * that nothing of other threads comes between, and written at once.
+ * For last words: it may run in a signal handler, on a small stack.  The text is gathered in static
+ * memory, so that nothing of other threads comes between, and written at once.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -48,7 +48,7 @@ static void write_out(void)
 	text_len = 0;
 }
 
-/* ---- parts ------------------------------------------------------------------------------------------ */
+/* ---- parts ----------------------------------------------------------------------------------- */
 
 static char first_place[PLACE]; /* of this text */
 
@@ -69,7 +69,8 @@ static void say_how_to_read(void)
 
 	if (plus != NULL) {
 		*plus = '\0';
-		say("  addr2line -Cfipe %s %s    tells the line of the first; and so on\n", first_place, plus + 1);
+		say("  addr2line -Cfipe %s %s    tells the line of the first; and so on\n",
+		    first_place, plus + 1);
 	}
 	first_place[0] = '\0';
 }
@@ -115,14 +116,17 @@ static void say_offset(const struct guarded *s, const char *at)
 
 static const char *fault_of(const struct guarded *s, const char *at)
 {
-	return s->state == GUARDED_FREED ? "after free" : at < s->p ? "before the start" : "past the end";
+	return s->state == GUARDED_FREED ? "after free"
+	       : at < s->p               ? "before the start"
+	                                 : "past the end";
 }
 
-/* ---- an access ---------------------------------------------------------------------------------------- */
+/* ---- an access ------------------------------------------------------------------------------- */
 
 void guarded_tell_access(const struct segv *segv)
 {
-	static const char *const words[] = {[ACCESS] = "access", [ACCESS_READ] = "read", [ACCESS_WRITE] = "write"};
+	static const char *const words[] = {
+	    [ACCESS] = "access", [ACCESS_READ] = "read", [ACCESS_WRITE] = "write"};
 	static struct guarded_stack now; /* text_lock is held */
 	const char *const at = segv->address;
 	const struct guarded *const s = guarded_meant(at);
@@ -133,7 +137,8 @@ void guarded_tell_access(const struct segv *segv)
 	guarded_stop();
 	lock_take(&text_lock);
 	now.count = (uint32_t)callers_of(segv->at, now.at, GUARDED_FRAMES);
-	say("dmm: %s %s: %p (%u bytes)\n  at %p, ", words[segv->access], fault_of(s, at), s->p, (size_t)s->n, at);
+	say("dmm: %s %s: %p (%u bytes)\n  at %p, ", words[segv->access], fault_of(s, at), s->p,
+	    (size_t)s->n, at);
 	say_offset(s, at);
 	say(", in thread %u:\n", (size_t)thread_number());
 	say_place((const char *)segv->at.pc + 1);
@@ -144,7 +149,7 @@ void guarded_tell_access(const struct segv *segv)
 	lock_give(&text_lock);
 }
 
-/* ---- a call ------------------------------------------------------------------------------------------- */
+/* ---- a call ---------------------------------------------------------------------------------- */
 
 static void say_call(const char *call, const struct guarded *s, const void *p)
 {
@@ -158,13 +163,15 @@ static void say_call(const char *call, const struct guarded *s, const void *p)
 		say("dmm: %s after free: %p (%u bytes)\n", call, p, (size_t)s->n);
 }
 
-void guarded_misuse(const char *call, const void *p, const struct guarded_stack *now, const void *changed)
+void guarded_misuse(const char *call, const void *p, const struct guarded_stack *now,
+    const void *changed)
 {
 	const struct guarded *const s = guarded_meant(p);
 
 	lock_take(&text_lock);
 	if (changed != NULL) {
-		say("dmm: write %s: %p (%u bytes)\n  at %p, ", fault_of(s, changed), p, (size_t)s->n, changed);
+		say("dmm: write %s: %p (%u bytes)\n  at %p, ", fault_of(s, changed), p,
+		    (size_t)s->n, changed);
 		say_offset(s, changed);
 		say("; found by %s in thread %u:\n", call, (size_t)now->thread);
 	} else {

@@ -30,7 +30,7 @@ static struct hardened *state(void)
 	return thread_heap() != NULL ? hardened_mine : NULL;
 }
 
-/* ---- bytes: sizes are multiples of 16 ----------------------------------------------------------- */
+/* ---- bytes: sizes are multiples of 16 -------------------------------------------------------- */
 
 typedef uint64_t bytes16 __attribute__((vector_size(16), may_alias));
 
@@ -44,13 +44,15 @@ static inline void clear64(void *p, size_t size)
 {
 	const size_t last = size - 16;
 	const bytes16 zero = {0, 0};
-	*at16(p, 0) = *at16(p, min_size(16, last)) = *at16(p, min_size(32, last)) = *at16(p, last) = zero;
+	*at16(p, 0) = *at16(p, min_size(16, last)) = zero;
+	*at16(p, min_size(32, last)) = *at16(p, last) = zero;
 }
 
 static inline bytes16 sum64(const void *p, size_t size)
 {
 	const size_t last = size - 16;
-	return *at16(p, 0) | *at16(p, min_size(16, last)) | *at16(p, min_size(32, last)) | *at16(p, last);
+	return *at16(p, 0) | *at16(p, min_size(16, last)) | *at16(p, min_size(32, last)) |
+	       *at16(p, last);
 }
 
 static inline void clear(void *p, size_t size)
@@ -75,7 +77,7 @@ static inline bool is_clear(const void *p, size_t size)
 	return (sum[0] | sum[1]) == 0;
 }
 
-/* ---- a slot becomes an object --------------------------------------------------------------------- */
+/* ---- a slot becomes an object ---------------------------------------------------------------- */
 
 /* The next to be given out is fetched meanwhile: it has left the caches in quarantine. */
 static void *pop(struct hardened *h, unsigned cls)
@@ -85,9 +87,9 @@ static void *pop(struct hardened *h, unsigned cls)
 	return cache_pop(&h->cache, cls);
 }
 
-/* The caller owns p's slab.  Live first: a signal handler, or a child of its fork(), may free the object
- * behind p.  It takes zeros at the end of a live object for one that is being made, a canary in a free slot
- * for a write after free. */
+/* The caller owns p's slab.  Live first: a signal handler, or a child of its fork(), may free the
+ * object behind p.  It takes zeros at the end of a live object for one that is being made, a canary
+ * in a free slot for a write after free. */
 static inline void *become_live(void *p, unsigned cls, size_t n)
 {
 	const size_t size = size_class[cls].size;
@@ -170,7 +172,8 @@ void *hardened_malloc(size_t n)
 	bool clean;
 	void *p = guarded_due(1) ? take_guarded(n) : NULL;
 	if (likely(p == NULL))
-		p = likely(fits_slot(n)) ? take(class_of(with_canary(n)), n) : guard_large_malloc(n, 1, &clean);
+		p = likely(fits_slot(n)) ? take(class_of(with_canary(n)), n)
+		                         : guard_large_malloc(n, 1, &clean);
 	return unlikely(perturb_byte != 0) ? perturb(p, n) : p;
 }
 
@@ -180,7 +183,8 @@ void *hardened_calloc(size_t n)
 	void *const guarded = guarded_due(1) ? take_guarded(n) : NULL;
 	if (unlikely(guarded != NULL))
 		return memset(guarded, 0, n);
-	void *const p = fits_slot(n) ? take(class_of(with_canary(n)), n) : guard_large_malloc(n, 1, &clean);
+	void *const p =
+	    fits_slot(n) ? take(class_of(with_canary(n)), n) : guard_large_malloc(n, 1, &clean);
 	return p != NULL && !clean ? memset(p, 0, n) : p;
 }
 
@@ -202,15 +206,15 @@ void *hardened_aligned(size_t align, size_t n)
 	return unlikely(perturb_byte != 0) ? perturb(p, n) : p;
 }
 
-/* ---- an object becomes a slot ---------------------------------------------------------------------- */
+/* ---- an object becomes a slot ---------------------------------------------------------------- */
 
 static uint32_t tag_of_object(const void *p)
 {
 	return tag_at(((uintptr_t)p - root.base) >> GRANULE_SHIFT);
 }
 
-/* Where two threads free an object at once, the one finds what the other has cleared: then it stops being live
- * within the moment that we wait. */
+/* Where two threads free an object at once, the one finds what the other has cleared: then it stops
+ * being live within the moment that we wait. */
 static __attribute__((noinline)) _Noreturn void not_whole(const void *p, size_t size)
 {
 	helper_sleep_ms(1);
@@ -235,8 +239,9 @@ static inline void leave(void *p, unsigned cls)
 		memset(p, perturb_byte, size);
 }
 
-/* The object or free slot that ends where p begins, in a slab of the calling thread; *its_size 0: bytes of such a slab
- * that are in no slot.  NULL: what lies before p is not the calling thread's. */
+/* The object or free slot that ends where p begins, in a slab of the calling thread;
+ * *its_size 0: bytes of such a slab that are in no slot.  NULL: what lies before p is not the
+ * calling thread's. */
 static const char *before(const struct hardened *h, const void *p, size_t size, size_t *its_size)
 {
 	const size_t granule = ((uintptr_t)p - root.base) >> GRANULE_SHIFT;
@@ -254,8 +259,8 @@ static const char *before(const struct hardened *h, const void *p, size_t size, 
 	return (const char *)p - *its_size;
 }
 
-/* Are the last 16 bytes before p as they should be?  They are the end of an object, or of a free slot; or, with size 0,
- * in no slot. */
+/* Are the last 16 bytes before p as they should be?  They are the end of an object, or of a free
+ * slot; or, with size 0, in no slot. */
 static bool is_whole_before(const char *before, const void *p, size_t size)
 {
 	if (size != 0 && object_live(before))
@@ -263,10 +268,11 @@ static bool is_whole_before(const char *before, const void *p, size_t size)
 	return !hardening.zero_on_free || is_clear((const char *)p - 16, 16);
 }
 
-/* An underflow of p, or an overflow of the object before it.  The calling thread owns the slab, so that no other
- * thread allocates there; but another thread may be freeing the object before p, or giving it another end: so look
- * again. */
-static __attribute__((noinline)) void judge_before(const struct hardened *h, const void *p, unsigned cls)
+/* An underflow of p, or an overflow of the object before it.  The calling thread owns the slab, so
+ * that no other thread allocates there; but another thread may be freeing the object before p, or
+ * giving it another end: so look again. */
+static __attribute__((noinline)) void judge_before(const struct hardened *h, const void *p,
+    unsigned cls)
 {
 	size_t size;
 	const char *const its = before(h, p, size_class[cls].size, &size);
@@ -282,7 +288,8 @@ static __attribute__((noinline)) void judge_before(const struct hardened *h, con
 	}
 }
 
-/* Where a page begins, the bytes before it may be another thread's, or inaccessible: before() tells. */
+/* Where a page begins, the bytes before it may be another thread's, or inaccessible:
+ * before() tells. */
 static inline void check_before(const struct hardened *h, const void *p, unsigned cls)
 {
 	if (!(hardening.canary || hardening.zero_on_free) || cls == CLASS_ZERO)
@@ -290,7 +297,8 @@ static inline void check_before(const struct hardened *h, const void *p, unsigne
 	if (likely((uintptr_t)p % GRANULE != 0)) {
 		const canary_word last = *(const canary_word *)((uintptr_t)p - CANARY_WORD);
 		const size_t size = size_class[cls].size;
-		if (likely((last[0] | last[1]) == 0) || likely(is_whole_before((const char *)p - size, p, size)))
+		if (likely((last[0] | last[1]) == 0) ||
+		    likely(is_whole_before((const char *)p - size, p, size)))
 			return;
 	}
 	judge_before(h, p, cls);
@@ -307,7 +315,8 @@ static inline void free_own(struct hardened *h, void *p, unsigned cls)
 	hardened_trim(h);
 }
 
-/* A live object's class, or CLASS_RUN, CLASS_GUARDED, CLASS_MAPPED; ends the program when p is no such thing. */
+/* A live object's class, or CLASS_RUN, CLASS_GUARDED, CLASS_MAPPED; ends the program when p is
+ * no such thing. */
 static unsigned class_at(const char *call, const void *p)
 {
 	struct place at = place_of(p);
@@ -326,7 +335,8 @@ static void free_other(void *p)
 	struct hardened *const h = state();
 	if (cls == CLASS_RUN)
 		return guard_large_free(p);
-	if (h == NULL || (tag_of_object(p) & ~TAG_REMOTE) >> TAG_HEAP_SHIFT != h->cache.tag >> TAG_HEAP_SHIFT) {
+	if (h == NULL ||
+	    (tag_of_object(p) & ~TAG_REMOTE) >> TAG_HEAP_SHIFT != h->cache.tag >> TAG_HEAP_SHIFT) {
 		leave(p, cls);
 		return remote_free(p, tag_of_object(p));
 	}
@@ -336,7 +346,8 @@ static void free_other(void *p)
 
 void hardened_free(void *p)
 {
-	const size_t off = (uintptr_t)p - root.base, unit = off >> UNIT_SHIFT | off << (64 - UNIT_SHIFT);
+	const size_t off = (uintptr_t)p - root.base,
+	    unit = off >> UNIT_SHIFT | off << (64 - UNIT_SHIFT);
 	struct hardened *const h = hardened_mine;
 
 	if (likely(h != NULL && unit < __atomic_load_n(&root.units, __ATOMIC_RELAXED))) {
@@ -347,7 +358,7 @@ void hardened_free(void *p)
 	free_other(p);
 }
 
-/* ---- what an object is --------------------------------------------------------------------------- */
+/* ---- what an object is ----------------------------------------------------------------------- */
 
 /* What was asked for, if canaries tell. */
 static size_t slot_usable(const void *p, unsigned cls)
@@ -404,7 +415,8 @@ void *hardened_realloc(void *p, size_t n)
 
 	if (cls == CLASS_RUN && !fits_slot(n))
 		return guard_large_resize(p, n);
-	if (cls != CLASS_RUN && cls != CLASS_ZERO && fits_slot(n) && class_of(with_canary(n)) == cls)
+	if (cls != CLASS_RUN && cls != CLASS_ZERO && fits_slot(n) &&
+	    class_of(with_canary(n)) == cls)
 		return hardening.canary ? resize_slot(p, cls, usable, n) : p;
 	void *const q = hardened_malloc(n);
 	if (q == NULL)

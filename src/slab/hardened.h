@@ -1,12 +1,14 @@
-/* hardened.h - malloc and free when any hardening of settings.h is on: what fast.h and alloc.c are without.
+/* hardened.h - malloc and free when any hardening of settings.h is on: what fast.h and
+ * alloc.c are without.
  *
  *   malloc   slot out of the thread's stack, any of it --> still clear? --> canary --> live
- *   free     live? --> canary whole? --> clear --> not live --> quarantine (N frees, a ring) --> stack
+ *   free     live? --> canary whole? --> clear --> not live --> quarantine (a ring of N) --> stack
  *
  * The bits and lists are those of slab.h; the quarantine and a thread's state are in quarantine.h.
  *
  * Invariants:
- *   H1 clear   with zero_on_free: every slot that is not live, and every run that is not, reads as zero
+ *   H1 clear   with zero_on_free: every slot that is not live, and every run that is not, reads as
+ *              zero
  *   H2 exact   with canary: usable size == what was asked for
  */
 #ifndef SLAB_HARDENED_H
@@ -26,9 +28,9 @@ size_t hardened_usable(const void *p);
 /* alignment: known to be p's; the size must be exact, if canaries tell it. */
 void hardened_free_sized(void *p, size_t n);
 
-/* mallopt(M_PERTURB, byte): from now on, what malloc and realloc give is filled with ~byte, and what is freed
- * with byte, unless zero_on_free clears it; 0: no more.  It takes the calling thread off the fast path, and
- * refuses (false) where another thread has a heap already. */
+/* mallopt(M_PERTURB, byte): from now on, what malloc and realloc give is filled with ~byte, and
+ * what is freed with byte, unless zero_on_free clears it; 0: no more.  It takes the calling thread
+ * off the fast path, and refuses (false) where another thread has a heap already. */
 bool slab_perturb(unsigned char byte);
 extern HIDDEN unsigned char perturb_byte;
 

@@ -6,19 +6,21 @@
 #include "base/rng.h"
 #include "slab/quarantine.h"
 
-/* Of how many objects the next is one.  All of a stack would cost programs that go through their objects
- * in the order of allocation (a collector of garbage) half of their caches. */
+/* Of how many objects the next is one.  All of a stack would cost programs that go through their
+ * objects in the order of allocation (a collector of garbage) half of their caches. */
 enum { ORDER_WINDOW = 8, HELD_MIN = 256 << 10 };
 
 __thread struct hardened *hardened_mine;
 
-/* ---- a thread's state --------------------------------------------------------------------------- */
+/* ---- a thread's state ------------------------------------------------------------------------ */
 
 struct thread_cache *hardened_cache(void)
 {
 	/* Twice as many as wait: the other half is for what others freed, until we come to look. */
-	const uint32_t slots = hardening.quarantine != 0 ? 2u << log2_ceil(hardening.quarantine) : 1;
-	const size_t len = round_up(sizeof(struct hardened) + slots * sizeof(uintptr_t), root.os->page);
+	const uint32_t slots =
+	    hardening.quarantine != 0 ? 2u << log2_ceil(hardening.quarantine) : 1;
+	const size_t len =
+	    round_up(sizeof(struct hardened) + slots * sizeof(uintptr_t), root.os->page);
 
 	if (hardened_mine != NULL)
 		return &hardened_mine->cache;
@@ -28,7 +30,8 @@ struct thread_cache *hardened_cache(void)
 	h->cache = (struct thread_cache){THREAD_CACHE_NONE};
 	h->len = len;
 	h->mask = slots - 1;
-	struct rng rng = {hardening.secret ^ (uintptr_t)h ^ (uintptr_t)__builtin_thread_pointer() << 20};
+	struct rng rng = {
+	    hardening.secret ^ (uintptr_t)h ^ (uintptr_t)__builtin_thread_pointer() << 20};
 	h->random = rng_next(&rng);
 	hardened_mine = h;
 	return &h->cache;
@@ -46,12 +49,14 @@ void hardened_end(void)
 void hardened_after_fork(void)
 {
 	if (hardened_mine != NULL)
-		hardened_mine->random ^= (uint64_t)getpid() * 0x9e3779b97f4a7c15u; /* spread by the golden ratio */
+		/* spread by the golden ratio */
+		hardened_mine->random ^= (uint64_t)getpid() * 0x9e3779b97f4a7c15u;
 }
 
-/* ---- random order -------------------------------------------------------------------------------- */
+/* ---- random order ---------------------------------------------------------------------------- */
 
-/* Below `bound`: the upper half of a linear congruence, which without the state nobody can foresee. */
+/* Below `bound`: the upper half of a linear congruence, which without the state
+ * nobody can foresee. */
 static size_t random_below(struct hardened *h, size_t bound)
 {
 	h->random = h->random * 6364136223846793005u + 1442695040888963407u;
@@ -60,11 +65,12 @@ static size_t random_below(struct hardened *h, size_t bound)
 
 static size_t stacked(const struct hardened *h, unsigned cls)
 {
-	return (size_t)(h->cache.stack[cls].top - stack_bottom(h->cache.heap, cls, &h->cache.stack[cls]));
+	return (size_t)(h->cache.stack[cls].top -
+	                stack_bottom(h->cache.heap, cls, &h->cache.stack[cls]));
 }
 
-/* A stack in random order stays so: what is pushed takes any place, and who was there comes to the top.
- * Where a fork cuts in, an object is lost in the child, never there twice. */
+/* A stack in random order stays so: what is pushed takes any place, and who was there comes to the
+ * top.  Where a fork cuts in, an object is lost in the child, never there twice. */
 void hardened_push(struct hardened *h, void *p, unsigned cls)
 {
 	struct stack *const k = &h->cache.stack[cls];
@@ -92,7 +98,8 @@ void hardened_shuffle(struct hardened *h, unsigned cls)
 	k->top = bottom; /* for a fork, as above */
 	atomic_signal_fence(memory_order_seq_cst);
 	for (void **last = top - 1; last > bottom; last--) {
-		void **const any = last - random_below(h, min_size((size_t)(last - bottom) + 1, ORDER_WINDOW));
+		void **const any =
+		    last - random_below(h, min_size((size_t)(last - bottom) + 1, ORDER_WINDOW));
 		void *const p = *any;
 		*any = *last;
 		*last = p;
@@ -101,7 +108,7 @@ void hardened_shuffle(struct hardened *h, unsigned cls)
 	k->top = top;
 }
 
-/* ---- the end of waiting ------------------------------------------------------------------------- */
+/* ---- the end of waiting ---------------------------------------------------------------------- */
 
 /* Bytes that may wait in one quarantine: of large objects, fewer wait. */
 static size_t held_max(void)

@@ -1,7 +1,8 @@
-/* hardened_cache.h - the calling thread's state when any hardening is on: its stacks in random order, its quarantine.
+/* hardened_cache.h - the calling thread's state when any hardening is on: its stacks in random
+ * order, its quarantine.
  *
- * A hardened thread's thread_cache (TLS) stays empty and full, so that every call misses the fast path; the thread's
- * heap is attached to the cache in struct hardened.
+ * A hardened thread's thread_cache (TLS) stays empty and full, so that every call misses the fast
+ * path; the thread's heap is attached to the cache in struct hardened.
  */
 #ifndef SLAB_HARDENED_CACHE_H
 #define SLAB_HARDENED_CACHE_H
@@ -17,7 +18,8 @@ void hardened_end(void);
 /* In a child of fork(): its random order shall not be that of its brothers. */
 void hardened_after_fork(void);
 
-/* An object that is not live any more, onto its stack: with random_order at a random place near its top. */
+/* An object that is not live any more, onto its stack: with random_order at a random
+ * place near its top. */
 void hardened_push(struct hardened *h, void *p, unsigned cls);
 /* A stack that was just filled, into random order. */
 void hardened_shuffle(struct hardened *h, unsigned cls);

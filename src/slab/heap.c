@@ -1,4 +1,5 @@
-/* heap.c - the slabs of a heap: lists, the inbox, slabs without a live object; heaps that change their thread. */
+/* heap.c - the slabs of a heap: lists, the inbox, slabs without a live object; heaps that
+ * change their thread. */
 #include "slab/heap.h"
 
 #include "base/assert.h"
@@ -19,7 +20,8 @@ static bool linked(const struct slab *s)
 	return slab_at(s->prev)->next == me && slab_at(s->next)->prev == me;
 }
 
-/* The first slabs of a ring; for debug builds, where each slow path looks: a heap may have 100,000. */
+/* The first slabs of a ring; for debug builds, where each slow path looks: a heap
+ * may have 100,000. */
 static bool ring_whole(const struct slab_heap *h, unsigned cls)
 {
 	enum { MOST = 64 };
@@ -31,7 +33,8 @@ static bool ring_whole(const struct slab_heap *h, unsigned cls)
 		return true;
 	do {
 		const struct slab *const s = slab_at(at);
-		if (kind_of(s) != GRANULE_SLAB || heap_of(s) != h || s->cls != cls || s->avail == 0 || !linked(s) ||
+		if (kind_of(s) != GRANULE_SLAB || heap_of(s) != h || s->cls != cls ||
+		    s->avail == 0 || !linked(s) ||
 		    (s->listed != LISTED && s->listed != LISTED_KEPT))
 			return false;
 		at = s->next;
@@ -63,7 +66,8 @@ void heap_unlist_slab(struct slab_heap *h, struct slab *s)
 {
 	const uint32_t me = granule_of(s);
 
-	CHECK(heap_held(h) && heap_of(s) == h && (s->listed == LISTED || s->listed == LISTED_KEPT) && linked(s));
+	CHECK(heap_held(h) && heap_of(s) == h &&
+	      (s->listed == LISTED || s->listed == LISTED_KEPT) && linked(s));
 	if (h->partial[s->cls] == me)
 		h->partial[s->cls] = s->next == me ? 0 : s->next;
 	slab_at(s->prev)->next = s->next;
@@ -87,7 +91,8 @@ static void unkeep(struct slab *s)
 	atomic_fetch_sub_explicit(&root.kept, s->granules, memory_order_relaxed);
 }
 
-/* Nothing is live.  A slab that somebody is about to put into the inbox stays until it is drained. */
+/* Nothing is live.  A slab that somebody is about to put into the inbox stays until
+ * it is drained. */
 static void release(struct slab_heap *h, struct slab *s, uint32_t flag)
 {
 	uint32_t tag = tag_of(s->heap, s->cls) | flag;
@@ -191,7 +196,7 @@ void heap_drain_inbox(struct slab_heap *h)
 	}
 }
 
-/* ---- heaps and their threads --------------------------------------------------------------------- */
+/* ---- heaps and their threads ----------------------------------------------------------------- */
 
 static struct slab_heap *heaps[HEAPS_MAX];
 
@@ -247,14 +252,15 @@ void heap_set_free(struct slab_heap *h)
 	remote_settle_for(h); /* a thread that pushed after our last look found the lock taken */
 }
 
-/* A slab of `from`, which has no thread, changes its heap, unless others are about to free into it.  They
- * may do so at any moment: its first granule has at every moment the tag of one of the two. */
+/* A slab of `from`, which has no thread, changes its heap, unless others are about to free into it.
+ * They may do so at any moment: its first granule has at every moment the tag of one of the two. */
 static bool move_slab(struct slab_heap *h, struct slab_heap *from, struct slab *s)
 {
 	const unsigned heap = heap_number(h);
 	uint32_t tag = tag_of(s->heap, s->cls);
 
-	CHECK(lock_held(&h->lock) && lock_held(&from->lock) && from->owner == NULL && heap_of(s) == from);
+	CHECK(lock_held(&h->lock) && lock_held(&from->lock) && from->owner == NULL &&
+	      heap_of(s) == from);
 	if (from->orphan)
 		orphan_settle_slab(s);
 	if (!atomic_compare_exchange_strong(&root.tags[granule_of(s)], &tag, tag_of(heap, s->cls)))
@@ -310,7 +316,7 @@ bool heap_start_up(void)
 	return heap_new() != NULL;
 }
 
-/* ---- objects in and out ----------------------------------------------------------------------- */
+/* ---- objects in and out ---------------------------------------------------------------------- */
 
 /* n objects of one word of avail. */
 static inline void put_back_word(struct slab_heap *h, void *at, uint64_t bits, size_t n)
@@ -365,8 +371,9 @@ static struct slab *find_new(struct slab_heap *h, unsigned cls)
 	return s;
 }
 
-/* So many bytes went from slabs to a stack.  What is more than what came from stacks since the pages of slabs were
- * given back, had better stayed, wherever it lies: a slab may have been closed since, and another opened. */
+/* So many bytes went from slabs to a stack.  What is more than what came from stacks since the
+ * pages of slabs were given back, had better stayed, wherever it lies: a slab may have been closed
+ * since, and another opened. */
 static void note_taken(struct slab_heap *h, size_t bytes)
 {
 	const size_t again = bytes > h->fallen ? bytes - h->fallen : 0;
@@ -377,8 +384,8 @@ static void note_taken(struct slab_heap *h, size_t bytes)
 		predict_asked(&h->pages, again, purge_clock(), purge_again_ns());
 }
 
-/* Free objects of a class out of the heap's slabs, of a new one if there is none, to end[-1], end[-2], ... down to
- * bottom.  Returns where it ended: at end, if there is no memory. */
+/* Free objects of a class out of the heap's slabs, of a new one if there is none, to end[-1],
+ * end[-2], ... down to bottom.  Returns where it ended: at end, if there is no memory. */
 void **heap_take_objects(struct slab_heap *h, unsigned cls, void **end, void **bottom)
 {
 	void **at = end;

@@ -1,12 +1,16 @@
 /* heap.h - the slabs of a heap, and heaps that change their thread.
  *
  *   unlisted --(an object comes into avail)--> partial --(none left)--> unlisted
- *                                                  \--(all are in avail)--> kept --(another, or idle)--> page heap
+ *                                              |
+ *                                              `--(all are in avail)--> kept
+ *   kept --(another is kept, or it is idle)--> page heap
  *
- * struct slab_heap (root.h) has a ring of partly empty slabs for each class, and the inbox into which other threads
- * put slabs that they freed into (remote.h).  All of it changes under the heap's lock.
+ * struct slab_heap (root.h) has a ring of partly empty slabs for each class, and the inbox
+ * into which other threads put slabs that they freed into (remote.h).  All of it changes
+ * under the heap's lock.
  *
- * A heap without a thread waits in root.unused.  A thread whose heap has no slab of a class reclaims one from there.
+ * A heap without a thread waits in root.unused.  A thread whose heap has no slab of a class
+ * reclaims one from there.
  */
 #ifndef SLAB_HEAP_H
 #define SLAB_HEAP_H
@@ -18,31 +22,34 @@ static inline bool heap_held(const struct slab_heap *h)
 	return lock_held(&h->lock);
 }
 
-/* ---- slabs: the heap's lock is held -------------------------------------------------------------- */
+/* ---- slabs: the heap's lock is held ---------------------------------------------------------- */
 
 /* avail of s has changed: list s, or, if no object is live and the heap has another, close it. */
 void heap_settle_slab(struct slab_heap *h, struct slab *s);
 void heap_unlist_slab(struct slab_heap *h, struct slab *s);
-/* Close the slabs that were kept: all, or those from which no object was taken since the last such call. */
+/* Close the slabs that were kept: all, or those from which no object was taken since the
+ * last such call. */
 void heap_release_all_kept(struct slab_heap *h);
 void heap_release_idle_kept(struct slab_heap *h);
-/* What other threads freed comes into avail.  The caller is the heap's thread, or the heap has none. */
+/* What other threads freed comes into avail.  The caller is the heap's thread, or the
+ * heap has none. */
 void heap_drain_inbox(struct slab_heap *h);
 /* The same for one slab that was in the inbox. */
 void heap_look_at(struct slab_heap *h, struct slab *s);
-/* The same where nothing in it is live nor in a stack, for a heap whose thread may be running: the flags stay up
- * until the slab is closed, so that frees by the heap's thread leave the fast path.  Only one that found the
- * flags down just before another thread's mark emptied the slab, and was stopped then, would not be seen. */
+/* The same where nothing in it is live nor in a stack, for a heap whose thread may be running: the
+ * flags stay up until the slab is closed, so that frees by the heap's thread leave the fast path.
+ * Only one that found the flags down just before another thread's mark emptied the slab, and was
+ * stopped then, would not be seen. */
 void heap_release_emptied(struct slab_heap *h, struct slab *s);
 
-/* Free objects of a class out of the heap's slabs, of a new one if there is none, to end[-1], end[-2], ... down to
- * bottom.  Returns where it ended: at end, if there is no memory. */
+/* Free objects of a class out of the heap's slabs, of a new one if there is none, to end[-1],
+ * end[-2], ... down to bottom.  Returns where it ended: at end, if there is no memory. */
 void **heap_take_objects(struct slab_heap *h, unsigned cls, void **end, void **bottom);
-/* n objects of a class, of slabs of h, which are not live, into avail.  Neighbours are fast where they follow each
- * other. */
+/* n objects of a class, of slabs of h, which are not live, into avail.  Neighbours are fast where
+ * they follow each other. */
 void heap_put_back(struct slab_heap *h, void *const *object, size_t n, unsigned cls);
 
-/* ---- heaps ---------------------------------------------------------------------------------------- */
+/* ---- heaps ----------------------------------------------------------------------------------- */
 
 /* The fallback heap, which is no thread's; false: no memory. */
 bool heap_start_up(void);

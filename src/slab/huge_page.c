@@ -18,7 +18,7 @@ static size_t free_bytes(const struct slab_chunk *c)
 	return (size_t)(popcount(c->free[0]) + popcount(c->free[1])) * GRANULE;
 }
 
-/* ---- what was decided, and waits to be told ----------------------------------------------------- */
+/* ---- what was decided, and waits to be told -------------------------------------------------- */
 
 struct lock advice_lock;
 
@@ -28,16 +28,18 @@ static struct {
 } waiting[4]; /* the most that one request decides: huge, and collapse, of two chunks */
 static unsigned waiting_count;
 
-/* Decide nothing while another thread tells the kernel what it decided: the chunk will be asked about again. */
+/* Decide nothing while another thread tells the kernel what it decided: the chunk will be
+ * asked about again. */
 static bool may_decide(void)
 {
 	return lock_held(&advice_lock) || lock_try(&advice_lock);
 }
 
-/* ---- what they cost ------------------------------------------------------------------------------ */
+/* ---- what they cost -------------------------------------------------------------------------- */
 
-/* Where the kernel has free memory a huge page takes 0.1 ms.  Where the host of a virtual machine must find it first
- * it takes 5 ms, and small pages much less, since most of them lie in blocks that the kernel still holds. */
+/* Where the kernel has free memory a huge page takes 0.1 ms.  Where the host of a virtual machine
+ * must find it first it takes 5 ms, and small pages much less, since most of them lie in blocks
+ * that the kernel still holds. */
 static const uint64_t DEAR_NS = 1000000, DEAR_FOR_NS = 500000000;
 
 static uint64_t now_ns(void)
@@ -52,7 +54,8 @@ static bool are_dear(void)
 	return until != 0 && until - now_ns() <= DEAR_FOR_NS;
 }
 
-/* A thread that was interrupted meanwhile takes them for dear as well, and does without for a moment. */
+/* A thread that was interrupted meanwhile takes them for dear as well, and does
+ * without for a moment. */
 static void advise_timed(void *p, size_t len, enum dmm_advice what)
 {
 	const uint64_t from = now_ns();
@@ -65,7 +68,8 @@ static void advise_timed(void *p, size_t len, enum dmm_advice what)
 
 static void decide(uint32_t first, uint32_t count, enum dmm_advice what)
 {
-	CHECK(page_lock_held() && lock_held(&advice_lock) && waiting_count < sizeof waiting / sizeof *waiting);
+	CHECK(page_lock_held() && lock_held(&advice_lock) &&
+	      waiting_count < sizeof waiting / sizeof *waiting);
 	waiting[waiting_count].first = first;
 	waiting[waiting_count].count = count;
 	waiting[waiting_count++].what = what;
@@ -76,7 +80,8 @@ void huge_page_tell_kernel(void)
 	for (unsigned i = 0; i < waiting_count; i++) {
 		char *const p = granule_address(waiting[i].first * CHUNK_GRANULES);
 		const size_t len = waiting[i].count * HUGE_PAGE_SIZE, page = root.os->page;
-		if (waiting[i].what == DMM_ADVICE_POPULATE) /* the last page of it brings the others */
+		/* the last page of it brings the others */
+		if (waiting[i].what == DMM_ADVICE_POPULATE)
 			advise_timed(p + len - page, page, DMM_ADVICE_POPULATE);
 		else if (waiting[i].what == DMM_ADVICE_COLLAPSE)
 			advise_timed(p, len, DMM_ADVICE_COLLAPSE);
@@ -104,7 +109,7 @@ static void decide_huge(uint32_t chunk, enum dmm_advice then)
 		decide(chunk, 1, then);
 }
 
-/* ---- how full chunks are ------------------------------------------------------------------------ */
+/* ---- how full chunks are --------------------------------------------------------------------- */
 
 size_t huge_page_holes(uint32_t chunk)
 {
@@ -141,7 +146,8 @@ static bool written(const char *page)
 	return false;
 }
 
-/* Of a large object perhaps only the beginning was touched: a collapse would make memory of the rest. */
+/* Of a large object perhaps only the beginning was touched: a collapse would make
+ * memory of the rest. */
 static bool mostly_touched(uint32_t chunk)
 {
 	enum { SAMPLES = 8, MISSING = SAMPLES / 4 };
@@ -150,12 +156,13 @@ static bool mostly_touched(uint32_t chunk)
 	if (root.os->touched == NULL)
 		return true;
 	for (uint32_t i = 0; i < SAMPLES; i++)
-		there += written(granule_address(chunk * CHUNK_GRANULES + (2 * i + 1) * CHUNK_GRANULES / SAMPLES / 2));
+		there += written(granule_address(chunk * CHUNK_GRANULES +
+		                                 (2 * i + 1) * CHUNK_GRANULES / SAMPLES / 2));
 	return there >= SAMPLES - MISSING;
 }
 
-/* One that was filled before there were huge pages; the next when the heap has grown again, since each takes a
- * third of a millisecond, and ten times that where a host has to find the memory. */
+/* One that was filled before there were huge pages; the next when the heap has grown again, since
+ * each takes a third of a millisecond, and ten times that where a host has to find the memory. */
 static void collapse_one_below(uint32_t end)
 {
 	for (uint32_t chunk = 1; chunk < end; chunk++) /* 0 begins with a guard */
@@ -166,18 +173,21 @@ static void collapse_one_below(uint32_t end)
 		}
 }
 
-/* The last chunk of a heap is filled by half on average, which is much of a small heap: up to here a chunk
- * becomes a huge page when it is nearly full.  A large heap would pay for it with page faults and copies. */
+/* The last chunk of a heap is filled by half on average, which is much of a small heap: up to here
+ * a chunk becomes a huge page when it is nearly full.  A large heap would pay for it with page
+ * faults and copies. */
 static size_t huge_at_once_from(void)
 {
-	enum { MOST = 64 }; /* chunks that are advised out of order: each may be a mapping of its own */
+	/* chunks that are advised out of order: each may be a mapping of its own */
+	enum { MOST = 64 };
 	const size_t first = huge_from();
 
 	return first == SETTING_NEVER ? first : min_size(2 * first, first + MOST);
 }
 
-/* A heap that was as large as that once will be so again: what fell free of its first chunks is filled by huge pages
- * then, since the faults for it would take as long as all else that a program does in 100 MB. */
+/* A heap that was as large as that once will be so again: what fell free of its first chunks is
+ * filled by huge pages then, since the faults for it would take as long as all else that a program
+ * does in 100 MB. */
 bool huge_page_begins_anew(uint32_t chunk)
 {
 	const size_t from = huge_at_once_from();
@@ -195,8 +205,8 @@ void huge_page_fill(uint32_t chunk, uint32_t count)
 	if (!whole(c) || c->huge == HUGE_ADVISED || (never_was && !at_once && chunk < first) ||
 	    !(at_once || nearly_full(chunk, 0)) || are_dear() || !may_decide())
 		return;
-	/* If parts of it were given back, collapsing would fill them: khugepaged has time.  A slab is written to at
-	 * once anyway; whether a larger object will be is not known. */
+	/* If parts of it were given back, collapsing would fill them: khugepaged has time.  A slab
+	 * is written to at once anyway; whether a larger object will be is not known. */
 	const bool slab = count <= SLAB_GRANULES_MAX;
 	decide_huge(chunk, at_once ? (slab ? DMM_ADVICE_POPULATE : DMM_ADVICE_HUGE)
 	    : never_was ? DMM_ADVICE_COLLAPSE : DMM_ADVICE_HUGE);
@@ -220,9 +230,10 @@ void huge_page_revoke(uint32_t chunk, size_t holes)
 			decide_huge(chunk, DMM_ADVICE_HUGE);
 		return;
 	}
-	/* One that was none yet need not be full: only holes in its slabs matter, which nobody will see when it is. */
-	if (c->huge == HUGE_REVOKED || (advised ? empty : holes) <= MANY || (!advised && chunk < huge_from()) ||
-	    root.chunks_revoked >= MOST || !may_decide())
+	/* One that was none yet need not be full: only holes in its slabs matter, which nobody will
+	 * see when it is. */
+	if (c->huge == HUGE_REVOKED || (advised ? empty : holes) <= MANY ||
+	    (!advised && chunk < huge_from()) || root.chunks_revoked >= MOST || !may_decide())
 		return;
 	c->huge = HUGE_REVOKED;
 	root.chunks_revoked++;

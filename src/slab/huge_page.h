@@ -1,12 +1,12 @@
 /* huge_page.h - huge pages where the heap fills them: a small program stays small.
  *
- * Payload is mapped with the advice to use none (MADV_NOHUGEPAGE), also for kernels that would use them everywhere.
- * A chunk of 2 MiB is advised to be one huge page when the heap is large and the chunk is being filled, and not to be
- * one any more when much of it was given back.
+ * Payload is mapped with the advice to use none (MADV_NOHUGEPAGE), also for kernels that would use
+ * them everywhere.  A chunk of 2 MiB is advised to be one huge page when the heap is large and the
+ * chunk is being filled, and not to be one any more when much of it was given back.
  *
- * Page_lock is held where that is decided, and the kernel is told afterwards, by huge_page_advise(), since a collapse
- * takes a third of a millisecond and more: advice_lock is held from the decision until then.  Whoever finds it taken
- * decides nothing.
+ * Page_lock is held where that is decided, and the kernel is told afterwards, by
+ * huge_page_advise(), since a collapse takes a third of a millisecond and more: advice_lock is held
+ * from the decision until then.  Whoever finds it taken decides nothing.
  */
 #ifndef SLAB_HUGE_PAGE_H
 #define SLAB_HUGE_PAGE_H
@@ -15,25 +15,28 @@
 
 /* Bytes of a chunk's slabs that were given back; about, since owners may be filling them. */
 size_t huge_page_holes(uint32_t chunk);
-/* `count` granules were taken from a chunk, so that it fills up: back it with a huge page; in a small heap only
- * when three quarters of it are taken.  For a slab the huge page is brought at once, and the time taken: where they
- * are dear, there will be none for half a second, and then for khugepaged alone. */
+/* `count` granules were taken from a chunk, so that it fills up: back it with a huge page; in a
+ * small heap only when three quarters of it are taken.  For a slab the huge page is brought at
+ * once, and the time taken: where they are dear, there will be none for half a second, and then for
+ * khugepaged alone. */
 void huge_page_fill(uint32_t chunk, uint32_t count);
 /* The same for the whole chunks in a run of a large object that is expected to be filled. */
 void huge_page_fill_run(uint32_t first, uint32_t count);
-/* Parts of a chunk were given back, `holes` bytes of slabs among them: if a quarter of it is empty now, no huge
- * page until less is.  khugepaged would make one of what is left within seconds.  One of a large heap that is all
- * empty may be one again at once. */
+/* Parts of a chunk were given back, `holes` bytes of slabs among them: if a quarter of it is empty
+ * now, no huge page until less is.  khugepaged would make one of what is left within seconds.  One
+ * of a large heap that is all empty may be one again at once. */
 void huge_page_revoke(uint32_t chunk, size_t holes);
-/* Would a chunk that is free as a whole be a huge page at the next touch, if all of it were given back? */
+/* Would a chunk that is free as a whole be a huge page at the next touch, if all of it
+ * were given back? */
 bool huge_page_begins_anew(uint32_t chunk);
 /* The chunk was unmapped, and all advice with it. */
 void huge_page_forget(uint32_t chunk);
 
-/* Taken after page_lock, which its holder does not take.  Who unmaps or moves pages holds it, so that no advice is on
- * its way for them, nor splits the mapping in which they lie. */
+/* Taken after page_lock, which its holder does not take.  Who unmaps or moves pages holds it, so
+ * that no advice is on its way for them, nor splits the mapping in which they lie. */
 extern HIDDEN struct lock advice_lock;
-/* Page_lock was given back: tell the kernel what was decided, if the caller decided anything, and give advice_lock. */
+/* Page_lock was given back: tell the kernel what was decided, if the caller decided anything, and
+ * give advice_lock. */
 void huge_page_tell_kernel(void);
 static inline void huge_page_advise(void)
 {

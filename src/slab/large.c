@@ -18,9 +18,9 @@ static uint32_t granules_for(size_t n)
 	return (uint32_t)((n + GRANULE - 1) >> GRANULE_SHIFT);
 }
 
-/* Programs that allocate a large array either fill it or touch its beginning; which, the last one tells
- * that was allocated or freed.  What is filled gets huge pages: they would make the other sort up to 2 MiB
- * larger each. */
+/* Programs that allocate a large array either fill it or touch its beginning; which, the last one
+ * tells that was allocated or freed.  What is filled gets huge pages: they would make the other
+ * sort up to 2 MiB larger each. */
 static _Atomic uint32_t newest;
 static _Atomic bool filled;
 static _Atomic uint32_t moves; /* of pages, so far */
@@ -37,9 +37,9 @@ void large_forget(void)
 /* A look takes up to 3 us, where it makes the kernel map a page. */
 enum { LOOK_FROM = 2 * CHUNK_GRANULES };
 
-/* Was the second half of a run filled?  One word of a chunk tells, since a huge page of zeros may have been mapped by
- * the first look at it.  Where calloc has cleared it, zeros tell nothing.  page: of a granule, another one at each
- * look. */
+/* Was the second half of a run filled?  One word of a chunk tells, since a huge page of zeros may
+ * have been mapped by the first look at it.  Where calloc has cleared it, zeros tell nothing.
+ * page: of a granule, another one at each look. */
 static bool filled_late(const struct slab *s, size_t page)
 {
 	const uint32_t first = granule_of(s), granules = s->run;
@@ -51,7 +51,8 @@ static bool filled_late(const struct slab *s, size_t page)
 
 	for (uint32_t i = 0; i < looks; i++) {
 		const uint32_t granule = last - (last - half) / looks * i;
-		const enum dmm_touched t = root.os->touched(root.os->ctx, granule_address(granule) + page * 4096);
+		const enum dmm_touched t =
+		    root.os->touched(root.os->ctx, granule_address(granule) + page * 4096);
 		if (t == DMM_TOUCHED_SURELY)
 			return true;
 		votes += t == DMM_TOUCHED_LIKELY && !s->zeroed;
@@ -64,7 +65,8 @@ static bool look_at(uint32_t first, size_t page)
 {
 	const struct slab *const s = slab_at(first);
 
-	if (first == 0 || kind_of(s) != GRANULE_RUN || s->run < LOOK_FROM || root.os->touched == NULL)
+	if (first == 0 || kind_of(s) != GRANULE_RUN || s->run < LOOK_FROM ||
+	    root.os->touched == NULL)
 		return false;
 	const bool is = filled_late(s, page);
 	atomic_store_explicit(&filled, is, memory_order_relaxed);
@@ -103,7 +105,8 @@ void *large_malloc(size_t n, size_t align, bool *clean)
 	struct slab *s = NULL;
 
 	if (n < MAPPED_FROM && align <= most)
-		s = run_open(granules_for(n) + (n == 0), (uint32_t)max_size(align >> GRANULE_SHIFT, 1), clean);
+		s = run_open(granules_for(n) + (n == 0),
+		    (uint32_t)max_size(align >> GRANULE_SHIFT, 1), clean);
 	void *const p = s != NULL ? granule_address(granule_of(s)) : mapped_malloc(n, align, clean);
 	PROBE(large_malloc, p, n);
 	return p;
@@ -125,20 +128,23 @@ void large_free(struct slab *run, const void *p)
 {
 	uint8_t expect = GRANULE_RUN; /* two threads may free it at once: one is told */
 	const uint32_t first = granule_of(run);
-	const bool known = run->run >= LOOK_FROM && root.os->touched != NULL, full = look_at(first, 1);
+	const bool known = run->run >= LOOK_FROM && root.os->touched != NULL,
+	    full = look_at(first, 1);
 
 	if (!atomic_compare_exchange_strong(&run->kind, &expect, GRANULE_FREED))
 		slab_bad_pointer("free", p);
 	PROBE(large_free, p, (size_t)run->run << GRANULE_SHIFT);
-	/* Little of it was touched, so that it is cheaper to give that back than to clear all for the next calloc. */
+	/* Little of it was touched, so that it is cheaper to give that back than to clear all for
+	 * the next calloc. */
 	const bool emptied = run->zeroed && known && !full &&
-	    root.os->purge(root.os->ctx, granule_address(first), (size_t)run->run << GRANULE_SHIFT) == 0;
+	                     root.os->purge(root.os->ctx, granule_address(first),
+	                         (size_t)run->run << GRANULE_SHIFT) == 0;
 	run_give(first, run->run, emptied);
 }
 
-/* What was moved is a mapping of its own from then on, and what is beside it another.  So that they stay few, since
- * vm.max_map_count is the program's as well, after some thousand moves only what is not too small a part of the
- * heap is moved. */
+/* What was moved is a mapping of its own from then on, and what is beside it another.  So that they
+ * stay few, since vm.max_map_count is the program's as well, after some thousand moves only what is
+ * not too small a part of the heap is moved. */
 static bool worth_moving(size_t len)
 {
 	enum { MANY = 4096, PART = 4096 };
@@ -164,10 +170,12 @@ static enum moved move_by_chunks(char *from, char *to, size_t len)
 
 	for (size_t at = 0, n; at < len; at += n) {
 		n = min_size(len - at, HUGE_PAGE_SIZE - (uintptr_t)(from + at) % HUGE_PAGE_SIZE);
-		const int r = n < tuning.move_from_bytes ? -EFAULT : move_locked(from + at, to + at, n);
+		const int r =
+		    n < tuning.move_from_bytes ? -EFAULT : move_locked(from + at, to + at, n);
 		if (r == -ENXIO) {
 			memcpy(from, to, at);
-			root.os->purge(root.os->ctx, to, at); /* and no more: what lies there now may be another's */
+			/* and no more: what lies there now may be another's */
+			root.os->purge(root.os->ctx, to, at);
 			return MOVED_AND_LOST;
 		}
 		if (r != 0) {
@@ -180,7 +188,8 @@ static enum moved move_by_chunks(char *from, char *to, size_t len)
 
 enum moved large_move_pages(char *from, char *to, size_t len)
 {
-	if (root.os->move == NULL || !worth_moving(len) || atomic_load_explicit(&lost, memory_order_relaxed))
+	if (root.os->move == NULL || !worth_moving(len) ||
+	    atomic_load_explicit(&lost, memory_order_relaxed))
 		return MOVED_NOT;
 	const int r = move_locked(from, to, len);
 	const enum moved moved = r == 0      ? MOVED
@@ -192,8 +201,8 @@ enum moved large_move_pages(char *from, char *to, size_t len)
 	return moved;
 }
 
-/* It becomes an object in a mapping of its own, by copying if its pages cannot be moved.  Should the move lose the new
- * mapping, what was there of it has been copied back. */
+/* It becomes an object in a mapping of its own, by copying if its pages cannot be moved.  Should
+ * the move lose the new mapping, what was there of it has been copied back. */
 static void *move_out(struct slab *from, size_t n)
 {
 	const size_t len = (size_t)from->run << GRANULE_SHIFT;
@@ -215,8 +224,8 @@ static void *move_out(struct slab *from, size_t n)
 	return target;
 }
 
-/* Move to a place with room to grow once more, so that growing is linear in the end.  Of what is not too
- * small, page tables are shifted (mremap) instead of copying. */
+/* Move to a place with room to grow once more, so that growing is linear in the end.  Of what is
+ * not too small, page tables are shifted (mremap) instead of copying. */
 static void *move(struct slab *from, uint32_t granules)
 {
 	const size_t len = (size_t)from->run << GRANULE_SHIFT;
@@ -227,7 +236,8 @@ static void *move(struct slab *from, uint32_t granules)
 		to = run_open(granules, 1, &clean);
 	if (to == NULL)
 		return move_out(from, (size_t)granules << GRANULE_SHIFT);
-	char *const source = granule_address(granule_of(from)), *const target = granule_address(granule_of(to));
+	char *const source = granule_address(granule_of(from)),
+	    *const target = granule_address(granule_of(to));
 	const enum moved moved = large_move_pages(source, target, len);
 	if (moved == MOVED_AND_LOST) {
 		atomic_store_explicit(&to->kind, GRANULE_FREED, memory_order_relaxed);

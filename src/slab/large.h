@@ -1,7 +1,8 @@
-/* large.h - one object, one run of granules: what is larger than MEDIUM_MAX or aligned beyond a page.
+/* large.h - one object, one run of granules: what is larger than MEDIUM_MAX or
+ * aligned beyond a page.
  *
- *   run    | granule | granule | ...  | granule |     struct slab of the first: GRANULE_RUN, .run granules
- *   object |<------------- usable ------------->|     whole granules; untouched pages cost nothing
+ *   run    | granule | granule | ...  | granule |   struct slab of the first: GRANULE_RUN, .run
+ *   object |<------------- usable ------------->|   whole granules; untouched pages cost nothing
  *
  * Invariants:
  *   L1 alone   a GRANULE_RUN's granules are all taken in the page heap
@@ -22,7 +23,8 @@ enum moved {
 	MOVED_NOT,
 	MOVED,
 	MOVED_PARTLY,  /* and the rest was copied */
-	MOVED_AND_LOST /* they are where they were, and the target will never be accessible any more */
+	/* they are where they were, and the target will never be accessible any more */
+	MOVED_AND_LOST
 };
 enum moved large_move_pages(char *from, char *to, size_t len);
 /* The heap has closed: what was seen of its large objects means nothing to the next. */

@@ -23,7 +23,7 @@ static size_t guard_len(void)
 	return hardening.guard_large ? PAGE : 0;
 }
 
-/* ---- the table ---------------------------------------------------------------------------------------- */
+/* ---- the table ------------------------------------------------------------------------------- */
 
 /* The first object that ends behind p; or the number of objects. */
 static uint32_t find(uintptr_t p)
@@ -46,7 +46,8 @@ static struct mapped_object *object_at(const void *p)
 {
 	const uint32_t i = find((uintptr_t)p);
 	CHECK(lock_held(&mapped_lock));
-	return i < root.mapped_count && root.mapped[i].start == (uintptr_t)p ? &root.mapped[i] : NULL;
+	return i < root.mapped_count && root.mapped[i].start == (uintptr_t)p ? &root.mapped[i]
+	                                                                     : NULL;
 }
 
 /* Room for one more; false: no memory. */
@@ -75,7 +76,8 @@ static void enter(uintptr_t start, size_t len)
 	const uint32_t i = find(start);
 
 	CHECK(lock_held(&mapped_lock) && root.mapped_count < root.mapped_room && len > 0);
-	memmove(&root.mapped[i + 1], &root.mapped[i], (root.mapped_count - i) * sizeof *root.mapped);
+	memmove(&root.mapped[i + 1], &root.mapped[i],
+	    (root.mapped_count - i) * sizeof *root.mapped);
 	root.mapped[i] = (struct mapped_object){start, len};
 	root.mapped_count++;
 	root.mapped_bytes += len;
@@ -91,7 +93,7 @@ static void leave(struct mapped_object *o)
 	memmove(o, o + 1, (root.mapped_count - i) * sizeof *o);
 }
 
-/* ---- objects -------------------------------------------------------------------------------------------- */
+/* ---- objects --------------------------------------------------------------------------------- */
 
 /* An object of len bytes between its guards; NULL: the system refuses. */
 static char *map(size_t len, size_t align)
@@ -157,7 +159,8 @@ bool mapped_free(void *p)
 	lock_give(&mapped_lock);
 	if (len == 0)
 		return false;
-	/* Past vm.max_map_count, which cutting a mapping in two may exceed, the memory goes and the addresses stay. */
+	/* Past vm.max_map_count, which cutting a mapping in two may exceed, the memory goes and the
+	 * addresses stay. */
 	if (os->unmap(os->ctx, (char *)p - guard, len + 2 * guard) != 0)
 		os->purge(os->ctx, p, len);
 	return true;
@@ -223,7 +226,7 @@ void *mapped_resize(void *p, size_t n)
 	return q;
 }
 
-/* ---- what is at an address ----------------------------------------------------------------------------- */
+/* ---- what is at an address ------------------------------------------------------------------- */
 
 size_t mapped_size(const void *p)
 {
@@ -265,7 +268,8 @@ void mapped_close(void)
 	const size_t guard = guard_len();
 
 	for (uint32_t i = 0; i < root.mapped_count; i++)
-		os->unmap(os->ctx, (char *)root.mapped[i].start - guard, root.mapped[i].len + 2 * guard);
+		os->unmap(os->ctx, (char *)root.mapped[i].start - guard,
+		    root.mapped[i].len + 2 * guard);
 	if (root.mapped_room != 0)
 		os->unmap(os->ctx, root.mapped, root.mapped_room * sizeof *root.mapped);
 	memset(freed, 0, sizeof freed);

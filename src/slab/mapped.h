@@ -1,12 +1,14 @@
-/* mapped.h - one object, one mapping: what is larger than MAPPED_FROM, or what the window has no room for.
+/* mapped.h - one object, one mapping: what is larger than MAPPED_FROM, or what the
+ * window has no room for.
  *
  *   table     | address, bytes | address, bytes | ...     in address order, in a mapping of its own
  *                   \--> | object, whole pages |          where the kernel likes
  *                   \--> |g| object         |g|           hardened: between inaccessible pages
  *
- * Such an object lies outside of the heap's addresses, so that every test of the fast path fails for it, and the slow
- * paths ask here.  malloc is one mmap, free one munmap, realloc one mremap: what nobody touched costs nothing, however
- * large it is.  The last ones that were freed are remembered, to name a double free.
+ * Such an object lies outside of the heap's addresses, so that every test of the fast path fails
+ * for it, and the slow paths ask here.  malloc is one mmap, free one munmap, realloc one mremap:
+ * what nobody touched costs nothing, however large it is.  The last ones that were freed are
+ * remembered, to name a double free.
  *
  * All functions take mapped_lock themselves.
  */
@@ -29,7 +31,8 @@ void *mapped_resize(void *p, size_t n);
 void mapped_forget(const void *p);
 /* Bytes of the live one that begins at p; 0: none does. */
 size_t mapped_size(const void *p);
-/* End the program with a message if p lies in such an object or is the start of one that was freed. */
+/* End the program with a message if p lies in such an object or is the start of one
+ * that was freed. */
 void mapped_bad_pointer(const char *call, const void *p);
 
 /* All goes back. */

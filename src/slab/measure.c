@@ -1,5 +1,5 @@
-/* measure.c - see measure.h.  Live objects are counted by bits, 64 at a time: 1 GiB of small objects takes 16 MiB
- * of bitmaps to read. */
+/* measure.c - see measure.h.  Live objects are counted by bits, 64 at a time: 1 GiB of small
+ * objects takes 16 MiB of bitmaps to read. */
 #include "slab/measure.h"
 
 #include "slab/guarded.h"
@@ -8,7 +8,8 @@
 
 static void add_objects(struct slab_sums *m, const struct slab *s, unsigned granules)
 {
-	const char *const start = slab_start(s), *const end = start + ((size_t)granules << GRANULE_SHIFT);
+	const char *const start = slab_start(s),
+	    *const end = start + ((size_t)granules << GRANULE_SHIFT);
 	const size_t count = s->count, size = s->size;
 	size_t live = 0;
 
@@ -23,13 +24,15 @@ static void add_objects(struct slab_sums *m, const struct slab *s, unsigned gran
 	m->live_pieces += live;
 	m->free += (count - live) * size;
 	m->free_pieces += count - live;
-	const size_t all = (size_t)granules << GRANULE_SHIFT, tail = all - min_size(count * size, all);
+	const size_t all = (size_t)granules << GRANULE_SHIFT,
+	    tail = all - min_size(count * size, all);
 	m->lost += tail;
 	m->lost_pieces += tail != 0;
 }
 
 /* What begins at a granule of chunk c; returns how many granules it is, at least 1. */
-static size_t add_granule(struct slab_sums *m, const struct slab_chunk *c, size_t granule, bool *was_free)
+static size_t add_granule(struct slab_sums *m, const struct slab_chunk *c, size_t granule,
+    bool *was_free)
 {
 	const struct slab *const s = slab_at(granule);
 	const enum granule_kind kind = kind_of(s);
@@ -53,7 +56,8 @@ static size_t add_granule(struct slab_sums *m, const struct slab_chunk *c, size_
 		*was_free = false;
 		add_objects(m, s, s->granules);
 		return s->granules;
-	} else if (kind == GRANULE_FREED && s->cls == CLASS_RUN && s->run != 0) { /* in quarantine: guard_large.h */
+	} else if (kind == GRANULE_FREED && s->cls == CLASS_RUN && s->run != 0) {
+		/* in quarantine: guard_large.h */
 		m->free += (size_t)s->run << GRANULE_SHIFT;
 		m->free_pieces++;
 		return s->run;

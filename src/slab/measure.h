@@ -1,4 +1,5 @@
-/* measure.h - how many bytes of the heap are live, free, tables: sums, without a walk object by object. */
+/* measure.h - how many bytes of the heap are live, free, tables: sums, without a walk
+ * object by object. */
 #ifndef SLAB_MEASURE_H
 #define SLAB_MEASURE_H
 
@@ -9,20 +10,23 @@
 /* live + free + lost is the payload that is mapped, and objects in mappings of their own. */
 struct slab_sums {
 	size_t live, live_pieces; /* bytes of live objects with their padding; objects */
-	size_t free, free_pieces; /* free objects in slabs and in threads' stacks, and free runs of granules */
+	/* free objects in slabs and in threads' stacks, and free runs of granules */
+	size_t free, free_pieces;
 	size_t lost, lost_pieces; /* tails of slabs, what is changing hands */
-	size_t dirty;             /* of free: runs that hold memory, which slab_trim() can give back */
+	/* of free: runs that hold memory, which slab_trim() can give back */
+	size_t dirty;
 	size_t tables;            /* metadata that is mapped, outside of payload */
 	size_t large, large_pieces;     /* of live: runs and mappings */
 	size_t guarded, guarded_pieces; /* of live */
-	/* Of live and free: objects in slabs.  live_pieces is the sum of those of all classes, large_pieces and
-	 * guarded_pieces. */
+	/* Of live and free: objects in slabs.  live_pieces is the sum of those of all classes,
+	 * large_pieces and guarded_pieces. */
 	struct slab_class_sums {
 		size_t slabs, live_pieces, free_pieces;
 	} cls[CLASS_MAX];
 };
 
-/* Thread-safe; it takes page_lock, for one chunk at a time.  Exact while no other thread allocates or frees. */
+/* Thread-safe; it takes page_lock, for one chunk at a time.  Exact while no other thread
+ * allocates or frees. */
 void slab_measure(struct slab_sums *m);
 
 #endif

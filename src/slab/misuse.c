@@ -39,6 +39,7 @@ void slab_wrong_alignment(size_t align, const void *p)
 void slab_freed_twice(const struct slab *s, const void *p, uint64_t bits)
 {
 	const uintptr_t base = round_down((uintptr_t)p, WORD_BYTES);
-	const void *const first = (const void *)(base + ((uintptr_t)__builtin_ctzll(bits) << UNIT_SHIFT));
+	const void *const first =
+	    (const void *)(base + ((uintptr_t)__builtin_ctzll(bits) << UNIT_SHIFT));
 	slab_misuse("double free", first, slab_usable_size(s));
 }

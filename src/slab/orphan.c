@@ -54,7 +54,8 @@ bool orphan_settle_object(const void *p)
 {
 	const size_t off = (uintptr_t)p - root.base;
 
-	if (root.orphans == 0 || off >> UNIT_SHIFT >= __atomic_load_n(&root.units, __ATOMIC_ACQUIRE))
+	if (root.orphans == 0 ||
+	    off >> UNIT_SHIFT >= __atomic_load_n(&root.units, __ATOMIC_ACQUIRE))
 		return false;
 	const unsigned heap = tag_heap(tag_at(off >> GRANULE_SHIFT));
 	if (heap < HEAP_FIRST || !heap_at(heap)->orphan)

@@ -43,7 +43,8 @@ static uint32_t find_chunk(bool dirty, uint32_t wide)
 {
 	const unsigned exact = bin_of(wide);
 
-	/* Beyond 8 a bin has runs of several lengths: one that is too short must not hide the others. */
+	/* Beyond 8 a bin has runs of several lengths: one that is too short must not
+	 * hide the others. */
 	uint32_t chunk = bin_first(run_bin(dirty, exact));
 	for (int looks = 0; chunk != UINT32_MAX && looks < BIN_LOOKS; looks++) {
 		const struct slab_chunk *c = chunk_at(chunk);
@@ -57,7 +58,8 @@ static uint32_t find_chunk(bool dirty, uint32_t wide)
 	return UINT32_MAX;
 }
 
-static uint32_t take_in_chunk(uint32_t chunk, bool dirty, uint32_t count, uint32_t align, bool *clean)
+static uint32_t take_in_chunk(uint32_t chunk, bool dirty, uint32_t count, uint32_t align,
+    bool *clean)
 {
 	struct slab_chunk *c = chunk_at(chunk);
 	const mask128 free = join(c->free), old_dirty = join(c->dirty);
@@ -78,8 +80,8 @@ static uint32_t take_in_chunk(uint32_t chunk, bool dirty, uint32_t count, uint32
 	return chunk * CHUNK_GRANULES + at;
 }
 
-/* The first of `count` chunks in a row that are all free, at an alignment, or UINT32_MAX: the row with the lowest
- * address of the shortest sort that is long enough. */
+/* The first of `count` chunks in a row that are all free, at an alignment, or UINT32_MAX: the row
+ * with the lowest address of the shortest sort that is long enough. */
 static uint32_t find_row(uint32_t count, uint32_t align)
 {
 	const size_t base = root.base / HUGE_PAGE_SIZE;
@@ -151,9 +153,11 @@ static uint32_t take_large(uint32_t count, uint32_t align, bool *clean)
 		if (chunk == UINT32_MAX) {
 			chunk = row_at_top(step);
 			const size_t end = (size_t)chunk * CHUNK_GRANULES + count;
-			if (end > (size_t)root.chunk_limit * CHUNK_GRANULES || !payload_grow((uint32_t)end))
+			if (end > (size_t)root.chunk_limit * CHUNK_GRANULES ||
+			    !payload_grow((uint32_t)end))
 				return 0;
-			if (!range_free(chunk * CHUNK_GRANULES, count)) /* others have mapped something there */
+			/* others have mapped something there */
+			if (!range_free(chunk * CHUNK_GRANULES, count))
 				continue;
 		}
 		const uint32_t covered = (uint32_t)min_size(chunks, root.chunk_count - chunk);
@@ -256,8 +260,10 @@ bool run_extend(uint32_t end, uint32_t more, bool *clean)
 	const uint32_t last = end + more, chunk = end / CHUNK_GRANULES;
 	bool ok = last > end && last <= root.chunk_limit * CHUNK_GRANULES;
 	if (ok && last > payload_top())
-		ok = (end >= payload_top() || range_free(end, payload_top() - end)) && payload_grow(last);
-	ok = ok && range_free(end, more) && payload_here(chunk, (last - 1) / CHUNK_GRANULES + 1 - chunk);
+		ok = (end >= payload_top() || range_free(end, payload_top() - end)) &&
+		     payload_grow(last);
+	ok = ok && range_free(end, more) &&
+	     payload_here(chunk, (last - 1) / CHUNK_GRANULES + 1 - chunk);
 	if (ok) {
 		*clean = take_range(end, more);
 		note_taken(more, dirty);

@@ -9,7 +9,8 @@
 _Atomic bool purge_wanted;
 static _Atomic uint32_t soon; /* a chunk that is to go; 0: none */
 
-/* Groups of granules that are all free, and one of them dirty: their metadata can be given back too. */
+/* Groups of granules that are all free, and one of them dirty: their metadata can be
+ * given back too. */
 static mask128 free_groups(mask128 free, mask128 dirty)
 {
 	mask128 all = 0;
@@ -43,7 +44,8 @@ uint32_t purge_claim(uint32_t from, uint32_t before, bool whole, uint64_t mask[2
 	lock_take(&root.page_lock);
 	for (uint32_t chunk = from; chunk < root.chunk_count && found == UINT32_MAX; chunk++) {
 		const struct slab_chunk *const c = chunk_at(chunk);
-		if (c->dirty_bin != 0 && (int32_t)(c->epoch - before) < 0 && whole == chunk_is_whole(chunk))
+		if (c->dirty_bin != 0 && (int32_t)(c->epoch - before) < 0 &&
+		    whole == chunk_is_whole(chunk))
 			found = chunk;
 	}
 	if (found != UINT32_MAX)
@@ -55,7 +57,8 @@ uint32_t purge_claim(uint32_t from, uint32_t before, bool whole, uint64_t mask[2
 bool purge_claim_whole(uint32_t chunk, uint64_t mask[2])
 {
 	lock_take(&root.page_lock);
-	const bool ok = chunk < root.chunk_count && chunk_at(chunk)->dirty_bin != 0 && chunk_is_whole(chunk);
+	const bool ok =
+	    chunk < root.chunk_count && chunk_at(chunk)->dirty_bin != 0 && chunk_is_whole(chunk);
 	if (ok)
 		claim(chunk, mask);
 	lock_give(&root.page_lock);
@@ -70,7 +73,8 @@ uint32_t purge_claim_unused(uint32_t end, uint64_t mask[2])
 	uint32_t chunk = (uint32_t)min_size(end, root.chunk_count) - 1;
 	if (chunk > 0 && end > root.chunk_count && chunk_at(chunk)->mapped < CHUNK_GRANULES)
 		chunk--; /* of the last one the rest is not mapped yet */
-	if (chunk > 0 && chunk_at(chunk)->state == CHUNK_HERE && chunk_at(chunk)->dirty_bin == 0 && all_free(chunk)) {
+	if (chunk > 0 && chunk_at(chunk)->state == CHUNK_HERE && chunk_at(chunk)->dirty_bin == 0 &&
+	    all_free(chunk)) {
 		claim(chunk, mask);
 		found = chunk;
 	}

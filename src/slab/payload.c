@@ -10,7 +10,8 @@
 static void absent_changes(uint32_t first, uint32_t count, bool to)
 {
 	const bool before = first > 0 && chunk_at(first - 1)->state == CHUNK_ABSENT;
-	const bool behind = first + count < root.chunk_count && chunk_at(first + count)->state == CHUNK_ABSENT;
+	const bool behind =
+	    first + count < root.chunk_count && chunk_at(first + count)->state == CHUNK_ABSENT;
 	const uint32_t rows = 1u - before - behind;
 
 	root.absent_rows += to ? rows : -rows;
@@ -33,7 +34,8 @@ void payload_is_unmapped(uint32_t chunk)
 static bool unmap(uint32_t chunk)
 {
 	return root.absent_rows < ABSENT_ROWS_MOST &&
-	    root.os->unmap(root.os->ctx, granule_address(chunk * CHUNK_GRANULES), HUGE_PAGE_SIZE) == 0;
+	       root.os->unmap(root.os->ctx, granule_address(chunk * CHUNK_GRANULES),
+	           HUGE_PAGE_SIZE) == 0;
 }
 
 bool payload_unmap_claimed(uint32_t chunk)
@@ -45,8 +47,8 @@ bool payload_unmap_claimed(uint32_t chunk)
 	return ok;
 }
 
-/* The system refuses memory: give it all chunks that are free, but those of [first, first + count).  True: some
- * were.  Whoever waits for page_lock meanwhile would be refused as well. */
+/* The system refuses memory: give it all chunks that are free, but those of [first, first + count).
+ * True: some were.  Whoever waits for page_lock meanwhile would be refused as well. */
 bool payload_shed(uint32_t first, uint32_t count)
 {
 	const bool mine = lock_held(&advice_lock);
@@ -56,7 +58,8 @@ bool payload_shed(uint32_t first, uint32_t count)
 	if (!mine)
 		lock_take(&advice_lock);
 	for (uint32_t chunk = 1; chunk < root.chunk_count; chunk++)
-		if (chunk - first >= count && chunk_at(chunk)->state == CHUNK_HERE && all_free(chunk) && unmap(chunk)) {
+		if (chunk - first >= count && chunk_at(chunk)->state == CHUNK_HERE &&
+		    all_free(chunk) && unmap(chunk)) {
 			payload_is_unmapped(chunk);
 			some = true;
 		}
@@ -80,7 +83,8 @@ uint32_t payload_top(void)
 static void count_chunks(uint32_t count)
 {
 	root.chunk_count = count;
-	__atomic_store_n(&root.units, (size_t)count * HUGE_PAGE_SIZE >> UNIT_SHIFT, __ATOMIC_RELEASE);
+	__atomic_store_n(&root.units, (size_t)count * HUGE_PAGE_SIZE >> UNIT_SHIFT,
+	    __ATOMIC_RELEASE);
 }
 
 /* These granules of one chunk are ours now. */
@@ -116,7 +120,8 @@ static void add_range(uint32_t from, uint32_t end)
 	}
 }
 
-/* Map granules from the top to `end`, but where others have mapped something; false: the system refuses before that. */
+/* Map granules from the top to `end`, but where others have mapped something; false: the system
+ * refuses before that. */
 static bool grow_to(uint32_t end)
 {
 	const uint32_t from = payload_top();
@@ -141,7 +146,8 @@ static bool grow_to(uint32_t end)
 static void shrink_to(uint32_t end)
 {
 	while (payload_top() > end && chunk_at(root.chunk_count - 1)->state == CHUNK_HERE) {
-		const uint32_t chunk = root.chunk_count - 1, from = (uint32_t)max_size(end, chunk * CHUNK_GRANULES);
+		const uint32_t chunk = root.chunk_count - 1,
+		    from = (uint32_t)max_size(end, chunk * CHUNK_GRANULES);
 		struct slab_chunk *const c = chunk_at(chunk);
 		const uint32_t count = chunk * CHUNK_GRANULES + c->mapped - from;
 		const mask128 gone = ones(from % CHUNK_GRANULES, count);
@@ -155,17 +161,22 @@ static void shrink_to(uint32_t end)
 	}
 }
 
-/* How many granules more than needed, so that a growing heap asks the system seldom: a share of it. */
+/* How many granules more than needed, so that a growing heap asks the system seldom:
+ * a share of it. */
 static uint32_t ahead(void)
 {
 	enum { LEAST = 16 };
-	const size_t percent = tuning.grow_ahead_percent, share = root.payload_mapped / GRANULE * percent / 100;
+	const size_t percent = tuning.grow_ahead_percent,
+	    share = root.payload_mapped / GRANULE * percent / 100;
 	const size_t fixed = (tuning.grow_ahead_mib << 20) / GRANULE;
 
-	return window_is_locked() ? 0 : (uint32_t)max_size(fixed, percent == 0 ? 0 : max_size(LEAST, share));
+	return window_is_locked()
+	           ? 0
+	           : (uint32_t)max_size(fixed, percent == 0 ? 0 : max_size(LEAST, share));
 }
 
-/* Make granules up to `end` exist; a large heap grows by whole chunks, which can be huge pages at once. */
+/* Make granules up to `end` exist; a large heap grows by whole chunks, which can be huge
+ * pages at once. */
 bool payload_grow(uint32_t end)
 {
 	const size_t limit = (size_t)root.chunk_limit * CHUNK_GRANULES, whole = (size_t)16 << 20;
@@ -179,7 +190,8 @@ bool payload_grow(uint32_t end)
 	generous = min_size(generous, limit);
 	/* Who asks for a fixed amount ahead gets its tables as well, if they can be had. */
 	if (tuning.grow_ahead_mib != 0)
-		(void)window_grow_tables((uint32_t)((generous + CHUNK_GRANULES - 1) / CHUNK_GRANULES));
+		(void)window_grow_tables((uint32_t)((generous + CHUNK_GRANULES - 1) /
+		                                    CHUNK_GRANULES));
 	generous = min_size(generous, (size_t)root.meta_ready * CHUNK_GRANULES);
 	const bool was_locked = window_is_locked();
 	if (!grow_to((uint32_t)generous) && !grow_to(end) && !(payload_shed(0, 0) && grow_to(end)))
@@ -189,8 +201,8 @@ bool payload_grow(uint32_t end)
 	return true;
 }
 
-/* Map the chunks of [first, first + count) that were given back; all of them are free.  False: not all of them could
- * be; those that could are ours, and what others took is theirs. */
+/* Map the chunks of [first, first + count) that were given back; all of them are free.  False: not
+ * all of them could be; those that could are ours, and what others took is theirs. */
 static bool bring_back(uint32_t first, uint32_t count)
 {
 	for (uint32_t at = first, n; at < first + count; at += n) {

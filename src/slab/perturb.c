@@ -1,4 +1,5 @@
-/* perturb.c - mallopt(M_PERTURB): slab learns while it runs that every call shall miss the fast path. */
+/* perturb.c - mallopt(M_PERTURB): slab learns while it runs that every call shall miss
+ * the fast path. */
 #include "slab/hardened.h"
 #include "slab/init.h"
 #include "slab/settings.h"
@@ -14,8 +15,8 @@ static bool alone(void)
 	return true;
 }
 
-/* The calling thread's stacks are emptied.  A signal handler that allocates meanwhile finds a thread that
- * has ended, and is served by the common heap. */
+/* The calling thread's stacks are emptied.  A signal handler that allocates meanwhile finds a
+ * thread that has ended, and is served by the common heap. */
 static bool leave_hit_path(void)
 {
 	struct thread_cache *const tc = &thread_cache;

@@ -62,8 +62,8 @@ struct place place_outside(const char *call, const void *p)
 	return len != 0 ? (struct place){.slab = &no_slab, .size = len} : guarded_place(call, p);
 }
 
-/* The live run whose inside p is, or NULL.  Only a run's first granule says what it is, and old data may
- * stand at the others. */
+/* The live run whose inside p is, or NULL.  Only a run's first granule says what it is, and old
+ * data may stand at the others. */
 static const struct slab *run_around(const void *p)
 {
 	const size_t off = (uintptr_t)p - root.base;
@@ -73,7 +73,8 @@ static const struct slab *run_around(const void *p)
 	for (uint32_t g = (uint32_t)(off >> GRANULE_SHIFT), first = g; first > 0; first--) {
 		const struct slab *const s = slab_at(first);
 		if (kind_of(s) == GRANULE_RUN)
-			return first + s->run > g && off != (size_t)first << GRANULE_SHIFT ? s : NULL;
+			return first + s->run > g && off != (size_t)first << GRANULE_SHIFT ? s
+			                                                                   : NULL;
 	}
 	return NULL;
 }
@@ -83,7 +84,8 @@ void slab_bad_pointer(const char *call, const void *p)
 	const struct slab *const run = run_around(p);
 	mapped_bad_pointer(call, p);
 	if (run != NULL)
-		crash("invalid %s: %p (inside %u bytes)", call, p, (size_t)run->run << GRANULE_SHIFT);
+		crash("invalid %s: %p (inside %u bytes)", call, p,
+		    (size_t)run->run << GRANULE_SHIFT);
 	const struct place at = place_of(p);
 
 	if (at.freed && strcmp(call, "free") == 0)

@@ -1,4 +1,5 @@
-/* place.h - what is at an address: an object of a slab, a run, an object in its own mapping, a guarded one.
+/* place.h - what is at an address: an object of a slab, a run, an object in its own
+ * mapping, a guarded one.
  *
  * All functions may be called by any thread, with no lock held.
  */

@@ -25,7 +25,8 @@ void predict_asked(struct predictor *p, size_t n, uint64_t now, uint64_t within)
 	p->keep += early;
 }
 
-size_t predict_unused(struct predictor *p, size_t level, size_t limit, uint64_t now, uint64_t within)
+size_t predict_unused(struct predictor *p, size_t level, size_t limit, uint64_t now,
+    uint64_t within)
 {
 	predict_level(p, level);
 	if (!is_past(p->window_at, now, within))

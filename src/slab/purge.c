@@ -40,9 +40,11 @@ static bool purge_mask(uint32_t chunk, const uint64_t mask[2])
 /* The bits of granules that are all claimed. */
 static void purge_bits(uint32_t first, uint32_t count)
 {
-	const char *const p = granule_address(first), *const last = granule_address(first + count) - 1;
+	const char *const p = granule_address(first),
+	    *const last = granule_address(first + count) - 1;
 
-	give_back(avail_word(last), (size_t)count * GRANULE_WORDS * sizeof *root.avail); /* which grows downwards */
+	/* which grows downwards */
+	give_back(avail_word(last), (size_t)count * GRANULE_WORDS * sizeof *root.avail);
 	give_back(live_word_at(p), (size_t)count * GRANULE_WORDS * sizeof *root.live);
 	if (__atomic_load_n(&root.marked, __ATOMIC_RELAXED))
 		give_back(mark_word(p), (size_t)count * GRANULE_WORDS * sizeof *root.marks);
@@ -63,13 +65,15 @@ static bool purge_claimed(uint32_t chunk, bool whole, const uint64_t mask[2])
 
 	purge_groups(chunk, mask);
 	if (whole) /* no slab is left in it */
-		give_back(slab_at((chunk + 1) * CHUNK_GRANULES - 1), CHUNK_GRANULES * sizeof(struct slab));
+		give_back(slab_at((chunk + 1) * CHUNK_GRANULES - 1),
+		    CHUNK_GRANULES * sizeof(struct slab));
 	const bool unmapped = ok && all && payload_unmap_claimed(chunk);
 	purge_return(chunk, mask, unmapped ? PURGED_AND_UNMAPPED : ok ? PURGED : PURGED_NOT);
 	return ok;
 }
 
-/* What was mapped ahead of need while the heap grew has no memory, but counts as addresses and as a commitment. */
+/* What was mapped ahead of need while the heap grew has no memory, but counts as addresses and
+ * as a commitment. */
 static void unmap_unused(void)
 {
 	uint64_t mask[2];
@@ -77,7 +81,8 @@ static void unmap_unused(void)
 	for (uint32_t chunk = UINT32_MAX; lock_try(&purge_lock);) {
 		chunk = purge_claim_unused(chunk, mask);
 		if (chunk != UINT32_MAX)
-			purge_return(chunk, mask, payload_unmap_claimed(chunk) ? PURGED_AND_UNMAPPED : PURGED);
+			purge_return(chunk, mask,
+			    payload_unmap_claimed(chunk) ? PURGED_AND_UNMAPPED : PURGED);
 		lock_give(&purge_lock);
 		if (chunk == UINT32_MAX)
 			break;
@@ -139,7 +144,7 @@ void purge_whole(uint32_t chunk)
 	lock_give(&purge_lock);
 }
 
-/* ---- what was learned of free runs ------------------------------------------------------------ */
+/* ---- what was learned of free runs ----------------------------------------------------------- */
 
 size_t purge_keep(void)
 {
@@ -156,7 +161,8 @@ void purge_gave(size_t granules)
 size_t purge_unused(size_t limit)
 {
 	lock_take(&root.page_lock);
-	const size_t n = predict_unused(&dirty_predictor, root.dirty, limit, purge_clock(), purge_again_ns());
+	const size_t n =
+	    predict_unused(&dirty_predictor, root.dirty, limit, purge_clock(), purge_again_ns());
 	lock_give(&root.page_lock);
 	return n;
 }
@@ -177,15 +183,16 @@ static bool range_free(const struct slab *s, size_t from, size_t to)
 	return true;
 }
 
-/* Pages that are not given back yet and on which all objects are in avail or marks: nobody touches those but
- * under the heap's lock. */
+/* Pages that are not given back yet and on which all objects are in avail or marks: nobody touches
+ * those but under the heap's lock. */
 static uint32_t empty_pages(const struct slab *s)
 {
 	const size_t pages = ((size_t)s->granules << GRANULE_SHIFT) / PURGE_UNIT;
 	uint32_t mask = 0;
 
 	for (size_t i = 0; i < pages; i++)
-		if ((s->purged >> i & 1) == 0 && range_free(s, i * PURGE_UNIT, (i + 1) * PURGE_UNIT))
+		if ((s->purged >> i & 1) == 0 &&
+		    range_free(s, i * PURGE_UNIT, (i + 1) * PURGE_UNIT))
 			mask |= 1u << i;
 	return mask;
 }
@@ -214,11 +221,12 @@ struct sweep {
 	bool refused; /* the kernel did not take all */
 };
 
-/* The slab leaves its list while the kernel works, so that nobody takes from it, and h's lock, which is held before and
- * after, is given up. */
+/* The slab leaves its list while the kernel works, so that nobody takes from it, and h's lock,
+ * which is held before and after, is given up. */
 static void purge_pages(struct slab_heap *h, struct slab *s, struct sweep *w)
 {
-	const uint32_t mask = s->listed == LISTED ? empty_pages(s) : 0, chunk = granule_of(s) / CHUNK_GRANULES;
+	const uint32_t mask = s->listed == LISTED ? empty_pages(s) : 0,
+	    chunk = granule_of(s) / CHUNK_GRANULES;
 
 	CHECK(lock_held(&purge_lock) && lock_held(&h->lock));
 	if (mask == 0)
@@ -290,27 +298,30 @@ bool purge_slabs(uint32_t *cursor)
 	return changed;
 }
 
-/* ---- all slabs of one heap --------------------------------------------------------------------- */
+/* ---- all slabs of one heap ------------------------------------------------------------------- */
 
-/* Objects that share pages, freed at random, leave a page in three empty when as many live as there are pages.  Before
- * that, a look costs more than it gives: every page that goes alone is a system call, and splits a huge page. */
+/* Objects that share pages, freed at random, leave a page in three empty when as many live as there
+ * are pages.  Before that, a look costs more than it gives: every page that goes alone is a system
+ * call, and splits a huge page. */
 static bool is_worth_a_look(const struct slab *s)
 {
-	const size_t live = (size_t)(s->count - s->avail), pages = s->granules * (GRANULE / PURGE_UNIT);
+	const size_t live = (size_t)(s->count - s->avail),
+	    pages = s->granules * (GRANULE / PURGE_UNIT);
 
-	return s->listed == LISTED && (size_t)s->avail * s->size >= PURGE_UNIT && s->cls != CLASS_ZERO &&
-	    (s->size >= PURGE_UNIT || live <= pages);
+	return s->listed == LISTED && (size_t)s->avail * s->size >= PURGE_UNIT &&
+	       s->cls != CLASS_ZERO && (s->size >= PURGE_UNIT || live <= pages);
 }
 
-/* One class.  A slab that was looked at goes to the end of its ring, so that what still has memory is taken first; the
- * ring may change while the lock is given up: then what is left waits for the next time.  So it does when somebody, who
- * forks, waits for purge_lock. */
+/* One class.  A slab that was looked at goes to the end of its ring, so that what still has memory
+ * is taken first; the ring may change while the lock is given up: then what is left waits for the
+ * next time.  So it does when somebody, who forks, waits for purge_lock. */
 static void purge_class(struct slab_heap *h, unsigned cls, struct sweep *w)
 {
 	const uint32_t last = h->partial[cls] != 0 ? slab_at(h->partial[cls])->prev : 0;
 
 	CHECK(lock_held(&purge_lock) && lock_held(&h->lock));
-	for (uint32_t at = h->partial[cls], next; at != 0 && !w->refused; at = at == last ? 0 : next) {
+	for (uint32_t at = h->partial[cls], next; at != 0 && !w->refused;
+	     at = at == last ? 0 : next) {
 		struct slab *const s = slab_at(at);
 		next = s->next;
 		w->live += (size_t)(s->count - s->avail) * s->size;
@@ -318,8 +329,8 @@ static void purge_class(struct slab_heap *h, unsigned cls, struct sweep *w)
 			continue;
 		purge_pages(h, s, w);
 		const struct slab *const n = slab_at(next);
-		if (kind_of(n) != GRANULE_SLAB || n->listed != LISTED || n->cls != cls || heap_of(n) != h ||
-		    lock_is_wanted(&purge_lock))
+		if (kind_of(n) != GRANULE_SLAB || n->listed != LISTED || n->cls != cls ||
+		    heap_of(n) != h || lock_is_wanted(&purge_lock))
 			break;
 	}
 }
@@ -334,7 +345,8 @@ bool purge_heap(struct slab_heap *h)
 	for (unsigned cls = 1; cls < class_count && !lock_is_wanted(&purge_lock); cls++)
 		purge_class(h, cls, &w);
 	h->partial_live = w.live;
-	if (w.given != 0) /* if that is soon taken again, a fall so deep is no reason to look the next time */
+	/* if that is soon taken again, a fall so deep is no reason to look the next time */
+	if (w.given != 0)
 		predict_gave(&h->pages, h->fallen, purge_clock(), purge_again_ns());
 	h->fallen = 0;
 	lock_give(&h->lock);

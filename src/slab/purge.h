@@ -1,25 +1,28 @@
 /* purge.h - giving memory back, in bulk, also when the program is about to go to sleep.
  *
  *   dirty     resident pages without a live object: free runs, slabs that are kept, pages of slabs
- *   limit     max(1 MiB, used / 8)                                   dirty_floor_bytes, dirty_share_permille
- *   keep      what this program has shown that it soon asks again    predict.h
+ *   limit     max(1 MiB, used / 8): the settings dirty_floor_bytes and dirty_share_permille
+ *   keep      what this program has shown that it soon asks again: predict.h
  *
  * Who gives back (purger.c):
  *
- *   the program's own calls   as long as no other thread has a heap, or no helper may be had.  A call that finds more
- *                             than limit + keep dirty gives back in bulk, at once: so a fall ends with no more than
- *                             that, and a program may sleep from then on.
- *   the helper                while at least two threads have heaps.  It looks ten times a second (purge_tick_ms), and
- *                             gives back what was touched by nobody for 400 ms (purge_age_ms), down to the limit.  It
- *                             ends after a second without work, and as soon as one heap is left.
- *   the clock                 on a simulated os: what the helper would have done, when the test moves the clock.
+ *   the program's own calls   as long as no other thread has a heap, or no helper may be had.  A
+ *                             call that finds more than limit + keep dirty gives back in bulk, at
+ *                             once: so a fall ends with no more than that, and a program may sleep
+ *                             from then on.
+ *   the helper                while at least two threads have heaps.  It looks ten times a second
+ *                             (purge_tick_ms), and gives back what was touched by nobody for 400 ms
+ *                             (purge_age_ms), down to the limit.  It ends after a second without
+ *                             work, and as soon as one heap is left.
+ *   the clock                 on a simulated os: what the helper would have done, when the test
+ *                             moves the clock.
  *
- * What is given back (purge.c): whole free chunks with their metadata, then free runs, then pages of slabs on which
- * no object is live.
+ * What is given back (purge.c): whole free chunks with their metadata, then free runs, then pages
+ * of slabs on which no object is live.
  *
- * No madvise() or munmap() for this runs under a heap's lock or page_lock: what is being given back is claimed first.
- * purge_lock is held meanwhile, one chunk or slab at a time; fork and malloc_trim() wait for it, the program's other
- * calls never do.
+ * No madvise() or munmap() for this runs under a heap's lock or page_lock: what is being given back
+ * is claimed first.  purge_lock is held meanwhile, one chunk or slab at a time; fork and
+ * malloc_trim() wait for it, the program's other calls never do.
  */
 #ifndef SLAB_PURGE_H
 #define SLAB_PURGE_H
@@ -28,7 +31,7 @@
 #include "slab/root.h"
 #include "slab/settings.h"
 
-/* ---- how much is too much --------------------------------------------------------------------- */
+/* ---- how much is too much -------------------------------------------------------------------- */
 
 /* Granules that may stay dirty. */
 static inline size_t purge_limit(void)
@@ -43,23 +46,27 @@ static inline size_t purge_dirty(void)
 	return root.dirty + atomic_load_explicit(&root.kept, memory_order_relaxed);
 }
 
-/* ---- for the calls of the program: no lock is held -------------------------------------------- */
+/* ---- for the calls of the program: no lock is held ------------------------------------------- */
 
-/* More is dirty than the limit, or purge_wanted is set.  caller: where free() returns to; NULL: not known. */
+/* More is dirty than the limit, or purge_wanted is set.  caller: where free() returns to;
+ * NULL: not known. */
 void purge_over(const void *caller);
 extern HIDDEN _Atomic bool purge_wanted; /* a heap is sparse, or a chunk is to go */
 
 static inline void purge_check(const void *caller)
 {
-	if (unlikely(purge_dirty() > purge_limit() || atomic_load_explicit(&purge_wanted, memory_order_relaxed)))
+	if (unlikely(purge_dirty() > purge_limit() ||
+	             atomic_load_explicit(&purge_wanted, memory_order_relaxed)))
 		purge_over(caller);
 }
 
-/* This chunk is free as a whole, and would be worth more without its memory: the next call gives it back. */
+/* This chunk is free as a whole, and would be worth more without its memory: the next call
+ * gives it back. */
 void purge_chunk_soon(uint32_t chunk);
 /* That chunk, noted no longer; 0: none. */
 uint32_t purge_chunk_noted(void);
-/* Are there so many free objects in partly empty slabs of h that their pages should be looked at?  h's lock is held. */
+/* Are there so many free objects in partly empty slabs of h that their pages should be looked at?
+ * h's lock is held. */
 bool purge_is_sparse(struct slab_heap *h);
 /* It was. */
 void purge_sparse(struct slab_heap *h);
@@ -71,7 +78,7 @@ void purge_heap_left(struct slab_heap *h);
 /* Give back all but `keep` bytes; returns the bytes given back. */
 size_t purge_now(size_t keep);
 
-/* ---- who --------------------------------------------------------------------------------------- */
+/* ---- who ------------------------------------------------------------------------------------- */
 
 enum purger {
 	PURGE_BY_PROCESS, /* calls or helper, as the process has threads */
@@ -80,14 +87,16 @@ enum purger {
 };
 /* Returns when the helper is gone.  Forgets what was learned. */
 void purge_by(enum purger who);
-/* PURGE_BY_CLOCK: what the helper would have done by now.  Call it when the os's clock has moved. */
+/* PURGE_BY_CLOCK: what the helper would have done by now.  Call it when the os's
+ * clock has moved. */
 void purge_by_clock(void);
 
-/* Held while what is being given back is in no list: a child of fork() would never get it.  Before heaps' locks. */
+/* Held while what is being given back is in no list: a child of fork() would never get it.
+ * Before heaps' locks. */
 extern struct lock purge_lock;
 void purge_after_fork(void); /* in the child */
 
-/* ---- purge.c for purger.c ---------------------------------------------------------------------- */
+/* ---- purge.c for purger.c -------------------------------------------------------------------- */
 
 /* The os's, in ns. */
 static inline uint64_t purge_clock(void)
@@ -104,20 +113,25 @@ static inline uint64_t purge_again_ns(void)
 size_t purge_keep(void);
 /* So many granules were given back because more than limit + keep were dirty. */
 void purge_gave(size_t granules);
-/* So many granules beyond the limit were dirty all the time, for a second or more: to be given back. */
+/* So many granules beyond the limit were dirty all the time, for a second or more: to
+ * be given back. */
 size_t purge_unused(size_t limit);
 
-/* Chunks that no run was taken from or given to since epoch `before`, until at most `keep` granules are dirty. */
+/* Chunks that no run was taken from or given to since epoch `before`, until at most `keep`
+ * granules are dirty. */
 void purge_runs(uint32_t before, bool whole, size_t keep);
-/* The longest dirty runs first, until at most `most` granules are dirty or kept, or the kernel refuses (false). */
+/* The longest dirty runs first, until at most `most` granules are dirty or kept, or the kernel
+ * refuses (false). */
 bool purge_longest(size_t most, size_t *given);
 /* One chunk that is free as a whole. */
 void purge_whole(uint32_t chunk);
 /* Pages of all partly empty slabs of h on which no object is live.  False: the kernel refused. */
 bool purge_heap(struct slab_heap *h);
-/* A quarter of all chunks: pages of slabs that have not changed since the last look.  True: something has changed. */
+/* A quarter of all chunks: pages of slabs that have not changed since the last look.  True:
+ * something has changed. */
 bool purge_slabs(uint32_t *cursor);
-/* Slabs of a heap without a live object: what others emptied, and what is kept, all of it or if it is idle. */
+/* Slabs of a heap without a live object: what others emptied, and what is kept, all of it or
+ * if it is idle. */
 void purge_release(struct slab_heap *h, bool all);
 
 #endif

@@ -1,4 +1,5 @@
-/* purger.c - the decay of free pages: which calls and which thread purge, and when.  See purge.h. */
+/* purger.c - the decay of free pages: which calls and which thread purge, and
+ * when.  See purge.h. */
 #include "slab/heap.h"
 #include "slab/purge.h"
 
@@ -16,13 +17,13 @@ static _Atomic uint64_t no_helper_until, no_calls_until; /* by the clock: one wa
 
 static const uint64_t AGAIN_NS = 1000000000;
 
-/* ---- the helper -------------------------------------------------------------------------------- */
+/* ---- the helper ------------------------------------------------------------------------------ */
 
 /* Its existence makes a process threaded that was not: fork() warns, unshare() fails. */
 static bool helper_allowed(void)
 {
-	return atomic_load_explicit(&purger, memory_order_relaxed) == PURGE_BY_PROCESS && tuning.helper &&
-	    atomic_load(&owners) >= 2 && !__libc_single_threaded;
+	return atomic_load_explicit(&purger, memory_order_relaxed) == PURGE_BY_PROCESS &&
+	       tuning.helper && atomic_load(&owners) >= 2 && !__libc_single_threaded;
 }
 
 static bool too_dirty(void)
@@ -36,7 +37,8 @@ struct rounds {
 	unsigned quiet;
 };
 
-/* False: there has been nothing to do for a while, and nobody will come again until somebody wakes us. */
+/* False: there has been nothing to do for a while, and nobody will come again until
+ * somebody wakes us. */
 static bool tick(struct rounds *r)
 {
 	enum { QUIET = 10 };
@@ -63,7 +65,8 @@ static void helper(void)
 {
 	struct rounds r = {0};
 
-	while (helper_allowed() && helper_sleep_ms((unsigned)tuning.purge_tick_ms) && helper_allowed())
+	while (helper_allowed() && helper_sleep_ms((unsigned)tuning.purge_tick_ms) &&
+	       helper_allowed())
 		if (!tick(&r))
 			return;
 	atomic_store(&running, false);
@@ -82,14 +85,16 @@ static bool helper_is_there(const void *caller)
 		atomic_store(&running, false);
 		return false;
 	}
-	if (atomic_load(&owners) < 2) /* the last other thread has just left its heap, and seen no helper */
+	/* the last other thread has just left its heap, and seen no helper */
+	if (atomic_load(&owners) < 2)
 		helper_stop();
 	return true;
 }
 
-/* ---- the program's own calls ------------------------------------------------------------------- */
+/* ---- the program's own calls ----------------------------------------------------------------- */
 
-/* Objects in the caller's stacks keep slabs from being empty, and one empty slab of each class is kept. */
+/* Objects in the caller's stacks keep slabs from being empty, and one empty slab of each
+ * class is kept. */
 static void release_own(void)
 {
 	struct slab_heap *const h = thread_cache.heap;
@@ -110,7 +115,8 @@ static void release_some(void)
 	const uint32_t count = root.heap_count - HEAP_FALLBACK;
 
 	for (uint32_t i = 0; i < HEAPS && i < count; i++) {
-		struct slab_heap *const h = heap_at(HEAP_FALLBACK + atomic_fetch_add(&cursor, 1) % count);
+		struct slab_heap *const h =
+		    heap_at(HEAP_FALLBACK + atomic_fetch_add(&cursor, 1) % count);
 		if (h != thread_cache.heap)
 			purge_release(h, true);
 	}
@@ -154,8 +160,8 @@ static void give_back_noted(void)
 		purge_whole(chunk);
 }
 
-/* Nobody else will.  As long as no more is dirty than this program is known to want again, one call of 16 looks at the
- * clock. */
+/* Nobody else will.  As long as no more is dirty than this program is known to want again, one call
+ * of 16 looks at the clock. */
 static void give_back_by_call(void)
 {
 	enum { EVERY = 16 };
@@ -164,7 +170,8 @@ static void give_back_by_call(void)
 	const bool too_much = dirty > limit + purge_keep();
 
 	give_back_noted();
-	if (dirty <= limit || (!too_much && atomic_fetch_add_explicit(&calls, 1, memory_order_relaxed) % EVERY != 0))
+	if (dirty <= limit ||
+	    (!too_much && atomic_fetch_add_explicit(&calls, 1, memory_order_relaxed) % EVERY != 0))
 		return;
 	if (purge_clock() < atomic_load_explicit(&no_calls_until, memory_order_relaxed))
 		return;
@@ -174,7 +181,7 @@ static void give_back_by_call(void)
 		give_back_unused(limit);
 }
 
-/* ---- which of them ----------------------------------------------------------------------------- */
+/* ---- which of them --------------------------------------------------------------------------- */
 
 void purge_over(const void *caller)
 {
@@ -186,8 +193,8 @@ void purge_over(const void *caller)
 		atomic_store(&purge_wanted, false);
 }
 
-/* Sweeps cost a look at each partly empty slab, so each must be paid for by frees: of half of what is live in these
- * slabs, and of the floor at least. */
+/* Sweeps cost a look at each partly empty slab, so each must be paid for by frees: of half of what
+ * is live in these slabs, and of the floor at least. */
 bool purge_is_sparse(struct slab_heap *h)
 {
 	enum { EVERY = 16, SHARE = 2 };
@@ -195,7 +202,8 @@ bool purge_is_sparse(struct slab_heap *h)
 
 	if (h->partial_granules <= purge_limit())
 		return false;
-	if (helper_allowed() || atomic_load_explicit(&purger, memory_order_relaxed) == PURGE_BY_CLOCK)
+	if (helper_allowed() ||
+	    atomic_load_explicit(&purger, memory_order_relaxed) == PURGE_BY_CLOCK)
 		return !atomic_load_explicit(&running, memory_order_relaxed);
 	if (h->fallen <= floor)
 		return false;
@@ -214,7 +222,8 @@ void purge_sparse(struct slab_heap *h)
 		atomic_store(&running, true);
 	else if (helper_allowed())
 		atomic_store(&purge_wanted, true);
-	else if (purge_clock() >= atomic_load_explicit(&no_calls_until, memory_order_relaxed) && !purge_heap(h))
+	else if (purge_clock() >= atomic_load_explicit(&no_calls_until, memory_order_relaxed) &&
+	         !purge_heap(h))
 		pause_calls();
 }
 
@@ -252,7 +261,7 @@ size_t purge_now(size_t keep)
 	return before > after ? (before - after) * GRANULE : 0;
 }
 
-/* ---- the clock, and the start ------------------------------------------------------------------ */
+/* ---- the clock, and the start ---------------------------------------------------------------- */
 
 static struct rounds rounds;
 static uint64_t due_ns; /* of the next tick; 0: at the first look after somebody called */
@@ -264,7 +273,8 @@ static uint64_t tick_ns(void)
 
 void purge_by_clock(void)
 {
-	if (purger != PURGE_BY_CLOCK || root.base == 0 || !atomic_load_explicit(&running, memory_order_relaxed))
+	if (purger != PURGE_BY_CLOCK || root.base == 0 ||
+	    !atomic_load_explicit(&running, memory_order_relaxed))
 		return;
 	const uint64_t now = purge_clock();
 	if (due_ns == 0)

@@ -1,13 +1,14 @@
 /* quarantine.h - a hardened thread's freed objects wait before they are given out again.
  *
- *   free --> ring: the last N freed objects (setting quarantine), oldest first --> stack of the class, at random
+ *   free --> ring: the last N freed objects (setting quarantine)
+ *                  --the oldest--> stack of the class, at a random place
  *
  *   thread_cache (TLS)      all zero: an empty stack that is full, and no tag; both fast paths miss
  *   struct hardened (os)    cache: the stacks that the thread's heap attaches; ring: the quarantine
  *
- * An object in a quarantine is neither live nor in avail, as if it were in a stack.  An object that another thread
- * freed waits in its owner's quarantine: it goes there when the owner, or the thread that collects for it, finds
- * its mark (quarantine_collect).
+ * An object in a quarantine is neither live nor in avail, as if it were in a stack.  An object that
+ * another thread freed waits in its owner's quarantine: it goes there when the owner, or the thread
+ * that collects for it, finds its mark (quarantine_collect).
  *
  * Invariant H3 own: every object in a thread's quarantine is of its own heap.
  */
@@ -39,8 +40,8 @@ static inline void quarantine_add(struct hardened *h, void *p, unsigned cls)
 
 /* The oldest object, which waits no longer.  The quarantine is not empty. */
 void *quarantine_take_oldest(struct hardened *h, unsigned *cls);
-/* Objects of one word of s that others freed go into the owner's quarantine; returns those for which it has no
- * room.  The lock of the slab's heap is held. */
+/* Objects of one word of s that others freed go into the owner's quarantine; returns those for
+ * which it has no room.  The lock of the slab's heap is held. */
 uint64_t quarantine_collect(const struct slab *s, char *at, uint64_t freed);
 
 #endif

@@ -29,7 +29,8 @@ void remote_settle_for(struct slab_heap *h)
 	}
 }
 
-/* A flag is up at the granule.  Of a slab's further granules none may be flagged without its first. */
+/* A flag is up at the granule.  Of a slab's further granules none may be flagged
+ * without its first. */
 static void push_again(uint32_t granule)
 {
 	struct slab *const s = slab_covering(granule);
@@ -71,7 +72,8 @@ void remote_release_emptied(struct slab_heap *h)
 	while (granule != 0) {
 		struct slab *s = slab_at(granule);
 		granule = s->inbox_next;
-		/* The owner may be changing live bits this moment, unless no object is left that it has. */
+		/* The owner may be changing live bits this moment, unless no object is
+		 * left that it has. */
 		if (slab_all_free(s)) {
 			heap_release_emptied(h, s);
 		} else {
@@ -86,8 +88,8 @@ void remote_release_emptied(struct slab_heap *h)
 	}
 }
 
-/* An owner that sleeps, or waits for us, leaves what we freed to nobody: so look through its inbox for slabs
- * without a live object now and then. */
+/* An owner that sleeps, or waits for us, leaves what we freed to nobody: so look through its inbox
+ * for slabs without a live object now and then. */
 static void release_for(struct slab_heap *h)
 {
 	enum { PUSHES = 64 };
@@ -115,7 +117,8 @@ static bool flag(size_t granule, unsigned *heap)
 	return (old & TAG_REMOTE) == 0 && *heap != 0;
 }
 
-/* The first to free into the slab since its owner looked: tell the owner.  granule: where p lies. */
+/* The first to free into the slab since its owner looked: tell the owner.
+ * granule: where p lies. */
 static __attribute__((noinline)) void notify_owner(size_t head, size_t granule)
 {
 	unsigned heap, rest;
@@ -159,8 +162,8 @@ static void wait_for_all_heaps(void)
 	}
 }
 
-/* p was not live, and then it was marked: freed twice, unless in between it was given out and freed again.  What
- * stands while nobody can collect marks, nor open a slab there, is true. */
+/* p was not live, and then it was marked: freed twice, unless in between it was given out and freed
+ * again.  What stands while nobody can collect marks, nor open a slab there, is true. */
 static __attribute__((noinline)) void judge(const void *p, size_t granule, size_t size)
 {
 	for (bool sure = false; !sure;) {
@@ -187,7 +190,8 @@ static __attribute__((noinline)) void first_mark(void)
 	uint8_t not = MARKED_NOT;
 
 	__atomic_store_n(&root.alone_below, 0, __ATOMIC_SEQ_CST);
-	if (!__atomic_compare_exchange_n(&root.marked, &not, MARKED, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+	if (!__atomic_compare_exchange_n(&root.marked, &not, MARKED, false, __ATOMIC_SEQ_CST,
+	        __ATOMIC_SEQ_CST))
 		remote_rebuild();
 }
 

@@ -2,39 +2,45 @@
  *
  *   freeing thread                                   owner, at its next slow path
  *     marks[w] |= bit     (the object is free)         inbox, 0 = exchange
- *     tag |= REMOTE       (who set the first, pushes)  for each slab: tag &= ~REMOTE; for each word m of marks:
- *     push the slab on its heap's inbox                  marks[w] &= ~m, live[w] &= ~m, avail[w] |= m
+ *     tag |= REMOTE       (who set the first, pushes)  for each slab: tag &= ~REMOTE;
+ *     push the slab on its heap's inbox                  for each word m of marks:
+ *                                                          marks[w] &= ~m, live[w] &= ~m,
+ *                                                          avail[w] |= m
  *     live, but not marked any more: collected; marked, but not live: freed twice
  *
- * Setting the bit comes before the first granule's flag: so the owner, who clears the flag before it looks,
- * misses nothing.  While a granule's flag is up the owner's own frees there leave the fast path, where they
- * would not see the bit.
+ * Setting the bit comes before the first granule's flag: so the owner, who clears the flag before
+ * it looks, misses nothing.  While a granule's flag is up the owner's own frees there leave the
+ * fast path, where they would not see the bit.
  *
- * The first granule's flag may be put up on a slab that was meanwhile emptied, closed, even opened anew: it
- * then only asks the new owner to look.  A slab with the flag there is never released, hence its heap is
- * stable for the push.  A further granule may by then be where another slab begins, whose flag nobody would
- * take down: its flag goes up while the slab cannot go, before the bit, and once more before the push.
+ * The first granule's flag may be put up on a slab that was meanwhile emptied, closed, even opened
+ * anew: it then only asks the new owner to look.  A slab with the flag there is never released,
+ * hence its heap is stable for the push.  A further granule may by then be where another slab
+ * begins, whose flag nobody would take down: its flag goes up while the slab cannot go, before the
+ * bit, and once more before the push.
  */
 #ifndef SLAB_REMOTE_H
 #define SLAB_REMOTE_H
 
 #include "slab/slab.h"
 
-/* p is where an object begins of a slab that the calling thread does not own, with this tag, and was live.  Ends
- * the program when another thread freed it meanwhile, unless that one was the owner, and its store of the live
- * bit comes to light later: then who collects the mark, or gives the object out, finds it (slab.h). */
+/* p is where an object begins of a slab that the calling thread does not own, with this tag, and
+ * was live.  Ends the program when another thread freed it meanwhile, unless that one was the
+ * owner, and its store of the live bit comes to light later: then who collects the mark, or gives
+ * the object out, finds it (slab.h). */
 void remote_free(const void *p, uint32_t tag);
-/* Nobody will look into the inbox of a heap without a thread, so we do: after a push, and, since who pushed
- * may have found the lock taken, after each time that we gave back the lock of a heap that is not ours.  Neither
- * page_lock nor h's lock is held. */
+/* Nobody will look into the inbox of a heap without a thread, so we do: after a push, and, since
+ * who pushed may have found the lock taken, after each time that we gave back the lock of a heap
+ * that is not ours.  Neither page_lock nor h's lock is held. */
 void remote_settle_for(struct slab_heap *h);
 
-/* In a child of fork(): other threads were pushing while fork copied the inboxes, and threads that are gone had set
- * a flag and not pushed yet.  Make all inboxes anew from the flags, before the first push and the first look. */
+/* In a child of fork(): other threads were pushing while fork copied the inboxes, and threads that
+ * are gone had set a flag and not pushed yet.  Make all inboxes anew from the flags, before the
+ * first push and the first look. */
 void remote_rebuild(void);
 extern struct lock inbox_lock; /* held by it */
 
-/* Give back the slabs in h's inbox of which no object is live; h's lock is held, by whom does not matter. */
+/* Give back the slabs in h's inbox of which no object is live; h's lock is held, by whom
+ * does not matter. */
 void remote_release_emptied(struct slab_heap *h);
 
 #endif

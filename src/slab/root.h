@@ -1,15 +1,18 @@
 /* root.h - the shape of the heap in memory, and its one root: exported, versioned, and all that an
  * outside reader needs (dmm top, dmm show --pid, dmm show --core).
  *
- *   The heap has a window of addresses, chosen at random when the process starts.  Nothing in it is mapped before it
- * is needed, so that the window costs nothing: window.h maps tables and payload at their places as the heap grows.
+ * The heap has a window of addresses, chosen at random when the process starts.  Nothing in it is
+ * mapped before it is needed, so that the window costs nothing: window.h maps tables and payload at
+ * their places as the heap grows.
  *
- *    <-- avail |..| pool |..| live -->  ..  marks -->  ....  <-- slabs |..| tags -->  ....  |g| payload -->
- *        \_________ one 2 MiB ________/           \___ one 2 MiB ___/
+ * <-- avail |..| pool |..| live -->  ..  marks --> ... <-- slabs |..| tags --> ... |g| payload -->
+ *     \_________ one 2 MiB ________/                  \___ one 2 MiB ___/
  *
- *   avail     a bit for every 16 bytes of payload: this object is free and in no stack.  Grows downwards.
- *   pool      what is reached through pointers: blocks of struct slab_chunk, and the threads' heaps with their stacks
- *             of free objects.  When it is full, the pool goes on in mappings elsewhere.
+ *   avail     a bit for every 16 bytes of payload: this object is free and in no stack.  Grows
+ *             downwards.
+ *   pool      what is reached through pointers: blocks of struct slab_chunk, and the threads' heaps
+ *             with their stacks of free objects.  When it is full, the pool goes on in mappings
+ *             elsewhere.
  *   live      a bit for every 16 bytes of payload: an object begins here that the owner gave out
  *   marks     the same: another thread freed this object; its owner has not collected it yet
  *   slabs     struct slab, one per granule: what the granule is.  Grows downwards.
@@ -17,26 +20,28 @@
  *   payload   objects.  Its first granule (g) is never mapped.
  *   ..        distances drawn at random, unmapped: an access there ends the program
  *
- * Two tables that grow apart have their beginnings side by side, so that a small heap needs few pages of page tables.
- * An object is live iff its bit in `live` is set and its bit in `marks` is not.
- * No byte of the tables lies in payload, so nothing that a program writes there can change it, and any page
- * without a live object can be given back.
+ * Two tables that grow apart have their beginnings side by side, so that a small heap needs few
+ * pages of page tables.  An object is live iff its bit in `live` is set and its bit in `marks` is
+ * not.  No byte of the tables lies in payload, so nothing that a program writes there can change
+ * it, and any page without a live object can be given back.
  *
- * A chunk of payload is mapped, or not any more (CHUNK_ABSENT: it was free and went back), or it never will be, since
- * somebody else has mapped something there (CHUNK_FOREIGN).
+ * A chunk of payload is mapped, or not any more (CHUNK_ABSENT: it was free and went back), or it
+ * never will be, since somebody else has mapped something there (CHUNK_FOREIGN).
  *
  * Who may write:
- *   root          page_lock, but heaps, heap_count: heaps_lock; kept: a heap's lock, atomically; marked,
- *                 alone_below: everybody; huge_dear_until: advice_lock
+ *   root          page_lock, but heaps, heap_count: heaps_lock; kept: a heap's lock, atomically;
+ *                 marked, alone_below: everybody; huge_dear_until: advice_lock
  *   struct slab_chunk  page_lock
  *   tags          the heap's lock, but TAG_REMOTE: everybody, atomically
  *   live          the owner; of a slab without owner, who holds the heap's lock
  *   avail, slab   the heap's lock
  *   marks         everybody sets bits atomically; who holds the heap's lock clears them
  *   stacks        their thread; of a heap without a thread, who holds its lock
- *   struct slab_heap   its lock, but inbox: everybody, atomically; next_unused, taker, orphan: heaps_lock
- * Lock order: start_lock, fallback_lock, heaps_lock, purge_lock, heaps' locks by number, inbox_lock,
- * waiting_lock, page_lock, advice_lock, mapped_lock, the lock of guarded.c, window_lock.
+ *   struct slab_heap   its lock, but inbox: everybody, atomically; next_unused, taker, orphan:
+ *                      heaps_lock
+ * Lock order: start_lock, fallback_lock, heaps_lock, purge_lock, heaps' locks by
+ * number, inbox_lock, waiting_lock, page_lock, advice_lock, mapped_lock, the lock of
+ * guarded.c, window_lock.
  *
  * Who calls whom, top first; a file calls those in its own row and below:
  *
@@ -50,11 +55,16 @@
  *   pages           page_heap page_purge chunks payload huge_page window predict
  *   constants       root settings size_class
  *
- * Four circles of calls remain in rows, since the functions need each other, and tools/tidy knows them:
- *   (1) place.c asks mapped.c and guarded.c what lies at an address; they ask place.c for the line about a bad one
- *   (2) init.c starts the first thread's heap; a thread's first call may be the first of all, so thread.c calls init.c
- *   (3) thread_cache.c tells purger.c of a fall; purger.c empties the calling thread's stacks in thread_cache.c
- *   (4) heap.c drains an inbox that remote.c fills; remote.c has heap.c drain that of a heap without a thread
+ * Four circles of calls remain in rows, since the functions need each other, and
+ * tools/tidy knows them:
+ *   (1) place.c asks mapped.c and guarded.c what lies at an address; they ask place.c for the line
+ *       about a bad one
+ *   (2) init.c starts the first thread's heap; a thread's first call may be the first of all, so
+ *       thread.c calls init.c
+ *   (3) thread_cache.c tells purger.c of a fall; purger.c empties the calling thread's stacks in
+ *       thread_cache.c
+ *   (4) heap.c drains an inbox that remote.c fills; remote.c has heap.c drain that of a heap
+ *       without a thread
  */
 #ifndef SLAB_ROOT_H
 #define SLAB_ROOT_H
@@ -80,14 +90,18 @@ enum {
 	CHUNKS_MAX = 1 << 18,  /* 512 GiB of payload */
 	BLOCK_CHUNKS = 64,     /* whose records are allocated together */
 	HEAPS_MAX = 1 << 14,   /* threads at once that have a heap of their own */
-	HEAP_FALLBACK = 1,         /* for what is asked of us before a thread's first or after its last heap */
+	/* for what is asked of us before a thread's first or after its last heap */
+	HEAP_FALLBACK = 1,
 	HEAP_FIRST = 2,        /* of the threads' heaps */
 	RUN_BINS = 14,         /* of free runs inside a chunk: page_heap.c */
 	ROW_BINS = 20,         /* of rows of chunks that are all free */
-	STACK_SMALL_BYTES = 2 * 64, /* of the stack that a class begins with: those of all classes lie in three pages */
-	STACK_BYTES = 33 * 64, /* of a large one: an odd number of cache lines, so that the stacks of all
-	                        * classes, which are used at their lower ends, share no set of the cache */
-	STACK_SMALL_OBJECTS = STACK_SMALL_BYTES / 8 - 1, /* below them stands a NULL that is never written */
+	/* of the stack that a class begins with: those of all classes lie in three pages */
+	STACK_SMALL_BYTES = 2 * 64,
+	/* of a large one: an odd number of cache lines, so that the stacks of all classes, which
+	 * are used at their lower ends, share no set of the cache */
+	STACK_BYTES = 33 * 64,
+	/* below them stands a NULL that is never written */
+	STACK_SMALL_OBJECTS = STACK_SMALL_BYTES / 8 - 1,
 	STACK_OBJECTS_MAX = STACK_BYTES / 8 - 1,
 	PURGE_UNIT = 4096,     /* bytes: of slabs, whole pages are given back */
 };
@@ -107,10 +121,11 @@ enum granule_kind {
 
 /* A tag: the number of the heap that owns the slab, and the class as the place of its stack in a
  * thread's cache.  Heap 0: no slab; TAG_CLOSED: no longer.  A tag without its heap's number is that
- * place, so that one exclusive or and one comparison tell whether a granule is ours, and which stack it
- * feeds. */
+ * place, so that one exclusive or and one comparison tell whether a granule is ours, and which
+ * stack it feeds. */
 #define TAG_HEAP_SHIFT 16
-#define TAG_REMOTE     (1u << 31) /* others have freed into it: in its heap's inbox, or about to be */
+/* others have freed into it: it is in its heap's inbox, or about to be */
+#define TAG_REMOTE     (1u << 31)
 #define TAG_CLOSED     TAG_REMOTE /* a stack that still holds an object of it finds no heap there */
 enum {
 	TAG_STACK = 16, /* sizeof(struct stack) */
@@ -120,15 +135,18 @@ enum {
 enum marked {
 	MARKED_NOT, /* no thread ever freed what is another heap's */
 	MARKED,
-	MARKED_FORKED, /* in a child of fork() whose inboxes remote_rebuild() has yet to make anew */
+	/* in a child of fork() whose inboxes remote_rebuild() has yet to make anew */
+	MARKED_FORKED,
 };
 
 /* Is a slab in its heap's list of the class? */
 enum slab_listed {
 	LISTED_NOT,  /* no object in avail */
 	LISTED,      /* some */
-	LISTED_KEPT, /* all: kept while it is the only one in the list, until the purger finds it idle */
-	LISTED_PURGING, /* in no list while its pages are given back: nobody takes from it, lists it or closes it */
+	/* all: kept while it is the only one in the list, until the purger finds it idle */
+	LISTED_KEPT,
+	/* in no list while its pages are given back: nobody takes from it, lists it or closes it */
+	LISTED_PURGING,
 };
 
 struct slab {
@@ -148,7 +166,8 @@ struct slab {
 	uint8_t  listed;      /* enum slab_listed */
 	uint16_t heap;        /* number of the heap */
 	union {
-		uint16_t seen_avail; /* GRANULE_SLAB, purger: those in avail or marks when it last looked */
+		/* GRANULE_SLAB, purger: those in avail or marks when it last looked */
+		uint16_t seen_avail;
 		bool zeroed;         /* GRANULE_RUN: calloc gave it out */
 	};
 };
@@ -159,12 +178,16 @@ static_assert(SLAB_GRANULES_MAX * GRANULE / PURGE_UNIT == 32, "a bit each in pur
 enum chunk_huge {
 	HUGE_NOT,
 	HUGE_ADVISED,
-	HUGE_REVOKED, /* no more: parts of it were given back, and the kernel would fill them again */
-	HUGE_ANEW,    /* not yet: all of it was given back, and it will be one from its next touch on */
+	/* no more: parts of it were given back, and the kernel would fill them again */
+	HUGE_REVOKED,
+	/* not yet: all of it was given back, and it will be one from its next touch on */
+	HUGE_ANEW,
 };
 
 enum chunk_state {
-	CHUNK_HERE,    /* mapped: so many granules from its first one as .mapped says, of which granule 0 is none */
+	/* mapped: so many granules from its first one as .mapped says, of which
+	 * granule 0 is none */
+	CHUNK_HERE,
 	CHUNK_ABSENT,  /* all free, and unmapped since it was given back */
 	CHUNK_FOREIGN, /* never to be used: something of others lies there */
 };
@@ -173,11 +196,13 @@ struct slab_chunk {
 	uint64_t free[2];  /* a bit a granule: not part of a slab or run */
 	uint64_t dirty[2]; /* of them: may hold old data, and memory */
 	uint32_t epoch;    /* when a run was last given or taken */
-	uint32_t row;      /* chunks in a row that are all free: in the first and in the last of them */
+	/* chunks in a row that are all free: in the first and in the last of them */
+	uint32_t row;
 	uint8_t  free_bin, dirty_bin;
 	uint8_t  huge;     /* enum chunk_huge */
 	bool     claimed;  /* the purger has taken what is dirty, and will give it back */
-	bool     holed;    /* parts were given back since it was last given back as a whole: it is no huge page now */
+	/* parts were given back since it was last given back as a whole: it is no huge page now */
+	bool     holed;
 	uint8_t  state;    /* enum chunk_state */
 	uint8_t  mapped;   /* granules */
 	bool     stuck;    /* no more of it will be mapped, since others have */
@@ -189,7 +214,8 @@ struct bin_words {
 	union {
 		struct {
 			uint64_t bin[2][RUN_BINS]; /* [dirty or not] */
-			uint64_t row[ROW_BINS + 1]; /* first chunks of rows by their length, and of all of them */
+			/* first chunks of rows by their length, and of all of them */
+			uint64_t row[ROW_BINS + 1];
 		};
 		uint64_t all[2 * RUN_BINS + ROW_BINS + 1];
 	};
@@ -202,7 +228,15 @@ struct chunk_block {
 };
 
 /* The tables that grow with payload, and the pool: where each begins, and how far it is mapped. */
-enum table_kind { TABLE_AVAIL, TABLE_POOL, TABLE_LIVE, TABLE_MARKS, TABLE_SLABS, TABLE_TAGS, TABLES };
+enum table_kind {
+	TABLE_AVAIL,
+	TABLE_POOL,
+	TABLE_LIVE,
+	TABLE_MARKS,
+	TABLE_SLABS,
+	TABLE_TAGS,
+	TABLES
+};
 struct table_range {
 	uintptr_t start;  /* of a table that grows downwards, the address behind its first record */
 	size_t    mapped; /* bytes */
@@ -232,20 +266,22 @@ struct slab_heap {
 	uint32_t partial_granules;
 	struct thread_cache *owner; /* the cache of its thread; NULL: it has none */
 	uintptr_t thread;           /* that thread's pointer, for outside readers */
-	uintptr_t taker;            /* lock_self() of the thread that took it off root.unused; else 0 */
+	/* lock_self() of the thread that took it off root.unused; else 0 */
+	uintptr_t taker;
 	_Atomic bool orphan;        /* orphan.h */
 	uint32_t partial[CLASS_MAX]; /* oldest slab with objects in avail */
 	uint16_t room[CLASS_MAX];   /* of the stack when it was last filled; 0: not yet */
 	uint8_t  flushes[CLASS_MAX]; /* of a full stack since it was empty */
-	/* What went from stacks to slabs, less what was taken again, in bytes since the pages of its slabs were looked
-	 * at; never below 0. */
+	/* What went from stacks to slabs, less what was taken again, in bytes since the pages of
+	 * its slabs were looked at; never below 0. */
 	size_t   fallen;
 	size_t   partial_live;      /* bytes in partly empty slabs that were live then */
 	uint32_t looks;             /* while it was sparse */
 	struct predictor pages;     /* of bytes: how much of that is soon taken again */
 };
 
-/* A heap lies at the start of its room in the pool; behind it the small stacks of all classes, then the large ones. */
+/* A heap lies at the start of its room in the pool; behind it the small stacks of all classes, then
+ * the large ones. */
 enum {
 	HEAP_HEAD = (sizeof(struct slab_heap) + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE,
 	HEAP_STACKS_BYTES = CLASS_MAX * (STACK_SMALL_BYTES + STACK_BYTES),
@@ -255,7 +291,8 @@ enum {
 struct slab_root {
 	/* The fast path reads these, and they change only when the heap grows. */
 	uintptr_t base;         /* payload */
-	size_t   units;         /* of 16 bytes of payload whose metadata may be read; grows atomically */
+	/* of 16 bytes of payload whose metadata may be read; grows atomically */
+	size_t   units;
 	_Atomic uint32_t *tags; /* [granule] */
 	_Atomic uint64_t *live; /* [address >> WORD_SHIFT], the whole address: no subtraction */
 	_Atomic uint64_t *avail; /* [- (address >> WORD_SHIFT)] */
@@ -263,16 +300,19 @@ struct slab_root {
 	_Atomic uint64_t *marks; /* [address >> WORD_SHIFT] */
 	_Atomic uint32_t *tags_by_address; /* [address >> GRANULE_SHIFT]: tags */
 	uint8_t  marked;       /* enum marked: is any word of marks in use?  Changes atomically */
-	size_t   alone_below;  /* SMALL_MAX + 1 while it is MARKED_NOT, then 0: malloc of less does not look at marks */
+	/* SMALL_MAX + 1 while it is MARKED_NOT, then 0: malloc of less does not look at marks */
+	size_t   alone_below;
 
 	uint32_t version;    /* ROOT_VERSION */
-	uint32_t slab_bytes, chunk_bytes, heap_bytes; /* sizes of the structs, for outside readers */
+	/* sizes of the structs, for outside readers */
+	uint32_t slab_bytes, chunk_bytes, heap_bytes;
 	uint32_t granule, chunk_granules, heap_head, classes; /* heap_head: HEAP_HEAD */
 	const struct size_class *class_table;
 
 	__attribute__((aligned(CACHE_LINE))) struct lock page_lock, heaps_lock;
 	struct chunk_block **blocks; /* [chunk / BLOCK_CHUNKS] */
-	struct bin_words middle[CHUNKS_MAX / 64 / 64], top; /* a bit per word of the level below; a block's: a chunk */
+	/* a bit per word of the level below; a block's: a chunk */
+	struct bin_words middle[CHUNKS_MAX / 64 / 64], top;
 	struct slab_heap **heaps;         /* [heap_count]; 0: none */
 	uint32_t heap_count, unused; /* unused: first of the heaps without a thread */
 	uint32_t heap_limit;         /* HEAPS_MAX, but in tests */
@@ -280,13 +320,16 @@ struct slab_root {
 	uint32_t chunk_count;        /* that the page heap knows */
 	uint32_t chunk_limit;        /* for which the window has room */
 	uint32_t meta_ready;         /* chunks whose metadata is mapped */
-	uint32_t absent_rows;        /* of chunks that are CHUNK_ABSENT: each is a gap between two mappings */
+	/* of chunks that are CHUNK_ABSENT: each is a gap between two mappings */
+	uint32_t absent_rows;
 	uint32_t chunks_revoked;     /* that are HUGE_REVOKED */
-	_Atomic uint64_t huge_dear_until; /* ns by the os's clock: until then no huge pages; 0: they are not dear */
+	/* ns by the os's clock: until then no huge pages; 0: they are not dear */
+	_Atomic uint64_t huge_dear_until;
 	size_t   used;               /* granules in slabs and runs */
 	size_t   dirty;              /* granules free and dirty */
 	_Atomic size_t kept;         /* granules of slabs that are LISTED_KEPT */
-	_Atomic size_t waiting;      /* granules of runs in quarantine (guard_large.h): addresses without memory */
+	/* granules of runs in quarantine (guard_large.h): addresses without memory */
+	_Atomic size_t waiting;
 	uint32_t epoch;
 	size_t   payload_mapped;     /* bytes */
 	struct table_range table[TABLES];
@@ -294,11 +337,13 @@ struct slab_root {
 	uintptr_t window;            /* addresses */
 	size_t   window_len;
 	const struct dmm_os *os;
-	/* Guarded objects, which lie elsewhere (guarded.h): a note for each slot, and the slots; 0: none yet. */
+	/* Guarded objects, which lie elsewhere (guarded.h): a note for each slot, and the
+	 * slots; 0: none yet. */
 	struct guarded *guarded_notes;
 	char    *guarded_slots;
 	uint32_t guarded_count, guarded_bytes; /* slots; of a note */
-	struct mapped_object *mapped; /* [mapped_count], in address order; 0: none yet; mapped_lock */
+	/* [mapped_count], in address order; 0: none yet; mapped_lock */
+	struct mapped_object *mapped;
 	uint32_t mapped_count, mapped_room;
 	size_t   mapped_bytes; /* of these objects */
 };

@@ -10,10 +10,10 @@
 #include "os/os.h"
 #include "slab/root.h"
 
-#define TUNING_DEFAULTS                                                                                \
-	{.magazine_bytes = 64 << 10, .magazine_min_objects = 4, .magazine_max_objects = 255,            \
-	    .dirty_floor_bytes = 1 << 20, .dirty_share_permille = 125, .purge_age_ms = 400,                \
-	    .purge_tick_ms = 100, .purge_again_ms = 1000, .helper = true, .huge_from_mib = 16,                 \
+#define TUNING_DEFAULTS                                                                            \
+	{.magazine_bytes = 64 << 10, .magazine_min_objects = 4, .magazine_max_objects = 255,       \
+	    .dirty_floor_bytes = 1 << 20, .dirty_share_permille = 125, .purge_age_ms = 400,        \
+	    .purge_tick_ms = 100, .purge_again_ms = 1000, .helper = true, .huge_from_mib = 16,     \
 	    .grow_ahead_percent = 25, .grow_ahead_mib = 0, .move_from_bytes = 256 << 10}
 
 enum { EVERY = 5000, EVERY_HARDENED = 2000 };
@@ -24,7 +24,8 @@ union settings_page settings_page __attribute__((aligned(SETTINGS_PAGE))) = {
 
 /* ---- the keys -------------------------------------------------------------------------------- */
 
-/* Tags of a key.  A switch's field is a bool, a path's a char[STATS_PATH], every other's a size_t. */
+/* Tags of a key.  A switch's field is a bool, a path's a char[STATS_PATH], every
+ * other's a size_t. */
 enum { SWITCH = 1, HARDENS = 2, PATH = 4, QUARANTINE = 1024 };
 
 #define ON_OFF {"0", "1"}, 0, 0, true, SWITCH
@@ -33,57 +34,66 @@ enum { SWITCH = 1, HARDENS = 2, PATH = 4, QUARANTINE = 1024 };
 #define BYTES(most) {NULL}, 0, most, false, 0
 
 static const struct conf_key keys[SLAB_SETTINGS] = {
-    {"magazine_bytes", "the most bytes of free objects of one size class that a thread's magazine holds",
+    {"magazine_bytes",
+        "the most bytes of free objects of one size class that a thread's magazine holds",
         BYTES(16 << 20), &tuning.magazine_bytes},
-    {"magazine_min_objects", "the number of objects that a magazine may hold however large they are",
+    {"magazine_min_objects",
+        "the number of objects that a magazine may hold however large they are",
         NUMBER(1, STACK_OBJECTS_MAX), &tuning.magazine_min_objects},
-    {"magazine_max_objects", "the most objects that a magazine holds; it overrides magazine_min_objects",
+    {"magazine_max_objects",
+        "the most objects that a magazine holds; it overrides magazine_min_objects",
         NUMBER(1, STACK_OBJECTS_MAX), &tuning.magazine_max_objects},
     {"dirty_floor_bytes", "slab retains at least this many bytes of free pages before it purges",
         BYTES(1ul << 40), &tuning.dirty_floor_bytes},
-    {"dirty_share_permille", "slab retains free pages up to this share of the memory in use before it purges",
+    {"dirty_share_permille",
+        "slab retains free pages up to this share of the memory in use before it purges",
         NUMBER(0, 1000), &tuning.dirty_share_permille},
     {"purge_age_ms", "the helper thread purges only pages that were free for this time",
         NUMBER(0, 3600000), &tuning.purge_age_ms},
     {"purge_tick_ms", "the helper thread looks for pages to purge once in this time",
         NUMBER(10, 60000), &tuning.purge_tick_ms},
-    {"purge_again_ms", "pages that are needed again within this time of a purge are retained the next time",
+    {"purge_again_ms",
+        "pages that are needed again within this time of a purge are retained the next time",
         NUMBER(0, 3600000), &tuning.purge_again_ms},
-    {"helper", "slab may start a helper thread, which purges, in a process with several threads", ON_OFF,
-        &tuning.helper},
-    {"huge_from_mib", "a heap of this size uses huge pages; up to twice this size only for nearly full chunks",
+    {"helper", "slab may start a helper thread, which purges, in a process with several threads",
+        ON_OFF, &tuning.helper},
+    {"huge_from_mib",
+        "a heap of this size uses huge pages; up to twice this size only for nearly full chunks",
         {"never"}, 2, 512 << 10, true, 0, &tuning.huge_from_mib},
     {"grow_ahead_percent", "slab maps this share of its heap ahead of need", NUMBER(0, 1000),
         &tuning.grow_ahead_percent},
     {"grow_ahead_mib", "slab maps at least this much memory ahead of need", NUMBER(0, 128),
         &tuning.grow_ahead_mib},
-    {"move_from_bytes", "realloc remaps the pages of objects of this size or more, and copies smaller ones",
+    {"move_from_bytes",
+        "realloc remaps the pages of objects of this size or more, and copies smaller ones",
         {"never"}, 0, 1ul << 40, false, 0, &tuning.move_from_bytes},
-    {"observe", "dmm top and dmm show may read this process even where Yama restricts ptrace", ON_OFF,
-        &tuning.observe},
+    {"observe", "dmm top and dmm show may read this process even where Yama restricts ptrace",
+        ON_OFF, &tuning.observe},
     {"sized", "what a free with a wrong size does: report the first one, ignore it, or abort",
-        {[SIZED_REPORT] = "report", [SIZED_IGNORE] = "ignore", [SIZED_ABORT] = "abort"}, 0, 0, true, HARDENS,
-        &surface.sized},
+        {[SIZED_REPORT] = "report", [SIZED_IGNORE] = "ignore", [SIZED_ABORT] = "abort"}, 0, 0, true,
+        HARDENS, &surface.sized},
     {"stats", "print calls and bytes on stderr at exit; all calls then take the slow path", ON_OFF,
         &surface.stats},
-    {"stats_exit", "report at the program's end what the heap holds; stats:exit is the same", ON_OFF,
-        &surface.stats_exit},
-    {"stats_interval_s", "the seconds between two reports; stats:interval:S is the same; 0: none", NUMBER(0, 86400),
-        &surface.stats_interval_s},
-    {"stats_signal", "the signal that causes a report; stats:signal:N is the same; 0: none", NUMBER(0, 64),
-        &surface.stats_signal},
+    {"stats_exit", "report at the program's end what the heap holds; stats:exit is the same",
+        ON_OFF, &surface.stats_exit},
+    {"stats_interval_s", "the seconds between two reports; stats:interval:S is the same; 0: none",
+        NUMBER(0, 86400), &surface.stats_interval_s},
+    {"stats_signal", "the signal that causes a report; stats:signal:N is the same; 0: none",
+        NUMBER(0, 64), &surface.stats_signal},
     {"stats_format", "the form of a report", {"text", "json", "openmetrics"}, 0, 0, true, 0,
         &surface.stats_format},
-    {"stats_file", "the file that each report replaces, with %p for the process id", {NULL}, 0, 0, true, PATH,
-        surface.stats_file},
-    {"deepbind", "dlopen keeps RTLD_DEEPBIND, with which a library calls the C library's malloc, not slab's",
+    {"stats_file", "the file that each report replaces, with %p for the process id", {NULL}, 0, 0,
+        true, PATH, surface.stats_file},
+    {"deepbind",
+        "dlopen keeps RTLD_DEEPBIND, with which a library calls the C library's malloc, not slab's",
         ON_OFF, &surface.deepbind},
     {"canary", "write bytes behind each object and check them when it is freed", HARDENING,
         &hardening.canary},
     {"zero_on_free", "clear each object when it is freed", HARDENING, &hardening.zero_on_free},
-    {"check_on_reuse", "check that a freed object is still clear when it is allocated again", HARDENING,
-        &hardening.check_on_reuse},
-    {"quarantine", "a freed object is not allocated again before the thread has freed this many others",
+    {"check_on_reuse", "check that a freed object is still clear when it is allocated again",
+        HARDENING, &hardening.check_on_reuse},
+    {"quarantine",
+        "a freed object is not allocated again before the thread has freed this many others",
         {NULL}, 0, QUARANTINE_MAX, true, HARDENS, &hardening.quarantine},
     {"random_order", "allocate the free objects of a slab in random order", HARDENING,
         &hardening.random_order},
@@ -91,12 +101,14 @@ static const struct conf_key keys[SLAB_SETTINGS] = {
         &hardening.guard_large},
     {"readonly_conf", "make slab's settings read-only once they are read", HARDENING,
         &hardening.readonly_conf},
-    {"guarded", "allocate a random sample of objects between inaccessible pages", HARDENING, &guarding.on},
-    {"guarded_every", "one of this many objects, on average, is guarded", {NULL}, 1, 1ul << 40, true, HARDENS,
-        &guarding.every},
-    {"guarded_slots", "the most objects that are guarded at once", NUMBER(1, 1 << 16), &guarding.slots},
-    {"guarded_report", "explain an access to a guard page, unless the program handles SIGSEGV", ON_OFF,
-        &guarding.report},
+    {"guarded", "allocate a random sample of objects between inaccessible pages", HARDENING,
+        &guarding.on},
+    {"guarded_every", "one of this many objects, on average, is guarded", {NULL}, 1, 1ul << 40,
+        true, HARDENS, &guarding.every},
+    {"guarded_slots", "the most objects that are guarded at once", NUMBER(1, 1 << 16),
+        &guarding.slots},
+    {"guarded_report", "explain an access to a guard page, unless the program handles SIGSEGV",
+        ON_OFF, &guarding.report},
 };
 
 const char *slab_setting_key(size_t i)
@@ -129,7 +141,8 @@ void slab_setting_value(size_t i, char *buf, size_t cap)
 	const struct conf_key *const k = &keys[i];
 
 	if ((k->tag & PATH) != 0)
-		crash_format(buf, cap, "%s", *(const char *)k->at != '\0' ? (const char *)k->at : "stderr");
+		crash_format(buf, cap, "%s",
+		    *(const char *)k->at != '\0' ? (const char *)k->at : "stderr");
 	else
 		conf_print(k, value_of(k), buf, cap);
 }
@@ -142,7 +155,7 @@ void slab_setting_range(size_t i, char *buf, size_t cap)
 		conf_range(&keys[i], buf, cap);
 }
 
-/* ---- setting them --------------------------------------------------------------------------------- */
+/* ---- setting them ---------------------------------------------------------------------------- */
 
 static void assign(const struct conf_key *k, struct conf_value v)
 {
@@ -179,7 +192,8 @@ static bool set_path(const struct conf_key *k, const char *value, struct conf_er
 	const size_t n = strlen(value);
 
 	if (n >= STATS_PATH) {
-		crash_format(e->text, sizeof e->text, "%s: a path of less than %u bytes", k->name, (size_t)STATS_PATH);
+		crash_format(e->text, sizeof e->text, "%s: a path of less than %u bytes", k->name,
+		    (size_t)STATS_PATH);
 		return false;
 	}
 	memcpy(k->at, value, n + 1);
@@ -188,10 +202,12 @@ static bool set_path(const struct conf_key *k, const char *value, struct conf_er
 	return true;
 }
 
-/* "stats:interval:5" is "stats_interval_s:5", and so are the others: the key that is meant, and its value. */
+/* "stats:interval:5" is "stats_interval_s:5", and so are the others: the key that is meant,
+ * and its value. */
 static const char *spelt_out(const char *key, const char **value)
 {
-	static const char *const ways[][2] = {{"interval:", "stats_interval_s"}, {"signal:", "stats_signal"}};
+	static const char *const ways[][2] = {{"interval:", "stats_interval_s"},
+	    {"signal:", "stats_signal"}};
 
 	if (strcmp(key, "stats") != 0)
 		return key;
@@ -292,7 +308,8 @@ void slab_settings_settle(void)
 	if (hardening.guard_large)
 		hardening.guard_advice = has_guard_advice(os);
 	if (hardening.canary)
-		hardening.damaged = os_shared_page(); /* NULL: the system refuses, and nobody hears of damage */
+		/* NULL: the system refuses, and nobody hears of damage */
+		hardening.damaged = os_shared_page();
 	if (hardening.readonly_conf)
 		os->protect(os->ctx, &settings_page, sizeof settings_page, DMM_PROTECT_READ);
 }
@@ -306,8 +323,10 @@ void slab_settings_after_fork(void)
 void slab_settings_reset(void)
 {
 	if (hardening.readonly_conf)
-		root.os->protect(root.os->ctx, &settings_page, sizeof settings_page, DMM_PROTECT_RW);
+		root.os->protect(root.os->ctx, &settings_page, sizeof settings_page,
+		    DMM_PROTECT_RW);
 	if (hardening.damaged != NULL)
 		os_unshare_page(hardening.damaged);
-	settings_page.is = (struct slab_settings){.tuned = TUNING_DEFAULTS, .guards = GUARDING_DEFAULTS};
+	settings_page.is = (struct slab_settings){.tuned = TUNING_DEFAULTS,
+	    .guards = GUARDING_DEFAULTS};
 }

@@ -7,26 +7,28 @@
  *
  *   stack_*                     the magazine of a thread and a size class (fast.h)
  *   dirty_*                     the larger of both is the limit of free pages; purge.h has the rest
- *   huge_from_mib:16            below twice this size (or 128 MiB more) only chunks that are nearly full
- *                               become huge pages, and so do those below 16 MiB once the heap is twice
- *                               as large
- *   grow_ahead_*                the heap grows by the larger of both, at most to the end of the metadata
+ *   huge_from_mib:16            below twice this size (or 128 MiB more) only chunks that are nearly
+ *                               full become huge pages, and so do those below 16 MiB once the heap
+ *                               is twice as large
+ *   grow_ahead_*                the heap grows by the larger of both, at most to the end of the
+ *                               metadata
  *   observe:1                   prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY)
- *   sized:report                a free that gives another size than the object's is reported once, and
- *                               the object is freed; ignore: without a line; abort: the program ends
+ *   sized:report                a free that gives another size than the object's is reported once,
+ *                               and the object is freed; ignore: without a line; abort: the program
+ *                               ends
  *
- *   hardened                    canary, zero_on_free, check_on_reuse, quarantine:1024, random_order,
- *                               guard_large, readonly_conf, guarded, guarded_every:2000, sized:abort;
- *                               later words change single ones
+ *   hardened                    canary, zero_on_free, check_on_reuse, quarantine:1024,
+ *                               random_order, guard_large, readonly_conf, guarded,
+ *                               guarded_every:2000, sized:abort; later words change single ones
  *   check_on_reuse:1            turns zero_on_free on
  *   readonly_conf:1             the settings lie on a page of their own, which becomes read-only
  *   guarded:1                   guarded.h; each of the guarded_slots takes 64 KiB of addresses
  *
  *   file:PATH                   read more settings from this file, in the same words
  *
- * They are read once, before the first object.  The fast path (fast.h) reads none of them.  While any
- * hardening is on, no thread has a magazine (thread_cache.h): every call takes the slow path and comes
- * to hardened.c.  While none is on, only the slow path looks.
+ * They are read once, before the first object.  The fast path (fast.h) reads none of them.  While
+ * any hardening is on, no thread has a magazine (thread_cache.h): every call takes the slow path
+ * and comes to hardened.c.  While none is on, only the slow path looks.
  */
 #ifndef SLAB_SETTINGS_H
 #define SLAB_SETTINGS_H
@@ -43,7 +45,8 @@ enum { CANARY_KEYS = 8, QUARANTINE_MAX = 1 << 20, SETTINGS_PAGE = 4096, STATS_PA
 #define SETTING_NEVER SIZE_MAX
 
 struct hardening {
-	bool on;   /* every call misses the fast path: any of these, or calls are counted, or M_PERTURB */
+	/* every call misses the fast path: any of these, or calls are counted, or M_PERTURB */
+	bool on;
 	bool runs; /* any of these: large objects are guard_large.c's */
 	bool canary, zero_on_free, check_on_reuse, random_order, guard_large, readonly_conf;
 	bool guard_advice;     /* the kernel has MADV_GUARD_INSTALL */
@@ -53,7 +56,8 @@ struct hardening {
 	struct canary_key {
 		uint64_t mask, factor; /* factor: odd */
 	} keys[CANARY_KEYS];
-	_Atomic uint32_t *damaged; /* canaries, found by this process and those that share its forebears, or NULL */
+	/* canaries that this process and those that share its forebears found damaged, or NULL */
+	_Atomic uint32_t *damaged;
 };
 
 /* Needs no other path than the slow one, so it is no part of hardening.on. */
@@ -100,22 +104,24 @@ extern HIDDEN union settings_page settings_page;
 #define guarding  (settings_page.is.guards)
 #define surface   (settings_page.is.shown)
 
-/* The text of the settings, NULL: none.  Defined where a program's settings are read; elsewhere (in the
- * lab, which drives slab as one design of many) there is none. */
+/* The text of the settings, NULL: none.  Defined where a program's settings are read; elsewhere (in
+ * the lab, which drives slab as one design of many) there is none. */
 extern __attribute__((weak)) const char *slab_settings_text(void);
 
-/* The i-th key, what it says in one line, and whether the word "hardened" sets it too; then its value now
- * and what it may be, into a buffer of `cap` bytes. */
+/* The i-th key, what it says in one line, and whether the word "hardened" sets it too; then its
+ * value now and what it may be, into a buffer of `cap` bytes. */
 enum { SLAB_SETTINGS = 33 };
 const char *slab_setting_key(size_t i);
 const char *slab_setting_doc(size_t i);
 bool slab_setting_hardens(size_t i);
 void slab_setting_value(size_t i, char *buf, size_t cap);
 void slab_setting_range(size_t i, char *buf, size_t cap);
-/* The key that a word sets: stats:interval:5 sets stats_interval_s, most words their own.  value may be NULL. */
+/* The key that a word sets: stats:interval:5 sets stats_interval_s, most words their own.
+ * value may be NULL. */
 const char *slab_setting_meant(const char *key, const char *value);
 
-/* Set every key of a text, or of a file, in the one page that the process has; the listener hears of each. */
+/* Set every key of a text, or of a file, in the one page that the process has; the listener
+ * hears of each. */
 void slab_settings_obey(const char *text, conf_listener *listener, void *arg);
 void slab_settings_obey_file(const char *path, conf_listener *listener, void *arg);
 

@@ -13,8 +13,9 @@ unsigned class_count;
 static void add(unsigned size, unsigned granules)
 {
 	const unsigned step = size == 0 ? ZERO_SLOT : size;
-	const size_t cached = min_size(max_size(tuning.magazine_bytes / step, tuning.magazine_min_objects),
-	    tuning.magazine_max_objects);
+	const size_t cached =
+	    min_size(max_size(tuning.magazine_bytes / step, tuning.magazine_min_objects),
+	        tuning.magazine_max_objects);
 
 	size_class[class_count++] = (struct size_class){.size = step,
 	    .count = (uint16_t)(granules * GRANULE / step), .granules = (uint8_t)granules,
@@ -30,8 +31,10 @@ static void add_divisor(unsigned granules, unsigned n)
 /* Above 2 KiB, up to MEDIUM_MAX: granules of a slab, and its objects. */
 static const struct {
 	uint8_t granules, count;
-} above_2k[] = {{1, 7}, {3, 19}, {3, 17}, {1, 5}, {2, 9}, {1, 4}, {2, 7}, {3, 10}, {2, 6}, {3, 8}, {2, 5},
-    {4, 9}, {2, 4}, {4, 7}, {3, 5}, {2, 3}, {3, 4}, {4, 5}, {7, 8}, {3, 3}, {8, 7}, {5, 4}, {4, 3}, {3, 2},
+} above_2k[] = {{1, 7}, {3, 19}, {3, 17}, {1, 5}, {2, 9}, {1, 4}, {2, 7}, {3, 10}, {2, 6}, {3, 8},
+    {2, 5},
+    {4, 9}, {2, 4}, {4, 7}, {3, 5}, {2, 3}, {3, 4}, {4, 5}, {7, 8}, {3, 3}, {8, 7}, {5, 4}, {4, 3},
+    {3, 2},
     {5, 3}, {7, 4}, {4, 2}};
 
 /* place[i] is for (i - 1) * step + 1 to i * step bytes. */

@@ -5,11 +5,12 @@
  *   slab          one granule of 16 KiB for each, up to 2304 bytes; then 1 to 8 granules
  *
  * The rule: steps of 16 up to 512, of 64 up to 1 KiB, and from there the sizes that divide a slab
- * without a tail, rounded down to 64: n objects of floor64(slab / n).  Nothing above 128 bytes wastes
- * more than 1/8.  Class 0 is malloc(0): addresses without memory behind them.
+ * without a tail, rounded down to 64: n objects of floor64(slab / n).  Nothing above 128 bytes
+ * wastes more than 1/8.  Class 0 is malloc(0): addresses without memory behind them.
  *
- * Above 2 KiB the slabs are the smallest that allow this, with four objects or more up to 8 KiB, three up to
- * 16 KiB, then two: a program uses every class a little, and under a huge page all of a slab is resident.
+ * Above 2 KiB the slabs are the smallest that allow this, with four objects or more up to 8 KiB,
+ * three up to 16 KiB, then two: a program uses every class a little, and under a huge page all of a
+ * slab is resident.
  *
  * Invariants, checked exhaustively by test/unit/slab/size_class_test.c:
  *   Z1 fits      class_size(class_of(n)) >= n
@@ -33,7 +34,8 @@ enum {
 };
 
 struct size_class {
-	uint16_t size;     /* bytes from object to object; class 0: ZERO_SLOT, of which 0 are usable */
+	/* bytes from object to object; class 0: ZERO_SLOT, of which 0 are usable */
+	uint16_t size;
 	uint16_t count;    /* objects in a slab */
 	uint16_t cached;   /* objects that a thread keeps in its stack at most */
 	uint8_t  granules; /* in a slab */
@@ -43,9 +45,9 @@ static_assert(MEDIUM_MAX < UINT16_MAX, "a size fits");
 
 extern HIDDEN struct size_class size_class[CLASS_MAX];
 extern HIDDEN unsigned class_count;
-/* Class times the bytes of a stack; 0 before the start.  Programs ask for sizes below and above any bound by
- * turns, and a branch there would be foreseen as seldom: so small sizes take no arithmetic of two kinds, but one
- * table.  Each thread has a copy of it (thread_cache.h). */
+/* Class times the bytes of a stack; 0 before the start.  Programs ask for sizes below and above any
+ * bound by turns, and a branch there would be foreseen as seldom: so small sizes take no arithmetic
+ * of two kinds, but one table.  Each thread has a copy of it (thread_cache.h). */
 typedef uint16_t small_places[SMALL_MAX / 16 + 1];
 extern HIDDEN small_places small_place;
 extern HIDDEN uint16_t medium_place[MEDIUM_MAX / 64 + 1];
@@ -55,7 +57,8 @@ void size_class_init(void);
 
 static inline unsigned class_of(size_t n)
 {
-	return (likely(n <= SMALL_MAX) ? small_place[(n + 15) / 16] : medium_place[(n + 63) / 64]) / 16u;
+	return (likely(n <= SMALL_MAX) ? small_place[(n + 15) / 16] : medium_place[(n + 63) / 64]) /
+	       16u;
 }
 
 #endif

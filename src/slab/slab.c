@@ -9,7 +9,7 @@
 #include "slab/quarantine.h"
 #include "slab/settings.h"
 
-/* ---- words of a slab: one for each KiB, or, of larger objects, those in which one begins ------------ */
+/* ---- words of a slab: one for each KiB, or, of larger objects, those in which one begins ----- */
 
 static unsigned slab_words(const struct slab *s)
 {
@@ -34,7 +34,8 @@ static void fill_large(struct slab *s)
 static void fill(struct slab *s)
 {
 	const unsigned step = s->size >> UNIT_SHIFT;
-	/* Units: from this KiB to the end of the last object, and to the first object that begins in it. */
+	/* Units: from this KiB to the end of the last object, and to the first object
+	 * that begins in it. */
 	unsigned left = s->count * step, first = 0;
 	const char *p = slab_start(s);
 	uint64_t starts = 1;
@@ -51,7 +52,7 @@ static void fill(struct slab *s)
 		avail_set(p, starts << first & ((1ull << left) - 1));
 }
 
-/* ---- hardened: an inaccessible granule before a slab ---------------------------------------------------- */
+/* ---- hardened: an inaccessible granule before a slab ----------------------------------------- */
 
 static _Atomic uint32_t unguarded; /* granules of slabs that were opened since the last such one */
 
@@ -62,14 +63,16 @@ static bool has_guard(uint32_t first)
 	return kind_of(s) == GRANULE_GUARD && s->head == first;
 }
 
-/* Does a slab of the heap end where `granule` begins?  Then what lies there is checked with canaries. */
+/* Does a slab of the heap end where `granule` begins?  Then what lies there is checked
+ * with canaries. */
 static bool follows_own(uint32_t granule, unsigned heap)
 {
-	return tag_heap(tag_at(granule - 1)) == heap && tag_class(tag_at(granule - 1)) != CLASS_ZERO;
+	return tag_heap(tag_at(granule - 1)) == heap &&
+	       tag_class(tag_at(granule - 1)) != CLASS_ZERO;
 }
 
-/* Granules for a slab.  One more before it, where the one that is there is not the heap's, and often enough that an
- * overflow of SLABS_GUARDED bytes meets one. */
+/* Granules for a slab.  One more before it, where the one that is there is not the heap's, and
+ * often enough that an overflow of SLABS_GUARDED bytes meets one. */
 static uint32_t take_guarded(uint32_t granules, unsigned heap)
 {
 	enum { GUARD_EVERY = SLABS_GUARDED / 4 / GRANULE };
@@ -78,7 +81,8 @@ static uint32_t take_guarded(uint32_t granules, unsigned heap)
 
 	if (first == 0)
 		return run_take(granules, 1, &clean);
-	const uint32_t since = atomic_fetch_add_explicit(&unguarded, granules, memory_order_relaxed) + granules;
+	const uint32_t since =
+	    atomic_fetch_add_explicit(&unguarded, granules, memory_order_relaxed) + granules;
 	const bool spared = since < GUARD_EVERY && follows_own(first, heap);
 	if (spared || guard_set(granule_address(first), GRANULE, true) != 0) {
 		run_give(first + granules, 1, clean);
@@ -94,7 +98,8 @@ static uint32_t take_granules(uint32_t granules, unsigned heap)
 {
 	bool clean;
 
-	return unlikely(hardening.guard_large) ? take_guarded(granules, heap) : run_take(granules, 1, &clean);
+	return unlikely(hardening.guard_large) ? take_guarded(granules, heap)
+	                                       : run_take(granules, 1, &clean);
 }
 
 static void give_granules(uint32_t first, uint32_t granules)
@@ -107,7 +112,7 @@ static void give_granules(uint32_t first, uint32_t granules)
 	run_give(first, granules, false); /* the address of the guard is lost, no memory is */
 }
 
-/* ---- open and close ------------------------------------------------------------------------------------- */
+/* ---- open and close -------------------------------------------------------------------------- */
 
 struct slab *slab_open(unsigned cls, unsigned heap)
 {
@@ -132,7 +137,8 @@ struct slab *slab_open(unsigned cls, unsigned heap)
 		atomic_store_explicit(&rest->kind, GRANULE_REST, memory_order_relaxed);
 	}
 	atomic_store_explicit(&s->kind, GRANULE_SLAB, memory_order_release);
-	if (cls == CLASS_ZERO) /* malloc(0): whoever touches it faults; if refused, it is just 16 bytes */
+	/* malloc(0): whoever touches it faults; if refused, it is just 16 bytes */
+	if (cls == CLASS_ZERO)
 		root.os->protect(root.os->ctx, slab_start(s), GRANULE, DMM_PROTECT_NONE);
 	PROBE(slab_open, slab_start(s), s->size);
 	return s;
@@ -145,13 +151,15 @@ void slab_tag_rest(struct slab *s, unsigned heap)
 	CHECK(heap < root.heap_count);
 	s->heap = (uint16_t)heap;
 	for (uint32_t i = 1; i < s->granules; i++)
-		atomic_store_explicit(&root.tags[first + i], tag_of(heap, s->cls), memory_order_release);
+		atomic_store_explicit(&root.tags[first + i], tag_of(heap, s->cls),
+		    memory_order_release);
 }
 
 void slab_tag(struct slab *s, unsigned heap)
 {
 	slab_tag_rest(s, heap);
-	atomic_store_explicit(&root.tags[granule_of(s)], tag_of(heap, s->cls), memory_order_release);
+	atomic_store_explicit(&root.tags[granule_of(s)], tag_of(heap, s->cls),
+	    memory_order_release);
 }
 
 bool slab_close(struct slab *s)
@@ -167,13 +175,16 @@ bool slab_close(struct slab *s)
 		atomic_store_explicit(avail_word(word_address(s, w)), 0, memory_order_relaxed);
 		live_word_set(word_address(s, w), 0);
 	}
-	s->heap = 0; /* the purger, who holds the lock of the heap that it found here, looks again */
+	/* the purger, who holds the lock of the heap that it found here, looks again */
+	s->heap = 0;
 	atomic_store_explicit(&s->kind, GRANULE_FREED, memory_order_relaxed);
 	for (uint32_t i = 1; i < s->granules; i++) {
 		atomic_store_explicit(&root.tags[first + i], TAG_CLOSED, memory_order_relaxed);
-		atomic_store_explicit(&slab_at(first + i)->kind, GRANULE_FREED_REST, memory_order_relaxed);
+		atomic_store_explicit(&slab_at(first + i)->kind, GRANULE_FREED_REST,
+		    memory_order_relaxed);
 	}
-	give_granules(first, s->granules); /* also of no bytes: what lay there before lies there still */
+	/* also of no bytes: what lay there before lies there still */
+	give_granules(first, s->granules);
 	return true;
 }
 
@@ -182,8 +193,9 @@ static inline char *object_of(char *base, unsigned bit)
 	return base + ((size_t)bit << UNIT_SHIFT);
 }
 
-/* Of a KiB whose bits these are, all objects.  Where they follow each other without a gap, as in a fresh slab, there
- * is no need to look at each bit: each but the first then has a neighbour of `step` units before it. */
+/* Of a KiB whose bits these are, all objects.  Where they follow each other without a gap, as in a
+ * fresh slab, there is no need to look at each bit: each but the first then has a neighbour of
+ * `step` units before it. */
 static inline void **take_all(char *base, uint64_t bits, unsigned step, void **out)
 {
 	enum { MANY = 64 / 8 }; /* units: eight objects pay for the question */
@@ -204,7 +216,8 @@ static inline void **take_all(char *base, uint64_t bits, unsigned step, void **o
 void **slab_take(struct slab *s, void **out, void **const stop)
 {
 	void **const before = out;
-	const size_t step = max_size(s->size, WORD_BYTES), most = (WORD_BYTES + s->size - 1) / s->size;
+	const size_t step = max_size(s->size, WORD_BYTES),
+	    most = (WORD_BYTES + s->size - 1) / s->size;
 	char *p = slab_start(s);
 
 	CHECK(lock_held(&heap_of(s)->lock) && kind_of(s) == GRANULE_SLAB && s->avail > 0);
@@ -230,11 +243,12 @@ void **slab_take(struct slab *s, void **out, void **const stop)
 	return out;
 }
 
-/* The mark goes before the live bit: so who set a mark and then finds that it stands, and that the object is not
- * live, knows that nobody has collected it (remote.c). */
+/* The mark goes before the live bit: so who set a mark and then finds that it stands, and that the
+ * object is not live, knows that nobody has collected it (remote.c). */
 void slab_collect(struct slab *s)
 {
-	const bool torn = heap_of(s)->orphan; /* live and marks are then copies of different moments */
+	/* live and marks are then copies of different moments */
+	const bool torn = heap_of(s)->orphan;
 	unsigned n = 0;
 
 	CHECK(lock_held(&heap_of(s)->lock) && kind_of(s) == GRANULE_SLAB);
@@ -247,7 +261,8 @@ void slab_collect(struct slab *s)
 			slab_freed_twice(s, p, marks & ~live);
 		atomic_fetch_and(mark_word(p), ~marks);
 		atomic_store_explicit(live_word_at(p), live & ~marks, memory_order_release);
-		const uint64_t freed = unlikely(hardening.quarantine != 0) ? quarantine_collect(s, p, marks) : marks;
+		const uint64_t freed =
+		    unlikely(hardening.quarantine != 0) ? quarantine_collect(s, p, marks) : marks;
 		n += popcount(freed & ~avail_bits(p));
 		avail_set(p, avail_bits(p) | freed);
 	}
@@ -286,9 +301,10 @@ bool slab_all_free(const struct slab *s)
 	return left == 0;
 }
 
-/* ---- check -------------------------------------------------------------------------------------- */
+/* ---- check ----------------------------------------------------------------------------------- */
 
-static bool fault(struct dmm_fault *why, const char *rule, const void *at, uint64_t found, uint64_t wanted)
+static bool fault(struct dmm_fault *why, const char *rule, const void *at, uint64_t found,
+    uint64_t wanted)
 {
 	*why = (struct dmm_fault){rule, (uintptr_t)at, found, wanted};
 	return false;
@@ -311,7 +327,8 @@ bool slab_check(struct slab *s, struct dmm_fault *why)
 
 	for (unsigned w = 0; w < s->granules * (unsigned)GRANULE_WORDS; w++) {
 		const char *const p = slab_start(s) + (size_t)w * WORD_BYTES;
-		const uint64_t live = live_word(p), marks = mark_bits(p), bits = live | avail_bits(p) | marks;
+		const uint64_t live = live_word(p), marks = mark_bits(p),
+		    bits = live | avail_bits(p) | marks;
 		if ((bits & ~starts_of(s, w)) != 0)
 			return fault(why, "S1 starts", p, bits, starts_of(s, w));
 		if ((live & avail_bits(p)) != 0 || (marks & ~live) != 0)
@@ -324,7 +341,8 @@ bool slab_check(struct slab *s, struct dmm_fault *why)
 		if (i > 0 && (kind_of(rest) != GRANULE_REST || rest->head != first))
 			return fault(why, "S3 head", rest, rest->head, first);
 		if ((tag_at(first + i) & ~TAG_REMOTE) != tag_of(s->heap, s->cls))
-			return fault(why, "S4 tagged", rest, tag_at(first + i), tag_of(s->heap, s->cls));
+			return fault(why, "S4 tagged", rest, tag_at(first + i),
+			    tag_of(s->heap, s->cls));
 	}
 	if (s->listed && s->avail == 0)
 		return fault(why, "S5 listed", s, s->avail, 1);

@@ -1,23 +1,24 @@
 /* slab.h - one slab: objects of one class, and which of them are free.
  *
- *   payload   | 0 | 1 | 2 | 3 | ...                  | count-1 |tail|     granules * 16 KiB
- *   live        1   0   0   1   ...                      1                written by the owner alone
- *   avail       0   1   0   0   ...                      0                changed under the heap's lock
- *   marks       0   0   0   1   ...                      0                set by everybody, atomically
+ *   payload   | 0 | 1 | 2 | 3 | ...                  | count-1 |tail|   granules * 16 KiB
+ *   live        1   0   0   1   ...                      1    written by the owner alone
+ *   avail       0   1   0   0   ...                      0    changed under the heap's lock
+ *   marks       0   0   0   1   ...                      0    set by everybody, atomically
  *               |   |   |   \- another thread freed it; the owner has not collected it yet
  *               |   |   \----- free, in the owner's stack of the class
  *               |   \--------- free, in no stack
  *               \------------- live
  *
- * The bits stand where the object begins, one for every 16 bytes of payload; between them lie zeros.  No other
- * combination occurs in a program that frees each object once.  So each tells of a double free, also where two
- * threads freed at the same moment and neither saw the other:
+ * The bits stand where the object begins, one for every 16 bytes of payload; between them lie
+ * zeros.  No other combination occurs in a program that frees each object once.  So each tells of a
+ * double free, also where two threads freed at the same moment and neither saw the other:
  *
  *   marked, not live      the owner freed it as well, or somebody freed it after it was collected
  *   in avail, and live    the same object was in a stack and in avail
  *
- * Whoever collects a mark, or takes an object out of avail or out of a stack, looks for these.  A mark is looked
- * for only where the granule's TAG_REMOTE is up, as it is when the free that set the mark has returned.
+ * Whoever collects a mark, or takes an object out of avail or out of a stack, looks for these.  A
+ * mark is looked for only where the granule's TAG_REMOTE is up, as it is when the free that set the
+ * mark has returned.
  *
  * Invariants, checked by slab_check() while nothing else runs:
  *   S1 starts      live, avail and marks have bits only where an object begins
@@ -27,7 +28,8 @@
  *   S5 listed      listed iff the slab is in its heap's list of its class; never with avail == 0
  *   S6 stacked     what is in a stack is neither live nor avail, and of that heap and class
  *   S7 kept        root.kept is the sum of the granules of slabs that are LISTED_KEPT
- *   S8 once        what is in avail is not live; what is marked is live, and its granule and slab are flagged
+ *   S8 once        what is in avail is not live; what is marked is live, and its granule and slab
+ *                  are flagged
  */
 #ifndef SLAB_SLAB_H
 #define SLAB_SLAB_H
@@ -35,8 +37,8 @@
 #include "base/bits.h"
 #include "slab/root.h"
 
-/* With guard_large, an overflow out of a slab meets an inaccessible granule within so many bytes, unless slabs were
- * opened in gaps. */
+/* With guard_large, an overflow out of a slab meets an inaccessible granule within so many bytes,
+ * unless slabs were opened in gaps. */
 enum { SLABS_GUARDED = 1 << 20 };
 
 /* A new slab for heap number `heap`, all objects in avail, not tagged yet; NULL: no memory. */
@@ -48,11 +50,11 @@ bool slab_close(struct slab *s);
 void slab_tag(struct slab *s, unsigned heap);
 void slab_tag_rest(struct slab *s, unsigned heap);
 
-/* Objects out of avail, the lowest address first, to out[-1], out[-2], ... down to stop; returns where it
- * ended.  The caller owns the slab.  Ends the program when one of them was freed twice. */
+/* Objects out of avail, the lowest address first, to out[-1], out[-2], ... down to stop; returns
+ * where it ended.  The caller owns the slab.  Ends the program when one of them was freed twice. */
 void **slab_take(struct slab *s, void **out, void **stop);
-/* What others freed, which is marked, goes into avail.  The caller owns the slab; TAG_REMOTE is down, or no
- * object of the slab is live.  Ends the program when one of them was freed twice. */
+/* What others freed, which is marked, goes into avail.  The caller owns the slab; TAG_REMOTE is
+ * down, or no object of the slab is live.  Ends the program when one of them was freed twice. */
 void slab_collect(struct slab *s);
 unsigned slab_count_avail(const struct slab *s);
 /* In avail, or marked. */
@@ -60,7 +62,7 @@ unsigned slab_count_free(const struct slab *s);
 /* No object is live, nor in a stack.  Ends at the first KiB that tells otherwise. */
 bool slab_all_free(const struct slab *s);
 
-/* ---- the bits of one address ------------------------------------------------------------------ */
+/* ---- the bits of one address ----------------------------------------------------------------- */
 
 static inline uint64_t bit_of(const void *p)
 {
@@ -116,13 +118,17 @@ static inline uint32_t tag_at(size_t granule)
 /* Of the granule in which p lies. */
 static inline uint32_t tag_around(const void *p)
 {
-	return atomic_load_explicit(&root.tags_by_address[(uintptr_t)p >> GRANULE_SHIFT], memory_order_acquire);
+	return atomic_load_explicit(&root.tags_by_address[(uintptr_t)p >> GRANULE_SHIFT],
+	    memory_order_acquire);
 }
 
-/* The marks of the word of p.  Where nobody freed into, they are not read, so that their memory stays untouched. */
+/* The marks of the word of p.  Where nobody freed into, they are not read, so that their memory
+ * stays untouched. */
 static inline uint64_t mark_bits(const void *p)
 {
-	return (tag_around(p) & TAG_REMOTE) != 0 ? atomic_load_explicit(mark_word(p), memory_order_acquire) : 0;
+	return (tag_around(p) & TAG_REMOTE) != 0
+	           ? atomic_load_explicit(mark_word(p), memory_order_acquire)
+	           : 0;
 }
 
 /* Of the word of p, what is free and in no stack, or freed by others. */
@@ -137,7 +143,7 @@ static inline bool object_live(const void *p)
 	return (live_word(p) & ~mark_bits(p) & bit_of(p)) != 0;
 }
 
-/* ---- slabs -------------------------------------------------------------------------------------- */
+/* ---- slabs ----------------------------------------------------------------------------------- */
 
 static inline enum granule_kind kind_of(const struct slab *s)
 {

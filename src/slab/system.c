@@ -13,7 +13,8 @@
 #include "slab/page_heap.h"
 #include "slab/purge.h"
 
-static bool fault(struct dmm_fault *why, const char *rule, const void *at, uint64_t found, uint64_t wanted)
+static bool fault(struct dmm_fault *why, const char *rule, const void *at, uint64_t found,
+    uint64_t wanted)
 {
 	*why = (struct dmm_fault){rule, (uintptr_t)at, found, wanted};
 	return false;
@@ -41,13 +42,15 @@ static bool check_stacks(const struct slab_heap *h, struct dmm_fault *why)
 	const struct thread_cache *const tc = h->owner;
 
 	for (unsigned cls = 0; tc != NULL && cls < class_count; cls++)
-		for (void **at = stack_bottom(h, cls, &tc->stack[cls]); at < tc->stack[cls].top; at++) {
+		for (void **at = stack_bottom(h, cls, &tc->stack[cls]); at < tc->stack[cls].top;
+		     at++) {
 			const uint64_t bits = live_word(*at) | free_word(*at);
 			const uint32_t tag = tag_at(((uintptr_t)*at - root.base) >> GRANULE_SHIFT);
 			if ((bits & bit_of(*at)) != 0)
 				return fault(why, "S6 stacked", *at, bits & bit_of(*at), 0);
 			if ((tag & ~TAG_REMOTE) != tag_of(heap_number(h), cls))
-				return fault(why, "S6 stacked", *at, tag, tag_of(heap_number(h), cls));
+				return fault(why, "S6 stacked", *at, tag,
+				    tag_of(heap_number(h), cls));
 		}
 	return true;
 }
@@ -60,7 +63,8 @@ static bool check_granule(uint32_t granule, uint32_t *count, struct dmm_fault *w
 	const enum granule_kind kind = kind_of(s);
 
 	*count = 1;
-	if (free && (kind == GRANULE_SLAB || kind == GRANULE_RUN || kind == GRANULE_REST || kind == GRANULE_GUARD))
+	if (free && (kind == GRANULE_SLAB || kind == GRANULE_RUN || kind == GRANULE_REST ||
+	                kind == GRANULE_GUARD))
 		return fault(why, "L1 alone", s, kind, GRANULE_FREED);
 	if (free || (kind != GRANULE_SLAB && kind != GRANULE_RUN))
 		return true;
@@ -195,9 +199,10 @@ static size_t system_trim(void *st, size_t keep)
 const struct dmm_system system_slab = {
     .abi = DMM_SYSTEM_ABI,
     .name = "slab",
-    .doc = "size classes in slabs, a bit an object outside user memory, per thread, every free checked",
+    .doc = "size classes in slabs, a bit an object outside user memory, per thread, every free "
+           "checked",
     .traits = DMM_FREES | DMM_THREADS | DMM_USES_MAP | DMM_RETURNS | DMM_SEES_DOUBLE_FREE |
-        DMM_SEES_FOREIGN | DMM_SINGLETON,
+              DMM_SEES_FOREIGN | DMM_SINGLETON,
     .align = (size_t)1 << 30,
     .state_size = 16,
     .open = system_open,

@@ -1,4 +1,5 @@
-/* system.h - slab as a struct dmm_system, for the lab and the tests: at most one heap in a process. */
+/* system.h - slab as a struct dmm_system, for the lab and the tests: at most one
+ * heap in a process. */
 #ifndef SLAB_SYSTEM_H
 #define SLAB_SYSTEM_H
 
@@ -12,10 +13,11 @@ bool slab_check_all(struct dmm_fault *why);
 
 /* On a simulated os, while a heap is open: purge what the helper would have by now. */
 void slab_clock_moved(void);
-/* On a simulated os, after open: the program's own calls give memory back, and no helper does, as in a
- * process in which a single thread has a heap.  It lasts until the heap is closed. */
+/* On a simulated os, after open: the program's own calls give memory back, and no helper does, as
+ * in a process in which a single thread has a heap.  It lasts until the heap is closed. */
 void slab_purge_by_calls(void);
-/* Calls of alloc and free by this thread, so far, that missed the fast path: the same in every replay. */
+/* Calls of alloc and free by this thread, so far, that missed the fast path: the same
+ * in every replay. */
 uint64_t slab_misses(void);
 
 #endif

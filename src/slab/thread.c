@@ -38,7 +38,8 @@ void thread_leave_heap(struct slab_heap *h)
 	heap_set_free(h);
 }
 
-/* The last that a thread does for us.  malloc_fallback() gives what its other destructors still ask for. */
+/* The last that a thread does for us.  malloc_fallback() gives what its other destructors
+ * still ask for. */
 static void thread_end(void *arg)
 {
 	struct thread_cache *const tc = &thread_cache;
@@ -96,7 +97,7 @@ static void *pop_refilled(struct thread_cache *tc, unsigned cls)
 	return p;
 }
 
-/* ---- a thread without a heap: the fallback heap ------------------------------------------------- */
+/* ---- a thread without a heap: the fallback heap ---------------------------------------------- */
 
 static void attach_fallback(void)
 {

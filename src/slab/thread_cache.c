@@ -15,10 +15,11 @@ __thread struct thread_cache thread_cache = {THREAD_CACHE_NONE};
 struct lock fallback_lock;
 struct thread_cache fallback_cache = {THREAD_CACHE_NONE};
 
-/* ---- stack to slabs --------------------------------------------------------------------------- */
+/* ---- stack to slabs -------------------------------------------------------------------------- */
 
 /* All but the `keep` newest objects of a stack. */
-static inline void flush(struct slab_heap *h, struct stack *k, void **bottom, unsigned cls, size_t keep)
+static inline void flush(struct slab_heap *h, struct stack *k, void **bottom, unsigned cls,
+    size_t keep)
 {
 	void **const kept = k->top - keep;
 
@@ -59,16 +60,25 @@ void cache_attach(struct thread_cache *tc, struct slab_heap *h)
 	h->thread = tc == &thread_cache ? (uintptr_t)__builtin_thread_pointer() : 0;
 }
 
-/* A full stack gives away its older half.  A thread that only frees comes here again and again without a refill
- * between, and may then never call again.  Each object in its stacks keeps a slab from being empty, and so a page of
- * payload and two of tables resident.  So these stacks become smaller, down to LEAST, and give away all objects: half
- * of LEAST then remains on average.  Stacks of 12 that keep their newer half cost as many flushes, and 9 remain.
- * A flush costs as much as a few frees.  So stacks of small objects, of which there are many, keep more room while the
- * heap is small: what remains then keeps no more resident than the purger does, which leaves 1 MiB dirty. */
+/* A full stack gives away its older half.  A thread that only frees comes here again and again
+ * without a refill between, and may then never call again.  Each object in its stacks keeps a
+ * slab from being empty, and so a page of payload and two of tables resident.  So these stacks
+ * become smaller, down to LEAST, and give away all objects: half of LEAST then remains on
+ * average.  Stacks of 12 that keep their newer half cost as many flushes, and 9 remain.  A flush
+ * costs as much as a few frees.  So stacks of small objects, of which there are many, keep more
+ * room while the heap is small: what remains then keeps no more resident than the purger does,
+ * which leaves 1 MiB dirty. */
 static void make_room(struct slab_heap *h, struct stack *k, unsigned cls)
 {
-	enum { FLUSHES = 2, LEAST = 6, SMALL = 256, SMALL_HEAP = (16 << 20) / GRANULE, LEAST_SMALL = 31 };
-	const size_t least = size_class[cls].size <= SMALL && root.used < SMALL_HEAP ? LEAST_SMALL : LEAST;
+	enum {
+		FLUSHES = 2,
+		LEAST = 6,
+		SMALL = 256,
+		SMALL_HEAP = (16 << 20) / GRANULE,
+		LEAST_SMALL = 31
+	};
+	const size_t least =
+	    size_class[cls].size <= SMALL && root.used < SMALL_HEAP ? LEAST_SMALL : LEAST;
 	void **const bottom = stack_bottom(h, cls, k);
 	size_t room = (size_t)(k->limit - bottom), keep = room / 2;
 
@@ -96,7 +106,8 @@ void cache_push(struct thread_cache *tc, void *p, unsigned cls)
 		lock_give(&h->lock);
 	}
 	*k->top = p;
-	atomic_signal_fence(memory_order_release); /* as in fast.h: a child of fork() finds no gap */
+	/* as in fast.h: a child of fork() finds no gap */
+	atomic_signal_fence(memory_order_release);
 	k->top++;
 	if (sparse)
 		purge_sparse(h);
@@ -113,9 +124,10 @@ void cache_look_around(struct thread_cache *tc)
 	lock_give(&h->lock);
 }
 
-/* ---- slabs to stack --------------------------------------------------------------------------- */
+/* ---- slabs to stack -------------------------------------------------------------------------- */
 
-/* Of a stack at its next refill.  What a hardened thread gets in random order is random among many. */
+/* Of a stack at its next refill.  What a hardened thread gets in random order is
+ * random among many. */
 static size_t next_room(const struct slab_heap *h, unsigned cls)
 {
 	const size_t most = size_class[cls].cached, room = h != NULL ? h->room[cls] : 0;
@@ -125,11 +137,13 @@ static size_t next_room(const struct slab_heap *h, unsigned cls)
 	return min_size(most, room == 0 ? STACK_SMALL_OBJECTS : 2 * room + 1);
 }
 
-/* A batch onto an empty stack, lowest address on top, where malloc takes first; false: no memory. */
+/* A batch onto an empty stack, lowest address on top, where malloc takes first;
+ * false: no memory. */
 static bool refill(struct slab_heap *h, struct stack *k, unsigned cls)
 {
 	const size_t room = next_room(h, cls);
-	void **const bottom = room > STACK_SMALL_OBJECTS ? large_stack(h, cls) : small_stack(h, cls);
+	void **const bottom =
+	    room > STACK_SMALL_OBJECTS ? large_stack(h, cls) : small_stack(h, cls);
 	void **const end = bottom + (room + 1) / 2;
 	void **const at = heap_take_objects(h, cls, end, bottom);
 
@@ -157,7 +171,8 @@ bool cache_fill(struct thread_cache *tc, unsigned cls)
 	return ok;
 }
 
-/* The fault is named before the stack has changed: who looks at it in a debugger finds it as it was. */
+/* The fault is named before the stack has changed: who looks at it in a debugger
+ * finds it as it was. */
 void *cache_pop(struct thread_cache *tc, unsigned cls)
 {
 	void *const p = tc->stack[cls].top[-1];
@@ -172,7 +187,8 @@ void *cache_pop(struct thread_cache *tc, unsigned cls)
 
 unsigned cache_batch(unsigned cls)
 {
-	const struct slab_heap *const h = thread_cache.ended ? fallback_cache.heap : thread_cache.heap;
+	const struct slab_heap *const h =
+	    thread_cache.ended ? fallback_cache.heap : thread_cache.heap;
 
 	return ((unsigned)next_room(h, cls) + 1) / 2;
 }

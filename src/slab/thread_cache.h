@@ -1,22 +1,22 @@
 /* thread_cache.h - what a thread allocates from.
  *
- *   thread_cache (TLS)                      struct slab_heap (heap.h)
- *     stack[c] --> free objects of class c     partial[c] --> slab <-> slab     has objects in avail
- *     tag      =   number of the heap << 16    inbox      --> slab --> slab     others have freed into
+ *   thread_cache (TLS)                     struct slab_heap (heap.h)
+ *     stack[c] --> free objects of class c   partial[c] --> slab <-> slab   has objects in avail
+ *     tag      =   number of the heap << 16  inbox      --> slab --> slab   others have freed into
  *
  *   malloc   <--pop--  stack[c]  --full: its older half-->  avail of the slabs
  *   free     --push->            <--empty: a batch--------
  *
- * A stack begins small, with 15 objects, and doubles at each refill.  So who needs few objects of a size
- * pays for few, in pages of stacks and in what a batch takes.
+ * A stack begins small, with 15 objects, and doubles at each refill.  So who needs few objects of a
+ * size pays for few, in pages of stacks and in what a batch takes.
  *
- * What was freed last is given out first, because it is in the caches, whatever slab it is of.  A slab
- * belongs to a heap, and a heap to a thread: only they touch its live bits and its stacks, without a
- * lock.  All else changes under the heap's lock, which the purger takes too.
+ * What was freed last is given out first, because it is in the caches, whatever slab it is of.  A
+ * slab belongs to a heap, and a heap to a thread: only they touch its live bits and its stacks,
+ * without a lock.  All else changes under the heap's lock, which the purger takes too.
  *
  * A thread that ends empties its stacks and leaves its heap, slabs and all, to the next thread that
- * begins.  Until then who needs a slab takes one from there.  Memory asked for after that, from later TLS
- * destructors, comes from one shared heap.
+ * begins.  Until then who needs a slab takes one from there.  Memory asked for after that, from
+ * later TLS destructors, comes from one shared heap.
  */
 #ifndef SLAB_THREAD_CACHE_H
 #define SLAB_THREAD_CACHE_H
@@ -90,15 +90,17 @@ void cache_look_around(struct thread_cache *tc);
 unsigned cache_batch(unsigned cls);
 /* Fill a stack that is empty; false: no memory. */
 bool cache_fill(struct thread_cache *tc, unsigned cls);
-/* An object, not live yet, out of a stack that is not empty.  Ends the program when somebody else freed it too:
- * both could do so at one moment, and neither see it then. */
+/* An object, not live yet, out of a stack that is not empty.  Ends the program when somebody else
+ * freed it too: both could do so at one moment, and neither see it then. */
 void *cache_pop(struct thread_cache *tc, unsigned cls);
-/* All stacks into avail; the lock of h, which is tc's heap, is held, and its thread has ended, or calls. */
+/* All stacks into avail; the lock of h, which is tc's heap, is held, and its thread has
+ * ended, or calls. */
 void cache_flush(struct thread_cache *tc, struct slab_heap *h);
 /* Stacks of tc become those of h, empty; h's lock is held. */
 void cache_attach(struct thread_cache *tc, struct slab_heap *h);
 
-/* Of threads without a heap: it is attached to the fallback heap.  The lock is taken before that heap's lock. */
+/* Of threads without a heap: it is attached to the fallback heap.  The lock is taken before
+ * that heap's lock. */
 extern struct thread_cache fallback_cache;
 extern struct lock fallback_lock;
 

@@ -21,7 +21,8 @@ static int flush(struct walk *w)
 	return piece.len != 0 ? w->visit(w->arg, &piece) : 0;
 }
 
-static int tell(struct walk *w, const void *p, size_t len, enum dmm_kind kind, const char *what, int bin)
+static int tell(struct walk *w, const void *p, size_t len, enum dmm_kind kind, const char *what,
+    int bin)
 {
 	if (len == 0)
 		return 0;
@@ -86,7 +87,7 @@ static int walk_payload(struct walk *w)
 	return r;
 }
 
-/* ---- in address order -------------------------------------------------------------------------- */
+/* ---- in address order ------------------------------------------------------------------------ */
 
 /* What lies together. */
 struct area {
@@ -108,14 +109,18 @@ static struct area next_area(uintptr_t from)
 
 	for (enum table_kind t = 0; t < TABLES; t++)
 		if (root.table[t].mapped != 0)
-			look(&best, from, (struct area){TABLE, table_address(t), root.table[t].mapped});
+			look(&best, from,
+			    (struct area){TABLE, table_address(t), root.table[t].mapped});
 	for (const struct pool_segment *s = root.segments; s != NULL; s = s->next)
 		look(&best, from, (struct area){TABLE, (uintptr_t)s, s->len});
 	look(&best, from, (struct area){PAYLOAD, root.base, 0});
 	if (root.mapped_room != 0)
-		look(&best, from, (struct area){TABLE, (uintptr_t)root.mapped, root.mapped_room * sizeof *root.mapped});
+		look(&best, from,
+		    (struct area){
+		        TABLE, (uintptr_t)root.mapped, root.mapped_room * sizeof *root.mapped});
 	for (uint32_t i = 0; i < root.mapped_count; i++)
-		look(&best, from, (struct area){MAPPED_OBJECT, root.mapped[i].start, root.mapped[i].len});
+		look(&best, from,
+		    (struct area){MAPPED_OBJECT, root.mapped[i].start, root.mapped[i].len});
 	if (guarded_address() != 0)
 		look(&best, from, (struct area){GUARDED, guarded_address(), 0});
 	return best;

@@ -29,7 +29,7 @@ uint64_t window_random(void)
 	return root.os->random != NULL ? root.os->random(root.os->ctx) : 0;
 }
 
-/* ---- where everything lies -------------------------------------------------------------------------- */
+/* ---- where everything lies ------------------------------------------------------------------- */
 
 /* Bytes of live, avail or marks: a bit for 16 bytes. */
 static size_t bits_len(size_t granules)
@@ -63,8 +63,10 @@ static size_t step_of(size_t chunks)
 static size_t tables_len(size_t chunks)
 {
 	const size_t granules = chunks * CHUNK_GRANULES, step = step_of(chunks);
-	return 3 * round_up(bits_len(granules), step) + round_up(granules * sizeof(struct slab), step) +
-	    round_up(granules * sizeof(root.tags[0]), HUGE_PAGE_SIZE) + 4 * step + 5 * HUGE_PAGE_SIZE;
+	return 3 * round_up(bits_len(granules), step) +
+	       round_up(granules * sizeof(struct slab), step) +
+	       round_up(granules * sizeof(root.tags[0]), HUGE_PAGE_SIZE) + 4 * step +
+	       5 * HUGE_PAGE_SIZE;
 }
 
 static size_t slack_of(size_t chunks)
@@ -75,20 +77,25 @@ static size_t slack_of(size_t chunks)
 /* The tables of a window that begins at `at`. */
 static struct layout layout_at(uintptr_t at, size_t chunks)
 {
-	const size_t granules = chunks * CHUNK_GRANULES, step = step_of(chunks), slack = slack_of(chunks) / 2;
+	const size_t granules = chunks * CHUNK_GRANULES, step = step_of(chunks),
+	    slack = slack_of(chunks) / 2;
 	const size_t near = step == BIG ? BIG / 4 : 0;
 	struct layout l;
 
-	const uintptr_t first = round_up(at + bits_len(granules) + random_distance(slack, step), step) + HUGE_PAGE_SIZE;
+	const uintptr_t first =
+	    round_up(at + bits_len(granules) + random_distance(slack, step), step) + HUGE_PAGE_SIZE;
 	l.start[TABLE_AVAIL] = first + 96 * PAGE + random_pages(64);
 	l.start[TABLE_POOL] = l.start[TABLE_AVAIL] + random_pages(48);
 	l.start[TABLE_LIVE] = l.start[TABLE_POOL] + POOL_FIRST + random_pages(48);
-	l.start[TABLE_MARKS] = first + HUGE_PAGE_SIZE + round_up(bits_len(granules), PAGE) + random_pages(64);
-	const uintptr_t second = round_up(l.start[TABLE_MARKS] + bits_len(granules) + granules * sizeof(struct slab) +
-	                             random_distance(slack, step), step) + random_distance(near, HUGE_PAGE_SIZE);
+	l.start[TABLE_MARKS] =
+	    first + HUGE_PAGE_SIZE + round_up(bits_len(granules), PAGE) + random_pages(64);
+	const uintptr_t behind = l.start[TABLE_MARKS] + bits_len(granules) +
+	    granules * sizeof(struct slab) + random_distance(slack, step);
+	const uintptr_t second = round_up(behind, step) + random_distance(near, HUGE_PAGE_SIZE);
 	l.start[TABLE_SLABS] = second + 64 * PAGE + random_pages(128);
 	l.start[TABLE_TAGS] = l.start[TABLE_SLABS] + random_pages(128);
-	l.base = round_up(l.start[TABLE_TAGS] + granules * sizeof(root.tags[0]) + PAGE, HUGE_PAGE_SIZE) +
+	l.base =
+	    round_up(l.start[TABLE_TAGS] + granules * sizeof(root.tags[0]) + PAGE, HUGE_PAGE_SIZE) +
 	    random_distance(near, HUGE_PAGE_SIZE);
 	return l;
 }
@@ -114,7 +121,7 @@ static void take_layout(const struct layout *l, size_t chunks)
 	pool.locked = false;
 }
 
-/* ---- tables ------------------------------------------------------------------------------------------- */
+/* ---- tables ---------------------------------------------------------------------------------- */
 
 /* Map so many bytes of a table.  0, -EEXIST: others have mapped something there; or -ENOMEM. */
 static int table_grow(enum table_kind t, size_t len)
@@ -132,7 +139,8 @@ static int table_grow(enum table_kind t, size_t len)
 
 static bool blocks_grow(uint32_t chunks)
 {
-	for (uint32_t i = (root.meta_ready + BLOCK_CHUNKS - 1) / BLOCK_CHUNKS; i * BLOCK_CHUNKS < chunks; i++) {
+	for (uint32_t i = (root.meta_ready + BLOCK_CHUNKS - 1) / BLOCK_CHUNKS;
+	     i * BLOCK_CHUNKS < chunks; i++) {
 		if (blocks[i] == NULL)
 			blocks[i] = window_pool(sizeof(struct chunk_block));
 		if (blocks[i] == NULL)
@@ -166,8 +174,10 @@ static int tables_grow_to(uint32_t chunks)
 bool window_grow_tables(uint32_t count)
 {
 	enum { AHEAD_MOST = 64 };
-	const uint32_t ahead = pool.locked ? 0 : (uint32_t)min_size(root.meta_ready / 4, AHEAD_MOST);
-	const uint32_t to = (uint32_t)min_size(max_size(count, root.meta_ready + ahead), root.chunk_limit);
+	const uint32_t ahead =
+	    pool.locked ? 0 : (uint32_t)min_size(root.meta_ready / 4, AHEAD_MOST);
+	const uint32_t to =
+	    (uint32_t)min_size(max_size(count, root.meta_ready + ahead), root.chunk_limit);
 
 	if (count <= root.meta_ready)
 		return true;
@@ -192,7 +202,7 @@ size_t window_tables_len(void)
 	return bytes;
 }
 
-/* ---- the pool ------------------------------------------------------------------------------------------ */
+/* ---- the pool -------------------------------------------------------------------------------- */
 
 /* Room for len bytes at pool.at, in the window or in a mapping elsewhere. */
 static bool pool_grow(size_t len)
@@ -205,7 +215,8 @@ static bool pool_grow(size_t len)
 		pool.end += more;
 		return true;
 	}
-	const size_t least = round_up(len + PAGE, PAGE), n = pool.locked ? least : max_size(least, SEGMENT);
+	const size_t least = round_up(len + PAGE, PAGE),
+	    n = pool.locked ? least : max_size(least, SEGMENT);
 	struct pool_segment *s = root.os->map(root.os->ctx, n, PAGE);
 	if (s != NULL)
 		s->len = n;
@@ -236,7 +247,7 @@ void *window_pool(size_t len)
 	return p;
 }
 
-/* ---- payload ------------------------------------------------------------------------------------------- */
+/* ---- payload --------------------------------------------------------------------------------- */
 
 bool window_is_locked(void)
 {
@@ -268,7 +279,7 @@ bool window_unmap(uint32_t first, uint32_t count)
 	return true;
 }
 
-/* ---- open and close -------------------------------------------------------------------------------------- */
+/* ---- open and close -------------------------------------------------------------------------- */
 
 /* The first pieces of all tables. */
 static int begin_at(uintptr_t at, size_t chunks)

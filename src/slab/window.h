@@ -1,40 +1,45 @@
 /* window.h - the addresses of the heap: chosen once, mapped as the heap grows.
  *
- *   random |<-- avail |..| pool |..| live -->| random |<-- slabs |..| tags -->| random |g| payload --> |
- *           \__ 8 GiB for 512 GiB of payload                        \__ each as long as its payload needs
+ * random |<-- avail |..| pool |..| live ->| random |<-- slabs |..| tags -->| random |g| payload ->|
+ *         \__ 8 GiB for 512 GiB of payload                 \__ each as long as its payload needs
  *
- * What each part is, root.h says.  Nothing is reserved: who maps something at a fixed address may take some of these
- * addresses.  In payload a chunk is lost by that (CHUNK_FOREIGN); in a table the window ends there, since a table
- * cannot move while others read it without a lock.
+ * What each part is, root.h says.  Nothing is reserved: who maps something at a fixed address may
+ * take some of these addresses.  In payload a chunk is lost by that (CHUNK_FOREIGN); in a table the
+ * window ends there, since a table cannot move while others read it without a lock.
  *
- * Page_lock is held, or nobody else is there yet; window_pool: also heaps_lock alone, since it takes window_lock.
+ * Page_lock is held, or nobody else is there yet; window_pool: also heaps_lock alone, since it
+ * takes window_lock.
  */
 #ifndef SLAB_WINDOW_H
 #define SLAB_WINDOW_H
 
 #include "slab/root.h"
 
-/* 0, or -ENOMEM and nothing is mapped.  A window for 512 GiB of payload, or for as much as there are addresses. */
+/* 0, or -ENOMEM and nothing is mapped.  A window for 512 GiB of payload, or for as much as there
+ * are addresses. */
 int window_open(const struct dmm_os *os);
 /* Everything goes back. */
 void window_close(void);
 
-/* The metadata of the first `count` chunks can be used; false: the system refuses, or the window ends before. */
+/* The metadata of the first `count` chunks can be used; false: the system refuses, or the
+ * window ends before. */
 bool window_grow_tables(uint32_t count);
 
 /* Bytes mapped for metadata. */
 size_t window_tables_len(void);
 
 enum mapped { MAPPED, MAPPED_BY_OTHERS, MAPPED_NOT };
-/* Map granules of payload, without huge pages.  MAPPED_BY_OTHERS: nothing changed, something lies there;
- * MAPPED_NOT: nothing changed, the system refuses. */
+/* Map granules of payload, without huge pages.  MAPPED_BY_OTHERS: nothing changed, something lies
+ * there; MAPPED_NOT: nothing changed, the system refuses. */
 enum mapped window_map(uint32_t first, uint32_t count);
 /* Unmap them; false: the system refuses, nothing changed. */
 bool window_unmap(uint32_t first, uint32_t count);
-/* mlockall(MCL_FUTURE) is in force: the kernel fills what is mapped at once, so map no more than is needed. */
+/* mlockall(MCL_FUTURE) is in force: the kernel fills what is mapped at once, so map no more
+ * than is needed. */
 bool window_is_locked(void);
 
-/* Memory for records that never goes back, zeroed, aligned to a cache line or, from a page on, to pages; NULL: none. */
+/* Memory for records that never goes back, zeroed, aligned to a cache line or, from a page on, to
+ * pages; NULL: none. */
 void *window_pool(size_t len);
 extern struct lock window_lock; /* held by it, innermost */
 

@@ -14,12 +14,16 @@ void broken(void); /* a CHECK that may fail is an obligation that cannot be prov
 
 /*@ inductive linked{L}(struct header *p) {
       case end{L}: linked{L}((struct header *)\null);
-      case more{L}: \forall struct header *p; \valid{L}(p) ==> linked{L}(\at(p->next, L)) ==> linked{L}(p);
+      case more{L}: \forall struct header *p;
+        \valid{L}(p) ==> linked{L}(\at(p->next, L)) ==> linked{L}(p);
     } */
 /*@ assigns \result \from p, n; ensures \result == (void *)((char *)p + n); */
 static inline void *ptr_add(const void *p, size_t n) { return (char *)p + n; }
 /*@ assigns \result \from p, n; ensures \result == (void *)((char *)p - n); */
 static inline void *ptr_sub(const void *p, size_t n) { return (char *)p - n; }
-/*@ requires (size_t)from <= (size_t)to; assigns \nothing; ensures \result == (size_t)to - (size_t)from; */
-static inline size_t ptr_diff(const void *to, const void *from) { return (size_t)to -
-    (size_t)from; }
+/*@ requires (size_t)from <= (size_t)to; assigns \nothing;
+    ensures \result == (size_t)to - (size_t)from; */
+static inline size_t ptr_diff(const void *to, const void *from)
+{
+	return (size_t)to - (size_t)from;
+}
