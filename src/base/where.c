@@ -1,66 +1,17 @@
-/* where.c - /proc/self/maps, read line by line in a buffer on the stack. */
+/* where.c - see where.h. */
 #include "base/where.h"
 
 #include <elf.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/crash.h"
+#include "base/proc_maps.h"
 
 __thread const void *where_called;
 
-enum { LINE = 512, BUFFER = 1024 }; /* on the stack: of a signal handler too, which may be 8 KiB */
-
-struct lines {
-	int fd;
-	size_t at, end;
-	char buffer[BUFFER];
-};
-
-/* The next line without its end, cut off at LINE - 1 letters. */
-static bool next_line(struct lines *l, char line[LINE])
-{
-	size_t n = 0;
-
-	for (;;) {
-		if (l->at == l->end) {
-			ssize_t got;
-			while ((got = read(l->fd, l->buffer, sizeof l->buffer)) < 0 &&
-			    errno == EINTR)
-				;
-			if (got <= 0)
-				return false;
-			l->at = 0;
-			l->end = (size_t)got;
-		}
-		const char c = l->buffer[l->at++];
-		if (c == '\n')
-			break;
-		if (n < LINE - 1)
-			line[n++] = c;
-	}
-	line[n] = '\0';
-	return true;
-}
-
-static uintptr_t hex(const char **text)
-{
-	uintptr_t x = 0;
-
-	for (;; ++*text) {
-		const char c = **text;
-		if (c >= '0' && c <= '9')
-			x = x * 16 + (uintptr_t)(c - '0');
-		else if (c >= 'a' && c <= 'f')
-			x = x * 16 + (uintptr_t)(c - 'a' + 10);
-		else
-			return x;
-	}
-}
+enum { PATH_LEN = 512, BUFFER = 1024 }; /* on the stack: of a signal handler too, with 8 KiB */
 
 /* What a file's own addresses begin at: where it is mapped, but 0 for a program that cannot
  * move. */
@@ -72,25 +23,23 @@ static uintptr_t base_of(uintptr_t start, bool readable)
 	return fixed ? 0 : start;
 }
 
-/* The file mapped at `code`, and what its addresses there begin at.  Line by line:
- *   55d0c0a00000-55d0c0a01000 r--p 00000000 fe:01 1234    /usr/bin/program */
-static bool find(struct lines *l, uintptr_t code, char path[LINE], uintptr_t *base)
+/* The file mapped at `code`, its path cut at PATH_LEN - 1 bytes, and what its addresses there begin
+ * at. */
+static bool find(struct proc_maps *maps, uintptr_t code, char path[PATH_LEN], uintptr_t *base)
 {
-	char line[LINE];
+	struct map_line line;
 
 	path[0] = '\0';
-	while (next_line(l, line)) {
-		const char *at = line, *const name = strchr(line, '/');
-		const uintptr_t start = hex(&at);
-		at++;
-		const uintptr_t end = hex(&at);
-		const bool readable = at[0] == ' ' && at[1] == 'r';
-		if (name != NULL && strcmp(name, path) != 0) { /* a file's first mapping */
-			memcpy(path, name, strlen(name) + 1);
-			*base = base_of(start, readable);
+	while (proc_maps_next(maps, &line)) {
+		const size_t len = strnlen(line.path, PATH_LEN - 1);
+		const bool file = line.path[0] == '/';
+		if (file && (strncmp(line.path, path, len) != 0 || path[len] != '\0')) {
+			memcpy(path, line.path, len); /* a file's first mapping */
+			path[len] = '\0';
+			*base = base_of((uintptr_t)line.start, line.readable);
 		}
-		if (start <= code && code < end)
-			return name != NULL;
+		if (line.start <= code && code < line.end)
+			return file;
 	}
 	return false;
 }
@@ -98,13 +47,15 @@ static bool find(struct lines *l, uintptr_t code, char path[LINE], uintptr_t *ba
 size_t where_format(char *buf, size_t cap, const void *code)
 {
 	const uintptr_t call = (uintptr_t)code - 1; /* inside the call instruction */
-	struct lines l = {.fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC)};
-	char path[LINE];
+	struct proc_maps maps;
+	char text[BUFFER], path[PATH_LEN];
 	uintptr_t base = 0;
+	bool found = false;
 
-	const bool found = l.fd >= 0 && find(&l, call, path, &base);
-	if (l.fd >= 0)
-		close(l.fd);
+	if (proc_maps_open(&maps, 0, text, sizeof text) == 0) {
+		found = find(&maps, call, path, &base);
+		proc_maps_close(&maps);
+	}
 	return found ? crash_format(buf, cap, "%s+%p", path, (void *)(call - base))
 	             : crash_format(buf, cap, "%p", (void *)call);
 }

@@ -5,16 +5,16 @@
  * may go any moment.
  */
 #include <elf.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/bits.h"
 #include "base/crash.h"
+#include "base/proc_maps.h"
 #include "observe/record.h"
 
-enum { RANGES_MAX = 2048, LINE_MAX = 4400, TEXT_LEN = 8 << 10, NOTES_LEN = 2048 };
+enum { RANGES_MAX = 2048, TEXT_LEN = 8 << 10, NOTES_LEN = 2048 };
 #define RETRY_NS 100000000u /* addresses of generated code are in no file: do not look too often */
 
 struct mapped_range {
@@ -95,21 +95,6 @@ static void build_id(uint64_t base, char *id)
 	}
 }
 
-static uint64_t number(const char **s, unsigned base)
-{
-	uint64_t x = 0;
-
-	for (;; (*s)++) {
-		const char c = **s;
-		const unsigned digit = c >= '0' && c <= '9' ? (unsigned)(c - '0')
-		    : c >= 'a' && c <= 'f'                  ? (unsigned)(c - 'a' + 10)
-		                                            : 16;
-		if (digit >= base)
-			return x;
-		x = x * base + digit;
-	}
-}
-
 static void write_text(void)
 {
 	if (maps.text_len != 0)
@@ -141,7 +126,7 @@ static void add(const struct mapped_range *r, const char *path)
 	if (maps.count == RANGES_MAX)
 		return;
 	maps.known[maps.count++] = *r;
-	if (TEXT_LEN - maps.text_len < LINE_MAX)
+	if (TEXT_LEN - maps.text_len < PROC_MAPS_WHOLE)
 		write_text();
 	build_id(maps.first_inode == r->inode ? maps.first_start : 0, id);
 	add_hex(r->start);
@@ -174,27 +159,12 @@ static bool covered(uint64_t addr)
 	return false;
 }
 
-/* "start-end perms offset dev inode   path" */
-static void read_line(const char *line)
+static void note_line(const struct map_line *line)
 {
-	struct mapped_range r;
-	const char *s = line;
+	const struct mapped_range r = {line->start, line->end, line->offset, line->inode};
 
-	r.start = number(&s, 16);
-	s += *s == '-';
-	r.end = number(&s, 16);
-	const bool executable = s[0] == ' ' && s[3] == 'x';
-	s += 6;
-	r.offset = number(&s, 16);
-	s = strchr(s + 1, ' ');
-	if (s == NULL)
-		return;
-	s++;
-	r.inode = number(&s, 10);
-	while (*s == ' ')
-		s++;
-	if (*s != '/' && strcmp(s, "[vdso]") != 0) {
-		if (executable && !covered(r.start) && maps.count < RANGES_MAX)
+	if (line->path[0] != '/' && strcmp(line->path, "[vdso]") != 0) {
+		if (line->executable && !covered(r.start) && maps.count < RANGES_MAX)
 			maps.known[maps.count++] = r; /* made at run time: code, but of no file */
 		return;
 	}
@@ -202,31 +172,22 @@ static void read_line(const char *line)
 		maps.first_inode = r.inode;
 		maps.first_start = r.start;
 	}
-	if (executable)
-		add(&r, s);
+	if (line->executable)
+		add(&r, line->path);
 }
 
+/* maps.lock is held. */
 static void refresh(void)
 {
-	static char buf[2 * LINE_MAX + 1];
-	size_t have = 0;
-	ssize_t got;
-	const int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+	static char text[2 * PROC_MAPS_WHOLE];
+	struct proc_maps file;
+	struct map_line line;
 
-	if (fd < 0)
+	if (proc_maps_open(&file, 0, text, sizeof text) != 0)
 		return;
-	while ((got = read(fd, buf + have, sizeof buf - 1 - have)) > 0) {
-		char *line = buf, *end;
-		have += (size_t)got;
-		buf[have] = '\0';
-		for (; (end = strchr(line, '\n')) != NULL; line = end + 1) {
-			*end = '\0';
-			read_line(line);
-		}
-		have -= (size_t)(line - buf);
-		memmove(buf, line, have);
-	}
-	close(fd);
+	while (proc_maps_next(&file, &line))
+		note_line(&line);
+	proc_maps_close(&file);
 	write_text();
 	maps.looked_ns = record_clock_ns();
 }

@@ -4,11 +4,10 @@
  * first.  A small table by hash finds it again.
  */
 #include <dlfcn.h>
-#include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/bits.h"
+#include "base/proc_maps.h"
 #include "observe/record.h"
 
 enum { SKIP_MAX = 8 };
@@ -26,39 +25,21 @@ bool stack_find_unwinder(void)
 /* The mapping that holds our stack: a frame beyond it is none. */
 void stack_bounds(struct tape *t)
 {
-	char text[4096];
-	uint64_t bounds[2] = {0};
+	char text[1024];
 	const uintptr_t here = (uintptr_t)text;
-	unsigned which = 0;
-	bool skip = false;
-	ssize_t got;
-	const int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+	struct proc_maps maps;
+	struct map_line line;
+	bool found = false;
 
-	while (fd >= 0 && (got = read(fd, text, sizeof text)) > 0)
-		for (ssize_t i = 0; i < got; i++) {
-			const char c = text[i];
-			if (c == '\n') {
-				bounds[0] = bounds[1] = which = 0;
-				skip = false;
-			} else if (skip) {
-				continue;
-			} else if (c == '-') {
-				which = 1;
-			} else if (c == ' ') {
-				skip = true;
-				if (here >= bounds[0] && here < bounds[1]) {
-					close(fd);
-					t->stack_low = bounds[0];
-					t->stack_top = bounds[1];
-					return;
-				}
-			} else {
-				bounds[which] = bounds[which] << 4 |
-				                (uint64_t)(c <= '9' ? c - '0' : c - 'a' + 10);
-			}
-		}
-	if (fd >= 0)
-		close(fd);
+	if (proc_maps_open(&maps, 0, text, sizeof text) != 0)
+		return;
+	while (!found && proc_maps_next(&maps, &line))
+		found = here >= line.start && here < line.end;
+	proc_maps_close(&maps);
+	if (found) {
+		t->stack_low = line.start;
+		t->stack_top = line.end;
+	}
 }
 
 void stack_prepare(struct tape *t)
