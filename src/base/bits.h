@@ -40,6 +40,12 @@ static inline unsigned log2_floor(size_t x)
 	return 63u - (unsigned)__builtin_clzll(x);
 }
 
+/* The number of the lowest bit that is set, x > 0. */
+static inline size_t lowest_one(uint64_t x)
+{
+	return bit_scan(x);
+}
+
 /* ceil(log2 x), x > 0 */
 static inline unsigned log2_ceil(size_t x)
 {

@@ -31,7 +31,11 @@
  * pointer x in it moves by n bytes, in one instruction, behind all accesses to memory that stand
  * before it in the code.  own_apart(n): from here on the compiler takes n for another number, so
  * that it adds it in each address, which costs nothing, and not by an instruction for all of them.
- * bit_drop(): clear bit n % 64; was it set?  bit_add(): set bit n % 64. */
+ * as_result(x): x lies in the register of a function's result, so that no instruction moves it
+ * there.
+ * bit_drop(): clear bit n % 64; was it set?  bit_add(): set bit n % 64.  bit_scan(): the number of
+ * the lowest bit that is set; the compiler's builtin returns an int, which costs two instructions
+ * more where the number is added to an address. */
 #if defined(__x86_64__)
 #define OWN_SEG __seg_fs
 #define own_offset(x)                                                         \
@@ -50,6 +54,7 @@
 #define own_move(x, n) __asm__ volatile("addq %1, %0" : "+m"(x) : "e"((long)(n)) : "memory")
 #endif
 #define own_apart(n)   __asm__("" : "+r"(n))
+#define as_result(x)   __asm__("" : "+a"(x))
 static inline bool bit_drop(uint64_t *word, uint64_t n)
 {
 	bool was;
@@ -60,6 +65,13 @@ static inline void bit_add(uint64_t *word, uint64_t n)
 {
 	__asm__("btsq %1, %0" : "+r"(*word) : "r"(n));
 }
+static inline uint64_t bit_scan(uint64_t word)
+{
+	uint64_t n;
+	/* tzcnt, where the processor has it */
+	__asm__("rep bsfq %1, %0" : "=r"(n) : "r"(word) : "cc");
+	return n;
+}
 #else
 #define OWN_SEG
 #define own_offset(x) ((uintptr_t)&(x))
@@ -69,6 +81,7 @@ static inline void bit_add(uint64_t *word, uint64_t n)
 		(x) = (__typeof__(x))((uintptr_t)(x) + (size_t)(n)); \
 	})
 #define own_apart(n) (void)0
+#define as_result(x) (void)0
 static inline bool bit_drop(uint64_t *word, uint64_t n)
 {
 	const uint64_t old = *word;
@@ -78,6 +91,10 @@ static inline bool bit_drop(uint64_t *word, uint64_t n)
 static inline void bit_add(uint64_t *word, uint64_t n)
 {
 	*word |= 1ull << n % 64;
+}
+static inline uint64_t bit_scan(uint64_t word)
+{
+	return (uint64_t)__builtin_ctzll(word);
 }
 #endif
 

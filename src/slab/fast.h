@@ -43,7 +43,8 @@ static inline bool others_freed_near(const void *p)
  * a closer look. */
 NO_SANITIZE static inline void *stack_pop_hit(uintptr_t own, size_t place, bool alone)
 {
-	void *const p = stack_at(own, place)->top[-1];
+	void *p = stack_at(own, place)->top[-1];
+	as_result(p);
 	if (unlikely(p == NULL) || (!alone && unlikely(others_freed_near(p))))
 		return NULL;
 	own_apart(place);

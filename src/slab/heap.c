@@ -318,35 +318,39 @@ bool heap_start_up(void)
 
 /* ---- objects in and out ---------------------------------------------------------------------- */
 
-/* n objects of one word of avail. */
-static inline void put_back_word(struct slab_heap *h, void *at, uint64_t bits, size_t n)
+/* Set the bits in avail of object[0] and of those behind it, up to `end`, that lie in the same KiB.
+ * Returns the first that lies elsewhere. */
+static inline void *const *put_back_word(struct slab_heap *h, void *const *const object,
+    void *const *const end)
 {
-	struct slab *const s = slab_covering(((uintptr_t)at - root.base) >> GRANULE_SHIFT);
-	const uint64_t avail = avail_bits(at);
+	const uintptr_t first = (uintptr_t)*object, word = round_down(first, WORD_BYTES);
+	struct slab *const s = slab_covering((first - root.base) >> GRANULE_SHIFT);
+	_Atomic uint64_t *const at = avail_word(*object);
+	const uint64_t avail = atomic_load_explicit(at, memory_order_relaxed);
+	void *const *next = object + 1;
+	uint64_t bits = 0;
+	size_t off;
 
+	bit_add(&bits, first / MAX_ALIGN);
+	for (; next < end && (off = (uintptr_t)*next - word) < WORD_BYTES; next++)
+		bit_add(&bits, off / MAX_ALIGN);
 	CHECK(s->heap == heap_number(h));
 	if (unlikely((avail & bits) != 0))
-		slab_freed_twice(s, at, avail & bits);
-	avail_set(at, avail | bits);
-	s->avail = (uint16_t)(s->avail + n);
+		slab_freed_twice(s, *object, avail & bits);
+	atomic_store_explicit(at, avail | bits, memory_order_relaxed);
+	s->avail = (uint16_t)(s->avail + (next - object));
 	if (unlikely(s->listed != LISTED || s->avail == s->count))
 		heap_settle_slab(h, s);
+	return next;
 }
 
 void heap_put_back(struct slab_heap *h, void *const *object, size_t n, unsigned cls)
 {
+	void *const *const end = object + n;
+
 	CHECK(heap_held(h));
-	for (void *const *const end = object + n; object < end;) {
-		void *const *const first = object;
-		const uintptr_t word = round_down((uintptr_t)*first, WORD_BYTES);
-		uint64_t bits = 0;
-		size_t off;
-		while (object < end && (off = (uintptr_t)*object - word) < WORD_BYTES) {
-			bit_add(&bits, off / MAX_ALIGN);
-			object++;
-		}
-		put_back_word(h, *first, bits, (size_t)(object - first));
-	}
+	while (object < end)
+		object = put_back_word(h, object, end);
 	h->fallen += n * size_class[cls].size;
 	DEBUG_CHECK(ring_whole(h, cls));
 }

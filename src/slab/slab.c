@@ -188,9 +188,23 @@ bool slab_close(struct slab *s)
 	return true;
 }
 
-static inline char *object_of(char *base, unsigned bit)
+static inline char *object_of(char *base, size_t bit)
 {
-	return base + ((size_t)bit << UNIT_SHIFT);
+	return base + (bit << UNIT_SHIFT);
+}
+
+/* The objects at p, p + size, ... up to `last`; size > 0. */
+static inline void **take_row(char *p, char *const last, const size_t size, void **out)
+{
+	for (; p + 3 * size <= last; p += size, out -= 4) {
+		out[-1] = p;
+		out[-2] = p += size;
+		out[-3] = p += size;
+		out[-4] = p += size;
+	}
+	for (; p <= last; p += size)
+		*--out = p;
+	return out;
 }
 
 /* Of a KiB whose bits these are, all objects.  Where they follow each other without a gap, as in a
@@ -200,47 +214,72 @@ static inline void **take_all(char *base, uint64_t bits, unsigned step, void **o
 {
 	enum { MANY = 64 / 8 }; /* units: eight objects pay for the question */
 
-	if (step <= MANY && (bits & ~(bits << step)) == (bits & -bits)) {
-		char *p = object_of(base, (unsigned)__builtin_ctzll(bits));
-		char *const last = object_of(base, 63u - (unsigned)__builtin_clzll(bits));
-		const size_t size = (size_t)step << UNIT_SHIFT;
-		for (; p <= last; p += size)
-			*--out = p;
-		return out;
-	}
+	if (step <= MANY && (bits & ~(bits << step)) == (bits & -bits))
+		return take_row(object_of(base, lowest_one(bits)),
+		    object_of(base, log2_floor(bits)), (size_t)step << UNIT_SHIFT, out);
 	for (; bits != 0; bits &= bits - 1)
-		*--out = object_of(base, (unsigned)__builtin_ctzll(bits));
+		*--out = object_of(base, lowest_one(bits));
+	return out;
+}
+
+/* Objects of less than 1 KiB, whose slabs have one granule.  The slab's flag is read once: a mark
+ * that another thread sets later is found when the object leaves the stack (cache_pop), as is one
+ * that is set after this call. */
+static void **take_small(struct slab *s, void **out, void **const stop)
+{
+	const unsigned step = s->size >> UNIT_SHIFT;
+	void **const roomy = stop + (WORD_BYTES + s->size - 1) / s->size;
+	char *base = slab_start(s);
+	const char *const end = base + GRANULE;
+	_Atomic uint64_t *avail = avail_word(base);
+	const _Atomic uint64_t *live = live_word_at(base);
+	const bool flagged = (tag_around(base) & TAG_REMOTE) != 0;
+
+	CHECK(s->granules == 1);
+	for (; base < end && out > stop; base += WORD_BYTES, avail--, live++) {
+		const uint64_t all = atomic_load_explicit(avail, memory_order_relaxed);
+		uint64_t rest = 0;
+		if (all == 0)
+			continue;
+		if (likely(out >= roomy))
+			out = take_all(base, all, step, out);
+		else
+			for (rest = all; rest != 0 && out > stop; rest &= rest - 1)
+				*--out = object_of(base, lowest_one(rest));
+		const uint64_t taken = atomic_load_explicit(live, memory_order_relaxed) |
+		    (unlikely(flagged) ? mark_bits(base) : 0);
+		if (unlikely((all & ~rest & taken) != 0))
+			slab_freed_twice(s, base, all & ~rest & taken);
+		atomic_store_explicit(avail, rest, memory_order_relaxed);
+	}
+	return out;
+}
+
+/* Objects of 1 KiB and more: at most one begins in a KiB. */
+static void **take_large(struct slab *s, void **out, void **const stop)
+{
+	char *p = slab_start(s);
+
+	for (unsigned i = s->count; i > 0 && out > stop; i--, p += s->size) {
+		const uint64_t bit = avail_bits(p);
+		if (bit == 0)
+			continue;
+		if (unlikely((bit & (live_word(p) | mark_bits(p))) != 0))
+			slab_freed_twice(s, p, bit);
+		avail_set(p, 0);
+		*--out = p;
+	}
 	return out;
 }
 
 void **slab_take(struct slab *s, void **out, void **const stop)
 {
-	void **const before = out;
-	const size_t step = max_size(s->size, WORD_BYTES),
-	    most = (WORD_BYTES + s->size - 1) / s->size;
-	char *p = slab_start(s);
-
 	CHECK(lock_held(&heap_of(s)->lock) && kind_of(s) == GRANULE_SLAB && s->avail > 0);
-	for (unsigned w = slab_words(s); w > 0 && out > stop; w--, p += step) {
-		const uint64_t all = avail_bits(p);
-		if (all == 0)
-			continue;
-		char *const base = (char *)round_down((uintptr_t)p, WORD_BYTES);
-		uint64_t rest = all;
-		if (likely((size_t)(out - stop) >= most)) {
-			out = take_all(base, all, s->size >> UNIT_SHIFT, out);
-			rest = 0;
-		}
-		for (; rest != 0 && out > stop; rest &= rest - 1)
-			*--out = object_of(base, (unsigned)__builtin_ctzll(rest));
-		const uint64_t got = all & ~rest, twice = got & (live_word(p) | mark_bits(p));
-		if (unlikely(twice != 0))
-			slab_freed_twice(s, p, twice);
-		avail_set(p, rest);
-	}
-	s->avail = (uint16_t)(s->avail - (before - out));
+	void **const end =
+	    s->size < WORD_BYTES ? take_small(s, out, stop) : take_large(s, out, stop);
+	s->avail = (uint16_t)(s->avail - (out - end));
 	s->purged = 0;
-	return out;
+	return end;
 }
 
 /* The mark goes before the live bit: so who set a mark and then finds that it stands, and that the
