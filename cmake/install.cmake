@@ -5,14 +5,17 @@
 #   lib/dmm  what only dmm loads or starts, or a program preloads by its path: the designs, the recorder
 include(CMakePackageConfigHelpers)
 
-install(TARGETS dmm RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT command)
+if(DMM_COMMAND)
+	install(TARGETS dmm RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT command)
+	install(TARGETS dmm-record LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/dmm COMPONENT command)
+	install(TARGETS dmm-replayer RUNTIME DESTINATION ${CMAKE_INSTALL_LIBDIR}/dmm COMPONENT command)
+endif()
 install(TARGETS dmm_shared dmm_heaps_shared LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT library
 	NAMELINK_COMPONENT development)
 install(TARGETS dmm_static dmm_heaps_static dmm-any ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT development)
 get_property(dmm_designs GLOBAL PROPERTY DMM_DROPINS)
 list(TRANSFORM dmm_designs PREPEND dmm-)
-install(TARGETS ${dmm_designs} dmm-record LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/dmm COMPONENT command)
-install(TARGETS dmm-replayer RUNTIME DESTINATION ${CMAKE_INSTALL_LIBDIR}/dmm COMPONENT command)
+install(TARGETS ${dmm_designs} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/dmm COMPONENT command)
 install(DIRECTORY include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development
 	FILES_MATCHING PATTERN "*.h" PATTERN "*.hpp")
 install(FILES README.md CHANGELOG.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT command)
@@ -44,6 +47,9 @@ install(FILES ${CMAKE_CURRENT_BINARY_DIR}/dmmConfig.cmake ${CMAKE_CURRENT_BINARY
 	DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/dmm COMPONENT development)
 
 # Manual pages and completions: the command fills in what it knows of itself.
+if(NOT DMM_COMMAND)
+	return()
+endif()
 set(dmm_filled_dir ${CMAKE_CURRENT_BINARY_DIR}/filled)
 file(MAKE_DIRECTORY ${dmm_filled_dir})
 function(dmm_fill out destination)

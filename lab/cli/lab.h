@@ -7,7 +7,6 @@
 #ifndef LAB_CLI_LAB_H
 #define LAB_CLI_LAB_H
 
-#include <argp.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -21,6 +20,8 @@ enum {
 	EXIT_NOT_EXECUTABLE = 126,
 	EXIT_NOT_FOUND = 127,
 };
+
+struct argp; /* glibc's, of <argp.h> */
 
 /* A subcommand: argv[0] is "dmm NAME", as argp prints it. */
 struct command {

@@ -1,4 +1,5 @@
 /* options.c - argument parsing that every subcommand shares, over argp. */
+#include <argp.h>
 #include <ctype.h>
 #include <errno.h>
 #include <setjmp.h>

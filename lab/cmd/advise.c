@@ -1,4 +1,6 @@
 /* advise.c - dmm advise: which design, which settings, and why, in words. */
+#include <argp.h>
+
 #include "cli/lab.h"
 #include "cmd/commands.h"
 #include "tune/advise.h"

@@ -1,4 +1,5 @@
 /* bench.c - dmm bench: suites of measurements over the systems. */
+#include <argp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,5 @@
 /* check.c - dmm check: budgets that fail a build. */
+#include <argp.h>
 #include <errno.h>
 #include <stdlib.h>
 

@@ -1,4 +1,6 @@
 /* compare.c - dmm compare: which allocator is best for this program? */
+#include <argp.h>
+
 #include "cli/lab.h"
 #include "cmd/commands.h"
 #include "compare/compare.h"

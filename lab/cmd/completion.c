@@ -5,6 +5,7 @@
  * "as-is|off|both" are the words themselves, "DIR" is a directory, "N" is nothing that can be
  * completed, and other capitals are a file.
  */
+#include <argp.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

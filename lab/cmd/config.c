@@ -1,4 +1,6 @@
 /* config.c - dmm config: every setting, its value, and where that came from. */
+#include <argp.h>
+
 #include "allocators/config_keys.h"
 #include "allocators/registry.h"
 #include "cli/lab.h"

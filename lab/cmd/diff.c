@@ -1,4 +1,5 @@
 /* diff.c - dmm diff: what changed between two recordings. */
+#include <argp.h>
 #include <stdlib.h>
 
 #include "budget/diff.h"

@@ -1,4 +1,6 @@
 /* export.c - dmm export: a recording for other tools. */
+#include <argp.h>
+
 #include "cli/lab.h"
 #include "cmd/commands.h"
 #include "trace/export.h"

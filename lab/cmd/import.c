@@ -1,4 +1,6 @@
 /* import.c - dmm import: what other tools recorded, as a recording. */
+#include <argp.h>
+
 #include "cli/lab.h"
 #include "cmd/commands.h"
 #include "import/convert.h"

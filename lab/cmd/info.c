@@ -1,4 +1,6 @@
 /* info.c - dmm info: what is in a recording. */
+#include <argp.h>
+
 #include "cli/lab.h"
 #include "cmd/commands.h"
 #include "trace/info.h"

@@ -1,4 +1,5 @@
 /* main.c - the table of subcommands, and the choice of one. */
+#include <argp.h>
 #include <stdio.h>
 #include <string.h>
 

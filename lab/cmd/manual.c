@@ -7,6 +7,7 @@
  *   @SYNOPSIS@, @ABOUT@, @OPTIONS@       of the command: forms of usage, what it does, its options
  *   @DOC@, @VERSION@ within a line       the command in one line; this version
  */
+#include <argp.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,5 @@
 /* merge.c - dmm merge: the results of a sweep as one table a recording. */
+#include <argp.h>
 #include <stdlib.h>
 
 #include "base/assert.h"

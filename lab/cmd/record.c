@@ -1,4 +1,5 @@
 /* record.c - dmm record: every call of a program to its heap, into a file. */
+#include <argp.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>

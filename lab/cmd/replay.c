@@ -1,4 +1,5 @@
 /* replay.c - dmm replay: a recording on every allocator, really or on simulated memory. */
+#include <argp.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,4 +1,6 @@
 /* report.c - dmm report: a recording as one page, to be opened in any browser. */
+#include <argp.h>
+
 #include "cmd/commands.h"
 #include "cli/lab.h"
 #include "report/page.h"

@@ -1,4 +1,6 @@
 /* run.c - dmm run: a program on a design, with env(1)'s exit status. */
+#include <argp.h>
+
 #include "cli/lab.h"
 #include "cmd/commands.h"
 #include "run/run.h"

@@ -1,4 +1,5 @@
 /* score.c - dmm score: the classical malloc lab's score of designs on a folder of traces. */
+#include <argp.h>
 #include <string.h>
 
 #include "allocators/design.h"

@@ -1,4 +1,6 @@
 /* show.c - dmm show: the heap, drawn in the terminal. */
+#include <argp.h>
+
 #include "allocators/registry.h"
 #include "cli/lab.h"
 #include "cmd/commands.h"

@@ -1,4 +1,5 @@
 /* sweep.c - dmm sweep --plan: one line a job, each a whole command; it runs nothing itself. */
+#include <argp.h>
 #include <stdlib.h>
 #include <string.h>
 

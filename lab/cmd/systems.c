@@ -1,4 +1,6 @@
 /* systems.c - dmm systems: the designs, what each teaches, and what it cannot see. */
+#include <argp.h>
+
 #include "allocators/registry.h"
 #include "cli/lab.h"
 #include "cmd/commands.h"

@@ -1,4 +1,5 @@
 /* top.c - dmm top: the heap of a running process, watched from outside. */
+#include <argp.h>
 #include <stdio.h>
 #include <unistd.h>
 

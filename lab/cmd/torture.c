@@ -1,4 +1,5 @@
 /* torture.c - dmm torture: random operations on a system, checked against a shadow. */
+#include <argp.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,5 @@
 /* tune.c - dmm tune: a settings file fitted to one program, and what it is worth on other runs. */
+#include <argp.h>
 #include <string.h>
 
 #include "allocators/registry.h"

@@ -57,6 +57,46 @@ static void *map_anywhere(size_t len, int prot, int flags)
 	return p == MAP_FAILED ? NULL : p;
 }
 
+/* ---- emulators ------------------------------------------------------------------------------- */
+
+/* What is known of the system calls.  qemu-user (7.2 and 10.0 were tried) returns 0 for every
+ * madvise(), advice that does not exist included, and follows MADV_DONTNEED only in memory that
+ * mmap() gave and mremap() did not move.  Believing it would leave old bytes where a caller expects
+ * zeros, and no guard where one expects a guard. */
+enum calls { UNKNOWN, KERNEL, EMULATED, EMULATED_WITHOUT_PURGE };
+
+static bool purge_works(void)
+{
+	volatile char *const p = map_anywhere(PAGE, PROT_READ | PROT_WRITE, 0);
+
+	if (p == NULL)
+		return false;
+	*p = 1;
+	const bool works = madvise((void *)p, PAGE, MADV_DONTNEED) == 0 && *p == 0;
+	munmap((void *)p, PAGE);
+	return works;
+}
+
+/* Threads may ask at once: all find the same. */
+static enum calls calls(void)
+{
+	enum { NO_SUCH_ADVICE = 0x7fff };
+	static _Atomic enum calls known;
+	enum calls c = atomic_load_explicit(&known, memory_order_relaxed);
+
+	if (c != UNKNOWN)
+		return c;
+	const int saved = errno;
+	const uintptr_t page = round_down((uintptr_t)&known, HUGE_PAGE_SIZE);
+	c = madvise((void *)page, PAGE, NO_SUCH_ADVICE) != 0 ? KERNEL
+	    : purge_works()                                  ? EMULATED : EMULATED_WITHOUT_PURGE;
+	atomic_store_explicit(&known, c, memory_order_relaxed);
+	errno = saved;
+	return c;
+}
+
+/* ---- mappings -------------------------------------------------------------------------------- */
+
 /* The kernel aligns to pages only: ask for more, cut off both ends. */
 static void *map_aligned(size_t len, size_t align, int prot, int flags)
 {
@@ -117,7 +157,7 @@ static void *linux_remap(void *ctx, void *p, size_t old_len, size_t len)
 	(void)ctx;
 	const int saved = errno;
 	count(&os_calls.moves, 1);
-	void *q = mremap(p, old_len, len, MREMAP_MAYMOVE);
+	void *q = calls() == KERNEL ? mremap(p, old_len, len, MREMAP_MAYMOVE) : MAP_FAILED;
 	errno = saved;
 	return q == MAP_FAILED ? NULL : q;
 }
@@ -156,6 +196,8 @@ static int linux_move(void *ctx, void *from, void *to, size_t len)
 	int r = -EFAULT;
 
 	count(&os_calls.moves, 1);
+	if (calls() != KERNEL)
+		return -EINVAL;
 	if (is_one_mapping(from, len)) {
 		void *const q =
 		    mremap(from, len, len, MREMAP_MAYMOVE | MREMAP_FIXED | DONT_UNMAP, to);
@@ -185,6 +227,8 @@ static int linux_purge(void *ctx, void *p, size_t len)
 {
 	(void)ctx;
 	const int saved = errno;
+	if (calls() == EMULATED_WITHOUT_PURGE)
+		return -EINVAL;
 	const int r = result(madvise(p, len, MADV_DONTNEED), saved);
 	count(&os_calls.purges, 1);
 	count(&os_calls.purged, r == 0 ? len : 0);
@@ -204,6 +248,8 @@ static int linux_advise(void *ctx, void *p, size_t len, enum dmm_advice what)
 	};
 	const int saved = errno;
 	count(&os_calls.advices, 1);
+	if (what != DMM_ADVICE_HUGE && what != DMM_ADVICE_NOHUGE && calls() != KERNEL)
+		return -EINVAL;
 	return result(madvise(p, len, advice[what]), saved);
 }
 

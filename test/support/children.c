@@ -1,6 +1,8 @@
 /* children.c - children whose end is the result. */
 #include "test.h"
 
+#include "emulated.h"
+
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -36,6 +38,7 @@ int test_in_child(void (*act)(void *arg), void *arg, char *out, size_t cap)
 	while (have < cap - 1 && (got = read(fd[0], out + have, cap - 1 - have)) > 0)
 		have += (size_t)got;
 	out[have] = '\0';
+	cut_emulators_line(out);
 	close(fd[0]);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	return status;
