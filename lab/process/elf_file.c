@@ -1,34 +1,17 @@
-/* elf_file.c - reads ELF files of this machine; every offset is checked, files come from
- * anywhere. */
+/* elf_file.c - reads ELF files of this machine through libelf, which checks every offset: files come
+ * from anywhere. */
 #include "process/elf_file.h"
 
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <gelf.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/bits.h"
 #include "dmm_system.h"
-
-struct image {
-	const char *at;
-	size_t len;
-};
-
-static const void *part(const struct image *f, uint64_t offset, uint64_t len)
-{
-	return offset <= f->len && len <= f->len - offset ? f->at + offset : NULL;
-}
-
-/* The same for an array of headers or symbols, which must be aligned to be read in place. */
-static const void *records(const struct image *f, uint64_t offset, uint64_t len)
-{
-	return is_aligned(f->at + offset, sizeof(uint64_t)) ? part(f, offset, len) : NULL;
-}
 
 static bool problem(struct elf_facts *facts, const char *text)
 {
@@ -36,64 +19,65 @@ static bool problem(struct elf_facts *facts, const char *text)
 	return false;
 }
 
-static Elf64_Half this_machine(void)
+static GElf_Half this_machine(void)
 {
-	const Elf64_Ehdr *self = NULL;
-	static Elf64_Ehdr head;
+	Elf64_Ehdr head = {.e_machine = EM_NONE};
 	const int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 
-	if (fd >= 0 && read(fd, &head, sizeof head) == sizeof head)
-		self = &head;
+	const bool is = fd >= 0 && read(fd, &head, sizeof head) == sizeof head;
 	if (fd >= 0)
 		close(fd);
-	return self != NULL ? self->e_machine : EM_NONE;
+	return is ? head.e_machine : EM_NONE;
 }
 
-static bool check_head(const struct image *f, struct elf_facts *facts)
+/* Its first bytes, before libelf: a file of another kind is named as what it is. */
+static bool check_ident(int fd, struct elf_facts *facts)
 {
-	const Elf64_Ehdr *const head = part(f, 0, sizeof *head);
+	char ident[EI_NIDENT];
 
-	if (f->len < EI_NIDENT || memcmp(f->at, ELFMAG, SELFMAG) != 0)
+	if (pread(fd, ident, sizeof ident, 0) != sizeof ident || memcmp(ident, ELFMAG, SELFMAG) != 0)
 		return problem(facts, "not an ELF file");
-	if (f->at[EI_CLASS] != ELFCLASS64)
+	if (ident[EI_CLASS] != ELFCLASS64)
 		return problem(facts, "wrong ELF class: a 32-bit file");
-	if (head == NULL || f->at[EI_DATA] != ELFDATA2LSB)
+	return true;
+}
+
+static bool check_head(Elf *elf, GElf_Ehdr *head, struct elf_facts *facts)
+{
+	if (elf == NULL && errno == ENOMEM)
+		return problem(facts, "no memory to read it");
+	if (gelf_getehdr(elf, head) == NULL || head->e_ident[EI_DATA] != ELFDATA2LSB)
 		return problem(facts, "not an ELF file of this machine");
 	if (head->e_machine != this_machine())
 		return problem(facts, "an ELF file for another machine");
 	return true;
 }
 
-static void read_notes(const char *at, size_t len, struct elf_facts *facts)
+static void read_notes(Elf *elf, const GElf_Phdr *segment, struct elf_facts *facts)
 {
-	while (len >= sizeof(Elf64_Nhdr)) {
-		Elf64_Nhdr note;
-		memcpy(&note, at, sizeof note);
-		const uint64_t name = round_up((size_t)note.n_namesz, 4);
-		const uint64_t all = sizeof note + name + round_up((size_t)note.n_descsz, 4);
-		if (all > len)
-			return;
-		const unsigned char *const id = (const unsigned char *)at + sizeof note + name;
+	Elf_Data *const data = elf_getdata_rawchunk(elf, (int64_t)segment->p_offset,
+	    segment->p_filesz, segment->p_align == 8 ? ELF_T_NHDR8 : ELF_T_NHDR);
+	GElf_Nhdr note;
+	size_t name, text;
+
+	for (size_t at = 0; data != NULL && (at = gelf_getnote(data, at, &note, &name, &text)) > 0;) {
+		const unsigned char *const id = (const unsigned char *)data->d_buf + text;
 		if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == sizeof "GNU")
 			for (size_t i = 0; i < note.n_descsz && 2 * i + 3 <= ELF_ID_LEN; i++)
 				sprintf(facts->build_id + 2 * i, "%02x", id[i]);
-		at += all;
-		len -= all;
 	}
 }
 
-static void read_segments(const struct image *f, struct elf_facts *facts)
+static void read_segments(Elf *elf, struct elf_facts *facts)
 {
-	const Elf64_Ehdr *const head = part(f, 0, sizeof *head);
-	const Elf64_Phdr *const ph = records(f, head->e_phoff,
-	    (uint64_t)head->e_phnum * sizeof *ph);
+	size_t count = 0;
+	GElf_Phdr segment;
 
-	facts->shared = head->e_type == ET_DYN;
-	for (size_t i = 0; ph != NULL && i < head->e_phnum; i++) {
-		facts->interpreted |= ph[i].p_type == PT_INTERP;
-		const char *const at = part(f, ph[i].p_offset, ph[i].p_filesz);
-		if (ph[i].p_type == PT_NOTE && at != NULL)
-			read_notes(at, ph[i].p_filesz, facts);
+	elf_getphdrnum(elf, &count);
+	for (size_t i = 0; i < count && gelf_getphdr(elf, (int)i, &segment) != NULL; i++) {
+		facts->interpreted |= segment.p_type == PT_INTERP;
+		if (segment.p_type == PT_NOTE)
+			read_notes(elf, &segment, facts);
 	}
 }
 
@@ -111,61 +95,52 @@ static void read_symbol(const char *name, bool defined, struct elf_facts *facts)
 		facts->has_entry = true;
 }
 
-static void read_symbols(const struct image *f, const Elf64_Shdr *table, const Elf64_Shdr *strings,
-    struct elf_facts *facts)
+static void read_symbols(Elf *elf, struct elf_facts *facts)
 {
-	const Elf64_Sym *const symbol = records(f, table->sh_offset, table->sh_size);
-	const char *const names = part(f, strings->sh_offset, strings->sh_size);
+	GElf_Shdr head;
+	GElf_Sym symbol;
 
-	if (symbol == NULL || names == NULL || strings->sh_size == 0 ||
-	    names[strings->sh_size - 1] != '\0')
-		return;
-	for (size_t i = 0; i < table->sh_size / sizeof *symbol; i++)
-		if (symbol[i].st_name < strings->sh_size)
-			read_symbol(names + symbol[i].st_name, symbol[i].st_shndx != SHN_UNDEF,
-			    facts);
+	for (Elf_Scn *table = NULL; (table = elf_nextscn(elf, table)) != NULL;) {
+		if (gelf_getshdr(table, &head) == NULL || head.sh_type != SHT_DYNSYM)
+			continue;
+		Elf_Data *const data = elf_getdata(table, NULL);
+		for (int i = 0; data != NULL && gelf_getsym(data, i, &symbol) != NULL; i++) {
+			const char *const name = elf_strptr(elf, head.sh_link, symbol.st_name);
+			if (name != NULL)
+				read_symbol(name, symbol.st_shndx != SHN_UNDEF, facts);
+		}
+	}
 }
 
-static void read_sections(const struct image *f, struct elf_facts *facts)
-{
-	const Elf64_Ehdr *const head = part(f, 0, sizeof *head);
-	const Elf64_Shdr *const sh = records(f, head->e_shoff,
-	    (uint64_t)head->e_shnum * sizeof *sh);
-
-	for (size_t i = 0; sh != NULL && i < head->e_shnum; i++)
-		if (sh[i].sh_type == SHT_DYNSYM && sh[i].sh_link < head->e_shnum)
-			read_symbols(f, &sh[i], &sh[sh[i].sh_link], facts);
-}
-
-static bool map_file(const char *path, struct image *f, struct elf_facts *facts)
+static bool read_file(int fd, struct elf_facts *facts)
 {
 	struct stat st;
-	const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	GElf_Ehdr head;
 
-	if (fd < 0)
-		return problem(facts, strerror(errno));
-	const bool regular = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0;
-	void *const p = regular ? mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0)
-	                        : MAP_FAILED;
-	close(fd);
-	if (p == MAP_FAILED)
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
 		return problem(facts, "not an ELF file");
-	*f = (struct image){.at = p, .len = (size_t)st.st_size};
-	return true;
+	if (!check_ident(fd, facts))
+		return false;
+	elf_version(EV_CURRENT);
+	errno = 0;
+	Elf *const elf = elf_begin(fd, ELF_C_READ, NULL);
+	const bool ok = check_head(elf, &head, facts);
+	if (ok) {
+		facts->shared = head.e_type == ET_DYN;
+		read_segments(elf, facts);
+		read_symbols(elf, facts);
+	}
+	elf_end(elf);
+	return ok;
 }
 
 bool elf_read(const char *path, struct elf_facts *facts)
 {
-	struct image f;
-
 	*facts = (struct elf_facts){0};
-	if (!map_file(path, &f, facts))
-		return false;
-	const bool ok = check_head(&f, facts);
-	if (ok) {
-		read_segments(&f, facts);
-		read_sections(&f, facts);
-	}
-	munmap((void *)f.at, f.len);
+	const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		return problem(facts, strerror(errno));
+	const bool ok = read_file(fd, facts);
+	close(fd);
 	return ok;
 }
