@@ -113,7 +113,7 @@ static void add_system(struct allocators *list, const char *shown, const char *n
 
 static void add_peer(struct allocators *list, const char *shown, const char *name, const char *path)
 {
-	const struct peer *const known = peer_find(name);
+	const struct known_malloc *const known = peer_find(name);
 
 	if (path == NULL && known == NULL)
 		lab_unknown("peer", name, peer_names());

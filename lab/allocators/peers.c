@@ -8,35 +8,27 @@
 #include <string.h>
 #include <unistd.h>
 
-#define FILES(...) ((const char *const[]){__VA_ARGS__, NULL})
+#include "base/assert.h"
 
-static const struct peer peers[] = {
-    {"mimalloc", "libmimalloc2.0", FILES("libmimalloc.so.3", "libmimalloc.so.2", "libmimalloc.so")},
-    {"jemalloc", "libjemalloc2", FILES("libjemalloc.so.2", "libjemalloc.so")},
-    {"tcmalloc", "libtcmalloc-minimal4",
-        FILES("libtcmalloc_minimal.so.4", "libtcmalloc_minimal.so", "libtcmalloc.so.4")},
-    {"snmalloc", "none; build it", FILES("libsnmallocshim.so")},
-    {"rpmalloc", "none; build it", FILES("librpmallocwrap.so", "librpmalloc.so")},
-    {"hardened", "none; build it", FILES("libhardened_malloc.so", "libhardened_malloc-light.so")},
-    {"mesh", "none; build it", FILES("libmesh.so")},
-};
-
-enum { PEERS = sizeof peers / sizeof peers[0] };
-
-const struct peer *peer_find(const char *name)
+const struct known_malloc *peer_find(const char *name)
 {
-	for (size_t i = 0; i < PEERS; i++)
-		if (strcmp(peers[i].name, name) == 0)
-			return &peers[i];
+	for (const struct known_malloc *k = known_mallocs; k->name != NULL; k++)
+		if (k->files != NULL && strcmp(k->name, name) == 0)
+			return k;
 	return NULL;
 }
 
 const char *const *peer_names(void)
 {
-	static const char *names[PEERS + 1];
+	static const char *names[32];
+	size_t count = 0;
 
-	for (size_t i = 0; i < PEERS; i++)
-		names[i] = peers[i].name;
+	for (const struct known_malloc *k = known_mallocs; k->name != NULL; k++)
+		if (k->files != NULL) {
+			CHECK(count + 1 < sizeof names / sizeof *names);
+			names[count++] = k->name;
+		}
+	names[count] = NULL;
 	return names;
 }
 
@@ -49,7 +41,7 @@ static char *file_in(const char *directory, int length, const char *file)
 	return access(path, R_OK) == 0 ? strdup(path) : NULL;
 }
 
-char *peer_path(const struct peer *peer)
+char *peer_path(const struct known_malloc *peer)
 {
 	static const char *const directories[] = {"/usr/local/lib", "/usr/lib", "/usr/lib64"};
 	Dl_info libc = {0};

@@ -2,16 +2,13 @@
 #ifndef LAB_ALLOCATORS_PEERS_H
 #define LAB_ALLOCATORS_PEERS_H
 
-struct peer {
-	const char *name, *package; /* package: Debian's */
-	const char *const *files;   /* newest first, NULL ends */
-};
+#include "process/known_mallocs.h"
 
-/* NULL: no such name. */
-const struct peer *peer_find(const char *name);
+/* Of those with files that can be preloaded; NULL: no such name. */
+const struct known_malloc *peer_find(const char *name);
 /* All names; NULL ends. */
 const char *const *peer_names(void);
 /* Where it is installed, or NULL; the caller frees it. */
-char *peer_path(const struct peer *peer);
+char *peer_path(const struct known_malloc *peer);
 
 #endif

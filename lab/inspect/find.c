@@ -11,6 +11,7 @@
 
 #include "base/bits.h"
 #include "inspect/inspect.h"
+#include "process/known_mallocs.h"
 #include "cli/units.h"
 
 static const char wanted[] = "dmm_slab_root";
@@ -232,24 +233,6 @@ static bool find_by_looks(struct memory *m, uint64_t *addr, const struct memory_
 
 /* ---- what else runs there -------------------------------------------------------------------- */
 
-static const struct allocator_name {
-	const char *part, *name;
-} allocators[] = {
-    {"libjemalloc", "jemalloc"},
-    {"libmimalloc", "mimalloc"},
-    {"libtcmalloc", "tcmalloc"},
-    {"libsnmalloc", "snmalloc"},
-    {"librpmalloc", "rpmalloc"},
-    {"libhardened_malloc", "hardened_malloc"},
-    {"libscudo", "scudo"},
-    {"libasan", "AddressSanitizer's"},
-    {"libtsan", "ThreadSanitizer's"},
-    {"vgpreload", "valgrind's"},
-    {"libc.so", "glibc's malloc"},
-    {"libc-2", "glibc's malloc"},
-    {"ld-musl", "musl's malloc"},
-};
-
 static const char *file_part(const char *path)
 {
 	const char *const slash = strrchr(path, '/');
@@ -259,6 +242,7 @@ static const char *file_part(const char *path)
 /* "it seems to run jemalloc" */
 static void guess(const struct memory *m, char *text, size_t room)
 {
+	const struct known_malloc *runs = NULL; /* the first of the table that is mapped */
 	char design[32];
 
 	for (size_t k = 0; k < m->map_count; k++)
@@ -268,15 +252,17 @@ static void guess(const struct memory *m, char *text, size_t room)
 			                     "'dmm show' of a recording can see", design);
 			return;
 		}
-	for (size_t i = 0; i < sizeof allocators / sizeof allocators[0]; i++)
-		for (size_t k = 0; k < m->map_count; k++)
-			if (strstr(file_part(m->maps[k].path), allocators[i].part) != NULL) {
-				snprintf(text, room, "it seems to run %s; 'dmm run -- PROGRAM' "
-				    "starts one on slab",
-				    allocators[i].name);
-				return;
-			}
-	snprintf(text, room, "it is linked statically, or brings a malloc of its own");
+	for (size_t k = 0; k < m->map_count; k++) {
+		const struct known_malloc *const of =
+		    known_malloc_of_library(file_part(m->maps[k].path));
+		if (of != NULL && (runs == NULL || of < runs))
+			runs = of;
+	}
+	if (runs != NULL)
+		snprintf(text, room, "it seems to run %s; 'dmm run -- PROGRAM' starts one on slab",
+		    runs->shown);
+	else
+		snprintf(text, room, "it is linked statically, or brings a malloc of its own");
 }
 
 /* ---- all together ---------------------------------------------------------------------------- */

@@ -1,5 +1,5 @@
-/* elf_file.c - reads ELF files of this machine through libelf, which checks every offset: files come
- * from anywhere. */
+/* elf_file.c - reads ELF files of this machine through libelf, which checks every offset: files
+ * come from anywhere. */
 #include "process/elf_file.h"
 
 #include <elf.h>
@@ -35,7 +35,8 @@ static bool check_ident(int fd, struct elf_facts *facts)
 {
 	char ident[EI_NIDENT];
 
-	if (pread(fd, ident, sizeof ident, 0) != sizeof ident || memcmp(ident, ELFMAG, SELFMAG) != 0)
+	if (pread(fd, ident, sizeof ident, 0) != sizeof ident ||
+	    memcmp(ident, ELFMAG, SELFMAG) != 0)
 		return problem(facts, "not an ELF file");
 	if (ident[EI_CLASS] != ELFCLASS64)
 		return problem(facts, "wrong ELF class: a 32-bit file");
@@ -60,7 +61,8 @@ static void read_notes(Elf *elf, const GElf_Phdr *segment, struct elf_facts *fac
 	GElf_Nhdr note;
 	size_t name, text;
 
-	for (size_t at = 0; data != NULL && (at = gelf_getnote(data, at, &note, &name, &text)) > 0;) {
+	for (size_t at = 0;
+	     data != NULL && (at = gelf_getnote(data, at, &note, &name, &text)) > 0;) {
 		const unsigned char *const id = (const unsigned char *)data->d_buf + text;
 		if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == sizeof "GNU")
 			for (size_t i = 0; i < note.n_descsz && 2 * i + 3 <= ELF_ID_LEN; i++)

@@ -10,20 +10,22 @@
 #include <unistd.h>
 
 #include "process/elf_file.h"
+#include "process/known_mallocs.h"
 
-/* Words that only the allocator itself leaves in a program. */
-static const struct {
-	const char *word, *name;
-} marks[] = {
-    {"jemalloc", "jemalloc"}, {"mimalloc", "mimalloc"}, {"TCMalloc", "tcmalloc"},
-    {"tcmalloc", "tcmalloc"}, {"snmalloc", "snmalloc"}, {"rpmalloc", "rpmalloc"},
-    {"scudo", "scudo"}, {"Go build ID", "the Go runtime"},
-};
+/* The first allocator of the table of whose words one is in the bytes; NULL: none. */
+static const char *words_in(const void *bytes, size_t len)
+{
+	for (const struct known_malloc *k = known_mallocs; k->name != NULL; k++)
+		for (size_t i = 0; i < 2; i++)
+			if (k->words[i] != NULL &&
+			    memmem(bytes, len, k->words[i], strlen(k->words[i])) != NULL)
+				return k->shown;
+	return NULL;
+}
 
 static const char *own_malloc(const char *path)
 {
 	struct stat st;
-	const char *name = NULL;
 	const int fd = open(path, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0 || fstat(fd, &st) != 0 || st.st_size == 0) {
@@ -35,9 +37,7 @@ static const char *own_malloc(const char *path)
 	close(fd);
 	if (bytes == MAP_FAILED)
 		return NULL;
-	for (size_t i = 0; name == NULL && i < sizeof marks / sizeof *marks; i++)
-		if (memmem(bytes, (size_t)st.st_size, marks[i].word, strlen(marks[i].word)) != NULL)
-			name = marks[i].name;
+	const char *const name = words_in(bytes, (size_t)st.st_size);
 	munmap((void *)(size_t)bytes, (size_t)st.st_size);
 	return name;
 }
