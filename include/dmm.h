@@ -34,7 +34,7 @@ struct dmm_heap_options {
 	 * them after dmm_heap_destroy().  NULL: the heap maps memory as it grows. */
 	void *buffer;
 	size_t buffer_bytes; /* at least 16 KiB */
-	/* The heap obtains so many bytes at most, with all its metadata; 0: what its addresses
+	/* The heap obtains at most this many bytes, with all its metadata; 0: what its addresses
 	 * hold. */
 	size_t limit_bytes;
 	/* Addresses that a growing heap takes when it is created, and beyond which it cannot grow;

@@ -133,7 +133,7 @@ enum dmm_option {
 /* The keys of DMM_CONF have the names of these fields. */
 struct dmm_params {
 	enum dmm_fit      fit;
-	/* split only if the remainder has so many bytes; 0: if it can be a chunk */
+	/* split only if the remainder has at least this many bytes; 0: if it can be a chunk */
 	size_t split_min;
 	enum dmm_coalesce coalesce;
 	/* chunks that may wait before a merge is forced (key: coalesce:N) */
@@ -151,7 +151,7 @@ struct dmm_params {
 	size_t            grow_min;       /* bytes, the least growth of the heap section */
 	/* bytes, 16; 0: as many as links and footer need (key: usual) */
 	size_t            min_chunk;
-	/* objects of up to so many bytes may live in runs; 0: none do (key: off) */
+	/* objects of up to this many bytes may live in runs; 0: none do (key: off) */
 	size_t            runs;
 };
 

@@ -1,6 +1,6 @@
 /* config_keys.h - every key of a system with its value and where that came from.
  *
- *   default  <  DMM_CONF, with the files that it names  <  a file of one's own
+ *   default  <  DMM_CONF, with the files that it names  <  the file of --conf
  *   The last word counts.
  *
  * The keys come from one table a kind of system: the techniques (policy/params.h) for the

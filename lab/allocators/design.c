@@ -1,4 +1,4 @@
-/* design.c - a design of one's own that failed: where to look next. */
+/* design.c - what to do next when the user's own design failed. */
 #include "allocators/design.h"
 
 #include <fcntl.h>

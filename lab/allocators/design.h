@@ -1,4 +1,4 @@
-/* design.h - is a library a design of one's own, that dmm torture can hunt? */
+/* design.h - is a library the user's own design, which dmm torture can search for faults? */
 #ifndef LAB_ALLOCATORS_DESIGN_H
 #define LAB_ALLOCATORS_DESIGN_H
 

@@ -1,4 +1,4 @@
-/* load.h - a design from a shared object that somebody else wrote. */
+/* load.h - load a design from a shared object of the user. */
 #ifndef LAB_ALLOCATORS_LOAD_H
 #define LAB_ALLOCATORS_LOAD_H
 

@@ -353,7 +353,7 @@ static void choose(struct pattern_suite *s, char *const *words)
 		lab_die(EXIT_USAGE, "bench: '%s' is one word too many", words[3]);
 }
 
-/* A design of one's own that crashed: where to look next.  False: there is none. */
+/* Print what to do next after the user's own design crashed.  False: none crashed. */
 static bool blame(const struct pattern_suite *s)
 {
 	for (size_t i = 0; i < s->o->system_count; i++)

@@ -118,7 +118,7 @@ static void measure_own(void *arg, void *result)
 	*(struct measured *)result = measure(arg);
 }
 
-/* A design of one's own, in a process of its own: the slide does not know it. */
+/* The user's own design, in a process of its own.  The slide has no row for it. */
 static void put_own(struct table *t, const struct bench_options *o, size_t i)
 {
 	struct measured m;

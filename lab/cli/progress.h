@@ -24,7 +24,7 @@ void progress_part(double from, double to);
 
 /* Wipe the line; the next progress_share() shows it again. */
 void progress_hide(void);
-/* The screen belongs to somebody else for a while: nothing is shown. */
+/* Show no progress for a while, because another program writes to the screen. */
 void progress_quiet(bool quiet);
 
 /* A child process of the command shows nothing: it stores its shares for its parent.  *share lies

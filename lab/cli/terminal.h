@@ -20,7 +20,7 @@ size_t terminal_columns(void);
 
 /* The last row alone. */
 void terminal_status(const char *status, bool colour);
-/* Text from the top left, at most so many rows as there are but one; the last row shows
+/* Text from the top left, at most all rows but one; the last row shows
  * `status`. */
 void terminal_put(const char *text, const char *status, bool colour);
 

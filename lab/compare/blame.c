@@ -1,4 +1,4 @@
-/* blame.c - where to look next after a design of one's own failed. */
+/* blame.c - what to do next after the user's own design failed. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -114,7 +114,7 @@ enum figure verdict_asked(const struct compare *c);
 /* How far apart glibc and glibc came in a figure, e.g. 0.02: the noise floor beside `row`.  NaN:
  * the figure was not measured. */
 double verdict_noise(const struct compare *c, const struct row *row, enum figure figure);
-/* Is the noise so small, and are the runs so many, that rows can be told apart by this figure? */
+/* Are the noise small enough and the runs numerous enough to compare rows by this figure? */
 bool verdict_can_judge(const struct compare *c, bool no_huge_pages, enum figure figure);
 /* Is the ratio further from 1 than noise can explain? */
 bool verdict_differs(const struct interval *ratio, double noise);
@@ -144,7 +144,7 @@ bool verdict_has_fault(const struct compare *c);
 void compare_text(const struct compare *c, FILE *out);
 void compare_csv(const struct compare *c, FILE *out);
 void compare_json(const struct compare *c, FILE *out);
-/* Its parts, for a document of one's own: the array of rows, and that of verdicts. */
+/* Its parts, for another document: the array of rows, and that of verdicts. */
 void compare_json_rows(const struct compare *c, struct json *j);
 void compare_json_verdicts(const struct compare *c, struct json *j);
 

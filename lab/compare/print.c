@@ -89,7 +89,7 @@ static void put_row(struct table *t, const struct compare *c, const struct row *
 		verdict_remark(c, row, t);
 }
 
-/* The chance that an interval of so many runs holds the true median. */
+/* The probability that the interval of this many runs contains the true median. */
 static double coverage_of(const struct compare *c)
 {
 	for (size_t i = 0; i < c->rows; i++)

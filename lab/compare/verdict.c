@@ -4,7 +4,7 @@
  *   V1 noise      a figure in which glibc differs from itself by more than 25 % gets no verdict
  *   V2 told       a row is better or worse than another only if the interval of their ratios
  *                 excludes 1 and the median lies beyond the noise
- *   V3 ties       whoever cannot be told from the best in a figure is named beside it
+ *   V3 ties       a row that does not differ from the best by more than noise is named beside it
  *   V4 one word   no row is told to be slower than glibc and as good as the best, unless the best
  *                 is slower too
  */

@@ -26,7 +26,7 @@ enum finding_kind {
 	FINDING_RETAINED,  /* the program holds much less than at its peak, for much of its run */
 	/* bytes that were asked for and never touched, or given back by realloc */
 	FINDING_OVERSIZED,
-	/* objects that live for a few calls, so many that it shows in the run's time */
+	/* objects that live for a few calls, enough of them to take a visible part of the time */
 	FINDING_CHURN,
 	FINDING_KINDS,
 };

@@ -12,9 +12,9 @@
 #include "diagnose/diagnose.h"
 
 enum {
-	CHURN_CALLS = 10,      /* an object that is freed within so many calls is temporary */
+	CHURN_CALLS = 10,      /* an object that is freed within this many calls is temporary */
 	LARGE_BYTES = 128 << 10,
-	SPARSE_PART = 4,       /* a page is sparse if at most one part in so many is live */
+	SPARSE_PART = 4,       /* a page is sparse if at most 1 / SPARSE_PART of it is live */
 	PAGE_BYTES = 4096,
 };
 

@@ -110,7 +110,7 @@ static void find_growth(struct diagnosis *d, const struct gather *g)
 
 /* ---- pinned ---------------------------------------------------------------------------------- */
 
-/* For so many of the marks: a heap that falls from one phase to the next is sparse for a moment. */
+/* At this many marks, since a heap is sparse for a moment when one phase follows another. */
 static unsigned marks_pinned(const struct gather *g)
 {
 	unsigned marks = 0;

@@ -16,7 +16,7 @@ enum {
 	COLUMN_BYTES = 8,
 	LONG = 30,  /* columns; longer pieces are shortened ... */
 	SHORT = 18, /* ... to so many */
-	RUN = 4,    /* so many equal chunks in a row are counted instead */
+	RUN = 4,    /* this many equal chunks in a row are counted instead */
 	MARGIN = 2,
 	NAME = 12,
 };

@@ -22,7 +22,7 @@ struct draw_style {
 	bool   colour, ascii;
 	bool   fixed; /* the width was asked for: it does not follow the terminal's */
 	size_t width; /* columns, at least DRAW_WIDTH_MIN */
-	size_t unit;  /* sizes are told in so many bytes; 0: in bytes */
+	size_t unit;  /* the unit of sizes, in bytes; 0: bytes */
 };
 
 /* A name for a live chunk: what the program asked for it. */

@@ -11,7 +11,7 @@
 struct shrink {
 	const struct torture *t;
 	bool blind;                /* as struct play has it */
-	double seconds;            /* stop looking for less after so many */
+	double seconds;            /* stop searching for a shorter script after this time */
 	struct play_result target; /* the failure that must stay */
 	struct script_step *step;  /* the answer: owned by this, shrink_free() */
 	size_t count;

@@ -32,7 +32,7 @@ struct replay_model {
 	bool touching;    /* tell the arena what the program would write to */
 	uint64_t payload;
 	uint64_t peak;    /* bytes of the arena, at most */
-	uint64_t peak_at; /* after so many ops, for the first time */
+	uint64_t peak_at; /* the number of ops before the first peak */
 	struct held_time time;
 	double area;      /* without times: bytes of footprint x calls */
 	double budget_s, began_s; /* of CPU time; budget_s 0: any */

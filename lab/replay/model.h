@@ -24,7 +24,7 @@ struct model_result {
 	/* at even steps of calls; the first is the start, the last the end */
 	struct accounting *samples;
 	size_t sample_count;
-	uint64_t peak_op; /* the footprint was largest after so many ops, for the first time */
+	uint64_t peak_op; /* the number of ops before the first peak of the footprint */
 	uint64_t os_calls; /* to the simulated system, in the first run; there they cost nothing */
 	double steps;      /* of the first run: see held_steps_begin() */
 	struct held_steps counted; /* what they are made of */

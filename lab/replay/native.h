@@ -56,7 +56,7 @@ struct native {
 	const struct replay_ops *ops;
 	enum replay_touch touch;
 	bool latency, memory; /* make these runs too */
-	double pace; /* a run so many times as fast as recorded too; 0: none */
+	double pace; /* also a run this many times as fast as recorded; 0: none */
 	const struct sweep_cell *cell; /* of a sweep; NULL: none */
 	bool merged; /* put together from cells, not run here */
 	struct native_row row[ROWS_MAX];

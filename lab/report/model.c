@@ -27,7 +27,7 @@ struct watched_model {
 	uint64_t every, next_sample; /* in events */
 	size_t sample_cap;
 	size_t peak, first_peak; /* bytes of the arena, at most; in the first run */
-	uint64_t peak_ops;       /* in the first run: after so many ops, for the first time */
+	uint64_t peak_ops;       /* in the first run: the number of ops before the first peak */
 	size_t threads;          /* that make calls */
 	struct held_time time;
 	/* as replay/ops.h counts them: the clock moves at every OPS_A_MARK-th */

@@ -113,7 +113,7 @@ static void hold(struct stretch *s, const struct live_object *o, uint64_t bytes)
 	while (i < s->count && s->holder[i].stack != o->stack)
 		i++;
 	if (i == HOLDERS)
-		i--; /* crowded: it is shared whoever else is counted */
+		i--; /* crowded: it is shared, whichever other sites are counted */
 	else if (i == s->count)
 		s->holder[s->count++] = (struct holder){.stack = o->stack};
 	s->first = s->first == NULL ? o : s->first;

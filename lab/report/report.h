@@ -22,7 +22,7 @@
 enum {
 	REPORT_DESIGNS = 12,
 	REPORT_SAMPLES = 480,
-	REPORT_SAMPLES_MIN = 96, /* of heaps of so many objects that 480 walks would take minutes */
+	REPORT_SAMPLES_MIN = 96, /* of heaps that have too many objects for 480 walks */
 	REPORT_ROWS = 1024,
 	/* stretches of addresses in the map; the rest is counted to the last */
 	REPORT_REGIONS = 64,

@@ -1,5 +1,5 @@
 /* prefault.h - memory that the host backs.  The first touch of a page that a virtual machine's host
- * must find costs 10 us and more, so whoever runs first loses: touch and free as much before
+ * must find costs 10 us and more, so the first program to run loses: touch and free as much before
  * each run. */
 #ifndef LAB_RUN_PREFAULT_H
 #define LAB_RUN_PREFAULT_H

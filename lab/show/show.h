@@ -47,7 +47,7 @@ struct show_target {
 	pid_t pid;
 	const char *core;   /* NULL: the process */
 	enum format format;
-	size_t size;        /* draw the slabs of objects of so many bytes; 0: the whole heap */
+	size_t size;        /* draw the slabs of objects of this size; 0: the whole heap */
 };
 void show_outside(const struct show_target *target, const struct draw_style *s);
 

@@ -8,7 +8,7 @@
 #include "cli/terminal.h"
 
 /* Screens of steps, newest over oldest.  A heap cannot undo: to go back is to begin anew, and so
- * whoever goes back one step gets those before it as well, for the next keys. */
+ * a step back also makes the pictures before it, for the next keys. */
 enum { KEPT = 64, BACK = 24 };
 
 struct kept {

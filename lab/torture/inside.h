@@ -44,7 +44,7 @@ int rig_open(struct rig *b); /* 0, or errno */
 size_t rig_footprint(const struct rig *b);
 bool rig_full(const struct rig *b);
 void rig_note(struct rig *b, const struct shadow *s); /* one more check */
-void rig_stranger(struct rig *b, size_t len); /* takes so many bytes at the break */
+void rig_stranger(struct rig *b, size_t len); /* takes len bytes at the break */
 /* Counts the refusals below the heap; NULL: nobody does. */
 const struct os_fault *rig_refusals(const struct rig *b);
 bool rig_reuses(const struct rig *b, struct shadow *s); /* S11 */

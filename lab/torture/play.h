@@ -14,7 +14,7 @@ struct play {
 	const struct torture *t; /* its system, params, slot, on_linux */
 	const struct script_step *step;
 	size_t count;
-	uint64_t repeat; /* all steps so many times; 0 counts as 1 */
+	uint64_t repeat; /* how often all steps are played; 0 counts as 1 */
 	bool blind;      /* as a program sees it */
 	bool asked_only; /* write no more than was asked for */
 	bool closely;    /* look at everything after each step, not at the end alone */

@@ -16,7 +16,7 @@ enum script_op {
 	SCRIPT_ALIGNED,  /* n, to 2^extra */
 	SCRIPT_REALLOC,  /* n */
 	SCRIPT_FREE,
-	SCRIPT_STRANGER, /* somebody else moves the break by n */
+	SCRIPT_STRANGER, /* code outside of the heap moves the break by n */
 	SCRIPT_TRIM,
 };
 

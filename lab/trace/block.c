@@ -91,7 +91,7 @@ static bool take_event(struct trace_block *b, struct trace_event *ev)
 	return !trace_op_has_more(ev->op) || take_more(b, ev);
 }
 
-/* A realloc that moved is two halves in the global order: somebody else may get the old address
+/* A realloc that moved is two halves in the global order: another call may get the old address
  * before it returns, and may have freed the new one after it was called. */
 static void split_realloc(struct trace_block *b)
 {

@@ -311,7 +311,7 @@ static size_t describe(struct symbols *s, struct module_map *m, uint64_t addr,
 	return 1;
 }
 
-/* libdw names what it can and goes on: whoever reads less than the whole place must know why. */
+/* libdw names what it can and goes on.  If it names only a part of the place, say why. */
 static void say_if_short(struct symbols *s, uint64_t addr)
 {
 	if (errno == ENOMEM && !s->said)

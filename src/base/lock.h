@@ -79,7 +79,7 @@ static inline bool lock_is_wanted(const struct lock *l)
 	return (atomic_load_explicit(&l->word, memory_order_relaxed) & LOCK_WAITED) != 0;
 }
 
-/* Unlock whoever holds it: for a child of fork(), in which the owner does not exist. */
+/* Unlock it for any owner: in a child of fork() the owner does not exist. */
 static inline void lock_reset(struct lock *l)
 {
 	l->again = 0;

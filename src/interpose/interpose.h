@@ -40,7 +40,7 @@ enum usage_call { USAGE_MALLOC, USAGE_CALLOC, USAGE_REALLOC, USAGE_ALIGNED, USAG
 
 /* ---- brought by malloc_any.c or malloc_fast.c; thread-safe unless said otherwise ------------- */
 
-void *interpose_aligned(size_t align, size_t n); /* as aligned_alloc, whoever else has that name */
+void *interpose_aligned(size_t align, size_t n); /* aligned_alloc, by a name of its own */
 void interpose_measure(struct usage *u);
 size_t interpose_trim(size_t keep); /* bytes given back */
 /* mallopt(M_PERTURB, byte): from now on fill new objects with ~byte and freed objects with byte; 0:

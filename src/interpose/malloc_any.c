@@ -1,7 +1,7 @@
 /* malloc_any.c - any system as the process's malloc: libdmm-NAME.so, or a student's own.
  *
  * Invariants:
- *   M1 the heap opens in the first call, whoever makes it: a constructor, the dynamic linker, dlsym
+ *   M1 the heap opens in the first call: from a constructor, the dynamic linker, dlsym
  *   M2 what opens it neither allocates nor needs a C library that is ready
  *   M3 it never closes: destructors of others, and atexit, still free
  *

@@ -21,9 +21,9 @@
  *
  * Who may touch what:
  *   slot.next, tape.end, frames   the owner; others only read next (acquire)
- *   tape.flushed, .columns, slot  whoever holds tape.lock
- *   the table of tapes            whoever holds tapes.lock; it only grows, so others may read it
- *   the file                      whoever holds output.lock
+ *   tape.flushed, .columns, slot  under tape.lock
+ *   the table of tapes            under tapes.lock; it only grows, so others may read it
+ *   the file                      under output.lock
  * Lock order: tapes.lock, tape.lock, press.lock, maps.lock, output.lock.
  */
 #ifndef OBSERVE_RECORD_H
@@ -245,7 +245,7 @@ void where_keep(const char *base);
 int output_where(const char *path, const char **name);
 /* The same file at a high number, out of the way of programs that count on low ones. */
 int where_high(int fd);
-/* May this process, as whoever it is now, create files there? */
+/* May this process, with its present user and groups, create files there? */
 bool where_is_writable(void);
 
 /* ---- --max-size: record_total.c -------------------------------------------------------------- */

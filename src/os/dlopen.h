@@ -20,7 +20,7 @@
 
 #include "base/config.h"
 
-/* Brought by whoever links dlopen.c: does the user want to keep the flag? */
+/* Does the user want to keep the flag?  Each library that links dlopen.c defines it. */
 HIDDEN bool dlopen_keeps_deepbind(void);
 
 /* Called by dlopen.S: the mode that the next dlopen gets.  Each sets the address below it first. */

@@ -14,7 +14,7 @@
 #include "dmm_system.h"
 
 /* The one real system.  Functions are thread-safe where the kernel's are; the break is not:
- * between brk_get and brk_set somebody else may move it. */
+ * between brk_get and brk_set other code may move it. */
 extern const struct dmm_os os_linux;
 
 /* How often os_linux called the kernel in this process, and how much it gave back.  Each field is

@@ -1,4 +1,4 @@
-/* section.h - one heap's part of the heap section, which it shares with whoever else calls sbrk.
+/* section.h - one heap's part of the heap section, which it shares with all other callers of sbrk.
  *
  *   start                        base              end            break
  *     | ours .... | foreign ... | ours ............. | foreign ... |

@@ -18,7 +18,7 @@ void *large_calloc(size_t n);
 void large_free(struct slab *run, const void *p);
 /* Grow or shrink, in place or by moving pages, not bytes; NULL and errno: nothing changed. */
 void *large_resize(struct slab *run, size_t n);
-/* Move the pages behind len bytes, of one run to another, if there are so many that it pays. */
+/* Move the pages behind len bytes, of one run to another, if there are enough of them. */
 enum moved {
 	MOVED_NOT,
 	MOVED,

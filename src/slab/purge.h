@@ -65,7 +65,7 @@ static inline void purge_check(const void *caller)
 void purge_chunk_soon(uint32_t chunk);
 /* That chunk, noted no longer; 0: none. */
 uint32_t purge_chunk_noted(void);
-/* Are there so many free objects in partly empty slabs of h that their pages should be looked at?
+/* Are there enough free objects in partly empty slabs of h to look at their pages?
  * h's lock is held. */
 bool purge_is_sparse(struct slab_heap *h);
 /* It was. */

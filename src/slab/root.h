@@ -26,7 +26,7 @@
  * it, and any page without a live object can be given back.
  *
  * A chunk of payload is mapped, or not any more (CHUNK_ABSENT: it was free and went back), or it
- * never will be, since somebody else has mapped something there (CHUNK_FOREIGN).
+ * never will be, since another mapping lies there (CHUNK_FOREIGN).
  *
  * Who may write:
  *   root          page_lock, but heaps, heap_count: heaps_lock; kept: a heap's lock, atomically;
@@ -151,7 +151,7 @@ enum slab_listed {
 
 struct slab {
 	uint32_t next, prev;  /* partial list of the heap, a ring; granule numbers */
-	uint32_t inbox_next;  /* whoever set TAG_REMOTE; then who drains the inbox */
+	uint32_t inbox_next;  /* of the thread that set TAG_REMOTE; then of the drainer */
 	union {
 		uint32_t head;   /* GRANULE_REST, GRANULE_FREED_REST, GRANULE_GUARD */
 		uint32_t run;    /* GRANULE_RUN: its granules */
@@ -185,7 +185,7 @@ enum chunk_huge {
 };
 
 enum chunk_state {
-	/* mapped: so many granules from its first one as .mapped says, of which
+	/* mapped: .mapped granules from its first one, of which
 	 * granule 0 is none */
 	CHUNK_HERE,
 	CHUNK_ABSENT,  /* all free, and unmapped since it was given back */

@@ -137,7 +137,7 @@ struct slab *slab_open(unsigned cls, unsigned heap)
 		atomic_store_explicit(&rest->kind, GRANULE_REST, memory_order_relaxed);
 	}
 	atomic_store_explicit(&s->kind, GRANULE_SLAB, memory_order_release);
-	/* malloc(0): whoever touches it faults; if refused, it is just 16 bytes */
+	/* malloc(0): an access to it faults; if mprotect is refused, it is just 16 bytes */
 	if (cls == CLASS_ZERO)
 		root.os->protect(root.os->ctx, slab_start(s), GRANULE, DMM_PROTECT_NONE);
 	PROBE(slab_open, slab_start(s), s->size);

@@ -7,7 +7,7 @@
 
 extern const struct dmm_system system_slab;
 
-/* Walk and check the one heap, whoever opened it: the process's malloc too. */
+/* Walk and check the one heap, also that of the process's malloc. */
 int slab_walk(dmm_visit *visit, void *arg);
 bool slab_check_all(struct dmm_fault *why);
 

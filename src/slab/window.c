@@ -123,7 +123,7 @@ static void take_layout(const struct layout *l, size_t chunks)
 
 /* ---- tables ---------------------------------------------------------------------------------- */
 
-/* Map so many bytes of a table.  0, -EEXIST: others have mapped something there; or -ENOMEM. */
+/* Map this many bytes of a table.  0, -EEXIST: others have mapped something there; or -ENOMEM. */
 static int table_grow(enum table_kind t, size_t len)
 {
 	struct table_range *const r = &root.table[t];

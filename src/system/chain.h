@@ -8,7 +8,7 @@
  *          | size   | next   |  the next chunk's header: chunk + size
  *
  * Behind the last chunk there is always a header without a chunk ("last").  When the heap grows it
- * becomes the new chunk's; and when somebody else has moved the break it becomes a fence over their
+ * becomes the new chunk's; and when other code has moved the break it becomes a fence over their
  * bytes:
  *
  *  first                                                                       last

@@ -34,7 +34,7 @@ void chunk_close(struct chunk_heap *h)
 }
 
 /* The heap begins or goes on at p, which does not continue it.  A fence up to there, from our last
- * header over somebody else's bytes; the place of the chunk behind it. */
+ * header over bytes that are not the heap's; the place of the chunk behind it. */
 static struct chunk *fence(struct chunk_heap *h, void *p)
 {
 	const size_t header = reuse_header(h->reuse);

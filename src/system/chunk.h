@@ -32,7 +32,7 @@
  *   M  not a chunk like others: a fence here, a mapping of its own in gnu
  *
  * The heap section begins and ends with a header that is L for ever.  The last one becomes the new
- * chunk's when the heap grows; when somebody else has moved the break, it becomes a fence over
+ * chunk's when the heap grows; when other code has moved the break, it becomes a fence over
  * their bytes, with a footer of its own behind them, so that neighbours never meet:
  *
  *  first                                                                               last

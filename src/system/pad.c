@@ -12,7 +12,7 @@
  *   P1 pad      start <= pPad < pBrk, and room for one header between them
  *
  * Beside the slide: a payload is aligned to 16 bytes, and a 16-byte header keeps its size, because
- * realloc must know how much to copy.  A pad that somebody else's sbrk cut off is lost.
+ * realloc must know how much to copy.  A pad that another call of sbrk cut off is lost.
  * Cannot see: a double free, a foreign pointer, an overrun; free looks at nothing.
  */
 #include "system/systems.h"

@@ -12,7 +12,7 @@
 enum {
 	LOOKS = 400,             /* over the whole replay */
 	LOOK_NS = 1000000,       /* between two, at least */
-	LOOK_COST_TIMES = 20,    /* and so many times what one costs: no more than 5 % */
+	LOOK_COST_TIMES = 20,    /* and 20 times the cost of a look: looks take at most 5 % */
 	EARLY_NS = 100000,       /* a call may come so much before its time: a sleep is not finer */
 };
 

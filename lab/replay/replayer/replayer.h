@@ -62,7 +62,7 @@ struct replay_result {
 	/* in */
 	/* private memory of the replayer itself; 0: what this run has at its start */
 	uint64_t own_bytes;
-	double speed; /* of REPLAY_PACE: so many times as fast as recorded */
+	double speed; /* of REPLAY_PACE: this many times as fast as recorded */
 	/* out */
 	char provider[REPLAY_PROVIDER_LEN]; /* the file whose malloc was called */
 	uint64_t wall_ns, cpu_ns, faults;

@@ -2,7 +2,7 @@
  *
  * Who may touch what:
  *   object.p, .size        the thread whose turn it is; handed on by object.turn (release, acquire)
- *   epochs.done            grows; by whoever holds epochs.lock
+ *   epochs.done            grows; written under epochs.lock
  *   epochs.count[e]        added to by every thread once, when it leaves epoch e
  *   worker.payload ...     the thread itself; others read them for a sample
  *

@@ -33,7 +33,7 @@ static inline void footer_guard(const struct chunk_heap *h, struct chunk *c)
 		*chunk_prev_field(h, c) = (struct chunk *)~chunk_size(c);
 }
 
-/* At least so many bytes beyond the payload of the live chunk c were written; 0: none seen. */
+/* The least number of bytes beyond the payload of live chunk c that were written; 0: none. */
 size_t footer_overrun(const struct chunk_heap *h, const struct chunk *c);
 
 /* Ends the program if c, or the chunk before it, was overrun. */
