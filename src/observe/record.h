@@ -289,9 +289,6 @@ void maps_refresh(void);
 /* Is that in a mapping that may be executed? */
 bool maps_is_code(uint64_t addr);
 void maps_after_fork(void);
-/* The build-id among an ELF file's notes, in hexadecimal, at most 40 digits and a
- * zero; false: none. */
-bool maps_id_in_notes(const void *notes, size_t len, char *id);
 
 /* ---- the hot path -------------------------------------------------------------------------- */
 

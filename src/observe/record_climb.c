@@ -17,6 +17,7 @@
 
 #include "base/bits.h"
 #include "base/crash.h"
+#include "base/elf_id.h"
 #include "observe/record.h"
 #include "observe/wrapper_names.h"
 #include "os/frame_rules.h"
@@ -173,7 +174,7 @@ static bool map_debug(const struct elf *e, struct elf *debug)
 	const Elf64_Shdr *const notes = section(e, SHT_NOTE);
 	char path[96] = "/usr/lib/debug/.build-id/", id[48] = "";
 
-	if (notes == NULL || !maps_id_in_notes(e->bytes + notes->sh_offset, notes->sh_size, id))
+	if (notes == NULL || !elf_id_in_notes(e->bytes + notes->sh_offset, notes->sh_size, id))
 		return false;
 	crash_format(path + strlen(path), sizeof path - strlen(path), "%s", id);
 	char *const rest = path + strlen("/usr/lib/debug/.build-id/") + 2; /* ab/cdef.debug */

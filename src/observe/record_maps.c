@@ -4,17 +4,17 @@
  * that is waiting for one of ours.  Build-ids are read through the kernel, since a mapping
  * may go any moment.
  */
-#include <elf.h>
 #include <string.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/bits.h"
 #include "base/crash.h"
+#include "base/elf_id.h"
 #include "base/proc_maps.h"
 #include "observe/record.h"
 
-enum { RANGES_MAX = 2048, TEXT_LEN = 8 << 10, NOTES_LEN = 2048 };
+enum { RANGES_MAX = 2048, TEXT_LEN = 8 << 10 };
 #define RETRY_NS 100000000u /* addresses of generated code are in no file: do not look too often */
 
 struct mapped_range {
@@ -48,53 +48,6 @@ static size_t hex(char *to, const unsigned char *bytes, size_t n)
 	return 2 * n;
 }
 
-bool maps_id_in_notes(const void *bytes, size_t len, char *id)
-{
-	const unsigned char *const notes = bytes;
-
-	for (size_t at = 0; at + sizeof(Elf64_Nhdr) <= len;) {
-		Elf64_Nhdr h;
-		memcpy(&h, notes + at, sizeof h);
-		const size_t name = at + sizeof h;
-		const size_t desc = name + round_up(h.n_namesz, 4);
-		if (h.n_namesz > 64 || h.n_descsz > 64 || desc + h.n_descsz > len)
-			return false;
-		if (h.n_type == NT_GNU_BUILD_ID && h.n_namesz == 4 &&
-		    memcmp(notes + name, "GNU", 4) == 0) {
-			hex(id, notes + desc, min_size(h.n_descsz, 20));
-			return true;
-		}
-		at = desc + round_up(h.n_descsz, 4);
-	}
-	return false;
-}
-
-/* The build-id of the ELF file whose beginning is mapped at `base`, or "-". */
-static void build_id(uint64_t base, char *id)
-{
-	Elf64_Ehdr ehdr;
-	Elf64_Phdr phdr;
-	uint64_t bias = base;
-	unsigned char notes[NOTES_LEN];
-
-	id[0] = '-';
-	id[1] = '\0';
-	if (base == 0 || !peek(base, &ehdr, sizeof ehdr) ||
-	    memcmp(ehdr.e_ident, ELFMAG, SELFMAG) != 0)
-		return;
-	if (ehdr.e_type == ET_EXEC)
-		bias = 0;
-	for (unsigned i = 0; i < ehdr.e_phnum && i < 64; i++) {
-		if (!peek(base + ehdr.e_phoff + i * sizeof phdr, &phdr, sizeof phdr))
-			return;
-		if (phdr.p_type != PT_NOTE)
-			continue;
-		const size_t len = min_size(phdr.p_filesz, sizeof notes);
-		if (peek(bias + phdr.p_vaddr, notes, len) && maps_id_in_notes(notes, len, id))
-			return;
-	}
-}
-
 static void write_text(void)
 {
 	if (maps.text_len != 0)
@@ -116,7 +69,7 @@ static void add_hex(uint64_t x)
 
 static void add(const struct mapped_range *r, const char *path)
 {
-	char id[48];
+	char id[ELF_ID_ROOM];
 	const char *const slash = strrchr(path, '/');
 	const bool library = strstr(path, ".so") != NULL;
 
@@ -128,7 +81,7 @@ static void add(const struct mapped_range *r, const char *path)
 	maps.known[maps.count++] = *r;
 	if (TEXT_LEN - maps.text_len < PROC_MAPS_WHOLE)
 		write_text();
-	build_id(maps.first_inode == r->inode ? maps.first_start : 0, id);
+	elf_id_at(peek, maps.first_inode == r->inode ? maps.first_start : 0, id);
 	add_hex(r->start);
 	add_hex(r->end);
 	add_hex(r->offset);
