@@ -18,6 +18,7 @@
 #include "slab/hardened.h"
 #include "slab/init.h"
 #include "slab/measure.h"
+#include "slab/profile_hit.h"
 #include "slab/settings.h"
 #include "slab/system.h"
 
@@ -30,11 +31,20 @@ static inline void count_call(enum usage_call call)
 		atomic_fetch_add_explicit(&calls[call], 1, memory_order_relaxed);
 }
 
-static __attribute__((noinline)) void *malloc_miss(size_t n)
+static __attribute__((noinline)) void *malloc_counted(size_t n)
 {
 	void *const p = slab_malloc_slow(n);
 	count_call(USAGE_MALLOC);
 	return p;
+}
+
+static __attribute__((noinline)) void *malloc_miss(size_t n)
+{
+	/* Without classes this call is what reads the settings. */
+	if (likely(!hardening.detour && class_count != 0))
+		return slab_malloc_slow(n);
+	void *const p = profiler_hit(n);
+	return likely(p != NULL) ? p : malloc_counted(n);
 }
 
 static inline void *do_malloc(size_t n)

@@ -1,5 +1,5 @@
-/* report.c - stats:exit, stats:interval:S, stats:signal:N (slab/settings.h), on stderr or in a
- * file.
+/* report.c - stats:exit, stats:interval:S, stats:signal:N, and the same of profile
+ * (slab/settings.h), on stderr or in a file.
  *
  * A thread of the C library, which the program asked for by its settings, writes the reports: a
  * signal handler may not read the heap, since it may have interrupted a malloc that holds a lock,
@@ -25,65 +25,88 @@
 #include <unistd.h>
 
 #include "base/crash.h"
+#include "interpose/profile.h"
 #include "interpose/stats.h"
 #include "slab/settings.h"
 
-enum { PATH_ROOM = STATS_PATH + 32, HIGH_FD = 200 }; /* above what programs close by number */
+enum { PATH_ROOM = STATS_PATH + 64, HIGH_FD = 200 }; /* above what programs close by number */
+
+static int write_stats(int fd)
+{
+	return stats_write(fd, (enum dmm_stats_format)surface.stats_format);
+}
+
+/* What is reported, when and where to. */
+static struct report_task {
+	const char *name; /* of the setting, and of the thread */
+	const char *thread, *file;
+	const size_t *interval_s, *signal;
+	const bool *at_exit;
+	int (*write)(int fd); /* 0, or an errno */
+	sem_t wanted;
+	unsigned number; /* of the next report */
+	atomic_flag complained;
+} orders[] = {
+    {"stats", "dmm-stats", surface.stats_file, &surface.stats_interval_s, &surface.stats_signal,
+        &surface.stats_exit, write_stats, .complained = ATOMIC_FLAG_INIT},
+    {"profile", "dmm-profile", surface.profile_file, &surface.profile_interval_s,
+        &surface.profile_signal, &surface.profile_exit, profile_write,
+        .complained = ATOMIC_FLAG_INIT},
+};
+enum { ORDERS = sizeof orders / sizeof *orders };
 
 /* stderr as it was at the start: many programs close it first. */
 static int error_fd = STDERR_FILENO;
-static sem_t wanted;
-static pid_t owner; /* the process whose thread reports */
+static pid_t owner; /* the process whose threads report */
 
-/* The path with %p replaced by the process id, and `suffix` behind it. */
-static void spell_path(char path[PATH_ROOM], const char *suffix)
+/* The path with %p replaced by the process id and %n by the report's number, then `suffix`. */
+static void spell_path(const struct report_task *o, char path[PATH_ROOM], const char *suffix)
 {
-	const char *const mark = strstr(surface.stats_file, "%p");
 	size_t n = 0;
 
-	if (mark == NULL)
-		n = crash_format(path, PATH_ROOM, "%s", surface.stats_file);
-	else {
-		n = (size_t)(mark - surface.stats_file);
-		memcpy(path, surface.stats_file, n);
-		n += crash_format(path + n, PATH_ROOM - n, "%u%s", (size_t)getpid(), mark + 2);
+	for (const char *at = o->file; *at != '\0' && n < PATH_ROOM - 1; at++) {
+		const bool pid = strncmp(at, "%p", 2) == 0, number = strncmp(at, "%n", 2) == 0;
+		if (pid || number)
+			n += crash_format(path + n, PATH_ROOM - n, "%u",
+			    pid ? (size_t)getpid() : (size_t)o->number);
+		else
+			path[n++] = *at;
+		at += pid || number;
 	}
 	crash_format(path + n, PATH_ROOM - n, "%s", suffix);
 }
 
-static void complain(const char *path, int error)
+static void complain(struct report_task *o, const char *path, int error)
 {
-	static atomic_flag said = ATOMIC_FLAG_INIT;
-
-	if (!atomic_flag_test_and_set(&said))
-		crash_say("stats_file: cannot write %s (error %u): this report is lost", path,
+	if (!atomic_flag_test_and_set(&o->complained))
+		crash_say("%s_file: cannot write %s (error %u): this report is lost", o->name, path,
 		    (size_t)error);
 }
 
-static void report_to_file(void)
+static void report_to_file(struct report_task *o)
 {
 	char path[PATH_ROOM], fresh[PATH_ROOM];
 
-	spell_path(path, "");
-	spell_path(fresh, ".new");
+	spell_path(o, path, "");
+	spell_path(o, fresh, ".new");
 	const int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
 	if (fd < 0) {
-		complain(fresh, errno);
+		complain(o, fresh, errno);
 		return;
 	}
-	int error = stats_write(fd, (enum dmm_stats_format)surface.stats_format);
+	int error = o->write(fd);
 	if (close(fd) != 0 && error == 0)
 		error = errno;
 	if (error == 0 && rename(fresh, path) != 0)
 		error = errno;
 	if (error != 0) {
 		unlink(fresh);
-		complain(path, error);
+		complain(o, path, error);
 	}
 }
 
 /* Where nobody reads stderr any more, writing to it raises SIGPIPE, which is taken off again. */
-static void report(void)
+static void report(struct report_task *o)
 {
 	const int saved = errno;
 	sigset_t pipe, before, pending;
@@ -92,58 +115,59 @@ static void report(void)
 	sigaddset(&pipe, SIGPIPE);
 	pthread_sigmask(SIG_BLOCK, &pipe, &before);
 	sigpending(&pending);
-	if (surface.stats_file[0] != '\0')
-		report_to_file();
-	else if (stats_write(error_fd, (enum dmm_stats_format)surface.stats_format) == EPIPE &&
-	         !sigismember(&pending, SIGPIPE))
+	if (o->file[0] != '\0')
+		report_to_file(o);
+	else if (o->write(error_fd) == EPIPE && !sigismember(&pending, SIGPIPE))
 		sigtimedwait(&pipe, NULL, &(struct timespec){0, 0});
+	o->number++;
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	errno = saved;
 }
 
-/* ---- the thread ------------------------------------------------------------------------------ */
+/* ---- the threads ----------------------------------------------------------------------------- */
 
 static void wake(int signal)
 {
 	const int saved = errno;
 
-	(void)signal;
-	if (getpid() == owner)
-		sem_post(&wanted);
+	for (struct report_task *o = orders; o < orders + ORDERS && getpid() == owner; o++)
+		if (*o->signal == (size_t)signal)
+			sem_post(&o->wanted);
 	errno = saved;
 }
 
 /* Until the next time of an interval, or until a signal came. */
-static void wait_until(struct timespec *next)
+static void wait_until(struct report_task *o, struct timespec *next)
 {
 	int r;
 
-	if (surface.stats_interval_s == 0) {
-		while (sem_wait(&wanted) != 0 && errno == EINTR)
+	if (*o->interval_s == 0) {
+		while (sem_wait(&o->wanted) != 0 && errno == EINTR)
 			;
 		return;
 	}
-	while ((r = sem_clockwait(&wanted, CLOCK_MONOTONIC, next)) != 0 && errno == EINTR)
+	while ((r = sem_clockwait(&o->wanted, CLOCK_MONOTONIC, next)) != 0 && errno == EINTR)
 		;
 	if (r != 0)
-		next->tv_sec += (time_t)surface.stats_interval_s;
+		next->tv_sec += (time_t)*o->interval_s;
 }
 
 static void *report_again_and_again(void *arg)
 {
+	struct report_task *const o = arg;
 	struct timespec next;
 
-	prctl(PR_SET_NAME, "dmm-stats");
+	prctl(PR_SET_NAME, o->thread);
 	clock_gettime(CLOCK_MONOTONIC, &next);
-	next.tv_sec += (time_t)surface.stats_interval_s;
+	next.tv_sec += (time_t)*o->interval_s;
 	for (;;) {
-		wait_until(&next);
-		report();
+		wait_until(o, &next);
+		report(o);
 	}
-	return arg;
+	return NULL;
 }
 
-static bool start_thread(void)
+static bool start_thread(struct report_task *o)
 {
 	sigset_t all, before;
 	pthread_t thread;
@@ -153,48 +177,53 @@ static bool start_thread(void)
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	const int error = pthread_create(&thread, &attr, report_again_and_again, NULL);
+	const int error = pthread_create(&thread, &attr, report_again_and_again, o);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	pthread_attr_destroy(&attr);
 	if (error != 0)
-		crash_say("stats: no thread for reports (error %u)", (size_t)error);
+		crash_say("%s: no thread for reports (error %u)", o->name, (size_t)error);
 	return error == 0;
 }
 
 /* A program that handles the signal itself has it: it may be set later, and replaces ours. */
-static void take_signal(void)
+static void take_signal(const struct report_task *o)
 {
-	const int number = (int)surface.stats_signal;
+	const int number = (int)*o->signal;
 	struct sigaction before;
 
-	if (sigaction(number, NULL, &before) != 0 || before.sa_handler != SIG_DFL ||
-	    (before.sa_flags & SA_SIGINFO)) {
-		crash_say("stats:signal:%u: this signal is not to be had", (size_t)number);
+	if (sigaction(number, NULL, &before) != 0 || (before.sa_flags & SA_SIGINFO) ||
+	    (before.sa_handler != SIG_DFL && before.sa_handler != wake)) {
+		crash_say("%s:signal:%u: this signal is not to be had", o->name, (size_t)number);
 		return;
 	}
 	struct sigaction ours = {.sa_handler = wake, .sa_flags = SA_RESTART};
 	if (sigaction(number, &ours, NULL) != 0)
-		crash_say("stats:signal:%u: this signal cannot be handled", (size_t)number);
+		crash_say("%s:signal:%u: this signal cannot be handled", o->name, (size_t)number);
 }
 
 void report_begin(void)
 {
-	const bool often = surface.stats_interval_s != 0 || surface.stats_signal != 0;
 	const int saved = errno;
+	bool any = false;
 
-	if (!often && !surface.stats_exit)
+	for (const struct report_task *o = orders; o < orders + ORDERS; o++)
+		any = any || *o->interval_s != 0 || *o->signal != 0 || *o->at_exit;
+	if (!any)
 		return;
 	error_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, HIGH_FD);
 	if (error_fd < 0)
 		error_fd = STDERR_FILENO;
 	owner = getpid();
-	if (often && sem_init(&wanted, 0, 0) == 0 && start_thread() && surface.stats_signal != 0)
-		take_signal();
+	for (struct report_task *o = orders; o < orders + ORDERS; o++)
+		if ((*o->interval_s != 0 || *o->signal != 0) && sem_init(&o->wanted, 0, 0) == 0 &&
+		    start_thread(o) && *o->signal != 0)
+			take_signal(o);
 	errno = saved;
 }
 
 static __attribute__((destructor)) void report_at_exit(void)
 {
-	if (surface.stats_exit)
-		report();
+	for (struct report_task *o = orders; o < orders + ORDERS; o++)
+		if (*o->at_exit)
+			report(o);
 }

@@ -14,6 +14,7 @@
 #include "slab/misuse.h"
 #include "slab/orphan.h"
 #include "slab/place.h"
+#include "slab/profile_hit.h"
 #include "slab/purge.h"
 #include "slab/remote.h"
 #include "slab/thread.h"
@@ -26,12 +27,11 @@ static void *pop_checked(unsigned cls)
 	return p;
 }
 
-void *slab_malloc_slow(size_t n)
+/* caller: into the program. */
+static inline void *plain_malloc(size_t n, const void *caller)
 {
 	bool clean;
 
-	if (unlikely(hardening.on))
-		return hardened_malloc(n);
 	if (unlikely(class_count == 0)) {
 		if (slab_start_up())
 			return slab_malloc_slow(n); /* only now are the settings read */
@@ -45,8 +45,66 @@ void *slab_malloc_slow(size_t n)
 	if (!stack_empty(&thread_cache.stack[cls]))
 		return pop_checked(cls);
 	void *const guarded = unlikely(guarding.on) && guarded_due(cache_batch(cls)) && n != 0
-	    ? guarded_malloc(n, __builtin_return_address(0)) : NULL;
+	                          ? guarded_malloc(n, caller)
+	                          : NULL;
 	return likely(guarded == NULL) ? thread_malloc(cls) : guarded;
+}
+
+/* ---- while a profile is taken: count what is asked for, and note samples
+ * -------------------------------- */
+
+static void *other_malloc(size_t n, const void *caller)
+{
+	return hardening.on ? hardened_malloc(n) : plain_malloc(n, caller);
+}
+
+/* p was allocated elsewhere, or there was no memory. */
+static void *noted(void *p, size_t n, const void *caller)
+{
+	if (p != NULL)
+		profiler_note(p, n, caller);
+	return p;
+}
+
+static __attribute__((noinline)) void *sampled_malloc(size_t n, const void *caller)
+{
+	void *const p = n <= MEDIUM_MAX && !hardening.on ? profiler_malloc(n, caller) : NULL;
+	return likely(p != NULL) ? p : noted(other_malloc(n, caller), n, caller);
+}
+
+/* Every malloc, while there is anything to do but to allocate. */
+static __attribute__((noinline)) void *detour_malloc(size_t n, const void *caller)
+{
+	if (sampling.mean != 0 && (profiler_ready() || slab_start_up())) {
+		void *const p = profiler_hit(n);
+		if (likely(p != NULL))
+			return p;
+		if (profiler_due(n))
+			return sampled_malloc(n, caller);
+	}
+	return other_malloc(n, caller);
+}
+
+/* The same for what is allocated without malloc's slow path. */
+static void *profiled(void *p, size_t n, const void *caller)
+{
+	if (unlikely(sampling.mean != 0) && p != NULL && profiler_ready() && profiler_due(n))
+		profiler_note(p, n, caller);
+	return p;
+}
+
+static void forget(const void *p)
+{
+	struct profile_sample *const sample = profiler_lift(p);
+
+	if (sample != NULL)
+		profiler_drop(sample);
+}
+
+void *slab_malloc_slow(size_t n)
+{
+	const void *const caller = __builtin_return_address(0);
+	return unlikely(hardening.detour) ? detour_malloc(n, caller) : plain_malloc(n, caller);
 }
 
 /* Of our own heap: its stack is full, or others have freed into the slab. */
@@ -73,12 +131,32 @@ static void free_outside(void *p)
 		slab_bad_pointer("free", p);
 }
 
+/* True: freed. */
+static __attribute__((noinline)) bool detour_free(void *p)
+{
+	const size_t off = (uintptr_t)p - root.base;
+
+	forget(p);
+	if (hardening.on) {
+		hardened_free(p);
+		return true;
+	}
+	const bool inside = off >> UNIT_SHIFT < __atomic_load_n(&root.units, __ATOMIC_ACQUIRE) &&
+	                    off % MAX_ALIGN == 0;
+	const uint32_t tag = inside ? tag_at(off >> GRANULE_SHIFT) : 0;
+	if (!profiler_has(tag))
+		return false;
+	if (!profiler_free(p, tag))
+		slab_bad_pointer("free", p);
+	return true;
+}
+
 static void free_any(void *p)
 {
 	const size_t off = (uintptr_t)p - root.base;
 
-	if (unlikely(hardening.on))
-		return hardened_free(p);
+	if (unlikely(hardening.detour) && detour_free(p))
+		return;
 	if (unlikely(off >> UNIT_SHIFT >= __atomic_load_n(&root.units, __ATOMIC_ACQUIRE) ||
 	             off % MAX_ALIGN != 0))
 		return free_outside(p);
@@ -154,9 +232,41 @@ void *slab_calloc(size_t count, size_t n)
 		errno = ENOMEM;
 		return NULL;
 	}
-	if (unlikely(hardening.on))
-		return hardened_calloc(len);
+	if (unlikely(hardening.detour))
+		return profiled(hardening.on ? hardened_calloc(len) : large_calloc(len), len,
+		    __builtin_return_address(0));
 	return large_calloc(len);
+}
+
+/* Of a large object.  One that stays as it is stays the sample that it is; else it is freed, and
+ * allocated anew. */
+static void *profiled_resize(void *p, const struct place *at, size_t n)
+{
+	struct profile_sample *const sample = profiler_lift(p);
+	void *const q =
+	    at->slab->cls == CLASS_MAPPED ? mapped_resize(p, n) : large_resize(at->slab, n);
+
+	if (q == NULL || (q == p && slab_usable(q) == at->size)) {
+		if (sample != NULL)
+			profiler_lay(sample);
+		return q;
+	}
+	if (sample != NULL)
+		profiler_drop(sample);
+	return profiled(q, n, __builtin_return_address(0));
+}
+
+/* Hardened, and then counted: as freed and allocated anew, where it stays or not. */
+static void *detour_realloc(void *p, size_t n)
+{
+	struct profile_sample *const sample = sampling.mean != 0 ? profiler_lift(p) : NULL;
+	void *const q = hardened_realloc(p, n);
+
+	if (q == NULL && sample != NULL)
+		profiler_lay(sample);
+	else if (sample != NULL)
+		profiler_drop(sample);
+	return profiled(q, n, __builtin_return_address(0));
 }
 
 void *slab_realloc(void *p, size_t n)
@@ -164,12 +274,16 @@ void *slab_realloc(void *p, size_t n)
 	if (p == NULL)
 		return slab_malloc(n);
 	if (unlikely(hardening.on) && n != 0)
-		return hardened_realloc(p, n);
+		return detour_realloc(p, n);
 	const struct place at = live_place("realloc", p);
 	if (n == 0) {
 		slab_free(p);
 		return NULL;
 	}
+	const bool large =
+	    n > MEDIUM_MAX && (at.slab->cls == CLASS_MAPPED || at.slab->cls == CLASS_RUN);
+	if (unlikely(hardening.detour) && large)
+		return profiled_resize(p, &at, n);
 	if (at.slab->cls == CLASS_MAPPED && n > MEDIUM_MAX)
 		return mapped_resize(p, n);
 	if (n <= at.size && n > at.size / 2 && at.slab->cls != CLASS_RUN)
@@ -208,9 +322,11 @@ void *slab_aligned(size_t align, size_t n)
 		return NULL;
 	}
 	if (unlikely(hardening.on))
-		return hardened_aligned(align, n);
+		return profiled(hardened_aligned(align, n), n, __builtin_return_address(0));
 	const unsigned cls = n <= MEDIUM_MAX && align <= GRANULE ? aligned_class(align, n) : 0;
-	return cls != 0 ? slab_malloc(size_class[cls].size) : large_malloc(n, align, &clean);
+	if (cls != 0)
+		return slab_malloc(size_class[cls].size);
+	return profiled(large_malloc(n, align, &clean), n, __builtin_return_address(0));
 }
 
 /* May an object of n bytes have ended up as large as `had`?  realloc leaves it where it is as long
@@ -248,7 +364,7 @@ void slab_free_sized_slow(void *p, size_t n)
 	if (n <= MEDIUM_MAX && off >> UNIT_SHIFT < root.units && likely(!hardening.on)) {
 		const uint32_t tag = tag_at(off >> GRANULE_SHIFT);
 		if (tag_heap(tag) != 0 && tag_class(tag) == class_of(n))
-			return slab_free_slow(p);
+			return unlikely(hardening.detour) ? slab_free(p) : slab_free_slow(p);
 	}
 	free_sized(p, n, n <= MEDIUM_MAX ? size_class[class_of(n)].size : n);
 }

@@ -8,6 +8,7 @@
 #include "slab/huge_page.h"
 #include "slab/mapped.h"
 #include "slab/orphan.h"
+#include "slab/profile.h"
 #include "slab/purge.h"
 #include "slab/remote.h"
 #include "slab/settings.h"
@@ -28,6 +29,7 @@ void slab_before_fork(void)
 	lock_fork_take(&advice_lock);
 	lock_fork_take(&mapped_lock);
 	guarded_before_fork();
+	profiler_before_fork();
 	lock_fork_take(&window_lock);
 }
 
@@ -44,6 +46,7 @@ static void settle_inboxes(void)
 void slab_after_fork_parent(void)
 {
 	lock_fork_give(&window_lock);
+	profiler_after_fork_parent();
 	guarded_after_fork_parent();
 	lock_fork_give(&mapped_lock);
 	lock_fork_give(&advice_lock);
@@ -75,6 +78,7 @@ void slab_after_fork_child(void)
 	lock_fork_child(&fallback_lock);
 	lock_fork_child(&start_lock);
 	guarded_after_fork_child();
+	profiler_after_fork_child();
 	slab_settings_after_fork();
 	hardened_after_fork();
 	canary_after_fork();

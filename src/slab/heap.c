@@ -316,6 +316,12 @@ bool heap_start_up(void)
 	return heap_new() != NULL;
 }
 
+uint32_t heap_new_shared(void)
+{
+	const struct slab_heap *const h = heap_new();
+	return h != NULL ? heap_number(h) : 0;
+}
+
 /* ---- objects in and out ---------------------------------------------------------------------- */
 
 /* Set the bits in avail of object[0] and of those behind it, up to `end`, that lie in the same KiB.
@@ -409,4 +415,20 @@ void **heap_take_objects(struct slab_heap *h, unsigned cls, void **end, void **b
 	}
 	DEBUG_CHECK(ring_whole(h, cls));
 	return at;
+}
+
+void *heap_take_one(struct slab_heap *h, unsigned cls)
+{
+	struct slab *const s = h->partial[cls] != 0 ? slab_at(h->partial[cls]) : find_new(h, cls);
+	void *object[1];
+
+	CHECK(heap_held(h) && h->owner == NULL && cls < class_count);
+	if (s == NULL)
+		return NULL;
+	slab_take(s, object + 1, object);
+	note_taken(h, s->size);
+	if (s->avail == 0)
+		heap_unlist_slab(h, s);
+	live_set(object[0]);
+	return object[0];
 }

@@ -45,6 +45,8 @@ void heap_release_emptied(struct slab_heap *h, struct slab *s);
 /* Free objects of a class out of the heap's slabs, of a new one if there is none, to end[-1],
  * end[-2], ... down to bottom.  Returns where it ended: at end, if there is no memory. */
 void **heap_take_objects(struct slab_heap *h, unsigned cls, void **end, void **bottom);
+/* One object, which becomes live, for a heap that no thread owns; NULL: no memory. */
+void *heap_take_one(struct slab_heap *h, unsigned cls);
 /* n objects of a class, of slabs of h, which are not live, into avail.  Neighbours are fast where
  * they follow each other. */
 void heap_put_back(struct slab_heap *h, void *const *object, size_t n, unsigned cls);
@@ -57,5 +59,7 @@ bool heap_start_up(void);
 struct slab_heap *heap_acquire(void);
 /* The calling thread has left it; the next takes it over. */
 void heap_set_free(struct slab_heap *h);
+/* The number of a heap that no thread will ever own, 0: no memory.  start_lock is held. */
+uint32_t heap_new_shared(void);
 
 #endif

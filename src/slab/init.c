@@ -4,6 +4,7 @@
 #include "slab/fork.h"
 #include "slab/init.h"
 #include "slab/page_heap.h"
+#include "slab/profile.h"
 #include "slab/purge.h"
 #include "slab/thread.h"
 #include "slab/thread_cache.h"
@@ -18,7 +19,7 @@ static bool start_locked(void)
 	if (__atomic_load_n(&root.units, __ATOMIC_ACQUIRE) != 0)
 		return true;
 	slab_settings_read();
-	size_class_init();
+	size_class_init(sampling.mean != 0);
 	root.version = ROOT_VERSION;
 	root.slab_bytes = sizeof(struct slab);
 	root.chunk_bytes = sizeof(struct slab_chunk);
@@ -30,7 +31,7 @@ static bool start_locked(void)
 	root.class_table = size_class;
 	root.alone_below = SMALL_MAX + 1;
 	bool ok = page_heap_open(slab_start_os) == 0;
-	if (ok && !thread_start_up()) {
+	if (ok && (!thread_start_up() || !profiler_start_up())) {
 		page_heap_close();
 		ok = false;
 	}

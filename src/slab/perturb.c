@@ -30,7 +30,7 @@ static bool leave_hit_path(void)
 	if (h != NULL)
 		thread_leave_heap(h);
 	*tc = (struct thread_cache){THREAD_CACHE_NONE, .ended = true};
-	hardening.on = true;
+	hardening.on = hardening.detour = true;
 	tc->ended = false;
 	return true;
 }

@@ -40,8 +40,8 @@
  *   struct slab_heap   its lock, but inbox: everybody, atomically; next_unused, taker, orphan:
  *                      heaps_lock
  * Lock order: start_lock, fallback_lock, heaps_lock, purge_lock, heaps' locks by
- * number, inbox_lock, waiting_lock, page_lock, advice_lock, mapped_lock, the lock of
- * guarded.c, window_lock.
+ * number, inbox_lock, waiting_lock, page_lock, advice_lock, mapped_lock, the locks of
+ * guarded.c and profile.c, window_lock.
  *
  * Who calls whom, top first; a file calls those in its own row and below:
  *
@@ -50,7 +50,7 @@
  *   an address      place mapped guarded guarded_report          (1)
  *   threads         init thread                                  (2)
  *   caches          thread_cache purger hardened_cache purge     (3)
- *   heaps           heap remote orphan                           (4)
+ *   heaps           profile heap remote orphan                   (4)
  *   slabs           slab quarantine misuse canary
  *   pages           page_heap page_purge chunks payload huge_page window predict
  *   constants       root settings size_class
@@ -78,7 +78,7 @@
 #include "slab/size_class.h"
 
 enum {
-	ROOT_VERSION = 9,
+	ROOT_VERSION = 10,
 	UNIT_SHIFT = 4,        /* 16 bytes: every object begins on one */
 	WORD_SHIFT = 10,       /* 1 KiB: 64 units, a word of live and avail */
 	WORD_BYTES = 1 << WORD_SHIFT,
@@ -256,6 +256,7 @@ struct mapped_object {
 
 struct thread_cache;
 struct guarded;
+struct profile_head;
 
 struct slab_heap {
 	struct lock lock;
@@ -346,6 +347,8 @@ struct slab_root {
 	struct mapped_object *mapped;
 	uint32_t mapped_count, mapped_room;
 	size_t   mapped_bytes; /* of these objects */
+	struct profile_head *profile; /* profile.h; 0: no profile is taken */
+	uint32_t profile_heap; /* in which its samples lie, which no thread owns; 0: none */
 };
 
 /* Hidden for us, exported as dmm_slab_root. */

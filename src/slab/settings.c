@@ -17,10 +17,15 @@
 	    .grow_ahead_percent = 25, .grow_ahead_mib = 0, .move_from_bytes = 256 << 10}
 
 enum { EVERY = 5000, EVERY_HARDENED = 2000 };
+enum { USUAL_MEAN = 512 << 10 };
+#define SURFACE_DEFAULTS                                                                           \
+	{                                                                                          \
+		.profile_file = "dmm-heap.%p.pb.gz"                                                \
+	}
 #define GUARDING_DEFAULTS {.on = false, .report = true, .every = EVERY, .slots = 64}
 
 union settings_page settings_page __attribute__((aligned(SETTINGS_PAGE))) = {
-    .is = {.tuned = TUNING_DEFAULTS, .guards = GUARDING_DEFAULTS}};
+    .is = {.tuned = TUNING_DEFAULTS, .guards = GUARDING_DEFAULTS, .shown = SURFACE_DEFAULTS}};
 
 /* ---- the keys -------------------------------------------------------------------------------- */
 
@@ -84,6 +89,18 @@ static const struct conf_key keys[SLAB_SETTINGS] = {
         &surface.stats_format},
     {"stats_file", "the file that each report replaces, with %p for the process id", {NULL}, 0, 0,
         true, PATH, surface.stats_file},
+    {"profile",
+        "take a heap profile: a sample each so many bytes on average, 512k as a rule; 0: none",
+        BYTES(1ul << 40), &sampling.mean},
+    {"profile_exit", "write the profile when the program ends; profile:exit is the same", ON_OFF,
+        &surface.profile_exit},
+    {"profile_interval_s", "write it so often; profile:interval:S is the same; 0: never",
+        NUMBER(0, 86400), &surface.profile_interval_s},
+    {"profile_signal", "write it when this signal comes; profile:signal:N is the same; 0: none",
+        NUMBER(0, 64), &surface.profile_signal},
+    {"profile_file",
+        "the file that each profile replaces; %p: the process id, %n: the profile's number", {NULL},
+        0, 0, true, PATH, surface.profile_file},
     {"deepbind",
         "dlopen keeps RTLD_DEEPBIND, with which a library calls the C library's malloc, not slab's",
         ON_OFF, &surface.deepbind},
@@ -202,24 +219,26 @@ static bool set_path(const struct conf_key *k, const char *value, struct conf_er
 	return true;
 }
 
-/* "stats:interval:5" is "stats_interval_s:5", and so are the others: the key that is meant,
- * and its value. */
+/* "stats:interval:5" is "stats_interval_s:5", "profile:exit" is "profile_exit:1", and so on: the
+ * key that is meant, and its value.  To want a profile written is to want one taken. */
 static const char *spelt_out(const char *key, const char **value)
 {
-	static const char *const ways[][2] = {{"interval:", "stats_interval_s"},
-	    {"signal:", "stats_signal"}};
+	static const struct {
+		const char *key, *way, *meant;
+	} ways[] = {{"stats", "interval:", "stats_interval_s"},
+	    {"stats", "signal:", "stats_signal"}, {"stats", "exit", "stats_exit"},
+	    {"profile", "interval:", "profile_interval_s"},
+	    {"profile", "signal:", "profile_signal"}, {"profile", "exit", "profile_exit"}};
 
-	if (strcmp(key, "stats") != 0)
-		return key;
-	for (size_t i = 0; i < sizeof ways / sizeof *ways; i++)
-		if (strncmp(*value, ways[i][0], strlen(ways[i][0])) == 0) {
-			*value += strlen(ways[i][0]);
-			return ways[i][1];
-		}
-	if (strcmp(*value, "exit") != 0)
-		return key;
-	*value = "1";
-	return "stats_exit";
+	for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+		const size_t n = strlen(ways[i].way);
+		const bool whole = ways[i].way[n - 1] != ':';
+		if (strcmp(key, ways[i].key) != 0 || strncmp(*value, ways[i].way, n + whole) != 0)
+			continue;
+		*value = whole ? "1" : *value + n;
+		return ways[i].meant;
+	}
+	return key;
 }
 
 const char *slab_setting_meant(const char *key, const char *value)
@@ -282,6 +301,10 @@ void slab_settings_read(void)
 	hardening.runs = hardening.canary || hardening.zero_on_free || hardening.random_order ||
 	    hardening.guard_large || hardening.quarantine != 0;
 	hardening.on = hardening.runs || surface.stats;
+	if (sampling.mean == 0 && (surface.profile_exit || surface.profile_interval_s != 0 ||
+	                              surface.profile_signal != 0))
+		sampling.mean = USUAL_MEAN;
+	hardening.detour = hardening.on || sampling.mean != 0;
 	hardening.secret = settings_secret();
 	struct rng rng = {hardening.secret};
 	const uint64_t mask = rng_next(&rng);
@@ -327,6 +350,6 @@ void slab_settings_reset(void)
 		    DMM_PROTECT_RW);
 	if (hardening.damaged != NULL)
 		os_unshare_page(hardening.damaged);
-	settings_page.is = (struct slab_settings){.tuned = TUNING_DEFAULTS,
-	    .guards = GUARDING_DEFAULTS};
+	settings_page.is = (struct slab_settings){
+	    .tuned = TUNING_DEFAULTS, .guards = GUARDING_DEFAULTS, .shown = SURFACE_DEFAULTS};
 }

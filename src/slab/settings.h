@@ -24,6 +24,8 @@
  *   readonly_conf:1             the settings lie on a page of their own, which becomes read-only
  *   guarded:1                   guarded.h; each of the guarded_slots takes 64 KiB of addresses
  *
+ *   profile:512k                profile.h; the mean distance of two samples
+ *
  *   file:PATH                   read more settings from this file, in the same words
  *
  * They are read once, before the first object.  The fast path (fast.h) reads none of them.  While
@@ -47,6 +49,7 @@ enum { CANARY_KEYS = 8, QUARANTINE_MAX = 1 << 20, SETTINGS_PAGE = 4096, STATS_PA
 struct hardening {
 	/* every call misses the fast path: any of these, or calls are counted, or M_PERTURB */
 	bool on;
+	bool detour; /* slow paths have more to do than usual: on, or a profile is taken */
 	bool runs; /* any of these: large objects are guard_large.c's */
 	bool canary, zero_on_free, check_on_reuse, random_order, guard_large, readonly_conf;
 	bool guard_advice;     /* the kernel has MADV_GUARD_INSTALL */
@@ -64,6 +67,11 @@ struct hardening {
 struct guarding {
 	bool on, report;
 	size_t every, slots;
+};
+
+/* profile.h: every malloc then misses the fast path, but frees hit it. */
+struct sampling {
+	size_t mean; /* bytes; 0: no profile */
 };
 
 struct tuning {
@@ -86,6 +94,9 @@ struct surface {
 	size_t stats_interval_s, stats_signal; /* 0: none */
 	size_t stats_format;                   /* enum dmm_stats_format */
 	char stats_file[STATS_PATH];           /* "": stderr */
+	bool profile_exit;
+	size_t profile_interval_s, profile_signal; /* 0: none */
+	char profile_file[STATS_PATH];
 };
 
 /* Never written to where nothing is set. */
@@ -94,6 +105,7 @@ union settings_page {
 		struct hardening hard;
 		struct tuning tuned;
 		struct guarding guards;
+		struct sampling samples;
 		struct surface shown;
 	} is;
 	char page[SETTINGS_PAGE];
@@ -102,6 +114,7 @@ extern HIDDEN union settings_page settings_page;
 #define hardening (settings_page.is.hard)
 #define tuning    (settings_page.is.tuned)
 #define guarding  (settings_page.is.guards)
+#define sampling (settings_page.is.samples)
 #define surface   (settings_page.is.shown)
 
 /* The text of the settings, NULL: none.  Defined where a program's settings are read; elsewhere (in
@@ -110,7 +123,7 @@ extern __attribute__((weak)) const char *slab_settings_text(void);
 
 /* The i-th key, what it says in one line, and whether the word "hardened" sets it too; then its
  * value now and what it may be, into a buffer of `cap` bytes. */
-enum { SLAB_SETTINGS = 33 };
+enum { SLAB_SETTINGS = 38 };
 const char *slab_setting_key(size_t i);
 const char *slab_setting_doc(size_t i);
 bool slab_setting_hardens(size_t i);

@@ -8,6 +8,9 @@
 struct size_class size_class[CLASS_MAX];
 small_places small_place;
 uint16_t medium_place[MEDIUM_MAX / 64 + 1];
+uint8_t medium_class[MEDIUM_MAX / 64 + 1];
+static small_places hidden_place;
+const uint16_t *shown_small_place = small_place;
 unsigned class_count;
 
 static void add(unsigned size, unsigned granules)
@@ -49,10 +52,8 @@ static void fill(uint16_t *place, size_t most, size_t step)
 	}
 }
 
-void size_class_init(void)
+static void fill_classes(void)
 {
-	if (class_count != 0)
-		return;
 	add(0, 1);
 	for (unsigned size = 16; size <= LINEAR_MAX; size += 16)
 		add(size, 1);
@@ -62,7 +63,20 @@ void size_class_init(void)
 		add_divisor(1, n);
 	for (size_t i = 0; i < sizeof above_2k / sizeof *above_2k; i++)
 		add_divisor(above_2k[i].granules, above_2k[i].count);
+}
 
-	fill(small_place, SMALL_MAX, 16);
+void size_class_init(bool hidden)
+{
+	if (class_count == 0) {
+		fill_classes();
+		fill(small_place, SMALL_MAX, 16);
+	}
 	fill(medium_place, MEDIUM_MAX, 64);
+	for (size_t i = 0; i <= MEDIUM_MAX / 64; i++)
+		medium_class[i] = (uint8_t)(medium_place[i] / TAG_STACK);
+	shown_small_place = hidden ? hidden_place : small_place;
+	for (size_t i = 0; hidden && i <= SMALL_MAX / 16; i++)
+		hidden_place[i] = PLACE_NONE;
+	for (size_t i = 0; hidden && i <= MEDIUM_MAX / 64; i++)
+		medium_place[i] = PLACE_NONE;
 }

@@ -51,14 +51,18 @@ extern HIDDEN unsigned class_count;
 typedef uint16_t small_places[SMALL_MAX / 16 + 1];
 extern HIDDEN small_places small_place;
 extern HIDDEN uint16_t medium_place[MEDIUM_MAX / 64 + 1];
+extern HIDDEN uint8_t medium_class[MEDIUM_MAX / 64 + 1];
+/* What a thread copies: small_place, or one that names only the stack that is always empty. */
+extern HIDDEN const uint16_t *shown_small_place;
 
-/* Fill the tables; idempotent. */
-void size_class_init(void);
+/* Fill the tables; idempotent.  hidden: the tables of places name the stack that is always empty,
+ * so that every malloc misses the fast path; classes are told as ever. */
+void size_class_init(bool hidden);
 
 static inline unsigned class_of(size_t n)
 {
-	return (likely(n <= SMALL_MAX) ? small_place[(n + 15) / 16] : medium_place[(n + 63) / 64]) /
-	       16u;
+	return likely(n <= SMALL_MAX) ? small_place[(n + 15) / 16] / 16u
+	                              : medium_class[(n + 63) / 64];
 }
 
 #endif

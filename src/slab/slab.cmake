@@ -24,6 +24,7 @@ set(slab_files
 	place.c
 	perturb.c
 	predict.c
+	profile.c
 	purge.c
 	purger.c
 	quarantine.c
@@ -42,7 +43,8 @@ list(TRANSFORM slab_files PREPEND ${CMAKE_CURRENT_LIST_DIR}/)
 add_library(dmm_slab OBJECT ${slab_files})
 target_link_libraries(dmm_slab PRIVATE dmm_malloc_flags)
 set(DMM_OBJECTS $<TARGET_OBJECTS:dmm_slab> $<TARGET_OBJECTS:dmm_base> $<TARGET_OBJECTS:dmm_interpose>)
-set(DMM_FAST interpose/malloc_fast.c interpose/stats.c interpose/stats_text.c interpose/report.c)
+set(DMM_FAST interpose/malloc_fast.c interpose/stats.c interpose/stats_text.c interpose/report.c
+	interpose/profile.c interpose/code_maps.c interpose/gzip_out.c)
 add_library(dmm_shared SHARED ${DMM_FAST} ${DMM_OBJECTS} $<TARGET_OBJECTS:dmm_dlopen>)
 add_library(dmm_static STATIC ${DMM_FAST} ${DMM_OBJECTS})
 target_link_libraries(dmm_shared PRIVATE dmm_malloc_flags)

@@ -11,6 +11,7 @@
 #include "slab/large.h"
 #include "slab/mapped.h"
 #include "slab/page_heap.h"
+#include "slab/profile.h"
 #include "slab/purge.h"
 
 static bool fault(struct dmm_fault *why, const char *rule, const void *at, uint64_t found,
@@ -121,6 +122,7 @@ void slab_shut_down(void)
 	purge_by(PURGE_BY_CLOCK);
 	mapped_close();
 	guarded_close();
+	profiler_close();
 	slab_settings_reset();
 	page_heap_close();
 	root = (struct slab_root){0};

@@ -53,7 +53,7 @@ void cache_attach(struct thread_cache *tc, struct slab_heap *h)
 		k->limit = k->top + min_size(size_class[cls].cached, STACK_SMALL_OBJECTS);
 		h->room[cls] = h->flushes[cls] = 0;
 	}
-	memcpy(tc->place, small_place, sizeof tc->place);
+	memcpy(tc->place, shown_small_place, sizeof tc->place);
 	tc->tag = heap_number(h) << TAG_HEAP_SHIFT;
 	tc->heap = h;
 	h->owner = tc;

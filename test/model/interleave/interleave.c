@@ -382,7 +382,7 @@ enum shape { ONE_WORD, TWO_GRANULES, SHAPES };
 
 static void make_small(enum shape shape)
 {
-	size_class_init();
+	size_class_init(false);
 	block_class = class_of(CLASS_SIZE);
 	size_class[block_class] =
 	    (struct size_class){.size = shape == ONE_WORD ? 320 : 2 * GRANULE / 3 / 64 * 64,

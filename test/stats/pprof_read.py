@@ -1,0 +1,90 @@
+"""A reader of pprof's profile.proto, of its own: fields by number, nothing else."""
+import gzip
+
+
+def varint(data, at):
+    value = shift = 0
+    while True:
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7f) << shift
+        shift += 7
+        if byte < 0x80:
+            return value, at
+
+
+def fields(data):
+    """(number, value) for each field; a value is an int or bytes."""
+    at = 0
+    while at < len(data):
+        key, at = varint(data, at)
+        if key & 7 == 0:
+            value, at = varint(data, at)
+        else:
+            assert key & 7 == 2, f"wire type {key & 7}"
+            size, at = varint(data, at)
+            value, at = data[at:at + size], at + size
+            assert len(value) == size, "cut short"
+        yield key >> 3, value
+
+
+def packed(data):
+    out, at = [], 0
+    while at < len(data):
+        value, at = varint(data, at)
+        out.append(value)
+    return out
+
+
+class Profile:
+    """types: name -> index; samples: (list of locations, list of values); locations, maps: id -> fields; strings."""
+
+    def __init__(self, blob):
+        self.strings, self.samples, self.locations, self.maps = [], [], {}, {}
+        self.numbers, types, functions = {}, [], {}
+        for number, value in fields(gzip.decompress(blob)):
+            if number == 6:
+                self.strings.append(value.decode())
+            elif number == 2:
+                sample = dict(fields(value))
+                self.samples.append((packed(sample.get(1, b"")), packed(sample[2])))
+            elif number in (3, 4, 5):
+                one = {}
+                for n, v in fields(value):
+                    one.setdefault(n, []).append(v)
+                table = {3: self.maps, 4: self.locations, 5: functions}[number]
+                assert one[1][0] not in table and one[1][0] != 0
+                table[one[1][0]] = one
+            elif number == 1:
+                types.append(dict(fields(value)))
+            else:
+                self.numbers[number] = value
+        assert self.strings[0] == ""
+        self.types = {self.strings[t[1]]: i for i, t in enumerate(types)}
+        self.units = [self.strings[t[2]] for t in types]
+        self.functions = {k: self.strings[f[2][0]] for k, f in functions.items()}
+        self.check()
+
+    def check(self):
+        """What pprof's own reader insists on."""
+        for where, values in self.samples:
+            assert len(values) == len(self.types)
+            assert all(w in self.locations for w in where)
+        for one in self.locations.values():
+            at, mapping = one[3][0], one.get(2, [0])[0]
+            if mapping:
+                m = self.maps[mapping]
+                assert m[2][0] <= at < m[3][0], "a location outside of its mapping"
+        period = dict(fields(self.numbers[11]))
+        assert self.strings[period[1]] == "space" and self.strings[period[2]] == "bytes"
+        assert self.strings[self.numbers[14]] in self.types
+
+    def total(self, name, function=None):
+        i = self.types[name]
+        return sum(values[i] for where, values in self.samples if function is None or function in self.names(where))
+
+    def names(self, where):
+        return {self.functions[dict(fields(line))[1]] for w in where for line in self.locations[w].get(4, [])}
+
+    def mapped(self):
+        return {self.strings[m[5][0]]: self.strings[m.get(6, [0])[0]] for m in self.maps.values()}
