@@ -169,10 +169,52 @@ static void row_split(uint32_t chunk)
 	row_enter(chunk + 1, first + len - chunk - 1);
 }
 
-static void refile(uint32_t chunk, bool dirty, uint8_t *bin, mask128 m)
+/* Ones in a row from bit `at` on. */
+static unsigned ones_from(mask128 m, unsigned at)
 {
-	const unsigned now = bin_of(longest_run(m));
+	if (at >= CHUNK_GRANULES)
+		return 0;
+	const mask128 zeros = ~m >> at;
+	return zeros == 0 ? CHUNK_GRANULES - at : lowest(zeros);
+}
 
+/* Ones in a row that end before bit `at`. */
+static unsigned ones_before(mask128 m, unsigned at)
+{
+	const mask128 zeros = ~m & ones(0, at);
+	return zeros == 0 ? at : at - 1 - highest(zeros);
+}
+
+/* The bin of `now`, when that of `before` was `bin` and the two differ by one row of granules: the
+ * other runs are as they were. */
+static unsigned bin_after(mask128 before, mask128 now, unsigned bin)
+{
+	const mask128 changed = before ^ now;
+	const unsigned from = lowest(changed), to = highest(changed) + 1;
+	const unsigned left = ones_before(now, from), right = ones_from(now, to);
+	const unsigned whole = left + (to - from) + right;
+
+	if ((changed & now) != 0) /* they came: one run grew, or two became one */
+		return (unsigned)max_size(bin, bin_of(whole));
+	if (bin_of(whole) < bin || bin_of((unsigned)max_size(left, right)) == bin)
+		return bin; /* another run is the longest, or a part of this one is long enough */
+	return bin_of(longest_run(now));
+}
+
+static bool is_one_row(mask128 before, mask128 now)
+{
+	const mask128 changed = before ^ now;
+
+	return ((changed + (changed & -changed)) & changed) == 0 &&
+	    ((changed & now) == 0 || (changed & now) == changed);
+}
+
+static void refile(uint32_t chunk, bool dirty, uint8_t *bin, mask128 before, mask128 m)
+{
+	if (m == before)
+		return;
+	const unsigned now =
+	    is_one_row(before, m) ? bin_after(before, m, *bin) : bin_of(longest_run(m));
 	if (now == *bin)
 		return;
 	if (*bin != 0)
@@ -180,6 +222,14 @@ static void refile(uint32_t chunk, bool dirty, uint8_t *bin, mask128 m)
 	if (now != 0)
 		bin_set(chunk, run_bin(dirty, now));
 	*bin = (uint8_t)now;
+}
+
+/* How many more ones `now` has. */
+static size_t growth(mask128 before, mask128 now)
+{
+	const mask128 came = now & ~before, went = before & ~now;
+
+	return (came != 0 ? (size_t)population(came) : 0) - (went != 0 ? population(went) : 0);
 }
 
 static bool chunk_check(uint32_t chunk, struct dmm_fault *why);
@@ -193,12 +243,13 @@ void chunk_update(uint32_t chunk, mask128 free, mask128 dirty)
 
 	CHECK(page_lock_held() && chunk < root.chunk_count);
 	CHECK((dirty & ~free) == 0);
-	root.used -= population(free) - (size_t)population(join(c->free));
-	root.dirty += population(dirty) - (size_t)population(join(c->dirty));
+	const mask128 old_free = join(c->free), old_dirty = join(c->dirty);
+	root.used -= growth(old_free, free);
+	root.dirty += growth(old_dirty, dirty);
 	store(c->free, free);
 	store(c->dirty, dirty);
-	refile(chunk, false, &c->free_bin, free);
-	refile(chunk, true, &c->dirty_bin, dirty);
+	refile(chunk, false, &c->free_bin, old_free, free);
+	refile(chunk, true, &c->dirty_bin, old_dirty, dirty);
 	if (was_free != all_free(chunk))
 		(was_free ? row_split : row_join)(chunk);
 	DEBUG_CHECK(chunk_check(chunk, &why));

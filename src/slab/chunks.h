@@ -55,6 +55,12 @@ static inline unsigned lowest(mask128 m)
 	                : 64u + (unsigned)__builtin_ctzll((uint64_t)(m >> 64));
 }
 
+static inline unsigned highest(mask128 m)
+{
+	const uint64_t high = (uint64_t)(m >> 64);
+	return high != 0 ? 64u + log2_floor(high) : log2_floor((uint64_t)m);
+}
+
 static inline unsigned population(mask128 m)
 {
 	return popcount((uint64_t)m) + popcount((uint64_t)(m >> 64));

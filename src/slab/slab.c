@@ -30,6 +30,16 @@ static void fill_large(struct slab *s)
 		avail_set(p, bit_of(p));
 }
 
+static void clear_large(const struct slab *s)
+{
+	const char *p = slab_start(s);
+
+	for (unsigned i = 0; i < s->count; i++, p += s->size) {
+		avail_set(p, 0);
+		live_word_set(p, 0);
+	}
+}
+
 /* Mark every object avail.  The starts of a KiB are those of the first one, moved up. */
 static void fill(struct slab *s)
 {
@@ -37,19 +47,31 @@ static void fill(struct slab *s)
 	/* Units: from this KiB to the end of the last object, and to the first object
 	 * that begins in it. */
 	unsigned left = s->count * step, first = 0;
-	const char *p = slab_start(s);
+	_Atomic uint64_t *avail = avail_word(slab_start(s));
 	uint64_t starts = 1;
 
 	if (step >= 64)
 		return fill_large(s);
 	for (unsigned n = step; n < 64; n *= 2)
 		starts |= starts << n;
-	for (; left >= 64; left -= 64, p += WORD_BYTES) {
-		avail_set(p, starts << first);
-		first += ((63 - first) / step + 1) * step - 64;
+	for (const unsigned over = 64 % step; left >= 64; left -= 64) {
+		atomic_store_explicit(avail--, starts << first, memory_order_relaxed);
+		first = first >= over ? first - over : first + step - over;
 	}
 	if (left > first)
-		avail_set(p, starts << first & ((1ull << left) - 1));
+		atomic_store_explicit(
+		    avail, starts << first & ((1ull << left) - 1), memory_order_relaxed);
+}
+
+/* No object is left: no bit of the slab is set. */
+static void clear(const struct slab *s)
+{
+	_Atomic uint64_t *avail = avail_word(slab_start(s)), *live = live_word_at(slab_start(s));
+
+	for (_Atomic uint64_t *const end = live + s->granules * GRANULE_WORDS; live < end;) {
+		atomic_store_explicit(avail--, 0, memory_order_relaxed);
+		atomic_store_explicit(live++, 0, memory_order_relaxed);
+	}
 }
 
 /* ---- hardened: an inaccessible granule before a slab ----------------------------------------- */
@@ -171,10 +193,10 @@ bool slab_close(struct slab *s)
 	    root.os->protect(root.os->ctx, slab_start(s), GRANULE, DMM_PROTECT_RW) != 0)
 		return false; /* past vm.max_map_count */
 	PROBE(slab_close, slab_start(s), s->size);
-	for (unsigned w = 0; w < slab_words(s); w++) {
-		atomic_store_explicit(avail_word(word_address(s, w)), 0, memory_order_relaxed);
-		live_word_set(word_address(s, w), 0);
-	}
+	if (s->size < WORD_BYTES)
+		clear(s);
+	else
+		clear_large(s);
 	/* the purger, who holds the lock of the heap that it found here, looks again */
 	s->heap = 0;
 	atomic_store_explicit(&s->kind, GRANULE_FREED, memory_order_relaxed);

@@ -34,7 +34,8 @@ void cache_flush(struct thread_cache *tc, struct slab_heap *h)
 	CHECK(heap_held(h) && tc->heap == h);
 	for (unsigned cls = 0; cls < class_count; cls++) {
 		struct stack *const k = &tc->stack[cls];
-		flush(h, k, stack_bottom(h, cls, k), cls, 0);
+		if (!stack_empty(k))
+			flush(h, k, stack_bottom(h, cls, k), cls, 0);
 	}
 	if (likely(hardening.quarantine == 0) || heap_number(h) == HEAP_FALLBACK)
 		return;

@@ -90,9 +90,9 @@ static const struct pattern {
 	double most;
 } patterns[] = {
     {"one at a time, 32 bytes", one_at_a_time, 3, BATCH, 56.2},
-    {"1,000 of 32 bytes, then all freed", batch, 5, BATCH, 85.7},
+    {"1,000 of 32 bytes, then all freed", batch, 5, BATCH, 85.3},
     {"1,000 of 16 to 512 bytes, then all freed", mixed_batch, 5, BATCH, 61.3},
-    {"1,000 by realloc(NULL, 32), then all freed", realloc_batch, 5, BATCH, 89.0},
+    {"1,000 by realloc(NULL, 32), then all freed", realloc_batch, 5, BATCH, 88.6},
     {"4,000 of 12 sizes a step, a fifth lives on", ring_step, 4 * SLOTS, RING, 121.4},
 };
 
