@@ -91,8 +91,10 @@ static void unkeep(struct slab *s)
 	atomic_fetch_sub_explicit(&root.kept, s->granules, memory_order_relaxed);
 }
 
-/* Nothing is live.  A slab that somebody is about to put into the inbox stays until
- * it is drained. */
+/* No object of the slab is live.  A slab that another thread is about to put into the
+ * inbox stays until it is drained.  Where the flag is up all the time, a thread may have
+ * marked an object between slab_collect's two stores: it saw the object live and the
+ * slab flagged, so it went away, and left a mark. */
 static void release(struct slab_heap *h, struct slab *s, uint32_t flag)
 {
 	uint32_t tag = tag_of(s->heap, s->cls) | flag;
@@ -101,6 +103,8 @@ static void release(struct slab_heap *h, struct slab *s, uint32_t flag)
 	if (!atomic_compare_exchange_strong_explicit(&root.tags[granule_of(s)], &tag, TAG_CLOSED,
 	        memory_order_acq_rel, memory_order_relaxed))
 		return;
+	if (flag != 0)
+		slab_expect_no_marks(s);
 	heap_unlist_slab(h, s);
 	if (!slab_close(s)) { /* it stays, for the next malloc(0): that takes no memory */
 		slab_tag(s, s->heap);
@@ -340,7 +344,9 @@ static inline void *const *put_back_word(struct slab_heap *h, void *const *const
 	bit_add(&bits, first / MAX_ALIGN);
 	for (; next < end && (off = (uintptr_t)*next - word) < WORD_BYTES; next++)
 		bit_add(&bits, off / MAX_ALIGN);
-	CHECK(s->heap == heap_number(h));
+	/* The slab was closed while its owner stood inside its free of this object. */
+	if (unlikely(s->heap != heap_number(h)))
+		slab_freed_twice(s, *object, bits);
 	if (unlikely((avail & bits) != 0))
 		slab_freed_twice(s, *object, avail & bits);
 	atomic_store_explicit(at, avail | bits, memory_order_relaxed);

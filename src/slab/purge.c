@@ -11,8 +11,6 @@
 #include "slab/remote.h"
 #include "slab/thread_cache.h"
 
-struct lock purge_lock;
-
 static bool give_back(void *p, size_t len)
 {
 	PROBE(purge, p, len);

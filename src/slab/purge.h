@@ -91,9 +91,6 @@ void purge_by(enum purger who);
  * clock has moved. */
 void purge_by_clock(void);
 
-/* Held while what is being given back is in no list: a child of fork() would never get it.
- * Before heaps' locks. */
-extern struct lock purge_lock;
 void purge_after_fork(void); /* in the child */
 
 /* ---- purge.c for purger.c -------------------------------------------------------------------- */

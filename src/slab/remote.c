@@ -152,9 +152,14 @@ static bool closed_for_now(size_t granule)
 	return tag_heap(tag_at(granule)) == 0 && (free || kind_of(slab_at(granule)) == GRANULE_RUN);
 }
 
-/* Whoever opens or closes a slab holds the lock of a heap: all that were at it have finished. */
-static void wait_for_all_heaps(void)
+/* A thread that opens or closes a slab holds the lock of a heap, and the purger holds
+ * purge_lock while it has claimed granules: when this returns, the threads that did so
+ * have finished.  A loop that only looked again would never end where this thread has the
+ * only processor and a higher priority. */
+static void wait_for_others(void)
 {
+	lock_take(&purge_lock);
+	lock_give(&purge_lock);
 	for (uint32_t i = HEAP_FALLBACK; i < root.heap_count; i++) {
 		lock_take(&heap_at(i)->lock);
 		lock_give(&heap_at(i)->lock);
@@ -180,7 +185,7 @@ static __attribute__((noinline)) void judge(const void *p, size_t granule, size_
 			slab_misuse("double free", p, size);
 		sure = sure || !marked_but_not_live(p);
 		if (!sure)
-			wait_for_all_heaps();
+			wait_for_others();
 	}
 }
 

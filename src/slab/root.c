@@ -4,4 +4,4 @@
 struct slab_root root;
 extern __attribute__((visibility("default"), alias("root"))) struct slab_root dmm_slab_root;
 
-struct lock start_lock;
+struct lock start_lock, purge_lock;

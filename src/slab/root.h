@@ -355,6 +355,9 @@ struct slab_root {
 extern HIDDEN struct slab_root root;
 
 extern struct lock start_lock; /* held while slab starts; taken before all others */
+/* The purger holds it while the pages that it gives back are in no list: a child of fork()
+ * would never get them. */
+extern struct lock purge_lock;
 
 /* What page_lock protects may be changed by its owner, and by the thread that starts slab. */
 static inline bool page_lock_held(void)

@@ -331,6 +331,16 @@ void slab_collect(struct slab *s)
 	PROBE(remote_batch, slab_start(s), n);
 }
 
+void slab_expect_no_marks(const struct slab *s)
+{
+	CHECK(kind_of(s) == GRANULE_SLAB && s->avail == s->count);
+	for (unsigned w = 0; w < slab_words(s); w++) {
+		const uint64_t marks = atomic_load(mark_word(word_address(s, w)));
+		if (unlikely(marks != 0))
+			slab_freed_twice(s, word_address(s, w), marks);
+	}
+}
+
 unsigned slab_count_avail(const struct slab *s)
 {
 	unsigned n = 0;

@@ -56,6 +56,9 @@ void **slab_take(struct slab *s, void **out, void **stop);
 /* What others freed, which is marked, goes into avail.  The caller owns the slab; TAG_REMOTE is
  * down, or no object of the slab is live.  Ends the program when one of them was freed twice. */
 void slab_collect(struct slab *s);
+/* All objects are in avail, and the tag of the first granule is TAG_CLOSED.  Ends the
+ * program when one is marked. */
+void slab_expect_no_marks(const struct slab *s);
 unsigned slab_count_avail(const struct slab *s);
 /* In avail, or marked. */
 unsigned slab_count_free(const struct slab *s);

@@ -14,6 +14,7 @@ extern bool live_is_worth, freed_twice;
 
 void *take(void); /* fails when somebody has the object that it is given */
 void thread_ends(void);
+void begin_two_slabs(void); /* of blocks 0 to 2, and 3 and 4 */
 void begin_three(void);    /* thread 0 has three blocks, which are a slab */
 void begin_orphaned(void); /* and has ended */
 void owner_ends_at_once(void);

@@ -58,6 +58,15 @@ static bool says_misuse(void)
 	       (strstr(text, "double free") != NULL || strstr(text, "invalid free") != NULL);
 }
 
+static void empty_stack(void)
+{
+	struct slab_heap *const h = thread_cache.heap;
+
+	lock_take(&h->lock);
+	cache_flush(&thread_cache, h);
+	lock_give(&h->lock);
+}
+
 static void begin_freeing_twice(void)
 {
 	begin_three();
@@ -76,6 +85,24 @@ static void begin_freeing_alone_twice(void)
 {
 	begin_three();
 	sched_as(0, give_1_and_2);
+	quiet();
+}
+
+/* Nothing is in the owner's stack: without block 0 the slab can be closed. */
+static void begin_freeing_all_that_is_left_twice(void)
+{
+	begin_three();
+	sched_as(0, give_1_and_2);
+	sched_as(0, empty_stack);
+	quiet();
+}
+
+/* And the heap has another slab of the class, so that it does not retain the first. */
+static void begin_freeing_all_that_is_left_in_one_twice(void)
+{
+	begin_two_slabs();
+	sched_as(0, give_1_and_2);
+	sched_as(0, empty_stack);
 	quiet();
 }
 
@@ -168,10 +195,16 @@ const struct sched_scenario twice_scenarios[] = {
         settle_named},
     {"twice: the owner and another, alone, the purger looks", begin_freeing_alone_twice,
         {drops_0, drops_0, purger_looks}, settle_named},
+    {"twice: the owner, who then ends, and another, all that is left, the purger looks",
+        begin_freeing_all_that_is_left_twice, {drops_0_and_ends, drops_0, purger_looks},
+        settle_named},
     {"twice: two others, there is no owner", begin_freeing_an_orphan_twice,
         {NULL, drops_0, drops_0_and_1}, settle_named},
     {"twice: two others, there is no owner, alone", begin_freeing_a_lone_orphan_twice,
         {NULL, drops_0, drops_0},
+        settle_named},
+    {"twice: two others, the owner sleeps, all that is left, the purger looks",
+        begin_freeing_all_that_is_left_in_one_twice, {NULL, drops_0, drops_0, purger_looks},
         settle_named},
     {"twice: two others, there is no owner, alone, slabs come to lie there",
         begin_freeing_a_lone_orphan_twice,
