@@ -12,8 +12,11 @@
 
 #include <stdint.h>
 
-/* name: an identifier; a and b: numbers or pointers, which the tools see as 64 unsigned bits. */
-#define PROBE(name, a, b)                                                                          \
+#include "base/config.h"
+
+/* A note, and the nop that it names.  semaphore: "0", or the name of a PROBE_SEMAPHORE() of this
+ * file. */
+#define PROBE_NOTE(provider, name, semaphore, arguments, ...)                                      \
 	__asm__ volatile("990: nop\n"                                                              \
 	                 ".pushsection .note.stapsdt,\"?\",\"note\"\n"                             \
 	                 ".balign 4\n"                                                             \
@@ -22,10 +25,10 @@
 	                 "992: .balign 4\n"                                                        \
 	                 "993: .8byte 990b\n"                                                      \
 	                 ".8byte _.stapsdt.base\n"                                                 \
-	                 ".8byte 0\n" /* no semaphore: the probe is always there */                \
-	                 ".asciz \"dmm\"\n"                                                        \
-	                 ".asciz \"" #name "\"\n"                                                  \
-	                 ".asciz \"8@%0 8@%1\"\n"                                                  \
+	                 ".8byte " semaphore "\n"                                                  \
+	                 ".asciz \"" provider "\"\n"                                               \
+	                 ".asciz \"" name "\"\n"                                                   \
+	                 ".asciz \"" arguments "\"\n"                                              \
 	                 "994: .balign 4\n"                                                        \
 	                 ".popsection\n"                                                           \
 	                 ".ifndef _.stapsdt.base\n"                                                \
@@ -36,7 +39,15 @@
 	                 "_.stapsdt.base: .space 1\n"                                              \
 	                 ".size _.stapsdt.base, 1\n"                                               \
 	                 ".popsection\n"                                                           \
-	                 ".endif\n" ::"r"((uint64_t)(uintptr_t)(a)),                               \
-	    "r"((uint64_t)(uintptr_t)(b)))
+	                 ".endif\n" ::__VA_ARGS__)
+#define PROBE_VALUE(x) "r"((uint64_t)(uintptr_t)(x))
+
+/* name: an identifier; a and b: numbers or pointers, which the tools see as 64 unsigned bits. */
+#define PROBE(name, a, b)                                                                          \
+	PROBE_NOTE("dmm", #name, "0", "8@%0 8@%1", PROBE_VALUE(a), PROBE_VALUE(b))
+
+/* Who watches a probe with a semaphore raises it: at 0, nobody does. */
+#define PROBE_SEMAPHORE(name)                                                                      \
+	HIDDEN volatile unsigned short name __attribute__((section(".probes"), used))
 
 #endif

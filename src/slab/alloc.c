@@ -50,8 +50,7 @@ static inline void *plain_malloc(size_t n, const void *caller)
 	return likely(guarded == NULL) ? thread_malloc(cls) : guarded;
 }
 
-/* ---- while a profile is taken: count what is asked for, and note samples
- * -------------------------------- */
+/* ---- while a profile is taken: count what is asked for, and note samples --------------------- */
 
 static void *other_malloc(size_t n, const void *caller)
 {

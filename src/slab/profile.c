@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/assert.h"
+#include "base/probe.h"
 #include "base/rng.h"
 #include "os/callers.h"
 #include "slab/heap.h"
@@ -34,8 +35,7 @@ static struct chains *_Atomic chains;
 static struct profile_site **site_chains;
 static struct profile_sample *unused;
 
-/* ---- which allocations
- * ------------------------------------------------------------------------------------ */
+/* ---- which allocations ----------------------------------------------------------------------- */
 
 __thread size_t profiler_left;
 static __thread uint64_t drawn; /* the position of the next sample: position() + profiler_left */
@@ -124,9 +124,7 @@ static struct profile_sum what_it_stands_for(size_t n)
 	    (uint64_t)(objects * PROFILE_FRACTION + 0.5), (uint64_t)(objects * bytes + 0.5)};
 }
 
-/* ---- sites
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- sites ----------------------------------------------------------------------------------- */
 
 static void add(struct profile_sum *to, struct profile_sum x)
 {
@@ -206,8 +204,27 @@ static struct profile_site *site_of(const void *const *at, size_t depth)
 	return s;
 }
 
-/* ---- samples
- * ---------------------------------------------------------------------------------------------- */
+/* ---- probes: the contract of OpenTelemetry's eBPF profiler (its pull request 1672) ----------- */
+
+PROBE_SEMAPHORE(otel_memory_alloc_semaphore);
+PROBE_SEMAPHORE(otel_memory_free_semaphore);
+
+/* stands_for: bytes, an unbiased estimate. */
+static void tell_alloc(const void *p, size_t n, uint64_t stands_for)
+{
+	if (unlikely(otel_memory_alloc_semaphore != 0))
+		PROBE_NOTE("otel_memory", "alloc", "otel_memory_alloc_semaphore",
+		    "8@%0 8@%1 8@%2", PROBE_VALUE(p), PROBE_VALUE(n), PROBE_VALUE(stands_for));
+}
+
+static void tell_free(const void *p)
+{
+	if (unlikely(otel_memory_free_semaphore != 0))
+		PROBE_NOTE("otel_memory", "free", "otel_memory_free_semaphore", "8@%0",
+		    PROBE_VALUE(p));
+}
+
+/* ---- samples --------------------------------------------------------------------------------- */
 
 static size_t chain_of(const struct chains *c, const void *p)
 {
@@ -307,6 +324,8 @@ __attribute__((noinline)) void profiler_note(const void *p, size_t n, const void
 		head.lost++;
 	}
 	end_change();
+	if (s != NULL)
+		tell_alloc(p, n, stands_for.bytes);
 }
 
 /* The common case, that p is no sample, takes no lock. */
@@ -343,6 +362,7 @@ void profiler_drop(struct profile_sample *s)
 {
 	struct profile_site *const site = s->site;
 
+	tell_free(s->p);
 	begin_change();
 	keep_peak(site);
 	subtract(&site->live, s->stands_for);
@@ -355,8 +375,7 @@ void profiler_drop(struct profile_sample *s)
 	end_change();
 }
 
-/* ---- their objects
- * ---------------------------------------------------------------------------------------- */
+/* ---- their objects --------------------------------------------------------------------------- */
 
 void *profiler_malloc(size_t n, const void *caller)
 {
@@ -384,8 +403,7 @@ bool profiler_free(void *p, uint32_t tag)
 	return live;
 }
 
-/* ---- start, end, fork
- * ------------------------------------------------------------------------------------- */
+/* ---- start, end, fork ------------------------------------------------------------------------ */
 
 bool profiler_start_up(void)
 {
@@ -440,9 +458,7 @@ void profiler_after_fork_child(void)
 	}
 }
 
-/* ---- a look
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- a look ---------------------------------------------------------------------------------- */
 
 size_t profiler_copy(struct profile_head *out, void *to, size_t cap)
 {

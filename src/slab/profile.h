@@ -86,8 +86,7 @@ static inline struct profile_sum profile_peak(const struct profile_head *h,
 	return s->epoch == h->epoch ? s->peak : s->live;
 }
 
-/* ---- for alloc.c
- * ---------------------------------------------------------------------------------------- */
+/* ---- for alloc.c ----------------------------------------------------------------------------- */
 
 extern __thread size_t
     profiler_left; /* bytes that this thread may still ask for without a sample; starts at 0 */
@@ -127,8 +126,7 @@ static inline bool profiler_has(uint32_t tag)
 	return tag_heap(tag) == root.profile_heap && root.profile_heap != 0;
 }
 
-/* ---- for the rest
- * --------------------------------------------------------------------------------------- */
+/* ---- for the rest ---------------------------------------------------------------------------- */
 
 /* Slab starts, or ends. */
 bool profiler_start_up(void);
