@@ -106,25 +106,9 @@ static void list_free(struct finding *f)
 	find_verdict(f, frees > mallocs, "free is not often worse than malloc");
 }
 
-static void space(struct finding *f, const char *name)
-{
-	const struct dmm_system *const sys = lecture_system(name);
-	const struct churn c = {.ops = 32768, .live = 2000, .size_max = 256};
-	const struct churned m = churn(sys, NULL, &c);
-	const struct growth g = churn_growth(sys);
-
-	find_growth(f, "footprint by operations, live constant", &g, ORDER_CONSTANT);
-	find_text(f, "footprint %.2f of what is live (%.0f %% headers and the like, %.0f %% free)",
-	    m.footprint_bytes / m.live_bytes, 100 * m.overhead_bytes / m.footprint_bytes,
-	    100 * m.free_bytes / m.footprint_bytes);
-	find_figure(f, "footprint_by_live", m.footprint_bytes / m.live_bytes);
-	find_verdict(f, m.overhead_bytes > 0 && m.free_bytes > 0,
-	    "there is no overhead or no free memory");
-}
-
 static void list_space(struct finding *f)
 {
-	space(f, "list");
+	lecture_space(f, "list", "headers and the like", true);
 }
 
 /* ---- fragmentation --------------------------------------------------------------------------- */

@@ -92,6 +92,9 @@ struct churned churn(const struct dmm_system *sys, const struct dmm_params *para
     const struct churn *c);
 /* How the peak footprint grows with the number of operations at constant live bytes. */
 struct growth churn_growth(const struct dmm_system *sys);
+/* What a design needs for a constant number of live objects of mixed sizes.  overhead: what it has
+ * beside payload, in words; needs_free: the claim is that there is free memory too. */
+void lecture_space(struct finding *f, const char *system, const char *overhead, bool needs_free);
 /* Mean instructions of malloc, or of free, in that steady state. */
 double churn_instructions(const struct dmm_system *sys, size_t live, bool of_free);
 

@@ -167,6 +167,22 @@ struct growth churn_growth(const struct dmm_system *sys)
 	return growth_fit(n, bytes, POINTS, "bytes");
 }
 
+void lecture_space(struct finding *f, const char *system, const char *overhead, bool needs_free)
+{
+	const struct dmm_system *const sys = lecture_system(system);
+	const struct churn c = {.ops = 32768, .live = 2000, .size_max = 256};
+	const struct churned m = churn(sys, NULL, &c);
+	const struct growth g = churn_growth(sys);
+
+	find_growth(f, "footprint by operations, live constant", &g, ORDER_CONSTANT);
+	find_text(f, "footprint %.2f of what is live (%.0f %% %s, %.0f %% free)",
+	    m.footprint_bytes / m.live_bytes, 100 * m.overhead_bytes / m.footprint_bytes, overhead,
+	    100 * m.free_bytes / m.footprint_bytes);
+	find_figure(f, "footprint_by_live", m.footprint_bytes / m.live_bytes);
+	find_verdict(f, m.overhead_bytes > 0 && (!needs_free || m.free_bytes > 0),
+	    "there is no overhead%s", needs_free ? " or no free memory" : "");
+}
+
 /* ---- instructions in a steady state ---------------------------------------------------------- */
 
 struct sample {

@@ -135,29 +135,14 @@ static void dlist_malloc_typical(struct finding *f)
 	find_verdict(f, mean < worst / 4, "the mean is not below a quarter of the worst case");
 }
 
-static void space(struct finding *f, const char *name)
-{
-	const struct dmm_system *const sys = lecture_system(name);
-	const struct churn c = {.ops = 32768, .live = 2000, .size_max = 256};
-	const struct churned m = churn(sys, NULL, &c);
-	const struct growth g = churn_growth(sys);
-
-	find_growth(f, "footprint by operations, live constant", &g, ORDER_CONSTANT);
-	find_text(f, "footprint %.2f of what is live (%.0f %% headers and footers, %.0f %% free)",
-	    m.footprint_bytes / m.live_bytes, 100 * m.overhead_bytes / m.footprint_bytes,
-	    100 * m.free_bytes / m.footprint_bytes);
-	find_figure(f, "footprint_by_live", m.footprint_bytes / m.live_bytes);
-	find_verdict(f, m.overhead_bytes > 0, "there is no overhead");
-}
-
 static void dlist_space(struct finding *f)
 {
-	space(f, "dlist");
+	lecture_space(f, "dlist", "headers and footers", false);
 }
 
 static void bins_space(struct finding *f)
 {
-	space(f, "bins");
+	lecture_space(f, "bins", "headers and footers", false);
 }
 
 static void bins_malloc(struct finding *f)

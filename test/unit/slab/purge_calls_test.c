@@ -6,6 +6,7 @@
 #include "base/bits.h"
 #include "base/rng.h"
 #include "fake_kernel.h"
+#include "objects.h"
 #include "slab/alloc.h"
 #include "slab/fast.h"
 #include "slab/page_heap.h"
@@ -23,23 +24,6 @@ static void begin(const char *settings)
 	paper_begin(settings);
 	purge_by(PURGE_BY_CALLS);
 	dice = (struct rng){7};
-}
-
-static void fill(size_t from, size_t to, size_t n)
-{
-	for (size_t i = from; i < to; i++) {
-		object[i] = slab_malloc(n);
-		assert_non_null(object[i]);
-		memset(object[i], (int)(i % 251 + 1), n);
-	}
-}
-
-static void unfill(size_t from, size_t to)
-{
-	for (size_t i = from; i < to; i++) {
-		slab_free(object[i]);
-		object[i] = NULL;
-	}
 }
 
 static void shuffle(void)
@@ -65,9 +49,9 @@ static size_t wanted(void)
 TEST(a_fall_ends_with_the_limit_and_needs_no_clock)
 {
 	begin("guarded:0");
-	fill(0, OBJECTS, OBJECT);
+	objects_fill(object, 0, OBJECTS, OBJECT);
 	assert_true(paper_resident_payload() >= 39 * MIB);
-	unfill(0, OBJECTS);
+	objects_free(object, 0, OBJECTS);
 	assert_true(paper_resident_payload() <= wanted());
 	assert_true(root.used * GRANULE < 2 * MIB);
 	paper_sound();
@@ -80,9 +64,9 @@ TEST(so_it_does_whatever_the_order_and_the_size)
 
 	for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
 		begin("guarded:0");
-		fill(0, OBJECTS, sizes[s]);
+		objects_fill(object, 0, OBJECTS, sizes[s]);
 		shuffle();
-		unfill(0, OBJECTS);
+		objects_free(object, 0, OBJECTS);
 		const size_t left = paper_resident_payload();
 		if (left > 4 * MIB)
 			fail_msg("%zu bytes each: %zu KiB are left", sizes[s], left >> 10);
@@ -94,9 +78,9 @@ TEST(so_it_does_whatever_the_order_and_the_size)
 TEST(while_it_falls_no_more_is_dirty_than_the_limit)
 {
 	begin("guarded:0");
-	fill(0, OBJECTS, 4096);
+	objects_fill(object, 0, OBJECTS, 4096);
 	for (size_t i = 0; i < OBJECTS; i++) {
-		unfill(i, i + 1);
+		objects_free(object, i, i + 1);
 		assert_true(purge_dirty() <= purge_limit() + 8);
 	}
 	paper_end();
@@ -107,10 +91,11 @@ TEST(while_the_kernel_gives_or_takes_memory_nobody_waits_for_page_lock)
 {
 	begin("guarded:0,huge_from_mib:4");
 	for (int turn = 0; turn < 3; turn++) {
-		fill(0, OBJECTS, OBJECT);
+		objects_fill(object, 0, OBJECTS, OBJECT);
 		shuffle();
-		unfill(0, OBJECTS / 2); /* chunks with holes are no huge pages any more */
-		unfill(OBJECTS / 2, OBJECTS);
+		/* chunks with holes are no huge pages any more */
+		objects_free(object, 0, OBJECTS / 2);
+		objects_free(object, OBJECTS / 2, OBJECTS);
 		purge_now(0);
 	}
 	assert_true(root.absent_rows > 0);
@@ -134,17 +119,17 @@ TEST(what_is_wanted_again_and_again_is_given_back_once_or_twice)
 {
 	begin("guarded:0");
 	for (int i = 0; i < 20; i++) {
-		fill(0, OBJECTS, OBJECT);
+		objects_fill(object, 0, OBJECTS, OBJECT);
 		shuffle();
 		pass_ms(50);
-		unfill(0, OBJECTS);
+		objects_free(object, 0, OBJECTS);
 		pass_ms(50);
 	}
 	/* pages of slabs, and once more what the slabs lay on */
 	assert_true(paper.purged_bytes <= 3 * 42 * MIB);
 	const size_t purged = paper.purged_bytes;
-	fill(0, OBJECTS, OBJECT);
-	unfill(0, OBJECTS);
+	objects_fill(object, 0, OBJECTS, OBJECT);
+	objects_free(object, 0, OBJECTS);
 	/* a chunk with holes, which begins anew */
 	assert_true(paper.purged_bytes - purged <= 4 * MIB);
 	assert_true(paper_resident_payload() >= 34 * MIB);
@@ -156,8 +141,8 @@ TEST(nothing_is_learned_where_the_setting_says_so)
 {
 	begin("guarded:0,purge_again_ms:0");
 	for (int i = 0; i < 5; i++) {
-		fill(0, OBJECTS, OBJECT);
-		unfill(0, OBJECTS);
+		objects_fill(object, 0, OBJECTS, OBJECT);
+		objects_free(object, 0, OBJECTS);
 		pass_ms(1);
 		assert_true(paper_resident_payload() <= wanted());
 	}
@@ -168,16 +153,16 @@ TEST(what_was_learned_is_forgotten_by_a_program_that_goes_on_in_a_small_way)
 {
 	begin("guarded:0");
 	for (int i = 0; i < 4; i++) {
-		fill(0, OBJECTS, OBJECT);
+		objects_fill(object, 0, OBJECTS, OBJECT);
 		pass_ms(50);
-		unfill(0, OBJECTS);
+		objects_free(object, 0, OBJECTS);
 		pass_ms(50);
 	}
 	assert_true(paper_resident_payload() >= 38 * MIB);
 	for (int i = 0; i < 100; i++) {
 		pass_ms(100);
-		fill(0, 400, 1000); /* so much that it goes by the slow path */
-		unfill(0, 400);
+		objects_fill(object, 0, 400, 1000); /* so much that it goes by the slow path */
+		objects_free(object, 0, 400);
 	}
 	assert_true(paper_resident_payload() <= 4 * MIB);
 	paper_sound();
@@ -189,11 +174,11 @@ TEST(what_was_learned_is_forgotten_by_a_program_that_goes_on_in_a_small_way)
 static void sparse(size_t n, size_t every, size_t most_of_full)
 {
 	begin("guarded:0");
-	fill(0, OBJECTS, n);
+	objects_fill(object, 0, OBJECTS, n);
 	const size_t full = paper_resident_payload();
 	for (size_t i = 0; i < OBJECTS; i++)
 		if (i % every != 0)
-			unfill(i, i + 1);
+			objects_free(object, i, i + 1);
 	const size_t left = paper_resident_payload();
 	if (left > full / 100 * most_of_full + 2 * MIB)
 		fail_msg("%zu bytes, one of %zu: %zu of %zu KiB are left", n, every, left >> 10,
@@ -202,7 +187,7 @@ static void sparse(size_t n, size_t every, size_t most_of_full)
 	for (size_t i = 0; i < OBJECTS; i += every)
 		for (size_t at = 0; at < n; at += 7)
 			assert_int_equal((unsigned char)object[i][at], i % 251 + 1);
-	unfill(0, OBJECTS);
+	objects_free(object, 0, OBJECTS);
 	assert_true(paper_resident_payload() <= 4 * MIB);
 	paper_end();
 }
@@ -220,13 +205,13 @@ TEST(pages_of_slabs_on_which_nothing_lives_go_while_it_falls)
 TEST(sweeps_become_no_more_frequent_as_the_heap_grows)
 {
 	begin("guarded:0");
-	fill(0, OBJECTS, OBJECT);
+	objects_fill(object, 0, OBJECTS, OBJECT);
 	shuffle();
-	unfill(0, OBJECTS / 2);
+	objects_free(object, 0, OBJECTS / 2);
 	const size_t purged = paper.purged_bytes;
 	for (int i = 0; i < 50; i++) { /* a steady state over a sparse heap */
-		fill(0, 2000, OBJECT);
-		unfill(0, 2000);
+		objects_fill(object, 0, 2000, OBJECT);
+		objects_free(object, 0, 2000);
 		pass_ms(10);
 	}
 	assert_true(paper.purged_bytes - purged <= 2 * 42 * MIB);
@@ -238,16 +223,16 @@ TEST(sweeps_become_no_more_frequent_as_the_heap_grows)
 TEST(who_is_refused_asks_again_after_a_second)
 {
 	begin("guarded:0");
-	fill(0, OBJECTS, OBJECT);
+	objects_fill(object, 0, OBJECTS, OBJECT);
 	paper.no_purge = true;
-	unfill(0, OBJECTS - 4000);
+	objects_free(object, 0, OBJECTS - 4000);
 	assert_true(root.dirty * GRANULE > 20 * MIB);
 	paper_sound();
 	paper.no_purge = false;
-	unfill(OBJECTS - 4000, OBJECTS - 2000);
+	objects_free(object, OBJECTS - 4000, OBJECTS - 2000);
 	assert_true(root.dirty * GRANULE > 20 * MIB); /* a second has not passed */
 	pass_ms(1001);
-	unfill(OBJECTS - 2000, OBJECTS);
+	objects_free(object, OBJECTS - 2000, OBJECTS);
 	assert_true(paper_resident_payload() <= wanted());
 	paper_sound();
 	paper_end();
@@ -257,8 +242,8 @@ TEST(who_is_refused_asks_again_after_a_second)
 
 static void *allocates_and_frees(void *arg)
 {
-	fill(0, OBJECTS, OBJECT);
-	unfill(0, OBJECTS);
+	objects_fill(object, 0, OBJECTS, OBJECT);
+	objects_free(object, 0, OBJECTS);
 	return arg;
 }
 
@@ -277,7 +262,7 @@ TEST(a_thread_that_ends_leaves_no_more_than_the_limit)
 
 static void *frees_all(void *arg)
 {
-	unfill(0, OBJECTS);
+	objects_free(object, 0, OBJECTS);
 	return arg;
 }
 
@@ -286,7 +271,7 @@ TEST(what_another_thread_frees_comes_back_though_the_owner_sleeps)
 	pthread_t thread;
 
 	begin("guarded:0");
-	fill(0, OBJECTS, OBJECT);
+	objects_fill(object, 0, OBJECTS, OBJECT);
 	assert_int_equal(pthread_create(&thread, NULL, frees_all, NULL), 0);
 	assert_int_equal(pthread_join(thread, NULL), 0);
 	assert_true(paper_resident_payload() <= 5 * MIB);

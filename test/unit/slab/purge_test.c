@@ -8,6 +8,7 @@
 
 #include "base/bits.h"
 #include "fake_kernel.h"
+#include "objects.h"
 #include "slab/alloc.h"
 #include "slab/fast.h"
 #include "slab/place.h"
@@ -18,30 +19,6 @@
 static const size_t MIB = 1 << 20;
 enum { OBJECTS = 20000, OBJECT = 2048 };
 static char *object[OBJECTS];
-
-static void fill(size_t from, size_t to, size_t n)
-{
-	for (size_t i = from; i < to; i++) {
-		object[i] = slab_malloc(n);
-		assert_non_null(object[i]);
-		memset(object[i], (int)(i % 251 + 1), n);
-	}
-}
-
-static void unfill(size_t from, size_t to)
-{
-	for (size_t i = from; i < to; i++) {
-		slab_free(object[i]);
-		object[i] = NULL;
-	}
-}
-
-static void compare(size_t from, size_t to, size_t n)
-{
-	for (size_t i = from; i < to; i++)
-		for (size_t at = 0; object[i] != NULL && at < n; at += 7)
-			assert_int_equal((unsigned char)object[i][at], i % 251 + 1);
-}
 
 static size_t in_use(void)
 {
@@ -56,8 +33,8 @@ static size_t promised(size_t live)
 TEST(dirty_memory_is_given_back_after_its_age_and_within_a_second_is_what_was_promised)
 {
 	paper_begin("guarded:0");
-	fill(0, OBJECTS, OBJECT);
-	unfill(1000, OBJECTS);
+	objects_fill(object, 0, OBJECTS, OBJECT);
+	objects_free(object, 1000, OBJECTS);
 	const size_t full = paper_resident_payload();
 	assert_true(full >= 39 * MIB);
 	for (unsigned ms = 100; ms <= 400; ms += 100) {
@@ -70,7 +47,7 @@ TEST(dirty_memory_is_given_back_after_its_age_and_within_a_second_is_what_was_pr
 	paper_pass_ms(500);
 	assert_true(paper_resident_payload() <= in_use() + promised(in_use()));
 	assert_true(in_use() < 3 * MIB);
-	compare(0, 1000, OBJECT);
+	objects_compare(object, 0, 1000, OBJECT);
 	paper_sound();
 	paper_end();
 }
@@ -78,8 +55,8 @@ TEST(dirty_memory_is_given_back_after_its_age_and_within_a_second_is_what_was_pr
 TEST(the_age_and_the_tick_are_settings)
 {
 	paper_begin("guarded:0,purge_age_ms:250,purge_tick_ms:50");
-	fill(0, OBJECTS, OBJECT);
-	unfill(0, OBJECTS);
+	objects_fill(object, 0, OBJECTS, OBJECT);
+	objects_free(object, 0, OBJECTS);
 	paper_pass_ms(249);
 	assert_true(paper.purged_bytes <= MIB / 2);
 	paper_pass_ms(51);
@@ -90,8 +67,8 @@ TEST(the_age_and_the_tick_are_settings)
 TEST(what_is_within_the_limit_stays)
 {
 	paper_begin("guarded:0,dirty_floor_bytes:16m");
-	fill(0, OBJECTS, OBJECT);
-	unfill(0, OBJECTS);
+	objects_fill(object, 0, OBJECTS, OBJECT);
+	objects_free(object, 0, OBJECTS);
 	paper_pass_ms(1000);
 	const size_t kept = paper_resident_payload();
 	assert_true(kept <= 9 * MIB); /* half of it, so that not every free wakes it again */
@@ -100,12 +77,12 @@ TEST(what_is_within_the_limit_stays)
 	assert_int_equal(paper_resident_payload(), kept);
 	paper_end();
 	paper_begin("guarded:0,dirty_share_permille:1000"); /* as much as is in use */
-	fill(0, OBJECTS, OBJECT);
+	objects_fill(object, 0, OBJECTS, OBJECT);
 	const size_t purged = paper.purged_bytes;
-	unfill(OBJECTS / 2 + 200, OBJECTS);
+	objects_free(object, OBJECTS / 2 + 200, OBJECTS);
 	paper_pass_ms(3000);
 	assert_int_equal(paper.purged_bytes, purged);
-	unfill(OBJECTS / 2 - 400, OBJECTS / 2 + 200);
+	objects_free(object, OBJECTS / 2 - 400, OBJECTS / 2 + 200);
 	paper_pass_ms(1000);
 	assert_true(paper.purged_bytes > purged);
 	paper_end();
@@ -130,8 +107,8 @@ TEST(what_is_taken_again_and_again_is_not_given_back)
 TEST(the_purger_comes_to_an_end_and_again_when_it_is_needed)
 {
 	paper_begin("guarded:0");
-	fill(0, OBJECTS, OBJECT);
-	unfill(0, OBJECTS);
+	objects_fill(object, 0, OBJECTS, OBJECT);
+	objects_free(object, 0, OBJECTS);
 	const uint32_t before = root.epoch;
 	paper_pass_ms(3000);
 	const uint32_t after = root.epoch;
@@ -139,8 +116,8 @@ TEST(the_purger_comes_to_an_end_and_again_when_it_is_needed)
 	paper_pass_ms(60000);
 	assert_int_equal(root.epoch, after);
 	assert_true(paper_resident_payload() <= in_use() + MIB);
-	fill(0, OBJECTS, OBJECT);
-	unfill(0, OBJECTS);
+	objects_fill(object, 0, OBJECTS, OBJECT);
+	objects_free(object, 0, OBJECTS);
 	paper_pass_ms(1000);
 	assert_true(paper_resident_payload() <= in_use() + MIB);
 	paper_sound();
@@ -151,8 +128,8 @@ TEST(a_small_program_has_no_purger)
 {
 	paper_begin("guarded:0");
 	const uint32_t epoch = root.epoch;
-	fill(0, 300, OBJECT);
-	unfill(0, 300);
+	objects_fill(object, 0, 300, OBJECT);
+	objects_free(object, 0, 300);
 	paper_pass_ms(5000);
 	assert_int_equal(root.epoch, epoch);
 	assert_int_equal(paper.purged_bytes, 0);
@@ -165,19 +142,19 @@ static void empty_but_one_of(size_t every)
 {
 	for (size_t i = 0; i < OBJECTS; i++)
 		if (i % every != 0)
-			unfill(i, i + 1);
+			objects_free(object, i, i + 1);
 }
 
 static void sparse(size_t n, size_t every, size_t most_of_full)
 {
 	paper_begin("guarded:0");
-	fill(0, OBJECTS, n);
+	objects_fill(object, 0, OBJECTS, n);
 	const size_t full = paper_resident_payload();
 	empty_but_one_of(every);
 	paper_pass_ms(2500);
 	const size_t left = paper_resident_payload(), purged = paper.purged_bytes;
 	assert_true(left <= full / 100 * most_of_full + 2 * MIB);
-	compare(0, OBJECTS, n);
+	objects_compare(object, 0, OBJECTS, n);
 	paper_sound();
 	/* What is gone is not given back again, whoever wakes the purger. */
 	char *const large = slab_malloc(8 * MIB);
@@ -187,9 +164,9 @@ static void sparse(size_t n, size_t every, size_t most_of_full)
 	assert_true(paper.purged_bytes - purged <= 9 * MIB + promised(in_use()));
 	for (size_t i = 0; i < OBJECTS; i++)
 		if (object[i] == NULL)
-			fill(i, i + 1, n);
-	compare(0, OBJECTS, n);
-	unfill(0, OBJECTS);
+			objects_fill(object, i, i + 1, n);
+	objects_compare(object, 0, OBJECTS, n);
+	objects_free(object, 0, OBJECTS);
 	paper_sound();
 	paper_end();
 }
@@ -207,14 +184,14 @@ TEST(pages_of_slabs_on_which_nothing_lives_come_back_and_what_lives_stays)
 TEST(no_page_of_an_object_that_is_in_a_threads_stack_is_given_back)
 {
 	paper_begin("guarded:0,magazine_bytes:16m,magazine_min_objects:127");
-	fill(0, OBJECTS, 4096);
+	objects_fill(object, 0, OBJECTS, 4096);
 	empty_but_one_of(4);
 	paper_pass_ms(2500);
-	compare(0, OBJECTS, 4096);
+	objects_compare(object, 0, OBJECTS, 4096);
 	const size_t after = paper_resident_payload();
 	assert_true(after >= OBJECTS / 4 * 4096u);
 	assert_true(after <= OBJECTS / 4 * 4096u + 3 * MIB);
-	unfill(0, OBJECTS);
+	objects_free(object, 0, OBJECTS);
 	paper_end();
 }
 
@@ -223,7 +200,7 @@ TEST(no_page_of_an_object_that_is_in_a_threads_stack_is_given_back)
 TEST(pages_of_slabs_that_a_kernel_refuses_to_take_are_offered_again)
 {
 	paper_begin("guarded:0");
-	fill(0, OBJECTS, 512);
+	objects_fill(object, 0, OBJECTS, 512);
 	const size_t full = paper_resident_payload();
 	paper.no_purge = true;
 	empty_but_one_of(32);
@@ -234,7 +211,7 @@ TEST(pages_of_slabs_that_a_kernel_refuses_to_take_are_offered_again)
 	slab_free(large);
 	paper_pass_ms(2500);
 	assert_true(paper_resident_payload() <= full / 100 * 27 + 2 * MIB);
-	unfill(0, OBJECTS);
+	objects_free(object, 0, OBJECTS);
 	paper_sound();
 	paper_end();
 }
@@ -242,8 +219,8 @@ TEST(pages_of_slabs_that_a_kernel_refuses_to_take_are_offered_again)
 TEST(a_kernel_that_refuses_is_asked_again_later)
 {
 	paper_begin("guarded:0");
-	fill(0, OBJECTS, OBJECT);
-	unfill(100, OBJECTS);
+	objects_fill(object, 0, OBJECTS, OBJECT);
+	objects_free(object, 100, OBJECTS);
 	paper.no_purge = true;
 	paper_pass_ms(2000);
 	assert_true(root.dirty * GRANULE > 30 * MIB);
@@ -251,15 +228,15 @@ TEST(a_kernel_that_refuses_is_asked_again_later)
 	paper.no_purge = false;
 	paper_pass_ms(2000);
 	assert_true(paper_resident_payload() <= in_use() + MIB);
-	compare(0, 100, OBJECT);
+	objects_compare(object, 0, 100, OBJECT);
 	paper_end();
 }
 
 TEST(trim_gives_back_all_but_what_is_to_be_kept_and_says_how_much)
 {
 	paper_begin("guarded:0");
-	fill(0, OBJECTS, OBJECT);
-	unfill(200, OBJECTS);
+	objects_fill(object, 0, OBJECTS, OBJECT);
+	objects_free(object, 200, OBJECTS);
 	const size_t full = paper_resident_payload();
 	const size_t some = slab_trim(20 * MIB), after_some = paper_resident_payload();
 	assert_true(some > 0);
@@ -272,7 +249,7 @@ TEST(trim_gives_back_all_but_what_is_to_be_kept_and_says_how_much)
 	assert_int_equal(root.dirty, 0);
 	assert_true(paper_resident_payload() <= in_use());
 	assert_int_equal(slab_trim(0), 0);
-	compare(0, 200, OBJECT);
+	objects_compare(object, 0, 200, OBJECT);
 	paper_sound();
 	paper_end();
 	assert_int_equal(slab_trim(0), 0); /* there is no heap */
@@ -292,17 +269,17 @@ static size_t resident_metadata(void)
 TEST(metadata_of_chunks_that_are_all_free_comes_back_too)
 {
 	paper_begin("guarded:0");
-	fill(0, OBJECTS, OBJECT);
+	objects_fill(object, 0, OBJECTS, OBJECT);
 	for (size_t i = 0; i < 30; i++)
 		slab_free(slab_malloc(MIB)); /* where objects were, and are not */
 	const size_t full = resident_metadata();
 	assert_true(full > 400 << 10);
-	unfill(0, OBJECTS);
+	objects_free(object, 0, OBJECTS);
 	slab_trim(0);
 	assert_true(resident_metadata() < full / 4);
-	fill(0, OBJECTS, OBJECT);
-	compare(0, OBJECTS, OBJECT);
-	unfill(0, OBJECTS);
+	objects_fill(object, 0, OBJECTS, OBJECT);
+	objects_compare(object, 0, OBJECTS, OBJECT);
+	objects_free(object, 0, OBJECTS);
 	paper_sound();
 	paper_end();
 }
@@ -310,17 +287,17 @@ TEST(metadata_of_chunks_that_are_all_free_comes_back_too)
 TEST(bits_of_what_is_still_live_stay_when_its_neighbours_metadata_goes)
 {
 	paper_begin("guarded:0");
-	fill(0, OBJECTS, OBJECT);
+	objects_fill(object, 0, OBJECTS, OBJECT);
 	for (size_t i = 0; i < OBJECTS; i++) /* of each chunk a quarter stays */
 		if (i / 256 % 4 != 0)
-			unfill(i, i + 1);
+			objects_free(object, i, i + 1);
 	slab_trim(0);
 	paper_sound();
-	compare(0, OBJECTS, OBJECT);
+	objects_compare(object, 0, OBJECTS, OBJECT);
 	for (size_t i = 0; i < OBJECTS; i++)
 		if (object[i] != NULL)
 			assert_int_equal(slab_usable(object[i]), OBJECT);
-	unfill(0, OBJECTS);
+	objects_free(object, 0, OBJECTS);
 	paper_sound();
 	paper_end();
 }
@@ -329,8 +306,8 @@ TEST(a_kept_slab_goes_when_nobody_has_taken_from_it_for_two_looks)
 {
 	paper_begin("guarded:0,dirty_floor_bytes:0,dirty_share_permille:0,magazine_max_objects:2");
 	for (size_t n = 1024; n <= 16384; n += n / 4) {
-		fill(0, 40, n);
-		unfill(0, 40);
+		objects_fill(object, 0, 40, n);
+		objects_free(object, 0, 40);
 	}
 	const size_t kept = root.kept;
 	assert_true(kept >= 10);
@@ -350,7 +327,7 @@ static sem_t filled, leave;
 
 static void *fills_a_slab_and_waits(void *arg)
 {
-	fill(0, 8, 8192);
+	objects_fill(object, 0, 8, 8192);
 	sem_post(&filled);
 	sem_wait(&leave);
 	return arg;
@@ -372,7 +349,7 @@ TEST(what_others_emptied_is_not_taken_from_a_heap_whose_lock_is_held)
 	sem_init(&leave, 0, 0);
 	assert_int_equal(pthread_create(&owner, NULL, fills_a_slab_and_waits, NULL), 0);
 	sem_wait(&filled);
-	unfill(0, 8); /* all of it; the slab waits in its owner's inbox */
+	objects_free(object, 0, 8); /* all of it; the slab waits in its owner's inbox */
 	struct slab_heap *const h = heap_at(HEAP_FIRST + 1);
 	const size_t used = root.used, kept = root.kept;
 	lock_take(&h->lock);
@@ -398,7 +375,7 @@ TEST(an_object_of_a_slab_that_is_gone_is_known_as_freed_in_whichever_granule_it_
 
 	paper_begin("guarded:0,magazine_bytes:0,magazine_min_objects:1");
 	char *const stays = slab_malloc(64); /* the records of its chunk stay */
-	fill(0, 70, 18688);                  /* ten slabs of eight granules */
+	objects_fill(object, 0, 70, 18688);                  /* ten slabs of eight granules */
 	for (size_t i = 0; i < 70; i++)
 		slab_free(object[i]);
 	slab_trim(0);
