@@ -199,8 +199,8 @@ TEST(what_is_freed_is_cleared_to_its_last_byte)
 	paper_begin(HARDENED);
 	for (unsigned cls = 1; cls < class_count; cls++) {
 		const size_t size = size_class[cls].size;
-		char *const p = slab_malloc(size - 1);
-		memset(p, 1, size - 1);
+		char *const p = slab_malloc(size - 2);
+		memset(p, 1, size - 2);
 		slab_free(p);
 		assert_true(all(p, size, 0));
 	}

@@ -139,7 +139,7 @@ TEST(what_a_setting_cannot_be_is_refused_with_its_range_and_changes_nothing)
 	refuses("hardened:2", "hardened:2: 0 or 1");
 	refuses("hardened:10", "hardened:10: 0 or 1");
 	refuses("canary", "'canary': a setting is key:value");
-	refuses("stack_byte:1", "unknown key 'stack_byte'; did you mean 'magazine_bytes'?");
+	refuses("magazine_byte:1", "unknown key 'magazine_byte'; did you mean 'magazine_bytes'?");
 	refuses("hardend:1", "unknown key 'hardend'; did you mean 'hardened'?");
 	refuses("qqqqqqqqqqqqq:1", "unknown key 'qqqqqqqqqqqqq'");
 	obey("stats:1,magazine_bytes:5");
