@@ -24,8 +24,8 @@ void settings_begin(struct settings *s, const struct dmm_system *sys)
 	for (size_t i = 0; i < params_key_count; i++)
 		if (params_has(sys, i))
 			add(s, params_keys[i], params_doc(i));
-	if (!is_slab(sys))
-		add(s, "stats", conf_stats_doc());
+	for (enum conf_own own = 0; !is_slab(sys) && own < CONF_OWN; own++)
+		add(s, conf_own_key(own)->name, conf_own_key(own)->doc);
 }
 
 static struct setting *find(struct settings *s, const char *key)
@@ -88,12 +88,12 @@ void settings_obey_file(struct settings *s, const char *path)
 		conf_obey_file(&s->conf, s->sys, path, hear, s);
 }
 
+/* All techniques; the last keys are none. */
 static void drop_all(struct settings *s)
 {
 	s->conf.params = s->sys->defaults;
-	for (size_t i = 0; i < s->count; i++)
-		if (strcmp(s->item[i].key, "stats") != 0)
-			strcpy(s->item[i].from, "default");
+	for (size_t i = 0; i + CONF_OWN < s->count; i++)
+		strcpy(s->item[i].from, "default");
 }
 
 static void fill_slab(struct settings *s)
@@ -115,8 +115,10 @@ static void fill_techniques(struct settings *s)
 		params_range(i, s->item[at].range, sizeof s->item[at].range);
 		at++;
 	}
-	strcpy(s->item[at].value, s->conf.stats ? "1" : "0");
-	strcpy(s->item[at].range, "0, 1");
+	for (enum conf_own own = 0; own < CONF_OWN; own++, at++) {
+		strcpy(s->item[at].value, conf_own_value(&s->conf, own) ? "1" : "0");
+		conf_range(conf_own_key(own), s->item[at].range, sizeof s->item[at].range);
+	}
 }
 
 void settings_end(struct settings *s)

@@ -12,16 +12,36 @@ struct target {
 	const struct dmm_system *sys;
 };
 
-enum { STATS, DEEPBIND, KEYS, NAMES = KEYS + params_key_count + 1 };
+enum { NAMES = CONF_OWN + params_key_count + 1 };
 
-static const struct conf_key keys[KEYS] = {
-    [STATS] = {"stats", "print calls and bytes on stderr at exit", {"0", "1"}, 0, 0},
-    [DEEPBIND] = {"deepbind", "dlopen keeps RTLD_DEEPBIND", {"0", "1"}, 0, 0},
+static const struct conf_key keys[CONF_OWN] = {
+    [CONF_STATS] = {"stats", "print calls and bytes on stderr at exit", {"0", "1"}, 0, 0},
+    [CONF_DEEPBIND] = {"deepbind", "dlopen keeps RTLD_DEEPBIND", {"0", "1"}, 0, 0},
 };
 
-const char *conf_stats_doc(void)
+const struct conf_key *conf_own_key(enum conf_own key)
 {
-	return keys[STATS].doc;
+	return &keys[key];
+}
+
+bool conf_own_value(const struct conf *c, enum conf_own key)
+{
+	return key == CONF_STATS ? c->stats : c->deepbind;
+}
+
+static bool begins_with(const char *text, const char *word)
+{
+	return strncmp(text, word, strlen(word)) == 0;
+}
+
+/* stats:exit, stats:interval:5 and stats:signal:10 are slab's. */
+static void explain_report(const struct conf_key *k, const char *value, struct conf_error *e)
+{
+	if (k == &keys[CONF_STATS] && (begins_with(value, "exit") ||
+	    begins_with(value, "interval:") || begins_with(value, "signal:")))
+		crash_format(e->text, sizeof e->text,
+		    "stats:%s: only slab makes such reports; this design takes stats:0 and stats:1",
+		    value);
 }
 
 static bool set_own(struct conf *c, const struct conf_key *k, const char *value,
@@ -29,9 +49,11 @@ static bool set_own(struct conf *c, const struct conf_key *k, const char *value,
 {
 	struct conf_value v;
 
-	if (!conf_parse(k, value, &v, e))
+	if (!conf_parse(k, value, &v, e)) {
+		explain_report(k, value, e);
 		return false;
-	*(k == &keys[STATS] ? &c->stats : &c->deepbind) = v.word == 1;
+	}
+	*(k == &keys[CONF_STATS] ? &c->stats : &c->deepbind) = v.word == 1;
 	return true;
 }
 
@@ -45,9 +67,10 @@ static bool is_technique(const char *key)
 
 static bool explain_unknown(const char *key, struct conf_error *e)
 {
-	const char *names[NAMES] = {[STATS] = "stats", [DEEPBIND] = "deepbind", [KEYS] = "file"};
+	const char *names[NAMES] = {
+	    [CONF_STATS] = "stats", [CONF_DEEPBIND] = "deepbind", [CONF_OWN] = "file"};
 
-	memcpy(names + KEYS + 1, params_keys, params_key_count * sizeof *names);
+	memcpy(names + CONF_OWN + 1, params_keys, params_key_count * sizeof *names);
 	conf_unknown(key, names, NAMES, e);
 	return false;
 }
@@ -55,7 +78,7 @@ static bool explain_unknown(const char *key, struct conf_error *e)
 static bool set(void *arg, const char *key, const char *value, struct conf_error *e)
 {
 	const struct target *const t = arg;
-	const struct conf_key *const own = conf_find(keys, KEYS, key);
+	const struct conf_key *const own = conf_find(keys, CONF_OWN, key);
 
 	if (own != NULL)
 		return set_own(t->conf, own, value, e);

@@ -21,8 +21,11 @@ struct conf {
 	bool stats, deepbind;
 };
 
-/* What the key "stats" does, in one line. */
-const char *conf_stats_doc(void);
+/* The keys that every design has beside its techniques. */
+enum conf_own { CONF_STATS, CONF_DEEPBIND, CONF_OWN };
+
+const struct conf_key *conf_own_key(enum conf_own key);
+bool conf_own_value(const struct conf *c, enum conf_own key);
 
 /* Set in *c every key of a text, or of a file, word by word; the listener hears of each.  Neither
  * allocates. */

@@ -40,6 +40,9 @@ class Settings(unittest.TestCase):
     def test_what_is_no_setting_is_said(self):
         self.says("stats", "dmm: DMM_CONF: 'stats': a setting is key:value")
         self.says("stats:2", "dmm: DMM_CONF: stats:2: 0 or 1")
+        self.says("stats:exit", "dmm: DMM_CONF: stats:exit: only slab makes such reports; this design takes stats:0 "
+                  "and stats:1")
+        self.says("deepbind:yes", "dmm: DMM_CONF: deepbind:yes: 0 or 1")
         self.says("k" * 600 + ":1", "dmm: DMM_CONF: a setting of 602 letters: none is that long")
 
     def test_a_key_that_the_system_does_not_honour_is_said(self):

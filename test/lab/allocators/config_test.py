@@ -43,7 +43,7 @@ class Config(WithFiles):
         self.assertEqual({source for _, source in found.values()}, {"default"})
         self.assertEqual(found["reuse"][0], "footer")
         self.assertEqual(found["mmap_threshold"][0], "adaptive")
-        self.assertEqual(len(found), 12)
+        self.assertEqual(len(found), 13)
 
     def test_each_value_says_where_it_came_from_and_the_last_word_counts(self):
         path = self.file("# mine\nreuse:links\nfit:address\n")
@@ -74,6 +74,19 @@ class Config(WithFiles):
         done = dmm("config", conf="mmap_threshold:1")
         self.assertEqual((done.returncode, done.stderr.count("DMM_CONF: ")), (1, 1), done.stderr)
         self.assertIn("4k to 1024g", done.stderr)
+
+    def test_every_design_tells_whether_it_prints_statistics_and_keeps_deepbind(self):
+        for system in ("minimal", "pad", "list", "dlist", "bins", "vm", "gnu", "segdata", "segmeta"):
+            found, done = settings(system, conf="deepbind:1")
+            self.assertEqual((done.returncode, done.stderr.count("DMM_CONF: ")), (0, 0), done.stderr)
+            self.assertEqual((found["stats"], found["deepbind"]), (("0", "default"), ("1", "DMM_CONF")), system)
+
+    def test_a_report_that_only_slab_makes_is_refused(self):
+        for word in ("stats:exit", "stats:interval:5", "stats:signal:10"):
+            done = dmm("config", "--system=bins", conf=word)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(f"DMM_CONF: {word}: only slab makes such reports; this design takes stats:0 and stats:1",
+                          done.stderr)
 
     def test_settings_that_cannot_be_together_leave_the_defaults(self):
         found, done = settings("gnu", conf="footer:check,fit:best")
