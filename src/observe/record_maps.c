@@ -4,7 +4,10 @@
  * that is waiting for one of ours.  Build-ids are read through the kernel, since a mapping
  * may go any moment.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -16,6 +19,11 @@
 
 enum { RANGES_MAX = 2048, TEXT_LEN = 8 << 10 };
 #define RETRY_NS 100000000u /* addresses of generated code are in no file: do not look too often */
+#define MADE UINT64_MAX     /* offset of a range that holds code made at run time */
+
+/* The kernel tells of one address in 2 us: at most one question in ASK_NS, after at most
+ * ASK_AT_ONCE in a row. */
+enum { ASK_NS = 50000, ASK_AT_ONCE = 64, READ_SHARE = 20 };
 
 struct mapped_range {
 	uint64_t start, end, offset, inode;
@@ -26,7 +34,9 @@ static struct {
 	struct mapped_range known[RANGES_MAX];
 	size_t count;
 	size_t last; /* index of the range that covered() found last */
-	uint64_t looked_ns;
+	uint64_t looked_ns, look_took_ns;
+	uint64_t asked_ns; /* questions up to this moment are used up */
+	bool no_asking;    /* the kernel is older than Linux 6.11 */
 	uint64_t first_inode, first_start; /* the file whose beginning was mapped last */
 	char text[TEXT_LEN];               /* lines not yet written */
 	size_t text_len;
@@ -112,13 +122,28 @@ static bool covered(uint64_t addr)
 	return false;
 }
 
+/* Code made at run time is in no file, and its mappings grow, shrink and melt into one another. */
+static void add_made(uint64_t start, uint64_t end)
+{
+	for (size_t i = 0; i < maps.count; i++) {
+		struct mapped_range *const r = &maps.known[i];
+		if (r->offset == MADE && start <= r->end && end >= r->start) {
+			r->start = min_size(r->start, start);
+			r->end = max_size(r->end, end);
+			return;
+		}
+	}
+	if (maps.count < RANGES_MAX)
+		maps.known[maps.count++] = (struct mapped_range){start, end, MADE, 0};
+}
+
 static void note_line(const struct map_line *line)
 {
 	const struct mapped_range r = {line->start, line->end, line->offset, line->inode};
 
 	if (line->path[0] != '/' && strcmp(line->path, "[vdso]") != 0) {
-		if (line->executable && !covered(r.start) && maps.count < RANGES_MAX)
-			maps.known[maps.count++] = r; /* made at run time: code, but of no file */
+		if (line->executable)
+			add_made(r.start, r.end);
 		return;
 	}
 	if (r.offset == 0) {
@@ -133,6 +158,7 @@ static void note_line(const struct map_line *line)
 static void refresh(void)
 {
 	static char text[2 * PROC_MAPS_WHOLE];
+	const uint64_t began = record_clock_ns();
 	struct proc_maps file;
 	struct map_line line;
 
@@ -143,6 +169,7 @@ static void refresh(void)
 	proc_maps_close(&file);
 	write_text();
 	maps.looked_ns = record_clock_ns();
+	maps.look_took_ns = maps.looked_ns - began;
 }
 
 void maps_refresh(void)
@@ -165,17 +192,70 @@ void maps_cover(const uint64_t *addresses, size_t count)
 	lock_give(&maps.lock);
 }
 
+/* ---- is that code? ----------------------------------------------------------------------- */
+
+/* As <linux/fs.h> has it since Linux 6.11. */
+struct map_query {
+	uint64_t size, flags, addr, start, end, vma_flags, page_size, offset, inode;
+	uint32_t dev_major, dev_minor, name_size, id_size;
+	uint64_t name_addr, id_addr;
+};
+#define MAP_QUERY _IOWR('f', 17, struct map_query)
+enum { MAP_QUERY_EXECUTABLE = 4 };
+
+/* Is there a mapping that may be executed now?  Negative: the kernel does not answer such
+ * questions. */
+static int ask(uint64_t addr)
+{
+	struct map_query q = {.size = sizeof q, .flags = MAP_QUERY_EXECUTABLE, .addr = addr};
+	const int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return 0;
+	const int r = ioctl(fd, MAP_QUERY, &q);
+	const int error = r < 0 ? errno : 0;
+	close(fd);
+	if (r == 0 && q.inode == 0)
+		add_made(q.start, q.end);
+	return r == 0 ? 1 : error == ENOENT ? 0 : -1;
+}
+
+static bool may_ask(uint64_t now)
+{
+	maps.asked_ns = max_size(maps.asked_ns, now - ASK_AT_ONCE * ASK_NS);
+	if (maps.asked_ns > now)
+		return false;
+	maps.asked_ns += ASK_NS;
+	return true;
+}
+
+/* V8 and other compilers make code all the time: a list read a moment ago does not have it.
+ * maps.lock is held. */
+static bool is_new_code(uint64_t addr)
+{
+	const uint64_t now = record_clock_ns();
+
+	if (!maps.no_asking && may_ask(now)) {
+		const int answer = ask(addr);
+		maps.no_asking = answer < 0;
+		return answer > 0;
+	}
+	if (maps.no_asking && now - maps.looked_ns > READ_SHARE * maps.look_took_ns)
+		refresh();
+	return covered(addr);
+}
+
 bool maps_is_code(uint64_t addr)
 {
+	const int saved = errno; /* a call of malloc that succeeds leaves it */
 	sigset_t mask;
 
 	signals_block(&mask);
 	lock_take(&maps.lock);
-	if (!covered(addr) && record_clock_ns() - maps.looked_ns > RETRY_NS)
-		refresh();
-	const bool is = covered(addr);
+	const bool is = covered(addr) || is_new_code(addr);
 	lock_give(&maps.lock);
 	signals_restore(&mask);
+	errno = saved;
 	return is;
 }
 

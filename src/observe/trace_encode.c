@@ -230,10 +230,10 @@ static bool has_room(const struct event_column *col)
 	return col->at + 4 * VARINT_MAX <= col->bytes + col->cap;
 }
 
-/* The slot of the node (parent, addr), or the empty one where it belongs. */
+/* The slot of (parent, addr), or the empty one for it.  One address may have many parents. */
 static struct node_of *node_slot(struct trace_columns *c, uint32_t parent, uint64_t addr)
 {
-	uint64_t h = (addr ^ (uint64_t)parent << 40) * 0x9e3779b97f4a7c15u >> 32;
+	uint64_t h = (addr ^ parent * UINT64_C(0xff51afd7ed558ccd)) * 0x9e3779b97f4a7c15u >> 40;
 	struct node_of *at = &c->slot[h & c->node_mask];
 
 	while (at->block == (uint16_t)c->block &&
