@@ -9,7 +9,7 @@ enum { KEY_TO = OPTION_OWN, KEY_WHAT };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
-	static const char *const tos[] = {"folded", "dhat", "csv", "pprof", NULL};
+	static const char *const tos[] = {"folded", "dhat", "csv", "pprof", "speedscope", NULL};
 	static const char *const whats[] = {"allocated", "leaked", "peak", NULL};
 	struct export_order *const x = state->input;
 
@@ -37,7 +37,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 int cmd_export(int argc, char **argv)
 {
 	static const struct argp_option options[] = {
-	    {"to", KEY_TO, "folded|dhat|csv|pprof", 0, "The format (folded)", 0},
+	    {"to", KEY_TO, "folded|dhat|csv|pprof|speedscope", 0, "The format (folded)", 0},
 	    {"what", KEY_WHAT, "allocated|leaked|peak", 0,
 	        "Which bytes a folded stack counts (allocated)", 0},
 	    {"output", 'o', "F", 0, "Write to F, not to stdout", 0},

@@ -28,6 +28,8 @@ static const struct command commands[] = {
     {"export", "convert a recording for other tools: folded stacks, DHAT, CSV", cmd_export},
     {"show", "draw a heap in the terminal", cmd_show},
     {"top", "watch the heap of a running process that uses slab", cmd_top},
+    {"profile", "show which call stacks of a running process hold memory, by samples",
+        cmd_profile},
     {"bench", "measure the designs: the lecture's claims, classical patterns", cmd_bench},
     {"advise",
         "find what is wrong with a recorded program's memory, and the allocator that fits it",

@@ -12,6 +12,7 @@
 #include "cli/lab.h"
 #include "cli/progress.h"
 #include "trace/pprof.h"
+#include "trace/speedscope.h"
 #include "trace/stream.h"
 #include "trace/symbols.h"
 
@@ -253,7 +254,7 @@ static void write_dhat(struct export *x)
 static void sample_site(struct export *x, struct pprof *p, uint32_t stack)
 {
 	const struct export_site *const s = &x->sites[stack];
-	const uint64_t value[PPROF_VALUES] = {[PPROF_ALLOC_OBJECTS] = s->total_blocks,
+	const uint64_t value[PPROF_RECORDED] = {[PPROF_ALLOC_OBJECTS] = s->total_blocks,
 	    [PPROF_ALLOC_SPACE] = s->total_bytes,
 	    [PPROF_INUSE_OBJECTS] = s->live_blocks,
 	    [PPROF_INUSE_SPACE] = s->live_bytes,
@@ -276,14 +277,41 @@ static void write_pprof(struct export *x)
 
 	if (x->order.output == NULL && isatty(fileno(x->out)))
 		lab_die(EXIT_USAGE, "a profile is no text for a terminal: -o F.pb.gz names a file");
-	struct pprof *const p = pprof_open(fileno(x->out), &x->file, x->symbols);
+	/* a sample for each byte: all are recorded */
+	const struct pprof_head head = {.wall_ns = x->file.head.wall_ns, .period = 1,
+	    .values = PPROF_RECORDED};
+	struct pprof *const p = pprof_open(fileno(x->out), &head, x->symbols);
 	if (p == NULL)
 		lab_die(EXIT_OURS, "no memory for a profile");
+	pprof_maps(p, &x->file);
 	for (uint32_t stack = 0; stack < x->cap; stack++)
 		if (x->sites[stack].total_blocks != 0)
 			sample_site(x, p, stack);
 	if (!pprof_close(p, x->timeless ? 0 : trace_file_ns(&x->file, x->last_tick) - begin))
 		lab_die(EXIT_OURS, "%s cannot be written", name);
+}
+
+/* ---- speedscope ------------------------------------------------------------------------------ */
+
+static void write_speedscope(struct export *x)
+{
+	static const char *const kinds[] = {"allocated", "never freed", "live at the peak"};
+	struct speedscope *const out = speedscope_open(kinds, sizeof kinds / sizeof *kinds);
+	const char *frames[SYMBOLS_DEPTH];
+
+	if (out == NULL)
+		lab_die(EXIT_OURS, "no memory for a profile");
+	for (uint32_t stack = 0; stack < x->cap; stack++) {
+		const struct export_site *const s = &x->sites[stack];
+		const uint64_t weight[] = {s->total_bytes, s->live_bytes, s->peak_bytes};
+		size_t n = symbols_path(x->symbols, x->stream.reader, stack, frames, NULL);
+		if (s->total_blocks == 0)
+			continue;
+		if (n == 0)
+			frames[n++] = "(unknown)";
+		speedscope_sample(out, frames, n, weight);
+	}
+	speedscope_close(out, x->out, x->order.path);
 }
 
 /* ---- CSV ------------------------------------------------------------------------------------ */
@@ -342,6 +370,8 @@ static void write_sites(struct export *x)
 		write_dhat(x);
 	else if (x->order.to == EXPORT_TO_PPROF)
 		write_pprof(x);
+	else if (x->order.to == EXPORT_TO_SPEEDSCOPE)
+		write_speedscope(x);
 	else
 		write_folded(x);
 }

@@ -78,7 +78,7 @@ struct pprof {
 	struct profile_map *maps;
 	size_t map_count, map_cap;
 	struct message part; /* what is being built */
-	uint64_t wall_ns;
+	struct pprof_head head;
 };
 
 /* A field of the profile itself. */
@@ -218,16 +218,17 @@ static void write_types(struct pprof *p)
 {
 	static const char *const types[PPROF_VALUES][2] = {{"alloc_objects", "count"},
 	    {"alloc_space", "bytes"}, {"inuse_objects", "count"}, {"inuse_space", "bytes"},
-	    {"peak_objects", "count"}, {"peak_space", "bytes"}};
+	    {"peak_objects", "count"}, {"peak_space", "bytes"}, {"temporary_objects", "count"},
+	    {"temporary_space", "bytes"}};
 
 	string_of(p, "");
-	for (int i = 0; i < PPROF_VALUES; i++) {
+	for (unsigned i = 0; i < p->head.values; i++) {
 		put_type(p, types[i][0], types[i][1]);
 		write_part(p, 1);
 	}
-	put_type(p, "space", "bytes"); /* a sample for each byte: all are recorded */
+	put_type(p, "space", "bytes");
 	write_part(p, 11);
-	write_number(p, 12, 1);
+	write_number(p, 12, p->head.period);
 	write_number(p, 14, string_of(p, "inuse_space"));
 }
 
@@ -263,10 +264,9 @@ static void read_maps(void *arg, const char *text, size_t len)
 	}
 }
 
-struct pprof *pprof_open(int fd, const struct trace_file *f, struct symbols *symbols)
+struct pprof *pprof_open(int fd, const struct pprof_head *head, struct symbols *symbols)
 {
 	struct pprof *const p = calloc(1, sizeof *p);
-	struct trace_error ignored;
 	const int copy = dup(fd);
 
 	if (p == NULL || copy < 0 || (p->out = gzdopen(copy, "wb")) == NULL)
@@ -275,16 +275,24 @@ struct pprof *pprof_open(int fd, const struct trace_file *f, struct symbols *sym
 		return NULL;
 	p->ok = true;
 	p->symbols = symbols;
-	p->wall_ns = f->head.wall_ns;
+	p->head = *head;
 	write_types(p);
-	trace_file_texts(f, TRACE_MAPS, read_maps, p, &ignored);
+	if (head->maps != NULL)
+		read_maps(p, head->maps, strlen(head->maps));
 	return p;
+}
+
+void pprof_maps(struct pprof *p, const struct trace_file *f)
+{
+	struct trace_error ignored;
+
+	trace_file_texts(f, TRACE_MAPS, read_maps, p, &ignored);
 }
 
 /* ---- samples --------------------------------------------------------------------------------- */
 
 void pprof_sample(struct pprof *p, const uint64_t *addr, size_t depth,
-    const uint64_t value[PPROF_VALUES])
+    const uint64_t *value)
 {
 	struct message list = {0}, sample = {0};
 
@@ -292,7 +300,7 @@ void pprof_sample(struct pprof *p, const uint64_t *addr, size_t depth,
 		put_varint(&list, location_of(p, addr[i]));
 	put_message(&sample, 1, &list);
 	list.n = 0;
-	for (int i = 0; i < PPROF_VALUES; i++)
+	for (unsigned i = 0; i < p->head.values; i++)
 		put_varint(&list, value[i]);
 	put_message(&sample, 2, &list);
 	write_field(p, 2, sample.at, sample.n);
@@ -302,7 +310,7 @@ void pprof_sample(struct pprof *p, const uint64_t *addr, size_t depth,
 
 bool pprof_close(struct pprof *p, uint64_t duration_ns)
 {
-	write_number(p, 9, p->wall_ns);
+	write_number(p, 9, p->head.wall_ns);
 	write_number(p, 10, duration_ns);
 	const bool ok = gzclose(p->out) == Z_OK && p->ok;
 	live_close(&p->strings);

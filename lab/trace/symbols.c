@@ -145,7 +145,7 @@ static void read_names(void *arg, const char *text, size_t len)
 			remember(arg, addr, &frame, 1);
 }
 
-struct symbols *symbols_open(const struct trace_file *f)
+struct symbols *symbols_open_maps(const char *maps, uint32_t pid)
 {
 	static char *debuginfo_path;
 	static const Dwfl_Callbacks callbacks = {.find_elf = dwfl_build_id_find_elf,
@@ -153,12 +153,22 @@ struct symbols *symbols_open(const struct trace_file *f)
 	    .section_address = dwfl_offline_section_address,
 	    .debuginfo_path = &debuginfo_path};
 	struct symbols *const s = calloc(1, sizeof *s);
+
+	if (s == NULL)
+		return NULL;
+	s->pid = pid;
+	s->dwfl = dwfl_begin(&callbacks);
+	read_maps(s, maps, strlen(maps));
+	return s;
+}
+
+struct symbols *symbols_open(const struct trace_file *f)
+{
+	struct symbols *const s = symbols_open_maps("", f->head.pid);
 	struct trace_error ignored;
 
 	if (s == NULL)
 		return NULL;
-	s->pid = f->head.pid;
-	s->dwfl = dwfl_begin(&callbacks);
 	trace_file_texts(f, TRACE_MAPS, read_maps, s, &ignored);
 	trace_file_texts(f, TRACE_SYMBOLS, read_names, s, &ignored);
 	return s;

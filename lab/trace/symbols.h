@@ -14,6 +14,9 @@ struct symbols;
 
 /* NULL: no memory. */
 struct symbols *symbols_open(const struct trace_file *f);
+/* The same for a process: lines "START END OFFSET BUILD-ID PATH" of its mapped
+ * code, hexadecimal. */
+struct symbols *symbols_open_maps(const char *maps, uint32_t pid);
 void symbols_close(struct symbols *s);
 
 /* What is at one return address: "main (hello.c:12)", "libfoo.so+0x1234", or "0x7f...".  Where

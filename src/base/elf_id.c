@@ -38,7 +38,7 @@ bool elf_id_in_notes(const void *bytes, size_t len, char id[ELF_ID_ROOM])
 	return false;
 }
 
-void elf_id_at(elf_peek *peek, uint64_t base, char id[ELF_ID_ROOM])
+void elf_id_at(elf_peek *peek, void *arg, uint64_t base, char id[ELF_ID_ROOM])
 {
 	Elf64_Ehdr ehdr;
 	Elf64_Phdr phdr;
@@ -47,18 +47,18 @@ void elf_id_at(elf_peek *peek, uint64_t base, char id[ELF_ID_ROOM])
 
 	id[0] = '-';
 	id[1] = '\0';
-	if (base == 0 || !peek(base, &ehdr, sizeof ehdr) ||
+	if (base == 0 || !peek(arg, base, &ehdr, sizeof ehdr) ||
 	    memcmp(ehdr.e_ident, ELFMAG, SELFMAG) != 0)
 		return;
 	if (ehdr.e_type == ET_EXEC)
 		bias = 0;
 	for (unsigned i = 0; i < ehdr.e_phnum && i < HEADERS_MAX; i++) {
-		if (!peek(base + ehdr.e_phoff + i * sizeof phdr, &phdr, sizeof phdr))
+		if (!peek(arg, base + ehdr.e_phoff + i * sizeof phdr, &phdr, sizeof phdr))
 			return;
 		if (phdr.p_type != PT_NOTE)
 			continue;
 		const size_t len = min_size(phdr.p_filesz, sizeof notes);
-		if (peek(bias + phdr.p_vaddr, notes, len) && elf_id_in_notes(notes, len, id))
+		if (peek(arg, bias + phdr.p_vaddr, notes, len) && elf_id_in_notes(notes, len, id))
 			return;
 	}
 }

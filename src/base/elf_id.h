@@ -15,8 +15,8 @@ enum { ELF_ID_ROOM = 48 }; /* bytes for 20 in hexadecimal */
 bool elf_id_in_notes(const void *notes, size_t len, char id[ELF_ID_ROOM]);
 
 /* Reads n bytes of memory at an address; false: they are not there. */
-typedef bool elf_peek(uint64_t addr, void *to, size_t n);
+typedef bool elf_peek(void *arg, uint64_t addr, void *to, size_t n);
 /* That of the file whose beginning is mapped at `base`, or "-". */
-void elf_id_at(elf_peek *peek, uint64_t base, char id[ELF_ID_ROOM]);
+void elf_id_at(elf_peek *peek, void *arg, uint64_t base, char id[ELF_ID_ROOM]);
 
 #endif

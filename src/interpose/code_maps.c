@@ -9,8 +9,9 @@
 #include "base/proc_maps.h"
 
 /* The kernel refuses what is not mapped; a library may be unmapped at this moment. */
-static bool peek(uint64_t addr, void *to, size_t n)
+static bool peek(void *arg, uint64_t addr, void *to, size_t n)
 {
+	(void)arg;
 	const int fd = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
 	const bool got = fd >= 0 && pread(fd, to, n, (off_t)addr) == (ssize_t)n;
 
@@ -40,7 +41,7 @@ int code_maps_visit(void (*visit)(void *arg, const struct code_map *map), void *
 		    .path = line.path};
 		if (!line.executable)
 			continue;
-		elf_id_at(peek, base, m.id);
+		elf_id_at(peek, NULL, base, m.id);
 		visit(arg, &m);
 	}
 	proc_maps_close(&maps);

@@ -42,8 +42,9 @@ static struct {
 	size_t text_len;
 } maps;
 
-static bool peek(uint64_t addr, void *to, size_t n)
+static bool peek(void *arg, uint64_t addr, void *to, size_t n)
 {
+	(void)arg;
 	const struct iovec local = {to, n}, remote = {(void *)(uintptr_t)addr, n};
 	return process_vm_readv(getpid(), &local, 1, &remote, 1, 0) == (ssize_t)n;
 }
@@ -91,7 +92,7 @@ static void add(const struct mapped_range *r, const char *path)
 	maps.known[maps.count++] = *r;
 	if (TEXT_LEN - maps.text_len < PROC_MAPS_WHOLE)
 		write_text();
-	elf_id_at(peek, maps.first_inode == r->inode ? maps.first_start : 0, id);
+	elf_id_at(peek, NULL, maps.first_inode == r->inode ? maps.first_start : 0, id);
 	add_hex(r->start);
 	add_hex(r->end);
 	add_hex(r->offset);

@@ -3,6 +3,7 @@
 
 usage: profile_test.py BUILD [unittest arguments]
 """
+import json
 import os
 import re
 import shutil
@@ -214,6 +215,67 @@ class ProfileTest(unittest.TestCase):
             self.assertEqual({f.name for f in small.iterdir()}, {"heap.pb.gz", "filler"})
         finally:
             subprocess.run(["umount", small])
+
+    def outside(self, p, *words):
+        done = subprocess.run([BUILD / "dmm", "profile", f"--pid={p.pid}", *words], capture_output=True, text=True,
+                              timeout=100)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout
+
+    def test_dmm_profile_tells_from_outside_just_what_the_program_does(self):
+        p = start_held("hold", 300, conf=self.conf(f",profile:signal:{int(signal.SIGUSR2)}"))
+        p.send_signal(signal.SIGUSR2)
+        self.wait_for(self.path)
+        other = self.work / "outside.pb.gz"
+        self.outside(p, "--to=pprof", "-o", other)
+        inside, outside = self.read(), self.read(other)
+        self.assertEqual(outside.types, inside.types)
+        for name in inside.types:
+            self.assertEqual(outside.total(name), inside.total(name), name)
+        self.assertEqual(outside.mapped(), inside.mapped())
+        self.assertEqual(outside.total("inuse_space", "keep"), outside.total("inuse_space", "known"))
+        self.near(outside.total("temporary_space", "churn"), CHURNED, 0.08)
+        for what, name in (("live", "inuse"), ("allocated", "alloc"), ("peak", "peak"), ("temporary", "temporary")):
+            rows = [line.rsplit(" ", 1) for line in self.outside(p, "--to=folded", f"--what={what}").splitlines()]
+            self.assertEqual(sum(int(count) for _, count in rows), outside.total(f"{name}_space"))
+        self.assertRegex(rows[0][0], r";main \(profiled.c:\d+\);known .*;churn .*;allocate \(profiled.c:\d+\)$")
+        scope = json.loads(self.outside(p, "--to=speedscope"))
+        frames = [frame["name"] for frame in scope["shared"]["frames"]]
+        for one, name in zip(scope["profiles"], ("inuse_space", "alloc_space", "peak_space", "temporary_space")):
+            self.assertEqual((one["type"], one["unit"], sum(one["weights"])), ("sampled", "bytes", one["endValue"]))
+            self.assertEqual((len(one["samples"]), one["endValue"]), (len(one["weights"]), outside.total(name)))
+            self.assertEqual(frames[one["samples"][0][-1]], "allocate")
+        self.assertRegex(self.outside(p), r"allocate \(profiled.c:\d+\) < keep")
+        p.kill()
+        p.communicate()
+
+    def test_a_storm_is_read_from_outside(self):
+        p = start_held("storm", 600, conf=self.conf(mean="2k"))
+        other = self.work / "outside.pb.gz"
+        for _ in range(8):
+            self.outside(p, "--to=pprof", "-o", other)
+            profile = self.read(other)
+            self.assertLess(profile.total("inuse_space"), 1 << 30, "no figure is negative")
+        p.kill()
+        p.communicate()
+
+    def test_a_process_without_a_profile_is_told(self):
+        p = start_held("hold", 100)
+        done = subprocess.run([BUILD / "dmm", "profile", f"--pid={p.pid}"], capture_output=True, text=True)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("start it with DMM_CONF=profile:512k", done.stderr)
+        p.kill()
+        p.communicate()
+
+    def test_a_recording_is_exported_for_speedscope(self):
+        recording = Path(__file__).parents[1] / "recordings/git.dmm"
+        export = lambda *words: subprocess.run([BUILD / "dmm", "export", *words, recording], capture_output=True,
+                                               text=True, check=True).stdout
+        scope = json.loads(export("--to=speedscope"))
+        for one, what in zip(scope["profiles"], ("allocated", "leaked", "peak")):
+            folded = sum(int(line.rsplit(" ", 1)[1]) for line in export(f"--what={what}").splitlines())
+            self.assertEqual((sum(one["weights"]), one["endValue"]), (folded, folded), what)
+            self.assertLess(max((max(s) for s in one["samples"]), default=0), len(scope["shared"]["frames"]))
 
     def test_no_profile_unless_asked(self):
         self.assertEqual(run("known", cwd=self.work)[1], "")
