@@ -2,7 +2,7 @@
 #
 #   bin/dmm  lib/libdmm.so.0 (soname)  lib/libdmm.so, libdmm.a, libdmm-any.a (to link)
 #   lib/libdmm-heaps.so.0, .so, .a   include/dmm.h: heaps beside malloc
-#   lib/dmm  what only dmm loads or starts, or a program preloads by its path: the designs, the recorder
+#   lib/dmm  what only dmm loads or starts, or a program preloads by its path: the designs, libdmm-hardened.so, the recorder
 include(CMakePackageConfigHelpers)
 
 if(DMM_COMMAND)
@@ -15,7 +15,7 @@ install(TARGETS dmm_shared dmm_heaps_shared LIBRARY DESTINATION ${CMAKE_INSTALL_
 install(TARGETS dmm_static dmm_heaps_static dmm-any ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT development)
 get_property(dmm_designs GLOBAL PROPERTY DMM_DROPINS)
 list(TRANSFORM dmm_designs PREPEND dmm-)
-install(TARGETS ${dmm_designs} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/dmm COMPONENT command)
+install(TARGETS ${dmm_designs} dmm_hardened LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/dmm COMPONENT command)
 install(DIRECTORY include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development
 	FILES_MATCHING PATTERN "*.h" PATTERN "*.hpp")
 install(FILES README.md CHANGELOG.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT command)

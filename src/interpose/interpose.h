@@ -11,6 +11,7 @@
  *
  *   beside them   new_delete.cc  operator new that found no memory    fork.c  the lock across fork
  *                 usage.c        malloc_info, mallinfo, mallopt, statistics      conf.c  DMM_CONF
+ *                 copy.c         memcpy and its kin, in libdmm-hardened.so alone
  *
  * No function of this directory may call what allocates while it holds a lock or before the heap is
  * open: not stdio, not dlsym, not pthread_key_create.

@@ -80,7 +80,7 @@ static struct canary told_by(const struct canary_key *k, const char *p, size_t s
 	const size_t code = (word[1] ^ value) >> 56, few = code & 31;
 	canary_word lanes = canary_lanes(value, code);
 
-	if (code >= KINDS << 5 || few > CANARY_LONG || few == 1)
+	if (code >= CANARY_KINDS << 5 || few > CANARY_LONG || few == 1)
 		return damaged;
 	if (few != 0) {
 		*wanted = lanes;

@@ -32,7 +32,7 @@
 enum { CANARY_LEAST = 2, CANARY_WORD = 16, CANARY_LONG = 16, DAMAGE_SEEN = 4 };
 
 /* Who allocated an object: part of its canary. */
-enum canary_kind { KIND_MALLOC, KIND_NEW, KIND_NEW_ARRAY, KINDS };
+enum canary_kind { KIND_MALLOC, KIND_NEW, KIND_NEW_ARRAY, CANARY_KINDS };
 
 typedef uint64_t canary_word __attribute__((vector_size(CANARY_WORD), may_alias));
 
@@ -98,7 +98,8 @@ static inline struct canary canary_read(const void *p, size_t size)
 	const uint64_t value = canary_value(hardening.key, p);
 	const size_t code = (word[1] ^ value) >> 56, slack = code & 31;
 
-	if (unlikely(code >= KINDS << 5 || slack - CANARY_LEAST > CANARY_LONG - CANARY_LEAST))
+	const bool is_short = slack - CANARY_LEAST <= CANARY_LONG - CANARY_LEAST;
+	if (unlikely(code >= CANARY_KINDS << 5 || !is_short))
 		return canary_read_any(p, size);
 	const canary_word wrong = (word ^ canary_lanes(value, code)) & canary_mask(slack);
 	if (unlikely((wrong[0] | wrong[1]) != 0))

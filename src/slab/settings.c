@@ -116,6 +116,8 @@ static const struct conf_key keys[SLAB_SETTINGS] = {
         &hardening.random_order},
     {"guard_large", "put inaccessible pages around large objects, and before some slabs", HARDENING,
         &hardening.guard_large},
+    {"guard_copy", "libdmm-hardened.so: stop memcpy, strcpy, sprintf past the end of an object",
+        HARDENING, &hardening.guard_copy},
     {"readonly_conf", "make slab's settings read-only once they are read", HARDENING,
         &hardening.readonly_conf},
     {"guarded", "allocate a random sample of objects between inaccessible pages", HARDENING,
@@ -295,9 +297,12 @@ void slab_settings_read(void)
 	const char *const text = slab_settings_text != NULL ? slab_settings_text() : NULL;
 	size_t mistakes = 0;
 
-	if (text == NULL || *text == '\0')
+	if (slab_settings_preset != NULL)
+		slab_settings_obey(slab_settings_preset(), conf_print_mistake, &mistakes);
+	else if (text == NULL || *text == '\0')
 		return;
-	slab_settings_obey(text, conf_print_mistake, &mistakes);
+	if (text != NULL)
+		slab_settings_obey(text, conf_print_mistake, &mistakes);
 	hardening.runs = hardening.canary || hardening.zero_on_free || hardening.random_order ||
 	    hardening.guard_large || hardening.quarantine != 0;
 	hardening.on = hardening.runs || surface.stats;

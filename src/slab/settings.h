@@ -18,7 +18,7 @@
  *                               ends
  *
  *   hardened                    canary, zero_on_free, check_on_reuse, quarantine:1024,
- *                               random_order, guard_large, readonly_conf, guarded,
+ *                               random_order, guard_large, guard_copy, readonly_conf, guarded,
  *                               guarded_every:2000, sized:abort; later words change single ones
  *   check_on_reuse:1            turns zero_on_free on
  *   readonly_conf:1             the settings lie on a page of their own, which becomes read-only
@@ -51,7 +51,8 @@ struct hardening {
 	bool on;
 	bool detour; /* slow paths have more to do than usual: on, or a profile is taken */
 	bool runs; /* any of these: large objects are guard_large.c's */
-	bool canary, zero_on_free, check_on_reuse, random_order, guard_large, readonly_conf;
+	bool canary, zero_on_free, check_on_reuse, random_order;
+	bool guard_large, guard_copy, readonly_conf;
 	bool guard_advice;     /* the kernel has MADV_GUARD_INSTALL */
 	size_t quarantine;     /* frees */
 	uint64_t secret;       /* of this process and its children */
@@ -120,10 +121,12 @@ extern HIDDEN union settings_page settings_page;
 /* The text of the settings, NULL: none.  Defined where a program's settings are read; elsewhere (in
  * the lab, which drives slab as one design of many) there is none. */
 extern __attribute__((weak)) const char *slab_settings_text(void);
+/* What is set before that: "hardened" in libdmm-hardened.so. */
+extern __attribute__((weak)) const char *slab_settings_preset(void);
 
 /* The i-th key, what it says in one line, and whether the word "hardened" sets it too; then its
  * value now and what it may be, into a buffer of `cap` bytes. */
-enum { SLAB_SETTINGS = 38 };
+enum { SLAB_SETTINGS = 39 };
 const char *slab_setting_key(size_t i);
 const char *slab_setting_doc(size_t i);
 bool slab_setting_hardens(size_t i);

@@ -29,6 +29,7 @@ set(slab_files
 	purger.c
 	quarantine.c
 	remote.c
+	room.c
 	root.c
 	settings.c
 	size_class.c
@@ -58,3 +59,22 @@ set_target_properties(dmm_shared dmm_static PROPERTIES LINKER_LANGUAGE C OUTPUT_
 # gdb loads its commands of that name beside the library.
 configure_file(gdb/libdmm-gdb.py ${CMAKE_BINARY_DIR}/libdmm.so.${PROJECT_VERSION}-gdb.py COPYONLY)
 set_target_properties(dmm_shared PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION 0 LINK_DEPENDS ${DMM_EXPORTS})
+
+# The same with hardened settings, and with copies that look up the object they write to (interpose/copy.c).
+file(READ ${DMM_EXPORTS} exports)
+string(REPLACE "local:" "\t/* copies that look up their object (interpose/copy.c) */
+	memcpy; memmove; mempcpy; memset; strcpy; stpcpy; strcat; strncpy; stpncpy; strncat;
+	sprintf; snprintf; vsprintf; vsnprintf;
+	__memcpy_chk; __memmove_chk; __mempcpy_chk; __memset_chk; __strcpy_chk; __stpcpy_chk; __strcat_chk;
+	__strncpy_chk; __stpncpy_chk; __strncat_chk; __sprintf_chk; __snprintf_chk; __vsprintf_chk; __vsnprintf_chk;
+local:" exports "${exports}")
+set(DMM_HARDENED_EXPORTS ${CMAKE_CURRENT_BINARY_DIR}/libdmm-hardened.map)
+file(CONFIGURE OUTPUT ${DMM_HARDENED_EXPORTS} CONTENT "${exports}" @ONLY)
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${DMM_EXPORTS})
+add_library(dmm_hardened SHARED ${DMM_FAST} interpose/copy.c ${DMM_OBJECTS} $<TARGET_OBJECTS:dmm_dlopen>)
+target_link_libraries(dmm_hardened PRIVATE dmm_malloc_flags)
+set_source_files_properties(interpose/copy.c PROPERTIES COMPILE_OPTIONS "-fno-builtin;-U_FORTIFY_SOURCE")
+target_link_options(dmm_hardened PRIVATE -Wl,--no-undefined -Wl,-z,now -Wl,-z,nodelete -Wl,-Bsymbolic-functions
+	-Wl,--wrap=memcpy -Wl,--wrap=memmove -Wl,--wrap=memset -Wl,--version-script=${DMM_HARDENED_EXPORTS})
+set_target_properties(dmm_hardened PROPERTIES LINKER_LANGUAGE C OUTPUT_NAME dmm-hardened
+	LINK_DEPENDS ${DMM_HARDENED_EXPORTS})
