@@ -70,13 +70,13 @@ void size_class_init(bool hidden)
 	if (class_count == 0) {
 		fill_classes();
 		fill(small_place, SMALL_MAX, 16);
+		fill(medium_place, MEDIUM_MAX, 64);
+		for (size_t i = 0; i <= MEDIUM_MAX / 64; i++)
+			medium_class[i] = (uint8_t)(medium_place[i] / TAG_STACK);
 	}
-	fill(medium_place, MEDIUM_MAX, 64);
-	for (size_t i = 0; i <= MEDIUM_MAX / 64; i++)
-		medium_class[i] = (uint8_t)(medium_place[i] / TAG_STACK);
 	shown_small_place = hidden ? hidden_place : small_place;
 	for (size_t i = 0; hidden && i <= SMALL_MAX / 16; i++)
 		hidden_place[i] = PLACE_NONE;
-	for (size_t i = 0; hidden && i <= MEDIUM_MAX / 64; i++)
-		medium_place[i] = PLACE_NONE;
+	for (size_t i = 0; i <= MEDIUM_MAX / 64; i++)
+		medium_place[i] = hidden ? PLACE_NONE : (uint16_t)(medium_class[i] * TAG_STACK);
 }
