@@ -150,7 +150,7 @@ static __attribute__((noinline)) bool detour_free(void *p)
 	return true;
 }
 
-static void free_any(void *p)
+static __attribute__((noinline)) void free_any(void *p)
 {
 	const size_t off = (uintptr_t)p - root.base;
 
@@ -164,27 +164,37 @@ static void free_any(void *p)
 		return free_run(p);
 	if (unlikely((live_word(p) & bit_of(p)) == 0) && !orphan_settle_object(p))
 		slab_bad_pointer("free", p);
-	if (tag_heap(tag) << TAG_HEAP_SHIFT != thread_cache.tag)
-		/* which looks at the mark while it sets it: its line comes once */
-		return remote_free(p, tag);
+	if (tag_heap(tag) << TAG_HEAP_SHIFT != thread_cache.tag) {
+		remote_free(p, tag);
+		return;
+	}
 	if (unlikely(!object_live(p)))
 		slab_bad_pointer("free", p);
 	free_own(p, tag);
 }
 
-/* The hit's own questions, but one: p is fine, and only its stack is full.  False: it is not. */
-static inline bool free_to_full(void *p)
+/* purge_check() need not be called after what is FREED_QUIETLY. */
+enum freed { FREED_NOT, FREED, FREED_QUIETLY };
+
+/* The two most frequent reasons: p is live, and the stack is full, or the slab is another heap's.
+ * remote_free() looks at the mark while it sets it: its line comes once. */
+static inline enum freed free_frequent(void *p)
 {
 	const size_t unit = unit_at(p);
 	if (unit >= __atomic_load_n(&root.units, __ATOMIC_ACQUIRE))
-		return false;
-	const size_t place = own_place(unit);
+		return FREED_NOT;
+	const uint32_t tag = tag_at(unit >> (GRANULE_SHIFT - UNIT_SHIFT)), place = tag ^ own_tag();
 	uint64_t live = live_word(p);
-	if (place >= CLASS_MAX * sizeof(struct stack) || !bit_drop(&live, unit))
-		return false;
-	live_word_set(p, live);
-	cache_push(&thread_cache, p, (unsigned)(place / sizeof(struct stack)));
-	return true;
+	if (!bit_drop(&live, unit))
+		return FREED_NOT;
+	if (place < CLASS_MAX * sizeof(struct stack)) {
+		live_word_set(p, live);
+		cache_push(&thread_cache, p, (unsigned)(place / sizeof(struct stack)));
+		return FREED;
+	}
+	if (unlikely(hardening.detour) || tag_heap(place) == 0 || tag_heap(tag) == 0)
+		return FREED_NOT;
+	return remote_free(p, tag) ? FREED : FREED_QUIETLY;
 }
 
 /* Called by a jump from free(), so it returns to free()'s caller. */
@@ -192,7 +202,10 @@ void slab_free_slow(void *p)
 {
 	if (p == NULL)
 		return;
-	if (!free_to_full(p))
+	const enum freed how = free_frequent(p);
+	if (how == FREED_QUIETLY)
+		return;
+	if (how == FREED_NOT)
 		free_any(p);
 	purge_check(__builtin_return_address(0));
 }

@@ -338,7 +338,8 @@ static void free_other(void *p)
 	if (h == NULL ||
 	    (tag_of_object(p) & ~TAG_REMOTE) >> TAG_HEAP_SHIFT != h->cache.tag >> TAG_HEAP_SHIFT) {
 		leave(p, cls);
-		return remote_free(p, tag_of_object(p));
+		remote_free(p, tag_of_object(p));
+		return;
 	}
 	free_own(h, p, cls);
 	cache_look_around(&h->cache);

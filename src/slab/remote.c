@@ -200,7 +200,41 @@ static __attribute__((noinline)) void first_mark(void)
 		remote_rebuild();
 }
 
-void remote_free(const void *p, uint32_t tag)
+static inline bool is_live(const void *p)
+{
+	return (atomic_load(live_word_at(p)) & bit_of(p)) != 0;
+}
+
+/* p was not live when it had been marked: if the mark still stands, it is judged. */
+static __attribute__((noinline)) bool judge_marked(const void *p, uint32_t tag)
+{
+	if (marked(p))
+		judge(p, ((uintptr_t)p - root.base) >> GRANULE_SHIFT, class_usable(tag_class(tag)));
+	return false;
+}
+
+/* The first free into the slab since its owner looked: the caller tells the owner. */
+static __attribute__((noinline)) bool free_first(const void *p, size_t head, uint32_t tag)
+{
+	notify_owner(head, ((uintptr_t)p - root.base) >> GRANULE_SHIFT);
+	if (unlikely(!is_live(p)))
+		judge_marked(p, tag);
+	return true;
+}
+
+/* head: the first granule of the slab of p.  True: the owner was told. */
+static inline bool mark(const void *p, size_t head, uint32_t tag)
+{
+	if (unlikely((atomic_fetch_or(mark_word(p), bit_of(p)) & bit_of(p)) != 0))
+		slab_misuse("double free", p, class_usable(tag_class(tag)));
+	if (unlikely(!flagged(head)))
+		return free_first(p, head, tag);
+	return unlikely(!is_live(p)) ? judge_marked(p, tag) : false;
+}
+
+/* The slab has several granules, or this is the first mark of all, or the first in a child of
+ * fork(). */
+static __attribute__((noinline)) bool free_rare(const void *p, uint32_t tag)
 {
 	const size_t granule = ((uintptr_t)p - root.base) >> GRANULE_SHIFT;
 	size_t head = granule;
@@ -214,10 +248,13 @@ void remote_free(const void *p, uint32_t tag)
 		if (granule != head)
 			flag(granule, &rest);
 	}
-	if (unlikely((atomic_fetch_or(mark_word(p), bit_of(p)) & bit_of(p)) != 0))
-		slab_misuse("double free", p, class_usable(tag_class(tag)));
-	if (!flagged(head))
-		notify_owner(head, granule);
-	if (unlikely((atomic_load(live_word_at(p)) & bit_of(p)) == 0) && marked(p))
-		judge(p, granule, class_usable(tag_class(tag)));
+	return mark(p, head, tag);
+}
+
+bool remote_free(const void *p, uint32_t tag)
+{
+	if (unlikely(__atomic_load_n(&root.marked, __ATOMIC_ACQUIRE) != MARKED) ||
+	    size_class[tag_class(tag)].granules > 1)
+		return free_rare(p, tag);
+	return mark(p, ((uintptr_t)p - root.base) >> GRANULE_SHIFT, tag);
 }

@@ -26,8 +26,9 @@
 /* p is where an object begins of a slab that the calling thread does not own, with this tag, and
  * was live.  Ends the program when another thread freed it meanwhile, unless that one was the
  * owner, and its store of the live bit comes to light later: then who collects the mark, or gives
- * the object out, finds it (slab.h). */
-void remote_free(const void *p, uint32_t tag);
+ * the object out, finds it (slab.h).  True: the owner was told, and slabs may have been closed, so
+ * that the caller asks purge_check(). */
+bool remote_free(const void *p, uint32_t tag);
 /* Nobody will look into the inbox of a heap without a thread, so we do: after a push, and, since
  * who pushed may have found the lock taken, after each time that we gave back the lock of a heap
  * that is not ours.  Neither page_lock nor h's lock is held. */

@@ -4,10 +4,13 @@
  *
  * For each pattern a child runs it until its heap is in a steady state, and once more while its
  * parent single-steps it (PTRACE_SINGLESTEP).  A pair includes the pattern's own loop and the jumps
- * through the PLT, about 10 instructions; in the ring also the drawing of a size, about 12.  The
+ * through the PLT, about 10 instructions; in the ring also the drawing of a size, about 12.  Of
+ * objects that another thread allocates, the free alone is counted, and 5 of loop and PLT.  The
  * counts depend on the compiler, and hardly on the machine or its load.
  * --most: exits 1 if a pattern takes more than it may.  77: this machine cannot single-step.
  */
+#include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -66,6 +69,39 @@ static void realloc_batch(void)
 	free_all();
 }
 
+/* ---- a second thread allocates, the first frees: only the free is counted ---- */
+
+static sem_t wanted, there;
+
+static void *allocate(void *arg)
+{
+	for (;;) {
+		while (sem_wait(&wanted) != 0)
+			continue;
+		for (int i = 0; i < BATCH; i++)
+			object[i] = malloc(32);
+		sem_post(&there);
+	}
+	return arg;
+}
+
+static void free_of_another(void)
+{
+	static pthread_t other;
+
+	if (other == 0) {
+		free(malloc(32)); /* the first thread has a heap of its own */
+		sem_init(&wanted, 0, 0);
+		sem_init(&there, 0, 0);
+		if (pthread_create(&other, NULL, allocate, NULL) != 0)
+			_exit(UNABLE);
+	}
+	sem_post(&wanted);
+	while (sem_wait(&there) != 0)
+		continue;
+	free_all();
+}
+
 /* A fifth of what a step allocates lives until the ring has come round. */
 static void ring_step(void)
 {
@@ -93,6 +129,7 @@ static const struct pattern {
     {"1,000 of 32 bytes, then all freed", batch, 5, BATCH, 85.3},
     {"1,000 of 16 to 512 bytes, then all freed", mixed_batch, 5, BATCH, 61.3},
     {"1,000 by realloc(NULL, 32), then all freed", realloc_batch, 5, BATCH, 88.6},
+    {"1,000 frees of what another thread has", free_of_another, 5, BATCH, 105.4},
     {"4,000 of 12 sizes a step, a fifth lives on", ring_step, 4 * SLOTS, RING, 121.4},
 };
 
