@@ -53,7 +53,7 @@ static const struct replay_ops *ops_of(const struct option_suite *s, size_t i)
 	static struct replay_ops ops[RECORDINGS_MAX];
 	struct trace_error e;
 
-	if (ops[i].head == NULL && !replay_ops_build(&ops[i], s->recordings[i], &e))
+	if (ops[i].head == NULL && !replay_ops_build(&ops[i], s->recordings[i], OPS_FOR_MODELS, &e))
 		lab_die(EXIT_FAULT, "%s: %s", s->recordings[i], e.text);
 	return &ops[i];
 }

@@ -57,11 +57,15 @@ struct diagnosis {
 
 extern const char *const finding_names[FINDING_KINDS]; /* "growth", "pinned", ... */
 
-/* Read a whole recording.  False: *e says why.  `progress` may be NULL; it is called now and then
- * with the share that is done, 0 to 1. */
-bool diagnose(struct diagnosis *d, const char *path, void (*progress)(void *arg, double share),
-    void *arg,
-    struct trace_error *e);
+struct gather;
+
+/* Listen to a reading of f: pass diagnose_step as a listener's function, and what this returns as
+ * its argument.  f and s are the reader's, and stay until diagnose_end().  NULL: no memory. */
+struct gather *diagnose_begin(const struct trace_file *f, const struct trace_stream *s);
+bool diagnose_step(void *gather, struct step *step, struct trace_error *e);
+/* The reading is over: judge, and free `g`.  d NULL: it failed, only free.  False: no memory, *e.
+ */
+bool diagnose_end(struct gather *g, struct diagnosis *d, struct trace_error *e);
 
 /* The findings for people, numbered; one line if there is none. */
 void diagnosis_text(const struct diagnosis *d, FILE *out);

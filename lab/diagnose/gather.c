@@ -7,12 +7,7 @@
 
 #include "base/bits.h"
 
-enum { FIRST_SITES = 1024, PROGRESS_CALLS = 1 << 16 };
-
-static bool out_of_memory(struct trace_error *e)
-{
-	return trace_fail(e, TRACE_NOWHERE, "no memory for the call sites");
-}
+enum { FIRST_SITES = 1024 };
 
 /* ---- marks ----------------------------------------------------------------------------------- */
 
@@ -23,7 +18,7 @@ static uint64_t now_of(const struct gather *g, uint64_t tick)
 
 static uint64_t whole_of(const struct gather *g)
 {
-	return g->timeless ? g->events_all : g->end_tick - g->first_tick;
+	return g->timeless ? g->file->events : g->end_tick - g->first_tick;
 }
 
 static bool take_mark(struct gather *g)
@@ -43,7 +38,7 @@ static bool take_marks(struct gather *g, uint64_t now)
 	const double at = (double)now, whole = (double)whole_of(g);
 
 	while (g->fine_done <= FINE_MARKS && (double)g->fine_done / FINE_MARKS * whole < at) {
-		g->fine[g->fine_done] = g->stream.payload;
+		g->fine[g->fine_done] = g->stream->payload;
 		if (g->fine_done % (FINE_MARKS / MARKS) == 0 && !take_mark(g))
 			return false;
 		g->fine_done++;
@@ -87,7 +82,7 @@ static void note_free(struct gather *g, const struct step *step)
 
 	s->frees++;
 	s->early_frees += g->marks_done < MARKS;
-	s->temporary += g->events - step->was.user <= CHURN_CALLS;
+	s->temporary += g->stream->events - step->was.call <= CHURN_CALLS;
 	end(g, &step->was);
 
 	worker_of(g, step->ev.thread)->freed_late += step->was.size;
@@ -107,7 +102,7 @@ static void note_thread(struct gather *g, const struct trace_event *ev)
 	w->last_tick = ev->tick;
 }
 
-static void note_resize(struct gather *g, struct step *step)
+static void note_resize(struct gather *g, const struct step *step)
 {
 	struct gathered_site *const s = &g->site[step->was.stack];
 
@@ -119,18 +114,16 @@ static void note_resize(struct gather *g, struct step *step)
 	begin(g, step->object->stack, step->ev.size);
 }
 
-static bool note(struct gather *g, struct step *step)
+static bool note(struct gather *g, const struct step *step)
 {
 	const uint32_t node = step->ev.stack;
 
 	if (!ARRAY_RESERVE(g->site, g->site_cap, (size_t)node + 1))
 		return false;
-	g->calls += !step->ev.begin;
 	note_thread(g, &step->ev);
 	if (step->overlaid)
 		end(g, &step->dropped);
 	if (step->kind == STEP_ALLOC) {
-		step->object->user = g->events;
 		g->site[node].allocs++;
 		begin(g, node, step->ev.size);
 	} else if (step->kind == STEP_FREE) {
@@ -138,81 +131,62 @@ static bool note(struct gather *g, struct step *step)
 	} else if (step->kind == STEP_RESIZE) {
 		note_resize(g, step);
 	}
-	if (g->stream.payload > g->peak_payload) {
-		g->peak_payload = g->stream.payload;
+	if (g->stream->payload > g->peak_payload) {
+		g->peak_payload = g->stream->payload;
 		g->peak_tick = step->ev.tick;
 		g->peaks++;
 	}
 	return true;
 }
 
-static bool read_calls(struct gather *g, void (*progress)(void *arg, double share), void *arg,
-    struct trace_error *e)
+/* The stream has done this step already; a mark before it is off by one call. */
+bool gather_step(struct gather *g, const struct step *step)
 {
-	struct step step;
-	int r;
-
-	while ((r = trace_stream_next(&g->stream, &step, e)) > 0) {
-		/* The stream has done this step already; a mark before it is off by one call. */
-		if (!take_marks(g, now_of(g, step.ev.tick)) || !note(g, &step))
-			return out_of_memory(e);
-		if (++g->events % PROGRESS_CALLS != 0 || progress == NULL)
-			continue;
-		progress(arg, (double)g->events / (double)(g->events_all + 1));
-	}
-	return r == 0;
+	if (!take_marks(g, now_of(g, step->ev.tick)) || !note(g, step))
+		return false;
+	g->events++;
+	return true;
 }
 
 static void find_times(struct gather *g)
 {
 	char clock[16];
 
-	g->timeless = trace_file_value(&g->file, TRACE_META, "clock", clock, sizeof clock) &&
+	g->timeless = trace_file_value(g->file, TRACE_META, "clock", clock, sizeof clock) &&
 	    strcmp(clock, "none") == 0;
 	g->first_tick = UINT64_MAX;
-	for (size_t i = 0; i < g->file.count; i++) {
-		g->first_tick = min_size(g->first_tick, g->file.blocks[i].first_tick);
-		g->end_tick = max_size(g->end_tick, g->file.blocks[i].last_tick);
+	for (size_t i = 0; i < g->file->count; i++) {
+		g->first_tick = min_size(g->first_tick, g->file->blocks[i].first_tick);
+		g->end_tick = max_size(g->end_tick, g->file->blocks[i].last_tick);
 	}
-	g->end_tick = max_size(g->end_tick, g->file.end_tick);
-	if (g->file.count == 0)
+	g->end_tick = max_size(g->end_tick, g->file->end_tick);
+	if (g->file->count == 0)
 		g->first_tick = 0;
-	g->events_all = g->file.events;
 }
 
-bool gather_read(struct gather *g, const char *path, void (*progress)(void *arg, double share),
-    void *arg,
-    struct trace_error *e)
+bool gather_open(struct gather *g, const struct trace_file *f, const struct trace_stream *s)
 {
-	*g = (struct gather){.file = {.fd = -1}};
+	*g = (struct gather){.file = f, .stream = s, .site_cap = FIRST_SITES};
 	g->site = calloc(FIRST_SITES, sizeof *g->site);
-	g->site_cap = FIRST_SITES;
 	g->worker = calloc(THREADS_MAX, sizeof *g->worker);
-	if (g->site == NULL || g->worker == NULL)
-		return out_of_memory(e);
-	if (!trace_file_open(&g->file, path, e))
-		return false;
 	find_times(g);
-	if (!trace_stream_open(&g->stream, &g->file))
-		return out_of_memory(e);
-	if (!read_calls(g, progress, arg, e))
-		return false;
-	/* The marks that are left have what was live at the end. */
-	return take_marks(g, UINT64_MAX) || out_of_memory(e);
+	return g->site != NULL && g->worker != NULL;
+}
+
+/* The marks that are left have what was live at the end. */
+bool gather_end(struct gather *g)
+{
+	return take_marks(g, UINT64_MAX);
 }
 
 void gather_close(struct gather *g)
 {
-	if (g->stream.reader != NULL)
-		trace_stream_close(&g->stream);
-	if (g->file.fd >= 0)
-		trace_file_close(&g->file);
 	free(g->site);
 	free(g->worker);
-	*g = (struct gather){.file = {.fd = -1}};
+	*g = (struct gather){0};
 }
 
 double gather_seconds(const struct gather *g)
 {
-	return g->timeless ? 0 : (double)trace_file_ns(&g->file, g->end_tick) * 1e-9;
+	return g->timeless ? 0 : (double)trace_file_ns(g->file, g->end_tick) * 1e-9;
 }

@@ -52,11 +52,11 @@ struct gathered_thread { /* a thread */
 };
 
 struct gather {
-	struct trace_file file;
-	struct trace_stream stream;
+	const struct trace_file *file;
+	const struct trace_stream *stream;
 	struct gathered_site *site;  /* [site_cap], by node */
 	size_t site_cap;
-	uint64_t first_tick, end_tick, events_all, events, calls;
+	uint64_t first_tick, end_tick, events;
 	uint64_t fine[FINE_MARKS + 1];
 	unsigned fine_done, marks_done;
 	struct sparse sparse;        /* the worst */
@@ -70,10 +70,12 @@ struct gather {
 	bool timeless;
 };
 
-/* False: *e; the caller closes all the same. */
-bool gather_read(struct gather *g, const char *path, void (*progress)(void *arg, double share),
-    void *arg,
-    struct trace_error *e);
+/* Both are the reader's, and stay until gather_close().  False: no memory; the caller closes all
+ * the same, as after the others. */
+bool gather_open(struct gather *g, const struct trace_file *f, const struct trace_stream *s);
+bool gather_step(struct gather *g, const struct step *step);
+/* All calls are read. */
+bool gather_end(struct gather *g);
 void gather_close(struct gather *g);
 /* Seconds from the start of the recording to a mark of FINE_MARKS. */
 double gather_seconds(const struct gather *g);

@@ -63,7 +63,7 @@ static double grown(const struct gather *g, const struct gathered_site *s)
 	double last = 0;
 
 	if (whole < GROWTH_LEAST || whole < 0.1 * (double)g->peak_payload ||
-	    whole < growth_share * (double)g->file.peak_anon_kib * 1024 ||
+	    whole < growth_share * (double)g->file->peak_anon_kib * 1024 ||
 	    (double)s->early_frees > 0.02 * (double)s->allocs)
 		return 0;
 	for (unsigned k = 0; k < 3 * THIRD; k += THIRD) {
@@ -213,7 +213,7 @@ static void find_retained(struct diagnosis *d, const struct gather *g)
 
 static void find_untouched(struct diagnosis *d, const struct gather *g)
 {
-	const uint64_t resident = g->file.peak_anon_kib * 1024;
+	const uint64_t resident = g->file->peak_anon_kib * 1024;
 	uint32_t most = 0;
 	char a[UNITS_LEN], b[UNITS_LEN], c[UNITS_LEN];
 
@@ -286,7 +286,7 @@ static void find_churn(struct diagnosis *d, const struct gather *g)
 static void name_site(struct diagnose_finding *f, const struct gather *g, struct symbols *symbols)
 {
 	const char *names[SYMBOLS_DEPTH];
-	const size_t count = symbols_path(symbols, g->stream.reader, f->stack, names, NULL);
+	const size_t count = symbols_path(symbols, g->stream->reader, f->stack, names, NULL);
 	size_t len = 0;
 
 	for (size_t depth = 0; depth < count && depth < 3 && len < sizeof f->site; depth++)
@@ -306,43 +306,71 @@ static void tell_unsaid(struct diagnosis *d, const struct gather *g)
 	else if (d->seconds < seconds_least || d->calls < 1000)
 		text = "the recording is too short to say anything about growth, idle time and "
 		       "churn; record a longer run";
-	else if (g->file.damage.text[0] != '\0')
+	else if (g->file->damage.text[0] != '\0')
 		text = "the recording is cut off; all this is about what comes before";
-	else if (trace_reader_nodes(g->stream.reader) == 0)
+	else if (trace_reader_nodes(g->stream->reader) == 0)
 		text = "the recording has no call sites; dmm record --stacks=caller, fp or dwarf "
 		       "brings them";
 	snprintf(d->unsaid, sizeof d->unsaid, "%s", text);
 }
 
-bool diagnose(struct diagnosis *d, const char *path, void (*progress)(void *arg, double share),
-    void *arg, struct trace_error *e)
+static void judge(struct diagnosis *d, const struct gather *g)
 {
-	static struct gather g;
 	double sum = 0;
 
-	*d = (struct diagnosis){0};
-	const bool ok = gather_read(&g, path, progress, arg, e);
-	if (ok) {
-		d->calls = g.calls;
-		d->peak_payload = g.peak_payload;
-		d->end_payload = g.stream.payload;
-		d->seconds = gather_seconds(&g);
-		for (unsigned k = 0; k <= FINE_MARKS; k++)
-			sum += (double)g.fine[k];
-		d->mean_payload = sum / (FINE_MARKS + 1);
-		find_growth(d, &g);
-		find_pinned(d, &g);
-		find_retained(d, &g);
-		find_untouched(d, &g);
-		find_shrunk(d, &g);
-		find_churn(d, &g);
-		struct symbols *const symbols = symbols_open(&g.file);
-		for (size_t i = 0; symbols != NULL && i < d->count; i++)
-			name_site(&d->finding[i], &g, symbols);
-		if (symbols != NULL)
-			symbols_close(symbols);
-		tell_unsaid(d, &g);
-	}
-	gather_close(&g);
-	return ok;
+	d->calls = g->stream->events;
+	d->peak_payload = g->peak_payload;
+	d->end_payload = g->stream->payload;
+	d->seconds = gather_seconds(g);
+	for (unsigned k = 0; k <= FINE_MARKS; k++)
+		sum += (double)g->fine[k];
+	d->mean_payload = sum / (FINE_MARKS + 1);
+	find_growth(d, g);
+	find_pinned(d, g);
+	find_retained(d, g);
+	find_untouched(d, g);
+	find_shrunk(d, g);
+	find_churn(d, g);
+	struct symbols *const symbols = symbols_open(g->file);
+	for (size_t i = 0; symbols != NULL && i < d->count; i++)
+		name_site(&d->finding[i], g, symbols);
+	if (symbols != NULL)
+		symbols_close(symbols);
+	tell_unsaid(d, g);
+}
+
+/* ---- while somebody reads the recording ------------------------------------------------------ */
+
+static bool out_of_memory(struct trace_error *e)
+{
+	return trace_fail(e, TRACE_NOWHERE, "no memory for the call sites");
+}
+
+struct gather *diagnose_begin(const struct trace_file *f, const struct trace_stream *s)
+{
+	struct gather *const g = malloc(sizeof *g);
+
+	if (g == NULL || gather_open(g, f, s))
+		return g;
+	gather_close(g);
+	free(g);
+	return NULL;
+}
+
+bool diagnose_step(void *gather, struct step *step, struct trace_error *e)
+{
+	return gather_step(gather, step) || out_of_memory(e);
+}
+
+bool diagnose_end(struct gather *g, struct diagnosis *d, struct trace_error *e)
+{
+	const bool fine = d == NULL || gather_end(g);
+
+	if (d != NULL)
+		*d = (struct diagnosis){0};
+	if (d != NULL && fine)
+		judge(d, g);
+	gather_close(g);
+	free(g);
+	return fine || out_of_memory(e);
 }

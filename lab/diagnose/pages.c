@@ -127,7 +127,7 @@ static bool name_holders(struct gather *g, const struct sparse_pages *t)
 
 bool pages_look(struct gather *g, unsigned mark)
 {
-	const struct live *const live = &g->stream.live;
+	const struct live *const live = &g->stream->live;
 	struct sparse now = {.mark = mark};
 	struct sparse_pages t = {0};
 	bool ok = true;

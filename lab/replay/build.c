@@ -4,19 +4,17 @@
  * no other thread need wait for it; what is more than LANE_SLOTS there, to a queue for all, from
  * which it is taken when the epochs have made sure that its last op is done.
  *
- * Files grow by mapping: their pages are the page cache's, so that a recording of any length needs
- * no memory beyond what is live in it.
+ * A recording of any length needs no memory beyond what is live in it: the rest is in files.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/bits.h"
 #include "cli/array.h"
-#include "run/launch.h"
 #include "replay/ops.h"
+#include "replay/spill.h"
 
 enum { LANE_SLOTS = 1024, NONE = UINT32_MAX,
 	/* ops between two times that the pages behind are let go: each may have brought back the
@@ -24,13 +22,6 @@ enum { LANE_SLOTS = 1024, NONE = UINT32_MAX,
 	OPS_A_PASS = 1 << 16,
 };
 #define SIZE_LIMIT (((uint64_t)1 << 48) - 1) /* more than any address space; refused as well */
-
-/* A file without a name, mapped whole; grows at its end. */
-struct spill {
-	int fd;
-	char *at;
-	size_t len, cap;
-};
 
 struct build_slot {
 	uint32_t next; /* free: the one below on the stack, or behind in the queue */
@@ -45,9 +36,10 @@ struct build_lane { /* a thread */
 	uint32_t count, first;     /* ops; the first one */
 };
 
-struct build {
-	struct trace_file file;
-	struct trace_stream stream;
+struct ops_build {
+	const struct trace_file *file;
+	const struct trace_stream *stream;
+	bool threaded; /* OPS_FOR_THREADS */
 	struct spill ops, threads, marks;
 	struct build_slot *slot;
 	size_t slots, slot_cap;
@@ -58,74 +50,13 @@ struct build {
 	size_t hash_cap;
 	uint32_t last_lane;
 	size_t count; /* ops */
-	uint64_t peak_payload, peak_at, last_tick, without_effect;
+	uint64_t peak_payload, peak_at, peak_call, last_tick, without_effect;
 	bool timeless;
 };
 
-/* ---- files ----------------------------------------------------------------------------------- */
-
-static bool spill_open(struct spill *s)
-{
-	*s = (struct spill){.fd = launch_scratch()};
-	return s->fd >= 0;
-}
-
-static void spill_close(struct spill *s)
-{
-	if (s->at != NULL)
-		munmap(s->at, s->cap);
-	if (s->fd >= 0)
-		close(s->fd);
-	*s = (struct spill){.fd = -1};
-}
-
-static bool spill_grow(struct spill *s, size_t need)
-{
-	size_t cap = max_size(s->cap, (size_t)1 << 20);
-
-	while (cap < need)
-		cap += min_size(cap, (size_t)1 << 30);
-	if (ftruncate(s->fd, (off_t)cap) != 0)
-		return false;
-	void *const at = s->at == NULL ? mmap(NULL, cap, PROT_READ | PROT_WRITE, MAP_SHARED,
-	    s->fd, 0)
-	                               : mremap(s->at, s->cap, cap, MREMAP_MAYMOVE);
-	if (at == MAP_FAILED)
-		return false;
-	s->at = at;
-	s->cap = cap;
-	return true;
-}
-
-/* What lies before `end` by some distance need not stay mapped in; it is in the file. */
-static void spill_pass(const struct spill *s, size_t end)
-{
-	enum { NEAR = 1 << 20 };
-
-	if (end > NEAR)
-		madvise(s->at, round_down(end - NEAR, NEAR), MADV_DONTNEED);
-}
-
-/* Room for n bytes at the end; NULL: none, errno says why. */
-static inline void *spill_add(struct spill *s, size_t n)
-{
-	if (s->len + n > s->cap && !spill_grow(s, s->len + n))
-		return NULL;
-	s->len += n;
-	return s->at + s->len - n;
-}
-
-static bool spill_copy(struct spill *to, const struct spill *from)
-{
-	void *const at = spill_add(to, from->len);
-	if (at != NULL && from->len != 0)
-		memcpy(at, from->at, from->len);
-	return at != NULL;
-}
-
 /* ---- threads --------------------------------------------------------------------------------- */
 
-static uint32_t *lane_slot(const struct build *b, uint32_t serial)
+static uint32_t *lane_slot(const struct ops_build *b, uint32_t serial)
 {
 	size_t i = (serial * 0x9e3779b1u >> 7) & (b->hash_cap - 1);
 	while (b->lane_of[i] != 0 && b->lane[b->lane_of[i] - 1].serial != serial)
@@ -133,7 +64,7 @@ static uint32_t *lane_slot(const struct build *b, uint32_t serial)
 	return &b->lane_of[i];
 }
 
-static bool grow_lanes(struct build *b)
+static bool grow_lanes(struct ops_build *b)
 {
 	const size_t cap = b->lane_cap == 0 ? 64 : 2 * b->lane_cap;
 	struct build_lane *const lane = realloc(b->lane, cap * sizeof *lane);
@@ -154,7 +85,7 @@ static bool grow_lanes(struct build *b)
 }
 
 /* NONE: no memory. */
-static uint32_t lane_of(struct build *b, uint32_t serial)
+static uint32_t lane_of(struct ops_build *b, uint32_t serial)
 {
 	if (b->lanes != 0 && b->lane[b->last_lane].serial == serial)
 		return b->last_lane;
@@ -171,14 +102,14 @@ static uint32_t lane_of(struct build *b, uint32_t serial)
 
 /* ---- slots ----------------------------------------------------------------------------------- */
 
-static bool queue_is_ripe(const struct build *b)
+static bool queue_is_ripe(const struct ops_build *b)
 {
 	const size_t epoch = b->count / OPS_AN_EPOCH;
 	return b->queue_head != NONE && epoch != 0 &&
 	    b->slot[b->queue_head].last_op < (epoch - 1) * OPS_AN_EPOCH;
 }
 
-static uint32_t new_slot(struct build *b)
+static uint32_t new_slot(struct ops_build *b)
 {
 	if (!ARRAY_RESERVE(b->slot, b->slot_cap, b->slots + 1))
 		return NONE;
@@ -186,7 +117,7 @@ static uint32_t new_slot(struct build *b)
 	return (uint32_t)b->slots++;
 }
 
-static uint32_t take_slot(struct build *b, struct build_lane *l)
+static uint32_t take_slot(struct ops_build *b, struct build_lane *l)
 {
 	uint32_t i = l->free;
 
@@ -203,7 +134,7 @@ static uint32_t take_slot(struct build *b, struct build_lane *l)
 	return i;
 }
 
-static void give_slot(struct build *b, struct build_lane *l, uint32_t i)
+static void give_slot(struct ops_build *b, struct build_lane *l, uint32_t i)
 {
 	if (l->free_count < LANE_SLOTS) {
 		b->slot[i].next = l->free;
@@ -221,34 +152,38 @@ static void give_slot(struct build *b, struct build_lane *l, uint32_t i)
 
 /* ---- ops ------------------------------------------------------------------------------------- */
 
-static struct replay_op *op_at(const struct build *b, size_t i)
+static struct replay_op *op_at(const struct ops_build *b, size_t i)
 {
 	return (struct replay_op *)(b->ops.at + sizeof(struct replay_head)) + i;
 }
 
 /* The slot's ops are one thread's after another's: does it change hands here? */
-static void hand_over(struct build *b, struct replay_op *op, struct build_slot *s, uint32_t lane)
+static void hand_over(struct ops_build *b, struct replay_op *op, struct build_slot *s,
+    uint32_t lane)
 {
 	if (!s->fresh && s->last_lane != lane) {
-		op_at(b, s->last_op)->flags |= OP_HANDS;
+		if (b->threaded)
+			op_at(b, s->last_op)->flags |= OP_HANDS;
 		op->flags |= OP_WAITS;
 		s->turn++;
 	}
-	op->turn = s->turn;
+	if (b->threaded)
+		op->turn = s->turn;
 	s->fresh = false;
 	s->last_op = (uint32_t)b->count;
 	s->last_lane = lane;
 }
 
-static bool add_op(struct build *b, const struct replay_op *op, uint32_t lane)
+static bool add_op(struct ops_build *b, const struct replay_op *op, uint32_t lane)
 {
 	struct replay_op *const at = spill_add(&b->ops, sizeof *at);
-	uint32_t *const thread = spill_add(&b->threads, sizeof *thread);
+	uint32_t *const thread = b->threaded ? spill_add(&b->threads, sizeof *thread) : NULL;
 
-	if (at == NULL || thread == NULL)
+	if (at == NULL || (thread == NULL && b->threaded))
 		return false;
 	*at = *op;
-	*thread = lane;
+	if (b->threaded)
+		*thread = lane;
 	if (op->op != TRACE_OP_NONE)
 		hand_over(b, at, &b->slot[op->slot], lane);
 	if (b->lane[lane].count++ == 0)
@@ -257,22 +192,23 @@ static bool add_op(struct build *b, const struct replay_op *op, uint32_t lane)
 	return true;
 }
 
-static bool add_mark(struct build *b, uint64_t calls)
+static bool add_mark(struct ops_build *b, uint64_t calls)
 {
 	struct replay_mark *const m = spill_add(&b->marks, sizeof *m);
 
 	if (m == NULL)
 		return false;
-	*m = (struct replay_mark){b->timeless ? 0 : trace_file_ns(&b->file, b->last_tick), calls};
+	*m = (struct replay_mark){b->timeless ? 0 : trace_file_ns(b->file, b->last_tick), calls};
 	return true;
 }
 
-static bool mark_if_due(struct build *b)
+static bool mark_if_due(struct ops_build *b)
 {
-	return b->count % OPS_A_MARK != 0 || add_mark(b, b->stream.events - 1);
+	return b->count % OPS_A_MARK != 0 || add_mark(b, b->stream->events - 1);
 }
 
-static bool add_free(struct build *b, const struct live_object *was, const struct trace_event *ev,
+static bool add_free(struct ops_build *b, const struct live_object *was,
+    const struct trace_event *ev,
     uint32_t lane, unsigned flags)
 {
 	const bool is_free = flags == 0 && (ev->class & TRACE_IS_FREE) != 0;
@@ -288,13 +224,14 @@ static bool add_free(struct build *b, const struct live_object *was, const struc
 	return true;
 }
 
-static bool add_alloc(struct build *b, const struct step *s, uint32_t lane)
+static bool add_alloc(struct ops_build *b, const struct step *s, uint32_t lane)
 {
 	const uint32_t slot = s->kind == STEP_RESIZE ? (uint32_t)s->was.user
 	                                             : take_slot(b, &b->lane[lane]);
 	const struct replay_op op = {.slot = slot, .size = min_size(s->ev.size, SIZE_LIMIT),
 	    .op = s->ev.op,
-	    .align_log2 = s->ev.align_log2};
+	    .align_log2 = s->ev.align_log2,
+	    .stack = b->threaded ? 0 : s->ev.stack};
 
 	if (slot == NONE)
 		return false;
@@ -302,7 +239,7 @@ static bool add_alloc(struct build *b, const struct step *s, uint32_t lane)
 	return add_op(b, &op, lane);
 }
 
-static bool add_step(struct build *b, const struct step *s)
+static bool add_step(struct ops_build *b, const struct step *s)
 {
 	const struct replay_op nothing = {.op = TRACE_OP_NONE};
 	const uint32_t lane = lane_of(b, s->ev.thread);
@@ -328,30 +265,33 @@ static bool add_step(struct build *b, const struct step *s)
 	return add_op(b, &nothing, lane);
 }
 
-static bool read_all(struct build *b, struct trace_error *e)
+static bool no_room(struct trace_error *e)
 {
-	struct step step;
-	int r;
+	return trace_fail(e, TRACE_NOWHERE, "no room for the calls made ready: %s",
+	    strerror(errno));
+}
 
-	while ((r = trace_stream_next(&b->stream, &step, e)) > 0) {
-		if (step.ev.begin)
-			continue;
-		if (b->count >= NONE - 2)
-			return trace_fail(e, TRACE_NOWHERE, "more than %u calls; cut the recording",
-			    NONE - 2);
-		if (!add_step(b, &step))
-			return trace_fail(e, TRACE_NOWHERE, "no room for the calls made ready: %s",
-			    strerror(errno));
-		if (b->stream.payload > b->peak_payload) {
-			b->peak_payload = b->stream.payload;
-			b->peak_at = b->count - 1;
-		}
-		if (b->count % OPS_A_PASS == 0) {
-			spill_pass(&b->ops, b->ops.len);
-			spill_pass(&b->threads, b->threads.len);
-		}
+bool ops_build_step(void *build, struct step *step, struct trace_error *e)
+{
+	struct ops_build *const b = build;
+
+	if (step->ev.begin)
+		return true;
+	if (b->count >= NONE - 2)
+		return trace_fail(e, TRACE_NOWHERE, "more than %u calls; cut the recording",
+		    NONE - 2);
+	if (!add_step(b, step))
+		return no_room(e);
+	if (b->stream->payload > b->peak_payload) {
+		b->peak_payload = b->stream->payload;
+		b->peak_at = b->count - 1;
+		b->peak_call = b->stream->events;
 	}
-	return r == 0;
+	if (b->count % OPS_A_PASS == 0) {
+		spill_pass(&b->ops, b->ops.len);
+		spill_pass(&b->threads, b->threads.len);
+	}
+	return true;
 }
 
 /* ---- the file -------------------------------------------------------------------------------- */
@@ -362,16 +302,31 @@ static int by_first(const void *x, const void *y)
 	return a->first < b->first ? -1 : a->first > b->first;
 }
 
+/* One more than there are, so that it is never empty. */
+static bool add_threads(struct ops_build *b, const struct build_lane *sorted)
+{
+	for (size_t i = 0, at = 0; i <= b->lanes; i++) {
+		struct replay_thread *const t = spill_add(&b->ops, sizeof *t);
+		if (t == NULL)
+			return false;
+		*t = i == b->lanes ? (struct replay_thread){0}
+		    : (struct replay_thread){at, sorted[i].count, sorted[i].serial};
+		at += t->count;
+	}
+	return true;
+}
+
 /* Counting sort of op numbers by thread; the threads in the order of their first op. */
-static bool add_index(struct build *b, struct replay_head *h)
+static bool add_index(struct ops_build *b, struct replay_head *h)
 {
 	const uint32_t *const lane_of_op = (const uint32_t *)b->threads.at;
 	uint32_t *const place = calloc(b->lanes + 1, sizeof *place); /* old number to sorted */
 	struct build_lane *const sorted = malloc((b->lanes + 1) * sizeof *sorted);
 	uint64_t *const next = calloc(b->lanes + 1, sizeof *next);
-	uint32_t *const index = b->lanes > 1 ? spill_add(&b->ops, round_up(b->count * 4, 8)) : NULL;
-	const bool fine = place != NULL && sorted != NULL && next != NULL &&
-	    (index != NULL || b->lanes <= 1);
+	const bool indexed = b->threaded && b->lanes > 1;
+	uint32_t *const index = indexed ? spill_add(&b->ops, round_up(b->count * 4, 8)) : NULL;
+	bool fine = place != NULL && sorted != NULL && next != NULL &&
+	    (index != NULL || !indexed);
 	uint64_t first = 0;
 
 	for (size_t i = 0; fine && i < b->lanes; i++) {
@@ -393,80 +348,77 @@ static bool add_index(struct build *b, struct replay_head *h)
 			spill_pass(&b->threads, i * sizeof *lane_of_op);
 		}
 	}
-	struct replay_thread *const t =
-	    /* the index may have moved */
-	    fine ? spill_add(&b->ops, (b->lanes + 1) * sizeof *t) : NULL;
-	for (size_t i = 0, at = 0; t != NULL && i < b->lanes; at += sorted[i++].count)
-		t[i] = (struct replay_thread){at, sorted[i].count, sorted[i].serial};
+	fine = fine && add_threads(b, sorted);
 	free(place);
 	free(sorted);
 	free(next);
-	return t != NULL;
+	return fine;
 }
 
-static bool finish(struct build *b, struct trace_error *e)
+static bool finish(struct ops_build *b)
 {
 	struct replay_head h = {.magic = OPS_MAGIC,
 	    .version = OPS_VERSION,
 	    .count = b->count,
 	    .slots = b->slots,
 	    .threads = b->lanes,
-	    .calls = b->stream.events,
+	    .calls = b->stream->events,
 	    .peak_payload = b->peak_payload,
-	    .peak_count = b->stream.peak_count,
+	    .peak_count = b->stream->peak_count,
 	    .peak_at = b->peak_at,
-	    .foreign = b->stream.foreign,
-	    .overlaid = b->stream.overlaid,
+	    .peak_call = b->peak_call,
+	    .foreign = b->stream->foreign,
+	    .overlaid = b->stream->overlaid,
 	    .without_effect = b->without_effect,
 	    .timeless = b->timeless};
 
 	/* The last mark is when the process ended, which may be long after its last call. */
-	b->last_tick = max_size(b->last_tick, b->file.end_tick);
-	if (!add_mark(b, b->stream.events))
-		return trace_fail(e, TRACE_NOWHERE, "no room for the calls made ready: %s",
-		    strerror(errno));
+	b->last_tick = max_size(b->last_tick, b->file->end_tick);
+	if (!add_mark(b, b->stream->events))
+		return false;
 	h.marks_at = b->ops.len;
 	bool fine = spill_copy(&b->ops, &b->marks);
 	h.index_at = b->ops.len;
-	fine = fine && add_index(b, &h);
+	fine = fine && add_index(b, &h) && spill_flush(&b->ops);
 	h.len = b->ops.len;
 	if (!fine || ftruncate(b->ops.fd, (off_t)h.len) != 0)
-		return trace_fail(e, TRACE_NOWHERE, "no room for the calls made ready: %s",
-		    strerror(errno));
-	memcpy(b->ops.at, &h, sizeof h);
-	return true;
+		return false;
+	return pwrite(b->ops.fd, &h, sizeof h, 0) == (ssize_t)sizeof h;
 }
 
-static bool open_all(struct build *b, const char *path, struct trace_error *e)
+struct ops_build *ops_build_begin(const struct trace_file *f, const struct trace_stream *s,
+    enum ops_use use, struct trace_error *e)
 {
+	struct ops_build *const b = malloc(sizeof *b);
 	char clock[16];
 
-	if (!trace_file_open(&b->file, path, e))
-		return false;
-	if (!trace_stream_open(&b->stream, &b->file) || !spill_open(&b->ops) ||
-	    !spill_open(&b->threads) ||
-	    !spill_open(&b->marks) || spill_add(&b->ops, sizeof(struct replay_head)) == NULL)
-		return trace_fail(e, TRACE_NOWHERE, "no room for the calls made ready: %s",
-		    strerror(errno));
-	trace_reader_want_stacks(b->stream.reader, false);
-	b->timeless = trace_file_value(&b->file, TRACE_META, "clock", clock, sizeof clock) &&
+	if (b == NULL) {
+		trace_fail(e, TRACE_NOWHERE, "no memory");
+		return NULL;
+	}
+	*b = (struct ops_build){.file = f, .stream = s, .threaded = use == OPS_FOR_THREADS,
+	    .ops.fd = -1, .threads.fd = -1, .marks.fd = -1, .queue_head = NONE};
+	b->timeless = trace_file_value(f, TRACE_META, "clock", clock, sizeof clock) &&
 	    strcmp(clock, "none") == 0;
-	return true;
+	if (spill_open(&b->ops, !b->threaded) && spill_open(&b->marks, false) &&
+	    (!b->threaded || spill_open(&b->threads, false)) &&
+	    spill_add(&b->ops, sizeof(struct replay_head)) != NULL)
+		return b;
+	no_room(e);
+	ops_build_end(b, NULL, e);
+	return NULL;
 }
 
-bool replay_ops_build(struct replay_ops *o, const char *path, struct trace_error *e)
+bool ops_build_end(struct ops_build *b, struct replay_ops *o, struct trace_error *e)
 {
-	struct build *const b = calloc(1, sizeof *b);
+	int fd = -1; /* inherited by the programs that replay it */
 
-	*o = (struct replay_ops){.fd = -1};
-	if (b == NULL)
-		return trace_fail(e, TRACE_NOWHERE, "no memory");
-	b->file.fd = b->ops.fd = b->threads.fd = b->marks.fd = -1;
-	b->queue_head = NONE;
-	const bool fine = open_all(b, path, e) && read_all(b, e) && finish(b, e);
-	const int fd = fine ? dup(b->ops.fd) : -1; /* inherited by the programs that replay it */
-	trace_stream_close(&b->stream);
-	trace_file_close(&b->file);
+	if (o != NULL) {
+		*o = (struct replay_ops){.fd = -1};
+		fd = finish(b) ? dup(b->ops.fd) : -1;
+		if (fd < 0)
+			no_room(e);
+	}
 	spill_close(&b->ops);
 	spill_close(&b->threads);
 	spill_close(&b->marks);
@@ -474,12 +426,35 @@ bool replay_ops_build(struct replay_ops *o, const char *path, struct trace_error
 	free(b->lane);
 	free(b->lane_of);
 	free(b);
-	if (!fine)
-		return false;
-	if (fd >= 0 && replay_ops_map(o, fd))
+	if (fd < 0)
+		return o == NULL;
+	if (replay_ops_map(o, fd))
 		return true;
 	trace_fail(e, TRACE_NOWHERE, "cannot map the calls made ready: %s", strerror(errno));
-	if (fd >= 0)
-		close(fd);
+	close(fd);
 	return false;
+}
+
+bool replay_ops_build(struct replay_ops *o, const char *path, enum ops_use use,
+    struct trace_error *e)
+{
+	struct trace_file file;
+	struct trace_stream stream;
+
+	*o = (struct replay_ops){.fd = -1};
+	if (!trace_file_open(&file, path, e))
+		return false;
+	struct ops_build *const b = !trace_stream_open(&stream, &file)
+	    ? (trace_fail(e, TRACE_NOWHERE, "no memory"), NULL)
+	    : ops_build_begin(&file, &stream, use, e);
+	bool fine = b != NULL;
+	if (fine) {
+		trace_reader_want_stacks(stream.reader, false);
+		fine = trace_stream_read(&stream,
+		    &(struct trace_listener){.step = ops_build_step, .arg = b}, e);
+		fine = ops_build_end(b, fine ? o : NULL, e) && fine;
+	}
+	trace_stream_close(&stream);
+	trace_file_close(&file);
+	return fine;
 }

@@ -12,14 +12,10 @@
 #include <sys/mman.h>
 #include <time.h>
 
+#include "base/bits.h"
 #include "cli/progress.h"
 
 enum { AHEAD_SLOT = 16, AHEAD_CHUNK = 6, BUDGET_MARKS = 64 /* between two looks at the time */ };
-
-struct model_object { /* an object */
-	void *p;
-	uint64_t size;
-};
 
 struct replay_model {
 	struct os_arena arena;
@@ -27,7 +23,10 @@ struct replay_model {
 	const struct replay_ops *ops;
 	struct ops_window window;
 	struct model_result *r;
-	struct model_object *cell;
+	struct model_cell *cell;
+	const struct model_observer *observer; /* NULL: nobody watches */
+	struct model_life *life; /* beside `cell`, for it */
+	uint64_t calls;
 	double runs, runs_done; /* for progress: of all that are to come */
 	bool touching;    /* tell the arena what the program would write to */
 	uint64_t payload;
@@ -56,7 +55,7 @@ static double cpu_now(void)
 
 /* ---- one call -------------------------------------------------------------------------------- */
 
-static void give(struct replay_model *m, const struct replay_op *op, struct model_object *c)
+static void give(struct replay_model *m, const struct replay_op *op, struct model_cell *c)
 {
 	c->p = op->align_log2 > 4 ? heap_aligned(&m->heap, (size_t)1 << op->align_log2, op->size)
 	                          : heap_malloc(&m->heap, op->size);
@@ -68,14 +67,14 @@ static void give(struct replay_model *m, const struct replay_op *op, struct mode
 		m->r->failed++;
 }
 
-static void take(struct replay_model *m, struct model_object *c)
+static void take(struct replay_model *m, struct model_cell *c)
 {
 	heap_free(&m->heap, c->p);
 	m->payload -= c->size;
-	*c = (struct model_object){0};
+	*c = (struct model_cell){0};
 }
 
-static void resize(struct replay_model *m, const struct replay_op *op, struct model_object *c)
+static void resize(struct replay_model *m, const struct replay_op *op, struct model_cell *c)
 {
 	if (c->p == NULL || op->size == 0) {
 		take(m, c);
@@ -90,12 +89,12 @@ static void resize(struct replay_model *m, const struct replay_op *op, struct mo
 	if (m->touching)
 		os_arena_touch(&m->arena, q, op->size);
 	m->payload += op->size - c->size;
-	*c = (struct model_object){q, op->size};
+	*c = (struct model_cell){q, op->size};
 }
 
 static inline void perform(struct replay_model *m, const struct replay_op *op)
 {
-	struct model_object *const c = &m->cell[op->slot];
+	struct model_cell *const c = &m->cell[op->slot];
 	const unsigned class = trace_class[op->op];
 
 	if ((class & TRACE_IS_ALLOC) != 0)
@@ -106,11 +105,27 @@ static inline void perform(struct replay_model *m, const struct replay_op *op)
 		resize(m, op, c);
 }
 
+/* The same under an observer's eyes. */
+static void perform_watched(struct replay_model *m, const struct replay_op *op)
+{
+	const struct model_cell *const c = &m->cell[op->slot];
+	struct model_life *const l = &m->life[op->slot];
+	const unsigned class = trace_class[op->op];
+	const uint64_t call = m->calls + 1;
+
+	if ((class & (TRACE_IS_FREE | TRACE_IS_REALLOC)) != 0 && c->p != NULL)
+		m->observer->gone(m->observer->arg, c, l, call);
+	perform(m, op);
+	if ((class & (TRACE_IS_ALLOC | TRACE_IS_REALLOC)) != 0)
+		*l = (struct model_life){(uint32_t)call, op->stack};
+	m->calls += (op->flags & OP_IMPLIED) == 0;
+}
+
 /* What stands before an object and what follows it: headers and footers, its own and its
  * neighbours'. */
 static inline void fetch_ahead(const struct replay_model *m, const struct replay_op *op)
 {
-	const struct model_object *const next = &m->cell[op[AHEAD_CHUNK].slot];
+	const struct model_cell *const next = &m->cell[op[AHEAD_CHUNK].slot];
 
 	__builtin_prefetch(&m->cell[op[AHEAD_SLOT].slot], 1);
 	if (next->p != NULL) {
@@ -130,7 +145,10 @@ static inline void perform_some(struct replay_model *m, const struct replay_op *
 	for (size_t i = from; i < to; i++, op++) {
 		if (i < ahead_end)
 			fetch_ahead(m, op);
-		perform(m, op);
+		if (m->life == NULL)
+			perform(m, op);
+		else
+			perform_watched(m, op);
 		if (__builtin_expect(os_arena_footprint(&m->arena) > peak, 0)) {
 			peak = os_arena_footprint(&m->arena);
 			m->peak_at = i + 1;
@@ -264,27 +282,50 @@ static void look(struct replay_model *m, struct accounting *a, size_t at)
 		m->r->peak = *a;
 }
 
-/* Where the heap is walked: at even steps, and at the two peaks. */
-static void run_looking(struct replay_model *m, size_t samples, uint64_t peak_at)
+static void show(struct replay_model *m, const struct accounting *now, size_t sample, bool peak)
+{
+	const struct model_view view = {&m->heap, &m->arena, now, m->cell, m->life,
+	    m->ops->head->slots, m->payload};
+
+	if (m->observer != NULL && peak)
+		m->observer->at_peak(m->observer->arg, &view);
+	if (m->observer != NULL && sample != SIZE_MAX)
+		m->observer->sampled(m->observer->arg, &view, sample);
+}
+
+/* Where the heap is walked: at even steps from `first` to `last`, and at the two peaks. */
+static void run_looking(struct replay_model *m, size_t first, size_t last, uint64_t peak_at)
 {
 	const size_t count = m->ops->head->count;
 	const uint64_t payload_at = m->ops->head->peak_at + (count != 0);
 	struct accounting a;
 
-	for (size_t at = 0, k = 0; k <= samples && m->r->problem[0] == '\0';) {
-		const size_t even = k == samples ? count
-		    : (size_t)((double)count * (double)k / (double)samples);
+	for (size_t at = 0, k = first; k <= last && m->r->problem[0] == '\0';) {
+		const size_t even = k == last ? count
+		    : (size_t)((double)count * (double)k / (double)last);
 		size_t next = even;
 		if (peak_at > at && peak_at < next)
 			next = peak_at;
 		if (payload_at > at && payload_at < next)
 			next = payload_at;
+		const bool is_peak = next == payload_at && at < next;
 		perform_range(m, at, next);
 		at = next;
-		look(m, next == even ? &m->r->samples[k] : &a, at);
+		struct accounting *const now = next == even ? &m->r->samples[k - first] : &a;
+		look(m, now, at);
+		show(m, now, next == even ? k - first : SIZE_MAX, is_peak);
 		k += next == even;
-		m->r->sample_count = k;
+		m->r->sample_count = k - first;
 	}
+}
+
+/* The run that looked, and the plain one before it. */
+static void compare_runs(struct replay_model *m, uint64_t peak, uint64_t peak_at)
+{
+	if (m->r->failed != 0)
+		stop(m, "out of simulated memory or mappings", m->ops->head->count);
+	else if (m->peak != peak || m->peak_at != peak_at)
+		stop(m, "looking at the heap changed it: the peaks of two runs differ", peak_at);
 }
 
 static void run(struct replay_model *m, size_t samples)
@@ -305,11 +346,30 @@ static void run(struct replay_model *m, size_t samples)
 	}
 	if (!open_heap(m))
 		return;
-	run_looking(m, samples, peak_at);
-	if (m->r->failed != 0)
-		stop(m, "out of simulated memory or mappings", m->ops->head->count);
-	else if (m->peak != peak || m->peak_at != peak_at)
-		stop(m, "looking at the heap changed it: the peaks of two runs differ", peak_at);
+	run_looking(m, 0, samples, peak_at);
+	compare_runs(m, peak, peak_at);
+	close_heap(m);
+}
+
+/* Two runs; the second, which looks, takes most of the time. */
+static void run_watched(struct replay_model *m, size_t samples, struct model_life *life)
+{
+	static const double first_share = 0.2;
+	uint64_t peak;
+
+	m->touching = true;
+	progress_part(0, first_share);
+	if (!open_heap(m))
+		return;
+	const uint64_t peak_at = run_plain(m, &peak);
+	close_heap(m);
+	progress_part(first_share, 1);
+	m->runs_done = 0;
+	m->life = life;
+	if (m->r->problem[0] != '\0' || !open_heap(m))
+		return;
+	run_looking(m, 1, samples, peak_at);
+	compare_runs(m, peak, peak_at);
 	close_heap(m);
 }
 
@@ -350,6 +410,25 @@ bool model_replay(struct model_result *r, const struct replay_ops *ops,
 	progress_end();
 	close_model(&m);
 	return r->samples != NULL;
+}
+
+bool model_watch(struct model_result *r, const struct replay_ops *ops,
+    const struct subject *subject, size_t samples, const struct model_observer *observer)
+{
+	static struct replay_model m;
+	struct model_life *const life = calloc(ops->head->slots + 1, sizeof *life);
+	const bool fine = life != NULL && open_model(&m, r, ops, subject);
+
+	if (fine) {
+		m.observer = observer;
+		m.runs = 1;
+		r->samples = calloc(samples + 1, sizeof *r->samples);
+		if (r->samples != NULL)
+			run_watched(&m, max_size(1, min_size(samples, ops->head->count)), life);
+		close_model(&m);
+	}
+	free(life);
+	return fine && r->samples != NULL;
 }
 
 bool model_memory(struct model_result *r, const struct replay_ops *ops,

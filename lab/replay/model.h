@@ -42,4 +42,40 @@ bool model_memory(struct model_result *r, const struct replay_ops *ops,
     double budget_s);
 void model_free(struct model_result *r);
 
+/* ---- under an observer's eyes -------------------------------------------------------------- */
+
+struct model_cell { /* an object */
+	void *p;       /* in the model's heap; NULL: refused, or there is none */
+	uint64_t size; /* bytes asked for */
+};
+
+struct model_life { /* number of the call that made it, from 1; its call site */
+	uint32_t born, stack;
+};
+
+/* The heap between two calls.  cell[i] and life[i] are of one object. */
+struct model_view {
+	struct heap *heap;
+	const struct os_arena *arena;
+	const struct accounting *now;
+	const struct model_cell *cell;
+	const struct model_life *life;
+	size_t slots;
+	uint64_t payload;
+};
+
+struct model_observer { /* all functions are given */
+	void *arg;
+	/* an object does no longer lie there: it was freed or resized by call number `call` */
+	void (*gone)(void *arg, const struct model_cell *c, const struct model_life *l,
+	    uint64_t call);
+	void (*sampled)(void *arg, const struct model_view *v, size_t sample);
+	void (*at_peak)(void *arg, const struct model_view *v); /* when the program had most */
+};
+
+/* As model_replay(), but the first sample is behind the first step, and the last is the end.  The
+ * recording was prepared with stacks (OPS_FOR_MODELS). */
+bool model_watch(struct model_result *r, const struct replay_ops *ops,
+    const struct subject *subject, size_t samples, const struct model_observer *observer);
+
 #endif

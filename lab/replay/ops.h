@@ -7,9 +7,9 @@
  * ops stand in the valid global order of trace/stream.h.  An object has a slot from its first call
  * to its last; slots are used again, so that a replayer's table is as large as what is live.  A
  * mark says what time it was, every OPS_A_MARK ops.  The index has, thread after thread, the
- * numbers of its ops; a recording of one thread needs none.
+ * numbers of its ops; a recording of one thread and a model need none.
  *
- * Threads keep the recorded order as far as the program could have relied on it:
+ * OPS_FOR_THREADS: threads keep the recorded order as far as the program could have relied on it:
  *   objects   when the next call on a slot is another thread's, the op has OP_HANDS, and that next
  *             one OP_WAITS; `turn` is how often the slot has been handed on before it
  *   epochs    an op of epoch e (of OPS_AN_EPOCH ops) begins when all of epoch e - 2 are done, so
@@ -31,7 +31,11 @@ enum op_flag {
 };
 
 struct replay_op {
-	uint32_t slot, turn;
+	uint32_t slot;
+	union {
+		uint32_t turn;  /* OPS_FOR_THREADS */
+		uint32_t stack; /* OPS_FOR_MODELS: of the call, 0: none is known */
+	};
 	uint64_t size : 48; /* bytes asked for; of a free: what the object had */
 	uint64_t op : 5;    /* enum trace_op; TRACE_OP_NONE: a call without effect */
 	uint64_t align_log2 : 6;
@@ -55,7 +59,7 @@ struct replay_head { /* of the file; offsets in bytes */
 	uint64_t marks_at, index_at, threads_at, len;
 	uint64_t threads; /* in the order of their first op */
 	uint64_t calls, peak_payload, peak_count;
-	uint64_t peak_at; /* the op that made the payload largest */
+	uint64_t peak_at, peak_call; /* the op that made the payload largest; its call, from 1 */
 	uint64_t timeless; /* 1: an import that knew no times; all ns are 0 */
 	uint64_t foreign, overlaid;
 	/* calls that are TRACE_OP_NONE: free(NULL), what failed, what is foreign */
@@ -74,13 +78,30 @@ struct replay_ops {
 	const struct replay_thread *thread;
 	/* NULL until replay_ops_whole() */
 	const struct replay_op *op;
-	const uint32_t *index; /* NULL for a single thread too */
+	const uint32_t *index; /* NULL for a single thread and for models too */
 	struct ops_map head_map, mark_map, thread_map, whole_map;
 };
 
-/* Read the whole recording at `path` into a file without a name, and map all of it that is small:
- * of 10^8 calls, 25 MB.  False: *e. */
-bool replay_ops_build(struct replay_ops *o, const char *path, struct trace_error *e);
+enum ops_use {
+	/* Nobody replays with threads: there is no index, no OP_HANDS and no turn. */
+	OPS_FOR_MODELS,
+	OPS_FOR_THREADS,
+};
+
+/* Read the whole recording at `path`, without stacks, into a file without a name, and map all of it
+ * that is small: of 10^8 calls, 25 MB.  False: *e. */
+bool replay_ops_build(struct replay_ops *o, const char *path, enum ops_use use,
+    struct trace_error *e);
+
+/* The same as a listener of a reading (trace_stream_read): pass ops_build_step as its function.  It
+ * uses live_object.user.  f and s are the reader's.  NULL: *e. */
+struct ops_build;
+struct ops_build *ops_build_begin(const struct trace_file *f, const struct trace_stream *s,
+    enum ops_use use, struct trace_error *e);
+bool ops_build_step(void *build, struct step *step, struct trace_error *e);
+/* The reading is over; frees b.  o NULL: it failed, only free.  False: *e. */
+bool ops_build_end(struct ops_build *b, struct replay_ops *o, struct trace_error *e);
+
 /* The same of what an inherited descriptor has; false: it is none, and fd stays the caller's. */
 bool replay_ops_map(struct replay_ops *o, int fd);
 /* Map the ops and the index as well, for a program that goes through them in no order: 20 bytes a

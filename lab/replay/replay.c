@@ -27,11 +27,11 @@ static void caveats(const char *path, const struct replay_ops *ops)
 	trace_file_close(&file);
 }
 
-static void read_recording(const char *path, struct replay_ops *ops)
+static void read_recording(const char *path, enum ops_use use, struct replay_ops *ops)
 {
 	struct trace_error e;
 
-	if (!replay_ops_build(ops, path, &e))
+	if (!replay_ops_build(ops, path, use, &e))
 		lab_die(EXIT_FAULT, "%s: %s", path, e.text);
 	if (ops->head->calls == 0)
 		lab_die(EXIT_FAULT, "%s: no calls are in it; dmm info %s says why", path, path);
@@ -193,7 +193,7 @@ int replay_print(struct replay_order *q)
 {
 	struct replay_ops ops;
 
-	read_recording(q->path, &ops);
+	read_recording(q->path, q->model ? OPS_FOR_MODELS : OPS_FOR_THREADS, &ops);
 	const int status = q->model ? replay_model(q, &ops) : replay_native(q, &ops);
 	replay_ops_close(&ops);
 	return q->hash != NULL ? EXIT_FINE : status; /* what went wrong stands in the result */

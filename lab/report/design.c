@@ -1,7 +1,4 @@
-/* design.c - one design under the report's eyes: what its heap was like, sample by sample.
- *
- * The observer's `born` of an object counts calls, not ticks: columns of the map are even in calls.
- */
+/* design.c - one design under the report's eyes: what its heap was like, sample by sample. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +6,7 @@
 #include "base/assert.h"
 #include "base/bits.h"
 #include "report/report.h"
+#include "run/launch.h"
 
 struct watch {
 	struct report_design *d;
@@ -73,14 +71,14 @@ static int visit(void *arg, const struct dmm_piece *p, uintptr_t addr, size_t le
 static void sampled(void *arg, const struct model_view *v, size_t sample)
 {
 	struct watch *const w = arg;
-	const uint64_t gap = v->now->footprint - v->stream->payload;
+	const uint64_t gap = v->now->footprint - v->payload;
 
 	if (sample > REPORT_SAMPLES)
 		return;
 	w->column = sample;
 	w->hole = 0;
 	if (!w->frees)
-		order_open(&w->order, &v->stream->live);
+		order_open(&w->order, v);
 	held_walk(v->heap, v->arena, visit, w);
 	order_close(&w->order);
 	w->order = (struct live_order){0};
@@ -136,16 +134,11 @@ static void keep_block(struct watch *w, const struct report_block *b)
 	}
 }
 
-static void placed(void *arg, struct live_object *o, uint64_t event)
+static void gone(void *arg, const struct model_cell *c, const struct model_life *l, uint64_t call)
 {
-	(void)arg;
-	o->born = event;
-}
-
-static void gone(void *arg, const struct live_object *o, uint64_t event)
-{
-	if (o->user != 0 && o->size != 0)
-		keep_block(arg, &(struct report_block){o->user, o->size, o->born, event, o->stack});
+	if (c->p != NULL && c->size != 0)
+		keep_block(arg, &(struct report_block){(uintptr_t)c->p, c->size, l->born, call,
+		    l->stack});
 }
 
 static int block_by_address(const void *a, const void *b)
@@ -157,12 +150,10 @@ static int block_by_address(const void *a, const void *b)
 	return x->born < y->born ? -1 : x->born > y->born;
 }
 
-
-static void keep_living(struct watch *w, const struct live *live, uint64_t end)
+static void keep_living(struct watch *w, const struct model_view *v)
 {
-	for (size_t i = 0; i < live->cap; i++)
-		if (live->at[i].addr != 0)
-			gone(w, &live->at[i], end);
+	for (size_t i = 0; i < v->slots; i++)
+		gone(w, &v->cell[i], &v->life[i], v->now->events);
 }
 
 static void finish_blocks(struct watch *w)
@@ -181,38 +172,35 @@ static void sampled_last(void *arg, const struct model_view *v, size_t sample)
 
 	sampled(arg, v, sample);
 	if (v->now->events == w->d->events && !w->ended)
-		keep_living(w, &v->stream->live, v->now->events);
+		keep_living(w, v);
 	w->ended = v->now->events == w->d->events;
 }
 
 bool report_design(struct report_design *d, const struct report_survey *s,
-    const struct subject *subject, struct trace_error *e)
+    const struct subject *subject)
 {
 	static struct watch w;
-	struct model_run r;
-	const struct model_observer observer = {.arg = &w, .placed = placed, .gone = gone,
-	    .sampled = sampled_last, .moment_event = s->peak_event, .moment = at_peak};
+	struct model_result r;
+	const struct model_observer observer = {.arg = &w, .gone = gone, .sampled = sampled_last,
+	    .at_peak = at_peak};
+	const double began = launch_now();
 
 	w = (struct watch){.d = d, .heap = d->block, .frees = (subject->sys->traits & DMM_FREES) !=
 	    0};
 	d->events = s->events; /* so that the last sample is known for what it is */
-	if (!map_open(&w.map))
-		return trace_fail(e, TRACE_NOWHERE, "no memory");
-	const bool sound = model_watch(&r, s->path, &s->ops, subject, s->samples, &observer, e);
-	if (r.samples != NULL) {
-		d->samples = min_size(r.sample_count, REPORT_SAMPLES + 1);
-		memcpy(d->sample, r.samples, d->samples * sizeof *r.samples);
-	}
-	d->events = r.events;
+	if (!map_open(&w.map) || !model_watch(&r, &s->ops, subject, s->samples, &observer))
+		return false;
+	d->samples = min_size(r.sample_count, REPORT_SAMPLES + 1);
+	memcpy(d->sample, r.samples, d->samples * sizeof *r.samples);
 	d->peak = r.peak;
 	d->mean = r.mean;
 	d->end = r.end;
 	d->peak_payload = r.peak_payload;
-	d->seconds = r.seconds;
+	d->seconds = launch_now() - began;
 	memcpy(d->problem, r.problem, sizeof r.problem);
 	finish_blocks(&w);
 	map_finish(&w.map, d);
 	map_close(&w.map);
-	model_run_free(&r);
-	return sound;
+	model_free(&r);
+	return true;
 }

@@ -121,7 +121,6 @@ int report_make(const struct report_order *q)
 	static struct report_survey survey;
 	static struct subject subjects[SUBJECTS_MAX];
 	static struct report r;
-	static struct diagnosis diagnosis;
 	const size_t n = subjects_choose(subjects, q->systems);
 	struct trace_error e;
 	struct stat st;
@@ -138,8 +137,8 @@ int report_make(const struct report_order *q)
 	    replay_ops_ns(&survey.ops, survey.ops.head->count), survey.peak_payload,
 	    replay_ops_idle_ns(&survey.ops)});
 	r = (struct report){.survey = &survey, .design_count = n};
-	if (survey.file.damage.text[0] == '\0' && diagnose(&diagnosis, q->path, NULL, NULL, &e))
-		r.diagnosis = &diagnosis;
+	if (survey.file.damage.text[0] == '\0')
+		r.diagnosis = &survey.diagnosis;
 	r.designs = report_designs(&survey, subjects, n, q->limit_s, 2);
 	r.symbols = symbols_open(&survey.file);
 	if (r.designs == NULL || r.symbols == NULL)

@@ -24,7 +24,7 @@ bool report_measure(struct native *n, const char *path, const struct report_plan
 	*n = (struct native){.path = path, .memory = true,
 	    .compare = {.runs = p->runs, .warm = p->warm, .timeout_s = p->timeout_s}};
 	list_allocators(&n->compare.allocators, p); /* unknown names end it here */
-	if (!replay_ops_build(&ops, path, &e)) {
+	if (!replay_ops_build(&ops, path, OPS_FOR_THREADS, &e)) {
 		lab_say("%s: not measured: %s", path, e.text);
 		return false;
 	}

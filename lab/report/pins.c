@@ -28,7 +28,7 @@ struct holder {
 struct stretch { /* the one that the walk is in, at one scale */
 	uint64_t number;
 	uint64_t owned, live;
-	const struct live_object *first, *last; /* of those that reach into it */
+	const struct live_entry *first, *last; /* of those that reach into it */
 	size_t count;
 	struct holder holder[HOLDERS];
 };
@@ -37,7 +37,7 @@ struct pinning {
 	struct live_order order;
 	struct stretch now[PIN_SCALES];
 	/* the last one of the sparse stretch before */
-	const struct live_object *counted[PIN_SCALES];
+	const struct live_entry *counted[PIN_SCALES];
 	struct report_pin *sites[PIN_SCALES]; /* by stack */
 	size_t site_cap;
 	struct report_pins *pins;
@@ -45,26 +45,31 @@ struct pinning {
 
 static int by_address(const void *a, const void *b)
 {
-	const uint64_t x = (*(const struct live_object *const *)a)->user;
-	const uint64_t y = (*(const struct live_object *const *)b)->user;
+	const uint64_t x = ((const struct live_entry *)a)->addr;
+	const uint64_t y = ((const struct live_entry *)b)->addr;
 	return x < y ? -1 : x > y;
 }
 
-void order_open(struct live_order *o, const struct live *live)
+void order_open(struct live_order *o, const struct model_view *v)
 {
-	*o = (struct live_order){.object = malloc((live->count + 1) * sizeof *o->object)};
+	size_t count = 0;
+
+	for (size_t i = 0; i < v->slots; i++)
+		count += v->cell[i].p != NULL;
+	*o = (struct live_order){.object = malloc((count + 1) * sizeof *o->object)};
 	CHECK(o->object != NULL);
-	for (size_t i = 0; i < live->cap; i++)
-		if (live->at[i].addr != 0 && live->at[i].user != 0)
-			o->object[o->count++] = &live->at[i];
+	for (size_t i = 0; i < v->slots; i++)
+		if (v->cell[i].p != NULL)
+			o->object[o->count++] = (struct live_entry){
+			    (uintptr_t)v->cell[i].p, v->life[i].stack};
 	qsort(o->object, o->count, sizeof *o->object, by_address);
 }
 
-const struct live_object *order_find(struct live_order *o, uint64_t addr, uint64_t len)
+const struct live_entry *order_find(struct live_order *o, uint64_t addr, uint64_t len)
 {
-	while (o->next < o->count && o->object[o->next]->user < addr)
+	while (o->next < o->count && o->object[o->next].addr < addr)
 		o->next++;
-	return o->next < o->count && o->object[o->next]->user < addr + len ? o->object[o->next]
+	return o->next < o->count && o->object[o->next].addr < addr + len ? &o->object[o->next]
 	    : NULL;
 }
 
@@ -106,7 +111,7 @@ static void finish_stretch(struct pinning *p, enum pin_scale k)
 	*s = (struct stretch){.number = s->number};
 }
 
-static void hold(struct stretch *s, const struct live_object *o, uint64_t bytes)
+static void hold(struct stretch *s, const struct live_entry *o, uint64_t bytes)
 {
 	size_t i = 0;
 
@@ -124,7 +129,7 @@ static void hold(struct stretch *s, const struct live_object *o, uint64_t bytes)
 
 /* The stretches that lie wholly inside one live piece are full, so only its two ends matter. */
 static void add(struct pinning *p, enum pin_scale k, uint64_t addr, uint64_t len,
-    const struct live_object *o)
+    const struct live_entry *o)
 {
 	struct stretch *const s = &p->now[k];
 	const uint64_t end = addr + len;
@@ -149,7 +154,7 @@ static void add(struct pinning *p, enum pin_scale k, uint64_t addr, uint64_t len
 static int visit(void *arg, const struct dmm_piece *piece, uintptr_t addr, size_t len)
 {
 	struct pinning *const p = arg;
-	const struct live_object *const o =
+	const struct live_entry *const o =
 	    piece->kind == DMM_LIVE ? order_find(&p->order, piece->addr, piece->len) : NULL;
 	for (enum pin_scale k = 0; k < PIN_SCALES; k++)
 		add(p, k, addr, len, o);
@@ -176,13 +181,13 @@ void report_pins(struct report_pins pins[PIN_SCALES], const struct model_view *v
 	static struct pinning p;
 
 	p = (struct pinning){.pins = pins, .site_cap = 1};
-	order_open(&p.order, &v->stream->live);
+	order_open(&p.order, v);
 	for (size_t i = 0; i < p.order.count; i++)
-		p.site_cap = max_size(p.site_cap, (size_t)p.order.object[i]->stack + 1);
+		p.site_cap = max_size(p.site_cap, (size_t)p.order.object[i].stack + 1);
 	for (enum pin_scale k = 0; k < PIN_SCALES; k++) {
 		pins[k] = (struct report_pins){.event = v->now->events,
 		    .footprint = v->now->footprint,
-		    .payload = v->stream->payload};
+		    .payload = v->payload};
 		p.sites[k] = calloc(p.site_cap, sizeof *p.sites[k]);
 		CHECK(p.sites[k] != NULL);
 	}

@@ -17,7 +17,8 @@
 
 #include <string.h>
 
-#include "report/model.h"
+#include "diagnose/diagnose.h"
+#include "replay/model.h"
 
 enum {
 	REPORT_DESIGNS = 12,
@@ -44,6 +45,8 @@ struct report_site {
 	uint32_t stack;
 	uint64_t total_bytes, total_count;
 	uint64_t live_bytes, live_count; /* while reading; at the end what was never freed */
+	/* live when the program had most: noted at the site's first change after peak `epoch` */
+	uint64_t peak_bytes, peak_count, epoch;
 	uint64_t most;                   /* the largest at any moment: by this they are chosen */
 	float bytes[REPORT_MOMENTS], count[REPORT_MOMENTS];
 };
@@ -57,6 +60,7 @@ struct report_survey {
 	struct trace_file file;
 	struct replay_ops ops; /* the calls made ready */
 	struct trace_stream stream; /* read to its end: holds the frames */
+	struct diagnosis diagnosis;
 	const char *path;
 	uint64_t events, ns; /* in all */
 	uint32_t threads;
@@ -68,9 +72,10 @@ struct report_survey {
 	/* by calls */
 	uint64_t call_count[LIFE_TIMES][LIFE_SIZES], call_bytes[LIFE_TIMES][LIFE_SIZES];
 	struct report_moment moment[REPORT_MOMENTS];
-	size_t moment_count;
+	size_t moment_count, taken; /* taken: of them, while reading */
 	struct report_site *sites; /* by stack number while reading, then the largest first */
 	size_t site_count, site_cap;
+	uint64_t epoch; /* how often the program had more than ever before */
 };
 
 /* False: damaged, or no memory; *e says which.  A recording without calls is none: events == 0. */
@@ -144,9 +149,9 @@ struct report_design {
 	struct report_pins pins[PIN_MOMENTS][PIN_SCALES];
 };
 
-/* Replay on one subject into d, in this process.  False: the recording is damaged, *e. */
+/* Replay on one subject into d, in this process.  False: no memory. */
 bool report_design(struct report_design *d, const struct report_survey *s,
-    const struct subject *subject, struct trace_error *e);
+    const struct subject *subject);
 /* All of them, each in a child, `jobs` at a time; one that crashes or takes longer than limit_s
  * says so in its problem.  The result is shared memory of n designs; NULL: no memory. */
 struct report_design *report_designs(const struct report_survey *s, const struct subject *subjects,
@@ -180,14 +185,19 @@ void map_end_column(struct report_map *m);
 void map_finish(struct report_map *m, struct report_design *d);
 
 /* The live objects by address, for a walk in address order. */
+struct live_entry {
+	uint64_t addr;
+	uint32_t stack;
+};
+
 struct live_order {
-	const struct live_object **object;
+	struct live_entry *object;
 	size_t count, next;
 };
 
-void order_open(struct live_order *o, const struct live *live);
+void order_open(struct live_order *o, const struct model_view *v);
 /* NULL: none */
-const struct live_object *order_find(struct live_order *o, uint64_t addr, uint64_t len);
+const struct live_entry *order_find(struct live_order *o, uint64_t addr, uint64_t len);
 void order_close(struct live_order *o);
 
 /* Who keeps sparse stretches at the moment of the view. */

@@ -39,12 +39,11 @@ static void start(struct design_child *j, struct report_design *d, const struct 
 		lab_die(EXIT_OURS, "no process for %s: %s", subject->name, strerror(errno));
 	if (j->pid != 0)
 		return;
-	struct trace_error e;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	progress_to(&d->share);
 	progress_begin("%s", subject->name);
-	if (!report_design(d, s, subject, &e))
-		snprintf(d->problem, sizeof d->problem, "%.180s", e.text);
+	if (!report_design(d, s, subject))
+		snprintf(d->problem, sizeof d->problem, "no memory to replay");
 	d->done = true;
 	_exit(0);
 }

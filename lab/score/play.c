@@ -59,7 +59,7 @@ static void open_ops(struct replay_ops *ops, const char *path)
 {
 	struct trace_error e;
 
-	if (!replay_ops_build(ops, path, &e))
+	if (!replay_ops_build(ops, path, OPS_FOR_MODELS, &e))
 		lab_die(EXIT_FAULT, "%s", e.text);
 	if (ops->head->peak_payload == 0)
 		lab_die(EXIT_FAULT, "nothing is allocated in it");

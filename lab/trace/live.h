@@ -15,6 +15,7 @@ struct live_object {
 	uint64_t size; /* bytes asked for */
 	uint64_t user; /* whatever the owner of the table wants to know about it */
 	uint64_t born; /* tick */
+	uint64_t call; /* number of the call that made it, from 1; it keeps it when it is resized */
 	uint32_t stack, thread;
 };
 

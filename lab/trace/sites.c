@@ -58,7 +58,7 @@ static void end_life(struct sites *s, const struct trace_stream *stream, const s
 		return;
 	site->freed++;
 	site->lifetime += step->ev.tick > step->was.born ? step->ev.tick - step->was.born : 0;
-	site->temporary += stream->events - step->was.user <= SITES_TEMPORARY_CALLS;
+	site->temporary += stream->events - step->was.call <= SITES_TEMPORARY_CALLS;
 }
 
 void sites_step(struct sites *s, struct trace_stream *stream, struct step *step)
@@ -71,8 +71,6 @@ void sites_step(struct sites *s, struct trace_stream *stream, struct step *step)
 		end_life(s, stream, step);
 	if (step->kind == STEP_ALLOC || step->kind == STEP_RESIZE)
 		add(s, step);
-	if (step->kind == STEP_ALLOC)
-		step->object->user = stream->events;
 	if (stream->payload > s->peak) {
 		s->peak = stream->payload;
 		s->epoch++;

@@ -65,6 +65,7 @@ static bool enter(struct trace_stream *s, struct step *step, uint64_t addr, bool
 		account(s, 0, o->size);
 	}
 	*o = (struct live_object){.addr = addr, .size = ev->size, .born = ev->tick,
+	    .call = s->events + 1,
 	    .stack = ev->stack,
 	    .thread = ev->thread};
 	account(s, ev->size, 0);
@@ -144,8 +145,10 @@ static bool step_moved(struct trace_stream *s, struct step *step, bool force)
 		return false;
 	}
 	step->kind = moves ? STEP_RESIZE : STEP_ALLOC;
-	if (moves)
+	if (moves) {
 		step->object->user = step->was.user;
+		step->object->call = step->was.call;
+	}
 	return true;
 }
 
@@ -320,4 +323,17 @@ int trace_stream_next(struct trace_stream *s, struct step *step, struct trace_er
 	if (r < 0)
 		trace_fail(e, TRACE_NOWHERE, "no memory for %zu live objects", s->live.count);
 	return r < 0 ? -1 : 1;
+}
+
+bool trace_stream_read(struct trace_stream *s, const struct trace_listener *first,
+    struct trace_error *e)
+{
+	struct step step;
+	int r;
+
+	while ((r = trace_stream_next(s, &step, e)) > 0)
+		for (const struct trace_listener *l = first; l != NULL; l = l->next)
+			if (!l->step(l->arg, &step, e))
+				return false;
+	return r == 0;
 }

@@ -16,7 +16,7 @@ enum step_kind {
 	STEP_NONE,
 	STEP_ALLOC,  /* *object is new */
 	STEP_FREE,   /* `was` is gone */
-	STEP_RESIZE, /* *object is what `was` became; it has was.user */
+	STEP_RESIZE, /* *object is what `was` became; it has was.user and was.call */
 	STEP_FOREIGN, /* free of what the recording never saw: inherited by a fork, or missed */
 };
 
@@ -58,5 +58,17 @@ bool trace_stream_open(struct trace_stream *s, struct trace_file *f);
 /* 1: *step is next; 0: the end; -1: damaged or no memory, *e says which. */
 int trace_stream_next(struct trace_stream *s, struct step *step, struct trace_error *e);
 void trace_stream_close(struct trace_stream *s);
+
+/* One of those that count something in a reading.  Only one of them may use live_object.user. */
+struct trace_listener {
+	/* Called after each step has happened.  False: the reading ends, *e says why. */
+	bool (*step)(void *arg, struct step *step, struct trace_error *e);
+	void *arg;
+	const struct trace_listener *next;
+};
+
+/* Decode a recording once for all listeners.  False: damaged, no memory, or a listener's reason. */
+bool trace_stream_read(struct trace_stream *s, const struct trace_listener *first,
+    struct trace_error *e);
 
 #endif

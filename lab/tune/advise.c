@@ -216,15 +216,10 @@ static void replay_study(struct advice *a, double fastest_s)
 
 void advise(struct advice *a, struct tune_recording *rec, const char *path, bool study)
 {
-	struct trace_error e;
-
 	*a = (struct advice){.rec = rec};
 	progress_begin("reading calls");
-	progress_part(0, 0.25);
-	if (!diagnose(&a->diagnosis, path, NULL, NULL, &e))
-		lab_die(EXIT_FAULT, "%s: %s", path, e.text);
-	progress_part(0.25, 0.45);
-	tune_recordings_open(rec, &path, 1);
+	progress_part(0, 0.45);
+	tune_recording_diagnose(rec, path, &a->diagnosis);
 	if (!facts_count(&a->facts, &rec->ops))
 		lab_die(EXIT_OURS, "%s: no memory", path);
 	replay(add(a, registry_find("gnu"), ""), &rec->ops, 0, (struct share){0.45, 0.75});

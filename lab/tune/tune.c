@@ -75,16 +75,57 @@ static void read_recorded_on(struct tune_recording *r)
 	r->glibc = is_glibc(r->recorded_on);
 }
 
+static void refuse_empty(const struct tune_recording *r)
+{
+	if (r->ops.head->calls == 0 || r->ops.head->peak_payload == 0)
+		lab_die(EXIT_FAULT, "%s: nothing is allocated in it; dmm info tells why", r->path);
+}
+
 static void open_recording(struct tune_recording *r, const char *path)
 {
 	struct trace_error e;
 
 	*r = (struct tune_recording){.path = path, .name = tail(path, 1)};
 	read_recorded_on(r);
-	if (!replay_ops_build(&r->ops, path, &e))
+	if (!replay_ops_build(&r->ops, path, OPS_FOR_MODELS, &e))
 		lab_die(EXIT_FAULT, "%s: %s", path, e.text);
-	if (r->ops.head->calls == 0 || r->ops.head->peak_payload == 0)
-		lab_die(EXIT_FAULT, "%s: nothing is allocated in it; dmm info tells why", path);
+	refuse_empty(r);
+	r->busy_ns = busy_ns(&r->ops);
+}
+
+static bool read_and_diagnose(struct tune_recording *r, struct diagnosis *d, struct trace_error *e)
+{
+	struct trace_file file;
+	struct trace_stream stream;
+
+	if (!trace_file_open(&file, r->path, e))
+		return false;
+	if (!trace_stream_open(&stream, &file))
+		return trace_fail(e, TRACE_NOWHERE, "no memory");
+	struct ops_build *const ops = ops_build_begin(&file, &stream, OPS_FOR_MODELS, e);
+	if (ops == NULL)
+		return false;
+	struct gather *const gather = diagnose_begin(&file, &stream);
+	if (gather == NULL)
+		return trace_fail(e, TRACE_NOWHERE, "no memory");
+	const struct trace_listener second = {.step = ops_build_step, .arg = ops};
+	const struct trace_listener first = {.step = diagnose_step, .arg = gather, .next = &second};
+	const bool fine = trace_stream_read(&stream, &first, e) &&
+	    diagnose_end(gather, d, e) && ops_build_end(ops, &r->ops, e);
+	trace_stream_close(&stream);
+	trace_file_close(&file);
+	return fine;
+}
+
+void tune_recording_diagnose(struct tune_recording *r, const char *path, struct diagnosis *d)
+{
+	struct trace_error e;
+
+	*r = (struct tune_recording){.path = path, .name = tail(path, 1)};
+	read_recorded_on(r);
+	if (!read_and_diagnose(r, d, &e))
+		lab_die(EXIT_FAULT, "%s: %s", path, e.text);
+	refuse_empty(r);
 	r->busy_ns = busy_ns(&r->ops);
 }
 

@@ -15,6 +15,7 @@
 #define LAB_TUNE_TUNE_H
 
 #include "cli/lab.h"
+#include "diagnose/diagnose.h"
 #include "replay/model.h"
 #include "tune/ascent.h"
 #include "tune/gain.h"
@@ -58,6 +59,8 @@ struct tuned {
 
 /* Exits with a message where a recording is damaged or has no calls. */
 void tune_recordings_open(struct tune_recording *rec, const char *const *paths, size_t count);
+/* One of them, diagnosed in the same reading, for which it is read with its stacks. */
+void tune_recording_diagnose(struct tune_recording *r, const char *path, struct diagnosis *d);
 
 /* How many of so many are searched, unless the user says so. */
 size_t tune_searched(size_t count);
