@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cli/progress.h"
 #include "cli/lab.h"
 #include "cli/units.h"
 #include "observe/trace_tape.h"
@@ -224,7 +225,10 @@ static void tell(const struct record_order *r, int status)
 		record_silence(r, status);
 	else
 		complete(r, status);
-	if (!trace_file_open(&f, r->path, &e))
+	progress_begin("counting the calls in %s", r->path);
+	const bool readable = trace_file_open(&f, r->path, &e);
+	progress_end();
+	if (!readable)
 		lab_say("%s: %s", r->path, e.text);
 	else {
 		lab_say("%s: %s events in %s (%.1f bytes an event)%s", r->path,
@@ -251,6 +255,8 @@ int record_program(struct record_order *r)
 		become(r, library);
 	if (pid < 0)
 		lab_die(EXIT_OURS, "cannot fork: %s", strerror(errno));
+	if (isatty(STDERR_FILENO)) /* no more than this: the terminal is the program's */
+		lab_say("recording to %s for as long as the program runs", r->path);
 	const int status = forward_wait(pid);
 	const int result = launch_status(status);
 	share_total(r->path, false);

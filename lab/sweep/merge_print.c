@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "cli/progress.h"
 #include "cli/array.h"
 #include "cli/lab.h"
 #include "replay/model_print.h"
@@ -27,8 +28,13 @@ static bool have(const struct merging *r, const char *hash)
 static void read_results(struct merging *r)
 {
 	char why[MERGE_WHY];
+	size_t all = 0, done = 0;
 
+	while (r->order->files[all] != NULL)
+		all++;
+	progress_begin("reading the results of %zu cell%s", all, all == 1 ? "" : "s");
 	for (char *const *file = r->order->files; *file != NULL; file++) {
+		progress_share((double)done++ / (double)all);
 		ARRAY_GROW(r->cell, r->room, r->cells + 1);
 		struct merge_cell *const c = &r->cell[r->cells];
 		if (!merge_read(*file, c, why)) {
@@ -38,6 +44,7 @@ static void read_results(struct merging *r)
 			r->cells++;
 		}
 	}
+	progress_end();
 	if (r->cells == 0)
 		lab_die(EXIT_FAULT, "no file holds the result of a cell");
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "allocators/registry.h"
+#include "cli/progress.h"
 #include "cli/lab.h"
 #include "replay/job.h"
 #include "system/policy/params.h"
@@ -113,6 +114,7 @@ static void put_cell(struct sweep_order *r, struct sweep_cell *c)
 
 	cell_hash(c);
 	cell_word(a, word, sizeof word);
+	progress_hide(); /* both may be the same terminal */
 	put_quoted(r->dmm);
 	printf(" replay --cell=%s -o ", c->hash);
 	put_quoted(r->results);
@@ -173,8 +175,16 @@ int sweep_plan(struct sweep_order *r)
 	const ssize_t n = readlink("/proc/self/exe", r->dmm, sizeof r->dmm - 1);
 	r->dmm[n > 0 ? n : 0] = '\0';
 	list_allocators(r, &list);
-	for (char *const *path = r->recordings; *path != NULL; path++)
-		plan_recording(r, &list, *path);
+	size_t all = 0;
+	while (r->recordings[all] != NULL)
+		all++;
+	progress_begin("planning");
+	for (size_t i = 0; i < all; i++) {
+		progress_label("planning replays of %s", r->recordings[i]);
+		progress_share((double)i / (double)all);
+		plan_recording(r, &list, r->recordings[i]);
+	}
+	progress_end();
 	lab_say("%zu cells of space, %zu of time", r->space, r->time);
 	lab_next(NULL, "parallel -j1 --joblog log --resume < jobs; dmm merge %s/*.json",
 	    r->results);

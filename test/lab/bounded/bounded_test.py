@@ -77,6 +77,18 @@ def test_programs_that_are_run_are_counted_on_a_terminal():
     assert "\r\x1b[Kbins: random operations" in text, text
 
 
+def test_commands_without_a_recording_to_decode_say_at_once_what_they_do():
+    text = on_a_terminal(DMM, "record", "-o", "true.dmm", "--", "/bin/true")
+    assert re.match(r"dmm: recording to \S+true.dmm for as long as the program runs", text), text
+    text = on_a_terminal(DMM, "sweep", "--plan", "--systems=slab", "--peers=none", "--kind=space", CC)
+    assert text.startswith(f"\r\x1b[Kplanning\r\x1b[Kplanning replays of {CC}"), text
+    assert "\r\x1b[K'" + DMM in text, text
+    job = text[text.index("'" + DMM):].split(" #")[0]
+    subprocess.run(["/bin/sh", "-c", job], check=True, capture_output=True)
+    text = on_a_terminal("/bin/sh", "-c", f"exec {DMM} merge results/*.json")
+    assert text.startswith("\r\x1b[Kreading the results of 1 cell"), text
+
+
 def test_nothing_of_it_is_written_where_stderr_is_no_terminal():
     for words in READERS:
         r = run(*line(words, CC))
