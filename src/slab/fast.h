@@ -23,20 +23,27 @@ NO_SANITIZE static inline size_t small_place_for(uintptr_t own, size_t n)
 	return place[(n + 15) / 16];
 }
 
+static inline size_t medium_place_for(size_t n)
+{
+	return n <= MEDIUM_MAX ? medium_place[(n + 63) / 64] : PLACE_NONE;
+}
+
 NO_SANITIZE static inline size_t place_for(uintptr_t own, size_t n)
 {
-	if (likely(n <= SMALL_MAX))
-		return small_place_for(own, n);
-	return n <= MEDIUM_MAX ? medium_place[(n + 63) / 64] : PLACE_NONE;
+	return likely(n <= SMALL_MAX) ? small_place_for(own, n) : medium_place_for(n);
 }
 
 /* Have others freed into the slab of p?  Perhaps p itself, at the moment at which we freed it. */
 static inline bool others_freed_near(const void *p)
 {
-	return unlikely(root.marked != MARKED_NOT) &&
-	       (atomic_load_explicit(&root.tags_by_address[(uintptr_t)p >> GRANULE_SHIFT],
-	            memory_order_relaxed) &
-	           TAG_REMOTE) != 0;
+	return (atomic_load_explicit(&root.tags_by_address[(uintptr_t)p >> GRANULE_SHIFT],
+	            memory_order_relaxed) & TAG_REMOTE) != 0;
+}
+
+/* No thread ever freed what is another heap's. */
+static inline bool nothing_marked(void)
+{
+	return likely(root.marked == MARKED_NOT);
 }
 
 /* The object on top of a stack leaves it and becomes live.  NULL: there is none, or it needs
@@ -60,7 +67,9 @@ NO_SANITIZE static inline void *malloc_hit(size_t n)
 
 	if (likely(n < root.alone_below))
 		return stack_pop_hit(own, small_place_for(own, n), true);
-	return stack_pop_hit(own, place_for(own, n), false);
+	if (likely(n <= SMALL_MAX)) /* alone_below is 0 */
+		return stack_pop_hit(own, small_place_for(own, n), false);
+	return stack_pop_hit(own, medium_place_for(n), nothing_marked());
 }
 
 static inline void *slab_malloc(size_t n)

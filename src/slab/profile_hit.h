@@ -21,7 +21,8 @@ NO_SANITIZE static inline void *profiler_hit(size_t n)
 {
 	if (unlikely(n > profiler_left))
 		return NULL;
-	void *const p = stack_pop_hit(own_offset(thread_cache), true_place_for(n), false);
+	void *const p =
+	    stack_pop_hit(own_offset(thread_cache), true_place_for(n), nothing_marked());
 	if (likely(p != NULL))
 		profiler_left -= n;
 	return p;
