@@ -55,6 +55,23 @@ struct dmm_stats {
  * Returns 0. */
 __attribute__((weak)) int dmm_stats(struct dmm_stats *out, size_t bytes);
 
+/* What the slabs of one heap hold: of a thread's, or of a thread's that has ended, until another
+ * thread takes it over. */
+struct dmm_thread_stats {
+	uint64_t thread; /* its thread pointer, on x86-64 its pthread_self(); 0: none has it now */
+	uint64_t slabs;
+	/* with the padding of each; objects above 32 KiB are in none */
+	uint64_t live_objects, live_bytes;
+	uint64_t free_objects, free_bytes;
+};
+
+/* Fill *out as dmm_stats() does, and at most `count` rows by the number of the heap, from the same
+ * look, so that the rows sum to the classes.  Row 0 has slabs that changed hands at this moment,
+ * and those of heaps that have no row; row 1 is of threads without a heap.  Returns how many rows
+ * there are, which may be more than count.  As exact and as safe as dmm_stats(). */
+__attribute__((weak)) size_t dmm_stats_threads(struct dmm_stats *out, size_t bytes,
+    struct dmm_thread_stats *rows, size_t count);
+
 enum dmm_stats_format {
 	DMM_STATS_TEXT,        /* a line for people */
 	DMM_STATS_JSON,        /* one line, with "schema":"dmm-stats" and "version" */

@@ -12,6 +12,10 @@
 #include "base/crash.h"
 #include "interpose/interpose.h"
 #include "interpose/stats.h"
+#include "os/os.h"
+#include "slab/root.h"
+
+enum { PAGE = 4096 };
 
 struct stats_sink {
 	int fd, error;
@@ -89,8 +93,14 @@ static size_t value(const struct dmm_stats *s, const struct stats_figure *f)
 	return x;
 }
 
-static void text(struct stats_sink *o, const struct dmm_stats *s)
+struct stats_rows {
+	const struct dmm_thread_stats *at;
+	size_t count;
+};
+
+static void text(struct stats_sink *o, const struct dmm_stats *s, const struct stats_rows *rows)
 {
+	(void)rows;
 	put(o, "dmm: slab[%u]: %u bytes = %u live in %u + %u free + %u lost + %u tables; ",
 	    (size_t)getpid(), s->mapped_bytes, s->live_bytes, s->live_objects, s->free_bytes,
 	    s->lost_bytes, s->tables_bytes);
@@ -98,7 +108,7 @@ static void text(struct stats_sink *o, const struct dmm_stats *s)
 	    s->purges, s->heaps);
 }
 
-static void json(struct stats_sink *o, const struct dmm_stats *s)
+static void json(struct stats_sink *o, const struct dmm_stats *s, const struct stats_rows *rows)
 {
 	put(o, "{\"schema\":\"dmm-stats\",\"version\":1,\"pid\":%u", (size_t)getpid());
 	for (const struct stats_figure *f = figures; f < figures + FIGURES; f++)
@@ -109,6 +119,16 @@ static void json(struct stats_sink *o, const struct dmm_stats *s)
 		put(o,
 		    "%s{\"object_bytes\":%u,\"slabs\":%u,\"live_objects\":%u,\"free_objects\":%u}",
 		    i != 0 ? "," : "", c->object_bytes, c->slabs, c->live_objects, c->free_objects);
+	}
+	put(o, "],\"threads\":[");
+	for (size_t i = 0, said = 0; i < rows->count; i++) {
+		const struct dmm_thread_stats *const t = &rows->at[i];
+		if (t->slabs == 0)
+			continue;
+		put(o, "%s{\"heap\":%u,\"thread\":%u,\"slabs\":%u,\"live_objects\":%u,",
+		    said++ != 0 ? "," : "", i, t->thread, t->slabs, t->live_objects);
+		put(o, "\"live_bytes\":%u,\"free_objects\":%u,\"free_bytes\":%u}", t->live_bytes,
+		    t->free_objects, t->free_bytes);
 	}
 	put(o, "]}\n");
 }
@@ -143,8 +163,10 @@ static void class_metric(struct stats_sink *o, const struct dmm_stats *s, const 
 	}
 }
 
-static void openmetrics(struct stats_sink *o, const struct dmm_stats *s)
+static void openmetrics(struct stats_sink *o, const struct dmm_stats *s,
+    const struct stats_rows *rows)
 {
+	(void)rows;
 	char labels[80], name[17] = "";
 
 	program_name(name);
@@ -162,16 +184,24 @@ static void openmetrics(struct stats_sink *o, const struct dmm_stats *s)
 
 int stats_write(int fd, enum dmm_stats_format format)
 {
-	static void (*const write_as[])(struct stats_sink *, const struct dmm_stats *) = {
+	static void (*const write_as[])(struct stats_sink *, const struct dmm_stats *,
+	    const struct stats_rows *) = {
 	    text, json, openmetrics};
 	struct stats_sink o = {.fd = fd};
 	struct dmm_stats s;
 
 	if ((unsigned)format >= sizeof write_as / sizeof *write_as)
 		return EINVAL;
-	stats_fill(&s);
-	write_as[format](&o, &s);
+	/* As many threads as begin meanwhile are in row 0. */
+	const size_t room = __atomic_load_n(&root.heap_count, __ATOMIC_RELAXED) + 1;
+	const size_t len = round_up(room * sizeof(struct dmm_thread_stats), PAGE);
+	struct dmm_thread_stats *const rows = os_linux.map(os_linux.ctx, len, PAGE);
+	if (rows == NULL)
+		return ENOMEM;
+	const size_t all = stats_fill_threads(&s, rows, room);
+	write_as[format](&o, &s, &(struct stats_rows){rows, min_size(all, room)});
 	sink_flush(&o);
+	os_linux.unmap(os_linux.ctx, rows, len);
 	return o.error;
 }
 

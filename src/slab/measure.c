@@ -6,8 +6,28 @@
 #include "slab/slab.h"
 #include "slab/window.h"
 
-static void add_objects(struct slab_sums *m, const struct slab *s, unsigned granules)
+struct measuring {
+	struct slab_sums *sums;
+	struct slab_heap_sums *heaps; /* by number */
+	size_t heap_count;            /* 0: they are not wanted */
+};
+
+static void add_to_heap(const struct measuring *x, size_t heap, size_t size, size_t live,
+    size_t free)
 {
+	if (x->heap_count == 0)
+		return;
+	struct slab_heap_sums *const h = &x->heaps[heap < x->heap_count ? heap : 0];
+	h->slabs++;
+	h->live += live * size;
+	h->live_pieces += live;
+	h->free += free * size;
+	h->free_pieces += free;
+}
+
+static void add_objects(const struct measuring *x, const struct slab *s, unsigned granules)
+{
+	struct slab_sums *const m = x->sums;
 	const char *const start = slab_start(s),
 	    *const end = start + ((size_t)granules << GRANULE_SHIFT);
 	const size_t count = s->count, size = s->size;
@@ -16,6 +36,7 @@ static void add_objects(struct slab_sums *m, const struct slab *s, unsigned gran
 	for (const char *p = start; p < end; p += WORD_BYTES)
 		live += popcount(live_word(p) & ~mark_bits(p));
 	live = min_size(live, count); /* it may be changing */
+	add_to_heap(x, s->heap, size, live, count - live);
 	struct slab_class_sums *const c = &m->cls[min_size(s->cls, CLASS_MAX - 1)];
 	c->slabs++;
 	c->live_pieces += live;
@@ -31,9 +52,10 @@ static void add_objects(struct slab_sums *m, const struct slab *s, unsigned gran
 }
 
 /* What begins at a granule of chunk c; returns how many granules it is, at least 1. */
-static size_t add_granule(struct slab_sums *m, const struct slab_chunk *c, size_t granule,
+static size_t add_granule(const struct measuring *x, const struct slab_chunk *c, size_t granule,
     bool *was_free)
 {
+	struct slab_sums *const m = x->sums;
 	const struct slab *const s = slab_at(granule);
 	const enum granule_kind kind = kind_of(s);
 	const bool free = c->free[granule % CHUNK_GRANULES / 64] >> granule % 64 & 1;
@@ -54,7 +76,7 @@ static size_t add_granule(struct slab_sums *m, const struct slab_chunk *c, size_
 		return s->run;
 	} else if (kind == GRANULE_SLAB && s->granules != 0) {
 		*was_free = false;
-		add_objects(m, s, s->granules);
+		add_objects(x, s, s->granules);
 		return s->granules;
 	} else if (kind == GRANULE_FREED && s->cls == CLASS_RUN && s->run != 0) {
 		/* in quarantine: guard_large.h */
@@ -85,12 +107,15 @@ static int add_guarded(void *arg, const struct dmm_piece *piece)
 	return 0;
 }
 
-void slab_measure(struct slab_sums *m)
+void slab_measure_heaps(struct slab_sums *m, struct slab_heap_sums *heaps, size_t count)
 {
+	const struct measuring x = {m, heaps, count};
 	bool was_free = false;
 	size_t g = 0;
 
 	*m = (struct slab_sums){0};
+	for (size_t i = 0; i < count; i++)
+		heaps[i] = (struct slab_heap_sums){0};
 	if (__atomic_load_n(&root.units, __ATOMIC_ACQUIRE) == 0)
 		return;
 	for (size_t chunk = 0;; chunk++) {
@@ -98,7 +123,7 @@ void slab_measure(struct slab_sums *m)
 		const bool more = chunk < root.chunk_count;
 		const struct slab_chunk *const c = more ? chunk_at((uint32_t)chunk) : NULL;
 		while (more && g < (chunk + 1) * CHUNK_GRANULES)
-			g += add_granule(m, c, g, &was_free);
+			g += add_granule(&x, c, g, &was_free);
 		m->dirty = root.dirty * GRANULE;
 		m->tables = window_tables_len();
 		lock_give(&root.page_lock);
@@ -112,4 +137,9 @@ void slab_measure(struct slab_sums *m)
 	m->large_pieces += mapped_pieces;
 	m->tables += root.mapped_room * sizeof *root.mapped;
 	guarded_walk(add_guarded, m);
+}
+
+void slab_measure(struct slab_sums *m)
+{
+	slab_measure_heaps(m, NULL, 0);
 }

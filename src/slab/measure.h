@@ -25,8 +25,16 @@ struct slab_sums {
 	} cls[CLASS_MAX];
 };
 
-/* Thread-safe; it takes page_lock, for one chunk at a time.  Exact while no other thread
- * allocates or frees. */
+/* What the slabs of one heap hold. */
+struct slab_heap_sums {
+	size_t slabs, live, live_pieces, free, free_pieces;
+};
+
+/* Thread-safe; it takes page_lock, for one chunk at a time.  Exact while no other thread allocates
+ * or frees. */
 void slab_measure(struct slab_sums *m);
+/* The same, and the slabs of each heap, by its number: those of heaps from `count` on, and of slabs
+ * that change hands at this moment, are in row 0.  The rows sum to the classes' figures. */
+void slab_measure_heaps(struct slab_sums *m, struct slab_heap_sums *heaps, size_t count);
 
 #endif

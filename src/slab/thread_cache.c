@@ -58,7 +58,7 @@ void cache_attach(struct thread_cache *tc, struct slab_heap *h)
 	tc->tag = heap_number(h) << TAG_HEAP_SHIFT;
 	tc->heap = h;
 	h->owner = tc;
-	h->thread = tc == &thread_cache ? (uintptr_t)__builtin_thread_pointer() : 0;
+	h->thread = tc != &fallback_cache ? (uintptr_t)__builtin_thread_pointer() : 0;
 }
 
 /* A full stack gives away its older half.  A thread that only frees comes here again and again

@@ -121,6 +121,64 @@ static void *hammer(void *arg)
 	return NULL;
 }
 
+/* The rows of threads, in one look with the classes. */
+static struct dmm_stats look_at_threads(bool enough_room)
+{
+	static struct dmm_thread_stats rows[64];
+	struct dmm_stats s;
+	uint64_t slabs = 0, live = 0, objects = 0, free_objects = 0;
+
+	const size_t room = enough_room ? 64 : 2;
+	EXPECT(dmm_stats_threads != NULL);
+	const size_t all = dmm_stats_threads(&s, sizeof s, rows, room);
+	must_add_up(&s);
+	EXPECT(all >= 3 && all <= 64);
+	for (size_t i = 0; i < (all < room ? all : room); i++) {
+		slabs += rows[i].slabs;
+		live += rows[i].live_bytes;
+		objects += rows[i].live_objects;
+		free_objects += rows[i].free_objects;
+		EXPECT(rows[i].free_bytes < 1ul << 36);
+	}
+	EXPECT(live == s.live_bytes - s.large_bytes - s.guarded_bytes);
+	EXPECT(objects == s.live_objects - s.large_objects - s.guarded_objects);
+	for (size_t i = 0; i < s.class_count; i++) {
+		slabs -= s.classes[i].slabs;
+		free_objects -= s.classes[i].free_objects;
+	}
+	EXPECT(slabs == 0 && free_objects == 0);
+	return s;
+}
+
+/* Of the row with this thread's pointer. */
+static uint64_t live_of_thread(void)
+{
+	struct dmm_thread_stats rows[64];
+	struct dmm_stats s;
+	const size_t all = dmm_stats_threads(&s, sizeof s, rows, 64);
+
+	for (size_t i = 0; i < all && i < 64; i++)
+		if (rows[i].thread == (uintptr_t)__builtin_thread_pointer())
+			return rows[i].live_objects;
+	return UINT64_MAX;
+}
+
+static void threads(void)
+{
+	static void *held[MANY];
+	const uint64_t before = live_of_thread();
+
+	EXPECT(before != UINT64_MAX);
+	for (int i = 0; i < MANY; i++)
+		held[i] = malloc(48);
+	EXPECT(live_of_thread() == before + MANY);
+	look_at_threads(true);
+	look_at_threads(false);
+	for (int i = 0; i < MANY; i++)
+		free(held[i]);
+	EXPECT(live_of_thread() == before);
+}
+
 static void storm(void)
 {
 	const struct dmm_stats before = look();
@@ -130,7 +188,7 @@ static void storm(void)
 	for (uintptr_t i = 0; i < THREADS; i++)
 		EXPECT(pthread_create(&thread[i], NULL, hammer, (void *)i) == 0);
 	for (int i = 0; i < READS; i++) {
-		const struct dmm_stats now = look();
+		const struct dmm_stats now = i % 2 == 0 ? look() : look_at_threads(i % 4 == 1);
 		EXPECT(now.purges >= last.purges && now.maps >= last.maps &&
 		       now.purged_bytes >= last.purged_bytes);
 		EXPECT(now.live_objects <= before.live_objects + THREADS * (HELD + 2) + 1000);
@@ -151,6 +209,7 @@ int main(int argc, char **argv)
 	if (strcmp(what, "exact") == 0) {
 		exact();
 		sizes();
+		threads();
 	} else if (strcmp(what, "storm") == 0) {
 		storm();
 	} else if (strcmp(what, "hold") == 0) {

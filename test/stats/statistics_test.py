@@ -124,6 +124,10 @@ class Statistics(unittest.TestCase):
         self.assertEqual((done["schema"], done["version"]), ("dmm-stats", 1))
         self.assertEqual(done["live_bytes"], done["large_bytes"] + done["guarded_bytes"] +
                          sum(c["object_bytes"] * c["live_objects"] for c in done["classes"]))
+        for figure, classes in (("slabs", sum(c["slabs"] for c in done["classes"])),
+                                ("live_objects", sum(c["live_objects"] for c in done["classes"])),
+                                ("live_bytes", done["live_bytes"] - done["large_bytes"] - done["guarded_bytes"])):
+            self.assertEqual(sum(t[figure] for t in done["threads"]), classes, figure)
         text = run("hold", "0", conf="stats:exit,stats_format:openmetrics")[1]
         must_add_up(read_openmetrics(text))
         self.assertIn(read_by_others(text), (None, len(read_openmetrics(text))))
