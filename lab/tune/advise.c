@@ -137,7 +137,7 @@ static void weigh(struct advice *a, struct choice *c, double usual_ns)
 	const double share = calls / all;
 
 	c->run = 1 + share * (c->ns / usual_ns - 1);
-	c->process = a->beside_heap + c->mean;
+	c->process = a->beside_heap + c->mean + (c == a->usual ? 0 : ADVISE_LIBRARY);
 	c->cost = c->process * c->run;
 	if (c->problem[0] == '\0')
 		judge(a, c);

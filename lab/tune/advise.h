@@ -3,8 +3,8 @@
  *
  * The diagnosis comes first (diagnose/diagnose.h).  Then the allocator that the program ran on is
  * judged against slab, or, if asked for, against every design of the lecture:
- *   memory  what the process has beside its heap, and the design's mean footprint over the
- *           recording
+ *   memory  what the process has beside its heap, the design's mean footprint over the
+ *           recording, and its library: a process of 2 MiB feels that
  *   time    the recorded run with this design's calls in place of glibc's; in a recording without
  *           real times (an import) glibc's calls are taken as ADVISE_SHARE of the run
  * Memory and time count alike: the advice is the least of their product.  glibc's row is a model of
@@ -22,6 +22,9 @@
 
 enum { ADVISE_CHOICES = 24 };
 #define ADVISE_SHARE 0.02
+/* Bytes of a design's library that are resident where glibc's malloc is not used: code, tables and
+ * data.  Measured of slab's in /proc/PID/smaps. */
+#define ADVISE_LIBRARY (256.0 * 1024)
 
 struct choice {
 	const struct dmm_system *sys;
@@ -32,7 +35,7 @@ struct choice {
 	uint64_t end_footprint;
 	double ns;               /* a call */
 	double run;              /* of the whole run's time, next to gnu as it comes */
-	/* bytes: the mean footprint and what the process has beside its heap */
+	/* bytes: the mean footprint, what the process has beside its heap, and the library */
 	double process;
 	double cost;             /* the product; less is better */
 };

@@ -160,17 +160,20 @@ static void print_memory(const char *when, double mine, double usual)
 static void because(const struct advice *a, const struct choice *c)
 {
 	const struct choice *const usual = a->usual;
-	char change[UNITS_LEN], beside[UNITS_LEN];
+	char change[UNITS_LEN], beside[UNITS_LEN], library[UNITS_LEN];
 	double share;
 	const enum part gap = advise_gap(&usual->peak, &share);
+	const double mine = a->beside_heap + ADVISE_LIBRARY, other = a->beside_heap;
 
-	print_memory("on average", a->beside_heap + c->mean, a->beside_heap + usual->mean);
-	print_memory("at the peak", a->beside_heap + (double)c->peak.footprint,
-	    a->beside_heap + (double)usual->peak.footprint);
-	print_memory("at the end", a->beside_heap + (double)c->end_footprint,
-	    a->beside_heap + (double)usual->end_footprint);
-	printf("  * that is the whole process: %s of it lies beside its heap\n",
-	    units_bytes(beside, a->beside_heap));
+	print_memory("on average", mine + c->mean, other + usual->mean);
+	print_memory("at the peak", mine + (double)c->peak.footprint,
+	    other + (double)usual->peak.footprint);
+	print_memory("at the end", mine + (double)c->end_footprint,
+	    other + (double)usual->end_footprint);
+	printf("  * that is the whole process: %s of it lies beside its heap, and %s's library "
+	       "takes %s\n",
+	    units_bytes(beside, a->beside_heap), c->sys->name,
+	    units_bytes(library, ADVISE_LIBRARY));
 	if (share >= 0.05)
 		printf("  * of glibc's peak %.0f %% is %s, of %s's %.0f %%\n", 100 * share,
 		    part_words[gap],
