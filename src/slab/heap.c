@@ -383,6 +383,8 @@ static struct slab *find_new(struct slab_heap *h, unsigned cls)
 	if (s != NULL) {
 		slab_tag(s, heap_number(h));
 		list_slab(h, s);
+		struct dmm_fault why;
+		DEBUG_CHECK(slab_check(s, &why)); /* no other thread has an object of it yet */
 	}
 	return s;
 }

@@ -71,6 +71,15 @@ static bool table_grow(void)
 	return true;
 }
 
+/* Object i and its neighbours are in address order and do not overlap; for debug builds. */
+static bool in_order(uint32_t i)
+{
+	const struct mapped_object *const o = &root.mapped[i];
+
+	return (i == 0 || o[-1].start + o[-1].len <= o->start) &&
+	       (i + 1 >= root.mapped_count || o->start + o->len <= o[1].start);
+}
+
 static void enter(uintptr_t start, size_t len)
 {
 	const uint32_t i = find(start);
@@ -81,6 +90,7 @@ static void enter(uintptr_t start, size_t len)
 	root.mapped[i] = (struct mapped_object){start, len};
 	root.mapped_count++;
 	root.mapped_bytes += len;
+	DEBUG_CHECK(in_order(i));
 }
 
 static void leave(struct mapped_object *o)
@@ -91,6 +101,7 @@ static void leave(struct mapped_object *o)
 	root.mapped_bytes -= o->len;
 	root.mapped_count--;
 	memmove(o, o + 1, (root.mapped_count - i) * sizeof *o);
+	DEBUG_CHECK(i == root.mapped_count || in_order(i));
 }
 
 /* ---- objects --------------------------------------------------------------------------------- */

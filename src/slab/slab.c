@@ -301,6 +301,7 @@ void **slab_take(struct slab *s, void **out, void **const stop)
 	    s->size < WORD_BYTES ? take_small(s, out, stop) : take_large(s, out, stop);
 	s->avail = (uint16_t)(s->avail - (out - end));
 	s->purged = 0;
+	DEBUG_CHECK(s->avail == slab_count_avail(s));
 	return end;
 }
 
@@ -328,6 +329,7 @@ void slab_collect(struct slab *s)
 		avail_set(p, avail_bits(p) | freed);
 	}
 	s->avail = (uint16_t)(s->avail + n);
+	DEBUG_CHECK(s->avail == slab_count_avail(s));
 	PROBE(remote_batch, slab_start(s), n);
 }
 

@@ -138,6 +138,16 @@ static size_t next_room(const struct slab_heap *h, unsigned cls)
 	return min_size(most, room == 0 ? STACK_SMALL_OBJECTS : 2 * room + 1);
 }
 
+/* What a refill took: each is of the heap and the class, and free; for debug builds. */
+static bool batch_whole(const struct slab_heap *h, unsigned cls, void *const *at, void *const *end)
+{
+	for (; at < end; at++)
+		if ((tag_around(*at) & ~TAG_REMOTE) != tag_of(heap_number(h), cls) ||
+		    ((live_word(*at) | avail_bits(*at)) & bit_of(*at)) != 0)
+			return false;
+	return true;
+}
+
 /* A batch onto an empty stack, lowest address on top, where malloc takes first;
  * false: no memory. */
 static bool refill(struct slab_heap *h, struct stack *k, unsigned cls)
@@ -157,6 +167,7 @@ static bool refill(struct slab_heap *h, struct stack *k, unsigned cls)
 	k->limit = bottom + room;
 	h->room[cls] = (uint16_t)room;
 	h->flushes[cls] = 0;
+	DEBUG_CHECK(batch_whole(h, cls, bottom, k->top));
 	PROBE(refill, size_class[cls].size, end - at);
 	return true;
 }
