@@ -20,6 +20,7 @@
 #define INTERPOSE_INTERPOSE_H
 
 #include "base/config.h"
+#include "base/origin.h"
 
 #define EXPORT       __attribute__((visibility("default")))
 #define ALIAS(name)  __attribute__((visibility("default"), alias(#name), copy(name)))
@@ -41,7 +42,7 @@ enum usage_call { USAGE_MALLOC, USAGE_CALLOC, USAGE_REALLOC, USAGE_ALIGNED, USAG
 
 /* ---- brought by malloc_any.c or malloc_fast.c; thread-safe unless said otherwise ------------- */
 
-void *interpose_aligned(size_t align, size_t n); /* aligned_alloc, by a name of its own */
+void *interpose_new(size_t align, size_t n, enum origin origin); /* operator new without a throw */
 void interpose_measure(struct usage *u);
 size_t interpose_trim(size_t keep); /* bytes given back */
 /* mallopt(M_PERTURB, byte): from now on fill new objects with ~byte and freed objects with byte; 0:
@@ -64,7 +65,7 @@ void usage_at_exit(void);
 
 /* No memory for operator new(n), aligned to `align`: call the new handler, try again, and so on.
  * The first throws std::bad_alloc when there is no handler, the second returns NULL. */
-void *new_again(size_t n, size_t align);
-void *new_again_nothrow(size_t n, size_t align);
+void *new_again(size_t n, size_t align, enum origin origin);
+void *new_again_nothrow(size_t n, size_t align, enum origin origin);
 
 #endif

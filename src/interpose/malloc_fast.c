@@ -18,6 +18,7 @@
 #include "slab/hardened.h"
 #include "slab/init.h"
 #include "slab/measure.h"
+#include "slab/origin.h"
 #include "slab/profile_hit.h"
 #include "slab/settings.h"
 #include "slab/system.h"
@@ -95,6 +96,50 @@ static inline void do_free(void *p)
 		free_miss(p);
 }
 
+/* Objects of operator new are marked where anybody looks at the marks.  Where nothing is to be
+ * done, it jumps to malloc's own slow path, which takes the return address for the program's. */
+static __attribute__((noinline)) void *new_miss(size_t n, enum origin origin)
+{
+	if (likely(!hardening.detour && class_count != 0))
+		return slab_malloc_slow(n);
+	void *const p = malloc_miss(n);
+	if (hardening.origins && p != NULL)
+		origin_set(p, origin);
+	return p;
+}
+
+static inline void *do_new(size_t n, enum origin origin)
+{
+	void *const p = malloc_hit(n);
+	return likely(p != NULL) ? p : new_miss(n, origin);
+}
+
+static inline void *do_new_aligned(size_t align, size_t n, enum origin origin)
+{
+	void *const p = do_aligned(align, n);
+	if (unlikely(hardening.origins) && p != NULL)
+		origin_set(p, origin);
+	return p;
+}
+
+static inline void check_delete(void *p, enum origin origin)
+{
+	if (unlikely(hardening.origins) && p != NULL)
+		origin_check(origin == ORIGIN_NEW ? "delete" : "delete[]", p, origin);
+}
+
+static __attribute__((noinline)) void delete_miss(void *p, enum origin origin)
+{
+	check_delete(p, origin);
+	free_miss(p);
+}
+
+static inline void do_delete(void *p, enum origin origin)
+{
+	if (unlikely(!free_hit(p, ANY_PLACE)))
+		delete_miss(p, origin);
+}
+
 static inline void do_free_sized(void *p, size_t align, size_t n)
 {
 	if (p != NULL)
@@ -103,6 +148,12 @@ static inline void do_free_sized(void *p, size_t align, size_t n)
 		slab_free_sized(p, n);
 	else
 		slab_free_aligned_sized(p, align, n);
+}
+
+static inline void do_delete_sized(void *p, size_t align, size_t n, enum origin origin)
+{
+	check_delete(p, origin);
+	do_free_sized(p, align, n);
 }
 
 static inline size_t do_usable(const void *p)
@@ -122,9 +173,9 @@ bool dlopen_keeps_deepbind(void)
 	return slab_start_up() && surface.deepbind;
 }
 
-void *interpose_aligned(size_t align, size_t n)
+void *interpose_new(size_t align, size_t n, enum origin origin)
 {
-	return slab_aligned(align, n);
+	return do_new_aligned(align, n, origin);
 }
 
 void interpose_measure(struct usage *u)

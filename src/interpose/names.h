@@ -9,6 +9,7 @@
  *   static inline void   do_free(void *p);                               p may be NULL; keeps errno
  *   static inline void   do_free_sized(void *p, size_t align, size_t n); as they were asked for
  *   static inline size_t do_usable(const void *p);                       p may be NULL
+ *   do_new, do_new_aligned, do_delete, do_delete_sized: the same for C++, with an enum origin
  *
  * What returns a pointer returns NULL and sets errno to ENOMEM when there is no memory.  strdup,
  * getline and the like stay the C library's: they call malloc, and so come here anyway.
@@ -143,60 +144,54 @@ EXPORT void *__libc_pvalloc(size_t n) ALIAS(pvalloc);
  *   _Znw new   _Zna new[]   _Zdl delete   _Zda delete[]
  *   m size_t   Pv void *   St11align_val_t std::align_val_t   RKSt9nothrow_t const std::nothrow_t &
  */
-EXPORT void *_Znwm(size_t n);
-EXPORT void *_ZnwmRKSt9nothrow_t(size_t n, const void *nothrow);
-EXPORT void *_ZnwmSt11align_val_t(size_t n, size_t align);
-EXPORT void *_ZnwmSt11align_val_tRKSt9nothrow_t(size_t n, size_t align, const void *nothrow);
-EXPORT void _ZdlPvmSt11align_val_t(void *p, size_t n, size_t align);
+#define NEW_FAMILY(NEW, DELETE, ORIGIN)                                                           \
+	EXPORT void *NEW##m(size_t n);                                                            \
+	EXPORT void *NEW##mRKSt9nothrow_t(size_t n, const void *nothrow);                         \
+	EXPORT void *NEW##mSt11align_val_t(size_t n, size_t align);                               \
+	EXPORT void *NEW##mSt11align_val_tRKSt9nothrow_t(size_t n, size_t align, const void *no); \
+	EXPORT void DELETE##Pv(void *p);                                                          \
+	EXPORT void DELETE##Pvm(void *p, size_t n);                                               \
+	EXPORT void DELETE##PvmSt11align_val_t(void *p, size_t n, size_t align);                  \
+	EXPORT void *NEW##m(size_t n)                                                             \
+	{                                                                                         \
+		void *const p = do_new(n, ORIGIN);                                                \
+		return likely(p != NULL) ? p : new_again(n, DMM_ALIGN_MIN, ORIGIN);               \
+	}                                                                                         \
+	EXPORT void *NEW##mRKSt9nothrow_t(size_t n, const void *nothrow)                          \
+	{                                                                                         \
+		(void)nothrow;                                                                    \
+		void *const p = do_new(n, ORIGIN);                                                \
+		return likely(p != NULL) ? p : new_again_nothrow(n, DMM_ALIGN_MIN, ORIGIN);       \
+	}                                                                                         \
+	EXPORT void *NEW##mSt11align_val_t(size_t n, size_t align)                                \
+	{                                                                                         \
+		void *const p = do_new_aligned(align, n, ORIGIN);                                 \
+		return likely(p != NULL) ? p : new_again(n, align, ORIGIN);                       \
+	}                                                                                         \
+	EXPORT void *NEW##mSt11align_val_tRKSt9nothrow_t(size_t n, size_t align, const void *no)  \
+	{                                                                                         \
+		(void)no;                                                                         \
+		void *const p = do_new_aligned(align, n, ORIGIN);                                 \
+		return likely(p != NULL) ? p : new_again_nothrow(n, align, ORIGIN);               \
+	}                                                                                         \
+	EXPORT void DELETE##Pv(void *p)                                                           \
+	{                                                                                         \
+		do_delete(p, ORIGIN);                                                             \
+	}                                                                                         \
+	EXPORT void DELETE##Pvm(void *p, size_t n)                                                \
+	{                                                                                         \
+		do_delete_sized(p, DMM_ALIGN_MIN, n, ORIGIN);                                     \
+	}                                                                                         \
+	EXPORT void DELETE##PvmSt11align_val_t(void *p, size_t n, size_t align)                   \
+	{                                                                                         \
+		do_delete_sized(p, align, n, ORIGIN);                                             \
+	}                                                                                         \
+	/* delete ignores the arguments that follow the pointer */                                \
+	EXPORT void DELETE##PvRKSt9nothrow_t(void *p) ALIAS(DELETE##Pv);                          \
+	EXPORT void DELETE##PvSt11align_val_t(void *p) ALIAS(DELETE##Pv);                         \
+	EXPORT void DELETE##PvSt11align_val_tRKSt9nothrow_t(void *p) ALIAS(DELETE##Pv)
 
-EXPORT void *_Znwm(size_t n)
-{
-	void *const p = do_malloc(n);
-	return likely(p != NULL) ? p : new_again(n, DMM_ALIGN_MIN);
-}
-
-EXPORT void *_ZnwmRKSt9nothrow_t(size_t n, const void *nothrow)
-{
-	(void)nothrow;
-	void *const p = do_malloc(n);
-	return likely(p != NULL) ? p : new_again_nothrow(n, DMM_ALIGN_MIN);
-}
-
-EXPORT void *_ZnwmSt11align_val_t(size_t n, size_t align)
-{
-	void *const p = do_aligned(align, n);
-	return likely(p != NULL) ? p : new_again(n, align);
-}
-
-EXPORT void *_ZnwmSt11align_val_tRKSt9nothrow_t(size_t n, size_t align, const void *nothrow)
-{
-	(void)nothrow;
-	void *const p = do_aligned(align, n);
-	return likely(p != NULL) ? p : new_again_nothrow(n, align);
-}
-
-EXPORT void _ZdlPvmSt11align_val_t(void *p, size_t n, size_t align)
-{
-	do_free_sized(p, align, n);
-}
-
-EXPORT void *_Znam(size_t n) ALIAS(_Znwm);
-EXPORT void *_ZnamRKSt9nothrow_t(size_t n, const void *nothrow) ALIAS(_ZnwmRKSt9nothrow_t);
-EXPORT void *_ZnamSt11align_val_t(size_t n, size_t align) ALIAS(_ZnwmSt11align_val_t);
-EXPORT void *_ZnamSt11align_val_tRKSt9nothrow_t(size_t n, size_t align, const void *nothrow)
-    ALIAS(_ZnwmSt11align_val_tRKSt9nothrow_t);
-
-/* free() ignores the arguments that follow the pointer. */
-EXPORT void _ZdlPv(void *p) ALIAS(free);
-EXPORT void _ZdaPv(void *p) ALIAS(free);
-EXPORT void _ZdlPvRKSt9nothrow_t(void *p) ALIAS(free);
-EXPORT void _ZdaPvRKSt9nothrow_t(void *p) ALIAS(free);
-EXPORT void _ZdlPvSt11align_val_t(void *p) ALIAS(free);
-EXPORT void _ZdaPvSt11align_val_t(void *p) ALIAS(free);
-EXPORT void _ZdlPvSt11align_val_tRKSt9nothrow_t(void *p) ALIAS(free);
-EXPORT void _ZdaPvSt11align_val_tRKSt9nothrow_t(void *p) ALIAS(free);
-EXPORT void _ZdlPvm(void *p, size_t n) ALIAS(free_sized);
-EXPORT void _ZdaPvm(void *p, size_t n) ALIAS(free_sized);
-EXPORT void _ZdaPvmSt11align_val_t(void *p, size_t n, size_t align) ALIAS(_ZdlPvmSt11align_val_t);
+NEW_FAMILY(_Znw, _Zdl, ORIGIN_NEW);
+NEW_FAMILY(_Zna, _Zda, ORIGIN_NEW_ARRAY);
 
 #endif

@@ -37,13 +37,13 @@ template <typename F> F *of_libstdcxx(F *weak, const char *name)
 }
 
 // NULL: no handler is left that could find memory.  What a handler throws goes through.
-void *try_handlers(size_t n, size_t align)
+void *try_handlers(size_t n, size_t align, enum origin origin)
 {
 	auto *const get_handler =
 	    of_libstdcxx(&std::get_new_handler, "_ZSt15get_new_handlerv");
 
 	for (;;) {
-		if (void *const p = interpose_aligned(align, n != 0 ? n : 1))
+		if (void *const p = interpose_new(align, n != 0 ? n : 1, origin))
 			return p;
 		const std::new_handler handler = get_handler != nullptr ? get_handler() : nullptr;
 		if (handler == nullptr)
@@ -54,9 +54,9 @@ void *try_handlers(size_t n, size_t align)
 
 } // namespace
 
-extern "C" void *new_again(size_t n, size_t align)
+extern "C" void *new_again(size_t n, size_t align, enum origin origin)
 {
-	if (void *const p = try_handlers(n, align))
+	if (void *const p = try_handlers(n, align, origin))
 		return p;
 	if (auto *const throw_bad_alloc =
 	        of_libstdcxx(&std::__throw_bad_alloc, "_ZSt17__throw_bad_allocv"))
@@ -64,10 +64,10 @@ extern "C" void *new_again(size_t n, size_t align)
 	crash("operator new: no memory for %u bytes, and no libstdc++ to throw std::bad_alloc", n);
 }
 
-extern "C" void *new_again_nothrow(size_t n, size_t align)
+extern "C" void *new_again_nothrow(size_t n, size_t align, enum origin origin)
 {
 	try {
-		return try_handlers(n, align);
+		return try_handlers(n, align, origin);
 	} catch (...) {
 		return nullptr;
 	}

@@ -36,10 +36,16 @@ void canary_fill(const void *p, char *from, char *end)
 	fill(from, end, canary_filling(canary_value(hardening.key, p)));
 }
 
+bool canary_is_filled_by(const struct canary_key *k, const void *p, const char *from,
+    const char *end)
+{
+	return is_filled(from, end, canary_filling(canary_value(k, p)));
+}
+
 bool canary_is_filled(const void *p, const char *from, const char *end)
 {
 	for (const struct canary_key *k = hardening.key; k >= hardening.keys; k--)
-		if (is_filled(from, end, canary_filling(canary_value(k, p))))
+		if (canary_is_filled_by(k, p, from, end))
 			return true;
 	return false;
 }
@@ -62,9 +68,9 @@ static canary_word long_lanes(uint64_t value, size_t code, size_t slack)
 }
 
 void canary_write_long(const struct canary_key *k, char *p, size_t n, size_t size,
-    enum canary_kind kind)
+    enum origin origin)
 {
-	const canary_word last = long_lanes(canary_value(k, p), (size_t)kind << 5, size - n);
+	const canary_word last = long_lanes(canary_value(k, p), (size_t)origin << 5, size - n);
 
 	fill(p + n, p + size - CANARY_WORD, last[0]);
 	memcpy(p + size - CANARY_WORD, &last, sizeof last);
@@ -75,25 +81,25 @@ void canary_write_long(const struct canary_key *k, char *p, size_t n, size_t siz
 static struct canary told_by(const struct canary_key *k, const char *p, size_t size,
     canary_word word, canary_word *wanted)
 {
-	const struct canary damaged = {0, KIND_MALLOC};
+	const struct canary damaged = {0, ORIGIN_MALLOC};
 	const uint64_t value = canary_value(k, p);
 	const size_t code = (word[1] ^ value) >> 56, few = code & 31;
 	canary_word lanes = canary_lanes(value, code);
 
-	if (code >= CANARY_KINDS << 5 || few > CANARY_LONG || few == 1)
+	if (code >= ORIGINS << 5 || few > CANARY_LONG || few == 1)
 		return damaged;
 	if (few != 0) {
 		*wanted = lanes;
-		return (struct canary){few, (enum canary_kind)(code >> 5)};
+		return (struct canary){few, (enum origin)(code >> 5)};
 	}
 	const size_t slack = (uint32_t)((word[1] ^ lanes[1]) >> SLACK_SHIFT);
 	if (slack <= CANARY_LONG || slack > size)
 		return damaged;
 	*wanted = long_lanes(value, code, slack);
-	return (struct canary){slack, (enum canary_kind)(code >> 5)};
+	return (struct canary){slack, (enum origin)(code >> 5)};
 }
 
-static struct canary read_by(const struct canary_key *k, const char *p, size_t size)
+struct canary canary_read_by(const struct canary_key *k, const char *p, size_t size)
 {
 	canary_word word, wanted;
 	memcpy(&word, p + size - CANARY_WORD, sizeof word);
@@ -111,10 +117,10 @@ static struct canary read_by(const struct canary_key *k, const char *p, size_t s
 
 struct canary canary_read_any(const void *p, size_t size)
 {
-	struct canary c = {0, KIND_MALLOC};
+	struct canary c = {0, ORIGIN_MALLOC};
 
 	for (const struct canary_key *k = hardening.key; k >= hardening.keys && c.slack == 0; k--)
-		c = read_by(k, p, size);
+		c = canary_read_by(k, p, size);
 	return c;
 }
 

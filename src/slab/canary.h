@@ -5,7 +5,7 @@
  *
  *   value    64 bits of a secret key and the object's address; all its bytes have their top bit
  *            set, so that neither a NUL nor a letter written past the end can be one of them
- *   code     slack | kind << 5; 0 for the slack if it is more than 16 bytes
+ *   code     slack | origin << 5; 0 for the slack if it is more than 16 bytes
  *   lane 1   the value, each byte xored with the code: so its top byte tells the code, and no other
  *            code fits the rest
  *   lane 0   the same, rotated by three bytes; so is the fill, in words that end where lane 0
@@ -14,11 +14,11 @@
  * The canary is the last `slack` bytes of all this.  A slack of more than 16 bytes is xored into
  * bits 24 to 55 of lane 1, and its lowest 14 bits, 7 to a byte, into all other words.
  *
- * A child of fork() takes a new key for what it allocates, so that its canaries tell nothing
- * about those of its brothers.  Objects that it inherits keep their canaries, and the older keys
- * stay valid.  canary_fork.c writes the inherited canaries anew once DAMAGE_SEEN processes that
- * have a common ancestor found damaged ones: somebody may be guessing them byte by byte in one
- * child after the other.
+ * A child of fork() keeps its parent's key, since the objects that it inherits have canaries of
+ * it, and to write them anew takes time for the whole heap.  It does so once DAMAGE_SEEN processes
+ * that have a common ancestor found damaged canaries (canary_fork.c): somebody may be guessing them
+ * byte by byte in one child after the other.  Older keys stay valid for what a signal handler that
+ * forked had interrupted.
  */
 #ifndef SLAB_CANARY_H
 #define SLAB_CANARY_H
@@ -26,13 +26,11 @@
 #include <string.h>
 
 #include "base/bits.h"
+#include "base/origin.h"
 #include "slab/settings.h"
 
 /* With two bytes or more, no change of a single byte makes another valid canary. */
 enum { CANARY_LEAST = 2, CANARY_WORD = 16, CANARY_LONG = 16, DAMAGE_SEEN = 4 };
-
-/* Who allocated an object: part of its canary. */
-enum canary_kind { KIND_MALLOC, KIND_NEW, KIND_NEW_ARRAY, CANARY_KINDS };
 
 typedef uint64_t canary_word __attribute__((vector_size(CANARY_WORD), may_alias));
 
@@ -68,29 +66,30 @@ static inline canary_word canary_mask(size_t slack)
 }
 
 void canary_write_long(const struct canary_key *k, char *p, size_t n, size_t size,
-    enum canary_kind kind);
+    enum origin origin);
 
-static inline void canary_write(void *p, size_t n, size_t size, enum canary_kind kind)
+static inline void canary_write(void *p, size_t n, size_t size, enum origin origin)
 {
 	const struct canary_key *const k = hardening.key;
 	const size_t slack = size - n;
 	canary_word *const last = (canary_word *)ptr_add(p, size - CANARY_WORD);
 
 	if (unlikely(slack > CANARY_LONG))
-		return canary_write_long(k, p, n, size, kind);
+		return canary_write_long(k, p, n, size, origin);
 	const uint64_t value = canary_value(k, p);
 	const canary_word mask = canary_mask(slack),
-	    lanes = canary_lanes(value, slack | (size_t)kind << 5);
+	    lanes = canary_lanes(value, slack | (size_t)origin << 5);
 	*last = (*last & ~mask) | (lanes & mask);
 }
 
 /* What a canary says.  slack 0: it is damaged. */
 struct canary {
 	size_t slack; /* bytes between the program's end and the object's */
-	enum canary_kind kind;
+	enum origin origin;
 };
 /* The same for each slack and key. */
 struct canary canary_read_any(const void *p, size_t size);
+struct canary canary_read_by(const struct canary_key *k, const char *p, size_t size);
 
 static inline struct canary canary_read(const void *p, size_t size)
 {
@@ -99,12 +98,12 @@ static inline struct canary canary_read(const void *p, size_t size)
 	const size_t code = (word[1] ^ value) >> 56, slack = code & 31;
 
 	const bool is_short = slack - CANARY_LEAST <= CANARY_LONG - CANARY_LEAST;
-	if (unlikely(code >= CANARY_KINDS << 5 || !is_short))
+	if (unlikely(code >= ORIGINS << 5 || !is_short))
 		return canary_read_any(p, size);
 	const canary_word wrong = (word ^ canary_lanes(value, code)) & canary_mask(slack);
 	if (unlikely((wrong[0] | wrong[1]) != 0))
 		return canary_read_any(p, size);
-	return (struct canary){slack, (enum canary_kind)(code >> 5)};
+	return (struct canary){slack, (enum origin)(code >> 5)};
 }
 
 /* Can these be the last 16 bytes of a live object of `size` bytes at p?  Also while another thread
@@ -114,6 +113,8 @@ bool canary_plausible(const void *p, size_t size);
 /* Of the object at p, of which no canary tells the size: all bytes of [from, end).  end: a
  * multiple of 8. */
 void canary_fill(const void *p, char *from, char *end);
+bool canary_is_filled_by(const struct canary_key *k, const void *p, const char *from,
+    const char *end);
 bool canary_is_filled(const void *p, const char *from, const char *end);
 
 /* A damaged canary was found: the children of our forebears shall hear of it. */

@@ -1,4 +1,4 @@
-/* canary_fork.c - canaries and fork(): a key for each generation, and what damage is heard of.
+/* canary_fork.c - canaries and fork(): a child takes another key once damage was heard of.
  *
  * The count of damaged canaries lies on a page that a process shares with all that it
  * forks.  It only rises.
@@ -12,23 +12,30 @@
 
 #include <unistd.h>
 
-/* Its tables and memory may be read, since something in it is live. */
-static void renew_slab(const struct slab *s)
+/* An object of another thread of the parent may have no mark yet at the moment of the fork. */
+static bool may_be_live(const struct slab *s, const void *p)
+{
+	const uint64_t taken = heap_of(s)->orphan ? ~free_word(p) : live_word(p);
+	return (taken & bit_of(p)) != 0;
+}
+
+/* What is live has memory behind it. */
+static void renew_slab(const struct slab *s, const struct canary_key *old)
 {
 	char *p = slab_start(s);
 
 	for (unsigned i = 0; i < s->count; i++, p += s->size) {
-		if ((live_word(p) & bit_of(p)) == 0)
+		if (!may_be_live(s, p))
 			continue;
-		const struct canary c = canary_read_any(p, s->size);
+		const struct canary c = canary_read_by(old, p, s->size);
 		/* else it is damaged, or another thread of the parent was about to write it */
 		if (c.slack != 0)
-			canary_write(p, s->size - c.slack, s->size, c.kind);
+			canary_write(p, s->size - c.slack, s->size, c.origin);
 	}
 }
 
 /* All canaries by the newest key.  In a child of fork(), which has one thread. */
-static void renew_all(void)
+static void renew_all(const struct canary_key *old)
 {
 	const uint32_t end = root.chunk_count * CHUNK_GRANULES;
 
@@ -41,11 +48,11 @@ static void renew_all(void)
 		if (!here || is_free)
 			continue;
 		if (kind_of(s) == GRANULE_RUN) {
-			guard_large_renew(s);
+			guard_large_renew(s, old);
 			n = s->run;
 		} else if (kind_of(s) == GRANULE_SLAB) {
 			if (s->cls != CLASS_ZERO)
-				renew_slab(s);
+				renew_slab(s, old);
 			n = s->granules;
 		}
 	}
@@ -68,10 +75,10 @@ static struct canary_key new_key(const struct canary_key *parents)
 void canary_after_fork(void)
 {
 	const struct dmm_os *const os = root.os;
-	const bool seen = hardening.damaged != NULL && *hardening.damaged >= DAMAGE_SEEN;
 	struct canary_key *const next = hardening.keys + (hardening.key - hardening.keys) + 1;
 
-	if (!hardening.canary || next == hardening.keys + CANARY_KEYS)
+	if (hardening.damaged == NULL || *hardening.damaged < DAMAGE_SEEN ||
+	    next == hardening.keys + CANARY_KEYS)
 		return;
 	if (hardening.readonly_conf &&
 	    os->protect(os->ctx, &settings_page, sizeof settings_page, DMM_PROTECT_RW) != 0)
@@ -80,6 +87,5 @@ void canary_after_fork(void)
 	hardening.key = next;
 	if (hardening.readonly_conf)
 		os->protect(os->ctx, &settings_page, sizeof settings_page, DMM_PROTECT_READ);
-	if (seen)
-		renew_all();
+	renew_all(next - 1);
 }

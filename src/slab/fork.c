@@ -81,6 +81,6 @@ void slab_after_fork_child(void)
 	profiler_after_fork_child();
 	slab_settings_after_fork();
 	hardened_after_fork();
-	canary_after_fork();
 	orphan_others();
+	canary_after_fork();
 }

@@ -52,12 +52,13 @@ size_t guard_large_usable(const void *p)
 	return n;
 }
 
-void guard_large_renew(const struct slab *s)
+void guard_large_renew(const struct slab *s, const struct canary_key *old)
 {
-	char *const p = granule_address(granule_of(s)), *const end = p + run_bytes(s) - s->size;
+	char *const p = granule_address(granule_of(s)), *const n = p + run_bytes(s) - s->size;
+	char *const end = p + pages_for(ptr_diff(n, p));
 
-	if (hardening.runs && canary_is_filled(p, end, p + pages_for(ptr_diff(end, p))))
-		canary_fill(p, end, p + pages_for(ptr_diff(end, p)));
+	if (hardening.runs && canary_is_filled_by(old, p, n, end))
+		canary_fill(p, n, end);
 }
 
 /* ---- guards ---------------------------------------------------------------------------------- */
@@ -104,6 +105,7 @@ static struct slab *open(size_t n, size_t granules, size_t align, bool *clean)
 	s->cls = CLASS_RUN;
 	s->run = (uint32_t)granules;
 	s->count = (uint16_t)lead;
+	s->avail = ORIGIN_MALLOC;
 	guard_set(p - ((size_t)lead << GRANULE_SHIFT), (size_t)lead << GRANULE_SHIFT, true);
 	guard_set(p + pages_for(n), run_bytes(s) - pages_for(n), true);
 	finish(s, n, pages_for(n));

@@ -8,6 +8,7 @@
  * are not the object's
  *                                                      count  granules before it that are its as
  *                                                             well
+ *                                                      avail  its enum origin
  *
  * A run that is freed waits, without memory and inaccessible, until others were freed after
  * it (setting quarantine): a use after free ends the program, and its addresses are not given
@@ -20,6 +21,7 @@
 #ifndef SLAB_GUARD_LARGE_H
 #define SLAB_GUARD_LARGE_H
 
+#include "slab/settings.h"
 #include "slab/slab.h"
 
 /* align: a power of two; *clean: reads as zero.  NULL and errno: no memory. */
@@ -28,8 +30,8 @@ void guard_large_free(void *p); /* p: what place_of() found to be a run */
 /* In place if there is room, else by moving pages; NULL and errno: nothing changed. */
 void *guard_large_resize(void *p, size_t n);
 size_t guard_large_usable(const void *p);
-/* Its canary, if it is whole, by the newest key.  The calling thread is the only one. */
-void guard_large_renew(const struct slab *s);
+/* Its canary, if it is whole by the old key, by the newest.  The calling thread is the only one. */
+void guard_large_renew(const struct slab *s, const struct canary_key *old);
 
 /* All runs that wait become free; false: none waited. */
 bool guard_large_release_all(void);

@@ -14,6 +14,7 @@
 #include "slab/init.h"
 #include "slab/mapped.h"
 #include "slab/misuse.h"
+#include "slab/origin.h"
 #include "slab/orphan.h"
 #include "slab/place.h"
 #include "slab/quarantine.h"
@@ -99,7 +100,7 @@ static inline void *become_live(void *p, unsigned cls, size_t n)
 	live_set(p);
 	atomic_signal_fence(memory_order_seq_cst);
 	if (cls != CLASS_ZERO && hardening.canary)
-		canary_write(p, n, size, KIND_MALLOC);
+		canary_write(p, n, size, ORIGIN_MALLOC);
 	return p;
 }
 
@@ -231,8 +232,13 @@ static inline void leave(void *p, unsigned cls)
 
 	if (unlikely(cls == CLASS_ZERO))
 		return;
-	if (hardening.canary && unlikely(canary_read(p, size).slack == 0))
-		not_whole(p, size);
+	if (hardening.canary) {
+		const struct canary c = canary_read(p, size);
+		if (unlikely(c.slack == 0))
+			not_whole(p, size);
+		if (unlikely(c.origin != ORIGIN_MALLOC)) /* operator delete has taken it off */
+			slab_mismatch("free", p, size, c.origin);
+	}
 	if (hardening.zero_on_free)
 		clear(p, size);
 	else if (unlikely(perturb_byte != 0))
@@ -333,8 +339,11 @@ static void free_other(void *p)
 		return;
 	const unsigned cls = class_at("free", p);
 	struct hardened *const h = state();
-	if (cls == CLASS_RUN)
+	if (cls == CLASS_RUN) {
+		if (hardening.origins)
+			origin_check("free", p, ORIGIN_MALLOC);
 		return guard_large_free(p);
+	}
 	if (h == NULL ||
 	    (tag_of_object(p) & ~TAG_REMOTE) >> TAG_HEAP_SHIFT != h->cache.tag >> TAG_HEAP_SHIFT) {
 		leave(p, cls);
@@ -405,7 +414,7 @@ static void *resize_slot(void *p, unsigned cls, size_t usable, size_t n)
 
 	if (hardening.zero_on_free)
 		memset(end, 0, size - (size_t)(end - (char *)p));
-	canary_write(p, n, size, KIND_MALLOC);
+	canary_write(p, n, size, ORIGIN_MALLOC);
 	return p;
 }
 
@@ -414,6 +423,8 @@ void *hardened_realloc(void *p, size_t n)
 	const unsigned cls = class_at("realloc", p);
 	const size_t usable = usable_of(p, cls);
 
+	if (hardening.origins)
+		origin_check("realloc", p, ORIGIN_MALLOC);
 	if (cls == CLASS_RUN && !fits_slot(n))
 		return guard_large_resize(p, n);
 	if (cls != CLASS_RUN && cls != CLASS_ZERO && fits_slot(n) &&

@@ -20,6 +20,22 @@ static void wrong_free(const char *line)
 		          "(DMM_CONF=sized:abort ends the program, sized:ignore tells none)", line);
 }
 
+void slab_mismatch(const char *call, const void *p, size_t size, enum origin allocated_by)
+{
+	static const char *const names[ORIGINS] = {"malloc", "new", "new[]"};
+	static atomic_flag told = ATOMIC_FLAG_INIT;
+	char line[128];
+
+	crash_format(line, sizeof line, "%s of what %s allocated: %p (%u bytes)", call,
+	    names[allocated_by], p, size);
+	if (surface.mismatch == SIZED_ABORT)
+		crash("%s", line);
+	if (surface.mismatch == SIZED_REPORT && !atomic_flag_test_and_set(&told))
+		crash_say("%s; it goes on all the same, and no further such call is told "
+		          "(DMM_CONF=mismatch:abort ends the program, mismatch:ignore tells none)",
+		    line);
+}
+
 void slab_wrong_size(size_t n, const void *p, size_t size)
 {
 	char line[128];

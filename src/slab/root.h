@@ -45,7 +45,7 @@
  *
  * Who calls whom, top first; a file calls those in its own row and below:
  *
- *   interface       fast.h alloc hardened system fork canary_fork perturb room walk measure
+ *   interface       fast.h alloc hardened system fork canary_fork perturb origin room walk measure
  *   large objects   large guard_large
  *   an address      place mapped guarded guarded_report          (1)
  *   threads         init thread                                  (2)

@@ -77,6 +77,9 @@ static const struct conf_key keys[SLAB_SETTINGS] = {
     {"sized", "what a free with a wrong size does: report the first one, ignore it, or abort",
         {[SIZED_REPORT] = "report", [SIZED_IGNORE] = "ignore", [SIZED_ABORT] = "abort"}, 0, 0, true,
         HARDENS, &surface.sized},
+    {"mismatch", "what to do where delete frees what malloc allocated, and so on; needs canary:1",
+        {[SIZED_REPORT] = "report", [SIZED_IGNORE] = "ignore", [SIZED_ABORT] = "abort"}, 0, 0, true,
+        HARDENS, &surface.mismatch},
     {"stats", "print calls and bytes on stderr at exit; all calls then take the slow path", ON_OFF,
         &surface.stats},
     {"stats_exit", "report at the program's end what the heap holds; stats:exit is the same",
@@ -193,7 +196,7 @@ static void harden(bool to)
 			*(bool *)keys[i].at = to;
 	hardening.quarantine = to ? QUARANTINE : 0;
 	guarding.every = to ? EVERY_HARDENED : EVERY;
-	surface.sized = to ? SIZED_ABORT : SIZED_REPORT;
+	surface.sized = surface.mismatch = to ? SIZED_ABORT : SIZED_REPORT;
 }
 
 static bool explain_unknown(const char *key, struct conf_error *e)
@@ -310,6 +313,7 @@ void slab_settings_read(void)
 	                              surface.profile_signal != 0))
 		sampling.mean = USUAL_MEAN;
 	hardening.detour = hardening.on || sampling.mean != 0;
+	hardening.origins = hardening.canary && surface.mismatch != SIZED_IGNORE;
 	hardening.secret = settings_secret();
 	struct rng rng = {hardening.secret};
 	const uint64_t mask = rng_next(&rng);

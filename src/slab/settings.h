@@ -19,7 +19,8 @@
  *
  *   hardened                    canary, zero_on_free, check_on_reuse, quarantine:1024,
  *                               random_order, guard_large, guard_copy, readonly_conf, guarded,
- *                               guarded_every:2000, sized:abort; later words change single ones
+ *                               guarded_every:2000, sized:abort, mismatch:abort; later words
+ *                               change single ones
  *   check_on_reuse:1            turns zero_on_free on
  *   readonly_conf:1             the settings lie on a page of their own, which becomes read-only
  *   guarded:1                   guarded.h; each of the guarded_slots takes 64 KiB of addresses
@@ -53,6 +54,7 @@ struct hardening {
 	bool runs; /* any of these: large objects are guard_large.c's */
 	bool canary, zero_on_free, check_on_reuse, random_order;
 	bool guard_large, guard_copy, readonly_conf;
+	bool origins; /* new and delete mark objects and look at marks: canary, and mismatch */
 	bool guard_advice;     /* the kernel has MADV_GUARD_INSTALL */
 	size_t quarantine;     /* frees */
 	uint64_t secret;       /* of this process and its children */
@@ -91,7 +93,7 @@ enum sized { SIZED_REPORT, SIZED_IGNORE, SIZED_ABORT };
 /* What only the library that takes malloc's place looks at. */
 struct surface {
 	bool stats, deepbind, stats_exit;
-	size_t sized; /* enum sized */
+	size_t sized, mismatch; /* enum sized */
 	size_t stats_interval_s, stats_signal; /* 0: none */
 	size_t stats_format;                   /* enum dmm_stats_format */
 	char stats_file[STATS_PATH];           /* "": stderr */
@@ -126,7 +128,7 @@ extern __attribute__((weak)) const char *slab_settings_preset(void);
 
 /* The i-th key, what it says in one line, and whether the word "hardened" sets it too; then its
  * value now and what it may be, into a buffer of `cap` bytes. */
-enum { SLAB_SETTINGS = 39 };
+enum { SLAB_SETTINGS = 40 };
 const char *slab_setting_key(size_t i);
 const char *slab_setting_doc(size_t i);
 bool slab_setting_hardens(size_t i);

@@ -17,6 +17,7 @@ set(slab_files
 	mapped.c
 	measure.c
 	misuse.c
+	origin.c
 	orphan.c
 	page_heap.c
 	page_purge.c

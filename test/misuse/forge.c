@@ -10,6 +10,7 @@
  * 256 requests.  Exits 1 if the canary can be forged: the bytes of all of it were found, and three
  * children write past it undetected.
  */
+#include <malloc.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -19,9 +20,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { BYTES = 8, GUESSES = 256, N = 24, LARGE = 40000 };
+enum { SMALL = 60000, SMALL_N = 14, BYTES = 8, GUESSES = 256, N = 24, LARGE = 40000 };
 
 static char *inherited;
+static char *small[SMALL]; /* of the parent: their canaries are the shortest */
 static size_t n = N;
 
 /* True: a child writes these bytes past the object, frees it, and lives. */
@@ -36,6 +38,9 @@ static bool passes(const unsigned char *bytes, size_t count)
 		char *volatile p = inherited != NULL ? inherited : malloc(n);
 		memcpy(p + n, bytes, count);
 		free(p);
+		for (int i = 0; i < (count == 0 ? SMALL : 0); i++)
+			if (malloc_usable_size(small[i]) != SMALL_N)
+				_exit(1);
 		_exit(0);
 	}
 	int status = -1;
@@ -53,6 +58,8 @@ int main(int argc, char **argv)
 		n = LARGE;
 	if (strcmp(how, "own") != 0)
 		inherited = memset(malloc(n), 'p', n);
+	for (int i = 0; i < SMALL; i++)
+		small[i] = malloc(SMALL_N);
 	if (!passes(known, 0)) {
 		fprintf(stderr, "forge: a child that does nothing wrong dies\n");
 		return 2;
@@ -67,8 +74,11 @@ int main(int argc, char **argv)
 	bool forged = count == BYTES;
 	for (int again = 0; again < 3 && forged; again++)
 		forged = passes(known, BYTES);
+	const bool sound = passes(known, 0); /* damage was found meanwhile: another key */
 	printf("%s: %d bytes of %d guessed with %d children; %s\n", how, count, BYTES, tries,
 	    forged ? "the canary is FORGED" : "the canary cannot be forged");
 	free(inherited);
-	return forged;
+	if (!sound)
+		printf("an inherited object has another size\n");
+	return forged || !sound;
 }

@@ -62,11 +62,11 @@ TEST(canaries_know_the_exact_end_and_see_every_byte_past_it)
 	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
 		for (size_t n = 0; n <= sizes[i] - CANARY_LEAST; n++) {
 			memset(p, 0x5a, sizeof p);
-			canary_write(p, n, sizes[i], KIND_NEW);
+			canary_write(p, n, sizes[i], ORIGIN_NEW);
 			assert_true(all(p, n, 0x5a)); /* not a byte of the program's */
 			assert_true(all(p + sizes[i], sizeof p - sizes[i], 0x5a));
 			assert_int_equal(canary_read(p, sizes[i]).slack, sizes[i] - n);
-			assert_int_equal(canary_read(p, sizes[i]).kind, KIND_NEW);
+			assert_int_equal(canary_read(p, sizes[i]).origin, ORIGIN_NEW);
 			if (n % 7 == 0 || sizes[i] - n < 40)
 				break_each_byte(p, n, sizes[i]);
 			for (size_t at = n; at < sizes[i] && at < n + 16; at++)
@@ -82,7 +82,7 @@ TEST(equal_objects_at_other_addresses_have_other_canaries)
 
 	paper_begin(HARDENED);
 	for (size_t i = 0; i < 2; i++)
-		canary_write(p[i], 24, 32, KIND_MALLOC);
+		canary_write(p[i], 24, 32, ORIGIN_MALLOC);
 	for (size_t i = 24; i < 32; i++)
 		same += p[0][i] == p[1][i];
 	assert_true(same < 6); /* by chance: one process in 400 million has more */
