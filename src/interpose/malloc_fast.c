@@ -45,7 +45,10 @@ static __attribute__((noinline)) void *malloc_miss(size_t n)
 	if (likely(!hardening.detour && class_count != 0))
 		return slab_malloc_slow(n);
 	void *const p = profiler_hit(n);
-	return likely(p != NULL) ? p : malloc_counted(n);
+	if (likely(p != NULL))
+		return p;
+	/* By a jump where nothing is counted, so that the slow path knows who called malloc. */
+	return surface.stats || class_count == 0 ? malloc_counted(n) : slab_malloc_slow(n);
 }
 
 static inline void *do_malloc(size_t n)

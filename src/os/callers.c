@@ -142,7 +142,9 @@ __attribute__((noinline)) size_t callers_here(const void *caller, const void **o
 	    (f.pc < program.start || f.pc >= program.end);
 	if (!shared)
 		ours = (struct module){0};
-	const size_t n = walk_up(f, &ours, out, cap);
+	/* Our own code keeps no frame pointers: without tables the walk would begin astray. */
+	struct frame_rules rules;
+	const size_t n = frame_rules_at(f.pc, &rules) ? walk_up(f, &ours, out, cap) : 0;
 	if (n != 0 || caller == NULL || cap == 0)
 		return n;
 	out[0] = caller;

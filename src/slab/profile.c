@@ -304,10 +304,25 @@ static void enter(struct profile_sample *s)
 	link_sample(chains, s);
 }
 
+/* Where slab is linked into the program, its own frames are the first: they end
+ * where `caller` is. */
+static size_t leave_own(const void **at, size_t depth, const void *caller)
+{
+	enum { OWN_MOST = 10 };
+	size_t own = 0;
+
+	while (own < depth && own < OWN_MOST && at[own] != caller)
+		own++;
+	if (own == 0 || own == depth || at[own] != caller)
+		return depth;
+	memmove(at, at + own, (depth - own) * sizeof *at);
+	return depth - own;
+}
+
 __attribute__((noinline)) void profiler_note(const void *p, size_t n, const void *caller)
 {
 	const void *at[PROFILE_FRAMES];
-	const size_t depth = callers_here(caller, at, PROFILE_FRAMES);
+	const size_t depth = leave_own(at, callers_here(caller, at, PROFILE_FRAMES), caller);
 	const struct profile_sum stands_for = what_it_stands_for(n);
 
 	begin_change();

@@ -249,6 +249,15 @@ class ProfileTest(unittest.TestCase):
         p.kill()
         p.communicate()
 
+    def test_a_linked_program_has_no_frames_of_slab(self):
+        for program in ("profiled_static", "profiled_linked"):
+            p = start_held("hold", 300, conf=self.conf(), program=program)
+            rows = [line.rsplit(" ", 1) for line in self.outside(p, "--to=folded", "--what=allocated").splitlines()]
+            own = sum(int(count) for stack, count in rows if re.search(r"\ballocate \(profiled.c:\d+\)$", stack))
+            self.assertGreater(own, 0.99 * sum(int(count) for _, count in rows), rows)
+            p.kill()
+            p.communicate()
+
     def test_a_storm_is_read_from_outside(self):
         p = start_held("storm", 600, conf=self.conf(mean="2k"))
         other = self.work / "outside.pb.gz"
