@@ -9,3 +9,15 @@ function(dmm_require_linux)
 			"${CMAKE_SYSTEM_PROCESSOR}; docs/manual/platforms.md lists what is supported.")
 	endif()
 endfunction()
+
+# DMM_MUSL: the C library is not glibc.  musl does not tell its name to the preprocessor.
+function(dmm_find_musl)
+	include(CheckSymbolExists)
+	check_symbol_exists(__GLIBC__ features.h DMM_GLIBC)
+	if(DMM_GLIBC)
+		set(DMM_MUSL OFF PARENT_SCOPE)
+	else()
+		set(DMM_MUSL ON PARENT_SCOPE)
+		set(CMAKE_CXX_IMPLICIT_LINK_LIBRARIES "" PARENT_SCOPE) # the libraries need no libstdc++
+	endif()
+endfunction()

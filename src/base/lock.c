@@ -2,9 +2,9 @@
 #include "base/lock.h"
 
 #include "base/bits.h"
+#include "base/futex.h"
 
 #include <errno.h>
-#include <linux/futex.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>

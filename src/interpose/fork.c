@@ -12,9 +12,9 @@
  * run in a signal handler that interrupted fflush, which goes on with its lock in the child.
  */
 #include <pthread.h>
-#include <sys/single_threaded.h>
 
 #include "interpose/interpose.h"
+#include "os/libc.h"
 
 /* Exported by glibc for its own libraries; elsewhere there may be none. */
 extern __attribute__((weak)) void _IO_list_lock(void);
@@ -26,7 +26,7 @@ static bool took_streams;
 
 static void before(void)
 {
-	const bool take = _IO_list_lock != NULL && !__libc_single_threaded;
+	const bool take = _IO_list_lock != NULL && !libc_single_threaded();
 
 	if (take)
 		_IO_list_lock();

@@ -18,11 +18,11 @@
 #define INTERPOSE_NAMES_H
 
 #include <errno.h>
-#include <malloc.h>
 #include <stdlib.h>
 
 #include "base/bits.h"
 #include "interpose/interpose.h"
+#include "os/libc.h"
 #include "os/os.h"
 
 /* ---- C --------------------------------------------------------------------------------------- */

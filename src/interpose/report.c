@@ -27,6 +27,7 @@
 #include "base/crash.h"
 #include "interpose/profile.h"
 #include "interpose/stats.h"
+#include "os/wait_until.h"
 #include "slab/settings.h"
 
 enum { PATH_ROOM = STATS_PATH + 64, HIGH_FD = 200 }; /* above what programs close by number */
@@ -137,7 +138,7 @@ static void wake(int signal)
 }
 
 /* Until the next time of an interval, or until a signal came. */
-static void wait_until(struct report_task *o, struct timespec *next)
+static void wait_for_next(struct report_task *o, struct timespec *next)
 {
 	int r;
 
@@ -146,7 +147,7 @@ static void wait_until(struct report_task *o, struct timespec *next)
 			;
 		return;
 	}
-	while ((r = sem_clockwait(&o->wanted, CLOCK_MONOTONIC, next)) != 0 && errno == EINTR)
+	while ((r = wait_until(&o->wanted, next)) != 0 && errno == EINTR)
 		;
 	if (r != 0)
 		next->tv_sec += (time_t)*o->interval_s;
@@ -161,7 +162,7 @@ static void *report_again_and_again(void *arg)
 	clock_gettime(CLOCK_MONOTONIC, &next);
 	next.tv_sec += (time_t)*o->interval_s;
 	for (;;) {
-		wait_until(o, &next);
+		wait_for_next(o, &next);
 		report(o);
 	}
 	return NULL;

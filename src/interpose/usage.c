@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <malloc.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -21,6 +20,7 @@
 #include "base/crash.h"
 #include "dmm_system.h"
 #include "interpose/interpose.h"
+#include "os/libc.h"
 
 enum { NO_FD = -1, HIGH_FD = 200 }; /* above what programs close by number or hand to select() */
 

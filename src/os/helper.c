@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <link.h>
-#include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -15,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/futex.h"
 #include "os/frame_rules.h"
 
 enum {
@@ -77,8 +77,12 @@ static void futex(_Atomic int *at, int op, int value, const struct timespec *mos
 	syscall(SYS_futex, at, op | FUTEX_PRIVATE_FLAG, value, most, NULL, 0);
 }
 
+static bool unbind; /* the creator is bound: written before the thread begins */
+
 static void *begin(void *arg)
 {
+	if (unbind) /* If it fails, those CPUs may be gone by now: the thread stays bound. */
+		syscall(SYS_sched_setaffinity, 0, cpu_bytes, cpus);
 	atomic_store(&tid, (int)syscall(SYS_gettid));
 	futex(&tid, FUTEX_WAKE, INT32_MAX, NULL);
 	pthread_setname_np(pthread_self(), "dmm-purge");
@@ -125,22 +129,18 @@ static int create(pthread_attr_t *attr)
 	return error;
 }
 
-static int create_with(bool on_all_cpus)
+static bool create_detached(void)
 {
 	pthread_attr_t attr;
 	int error = pthread_attr_init(&attr);
 
 	if (error != 0)
-		return error;
+		return false;
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	choose_policy(&attr);
-	if (on_all_cpus)
-		error =
-		    pthread_attr_setaffinity_np(&attr, (size_t)cpu_bytes, (const cpu_set_t *)cpus);
-	if (error == 0)
-		error = create(&attr);
+	error = create(&attr);
 	pthread_attr_destroy(&attr);
-	return error;
+	return error == 0;
 }
 
 static bool create_blocked(void)
@@ -149,8 +149,8 @@ static bool create_blocked(void)
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	/* If it fails, those CPUs may be gone by now. */
-	const bool ok = (is_bound() && create_with(true) == 0) || create_with(false) == 0;
+	unbind = is_bound();
+	const bool ok = create_detached();
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return ok;
 }

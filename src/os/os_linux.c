@@ -13,6 +13,7 @@
 
 #include "base/bits.h"
 #include "base/rng.h"
+#include "os/break.h"
 #include "os/ticks.h"
 
 enum { PAGE = 4096 };
@@ -34,18 +35,14 @@ static int result(int r, int saved)
 static void *linux_brk_get(void *ctx)
 {
 	(void)ctx;
-	return sbrk(0); /* with 0 it only asks; moving by sbrk overflows badly */
+	return break_get();
 }
 
-/* The kernel returns where the break is. brk(3) counts any break that is not below `to` as success:
- * also a refused lower break (beyond RLIMIT_DATA the kernel refuses any), and the error of a
- * seccomp filter. */
 static int linux_brk_set(void *ctx, void *to)
 {
 	(void)ctx;
 	const int saved = errno;
-	const int r = result(brk(to), saved);
-	return r == 0 && sbrk(0) != to ? -ENOMEM : r;
+	return result(break_set(to), saved);
 }
 
 static void *map_anywhere(size_t len, int prot, int flags)

@@ -59,6 +59,7 @@ static void on_segv(int number, siginfo_t *info, void *context)
 /* A Java machine calls the handler that it found at its start, takes its return as "handled", and
  * writes no crash log.  So it must find none: look whether one has started or is about to. */
 #pragma weak _r_debug
+extern struct r_debug _r_debug; /* glibc's list of libraries; musl has none under this name */
 static bool java_is_here(void)
 {
 	const struct link_map *const first = &_r_debug != NULL ? _r_debug.r_map : NULL;

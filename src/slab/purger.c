@@ -3,10 +3,9 @@
 #include "slab/heap.h"
 #include "slab/purge.h"
 
-#include <sys/single_threaded.h>
-
 #include "base/bits.h"
 #include "os/helper.h"
+#include "os/libc.h"
 #include "slab/remote.h"
 #include "slab/thread_cache.h"
 
@@ -23,7 +22,7 @@ static const uint64_t AGAIN_NS = 1000000000;
 static bool helper_allowed(void)
 {
 	return atomic_load_explicit(&purger, memory_order_relaxed) == PURGE_BY_PROCESS &&
-	       tuning.helper && atomic_load(&owners) >= 2 && !__libc_single_threaded;
+	       tuning.helper && atomic_load(&owners) >= 2 && !libc_single_threaded();
 }
 
 static bool too_dirty(void)

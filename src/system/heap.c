@@ -3,16 +3,16 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/single_threaded.h>
 
 #include "base/assert.h"
 #include "base/bits.h"
+#include "os/libc.h"
 
 /* The C library knows when there is one thread only, which then need not lock: nobody can start a
  * second one between enter and leave. */
 static void enter(struct heap *h)
 {
-	if (!(h->sys->traits & DMM_THREADS) && !__libc_single_threaded)
+	if (!(h->sys->traits & DMM_THREADS) && !libc_single_threaded())
 		lock_take(&h->lock);
 }
 

@@ -3,9 +3,10 @@
 
 #include <dlfcn.h>
 #include <errno.h>
-#include <malloc.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "os/libc.h"
 
 static const size_t too_large[] = {(size_t)PTRDIFF_MAX + 1, SIZE_MAX, SIZE_MAX - 15,
     SIZE_MAX / 2 + 17};

@@ -4,8 +4,9 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
-#include <malloc.h>
 #include <string.h>
+
+#include "os/libc.h"
 
 static size_t opaque(size_t n)
 {
@@ -260,15 +261,15 @@ TEST(malloc_trim_returns_1_where_it_gave_memory_back_and_else_0)
 
 TEST(cfree_of_old_programs_frees)
 {
-	void (*cfree)(void *);
+	void (*old_free)(void *);
 
-	*(void **)&cfree = dlsym(RTLD_DEFAULT, "cfree");
-	if (cfree == NULL && any_malloc) /* of no version that a new program may ask for */
+	*(void **)&old_free = dlsym(RTLD_DEFAULT, "cfree");
+	if (old_free == NULL && any_malloc) /* of no version that a new program may ask for */
 		return;
-	EXPECT(cfree != NULL);
+	EXPECT(old_free != NULL);
 	for (int i = 0; i < 1000; i++)
-		cfree(malloc(100));
-	cfree(NULL);
+		old_free(malloc(100));
+	old_free(NULL);
 }
 
 TEST(no_alignment_and_no_size_are_no_crash)

@@ -11,7 +11,6 @@
 #include "../support/emulated.h"
 
 enum { TESTS_MAX = 128, CHILD_SECONDS = 300 }; /* a deadlock is for ever, and machines are slow */
-enum { SKIPPED = 77 }; /* exit status of a test that this machine cannot run */
 
 static struct {
 	const char *name;
@@ -68,6 +67,14 @@ void limit_memory(size_t bytes)
 		_exit(1);
 }
 
+void skip_on_musl(void)
+{
+	extern __attribute__((weak)) const char *gnu_get_libc_version(void);
+
+	if (gnu_get_libc_version == NULL)
+		_exit(SKIPPED);
+}
+
 static int passes(size_t i)
 {
 	int status;
@@ -82,7 +89,7 @@ static int passes(size_t i)
 	if (pid < 0 || waitpid(pid, &status, 0) != pid)
 		return 0;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == SKIPPED) {
-		printf("skipped %s\n", tests[i].name);
+		dprintf(STDOUT_FILENO, "skipped %s\n", tests[i].name);
 		return 1;
 	}
 	if (status != 0)

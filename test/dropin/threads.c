@@ -259,7 +259,10 @@ TEST(two_threads_fork_at_once_while_others_churn)
 	storm(2, 0, 2);
 }
 
+/* musl's fork() takes the lock of its list of streams after our handler took the heap's, and
+ * exports nothing that takes it before: docs/manual/platforms.md names this limit. */
 TEST(fork_does_not_deadlock_with_a_flush_of_all_streams)
 {
+	skip_on_musl();
 	storm(0, 2, 1);
 }

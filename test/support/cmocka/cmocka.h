@@ -56,8 +56,9 @@ void cmocka_words(bool equal, const char *a, const char *b, const char *file, in
 #define assert_ptr_not_equal(a, b)    cmocka_numbers((uintptr_t)(a), !=, (uintptr_t)(b))
 #define assert_in_range(n, from, to)                                                               \
 	do {                                                                                       \
-		cmocka_numbers(n, >=, from);                                                       \
-		cmocka_numbers(n, <=, to);                                                         \
+		const uintmax_t n_ = (uintmax_t)(n);                                               \
+		cmocka_numbers(n_, >=, from);                                                      \
+		cmocka_numbers(n_, <=, to);                                                        \
 	} while (0)
 #define assert_memory_equal(a, b, len) cmocka_is(memcmp(a, b, len) == 0, #a " differs from " #b)
 #define assert_string_equal(a, b)      cmocka_words(true, a, b, __FILE__, __LINE__)
