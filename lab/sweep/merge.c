@@ -196,6 +196,10 @@ void merge_model(struct model_result *result, struct subject *subject, const str
 	    r->problem);
 	result->peak.footprint = (uint64_t)fmax(r->footprint, 0);
 	result->peak.live_count = (uint64_t)fmax(r->live_objects, 0);
+	result->peak.events = (uint64_t)fmax(r->peak_events, 0);
+	result->peak.ns = (uint64_t)fmax(r->peak_ns, 0);
+	result->mean = fmax(r->mean, 0);
+	result->end = (uint64_t)fmax(r->end, 0);
 	for (int i = 0; i < PARTS; i++)
 		result->peak.part[i] = (uint64_t)fmax(r->part[i], 0);
 }

@@ -20,6 +20,7 @@ struct merge_row {
 	double failed;
 	/* models */
 	double footprint, part[MERGE_PARTS], live_objects;
+	double peak_events, peak_ns, mean, end; /* mean and end: bytes of footprint */
 	char problem[MERGE_WHY];
 };
 

@@ -89,6 +89,10 @@ static void read_model_row(const cJSON *o, struct merge_row *r)
 	text_of(o, "problem", r->problem, sizeof r->problem);
 	r->footprint = number_of(peak, "footprint_bytes");
 	r->live_objects = number_of(peak, "live_objects");
+	r->peak_events = number_of(peak, "events");
+	r->peak_ns = number_of(peak, "ns");
+	r->mean = number_of(o, "mean_footprint_bytes");
+	r->end = number_of(o, "end_footprint_bytes");
 	for (int i = 0; i < MERGE_PARTS; i++)
 		r->part[i] = number_of(peak, parts[i]);
 }

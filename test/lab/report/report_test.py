@@ -225,6 +225,35 @@ def test_every_command_tells_the_same_memory():
         assert page == wanted, (name, page, wanted)
 
 
+def test_tune_merge_and_show_tell_it_too():
+    trace = f"{RECORDINGS}/git.dmm"
+    r = run(DMM, "replay", "--model", "--format=json", trace, "--systems=slab,gnu")
+    replayed = json.loads(r.stdout)
+    with tempfile.TemporaryDirectory() as folder:
+        r = run(DMM, "tune", "--format=json", trace, "-o", folder + "/found.conf")
+        assert r.returncode == 0, r.stderr
+        system, = json.loads(r.stdout)["systems"]
+        assert system["settings"] != "", "nothing was found, so that nothing is compared"
+        r = run(DMM, "replay", "--model", "--format=json", trace, f"--systems=slab,slab?{system['settings']}")
+        for x, found in zip(json.loads(r.stdout)["rows"], (system["as_it_comes"], system["tuned"])):
+            for key in ("mean_footprint_bytes", "end_footprint_bytes"):
+                assert x[key] == found[0][key], (x["name"], key, x[key], found)
+            # tune walks no heap, so that slab's tables are not in its peak
+            assert 0 <= x["peak"]["footprint_bytes"] - found[0]["peak_footprint_bytes"] <= x["peak"]["headers"], found
+        jobs = run(DMM, "sweep", "--plan", "--kind=space", "--systems=slab,gnu", "--peers=none", f"--results={folder}", trace)
+        subprocess.run(["/bin/sh"], input=jobs.stdout, text=True, check=True, capture_output=True)
+        r = run(DMM, "merge", "--format=json", *(f"{folder}/{x}" for x in os.listdir(folder) if x.endswith(".json")))
+        merged = {x["name"]: x for x in json.loads(r.stdout)["space"][0]["rows"]}
+        for x in replayed["rows"]:
+            for key in ("peak", "mean_footprint_bytes", "end_footprint_bytes"):
+                assert merged[x["name"]][key] == x[key], (key, merged[x["name"]][key], x[key])
+    # A picture shows what lies in the heap, without the page that the design keeps its own state in.
+    r = run(DMM, "show", "--system=gnu", f"--at={replayed['events']}", trace)
+    end = next(x for x in replayed["rows"] if x["name"] == "gnu")["end_footprint_bytes"]
+    shown = int(re.search(r"footprint (\d+)\sKiB", r.stdout)[1])
+    assert 0 <= end / 1024 - shown <= 4.5, (end, r.stdout[:600])
+
+
 def test_the_page_begins_with_what_is_wrong():
     page = page_of("cc")
     assert page.index("What is wrong") < page.index("takes the least memory") < page.index("Scoreboard")
