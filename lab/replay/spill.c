@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/bits.h"
+#include "base/write_all.h"
 #include "run/launch.h"
 
 enum { BUFFER = 1 << 20 };
@@ -33,26 +34,15 @@ void spill_close(struct spill *s)
 	*s = (struct spill){.fd = -1};
 }
 
-static bool write_all(int fd, const char *at, size_t len)
-{
-	while (len != 0) {
-		const ssize_t n = write(fd, at, len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		at += n;
-		len -= (size_t)n;
-	}
-	return true;
-}
-
 bool spill_flush(struct spill *s)
 {
 	if (!s->buffered)
 		return true;
-	if (!write_all(s->fd, s->at, s->len - s->base))
+	const int error = write_all(s->fd, s->at, s->len - s->base);
+	if (error != 0) {
+		errno = error;
 		return false;
+	}
 	s->base = s->len;
 	return true;
 }

@@ -6,23 +6,11 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "base/write_all.h"
 #include "observe/trace_tape.h"
 #include "trace/trace.h"
 
 enum { PATH_LEN = 4200 };
-
-static bool write_all(int fd, const unsigned char *data, size_t len, off_t at)
-{
-	for (size_t done = 0; done < len;) {
-		const ssize_t n = pwrite(fd, data + done, len - done, at + (off_t)done);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		done += (size_t)n;
-	}
-	return true;
-}
 
 static bool append_tail(const char *path, const struct trace_file *f, struct trace_error *e)
 {
@@ -31,15 +19,16 @@ static bool append_tail(const char *path, const struct trace_file *f, struct tra
 
 	if (fd < 0)
 		return trace_fail(e, TRACE_NOWHERE, "%s", strerror(errno));
-	const bool done = ftruncate(fd, at) == 0 && write_all(fd, f->tail, f->tail_len, at);
-	if (!done) {
-		trace_fail(e, TRACE_NOWHERE, "%s", strerror(errno));
+	const bool begun = ftruncate(fd, at) == 0 && lseek(fd, at, SEEK_SET) == at;
+	const int error = begun ? write_all(fd, f->tail, f->tail_len) : errno;
+	if (error != 0) {
+		trace_fail(e, TRACE_NOWHERE, "%s", strerror(error));
 		if (ftruncate(fd, at) != 0)
 			trace_fail(e, TRACE_NOWHERE, "%s; half a block is left at its end",
 			    strerror(errno));
 	}
 	close(fd);
-	return done;
+	return error == 0;
 }
 
 enum trace_settled trace_settle(const char *path, struct trace_error *e)

@@ -1,23 +1,15 @@
 /* gzip_out.c - see gzip_out.h. */
 #include "interpose/gzip_out.h"
 
-#include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/bits.h"
+#include "base/write_all.h"
 
-static void write_all(struct gzip_out *o, const unsigned char *bytes, size_t n)
+static void write_out(struct gzip_out *o, const unsigned char *bytes, size_t n)
 {
-	for (size_t at = 0; at < n && o->error == 0;) {
-		const ssize_t w = write(o->fd, bytes + at, n - at);
-		if (w > 0)
-			at += (size_t)w;
-		else if (w == 0)
-			o->error = EIO;
-		else if (errno != EINTR)
-			o->error = errno;
-	}
+	if (o->error == 0)
+		o->error = write_all(o->fd, bytes, n);
 }
 
 /* Four bits at a time: the table of 16 is that of the polynomial 0xedb88320. */
@@ -49,8 +41,8 @@ static void write_block(struct gzip_out *o, bool last)
 	o->block_head[0] = last;
 	put_little(o->block_head + 1, (uint32_t)o->n, 2);
 	put_little(o->block_head + 3, ~(uint32_t)o->n, 2);
-	write_all(o, o->block_head, GZIP_BLOCK_HEAD);
-	write_all(o, o->data, o->n);
+	write_out(o, o->block_head, GZIP_BLOCK_HEAD);
+	write_out(o, o->data, o->n);
 	o->n = 0;
 }
 
@@ -63,7 +55,7 @@ void gzip_out_begin(struct gzip_out *o, int fd)
 	o->error = 0;
 	o->crc = o->len = 0;
 	o->n = 0;
-	write_all(o, head, GZIP_HEAD);
+	write_out(o, head, GZIP_HEAD);
 }
 
 void gzip_out_put(struct gzip_out *o, const void *bytes, size_t n)
@@ -85,6 +77,6 @@ int gzip_out_end(struct gzip_out *o)
 	write_block(o, true);
 	put_little(tail, o->crc, 4);
 	put_little(tail + 4, o->len, 4);
-	write_all(o, tail, sizeof tail);
+	write_out(o, tail, sizeof tail);
 	return o->error;
 }

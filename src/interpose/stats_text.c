@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/crash.h"
+#include "base/write_all.h"
 #include "interpose/interpose.h"
 #include "interpose/stats.h"
 #include "os/os.h"
@@ -25,15 +26,8 @@ struct stats_sink {
 
 static void sink_flush(struct stats_sink *o)
 {
-	for (size_t at = 0; at < o->n && o->error == 0;) {
-		const ssize_t w = write(o->fd, o->text + at, o->n - at);
-		if (w > 0)
-			at += (size_t)w;
-		else if (w == 0)
-			o->error = EIO;
-		else if (errno != EINTR)
-			o->error = errno;
-	}
+	if (o->error == 0)
+		o->error = write_all(o->fd, o->text, o->n);
 	o->n = 0;
 }
 

@@ -14,6 +14,7 @@
 
 #include "base/bits.h"
 #include "base/crash.h"
+#include "base/write_all.h"
 #include "observe/record.h"
 #include "observe/xxh64.h"
 
@@ -201,7 +202,6 @@ static bool reopen(void)
 static void append(const void *data, size_t len)
 {
 	struct rlimit limit;
-	size_t done = 0;
 
 	if (!still_ours() && !reopen()) {
 		stop("the file was closed or replaced");
@@ -211,20 +211,14 @@ static void append(const void *data, size_t len)
 		stop("file size limit reached"); /* the write would raise SIGXFSZ */
 		return;
 	}
-	while (done < len) {
-		const ssize_t n = write(output.fd, (const char *)data + done, len - done);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0) {
-			const char *why = n == 0 || errno == ENOSPC ? "no space left on device"
-			    : errno == EDQUOT                       ? "disk quota exceeded"
-			                                            : "write failed";
-			if (ftruncate(output.fd, (off_t)output.len) != 0)
-				why = "write failed, and left half a block";
-			stop(why);
-			return;
-		}
-		done += (size_t)n;
+	const int error = write_all(output.fd, data, len);
+	if (error != 0) {
+		const char *why = error == ENOSPC ? "no space left on device"
+		    : error == EDQUOT ? "disk quota exceeded" : "write failed";
+		if (ftruncate(output.fd, (off_t)output.len) != 0)
+			why = "write failed, and left half a block";
+		stop(why);
+		return;
 	}
 	output.len += len;
 	total_add((int64_t)len);
