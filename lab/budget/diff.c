@@ -77,10 +77,32 @@ static double value_of(const struct entry *e, enum quantity m)
 	return e != NULL ? e->value[m] : 0;
 }
 
+/* The two sides' first recordings. */
+static size_t count_unsteady(const struct diff *d)
+{
+	const struct profile *const p = &d->a.run[0];
+	size_t count = 0;
+
+	for (size_t i = 0; i < p->sites; i++) {
+		const struct entry *const after = profile_site(&d->b.run[0], p->site[i].name);
+		const double a = p->site[i].value[MEASURE_CALLS];
+		const double b = value_of(after, MEASURE_CALLS);
+		count += a != b && fabs(a - b) < fmax(a, b) / 4;
+	}
+	return count;
+}
+
+double diff_usual_noise(const struct diff *d, enum quantity m)
+{
+	if (d->unsteady < DIFF_UNSTEADY_SITES)
+		return DIFF_USUAL;
+	return m == MEASURE_PEAK ? DIFF_UNSTEADY_PEAK : DIFF_UNSTEADY;
+}
+
 static double usual_noise(const struct diff *d, enum quantity m, double least)
 {
 	const double whole = fmax(d->a.run[0].all.value[m], d->b.run[0].all.value[m]);
-	return fmax(least, whole * DIFF_USUAL);
+	return fmax(least, whole * diff_usual_noise(d, m));
 }
 
 /* a, b: the value in each run. */
@@ -195,6 +217,7 @@ void diff_open(struct diff *d, const char *before, const char *after, enum quant
 		refuse_others(&d->a.run[0], &d->b.run[i]);
 	for (size_t i = 1; i < d->a.runs && !any; i++)
 		refuse_others(&d->a.run[0], &d->a.run[i]);
+	d->unsteady = count_unsteady(d);
 	for (enum quantity m = 0; m < MEASURES; m++)
 		d->all[m] = judge_all(d, m);
 	list_sites(d);

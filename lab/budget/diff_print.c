@@ -77,6 +77,25 @@ static void print_list(const struct diff *d, const struct change_list *l, const 
 		fprintf(out, "... and %zu more: --top=N\n", l->counted - top);
 }
 
+void diff_usual_text(const struct diff *d, FILE *out)
+{
+	if (diff_usual_noise(d, MEASURE_PEAK) <= DIFF_USUAL)
+		fprintf(out, "%.0f %% of the whole", 100 * DIFF_USUAL);
+	else
+		fprintf(out,
+		    "%.0f %% of the bytes at the peak and %.0f %% of the rest, since %zu call "
+		    "sites made a few calls more or less, as programs do that go by the clock",
+		    100 * DIFF_UNSTEADY_PEAK, 100 * DIFF_UNSTEADY, d->unsteady);
+}
+
+static void print_usual(const struct diff *d, FILE *out)
+{
+	fputs("\nnoise is taken as ", out);
+	diff_usual_text(d, out);
+	fputs("; averages are not judged; with three recordings on each side noise is measured: "
+	      "dmm diff A1,A2,A3 B1,B2,B3\n", out);
+}
+
 void diff_text(const struct diff *d, size_t top, FILE *out)
 {
 	char title[64];
@@ -89,10 +108,7 @@ void diff_text(const struct diff *d, size_t top, FILE *out)
 	snprintf(title, sizeof title, "%s, by size", measure_names[d->by]);
 	print_list(d, &d->sizes, title, top, out);
 	if (d->a.runs < 3 || d->b.runs < 3)
-		fprintf(out, "\nnoise is taken as %.0f %% of the whole, and averages are not "
-		             "judged; with three recordings on each side noise is measured: dmm "
-		             "diff A1,A2,A3 B1,B2,B3\n",
-		    100 * DIFF_USUAL);
+		print_usual(d, out);
 }
 
 static void put_json(struct json *j, const char *key, const struct change *c, bool named)

@@ -170,15 +170,15 @@ static void put_side(FILE *out, const char *which, const struct side *s)
 
 static void put_noise(FILE *out, const struct diff *d)
 {
-	if (d->a.runs > 2 && d->b.runs > 2)
+	if (d->a.runs > 2 && d->b.runs > 2) {
 		fputs("<p class='soft last'>Noise is 1.5 times what the recordings of one side "
 		      "differ by.</p>\n", out);
-	else
-		fprintf(out,
-		    "<p class='soft last'>Noise is taken as %.0f %% of the whole, and averages "
-		    "over time are not judged; with three recordings on each side noise is "
-		    "measured.</p>\n",
-		    100 * DIFF_USUAL);
+		return;
+	}
+	fputs("<p class='soft last'>Noise is taken as ", out);
+	diff_usual_text(d, out);
+	fputs("; averages over time are not judged. With three recordings on each side noise is "
+	      "measured.</p>\n", out);
 }
 
 void report_diff(const struct diff *d, const char *path)
