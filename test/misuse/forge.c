@@ -20,10 +20,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { SMALL = 60000, SMALL_N = 14, BYTES = 8, GUESSES = 256, N = 24, LARGE = 40000 };
+enum { SMALL = 60000, SMALL_N = 8, BYTES = 8, GUESSES = 256, N = 24, LARGE = 40000 };
 
 static char *inherited;
-static char *small[SMALL]; /* of the parent: their canaries are the shortest */
+static char *small[SMALL]; /* of the parent */
 static size_t n = N;
 
 /* True: a child writes these bytes past the object, frees it, and lives. */
