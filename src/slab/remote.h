@@ -4,9 +4,9 @@
  *     marks[w] |= bit     (the object is free)         inbox, 0 = exchange
  *     tag |= REMOTE       (who set the first, pushes)  for each slab: tag &= ~REMOTE;
  *     push the slab on its heap's inbox                  for each word m of marks:
- *                                                          marks[w] &= ~m, live[w] &= ~m,
+ *                                                          live[w] &= ~m, marks[w] &= ~m,
  *                                                          avail[w] |= m
- *     live, but not marked any more: collected; marked, but not live: freed twice
+ *     marked, but not live, while the lock of the heap is held: freed twice
  *
  * Setting the bit comes before the first granule's flag: so the owner, who clears the flag before
  * it looks, misses nothing.  While a granule's flag is up the owner's own frees there leave the

@@ -305,24 +305,30 @@ void **slab_take(struct slab *s, void **out, void **const stop)
 	return end;
 }
 
-/* The mark goes before the live bit: so who set a mark and then finds that it stands, and that the
- * object is not live, knows that nobody has collected it (remote.c). */
+/* The live bits go before the marks, so that at each moment a thread that frees such an object
+ * finds it not live, or marked.  The owner changes live bits by plain stores: a thread that
+ * collects for it takes the bits in one step, and learns whether the owner has freed one of the
+ * objects. */
 void slab_collect(struct slab *s)
 {
+	const struct slab_heap *const h = heap_of(s);
 	/* live and marks are then copies of different moments */
-	const bool torn = heap_of(s)->orphan;
+	const bool torn = h->orphan, for_owner = h->owner != NULL && h->taker != lock_self();
 	unsigned n = 0;
 
 	CHECK(lock_held(&heap_of(s)->lock) && kind_of(s) == GRANULE_SLAB);
 	for (unsigned w = 0; w < slab_words(s); w++) {
 		char *const p = word_address(s, w);
-		const uint64_t marks = atomic_load(mark_word(p)), live = live_word(p);
+		const uint64_t marks = atomic_load(mark_word(p));
 		if (marks == 0)
 			continue;
+		const uint64_t live = unlikely(for_owner)
+		    ? atomic_fetch_and(live_word_at(p), ~marks) : live_word(p);
 		if (unlikely((marks & ~live) != 0) && !torn)
 			slab_freed_twice(s, p, marks & ~live);
+		if (likely(!for_owner))
+			atomic_store_explicit(live_word_at(p), live & ~marks, memory_order_release);
 		atomic_fetch_and(mark_word(p), ~marks);
-		atomic_store_explicit(live_word_at(p), live & ~marks, memory_order_release);
 		const uint64_t freed =
 		    unlikely(hardening.quarantine != 0) ? quarantine_collect(s, p, marks) : marks;
 		n += popcount(freed & ~avail_bits(p));
