@@ -1,6 +1,7 @@
 /* advise.c - every design on the recording, and the order of what they need. */
 #include "tune/advise.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -97,14 +98,18 @@ static void replay(struct choice *c, const struct replay_ops *ops, double budget
 
 	if (!subject_make(&subject, c->sys, c->conf, why, sizeof why))
 		lab_die(EXIT_OURS, "%s: %s", c->sys->name, why);
-	progress_part(share.from, first);
-	if (!model_memory(&r, ops, &subject, budget_s))
+	/* of a long recording one run tells the time of a call, and that of model_replay() does */
+	const bool first_run = budget_s > 0 || ops->head->count < REPEAT_MOST;
+	progress_part(share.from, first_run ? first : share.to);
+	if (first_run && !model_memory(&r, ops, &subject, budget_s))
 		lab_die(EXIT_OURS, "no memory to replay");
-	progress_part(first, share.to);
-	c->ns = call_ns(&r);
-	if (r.problem[0] == '\0' && !model_replay(&r, ops, &subject, 1))
-		lab_die(EXIT_OURS, "no memory to replay");
-	c->ns = r.problem[0] == '\0' && call_ns(&r) < c->ns ? call_ns(&r) : c->ns;
+	progress_part(first_run ? first : share.from, share.to);
+	c->ns = first_run ? call_ns(&r) : INFINITY;
+	if (!first_run || r.problem[0] == '\0') {
+		if (!model_replay(&r, ops, &subject, 1))
+			lab_die(EXIT_OURS, "no memory to replay");
+		c->ns = fmin(c->ns, call_ns(&r));
+	}
 	c->peak = r.peak;
 	c->mean = r.mean;
 	c->end_footprint = r.end;
