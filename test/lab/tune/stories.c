@@ -103,7 +103,7 @@ static void falls(void)
 	for (int r = 0; r < 12; r++) {
 		for (int i = 0; i < OBJECTS; i++)
 			kept[i] = other(i % 40 == 0 ? 48 : 200);
-		pause_ms(40);
+		pause_ms(150); /* long enough that a loaded machine hardly stretches the rest */
 		for (int i = 0; i < OBJECTS; i++)
 			if (i % 40 != 0)
 				free(kept[i]);
