@@ -20,6 +20,7 @@
 #include "slab/measure.h"
 #include "slab/origin.h"
 #include "slab/profile_hit.h"
+#include "slab/purge.h"
 #include "slab/settings.h"
 #include "slab/system.h"
 
@@ -44,6 +45,8 @@ static __attribute__((noinline)) void *malloc_miss(size_t n)
 	/* Without classes this call is what reads the settings. */
 	if (likely(!hardening.detour && class_count != 0))
 		return slab_malloc_slow(n);
+	if (likely(hardening.alone))
+		return hardened_malloc(n);
 	void *const p = profiler_hit(n);
 	if (likely(p != NULL))
 		return p;
@@ -88,6 +91,10 @@ static inline void *do_aligned(size_t align, size_t n)
 
 static __attribute__((noinline)) void free_miss(void *p)
 {
+	if (unlikely(hardening.alone) && p != NULL) {
+		hardened_free(p);
+		return purge_check(__builtin_return_address(0));
+	}
 	if (p != NULL)
 		count_call(USAGE_FREE);
 	slab_free_slow(p);

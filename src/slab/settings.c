@@ -313,6 +313,7 @@ void slab_settings_read(void)
 	                              surface.profile_signal != 0))
 		sampling.mean = USUAL_MEAN;
 	hardening.detour = hardening.on || sampling.mean != 0;
+	hardening.alone = hardening.runs && !surface.stats && sampling.mean == 0;
 	hardening.origins = hardening.canary && surface.mismatch != SIZED_IGNORE;
 	hardening.secret = settings_secret();
 	struct rng rng = {hardening.secret};

@@ -50,6 +50,7 @@ enum { CANARY_KEYS = 8, QUARANTINE_MAX = 1 << 20, SETTINGS_PAGE = 4096, STATS_PA
 struct hardening {
 	/* every call misses the fast path: any of these, or calls are counted, or M_PERTURB */
 	bool on;
+	bool alone; /* on, and nothing else is to be done: no calls counted, no profile */
 	bool detour; /* slow paths have more to do than usual: on, or a profile is taken */
 	bool runs; /* any of these: large objects are guard_large.c's */
 	bool canary, zero_on_free, check_on_reuse, random_order;
