@@ -97,6 +97,12 @@ fuzz-trace: all
 	@tools/packages fuzz
 	@test/fuzz/run_trace . $(BUILD)/fuzz-trace $$(( $(or $(MINUTES),10) * 60 / 7 )) $(TARGETS)
 
+# The libraries and all their tests with clang, with musl, and for aarch64 in qemu-user: docs/manual/platforms.md.
+.PHONY: ports
+ports:
+	@tools/packages ports
+	@for port in clang musl aarch64; do test/ports/port . build-$$port $$port --full || [ $$? = 77 ] || exit 1; done
+
 # The page of dmm report, web/dist/report.html, from its sources: needs Node, and the npm registry.
 .PHONY: web
 web:

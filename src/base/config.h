@@ -102,6 +102,13 @@ static inline uint64_t bit_scan(uint64_t word)
  * instruction less. */
 #define HIDDEN __attribute__((visibility("hidden")))
 
+/* Behind alias(): and the attributes of that function, else gcc warns of their absence. */
+#if defined(__clang__)
+#define COPY_OF(function)
+#else
+#define COPY_OF(function) , copy(function)
+#endif
+
 /* For functions that use OWN_SEG: a sanitizer takes such an address for one in the common space. */
 #define NO_SANITIZE __attribute__((no_sanitize("address", "thread", "undefined")))
 

@@ -15,8 +15,10 @@ struct target {
 enum { NAMES = CONF_OWN + params_key_count + 1 };
 
 static const struct conf_key keys[CONF_OWN] = {
-    [CONF_STATS] = {"stats", "print calls and bytes on stderr at exit", {"0", "1"}, 0, 0},
-    [CONF_DEEPBIND] = {"deepbind", "dlopen keeps RTLD_DEEPBIND", {"0", "1"}, 0, 0},
+    [CONF_STATS] = {.name = "stats", .doc = "print calls and bytes on stderr at exit",
+        .words = {"0", "1"}},
+    [CONF_DEEPBIND] = {.name = "deepbind", .doc = "dlopen keeps RTLD_DEEPBIND",
+        .words = {"0", "1"}},
 };
 
 const struct conf_key *conf_own_key(enum conf_own key)

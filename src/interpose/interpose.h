@@ -23,7 +23,7 @@
 #include "base/origin.h"
 
 #define EXPORT       __attribute__((visibility("default")))
-#define ALIAS(name)  __attribute__((visibility("default"), alias(#name), copy(name)))
+#define ALIAS(name)  __attribute__((visibility("default"), alias(#name) COPY_OF(name)))
 
 enum { KINDS = 4 }; /* of enum dmm_kind */
 

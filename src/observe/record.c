@@ -3,6 +3,7 @@
  * Allocations are stamped after the real call, frees before it: whoever gets an address afterwards
  * stamps later.  A realloc is stamped on both sides.
  */
+#include "base/config.h"
 #include "observe/record.h"
 
 #include <errno.h>
@@ -133,7 +134,7 @@ API void free_aligned_sized(void *p, size_t align, size_t n)
 /* The twins by which old programs reach past an interposed malloc. */
 #define TWIN(name)                                                                                 \
 	extern __typeof__(name) __libc_##name                                                      \
-	    __attribute__((alias(#name), copy(name), visibility("default")))
+	    __attribute__((alias(#name) COPY_OF(name), visibility("default")))
 TWIN(malloc);
 TWIN(free);
 TWIN(calloc);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/bits.h"
+#include "base/crash.h"
 #include "base/rng.h"
 #include "os/break.h"
 #include "os/ticks.h"
@@ -92,6 +93,17 @@ static enum calls calls(void)
 	return c;
 }
 
+/* A kernel with larger pages rounds the length of what is unmapped or given back up to its own
+ * page, and takes what the program has beside it.  Better no program than a damaged one. */
+static __attribute__((constructor)) void refuse_other_pages(void)
+{
+	const size_t page = getauxval(AT_PAGESZ);
+
+	if (page != PAGE && page != 0)
+		crash("this kernel has pages of %u bytes, and dmm needs pages of %u bytes: run the "
+		      "program without dmm", page, (size_t)PAGE);
+}
+
 /* ---- mappings -------------------------------------------------------------------------------- */
 
 /* The kernel aligns to pages only: ask for more, cut off both ends. */
@@ -149,12 +161,25 @@ static int linux_unmap(void *ctx, void *p, size_t len)
 	return r;
 }
 
+/* What mremap() does, where it cannot be relied on. */
+static void *copy_to_new(void *p, size_t old_len, size_t len)
+{
+	void *const q = map_anywhere(len, PROT_READ | PROT_WRITE, 0);
+
+	if (q == NULL)
+		return MAP_FAILED;
+	memcpy(q, p, min_size(old_len, len));
+	munmap(p, old_len);
+	return q;
+}
+
 static void *linux_remap(void *ctx, void *p, size_t old_len, size_t len)
 {
 	(void)ctx;
 	const int saved = errno;
 	count(&os_calls.moves, 1);
-	void *q = calls() == KERNEL ? mremap(p, old_len, len, MREMAP_MAYMOVE) : MAP_FAILED;
+	void *const q = calls() == KERNEL ? mremap(p, old_len, len, MREMAP_MAYMOVE)
+	                                  : copy_to_new(p, old_len, len);
 	errno = saved;
 	return q == MAP_FAILED ? NULL : q;
 }

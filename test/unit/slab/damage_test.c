@@ -44,11 +44,11 @@ static void broken(const char *rule)
 	assert_true(why.addr != 0);
 }
 
-/* Another value, the rule, and the old one again. */
+/* Another value, the rule, and the old one again.  Behind the comma an atomic type is none. */
 #define BREAK(place, value, rule)                                                                  \
 	do {                                                                                       \
 		const __typeof__(place) was = (place);                                             \
-		(place) = (__typeof__(place))(value);                                              \
+		(place) = (__typeof__((void)0, place))(value);                                     \
 		broken(rule);                                                                      \
 		(place) = was;                                                                     \
 		paper_sound();                                                                     \

@@ -341,7 +341,7 @@ static void *trims(void *arg)
 
 TEST(what_others_emptied_is_not_taken_from_a_heap_whose_lock_is_held)
 {
-	pthread_t owner, trimmer;
+	pthread_t owner, trimmer = 0;
 
 	paper_begin("guarded:0");
 	slab_free(slab_malloc(64));
