@@ -34,7 +34,7 @@ struct outside_tables {
 	uint64_t torn;
 	uint64_t busy_chunks; /* with records of slabs */
 	/* bytes in use: of each class the small one, and the large one where it has grown */
-	uint64_t stacks;
+	uint64_t magazines;
 };
 
 /* ---- one chunk ------------------------------------------------------------------------------- */
@@ -363,13 +363,13 @@ static bool read_chunks(struct outside *o, struct outside_view *v)
 	return next == v->granules || count == 0;
 }
 
-static uint64_t stacks_of(const struct slab_heap *h)
+static uint64_t magazines_of(const struct slab_heap *h)
 {
 	uint64_t bytes = 0;
 
 	for (unsigned cls = 0; cls < CLASS_MAX; cls++)
-		bytes += (h->room[cls] > 0 ? STACK_SMALL_BYTES : 0u) +
-		         (h->room[cls] > STACK_SMALL_OBJECTS ? STACK_BYTES : 0u);
+		bytes += (h->room[cls] > 0 ? MAGAZINE_SMALL_BYTES : 0u) +
+		         (h->room[cls] > MAGAZINE_SMALL_OBJECTS ? MAGAZINE_BYTES : 0u);
 	return bytes;
 }
 
@@ -380,7 +380,7 @@ static void read_heaps(struct outside *o, struct outside_view *v)
 	uint64_t *const at = calloc(r->heap_count + 1, sizeof *at);
 
 	CHECK(at != NULL);
-	o->tables->stacks = 0;
+	o->tables->magazines = 0;
 	if (!memory_read(&o->memory, (uintptr_t)r->heaps, at, r->heap_count * sizeof *at))
 		memset(at, 0, r->heap_count * sizeof *at);
 	for (uint32_t i = HEAP_FALLBACK; i < r->heap_count; i++) {
@@ -393,12 +393,12 @@ static void read_heaps(struct outside *o, struct outside_view *v)
 		h->kind = i == HEAP_FALLBACK       ? OUTSIDE_LATE
 		          : heap.owner == NULL ? OUTSIDE_IDLE
 		                               : OUTSIDE_THREAD;
-		o->tables->stacks += stacks_of(&heap);
+		o->tables->magazines += magazines_of(&heap);
 	}
 	free(at);
 }
 
-/* Pages of the records and bits in use, and stacks. */
+/* Pages of the records and bits in use, and magazines. */
 static uint64_t table_bytes(const struct outside_tables *t, const struct outside_view *v)
 {
 	enum { PAGE = 4096, GRANULES = PAGE / (GRANULE_WORDS * 8) }; /* whose bits are in a page */
@@ -416,7 +416,7 @@ static uint64_t table_bytes(const struct outside_tables *t, const struct outside
 	return round_up(t->root.chunk_count * sizeof(struct slab_chunk), PAGE) +
 	       round_up(t->root.heap_count * sizeof(struct slab_heap), PAGE) + bits * PAGE +
 	       t->busy_chunks * CHUNK_GRANULES * (sizeof(struct slab) + sizeof *t->root.tags) +
-	       t->stacks;
+	       t->magazines;
 }
 
 size_t outside_table_ranges(struct outside *o, struct outside_range *ranges, size_t most)

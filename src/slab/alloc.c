@@ -42,7 +42,7 @@ static inline void *plain_malloc(size_t n, const void *caller)
 		return large_malloc(n, 1, &clean);
 	const unsigned cls = class_of(n);
 	/* others freed into the slab of the object on top */
-	if (!stack_empty(&thread_cache.stack[cls]))
+	if (!magazine_empty(&thread_cache.magazine[cls]))
 		return pop_checked(cls);
 	void *const guarded = unlikely(guarding.on) && guarded_due(cache_batch(cls)) && n != 0
 	                          ? guarded_malloc(n, caller)
@@ -106,7 +106,7 @@ void *slab_malloc_slow(size_t n)
 	return unlikely(hardening.detour) ? detour_malloc(n, caller) : plain_malloc(n, caller);
 }
 
-/* Of our own heap: its stack is full, or others have freed into the slab. */
+/* Of our own heap: its magazine is full, or others have freed into the slab. */
 static void free_own(void *p, uint32_t tag)
 {
 	live_word_set(p, live_word(p) & ~bit_of(p));
@@ -176,8 +176,8 @@ static __attribute__((noinline)) void free_any(void *p)
 /* purge_check() need not be called after what is FREED_QUIETLY. */
 enum freed { FREED_NOT, FREED, FREED_QUIETLY };
 
-/* The two most frequent reasons: p is live, and the stack is full, or the slab is another heap's.
- * remote_free() looks at the mark while it sets it: its line comes once. */
+/* The two most frequent reasons: p is live, and the magazine is full, or the slab is another
+ * heap's.  remote_free() looks at the mark while it sets it: its line comes once. */
 static inline enum freed free_frequent(void *p)
 {
 	const size_t unit = unit_at(p);
@@ -187,9 +187,9 @@ static inline enum freed free_frequent(void *p)
 	uint64_t live = live_word(p);
 	if (!bit_drop(&live, unit))
 		return FREED_NOT;
-	if (place < CLASS_MAX * sizeof(struct stack)) {
+	if (place < CLASS_MAX * sizeof(struct magazine)) {
 		live_word_set(p, live);
-		cache_push(&thread_cache, p, (unsigned)(place / sizeof(struct stack)));
+		cache_push(&thread_cache, p, (unsigned)(place / sizeof(struct magazine)));
 		return FREED;
 	}
 	if (unlikely(hardening.detour) || tag_heap(place) == 0 || tag_heap(tag) == 0)

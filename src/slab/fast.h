@@ -12,8 +12,8 @@
 #include "slab/alloc.h"
 #include "slab/thread_cache.h"
 
-/* Where the stack for n bytes lies in a thread's cache; beyond MEDIUM_MAX one that is always empty.
- * own: own_offset(thread_cache). */
+/* Where the magazine for n bytes lies in a thread's cache; beyond MEDIUM_MAX one that is always
+ * empty.  own: own_offset(thread_cache). */
 NO_SANITIZE static inline size_t small_place_for(uintptr_t own, size_t n)
 {
 	/* A pointer, not an array: the compiler does not know that n is small where
@@ -46,30 +46,30 @@ static inline bool nothing_marked(void)
 	return likely(root.marked == MARKED_NOT);
 }
 
-/* The object on top of a stack leaves it and becomes live.  NULL: there is none, or it needs
+/* The object on top of a magazine leaves it and becomes live.  NULL: there is none, or it needs
  * a closer look. */
-NO_SANITIZE static inline void *stack_pop_hit(uintptr_t own, size_t place, bool alone)
+NO_SANITIZE static inline void *magazine_pop(uintptr_t own, size_t place, bool alone)
 {
-	void *p = stack_at(own, place)->top[-1];
+	void *p = magazine_at(own, place)->top[-1];
 	as_result(p);
 	if (unlikely(p == NULL) || (!alone && unlikely(others_freed_near(p))))
 		return NULL;
 	own_apart(place);
-	own_move(stack_at(own, place)->top, -(long)sizeof p);
+	own_move(magazine_at(own, place)->top, -(long)sizeof p);
 	live_set(p);
 	return p;
 }
 
-/* NULL: no object of the class is in the stack, or it needs a closer look. */
+/* NULL: no object of the class is in the magazine, or it needs a closer look. */
 NO_SANITIZE static inline void *malloc_hit(size_t n)
 {
 	const uintptr_t own = own_offset(thread_cache);
 
 	if (likely(n < root.alone_below))
-		return stack_pop_hit(own, small_place_for(own, n), true);
+		return magazine_pop(own, small_place_for(own, n), true);
 	if (likely(n <= SMALL_MAX)) /* alone_below is 0 */
-		return stack_pop_hit(own, small_place_for(own, n), false);
-	return stack_pop_hit(own, medium_place_for(n), nothing_marked());
+		return magazine_pop(own, small_place_for(own, n), false);
+	return magazine_pop(own, medium_place_for(n), nothing_marked());
 }
 
 static inline void *slab_malloc(size_t n)
@@ -86,14 +86,14 @@ static inline size_t unit_at(const void *p)
 	return off >> UNIT_SHIFT | off << (64 - UNIT_SHIFT);
 }
 
-/* Of the stack for a slab that holds the unit; too large when the slab is another
+/* Of the magazine for a slab that holds the unit; too large when the slab is another
  * thread's, or flagged. */
 NO_SANITIZE static inline size_t own_place(size_t unit)
 {
 	return tag_at(unit >> (GRANULE_SHIFT - UNIT_SHIFT)) ^ own_tag();
 }
 
-/* True: freed.  wanted: the place of the one stack that p may belong to, or ANY_PLACE. */
+/* True: freed.  wanted: the place of the one magazine that p may belong to, or ANY_PLACE. */
 #define ANY_PLACE SIZE_MAX
 NO_SANITIZE static inline bool free_hit(void *p, size_t wanted)
 {
@@ -101,21 +101,21 @@ NO_SANITIZE static inline bool free_hit(void *p, size_t wanted)
 	if (unlikely(unit >= root.units))
 		return false;
 	size_t place = own_place(unit);
-	if (unlikely(wanted == ANY_PLACE ? place >= CLASS_MAX * sizeof(struct stack)
+	if (unlikely(wanted == ANY_PLACE ? place >= CLASS_MAX * sizeof(struct magazine)
 	                                 : place != wanted))
 		return false;
 
 	const uintptr_t own = own_offset(thread_cache);
-	void **const top = stack_at(own, place)->top;
+	void **const top = magazine_at(own, place)->top;
 	uint64_t live = live_word(p);
 	own_apart(place);
-	if (unlikely(top == stack_at(own, place)->limit || !bit_drop(&live, unit)))
+	if (unlikely(top == magazine_at(own, place)->limit || !bit_drop(&live, unit)))
 		return false;
 	live_word_set(p, live);
 	*top = p;
 	own_apart(place);
 	/* last: a child of fork() finds no gap below its top */
-	own_move(stack_at(own, place)->top, sizeof p);
+	own_move(magazine_at(own, place)->top, sizeof p);
 	return true;
 }
 

@@ -84,7 +84,7 @@ static inline bool is_clear(const void *p, size_t size)
 static void *pop(struct hardened *h, unsigned cls)
 {
 	if (hardening.check_on_reuse)
-		__builtin_prefetch(h->cache.stack[cls].top[-2], 1);
+		__builtin_prefetch(h->cache.magazine[cls].top[-2], 1);
 	return cache_pop(&h->cache, cls);
 }
 
@@ -117,10 +117,10 @@ static void *take_fallback(unsigned cls, size_t n)
 	return p;
 }
 
-static bool fill(struct hardened *h, struct stack *k, unsigned cls)
+static bool fill(struct hardened *h, struct magazine *k, unsigned cls)
 {
 	hardened_trim(h); /* it may be of this class */
-	if (!stack_empty(k))
+	if (!magazine_empty(k))
 		return true;
 	if (!cache_fill(&h->cache, cls))
 		return false;
@@ -135,8 +135,8 @@ static void *take(unsigned cls, size_t n)
 	void *p = NULL;
 
 	if (likely(h != NULL)) {
-		struct stack *const k = &h->cache.stack[cls];
-		if (likely(!stack_empty(k)) || fill(h, k, cls))
+		struct magazine *const k = &h->cache.magazine[cls];
+		if (likely(!magazine_empty(k)) || fill(h, k, cls))
 			return become_live(pop(h, cls), cls, n);
 	} else {
 		p = take_fallback(cls, n);
@@ -362,8 +362,8 @@ void hardened_free(void *p)
 
 	if (likely(h != NULL && unit < __atomic_load_n(&root.units, __ATOMIC_RELAXED))) {
 		const uint32_t place = tag_at(unit >> (GRANULE_SHIFT - UNIT_SHIFT)) ^ h->cache.tag;
-		if (likely(place < CLASS_MAX * TAG_STACK && (live_word(p) & bit_of(p)) != 0))
-			return free_own(h, p, place / TAG_STACK);
+		if (likely(place < CLASS_MAX * TAG_MAGAZINE && (live_word(p) & bit_of(p)) != 0))
+			return free_own(h, p, place / TAG_MAGAZINE);
 	}
 	free_other(p);
 }

@@ -1,8 +1,8 @@
 /* hardened.h - malloc and free when any hardening of settings.h is on: what fast.h and
  * alloc.c are without.
  *
- *   malloc   slot out of the thread's stack, any of it --> still clear? --> canary --> live
- *   free     live? --> canary whole? --> clear --> not live --> quarantine (a ring of N) --> stack
+ *   malloc   slot out of the thread's magazine, any of it --> still clear? --> canary --> live
+ *   free     live? --> canary whole? --> clear --> not live --> quarantine, a ring --> magazine
  *
  * The bits and lists are those of slab.h; the quarantine and a thread's state are in quarantine.h.
  *

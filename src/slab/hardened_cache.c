@@ -6,7 +6,7 @@
 #include "base/rng.h"
 #include "slab/quarantine.h"
 
-/* Of how many objects the next is one.  All of a stack would cost programs that go through their
+/* Of how many objects the next is one.  All of a magazine would cost programs that go through their
  * objects in the order of allocation (a collector of garbage) half of their caches. */
 enum { ORDER_WINDOW = 8, HELD_MIN = 256 << 10 };
 
@@ -63,17 +63,17 @@ static size_t random_below(struct hardened *h, size_t bound)
 	return (h->random >> 32) * bound >> 32;
 }
 
-static size_t stacked(const struct hardened *h, unsigned cls)
+static size_t in_magazine(const struct hardened *h, unsigned cls)
 {
-	return (size_t)(h->cache.stack[cls].top -
-	                stack_bottom(h->cache.heap, cls, &h->cache.stack[cls]));
+	return (size_t)(h->cache.magazine[cls].top -
+	                magazine_bottom(h->cache.heap, cls, &h->cache.magazine[cls]));
 }
 
-/* A stack in random order stays so: what is pushed takes any place, and who was there comes to the
- * top.  Where a fork cuts in, an object is lost in the child, never there twice. */
+/* A magazine in random order stays so: what is pushed takes any place, and who was there comes to
+ * the top.  Where a fork cuts in, an object is lost in the child, never there twice. */
 void hardened_push(struct hardened *h, void *p, unsigned cls)
 {
-	struct stack *const k = &h->cache.stack[cls];
+	struct magazine *const k = &h->cache.magazine[cls];
 
 	if (unlikely(k->top == k->limit))
 		return cache_push(&h->cache, p, cls);
@@ -81,7 +81,8 @@ void hardened_push(struct hardened *h, void *p, unsigned cls)
 		*k->top++ = p;
 		return;
 	}
-	void **const any = k->top - random_below(h, min_size(stacked(h, cls) + 1, ORDER_WINDOW));
+	void **const any =
+	    k->top - random_below(h, min_size(in_magazine(h, cls) + 1, ORDER_WINDOW));
 	void *const moved = any == k->top ? p : *any;
 	*any = p;
 	atomic_signal_fence(memory_order_seq_cst);
@@ -92,8 +93,8 @@ void hardened_push(struct hardened *h, void *p, unsigned cls)
 
 void hardened_shuffle(struct hardened *h, unsigned cls)
 {
-	struct stack *const k = &h->cache.stack[cls];
-	void **const top = k->top, **const bottom = top - stacked(h, cls);
+	struct magazine *const k = &h->cache.magazine[cls];
+	void **const top = k->top, **const bottom = top - in_magazine(h, cls);
 
 	k->top = bottom; /* for a fork, as above */
 	atomic_signal_fence(memory_order_seq_cst);

@@ -1,4 +1,4 @@
-/* hardened_cache.h - the calling thread's state when any hardening is on: its stacks in random
+/* hardened_cache.h - the calling thread's state when any hardening is on: its magazines in random
  * order, its quarantine.
  *
  * A hardened thread's thread_cache (TLS) stays empty and full, so that every call misses the fast
@@ -18,12 +18,13 @@ void hardened_end(void);
 /* In a child of fork(): its random order shall not be that of its brothers. */
 void hardened_after_fork(void);
 
-/* An object that is not live any more, onto its stack: with random_order at a random
+/* An object that is not live any more, onto its magazine: with random_order at a random
  * place near its top. */
 void hardened_push(struct hardened *h, void *p, unsigned cls);
-/* A stack that was just filled, into random order. */
+/* A magazine that was just filled, into random order. */
 void hardened_shuffle(struct hardened *h, unsigned cls);
-/* What waits too long, by one that came in or by objects that others freed, goes onto its stack. */
+/* What waits too long, by one that came in or by objects that others freed, goes
+ * onto its magazine. */
 void hardened_trim(struct hardened *h);
 
 #endif

@@ -389,9 +389,9 @@ static struct slab *find_new(struct slab_heap *h, unsigned cls)
 	return s;
 }
 
-/* So many bytes went from slabs to a stack.  What is more than what came from stacks since the
- * pages of slabs were given back, had better stayed, wherever it lies: a slab may have been closed
- * since, and another opened. */
+/* So many bytes went from slabs to a magazine.  What is more than what came from magazines since
+ * the pages of slabs were given back, had better stayed, wherever it lies: a slab may have been
+ * closed since, and another opened. */
 static void note_taken(struct slab_heap *h, size_t bytes)
 {
 	const size_t again = bytes > h->fallen ? bytes - h->fallen : 0;

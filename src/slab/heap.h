@@ -36,10 +36,10 @@ void heap_release_idle_kept(struct slab_heap *h);
 void heap_drain_inbox(struct slab_heap *h);
 /* The same for one slab that was in the inbox. */
 void heap_look_at(struct slab_heap *h, struct slab *s);
-/* The same where nothing in it is live nor in a stack, for a heap whose thread may be running: the
- * flags stay up until the slab is closed, so that frees by the heap's thread leave the fast path.
- * Only one that found the flags down just before another thread's mark emptied the slab, and was
- * stopped then, would not be seen. */
+/* The same where nothing in it is live nor in a magazine, for a heap whose thread may be running:
+ * the flags stay up until the slab is closed, so that frees by the heap's thread leave the fast
+ * path.  Only one that found the flags down just before another thread's mark emptied the slab, and
+ * was stopped then, would not be seen. */
 void heap_release_emptied(struct slab_heap *h, struct slab *s);
 
 /* Free objects of a class out of the heap's slabs, of a new one if there is none, to end[-1],

@@ -10,7 +10,7 @@
 /* live + free + lost is the payload that is mapped, and objects in mappings of their own. */
 struct slab_sums {
 	size_t live, live_pieces; /* bytes of live objects with their padding; objects */
-	/* free objects in slabs and in threads' stacks, and free runs of granules */
+	/* free objects in slabs and in threads' magazines, and free runs of granules */
 	size_t free, free_pieces;
 	size_t lost, lost_pieces; /* tails of slabs, what is changing hands */
 	/* of free: runs that hold memory, which slab_trim() can give back */

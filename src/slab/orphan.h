@@ -1,15 +1,16 @@
 /* orphan.h - in a child of fork(): the heaps of threads that did not come along.
  *
- * Such a thread stood between any two instructions.  Its stacks and its live bits may not match,
- * and it may have freed into a slab without having told the slab's owner.  An orphan is never given
- * to a new thread.  So nothing takes objects from its stacks, and of its slabs two bits tell all:
+ * Such a thread stood between any two instructions.  Its magazines and its live bits may not
+ * match, and it may have freed into a slab without having told the slab's owner.  An orphan is
+ * never given to a new thread.  So nothing takes objects from its magazines, and of its slabs
+ * two bits tell all:
  *
  *   an object of an orphan is live iff neither in avail nor marked
  *
  * (Avail changes under locks that fork holds.)
  *
- * At most what the stacks of the dead thread hold stays live for ever.  Nothing is settled in fork
- * itself, which must not cost time for each slab of a large heap:
+ * At most what the magazines of the dead thread hold stays live for ever.  Nothing is settled in
+ * fork itself, which must not cost time for each slab of a large heap:
  *
  *   slab     before it moves to another heap (heap.c: move_slab): all live bits that the rule
  *            demands are set

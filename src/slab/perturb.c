@@ -15,7 +15,7 @@ static bool alone(void)
 	return true;
 }
 
-/* The calling thread's stacks are emptied.  A signal handler that allocates meanwhile finds a
+/* The calling thread's magazines are emptied.  A signal handler that allocates meanwhile finds a
  * thread that has ended, and is served by the common heap. */
 static bool leave_hit_path(void)
 {

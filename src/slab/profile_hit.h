@@ -6,7 +6,7 @@
 #include "slab/fast.h"
 #include "slab/profile.h"
 
-/* NULL: this is a sample, or the stack holds no object of the class, or one that needs a closer
+/* NULL: this is a sample, or the magazine holds no object of the class, or one that needs a closer
  * look; nothing is counted then.  Without a profile, profiler_left is 0, and this is NULL for all
  * n > 0. */
 NO_SANITIZE static inline void *profiler_hit(size_t n)
@@ -17,9 +17,9 @@ NO_SANITIZE static inline void *profiler_hit(size_t n)
 	if (unlikely(n > profiler_left))
 		return NULL;
 	if (likely(n < root.alone_below))
-		p = stack_pop_hit(own, small_place[(n + 15) / 16], true);
+		p = magazine_pop(own, small_place[(n + 15) / 16], true);
 	else if (n <= MEDIUM_MAX)
-		p = stack_pop_hit(own, class_of(n) * sizeof(struct stack), nothing_marked());
+		p = magazine_pop(own, class_of(n) * sizeof(struct magazine), nothing_marked());
 	if (likely(p != NULL))
 		profiler_left -= n;
 	return p;

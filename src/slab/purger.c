@@ -92,7 +92,7 @@ static bool helper_is_there(const void *caller)
 
 /* ---- the program's own calls ----------------------------------------------------------------- */
 
-/* Objects in the caller's stacks keep slabs from being empty, and one empty slab of each
+/* Objects in the caller's magazines keep slabs from being empty, and one empty slab of each
  * class is kept. */
 static void release_own(void)
 {

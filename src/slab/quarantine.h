@@ -1,14 +1,16 @@
 /* quarantine.h - a hardened thread's freed objects wait before they are given out again.
  *
  *   free --> ring: the last N freed objects (setting quarantine)
- *                  --the oldest--> stack of the class, at a random place
+ *                  --the oldest--> magazine of the class, at a random place
  *
- *   thread_cache (TLS)      all zero: an empty stack that is full, and no tag; both fast paths miss
- *   struct hardened (os)    cache: the stacks that the thread's heap attaches; ring: the quarantine
+ *   thread_cache (TLS)      all zero: an empty magazine that is full, and no tag; both fast paths
+ *                           miss
+ *   struct hardened (os)    cache: the magazines that the thread's heap attaches; ring: the
+ *                           quarantine
  *
- * An object in a quarantine is neither live nor in avail, as if it were in a stack.  An object that
- * another thread freed waits in its owner's quarantine: it goes there when the owner, or the thread
- * that collects for it, finds its mark (quarantine_collect).
+ * An object in a quarantine is neither live nor in avail, as if it were in a magazine.  An object
+ * that another thread freed waits in its owner's quarantine: it goes there when the owner, or the
+ * thread that collects for it, finds its mark (quarantine_collect).
  *
  * Invariant H3 own: every object in a thread's quarantine is of its own heap.
  */

@@ -41,7 +41,7 @@ struct room_class {
 	uint32_t margin; /* bytes: the longest canary, but an aligned object's; 0: none */
 };
 enum { ROOM_SHIFT = 40 };
-static_assert(sizeof(struct room_class) == TAG_STACK, "a tag is the place of a class");
+static_assert(sizeof(struct room_class) == TAG_MAGAZINE, "a tag is the place of a class");
 extern HIDDEN struct room_class room_class[CLASS_MAX];
 
 bool room_fits_slow(const void *p, size_t n);

@@ -8,10 +8,10 @@
  * <-- avail |..| pool |..| live -->  ..  marks --> ... <-- slabs |..| tags --> ... |g| payload -->
  *     \_________ one 2 MiB ________/                  \___ one 2 MiB ___/
  *
- *   avail     a bit for every 16 bytes of payload: this object is free and in no stack.  Grows
+ *   avail     a bit for every 16 bytes of payload: this object is free and in no magazine.  Grows
  *             downwards.
  *   pool      what is reached through pointers: blocks of struct slab_chunk, and the threads' heaps
- *             with their stacks of free objects.  When it is full, the pool goes on in mappings
+ *             with their magazines of free objects.  When it is full, the pool goes on in mappings
  *             elsewhere.
  *   live      a bit for every 16 bytes of payload: an object begins here that the owner gave out
  *   marks     the same: another thread freed this object; its owner has not collected it yet
@@ -36,7 +36,7 @@
  *   live          the owner; of a slab without owner, who holds the heap's lock
  *   avail, slab   the heap's lock
  *   marks         everybody sets bits atomically; who holds the heap's lock clears them
- *   stacks        their thread; of a heap without a thread, who holds its lock
+ *   magazines     their thread; of a heap without a thread, who holds its lock
  *   struct slab_heap   its lock, but inbox: everybody, atomically; next_unused, taker, orphan:
  *                      heaps_lock
  * Lock order: start_lock, fallback_lock, heaps_lock, purge_lock, heaps' locks by
@@ -61,7 +61,7 @@
  *       about a bad one
  *   (2) init.c starts the first thread's heap; a thread's first call may be the first of all, so
  *       thread.c calls init.c
- *   (3) thread_cache.c tells purger.c of a fall; purger.c empties the calling thread's stacks in
+ *   (3) thread_cache.c tells purger.c of a fall; purger.c empties the calling thread's magazines in
  *       thread_cache.c
  *   (4) heap.c drains an inbox that remote.c fills; remote.c has heap.c drain that of a heap
  *       without a thread
@@ -95,14 +95,14 @@ enum {
 	HEAP_FIRST = 2,        /* of the threads' heaps */
 	RUN_BINS = 14,         /* of free runs inside a chunk: page_heap.c */
 	ROW_BINS = 20,         /* of rows of chunks that are all free */
-	/* of the stack that a class begins with: those of all classes lie in three pages */
-	STACK_SMALL_BYTES = 2 * 64,
-	/* of a large one: an odd number of cache lines, so that the stacks of all classes, which
+	/* of the magazine that a class begins with: those of all classes lie in three pages */
+	MAGAZINE_SMALL_BYTES = 2 * 64,
+	/* of a large one: an odd number of cache lines, so that the magazines of all classes, which
 	 * are used at their lower ends, share no set of the cache */
-	STACK_BYTES = 33 * 64,
+	MAGAZINE_BYTES = 33 * 64,
 	/* below them stands a NULL that is never written */
-	STACK_SMALL_OBJECTS = STACK_SMALL_BYTES / 8 - 1,
-	STACK_OBJECTS_MAX = STACK_BYTES / 8 - 1,
+	MAGAZINE_SMALL_OBJECTS = MAGAZINE_SMALL_BYTES / 8 - 1,
+	MAGAZINE_OBJECTS_MAX = MAGAZINE_BYTES / 8 - 1,
 	PURGE_UNIT = 4096,     /* bytes: of slabs, whole pages are given back */
 };
 static_assert(1 << GRANULE_SHIFT == GRANULE, "two names of one number");
@@ -119,17 +119,18 @@ enum granule_kind {
 	GRANULE_GUARD,    /* hardened: inaccessible, before the slab that begins at .head */
 };
 
-/* A tag: the number of the heap that owns the slab, and the class as the place of its stack in a
+/* A tag: the number of the heap that owns the slab, and the class as the place of its magazine in a
  * thread's cache.  Heap 0: no slab; TAG_CLOSED: no longer.  A tag without its heap's number is that
  * place, so that one exclusive or and one comparison tell whether a granule is ours, and which
- * stack it feeds. */
+ * magazine it feeds. */
 #define TAG_HEAP_SHIFT 16
 /* others have freed into it: it is in its heap's inbox, or about to be */
 #define TAG_REMOTE     (1u << 31)
-#define TAG_CLOSED     TAG_REMOTE /* a stack that still holds an object of it finds no heap there */
+/* a magazine that still holds an object of it finds no heap there */
+#define TAG_CLOSED     TAG_REMOTE
 enum {
-	TAG_STACK = 16, /* sizeof(struct stack) */
-	PLACE_NONE = (CLASS_MAX - 1) * TAG_STACK, /* of a class that does not exist */
+	TAG_MAGAZINE = 16, /* sizeof(struct magazine) */
+	PLACE_NONE = (CLASS_MAX - 1) * TAG_MAGAZINE, /* of a class that does not exist */
 };
 
 enum marked {
@@ -271,9 +272,9 @@ struct slab_heap {
 	uintptr_t taker;
 	_Atomic bool orphan;        /* orphan.h */
 	uint32_t partial[CLASS_MAX]; /* oldest slab with objects in avail */
-	uint16_t room[CLASS_MAX];   /* of the stack when it was last filled; 0: not yet */
-	uint8_t  flushes[CLASS_MAX]; /* of a full stack since it was empty */
-	/* What went from stacks to slabs, less what was taken again, in bytes since the pages of
+	uint16_t room[CLASS_MAX];   /* of the magazine when it was last filled; 0: not yet */
+	uint8_t  flushes[CLASS_MAX]; /* of a full magazine since it was empty */
+	/* What went from magazines to slabs, less what was taken again, in bytes since the pages of
 	 * its slabs were looked at; never below 0. */
 	size_t   fallen;
 	size_t   partial_live;      /* bytes in partly empty slabs that were live then */
@@ -281,12 +282,12 @@ struct slab_heap {
 	struct predictor pages;     /* of bytes: how much of that is soon taken again */
 };
 
-/* A heap lies at the start of its room in the pool; behind it the small stacks of all classes, then
- * the large ones. */
+/* A heap lies at the start of its room in the pool; behind it the small magazines of all classes,
+ * then the large ones. */
 enum {
 	HEAP_HEAD = (sizeof(struct slab_heap) + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE,
-	HEAP_STACKS_BYTES = CLASS_MAX * (STACK_SMALL_BYTES + STACK_BYTES),
-	HEAP_BYTES = (HEAP_HEAD + HEAP_STACKS_BYTES + 4095) / 4096 * 4096,
+	HEAP_MAGAZINES_BYTES = CLASS_MAX * (MAGAZINE_SMALL_BYTES + MAGAZINE_BYTES),
+	HEAP_BYTES = (HEAP_HEAD + HEAP_MAGAZINES_BYTES + 4095) / 4096 * 4096,
 };
 
 struct slab_root {
@@ -422,7 +423,7 @@ static inline char *granule_address(uint32_t granule)
 
 static inline uint32_t tag_of(unsigned heap, unsigned cls)
 {
-	return heap << TAG_HEAP_SHIFT | cls * TAG_STACK;
+	return heap << TAG_HEAP_SHIFT | cls * TAG_MAGAZINE;
 }
 
 static inline unsigned tag_heap(uint32_t tag)
@@ -432,7 +433,7 @@ static inline unsigned tag_heap(uint32_t tag)
 
 static inline unsigned tag_class(uint32_t tag)
 {
-	return (tag & ((1u << TAG_HEAP_SHIFT) - 1)) / TAG_STACK;
+	return (tag & ((1u << TAG_HEAP_SHIFT) - 1)) / TAG_MAGAZINE;
 }
 
 #endif

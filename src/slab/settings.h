@@ -5,7 +5,7 @@
  * What each key does stands in the table of settings.c, and `dmm config --system=slab` prints it.
  * Only what one line cannot say stands here:
  *
- *   stack_*                     the magazine of a thread and a size class (fast.h)
+ *   magazine_*                   the magazine of a thread and a size class (fast.h)
  *   dirty_*                     the larger of both is the limit of free pages; purge.h has the rest
  *   huge_from_mib:16            below twice this size (or 128 MiB more) only chunks that are nearly
  *                               full become huge pages, and so do those below 16 MiB once the heap

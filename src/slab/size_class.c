@@ -48,7 +48,7 @@ static void fill(uint16_t *place, size_t most, size_t step)
 	for (size_t i = 1; i <= most / step; i++) {
 		while (size_class[cls].size < i * step)
 			cls++;
-		place[i] = (uint16_t)(cls * TAG_STACK);
+		place[i] = (uint16_t)(cls * TAG_MAGAZINE);
 	}
 }
 
@@ -72,11 +72,11 @@ void size_class_init(bool hidden)
 		fill(small_place, SMALL_MAX, 16);
 		fill(medium_place, MEDIUM_MAX, 64);
 		for (size_t i = 0; i <= MEDIUM_MAX / 64; i++)
-			medium_class[i] = (uint8_t)(medium_place[i] / TAG_STACK);
+			medium_class[i] = (uint8_t)(medium_place[i] / TAG_MAGAZINE);
 	}
 	shown_small_place = hidden ? hidden_place : small_place;
 	for (size_t i = 0; hidden && i <= SMALL_MAX / 16; i++)
 		hidden_place[i] = PLACE_NONE;
 	for (size_t i = 0; i <= MEDIUM_MAX / 64; i++)
-		medium_place[i] = hidden ? PLACE_NONE : (uint16_t)(medium_class[i] * TAG_STACK);
+		medium_place[i] = hidden ? PLACE_NONE : (uint16_t)(medium_class[i] * TAG_MAGAZINE);
 }

@@ -37,7 +37,7 @@ struct size_class {
 	/* bytes from object to object; class 0: ZERO_SLOT, of which 0 are usable */
 	uint16_t size;
 	uint16_t count;    /* objects in a slab */
-	uint16_t cached;   /* objects that a thread keeps in its stack at most */
+	uint16_t cached;   /* objects that a thread keeps in its magazine at most */
 	uint8_t  granules; /* in a slab */
 	uint8_t  reserved;
 };
@@ -45,18 +45,18 @@ static_assert(MEDIUM_MAX < UINT16_MAX, "a size fits");
 
 extern HIDDEN struct size_class size_class[CLASS_MAX];
 extern HIDDEN unsigned class_count;
-/* Class times the bytes of a stack; 0 before the start.  Programs ask for sizes below and above any
- * bound by turns, and a branch there would be foreseen as seldom: so small sizes take no arithmetic
- * of two kinds, but one table.  Each thread has a copy of it (thread_cache.h). */
+/* Class times the bytes of a magazine; 0 before the start.  Programs ask for sizes below and above
+ * any bound by turns, and a branch there would be foreseen as seldom: so small sizes take no
+ * arithmetic of two kinds, but one table.  Each thread has a copy of it (thread_cache.h). */
 typedef uint16_t small_places[SMALL_MAX / 16 + 1];
 extern HIDDEN small_places small_place;
 extern HIDDEN uint16_t medium_place[MEDIUM_MAX / 64 + 1];
 extern HIDDEN uint8_t medium_class[MEDIUM_MAX / 64 + 1];
-/* What a thread copies: small_place, or one that names only the stack that is always empty. */
+/* What a thread copies: small_place, or one that names only the magazine that is always empty. */
 extern HIDDEN const uint16_t *shown_small_place;
 
-/* Fill the tables; idempotent.  hidden: the tables of places name the stack that is always empty,
- * so that every malloc misses the fast path; classes are told as ever. */
+/* Fill the tables; idempotent.  hidden: the tables of places name the magazine that is always
+ * empty, so that every malloc misses the fast path; classes are told as ever. */
 void size_class_init(bool hidden);
 
 static inline unsigned class_of(size_t n)

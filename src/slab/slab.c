@@ -245,8 +245,8 @@ static inline void **take_all(char *base, uint64_t bits, unsigned step, void **o
 }
 
 /* Objects of less than 1 KiB, whose slabs have one granule.  The slab's flag is read once: a mark
- * that another thread sets later is found when the object leaves the stack (cache_pop), as is one
- * that is set after this call. */
+ * that another thread sets later is found when the object leaves the magazine (cache_pop), as is
+ * one that is set after this call. */
 static void **take_small(struct slab *s, void **out, void **const stop)
 {
 	const unsigned step = s->size >> UNIT_SHIFT;

@@ -5,8 +5,8 @@
  *   avail       0   1   0   0   ...                      0    changed under the heap's lock
  *   marks       0   0   0   1   ...                      0    set by everybody, atomically
  *               |   |   |   \- another thread freed it; the owner has not collected it yet
- *               |   |   \----- free, in the owner's stack of the class
- *               |   \--------- free, in no stack
+ *               |   |   \----- free, in the owner's magazine of the class
+ *               |   \--------- free, in no magazine
  *               \------------- live
  *
  * The bits stand where the object begins, one for every 16 bytes of payload; between them lie
@@ -14,11 +14,11 @@
  * double free, also where two threads freed at the same moment and neither saw the other:
  *
  *   marked, not live      the owner freed it as well, or somebody freed it after it was collected
- *   in avail, and live    the same object was in a stack and in avail
+ *   in avail, and live    the same object was in a magazine and in avail
  *
- * Whoever collects a mark, or takes an object out of avail or out of a stack, looks for these.  A
- * mark is looked for only where the granule's TAG_REMOTE is up, as it is when the free that set the
- * mark has returned.
+ * Whoever collects a mark, or takes an object out of avail or out of a magazine, looks for these.
+ * A mark is looked for only where the granule's TAG_REMOTE is up, as it is when the free that set
+ * the mark has returned.
  *
  * Invariants, checked by slab_check() while nothing else runs:
  *   S1 starts      live, avail and marks have bits only where an object begins
@@ -26,7 +26,7 @@
  *   S3 head        GRANULE_REST leads to a GRANULE_SLAB that covers it
  *   S4 tagged      every granule of a slab has the tag of its heap and class
  *   S5 listed      listed iff the slab is in its heap's list of its class; never with avail == 0
- *   S6 stacked     what is in a stack is neither live nor avail, and of that heap and class
+ *   S6 cached      what is in a magazine is neither live nor avail, and of that heap and class
  *   S7 kept        root.kept is the sum of the granules of slabs that are LISTED_KEPT
  *   S8 once        what is in avail is not live; what is marked is live, and its granule and slab
  *                  are flagged
@@ -62,7 +62,7 @@ void slab_expect_no_marks(const struct slab *s);
 unsigned slab_count_avail(const struct slab *s);
 /* In avail, or marked. */
 unsigned slab_count_free(const struct slab *s);
-/* No object is live, nor in a stack.  Ends at the first KiB that tells otherwise. */
+/* No object is live, nor in a magazine.  Ends at the first KiB that tells otherwise. */
 bool slab_all_free(const struct slab *s);
 
 /* ---- the bits of one address ----------------------------------------------------------------- */
@@ -134,7 +134,7 @@ static inline uint64_t mark_bits(const void *p)
 	           : 0;
 }
 
-/* Of the word of p, what is free and in no stack, or freed by others. */
+/* Of the word of p, what is free and in no magazine, or freed by others. */
 static inline uint64_t free_word(const void *p)
 {
 	return avail_bits(p) | mark_bits(p);

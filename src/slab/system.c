@@ -37,20 +37,20 @@ static bool check_lists(const struct slab_heap *h, struct dmm_fault *why)
 	    fault(why, "S5 listed", h, h->partial_granules, granules);
 }
 
-/* What waits in a stack is neither live nor avail, and of this heap and class. */
-static bool check_stacks(const struct slab_heap *h, struct dmm_fault *why)
+/* What waits in a magazine is neither live nor avail, and of this heap and class. */
+static bool check_magazines(const struct slab_heap *h, struct dmm_fault *why)
 {
 	const struct thread_cache *const tc = h->owner;
 
 	for (unsigned cls = 0; tc != NULL && cls < class_count; cls++)
-		for (void **at = stack_bottom(h, cls, &tc->stack[cls]); at < tc->stack[cls].top;
-		     at++) {
+		for (void **at = magazine_bottom(h, cls, &tc->magazine[cls]);
+		     at < tc->magazine[cls].top; at++) {
 			const uint64_t bits = live_word(*at) | free_word(*at);
 			const uint32_t tag = tag_at(((uintptr_t)*at - root.base) >> GRANULE_SHIFT);
 			if ((bits & bit_of(*at)) != 0)
-				return fault(why, "S6 stacked", *at, bits & bit_of(*at), 0);
+				return fault(why, "S6 cached", *at, bits & bit_of(*at), 0);
 			if ((tag & ~TAG_REMOTE) != tag_of(heap_number(h), cls))
-				return fault(why, "S6 stacked", *at, tag,
+				return fault(why, "S6 cached", *at, tag,
 				    tag_of(heap_number(h), cls));
 		}
 	return true;
@@ -93,7 +93,7 @@ bool slab_check_all(struct dmm_fault *why)
 	if (kept != root.kept)
 		return fault(why, "S7 kept", &root, root.kept, kept);
 	for (uint32_t i = HEAP_FALLBACK; i < root.heap_count; i++)
-		if (!check_lists(heap_at(i), why) || !check_stacks(heap_at(i), why))
+		if (!check_lists(heap_at(i), why) || !check_magazines(heap_at(i), why))
 			return false;
 	return true;
 }

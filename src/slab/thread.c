@@ -63,7 +63,7 @@ struct slab_heap *thread_heap(void)
 		return tc->heap;
 	if (tc->ended || !slab_start_up())
 		return NULL;
-	/* Hardened: the stacks of the fast path stay empty and full, and every call misses. */
+	/* Hardened: the magazines of the fast path stay empty and full, and every call misses. */
 	struct thread_cache *const cache = unlikely(hardening.on) ? hardened_cache() : tc;
 	if (cache == NULL)
 		return NULL;

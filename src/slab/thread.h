@@ -6,9 +6,9 @@
 
 /* The calling thread's heap; NULL: the thread has ended, or there is no memory for one. */
 struct slab_heap *thread_heap(void);
-/* The calling thread's stacks go into avail, and its heap to the next thread that begins. */
+/* The calling thread's magazines go into avail, and its heap to the next thread that begins. */
 void thread_leave_heap(struct slab_heap *h);
-/* An object of a class, live already, from a refilled stack; NULL and errno: no memory. */
+/* An object of a class, live already, from a refilled magazine; NULL and errno: no memory. */
 void *thread_malloc(unsigned cls);
 /* An object, not live yet, for a thread without a heap; fallback_lock is held.  NULL: no memory. */
 void *thread_pop_fallback(unsigned cls);

@@ -1,4 +1,4 @@
-/* thread_cache.c - what a thread does when a stack of its cache is empty or full. */
+/* thread_cache.c - what a thread does when a magazine of its cache is empty or full. */
 #include "slab/thread_cache.h"
 
 #include <string.h>
@@ -15,10 +15,10 @@ __thread struct thread_cache thread_cache = {THREAD_CACHE_NONE};
 struct lock fallback_lock;
 struct thread_cache fallback_cache = {THREAD_CACHE_NONE};
 
-/* ---- stack to slabs -------------------------------------------------------------------------- */
+/* ---- magazine to slabs ----------------------------------------------------------------------- */
 
-/* All but the `keep` newest objects of a stack. */
-static inline void flush(struct slab_heap *h, struct stack *k, void **bottom, unsigned cls,
+/* All but the `keep` newest objects of a magazine. */
+static inline void flush(struct slab_heap *h, struct magazine *k, void **bottom, unsigned cls,
     size_t keep)
 {
 	void **const kept = k->top - keep;
@@ -33,9 +33,9 @@ void cache_flush(struct thread_cache *tc, struct slab_heap *h)
 {
 	CHECK(heap_held(h) && tc->heap == h);
 	for (unsigned cls = 0; cls < class_count; cls++) {
-		struct stack *const k = &tc->stack[cls];
-		if (!stack_empty(k))
-			flush(h, k, stack_bottom(h, cls, k), cls, 0);
+		struct magazine *const k = &tc->magazine[cls];
+		if (!magazine_empty(k))
+			flush(h, k, magazine_bottom(h, cls, k), cls, 0);
 	}
 	if (likely(hardening.quarantine == 0) || heap_number(h) == HEAP_FALLBACK)
 		return;
@@ -49,9 +49,9 @@ void cache_flush(struct thread_cache *tc, struct slab_heap *h)
 void cache_attach(struct thread_cache *tc, struct slab_heap *h)
 {
 	for (unsigned cls = 0; cls < class_count; cls++) {
-		struct stack *const k = &tc->stack[cls];
-		k->top = small_stack(h, cls);
-		k->limit = k->top + min_size(size_class[cls].cached, STACK_SMALL_OBJECTS);
+		struct magazine *const k = &tc->magazine[cls];
+		k->top = small_magazine(h, cls);
+		k->limit = k->top + min_size(size_class[cls].cached, MAGAZINE_SMALL_OBJECTS);
 		h->room[cls] = h->flushes[cls] = 0;
 	}
 	memcpy(tc->place, shown_small_place, sizeof tc->place);
@@ -61,15 +61,15 @@ void cache_attach(struct thread_cache *tc, struct slab_heap *h)
 	h->thread = tc != &fallback_cache ? (uintptr_t)__builtin_thread_pointer() : 0;
 }
 
-/* A full stack gives away its older half.  A thread that only frees comes here again and again
- * without a refill between, and may then never call again.  Each object in its stacks keeps a
- * slab from being empty, and so a page of payload and two of tables resident.  So these stacks
+/* A full magazine gives away its older half.  A thread that only frees comes here again and again
+ * without a refill between, and may then never call again.  Each object in its magazines keeps a
+ * slab from being empty, and so a page of payload and two of tables resident.  So these magazines
  * become smaller, down to LEAST, and give away all objects: half of LEAST then remains on
- * average.  Stacks of 12 that keep their newer half cost as many flushes, and 9 remain.  A flush
- * costs as much as a few frees.  So stacks of small objects, of which there are many, keep more
+ * average.  Magazines of 12 that keep their newer half cost as many flushes, and 9 remain.  A flush
+ * costs as much as a few frees.  So magazines of small objects, of which there are many, keep more
  * room while the heap is small: what remains then keeps no more resident than the purger does,
  * which leaves 1 MiB dirty. */
-static void make_room(struct slab_heap *h, struct stack *k, unsigned cls)
+static void make_room(struct slab_heap *h, struct magazine *k, unsigned cls)
 {
 	enum {
 		FLUSHES = 2,
@@ -80,7 +80,7 @@ static void make_room(struct slab_heap *h, struct stack *k, unsigned cls)
 	};
 	const size_t least =
 	    size_class[cls].size <= SMALL && root.used < SMALL_HEAP ? LEAST_SMALL : LEAST;
-	void **const bottom = stack_bottom(h, cls, k);
+	void **const bottom = magazine_bottom(h, cls, k);
 	size_t room = (size_t)(k->limit - bottom), keep = room / 2;
 
 	CHECK(heap_held(h) && k->top == k->limit && cls < class_count);
@@ -97,7 +97,7 @@ static void make_room(struct slab_heap *h, struct stack *k, unsigned cls)
 void cache_push(struct thread_cache *tc, void *p, unsigned cls)
 {
 	struct slab_heap *const h = tc->heap;
-	struct stack *const k = &tc->stack[cls];
+	struct magazine *const k = &tc->magazine[cls];
 	bool sparse = false;
 
 	if (k->top == k->limit) {
@@ -125,9 +125,9 @@ void cache_look_around(struct thread_cache *tc)
 	lock_give(&h->lock);
 }
 
-/* ---- slabs to stack -------------------------------------------------------------------------- */
+/* ---- slabs to magazine ----------------------------------------------------------------------- */
 
-/* Of a stack at its next refill.  What a hardened thread gets in random order is
+/* Of a magazine at its next refill.  What a hardened thread gets in random order is
  * random among many. */
 static size_t next_room(const struct slab_heap *h, unsigned cls)
 {
@@ -135,7 +135,7 @@ static size_t next_room(const struct slab_heap *h, unsigned cls)
 
 	if (unlikely(hardening.on))
 		return most;
-	return min_size(most, room == 0 ? STACK_SMALL_OBJECTS : 2 * room + 1);
+	return min_size(most, room == 0 ? MAGAZINE_SMALL_OBJECTS : 2 * room + 1);
 }
 
 /* What a refill took: each is of the heap and the class, and free; for debug builds. */
@@ -148,17 +148,17 @@ static bool batch_whole(const struct slab_heap *h, unsigned cls, void *const *at
 	return true;
 }
 
-/* A batch onto an empty stack, lowest address on top, where malloc takes first;
+/* A batch onto an empty magazine, lowest address on top, where malloc takes first;
  * false: no memory. */
-static bool refill(struct slab_heap *h, struct stack *k, unsigned cls)
+static bool refill(struct slab_heap *h, struct magazine *k, unsigned cls)
 {
 	const size_t room = next_room(h, cls);
 	void **const bottom =
-	    room > STACK_SMALL_OBJECTS ? large_stack(h, cls) : small_stack(h, cls);
+	    room > MAGAZINE_SMALL_OBJECTS ? large_magazine(h, cls) : small_magazine(h, cls);
 	void **const end = bottom + (room + 1) / 2;
 	void **const at = heap_take_objects(h, cls, end, bottom);
 
-	CHECK(heap_held(h) && stack_empty(k) && cls < class_count);
+	CHECK(heap_held(h) && magazine_empty(k) && cls < class_count);
 	if (at == end)
 		return false;
 	if (at > bottom)
@@ -175,25 +175,25 @@ static bool refill(struct slab_heap *h, struct stack *k, unsigned cls)
 bool cache_fill(struct thread_cache *tc, unsigned cls)
 {
 	struct slab_heap *const h = tc->heap;
-	struct stack *const k = &tc->stack[cls];
+	struct magazine *const k = &tc->magazine[cls];
 
 	lock_take(&h->lock);
-	const bool ok = !stack_empty(k) || refill(h, k, cls);
+	const bool ok = !magazine_empty(k) || refill(h, k, cls);
 	lock_give(&h->lock);
 	return ok;
 }
 
-/* The fault is named before the stack has changed: who looks at it in a debugger
+/* The fault is named before the magazine has changed: who looks at it in a debugger
  * finds it as it was. */
 void *cache_pop(struct thread_cache *tc, unsigned cls)
 {
-	void *const p = tc->stack[cls].top[-1];
+	void *const p = tc->magazine[cls].top[-1];
 
 	CHECK(p != NULL && cls < class_count);
 	if (unlikely((tag_around(p) & TAG_REMOTE) != 0) &&
 	    (tag_heap(tag_around(p)) == 0 || (mark_bits(p) & bit_of(p)) != 0))
 		slab_misuse("double free", p, class_usable(cls));
-	tc->stack[cls].top--;
+	tc->magazine[cls].top--;
 	return p;
 }
 

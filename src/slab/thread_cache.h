@@ -1,22 +1,22 @@
 /* thread_cache.h - what a thread allocates from.
  *
  *   thread_cache (TLS)                     struct slab_heap (heap.h)
- *     stack[c] --> free objects of class c   partial[c] --> slab <-> slab   has objects in avail
+ *     magazine[c] --> free objects of class c   partial[c] --> slab <-> slab   has objects in avail
  *     tag      =   number of the heap << 16  inbox      --> slab --> slab   others have freed into
  *
- *   malloc   <--pop--  stack[c]  --full: its older half-->  avail of the slabs
+ *   malloc   <--pop--  magazine[c]  --full: its older half-->  avail of the slabs
  *   free     --push->            <--empty: a batch--------
  *
- * A stack begins small, with 15 objects, and doubles at each refill.  So who needs few objects of a
- * size pays for few, in pages of stacks and in what a batch takes.
+ * A magazine begins small, with 15 objects, and doubles at each refill.  So who needs few objects
+ * of a size pays for few, in pages of magazines and in what a batch takes.
  *
  * What was freed last is given out first, because it is in the caches, whatever slab it is of.  A
- * slab belongs to a heap, and a heap to a thread: only they touch its live bits and its stacks,
+ * slab belongs to a heap, and a heap to a thread: only they touch its live bits and its magazines,
  * without a lock.  All else changes under the heap's lock, which the purger takes too.
  *
- * A thread that ends empties its stacks and leaves its heap, slabs and all, to the next thread that
- * begins.  Until then who needs a slab takes one from there.  Memory asked for after that, from
- * later TLS destructors, comes from one shared heap.
+ * A thread that ends empties its magazines and leaves its heap, slabs and all, to the next thread
+ * that begins.  Until then who needs a slab takes one from there.  Memory asked for after that,
+ * from later TLS destructors, comes from one shared heap.
  */
 #ifndef SLAB_THREAD_CACHE_H
 #define SLAB_THREAD_CACHE_H
@@ -24,31 +24,32 @@
 #include "os/os.h"
 #include "slab/slab.h"
 
-struct stack {
+struct magazine {
 	void **top;   /* beyond the newest; NULL below it: empty */
 	void **limit; /* top == limit: full */
 };
-static_assert(sizeof(struct stack) == TAG_STACK, "a tag is the place of a stack");
+static_assert(sizeof(struct magazine) == TAG_MAGAZINE, "a tag is the place of a magazine");
 
 struct thread_cache {
-	struct stack stack[CLASS_MAX];
+	struct magazine magazine[CLASS_MAX];
 	uint32_t tag;   /* heap << TAG_HEAP_SHIFT; 0: no heap */
 	uint16_t flagged_frees; /* into own slabs that others have freed into */
 	bool     ended;
 	struct slab_heap *heap;
-	small_places place; /* the stack for each small size: 0, which is empty, without a heap */
+	/* the magazine for each small size: 0, which is empty, without a heap */
+	small_places place;
 };
 
 /* Empty and full at once: both hits go to the slow path. */
 extern void *const no_object[1];
-#define STACK_OF_NONE     {(void **)no_object + 1, (void **)no_object + 1}
-#define THREAD_CACHE_NONE .stack = {[0 ... CLASS_MAX - 1] = STACK_OF_NONE}
+#define MAGAZINE_OF_NONE     {(void **)no_object + 1, (void **)no_object + 1}
+#define THREAD_CACHE_NONE .magazine = {[0 ... CLASS_MAX - 1] = MAGAZINE_OF_NONE}
 
 extern __thread struct thread_cache thread_cache;
 
-static inline struct stack OWN_SEG *stack_at(uintptr_t own, size_t place)
+static inline struct magazine OWN_SEG *magazine_at(uintptr_t own, size_t place)
 {
-	return (struct stack OWN_SEG *)(own + place);
+	return (struct magazine OWN_SEG *)(own + place);
 }
 
 NO_SANITIZE static inline uint32_t own_tag(void)
@@ -56,47 +57,51 @@ NO_SANITIZE static inline uint32_t own_tag(void)
 	return ((struct thread_cache OWN_SEG *)own_offset(thread_cache))->tag;
 }
 
-static inline char *heap_stacks(const struct slab_heap *h)
+static inline char *heap_magazines(const struct slab_heap *h)
 {
 	return (char *)(uintptr_t)h + HEAP_HEAD;
 }
 
-static inline void **small_stack(const struct slab_heap *h, unsigned cls)
+static inline void **small_magazine(const struct slab_heap *h, unsigned cls)
 {
-	return (void **)(heap_stacks(h) + cls * STACK_SMALL_BYTES) + 1;
+	return (void **)(heap_magazines(h) + cls * MAGAZINE_SMALL_BYTES) + 1;
 }
 
-static inline void **large_stack(const struct slab_heap *h, unsigned cls)
+static inline void **large_magazine(const struct slab_heap *h, unsigned cls)
 {
-	return (void **)(heap_stacks(h) + CLASS_MAX * STACK_SMALL_BYTES + cls * STACK_BYTES) + 1;
+	return (void **)(heap_magazines(h) + CLASS_MAX * MAGAZINE_SMALL_BYTES +
+	                 cls * MAGAZINE_BYTES) +
+	       1;
 }
 
 /* Of the one of the two that is in use. */
-static inline void **stack_bottom(const struct slab_heap *h, unsigned cls, const struct stack *k)
+static inline void **magazine_bottom(const struct slab_heap *h, unsigned cls,
+    const struct magazine *k)
 {
-	return k->top < large_stack(h, 0) ? small_stack(h, cls) : large_stack(h, cls);
+	return k->top < large_magazine(h, 0) ? small_magazine(h, cls) : large_magazine(h, cls);
 }
 
-static inline bool stack_empty(const struct stack *k)
+static inline bool magazine_empty(const struct magazine *k)
 {
 	return k->top[-1] == NULL;
 }
 
-/* Push an object that is not live any more on a stack of the calling thread, making room first. */
+/* Push an object that is not live any more on a magazine of the calling thread,
+ * making room first. */
 void cache_push(struct thread_cache *tc, void *p, unsigned cls);
 /* Others freed into the slab of an object that we free: look into the inbox now and then. */
 void cache_look_around(struct thread_cache *tc);
 /* So many objects the calling thread's next refill of the class takes at most. */
 unsigned cache_batch(unsigned cls);
-/* Fill a stack that is empty; false: no memory. */
+/* Fill a magazine that is empty; false: no memory. */
 bool cache_fill(struct thread_cache *tc, unsigned cls);
-/* An object, not live yet, out of a stack that is not empty.  Ends the program when somebody else
- * freed it too: both could do so at one moment, and neither see it then. */
+/* An object, not live yet, out of a magazine that is not empty.  Ends the program when somebody
+ * else freed it too: both could do so at one moment, and neither see it then. */
 void *cache_pop(struct thread_cache *tc, unsigned cls);
-/* All stacks into avail; the lock of h, which is tc's heap, is held, and its thread has
+/* All magazines into avail; the lock of h, which is tc's heap, is held, and its thread has
  * ended, or calls. */
 void cache_flush(struct thread_cache *tc, struct slab_heap *h);
-/* Stacks of tc become those of h, empty; h's lock is held. */
+/* Magazines of tc become those of h, empty; h's lock is held. */
 void cache_attach(struct thread_cache *tc, struct slab_heap *h);
 
 /* Of threads without a heap: it is attached to the fallback heap.  The lock is taken before

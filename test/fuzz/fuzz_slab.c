@@ -92,7 +92,7 @@ void fuzz_slab_begin(struct stage *stage, const uint8_t *data, size_t len)
 	    ? settings[data[1] % (sizeof settings / sizeof *settings)] : "";
 	/* a kernel without guards */
 	refused = len >= 3 && data[0] == FUZZ_SETTINGS ? data[2] & ADVISE : 0;
-	class_count = 0; /* what the settings say of stacks goes into the table of classes */
+	class_count = 0; /* what the settings say of magazines goes into the table of classes */
 	below = *os;
 	os->map = some_map;
 	os->protect = some_protect;

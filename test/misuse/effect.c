@@ -82,11 +82,11 @@ static size_t kept(size_t n)
 	for (int i = 0; i < COUNT; i++) {
 		free(objects[i]);
 		const struct slab_heap *const h = r->heaps[HEAP_FIRST];
-		char *const stacks = (char *)(uintptr_t)h + HEAP_HEAD;
-		void **const top = h->owner->stack[cls].top;
-		void **const large = (void **)(stacks + CLASS_MAX * STACK_SMALL_BYTES + cls *
-		    STACK_BYTES) + 1;
-		void **const small = (void **)(stacks + cls * STACK_SMALL_BYTES) + 1;
+		char *const magazines = (char *)(uintptr_t)h + HEAP_HEAD;
+		void **const top = h->owner->magazine[cls].top;
+		void **const large = (void **)(magazines + CLASS_MAX * MAGAZINE_SMALL_BYTES + cls *
+		    MAGAZINE_BYTES) + 1;
+		void **const small = (void **)(magazines + cls * MAGAZINE_SMALL_BYTES) + 1;
 		most = max_size(most, (size_t)(top - (top < large ? small : large)));
 	}
 	return most;

@@ -32,7 +32,7 @@ static void unfill(size_t from, size_t to)
 		slab_free(object[i]);
 }
 
-/* Objects that are neither live nor in avail: in some thread's stack. */
+/* Objects that are neither live nor in avail: in some thread's magazine. */
 static size_t waiting(size_t n)
 {
 	const unsigned cls = class_of(n);
@@ -66,7 +66,7 @@ static void keeps(const char *settings, size_t n, size_t most)
 {
 	paper_begin(settings);
 	fill(1000, n);
-	slab_free(object[999]); /* a first free, of a stack that malloc has just filled */
+	slab_free(object[999]); /* a first free, of a magazine that malloc has just filled */
 	for (size_t i = 0; i < 999; i++) {
 		if (waiting(n) > most)
 			fail_msg("%s: %zu objects of %zu bytes wait", settings, waiting(n), n);
@@ -137,7 +137,7 @@ TEST(of_slabs_that_are_all_free_one_of_a_class_is_kept)
 	for (size_t n = 32; n <= 16384; n *= 2) {
 		fill(2000, n);
 		unfill(0, 2000);
-		/* What is in the stack holds slabs of its own. */
+		/* What is in the magazine holds slabs of its own. */
 		assert_true(slabs_of(n) <= 1 + waiting(n));
 		assert_true(root.kept <= 16u * 16);
 	}
@@ -265,7 +265,7 @@ TEST(an_owner_who_sleeps_does_not_keep_what_others_freed_for_him)
 		assert_true(root.used - before < (full - before) / 2 + 64);
 		paper_sound();
 		slab_trim(0);
-		assert_true(root.used - before <= STACK_OBJECTS_MAX / 4 + 16);
+		assert_true(root.used - before <= MAGAZINE_OBJECTS_MAX / 4 + 16);
 		paper_sound();
 		ends(&owner);
 		slab_trim(0);
@@ -332,7 +332,7 @@ TEST(a_thread_that_ends_leaves_all_to_those_who_need_it)
 	does(&owner, fill_all);
 	does(&owner, free_odd);
 	ends(&owner);
-	assert_true(waiting(size) <= STACK_OBJECTS_MAX); /* in our own stack */
+	assert_true(waiting(size) <= MAGAZINE_OBJECTS_MAX); /* in our own magazine */
 	const size_t used = root.used;
 	char *more[OBJECTS / 2];
 	for (size_t i = 0; i < OBJECTS / 2; i++)

@@ -101,7 +101,7 @@ TEST(damage_to_a_slab_is_named)
 	BREAK(slab_at(granule_of(m) + 1)->head, granule_of(m) + 1, "S3 head");
 	BREAK(slab_at(granule_of(m) + m->granules - 1)->head, granule_of(s), "S3 head");
 	BREAK(slab_at(granule_of(m) + 1)->kind, GRANULE_NONE, "S3 head");
-	BREAK(root.tags[granule_of(m)], root.tags[granule_of(m)] + TAG_STACK, "S4 tagged");
+	BREAK(root.tags[granule_of(m)], root.tags[granule_of(m)] + TAG_MAGAZINE, "S4 tagged");
 	BREAK(root.tags[granule_of(m) + 1], 0, "S4 tagged");
 	BREAK(root.tags[granule_of(m) + m->granules - 1], tag_of(HEAP_FALLBACK, m->cls),
 	    "S4 tagged");
@@ -119,14 +119,14 @@ TEST(damage_to_a_heaps_lists_and_stacks_is_named)
 	BREAK(h->partial[class_of(64)], 0, "S5 listed");
 	BREAK(h->partial[class_of(80)], granule_of(in), "S5 listed");
 	BREAK(root.kept, root.kept + 1, "S7 kept");
-	const struct stack *const k = &thread_cache.stack[class_of(64)];
-	assert_false(stack_empty(k));
-	char *const top = k->top[-1], *const bottom = *stack_bottom(h, class_of(64), k);
-	BREAK(*live_word_at(top), *live_word_at(top) | bit_of(top), "S6 stacked");
-	BREAK(*live_word_at(bottom), *live_word_at(bottom) | bit_of(bottom), "S6 stacked");
-	BREAK(k->top[-1], small[1], "S6 stacked");     /* live */
-	char *const other = thread_cache.stack[class_of(5440)].top[-1];
-	BREAK(k->top[-1], other, "S6 stacked");        /* of another class */
+	const struct magazine *const k = &thread_cache.magazine[class_of(64)];
+	assert_false(magazine_empty(k));
+	char *const top = k->top[-1], *const bottom = *magazine_bottom(h, class_of(64), k);
+	BREAK(*live_word_at(top), *live_word_at(top) | bit_of(top), "S6 cached");
+	BREAK(*live_word_at(bottom), *live_word_at(bottom) | bit_of(bottom), "S6 cached");
+	BREAK(k->top[-1], small[1], "S6 cached");     /* live */
+	char *const other = thread_cache.magazine[class_of(5440)].top[-1];
+	BREAK(k->top[-1], other, "S6 cached");        /* of another class */
 	end();
 }
 

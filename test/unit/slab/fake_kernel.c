@@ -140,7 +140,7 @@ void paper_begin(const char *settings)
 	paper.os.now_ns = paper_now_ns;
 	paper.os.move = paper_move;
 	text = settings;
-	/* as in a new process: what the settings say of stacks goes into the table of classes */
+	/* as in a new process: what the settings say of magazines goes into the table of classes */
 	class_count = 0;
 	assert_true(slab_start_on(&paper.os));
 }

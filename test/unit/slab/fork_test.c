@@ -95,7 +95,7 @@ TEST(the_check_counts_what_is_kept)
 	struct dmm_fault why;
 
 	start_on(&os_linux);
-	/* more than the stacks hold, so that slabs fall empty */
+	/* more than the magazines hold, so that slabs fall empty */
 	for (size_t n = 16; n <= 1024; n *= 2) {
 		static void *object[2000];
 		for (size_t i = 0; i < 2000; i++)

@@ -203,7 +203,7 @@ TEST(a_child_uses_what_was_freed_into_slabs_that_were_full_and_whose_thread_did_
 	sem_wait(&done);
 	for (size_t i = 0; i < OBJECTS; i += 3)
 		slab_free(others[i]);
-	const int found = in_a_child(needs_no_more, OBJECTS / 3 - STACK_OBJECTS_MAX);
+	const int found = in_a_child(needs_no_more, OBJECTS / 3 - MAGAZINE_OBJECTS_MAX);
 	sem_post(&go);
 	pthread_join(thread, NULL);
 	assert_int_equal(found, 0);
@@ -366,7 +366,7 @@ TEST(a_child_that_frees_such_an_object_twice_is_told)
 	with_one_thread_gone("guarded:0", double_free, 17, 100 + SIGABRT);
 }
 
-/* What the stacks of the gone thread held, and all that lives, is given out to nobody. */
+/* What the magazines of the gone thread held, and all that lives, is given out to nobody. */
 static int gets_only_what_was_free(size_t n)
 {
 	static char *got[4 * OBJECTS];
@@ -419,7 +419,7 @@ TEST(a_thread_of_a_child_with_no_heap_left_takes_one_of_a_thread_that_is_gone)
 
 /* ---- what children of one parent shall not have in common ------------------------------------ */
 
-enum { DRAWS = 400 }; /* more than lie in the stack that all inherit */
+enum { DRAWS = 400 }; /* more than lie in the magazine that all inherit */
 static uintptr_t *drawn; /* DRAWS addresses, seen by parent and children */
 
 static int draws(size_t child)

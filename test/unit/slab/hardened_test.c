@@ -254,7 +254,7 @@ TEST(so_many_frees_pass_until_an_object_is_given_out_again_and_not_many_more)
 			slab_free(slab_malloc(n)); /* the quarantine is full */
 		char *const p = slab_malloc(n);
 		slab_free(p);
-		assert_in_range(frees_until_again(p, n), 101, 101 + STACK_OBJECTS_MAX);
+		assert_in_range(frees_until_again(p, n), 101, 101 + MAGAZINE_OBJECTS_MAX);
 	}
 	paper_sound();
 	paper_end();
@@ -268,7 +268,8 @@ TEST(of_large_ones_fewer_wait)
 	const size_t used = root.used;
 	for (int i = 0; i < 400; i++)
 		slab_free(p[i % 400] = slab_malloc(16384));
-	assert_true(root.used - used < 60); /* 256 KiB, a little more of a large heap, and stacks */
+	/* 256 KiB, a little more of a large heap, and magazines */
+	assert_true(root.used - used < 60);
 	for (int i = 0; i < 8; i++)
 		slab_free(first[i] = slab_malloc(16384));
 	for (int i = 0; i < 7; i++)

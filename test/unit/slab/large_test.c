@@ -224,7 +224,7 @@ TEST(a_free_that_names_an_alignment_is_held_to_it)
 			slab_free_aligned_sized(NULL, a, n);
 		}
 	slab_trim(0);
-	assert_true(root.used - used < 400); /* slabs that stacks keep */
+	assert_true(root.used - used < 400); /* slabs that magazines keep */
 	slab_free_aligned_sized(slab_aligned(MIB, 8 * MIB), MIB, 8 * MIB);
 	assert_true(root.used - used < 400);
 	paper_sound();

@@ -33,7 +33,7 @@ TEST(every_size_fits_its_class_and_no_smaller_one)
 		assert_true(class_usable(cls) >= n);                      /* Z1 */
 		assert_true(cls == 0 || class_usable(cls - 1) < n);       /* Z2 */
 		/* the hit path's way */
-		assert_int_equal(place_of_size(n), cls * sizeof(struct stack));
+		assert_int_equal(place_of_size(n), cls * sizeof(struct magazine));
 	}
 	for (size_t n = MEDIUM_MAX + 1; n <= 1 << 20; n++)
 		assert_int_equal(place_of_size(n), PLACE_NONE);
@@ -52,7 +52,7 @@ TEST(every_class_is_aligned_and_its_objects_lie_within_the_slab)
 		assert_true(c->size > size_class[cls - 1].size || cls == 1);
 		assert_true((size_t)c->count * c->size <= len);
 		assert_true(len - (size_t)c->count * c->size < c->size);
-		assert_in_range(c->cached, 2, STACK_BYTES / sizeof(void *) - 1);
+		assert_in_range(c->cached, 2, MAGAZINE_BYTES / sizeof(void *) - 1);
 	}
 }
 
@@ -165,7 +165,7 @@ TEST(of_every_class_each_byte_of_a_slab_tells_whether_an_object_begins_there)
 
 	start();
 	for (unsigned cls = 0; cls < class_count; cls++) {
-		const size_t n = 3u * size_class[cls].count + STACK_BYTES / sizeof(void *);
+		const size_t n = 3u * size_class[cls].count + MAGAZINE_BYTES / sizeof(void *);
 		assert_true(n <= sizeof object / sizeof *object);
 		const struct slab *const s = full_slab(cls, object, n);
 		look_at_every_byte(s);

@@ -1,5 +1,5 @@
-/* stack_test.c - the stacks of a thread, step by step: when they become smaller, and that none
- * is left behind. */
+/* magazine_test.c - the magazines of a thread, step by step: when they become smaller, and that
+ * none is left behind. */
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
@@ -25,7 +25,8 @@ static void fill(size_t n)
 		assert_non_null(object[i] = slab_malloc(n));
 }
 
-/* What a stack has room for, and what it keeps, flush after flush; the last of each is repeated. */
+/* What a magazine has room for, and what it keeps, flush after flush; the last of
+ * each is repeated. */
 struct flushes {
 	size_t n, room[10], kept[3];
 };
@@ -38,13 +39,13 @@ static void frees_all_twice(const struct flushes *f, size_t last)
 	for (int round = 0; round < 2; round++) {
 		size_t flushes = 0;
 		fill(f->n); /* a refill: as large as ever */
-		const struct stack *const k = &thread_cache.stack[cls];
+		const struct magazine *const k = &thread_cache.magazine[cls];
 		for (size_t i = 0; i < OBJECTS; i++) {
 			void **const before = k->top;
 			slab_free(object[i]);
 			if (k->top > before)
 				continue;
-			void **const bottom = stack_bottom(thread_cache.heap, cls, k);
+			void **const bottom = magazine_bottom(thread_cache.heap, cls, k);
 			assert_int_equal(k->top - bottom - 1, f->kept[min_size(flushes, 2)]);
 			assert_int_equal(k->limit - bottom, f->room[min_size(flushes++, last)]);
 		}
@@ -71,8 +72,8 @@ TEST(a_stack_of_small_objects_halves_down_to_6_in_a_large_heap)
 	fill(64);
 	for (size_t i = 0; i < OBJECTS; i++)
 		slab_free(object[i]);
-	const struct stack *const k = &thread_cache.stack[class_of(64)];
-	assert_int_equal(k->limit - stack_bottom(thread_cache.heap, class_of(64), k), 6);
+	const struct magazine *const k = &thread_cache.magazine[class_of(64)];
+	assert_int_equal(k->limit - magazine_bottom(thread_cache.heap, class_of(64), k), 6);
 	slab_free(large);
 	paper_end();
 }
@@ -81,20 +82,20 @@ TEST(a_stack_begins_with_15_and_doubles_at_each_refill_up_to_255)
 {
 	static const size_t rooms[] = {15, 31, 63, 127, 255, 255, 255};
 	const unsigned cls = class_of(64);
-	const struct stack *const k = &thread_cache.stack[cls];
+	const struct magazine *const k = &thread_cache.magazine[cls];
 	size_t refills = 0;
 
 	paper_begin("guarded:0");
 	for (int i = 0; refills < 7; i++) {
-		const bool empty = stack_empty(k);
+		const bool empty = magazine_empty(k);
 		assert_true(i < OBJECTS);
 		assert_non_null(object[i] = slab_malloc(64));
 		if (!empty)
 			continue;
-		void **const bottom = stack_bottom(thread_cache.heap, cls, k);
+		void **const bottom = magazine_bottom(thread_cache.heap, cls, k);
 		assert_int_equal(k->limit - bottom, rooms[refills]);
-		assert_ptr_equal(bottom, refills == 0 ? small_stack(thread_cache.heap, cls)
-		                                      : large_stack(thread_cache.heap, cls));
+		assert_ptr_equal(bottom, refills == 0 ? small_magazine(thread_cache.heap, cls)
+		                                      : large_magazine(thread_cache.heap, cls));
 		/* at most half, and one is ours */
 		assert_in_range(k->top - bottom, 0, (rooms[refills] + 1) / 2 - 1);
 		refills++;
@@ -109,8 +110,8 @@ TEST(who_takes_few_objects_of_every_size_touches_three_pages_of_stacks)
 	for (unsigned cls = 0; cls < class_count; cls++)
 		for (size_t i = 0; i < 4; i++)
 			assert_non_null(slab_malloc(class_usable(cls)));
-	const char *const stacks = heap_stacks(thread_cache.heap);
-	assert_true(paper_resident(stacks, HEAP_STACKS_BYTES) <= 3 * (size_t)4096);
+	const char *const magazines = heap_magazines(thread_cache.heap);
+	assert_true(paper_resident(magazines, HEAP_MAGAZINES_BYTES) <= 3 * (size_t)4096);
 	paper_sound();
 	paper_end();
 }
@@ -211,7 +212,7 @@ static void *fills_its_stack(void *arg)
 	size_t i = 0;
 	do
 		slab_free(object[i++]);
-	while (thread_cache.stack[cls].top != thread_cache.stack[cls].limit);
+	while (thread_cache.magazine[cls].top != thread_cache.magazine[cls].limit);
 	sem_post(&stack_is_full);
 	sem_wait(&go_on);
 	slab_free(object[i++]);
