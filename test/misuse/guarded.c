@@ -308,7 +308,7 @@ static void chains(void)
 }
 
 /* On an alternate stack as small as it may be. */
-static void small_magazine(void)
+static void small_stack(void)
 {
 	const stack_t alternate = {.ss_sp = malloc(8192), .ss_size = 8192};
 	sigaltstack(&alternate, NULL);
@@ -330,7 +330,7 @@ static const struct {
     MISTAKE(across_threads), MISTAKE(in_child), MISTAKE(null_pointer), MISTAKE(sent),
     MISTAKE(not_canonical),
     MISTAKE(handles_itself), MISTAKE(handles_itself_later),
-    MISTAKE(tells_handler), MISTAKE(chains), MISTAKE(small_magazine), MISTAKE(holds),
+    MISTAKE(tells_handler), MISTAKE(chains), MISTAKE(small_stack), MISTAKE(holds),
 };
 
 int main(int argc, char **argv)

@@ -121,13 +121,10 @@ inline collect(h)
 {
 	m = mark;
 	if
-		::m != 0->if ::BUG != 9 && me != h &&has_thread[h]->atomic
-		{
-			l = live;
-			live = live & ~m;
-			note_inside()
-		}
-	        :: else -> atomic { load_live(); note_inside() }
+	:: m != 0 ->
+		if
+		:: BUG != 9 && me != h && has_thread[h] -> atomic { l = live; live = live & ~m; note_inside() }
+		:: else -> atomic { load_live(); note_inside() }
 		fi;
 		if
 		:: (m & ~l) != 0 && BUG != 2 -> NAME
@@ -162,15 +159,12 @@ inline look_into(h)
 	if
 	:: got ->
 		if
-		:: me == h || !has_thread[h] -> clear = true;
-	look_at(h)::me != h &&has_thread[h]->if ::(avail | MARKS) == ALL->if ::clear =
-	    true ::clear = false fi;
-	look_at(h)::else->atomic
-	{
-		assert(!inbox[h]);
-		inbox[h] = true
-	}
-	                fi
+		:: me == h || !has_thread[h] -> clear = true; look_at(h)
+		:: me != h && has_thread[h] ->
+			if
+			:: (avail | MARKS) == ALL -> if :: clear = true :: clear = false fi; look_at(h)
+			:: else -> atomic { assert(!inbox[h]); inbox[h] = true }
+			fi
 		fi
 	:: else
 	fi
@@ -317,14 +311,7 @@ proctype Owner()
 		:: x == 3 -> x = 0; me = 0; look_after(1)
 		:: else
 		fi;
-		atomic
-		{
-			if
-				::is_pending->live = pending;
-			is_pending = false ::else fi;
-			forget();
-			done++
-		}
+		atomic { if :: is_pending -> live = pending; is_pending = false :: else fi; forget(); done++ }
 	} unless { named }
 }
 
@@ -358,13 +345,9 @@ proctype Third()
 		:: !has_thread[1] && avail != 0 -> /* reclaim_from(), move_slab() */
 			take_lock(1);
 			if
-			        ::!has_thread[1] && avail != 0->atomic
-			        {
-				        got = (tag == 1 && !flag);
-				        if
-					        ::got->tag = 2 ::else fi
-			        }
-		                if
+			:: !has_thread[1] && avail != 0 ->
+				atomic { got = (tag == 1 && !flag); if :: got -> tag = 2 :: else fi }
+				if
 				:: got -> collect(1); settle(2, false)
 				:: else
 				fi
@@ -421,14 +404,11 @@ proctype Takers()
 				fi;
 				atomic { stack[me] = stack[me] & ~BIT(b); assert(!HAS(given, b)) } /* T1 once */
 				atomic { given = given | BIT(b); live = live | BIT(b) }
-		                ::stack[me] == 0 &&
-		                    tag == me &&avail != 0->refill(me)::stack[me] == 0 &&
-		                    !(tag == me && avail != 0) &&
-		                    inbox[me]->look_into(me)::else->break od;
-		                atomic
-		                {
-			                x++;
-			                me = 3 - me }
+			:: stack[me] == 0 && tag == me && avail != 0 -> refill(me)
+			:: stack[me] == 0 && !(tag == me && avail != 0) && inbox[me] -> look_into(me)
+			:: else -> break
+			od;
+			atomic { x++; me = 3 - me }
 		od;
 		done++
 	} unless { named }
