@@ -10,6 +10,7 @@
 #include "base/rng.h"
 #include "os/callers.h"
 #include "slab/heap.h"
+#include "slab/remote.h"
 #include "slab/window.h"
 
 /* A sample whose object is live. */
@@ -399,22 +400,25 @@ void *profiler_malloc(size_t n, const void *caller)
 	lock_take(&h->lock);
 	void *const p = heap_take_one(h, class_of(n));
 	lock_give(&h->lock);
+	remote_settle_for(h);
 	if (p != NULL)
 		profiler_note(p, n, caller);
 	return p;
 }
 
+/* The flag says nothing here: a thread that freed into what lay here before may put it up late. */
 bool profiler_free(void *p, uint32_t tag)
 {
 	struct slab_heap *const h = heap_at(root.profile_heap);
 
 	lock_take(&h->lock);
-	const bool live = tag_around(p) == tag && object_live(p);
+	const bool live = ((tag_around(p) ^ tag) & ~TAG_REMOTE) == 0 && object_live(p);
 	if (live) {
 		live_word_set(p, live_word(p) & ~bit_of(p));
 		heap_put_back(h, &p, 1, tag_class(tag));
 	}
 	lock_give(&h->lock);
+	remote_settle_for(h);
 	return live;
 }
 
