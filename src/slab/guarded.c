@@ -38,12 +38,6 @@ static struct slab no_slab = {.cls = CLASS_GUARDED};
 __thread int64_t guarded_left;
 static __thread struct rng rng;
 
-static void seed(uint64_t more)
-{
-	rng.state = settings_secret() ^ (uintptr_t)__builtin_thread_pointer() ^ more << 48;
-	rng.state += rng.state == 0;
-}
-
 enum { GRANULES_A_PAGE = 32 };
 
 /* How many may live at once: a page for each half MiB of the heap at most, so that a small program
@@ -71,7 +65,7 @@ static bool drawn(void)
 {
 	if (rng.state == 0) {
 		const int64_t asked = -guarded_left;
-		seed(0);
+		rng.state = settings_seed(0);
 		guarded_left = distance() - asked;
 		if (guarded_left > 0)
 			return false;
@@ -371,7 +365,7 @@ void guarded_after_fork_child(void)
 {
 	lock_fork_child(&pool.lock);
 	if (rng.state != 0) {
-		seed((uint64_t)getpid());
+		rng.state = settings_seed((uint64_t)getpid());
 		guarded_left = distance();
 	}
 }

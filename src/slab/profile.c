@@ -95,17 +95,11 @@ static void draw(uint64_t now)
 	drawn = now + profiler_left;
 }
 
-static void seed(uint64_t more)
-{
-	rng.state = settings_secret() ^ (uintptr_t)__builtin_thread_pointer() ^ more << 48;
-	rng.state += rng.state == 0;
-}
-
 /* The first time in a thread, its first distance is yet to be drawn. */
 bool profiler_drawn(size_t n)
 {
 	if (rng.state == 0) {
-		seed(0);
+		rng.state = settings_seed(0);
 		draw(0);
 		if (n <= profiler_left) {
 			profiler_left -= n;
@@ -472,7 +466,7 @@ void profiler_after_fork_child(void)
 {
 	lock_fork_child(&lock);
 	if (rng.state != 0) {
-		seed((uint64_t)getpid());
+		rng.state = settings_seed((uint64_t)getpid());
 		draw(position());
 	}
 }

@@ -295,6 +295,17 @@ uint64_t settings_secret(void)
 	return word[0] ^ word[1] << 1;
 }
 
+/* A thread that ends leaves its address to the next: so each is told by its number too. */
+uint64_t settings_seed(uint64_t more)
+{
+	static _Atomic uint64_t seeded;
+	struct rng nth = {atomic_fetch_add_explicit(&seeded, 1, memory_order_relaxed)};
+	const uint64_t seed = settings_secret() ^ (uintptr_t)__builtin_thread_pointer() ^
+	    more << 48 ^ rng_next(&nth);
+
+	return seed + (seed == 0);
+}
+
 void slab_settings_read(void)
 {
 	const char *const text = slab_settings_text != NULL ? slab_settings_text() : NULL;

@@ -152,6 +152,9 @@ void slab_settings_settle(void);
 void slab_settings_after_fork(void);
 /* 8 bytes that the kernel gives every process: the same in children. */
 uint64_t settings_secret(void);
+/* Of the calling thread's random numbers, another one at each call, and never 0.  more: what else
+ * shall tell it from others. */
+uint64_t settings_seed(uint64_t more);
 /* As if nothing had been set. */
 void slab_settings_reset(void);
 
