@@ -65,10 +65,13 @@ static void *noted(void *p, size_t n, const void *caller)
 	return p;
 }
 
+/* A small object elsewhere than in the samples' heap is none: a free that hits would not tell. */
 static __attribute__((noinline)) void *sampled_malloc(size_t n, const void *caller)
 {
-	void *const p = n <= MEDIUM_MAX && !hardening.on ? profiler_malloc(n, caller) : NULL;
-	return likely(p != NULL) ? p : noted(other_malloc(n, caller), n, caller);
+	if (n > MEDIUM_MAX || hardening.on)
+		return noted(other_malloc(n, caller), n, caller);
+	void *const p = profiler_malloc(n, caller);
+	return likely(p != NULL) ? p : other_malloc(n, caller);
 }
 
 /* Every malloc, while there is anything to do but to allocate. */

@@ -395,8 +395,13 @@ void *profiler_malloc(size_t n, const void *caller)
 	void *const p = heap_take_one(h, class_of(n));
 	lock_give(&h->lock);
 	remote_settle_for(h);
-	if (p != NULL)
+	if (p != NULL) {
 		profiler_note(p, n, caller);
+	} else {
+		begin_change();
+		head.lost++;
+		end_change();
+	}
 	return p;
 }
 

@@ -107,8 +107,8 @@ static inline bool profiler_ready(void)
 	return likely(__atomic_load_n(&root.profile, __ATOMIC_ACQUIRE) != NULL);
 }
 
-/* A sample of n <= MEDIUM_MAX bytes.  NULL: no memory; the caller allocates it as any other object.
- */
+/* A sample of n <= MEDIUM_MAX bytes.  NULL: no memory; it is lost, and the caller allocates the
+ * object as any other. */
 void *profiler_malloc(size_t n, const void *caller);
 /* p, n bytes, was allocated elsewhere, and is a sample. */
 void profiler_note(const void *p, size_t n, const void *caller);
