@@ -470,6 +470,9 @@ void profiler_after_fork_parent(void)
 void profiler_after_fork_child(void)
 {
 	lock_fork_child(&lock);
+	/* P3: its owner slept inside a change, for more memory, and is not here to end it */
+	if (!lock_held(&lock) && head.changes % 2 != 0)
+		head.changes++;
 	if (rng.state != 0) {
 		rng.state = settings_seed((uint64_t)getpid());
 		draw(position());
