@@ -30,7 +30,8 @@ void hardened_free_sized(void *p, size_t n);
 
 /* mallopt(M_PERTURB, byte): from now on, what malloc and realloc give is filled with ~byte, and
  * what is freed with byte, unless zero_on_free clears it; 0: no more.  It takes the calling thread
- * off the fast path, and refuses (false) where another thread has a heap already. */
+ * off the fast path, and refuses (false) where another thread has a heap already, or
+ * readonly_conf alone is set. */
 bool slab_perturb(unsigned char byte);
 extern HIDDEN unsigned char perturb_byte;
 

@@ -25,7 +25,7 @@ static bool leave_hit_path(void)
 	lock_take(&root.heaps_lock);
 	const bool may = alone();
 	lock_give(&root.heaps_lock);
-	if (!may || tc->ended)
+	if (!may || tc->ended || hardening.readonly_conf)
 		return false;
 	if (h != NULL)
 		thread_leave_heap(h);
