@@ -50,13 +50,13 @@ struct room room_around(const void *p)
 	const char *const start = slab_start(slab_covering(granule));
 	const size_t index = ptr_diff(p, start) / size;
 	const char *const object = start + index * size;
+	if (index >= size_class[cls].count) /* what lies behind may be inaccessible */
+		return unknown;
 	const bool told = hardening.canary && cls != CLASS_ZERO;
 	const size_t slack = told ? canary_read(object, size).slack : 0;
 	const size_t end = cls == CLASS_ZERO ? 0 : size - slack;
 
-	if (index >= size_class[cls].count || ptr_diff(p, object) > end)
-		return unknown;
-	return (struct room){object, end};
+	return ptr_diff(p, object) > end ? unknown : (struct room){object, end};
 }
 
 bool room_fits_slow(const void *p, size_t n)
