@@ -168,15 +168,21 @@ static void wait_for_others(void)
 }
 
 /* p was not live, and then it was marked: freed twice, unless in between it was given out and freed
- * again.  What stands while nobody can collect marks, nor open a slab there, is true. */
+ * again.  What stands while nobody can collect marks, nor open a slab there, is true.  A granule
+ * inside a run, or a guard, does not say so of itself: there, what was found at LOOKS moments,
+ * between which all others finished what they had begun, is true. */
 static __attribute__((noinline)) void judge(const void *p, size_t granule, size_t size)
 {
-	for (bool sure = false; !sure;) {
+	enum { LOOKS = 64 };
+	bool sure = false;
+
+	for (int look = 1; !sure; look += look < LOOKS) {
 		const unsigned heap = tag_heap(tag_at(granule));
 		struct lock *const lock = heap != 0 ? &heap_at(heap)->lock : &root.page_lock;
 
 		lock_take(lock);
-		sure = heap != 0 ? tag_heap(tag_at(granule)) == heap : closed_for_now(granule);
+		const bool same = tag_heap(tag_at(granule)) == heap;
+		sure = same && (heap != 0 || look == LOOKS || closed_for_now(granule));
 		const bool twice = sure && marked_but_not_live(p);
 		lock_give(lock);
 		if (heap != 0)
