@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "base/crash.h"
+#include "base/lock.h"
 #include "interpose/profile.h"
 #include "interpose/stats.h"
 #include "os/wait_until.h"
@@ -45,6 +46,7 @@ static struct report_task {
 	const bool *at_exit;
 	int (*write)(int fd); /* 0, or an errno */
 	sem_t wanted;
+	struct lock lock; /* held while the thread, or the end of the program, reports */
 	unsigned number; /* of the next report */
 	atomic_flag complained;
 } orders[] = {
@@ -106,12 +108,16 @@ static void report_to_file(struct report_task *o)
 	}
 }
 
-/* Where nobody reads stderr any more, writing to it raises SIGPIPE, which is taken off again. */
+/* Where nobody reads stderr any more, writing to it raises SIGPIPE, which is taken off again.  A
+ * child of fork() is alone: the thread that holds the lock there does not exist. */
 static void report(struct report_task *o)
 {
+	const bool shared = getpid() == owner;
 	const int saved = errno;
 	sigset_t pipe, before, pending;
 
+	if (shared)
+		lock_take(&o->lock);
 	sigemptyset(&pipe);
 	sigaddset(&pipe, SIGPIPE);
 	pthread_sigmask(SIG_BLOCK, &pipe, &before);
@@ -122,6 +128,8 @@ static void report(struct report_task *o)
 		sigtimedwait(&pipe, NULL, &(struct timespec){0, 0});
 	o->number++;
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (shared)
+		lock_give(&o->lock);
 	errno = saved;
 }
 
