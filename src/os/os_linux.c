@@ -94,14 +94,17 @@ static enum calls calls(void)
 }
 
 /* A kernel with larger pages rounds the length of what is unmapped or given back up to its own
- * page, and takes what the program has beside it.  Better no program than a damaged one. */
-static __attribute__((constructor)) void refuse_other_pages(void)
+ * page, and takes what the program has beside it.  Better no program than a damaged one.
+ * The kernel is asked about its calls here too: a program may later forbid itself, by a seccomp
+ * filter, advice that does not exist. */
+static __attribute__((constructor)) void know_the_kernel(void)
 {
 	const size_t page = getauxval(AT_PAGESZ);
 
 	if (page != PAGE && page != 0)
 		crash("this kernel has pages of %u bytes, and dmm needs pages of %u bytes: run the "
 		      "program without dmm", page, (size_t)PAGE);
+	(void)calls();
 }
 
 /* ---- mappings -------------------------------------------------------------------------------- */

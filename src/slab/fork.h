@@ -7,7 +7,8 @@
  *   child    unlocks what it took, and makes orphans of the heaps of all other threads (orphan.h)
  *
  * What the interrupted call was changing under its locks it goes on to change, in the parent and in
- * the child.  So the handlers read and write nothing of that: neither slabs nor lists.
+ * the child.  So the handlers read and write nothing of that: neither slabs nor lists.  Only
+ * canary_after_fork() does, once a canary was damaged: it takes slabs and bits as it finds them.
  *
  * One case remains, and glibc's malloc has it too: other threads run, and the signal
  * interrupts a call that holds a lock for which another thread waits that holds an earlier

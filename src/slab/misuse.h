@@ -13,9 +13,10 @@ _Noreturn void slab_misuse(const char *what, const void *p, size_t size);
 /* A free of p, which is live, named a size or an alignment that is not the object's.  The setting
  * `sized` decides whether these end the program, say so once, or do nothing.  If they return, the
  * caller frees p: slab knows its true size. */
-/* `call` is about to free or resize p, which another family allocated: the same for `mismatch`. */
-void slab_mismatch(const char *call, const void *p, size_t size, enum origin allocated_by);
 void slab_wrong_size(size_t n, const void *p, size_t size);
 void slab_wrong_alignment(size_t align, const void *p);
+/* `call` is about to free or resize p, which another family allocated.  The setting `mismatch`
+ * decides in the same way. */
+void slab_mismatch(const char *call, const void *p, size_t size, enum origin allocated_by);
 
 #endif
