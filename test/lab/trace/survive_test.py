@@ -17,14 +17,15 @@ from collections import Counter
 
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../support"))
 from from_outside import BUILD, DMM, compile_c, events, info, main, run, skip
+from runner import dmm_for_all
 
 SURVIVOR = BUILD + "/test/survivor"
 MARK = "777"
 FEW, MANY = 700, 5000  # still on the tape; in columns, and in the file
 
 
-def record(*command, options=(), **kw):
-    return run(DMM, "record", "-o", "T", *options, "--", *command, **kw)
+def record(*command, options=(), dmm=DMM, **kw):
+    return run(dmm, "record", "-o", "T", *options, "--", *command, **kw)
 
 
 def survive(way, calls, options=(), **kw):
@@ -322,13 +323,12 @@ def test_what_a_program_makes_after_it_gave_up_root_is_told_as_not_recorded():
     if os.getuid() != 0:
         skip("needs root")
         return
-    program = compile_c("giving_up", GIVING_UP)
-    os.chmod(".", 0o755)
+    program, dmm = compile_c("giving_up", GIVING_UP), dmm_for_all(BUILD)
     for way, calls, lost in (("fork", 150, "a child of fork"), ("both", 150, "a child of fork"),
                              ("exec", 100, program)):
         for name in glob.glob("T*"):
             os.unlink(name)
-        r = record(program, way)
+        r = record(program, way, dmm=dmm)
         assert r.returncode == 0, (way, r)
         assert sum(recorded("T").values()) == calls, (way, recorded("T"))
         assert info("T")["missed_frees"] == 0
