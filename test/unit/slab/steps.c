@@ -129,7 +129,7 @@ static const struct pattern {
     {"1,000 of 32 bytes, then all freed", batch, 5, BATCH, 85.3},
     {"1,000 of 16 to 512 bytes, then all freed", mixed_batch, 5, BATCH, 61.3},
     {"1,000 by realloc(NULL, 32), then all freed", realloc_batch, 5, BATCH, 88.6},
-    {"1,000 frees of what another thread has", free_of_another, 5, BATCH, 105.4},
+    {"1,000 frees of what another thread has", free_of_another, 5, BATCH, 107.4},
     {"4,000 of 12 sizes a step, a fifth lives on", ring_step, 4 * SLOTS, RING, 121.4},
 };
 
