@@ -15,8 +15,7 @@
 #include "cli/lab.h"
 #include "trace/live.h"
 
-/* ---- protobuf: a field is its number and kind, then a varint, or a length and bytes ------------
- */
+/* ---- protobuf: a field is its number and kind, then a varint, or a length and bytes ---------- */
 
 struct message {
 	unsigned char *at;

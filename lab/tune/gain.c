@@ -17,8 +17,7 @@ static const enum figure shown[] = {FIGURE_MEAN, FIGURE_PEAK, FIGURE_END, FIGURE
 static const char *const keys[] = {"mean_rss", "peak_rss", "end_rss", "wall", "cpu"};
 enum { SHOWN = sizeof shown / sizeof *shown };
 
-/* ---- the runs ---------------------------------------------------------------------------------
- */
+/* ---- the runs -------------------------------------------------------------------------------- */
 
 /* "tuned=/path/libdmm.so?DMM_CONF=file:/path/F" */
 static void add_tuned(struct allocators *list, const char *system, const char *conf)
@@ -79,8 +78,7 @@ void gain_measure(struct gain *g)
 	g->usual = g->usual != NULL ? g->usual : row_named(c, "glibc");
 }
 
-/* ---- the figures ------------------------------------------------------------------------------
- */
+/* ---- the figures ----------------------------------------------------------------------------- */
 
 /* "-17.2 % (-17.5 to -16.8)" */
 static void put_change(struct table *t, const struct interval *r, double noise)
@@ -152,8 +150,7 @@ static void print_table(const struct gain *g, FILE *out)
 	table_end(&t);
 }
 
-/* ---- in words ---------------------------------------------------------------------------------
- */
+/* ---- in words -------------------------------------------------------------------------------- */
 
 /* "17 % less memory on average (16.8 to 17.5)", or that nothing can be told. */
 static void say_change(const struct interval *r, double noise, const char *noun, FILE *out)
@@ -230,8 +227,7 @@ bool gain_text(const struct gain *g, FILE *out)
 	return is_fine(g) && !is_worse(g);
 }
 
-/* ---- for machines -----------------------------------------------------------------------------
- */
+/* ---- for machines ---------------------------------------------------------------------------- */
 
 static void put_intervals(
     struct json *j, const char *key, const struct row *row, const struct row *against)

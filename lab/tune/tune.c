@@ -300,8 +300,7 @@ void tune_search(struct tuned *t, const struct dmm_system *sys, const struct tun
 			    rec[i].path, sys->name);
 }
 
-/* ---- the best of several ----------------------------------------------------------------------
- */
+/* ---- the best of several --------------------------------------------------------------------- */
 
 static double all_by(const struct tuned *t, const struct tune_order *order)
 {

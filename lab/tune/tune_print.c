@@ -16,8 +16,7 @@ enum { FEW_CALLS = 1000 };
 static const double HOLDS =
     1.005; /* of the memory as it comes, on a recording that was not searched */
 
-/* ---- the table --------------------------------------------------------------------------------
- */
+/* ---- the table ------------------------------------------------------------------------------- */
 
 /* Bytes, for people or for machines. */
 static void add_bytes(struct table *t, enum format format, double bytes)
@@ -91,8 +90,7 @@ static void print_table(const struct tune_result *x, enum format format)
 		     "and slow calls, next to the design as it comes");
 }
 
-/* ---- for machines -----------------------------------------------------------------------------
- */
+/* ---- for machines ---------------------------------------------------------------------------- */
 
 static void print_figures(
     struct json *j, const char *key, const struct tune_figure *f, size_t count)
@@ -146,8 +144,7 @@ static void print_json(const struct tune_result *x, const struct gain *g)
 	json_end(&j);
 }
 
-/* ---- the file ---------------------------------------------------------------------------------
- */
+/* ---- the file -------------------------------------------------------------------------------- */
 
 static const char *const when[] = {"on average", "at the peak", "at the end"};
 
@@ -194,8 +191,7 @@ static void write_file(const struct tune_result *x)
 		lab_die(EXIT_OURS, "%s: %s", x->out, strerror(errno));
 }
 
-/* ---- in words ---------------------------------------------------------------------------------
- */
+/* ---- in words -------------------------------------------------------------------------------- */
 
 static double ratio(const struct tune_result *x, size_t i)
 {

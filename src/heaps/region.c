@@ -198,8 +198,7 @@ static int region_purge(void *ctx, void *p, size_t len)
 	return 0;
 }
 
-/* ---- what designs do without -------------------------------------------------------------------
- */
+/* ---- what designs do without ----------------------------------------------------------------- */
 
 static void *no_reserve(void *ctx, size_t len, size_t align)
 {

@@ -29,8 +29,7 @@
 #include "slab/room.h"
 #include "slab/settings.h"
 
-/* ---- the C library's own
- * ----------------------------------------------------------------------- */
+/* ---- the C library's own --------------------------------------------------------------------- */
 
 typedef char *copy_string(char *to, const char *from);
 typedef char *copy_counted(char *to, const char *from, size_t n);
@@ -147,8 +146,7 @@ const char *slab_settings_preset(void)
 	return "hardened";
 }
 
-/* ---- the object that is written to
- * ------------------------------------------------------------- */
+/* ---- the object that is written to ----------------------------------------------------------- */
 
 static __attribute__((noinline, cold)) _Noreturn void past(const char *call, const void *to)
 {
@@ -194,8 +192,7 @@ static inline void check_append(const char *call, const char *to, const char *fr
 		past(call, to);
 }
 
-/* ---- memory
- * ------------------------------------------------------------------------------------- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 EXPORT void *memcpy(void *restrict to, const void *restrict from, size_t n)
 {
@@ -221,8 +218,7 @@ EXPORT void *memset(void *to, int byte, size_t n)
 	return real.memset(to, byte, n);
 }
 
-/* ---- strings
- * ------------------------------------------------------------------------------------- */
+/* ---- strings --------------------------------------------------------------------------------- */
 
 EXPORT char *strcpy(char *restrict to, const char *restrict from)
 {
@@ -266,8 +262,7 @@ EXPORT char *strncat(char *restrict to, const char *restrict from, size_t n)
 	return real.strncat(to, from, n);
 }
 
-/* ---- print
- * --------------------------------------------------------------------------------------- */
+/* ---- print ----------------------------------------------------------------------------------- */
 
 EXPORT int vsprintf(char *restrict to, const char *restrict format, va_list args)
 {
@@ -309,8 +304,7 @@ EXPORT int snprintf(char *restrict to, size_t n, const char *restrict format, ..
 	return written;
 }
 
-/* ---- the same under _FORTIFY_SOURCE: len bytes are there, as far as the compiler knows
- * ------------- */
+/* ---- the same under _FORTIFY_SOURCE: len bytes are there, as far as the compiler knows ------- */
 
 EXPORT void *__memcpy_chk(void *to, const void *from, size_t n, size_t len);
 EXPORT void *__memmove_chk(void *to, const void *from, size_t n, size_t len);

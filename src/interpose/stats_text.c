@@ -43,8 +43,7 @@ static void put(struct stats_sink *o, const char *format, ...)
 	va_end(args);
 }
 
-/* ---- one row a figure --------------------------------------------------------------------------
- */
+/* ---- one row a figure ------------------------------------------------------------------------ */
 
 static const struct stats_figure {
 	const char *name, *doc;

@@ -29,8 +29,7 @@ static inline size_t room_at(const void *p)
 	return r.size == ROOM_UNKNOWN ? ROOM_UNKNOWN : r.size - ptr_diff(p, r.object);
 }
 
-/* ---- a quick answer
- * ----------------------------------------------------------------------------- */
+/* ---- a quick answer -------------------------------------------------------------------------- */
 
 /* Of a class whose slabs are one granule.  Two to the power of ROOM_SHIFT by its size, rounded
  * up: a product instead of a division, exact for all offsets in a granule.  0: another class, or
