@@ -14,6 +14,9 @@ import tempfile
 import time
 import unittest
 
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+from runner import has_terminals
+
 BUILD = os.path.abspath(sys.argv.pop(1))
 DMM = os.path.join(BUILD, "dmm")
 WORK = tempfile.mkdtemp(prefix="dmm-completion-")
@@ -101,15 +104,6 @@ class Fish(unittest.TestCase):
         self.assertIn("run.dmm", self.offered("dmm info ru"))
         self.assertLessEqual({"bash", "zsh", "fish"}, set(self.offered("dmm completion ")))
         self.assertIn("--systems=bins", self.offered("dmm compare --systems=bi"))
-
-
-def has_terminals():
-    try:
-        for fd in os.openpty():
-            os.close(fd)
-    except OSError:
-        return False
-    return True
 
 
 @unittest.skipUnless(shutil.which("zsh"), "zsh is not installed")

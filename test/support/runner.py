@@ -29,3 +29,13 @@ def dmm_for_all(build):
     for name in ("dmm", "libdmm-record.so"):
         os.chmod(shutil.copy(os.path.join(build, name), "for_all"), 0o755)
     return os.path.abspath("for_all/dmm")
+
+
+def has_terminals():
+    """Can a test open a pseudo-terminal?  Not where /dev/pts is not mounted."""
+    try:
+        for fd in os.openpty():
+            os.close(fd)
+    except OSError:
+        return False
+    return True

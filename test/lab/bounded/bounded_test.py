@@ -12,6 +12,7 @@ import sys
 
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../support"))
 from from_outside import BUILD, DMM, SOURCE, compile_c, main, run
+from runner import has_terminals
 
 CC = SOURCE + "/test/recordings/cc.dmm"
 LIVE = 20000
@@ -184,15 +185,6 @@ def test_a_recording_from_a_machine_with_other_pages_is_named():
     assert run(BUILD + "/test/other_pages", "T").returncode == 0
     for words in ALL:
         assert "pages of 64.0 KiB, here they have" in said(words), (words, said(words))
-
-
-def has_terminals():
-    try:
-        for fd in os.openpty():
-            os.close(fd)
-    except OSError:
-        return False
-    return True
 
 
 tests = dict(globals())
