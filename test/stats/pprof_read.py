@@ -1,39 +1,10 @@
-"""A reader of pprof's profile.proto, of its own: fields by number, nothing else."""
+"""A reader of pprof's profile.proto, of its own."""
 import gzip
+import os
+import sys
 
-
-def varint(data, at):
-    value = shift = 0
-    while True:
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7f) << shift
-        shift += 7
-        if byte < 0x80:
-            return value, at
-
-
-def fields(data):
-    """(number, value) for each field; a value is an int or bytes."""
-    at = 0
-    while at < len(data):
-        key, at = varint(data, at)
-        if key & 7 == 0:
-            value, at = varint(data, at)
-        else:
-            assert key & 7 == 2, f"wire type {key & 7}"
-            size, at = varint(data, at)
-            value, at = data[at:at + size], at + size
-            assert len(value) == size, "cut short"
-        yield key >> 3, value
-
-
-def packed(data):
-    out, at = [], 0
-    while at < len(data):
-        value, at = varint(data, at)
-        out.append(value)
-    return out
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+from protobuf import fields, packed
 
 
 class Profile:

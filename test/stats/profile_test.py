@@ -17,33 +17,15 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 from pprof_read import Profile
+from programs import Programs
 
 BUILD = Path(sys.argv.pop(1)).resolve()
 PROGRAM = BUILD / "test/profiled"
 SCHEMA = Path("/usr/share/gocode/src/github.com/google/pprof/proto/profile.proto")  # golang-github-google-pprof-dev
 CHURNED, KEPT, FREED = 60000 * 1000, 30000 * 100, 30000 * 100
 GO = shutil.which("go")
-
-
-def start(*words, conf="", program="profiled", **more):
-    env = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "DMM_CONF": conf}
-    if program == "profiled":
-        env["LD_PRELOAD"] = str(BUILD / "libdmm.so")
-    more.setdefault("stderr", subprocess.PIPE)
-    return subprocess.Popen([BUILD / "test" / program, *map(str, words)], env=env, text=True, **more)
-
-
-def start_held(*words, **more):
-    p = start(*words, stdout=subprocess.PIPE, **more)
-    assert p.stdout.readline() == "held\n"
-    return p
-
-
-def run(*words, **more):
-    p = start(*words, stdout=subprocess.DEVNULL, **more)
-    with p:
-        said = p.communicate(timeout=90)[1]
-    return p, said
+PROGRAMS = Programs(BUILD, "profiled")
+start, start_held, run = PROGRAMS.start, PROGRAMS.start_held, PROGRAMS.run
 
 
 class ProfileTest(unittest.TestCase):

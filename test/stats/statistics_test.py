@@ -14,33 +14,20 @@ import time
 import unittest
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parent))
+from programs import Programs
+
 BUILD = Path(sys.argv.pop(1)).resolve()
 SAMPLE = re.compile(r'^(dmm_[a-z_]+)\{pid="(\d+)",program="([^"]*)"(?:,class="(\d+)",object_bytes="(\d+)")?'
                     r'(?:,heap="(\d+)",tid="\d+",thread="[^"]*")?\} (\d+)$')
 LINE = re.compile(r"^dmm: slab\[(\d+)\]: (\d+) bytes = (\d+) live in \d+ \+ (\d+) free \+ (\d+) lost \+ (\d+) tables; "
                   r"\d+ dirty; \d+ purged in \d+ calls; \d+ heaps$", re.M)
-
-
-def start(*words, conf="", program="statistics", **more):
-    env = {"PATH": "/usr/bin:/bin", "DMM_CONF": conf}
-    if program == "statistics":
-        env["LD_PRELOAD"] = str(BUILD / "libdmm.so")
-    more.setdefault("stderr", subprocess.PIPE)
-    return subprocess.Popen([BUILD / "test" / program, *words], env=env, text=True, **more)
+PROGRAMS = Programs(BUILD, "statistics")
+start, run = PROGRAMS.start, PROGRAMS.run
 
 
 def start_held(tenths, **more):
-    """A program that has its memory, and its signal handler, when this returns."""
-    p = start("hold", tenths, stdout=subprocess.PIPE, **more)
-    assert p.stdout.readline() == "held\n"
-    return p
-
-
-def run(*words, **more):
-    p = start(*words, stdout=subprocess.DEVNULL, **more)
-    with p:
-        said = p.communicate(timeout=90)[1]
-    return p, said
+    return PROGRAMS.start_held("hold", tenths, **more)
 
 
 def read_openmetrics(text):

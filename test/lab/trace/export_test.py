@@ -13,6 +13,7 @@ import sys
 
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../support"))
 from from_outside import DMM, SOURCE, compile_c, events, info, main, run, skip, write
+from protobuf import fields, packed
 
 RECORDINGS = SOURCE + "/test/recordings/"
 VIEWER = glob.glob("/usr/libexec/valgrind/dh_view.js") + glob.glob("/usr/lib/valgrind/dh_view.js")
@@ -114,35 +115,6 @@ def test_dhat_of_an_import_without_times_counts_events():
 
 # ---- pprof: a reader of the format, enough of it, and Go's own ---------------------------------------
 
-def fields(data):
-    """The fields of a protobuf message: number, and value or bytes."""
-    at = 0
-
-    def varint():
-        nonlocal at
-        x = shift = 0
-        while True:
-            byte = data[at]
-            at += 1
-            x |= (byte & 0x7f) << shift
-            shift += 7
-            if byte < 0x80:
-                return x
-    while at < len(data):
-        key = varint()
-        if key & 7 == 0:
-            yield key >> 3, varint()
-        else:
-            assert key & 7 == 2, key
-            n = varint()
-            yield key >> 3, data[at:at + n]
-            at += n
-
-
-def varints(data):
-    return [value for _, value in fields(b"".join(b"\x08" + one for one in re.findall(rb"[\x80-\xff]*[\x00-\x7f]", data)))]
-
-
 def read_pprof(path):
     with gzip.open(path) as f:
         parts = list(fields(f.read()))
@@ -156,8 +128,8 @@ def read_pprof(path):
         locations[dict(pairs)[1]] = [functions[line[1]] for line in lines]
     types = [strings[dict(fields(t))[1]] for t in get(1)]
     samples = [dict(fields(s)) for s in get(2)]
-    return types, [([name for i in varints(s.get(1, b"")) for name, _ in locations[i]],
-                    dict(zip(types, varints(s[2])))) for s in samples]
+    return types, [([name for i in packed(s.get(1, b"")) for name, _ in locations[i]],
+                    dict(zip(types, packed(s[2])))) for s in samples]
 
 
 def pprof(trace):
