@@ -79,9 +79,9 @@ struct tape_slot {
 };
 
 /* Bytes of each column.  A block is closed when one of them might not hold TAPE_EVENTS more. */
-#define TAPE_LAYOUT(nodes)                                                                          \
-	{[TRACE_COL_NODES] = (nodes), [TRACE_COL_OPS] = 16 << 10, [TRACE_COL_TIMES] = 32 << 10,     \
-	    [TRACE_COL_ADDRS] = 48 << 10, [TRACE_COL_SIZES] = 32 << 10,                             \
+#define TAPE_LAYOUT(nodes)                                                                \
+	{[TRACE_COL_NODES] = (nodes), [TRACE_COL_OPS] = 16 << 10, [TRACE_COL_TIMES] = 32 << 10, \
+	    [TRACE_COL_ADDRS] = 48 << 10, [TRACE_COL_SIZES] = 32 << 10,                   \
 	    [TRACE_COL_STACKS] = 32 << 10, [TRACE_COL_EXTRA] = 24 << 10}
 
 static inline const uint32_t *tape_layout(enum trace_stacks stacks)
