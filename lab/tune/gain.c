@@ -152,13 +152,14 @@ static void print_table(const struct gain *g, FILE *out)
 
 /* ---- in words -------------------------------------------------------------------------------- */
 
-/* "17 % less memory on average (16.8 to 17.5)", or that nothing can be told. */
+/* "17 % less memory on average (16.8 to 17.5)", that no difference is seen, or that the run was too
+ * short. */
 static void say_change(const struct interval *r, double noise, const char *noun, FILE *out)
 {
 	char change[UNITS_LEN];
 
 	if (isnan(r->median))
-		fprintf(out, "unknown %s: the run is too short for a look", noun);
+		fprintf(out, "the run is too short to measure %s", noun);
 	else if (!verdict_differs(r, noise))
 		fprintf(out,
 		    "no difference in %s that could be told from noise (%+.1f %%, %+.1f to %+.1f)",
@@ -188,12 +189,25 @@ static bool is_worse(const struct gain *g)
 	return g->set != g->own && verdict_differs(&r, noise_in(g, g->figure)) && r.median > 1;
 }
 
+static bool is_less(const struct gain *g, const struct row *than)
+{
+	const struct interval r = verdict_ratio(g->set, than, g->figure);
+
+	return !isnan(r.median) && verdict_differs(&r, noise_in(g, g->figure)) && r.median < 1;
+}
+
+/* Do the runs show less memory than on the usual malloc, or than without the settings? */
+static bool is_proved(const struct gain *g)
+{
+	return is_less(g, g->usual) || (g->set != g->own && is_less(g, g->own));
+}
+
 static void say_against(const struct gain *g, const struct row *row, const char *name, FILE *out)
 {
 	const struct interval memory = verdict_ratio(g->set, row, g->figure),
 	                      time = verdict_ratio(g->set, row, FIGURE_WALL);
 
-	fprintf(out, "next to %s ", plain(name));
+	fprintf(out, "next to %s, ", plain(name));
 	say_change(&memory, noise_in(g, g->figure), noun_of(g->figure), out);
 	fputs("; ", out);
 	say_change(&time, noise_in(g, FIGURE_WALL), "time", out);
@@ -209,7 +223,9 @@ static void say(const struct gain *g, FILE *out)
 		                           : "the program did not run to its end on it");
 		return;
 	}
-	fprintf(out, "%s: ", is_worse(g) ? "do not use these settings" : "proved");
+	fprintf(out, "%s: ", is_worse(g)       ? "do not use these settings"
+	                     : is_proved(g) ? "proved"
+	                                    : "not proved");
 	say_against(g, g->usual, usual_name(g, usual), out);
 	if (g->set != g->own) {
 		snprintf(own, sizeof own, "%s as it comes", g->system);

@@ -2,6 +2,7 @@
 """test/lab/tune/tune_test.py DMM RECORDINGS STORIES: dmm tune, from outside."""
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -96,11 +97,17 @@ class Slab(Directory):
 
     def test_a_burst_is_given_back_sooner_and_that_is_what_a_real_run_shows(self):
         file = self.path / "burst.conf"
-        done = dmm("tune", self.traces[0], "-o", file, "--runs=1", "--", STORIES, "burst")
+        done = dmm("tune", self.traces[0], "-o", file, "--runs=5", "--warm=0", "--", STORIES, "burst")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertLess(int(settings_of(file).get("dirty_floor_bytes", "1m").rstrip("km")), 1024, file.read_text())
-        self.assertIn("proved: next to glibc", done.stdout)
+        said, = re.findall(r"^(?:not )?proved: next to glibc, .*", done.stdout, re.M)
+        self.assertEqual(said.startswith("proved"), "less memory on average" in said, done.stdout)
         self.assertIn("no recording was left to show that the gain holds", done.stderr)
+
+    def test_a_run_too_short_to_measure_memory_proves_nothing(self):
+        done = dmm("tune", self.traces[0], "-o", self.path / "short.conf", "--runs=1", "--", "/bin/true")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stdout, r"(?m)^not proved: next to glibc, the run is too short to measure memory on average;")
 
     def test_nothing_to_gain_is_said_in_one_sentence(self):
         rep = self.path / "small.rep"
