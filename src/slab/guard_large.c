@@ -17,6 +17,7 @@
 static const size_t PURGE_FROM = 256 << 10;      /* clearing less costs less than new pages */
 enum { LEAD_MAX = 64 }; /* granules: what is aligned to more has no guard before it */
 enum { WAITING_MOST = 256, WAITING_LEAST_BYTES = 256 << 20 }; /* in the quarantine of runs */
+enum { PARKED_GRANULES = 20, PARKED_EACH = 16 }; /* runs of one length that are parked */
 
 static struct slab *run_of(const void *p)
 {
@@ -87,14 +88,70 @@ static bool finish(struct slab *s, size_t n, size_t before)
 	return true;
 }
 
+/* ---- runs that left the quarantine and keep their guards ------------------------------------- */
+
+/* Programs allocate and free buffers of a few lengths again and again.  A run that leaves the
+ * quarantine is inaccessible from its lead to its end, and the next object of its length needs just
+ * that around it.  So the run is parked as it is, and opening it takes one system call.
+ * waiting_lock is held. */
+struct lock waiting_lock;
+static struct {
+	uint32_t run[PARKED_EACH]; /* granules; the oldest first */
+	uint32_t count;
+} parked[PARKED_GRANULES + 1]; /* by granules of the run */
+
+/* False: there are enough of its length. */
+static bool park(const struct slab *s)
+{
+	CHECK(lock_held(&waiting_lock));
+	if (s->run > PARKED_GRANULES || s->count != 1 || parked[s->run].count == PARKED_EACH)
+		return false;
+	parked[s->run].run[parked[s->run].count++] = granule_of(s);
+	return true;
+}
+
+/* The oldest of that length; NULL: none. */
+static struct slab *unpark(size_t granules)
+{
+	CHECK(lock_held(&waiting_lock));
+	if (granules > PARKED_GRANULES || parked[granules].count == 0)
+		return NULL;
+	struct slab *const s = slab_at(parked[granules].run[0]);
+	memmove(parked[granules].run, parked[granules].run + 1,
+	    --parked[granules].count * sizeof *parked[granules].run);
+	atomic_fetch_sub_explicit(&root.waiting, s->run + s->count, memory_order_relaxed);
+	return s;
+}
+
+/* A parked run as an object of n bytes; NULL: none is parked, or its pages stay inaccessible, past
+ * vm.max_map_count: then its addresses are lost, no memory is. */
+static struct slab *open_parked(size_t n, size_t granules)
+{
+	if (!hardening.guard_large)
+		return NULL;
+	lock_take(&waiting_lock);
+	struct slab *const s = unpark(granules);
+	lock_give(&waiting_lock);
+	if (s == NULL || guard_set(slab_start(s), pages_for(n), false) != 0)
+		return NULL;
+	s->avail = ORIGIN_MALLOC;
+	finish(s, n, pages_for(n));
+	atomic_store_explicit(&s->kind, GRANULE_RUN, memory_order_release);
+	return s;
+}
+
 /* ---- runs ------------------------------------------------------------------------------------ */
 
 static struct slab *open(size_t n, size_t granules, size_t align, bool *clean)
 {
 	const uint32_t step = (uint32_t)max_size(align >> GRANULE_SHIFT, 1);
 	const uint32_t lead = hardening.guard_large && step <= LEAD_MAX ? step : 0;
-	const uint32_t first = run_take(lead + (uint32_t)granules, step, clean);
+	struct slab *const again = step == 1 ? open_parked(n, granules) : NULL;
 
+	*clean = again != NULL;
+	if (again != NULL)
+		return again;
+	const uint32_t first = run_take(lead + (uint32_t)granules, step, clean);
 	if (first == 0)
 		return NULL;
 	struct slab *const s = slab_at(first + lead);
@@ -140,10 +197,8 @@ static void give_back(struct slab *s, bool emptied)
 	const struct dmm_os *const os = root.os;
 	char *const p = granule_address(granule_of(s));
 	const size_t lead = (size_t)s->count << GRANULE_SHIFT;
-	const size_t pages = pages_for(run_bytes(s) - s->size);
 
-	if (guard_set(p - lead, lead, false) != 0 ||
-	    guard_set(p + pages, run_bytes(s) - pages, false) != 0) {
+	if (guard_set(p - lead, lead + run_bytes(s), false) != 0) {
 		/* past vm.max_map_count: addresses are lost, no memory is */
 		os->purge(os->ctx, p, run_bytes(s));
 		return;
@@ -171,13 +226,12 @@ static void give_cleared(struct slab *s, size_t clear)
 
 /* ---- the quarantine of runs ------------------------------------------------------------------ */
 
-struct lock waiting_lock;
 static struct {
 	uint32_t run[WAITING_MOST]; /* granules; 0: none */
 	uint32_t first, count;
 } waiting;
 
-/* The oldest run, which waits no longer; NULL: none waits. */
+/* The oldest run, which waits no longer, and is in root.waiting still; NULL: none waits. */
 static struct slab *take_oldest(void)
 {
 	CHECK(lock_held(&waiting_lock) && waiting.count <= WAITING_MOST);
@@ -186,7 +240,6 @@ static struct slab *take_oldest(void)
 	struct slab *const s = slab_at(waiting.run[waiting.first]);
 	waiting.first = (waiting.first + 1) % WAITING_MOST;
 	waiting.count--;
-	atomic_fetch_sub_explicit(&root.waiting, s->run + s->count, memory_order_relaxed);
 	return s;
 }
 
@@ -197,24 +250,26 @@ static size_t waiting_limit(void)
 	return max_size(WAITING_LEAST_BYTES >> GRANULE_SHIFT, used_granules() / 4);
 }
 
-/* Let the oldest runs go until at most `most` wait, within the limit; false: none did. */
-static bool release(uint32_t most, size_t limit)
+/* No run waits any longer, nor is it parked: it becomes free, all of it without a page. */
+static void set_free(struct slab *s)
 {
-	bool some = false;
+	atomic_fetch_sub_explicit(&root.waiting, s->run + s->count, memory_order_relaxed);
+	give_back(s, true);
+}
 
+/* Let the oldest runs go until at most `most` wait, within the limit. */
+static void release(uint32_t most, size_t limit)
+{
 	for (;;) {
 		lock_take(&waiting_lock);
 		const bool over = waiting.count > most || root.waiting > limit;
 		struct slab *const s = over ? take_oldest() : NULL;
+		const bool stays = s != NULL && root.waiting <= limit && park(s);
 		lock_give(&waiting_lock);
 		if (s == NULL)
-			return some;
-		/* The pages were lost with the guard, or emptied before it. */
-		if (guard_set(granule_address(granule_of(s)), pages_for(run_bytes(s) - s->size),
-		        false) == 0)
-			/* else, past vm.max_map_count, its addresses are lost, no memory is */
-			give_back(s, true);
-		some = true;
+			return;
+		if (!stays)
+			set_free(s);
 	}
 }
 
@@ -241,8 +296,10 @@ static void detain(struct slab *s, size_t clear)
 	if (hardening.quarantine == 0 || !hardening.guard_large)
 		return give_cleared(s, clear);
 	/* Emptied also where the guard is only a protection, and whatever lies
-	 * beside the object. */
-	if (os->purge(os->ctx, p, run_bytes(s)) != 0 || guard_set(p, pages, true) != 0)
+	 * beside the object: advice to guard does both. */
+	if (!hardening.guard_advice && os->purge(os->ctx, p, run_bytes(s)) != 0)
+		return give_cleared(s, clear);
+	if (guard_set(p, hardening.guard_advice ? run_bytes(s) : pages, true) != 0)
 		return give_cleared(s, clear);
 	while (!enter(s))
 		release(WAITING_MOST - 1, SIZE_MAX);
@@ -251,12 +308,26 @@ static void detain(struct slab *s, size_t clear)
 
 bool guard_large_release_all(void)
 {
-	return release(0, 0);
+	bool some = false;
+
+	for (;;) {
+		lock_take(&waiting_lock);
+		struct slab *s = take_oldest();
+		for (size_t n = 1; s == NULL && n <= PARKED_GRANULES; n++)
+			if (parked[n].count > 0)
+				s = slab_at(parked[n].run[--parked[n].count]);
+		lock_give(&waiting_lock);
+		if (s == NULL)
+			return some;
+		set_free(s);
+		some = true;
+	}
 }
 
 void guard_large_forget(void)
 {
 	waiting.first = waiting.count = 0;
+	memset(parked, 0, sizeof parked);
 }
 
 void guard_large_free(void *p)

@@ -80,6 +80,48 @@ TEST(a_large_object_that_was_freed_waits_inaccessible_and_without_memory)
 	paper_no_guards = false;
 }
 
+static int asked_of_the_system;
+
+static int count_advice(void *ctx, void *p, size_t len, enum dmm_advice what)
+{
+	asked_of_the_system++;
+	return os_linux.advise(ctx, p, len, what);
+}
+
+static int count_purge(void *ctx, void *p, size_t len)
+{
+	asked_of_the_system++;
+	return os_linux.purge(ctx, p, len);
+}
+
+/* git opens 8,000 directories by a buffer of 32 KiB each. */
+TEST(large_objects_of_one_length_take_two_system_calls_each)
+{
+	paper_begin(HARDENED);
+	if (!hardening.guard_advice) { /* before Linux 6.13 */
+		paper_end();
+		return;
+	}
+	for (int i = 0; i < 400; i++)
+		slab_free(slab_malloc(40 * KIB));
+	paper.os.advise = count_advice;
+	paper.os.purge = count_purge;
+	asked_of_the_system = 0;
+	for (int i = 0; i < 100; i++) {
+		char *const p = slab_malloc(40 * KIB);
+		assert_true(all(p, 40 * KIB, 0));
+		test_dies_by(write_at, p - 1, SIGSEGV);
+		test_dies_by(write_at, p + 40 * KIB, SIGSEGV);
+		slab_free(memset(p, 1, 40 * KIB));
+		test_dies_by(write_at, p, SIGSEGV);
+	}
+	assert_int_equal(asked_of_the_system, 200);
+	assert_true(guard_large_release_all());
+	assert_int_equal(root.waiting, 0);
+	paper_sound();
+	paper_end();
+}
+
 static int refusals;
 
 static int refuse_once(void *ctx, void *p, size_t len, enum dmm_protect how)
@@ -98,6 +140,11 @@ TEST(a_waiting_object_that_stays_inaccessible_is_never_given_out)
 	assert_true(guard_large_release_all());
 	for (int i = 0; i < 100; i++)
 		memset(slab_malloc(100 * KIB), 1, 100 * KIB);
+	for (int i = 0; i < 400; i++) /* the same for those that left the quarantine */
+		slab_free(slab_malloc(100 * KIB));
+	refusals = 1;
+	for (int i = 0; i < 400; i++)
+		slab_free(memset(slab_malloc(100 * KIB), 1, 100 * KIB));
 	paper_end();
 	paper_no_guards = false;
 }
