@@ -14,6 +14,7 @@ enum {
 	KEY_TIMEOUT,
 	KEY_THP,
 	KEY_WARM,
+	KEY_IDLE,
 	KEY_CHECK_OUTPUT,
 	KEY_BY,
 	KEY_SERVER,
@@ -35,6 +36,9 @@ static const struct argp_option options[] = {
         "Run with transparent huge pages as the system has them, off, or both (as-is)", 0},
     {"warm", KEY_WARM, "BYTES", 0,
         "Touch and free this much memory before each run (1G; 0: none)", 0},
+    {"idle", KEY_IDLE, "S", 0,
+        "Sleep this long before each run, and then warm nothing unless --warm is given: on a "
+        "virtual machine whose host takes free memory back, the program meets cold memory", 0},
     {"check-output", KEY_CHECK_OUTPUT, NULL, 0,
         "Require the same standard output as under glibc", 0},
     {"by", KEY_BY, "trade|time|cpu|peak|mean|end", 0,
@@ -84,6 +88,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case KEY_WARM:
 		r->c.warm = option_bytes("warm", arg);
 		break;
+	case KEY_IDLE:
+		r->c.idle_s = option_seconds("idle", arg);
+		break;
 	case KEY_CHECK_OUTPUT:
 		r->c.check_output = true;
 		break;
@@ -122,9 +129,11 @@ int cmd_compare(int argc, char **argv)
 	           "run reads it from its beginning.  The table shows a run that was too slow "
 	           "as such.  Exit status 1: an allocator was not loaded, crashed, or changed "
 	           "what the program did."};
-	static struct compare_order r = {.c = {.runs = STATS_RUNS_FOR_95, .warm = WARM_DEFAULT}};
+	static struct compare_order r = {.c = {.runs = STATS_RUNS_FOR_95, .warm = SIZE_MAX}};
 
 	options_parse(&argp, argc, argv, &r);
+	if (r.c.warm == SIZE_MAX)
+		r.c.warm = r.c.idle_s > 0 ? 0 : WARM_DEFAULT;
 	compare_list(&r);
 	if (r.report != NULL)
 		report_check_output(r.report);

@@ -1,9 +1,11 @@
 /* compare.c - prove that every allocator is loaded, then run them in turn. */
 #include "compare/compare.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/assert.h"
@@ -116,6 +118,18 @@ static void prove(struct compare *c, int input)
 
 /* ---- runs ------------------------------------------------------------------------------------ */
 
+/* Bring the machine's memory into the state in which the run is to find it. */
+static void prepare_memory(const struct compare *c)
+{
+	const double until = launch_now() + c->idle_s;
+
+	warm_memory(warm_bound(c->warm));
+	for (double left; !measure_interrupted() && (left = until - launch_now()) > 0;) {
+		const struct timespec pause = {(time_t)left, (long)(1e9 * (left - (double)(time_t)left))};
+		nanosleep(&pause, NULL); /* ^C ends it */
+	}
+}
+
 static const struct run *reference(const struct compare *c, const struct row *row)
 {
 	return &c->row[row->base].run[0];
@@ -191,7 +205,7 @@ static void run_row(struct compare *c, struct row *row, int input)
 	const struct measure m = measure_of(c, row, input);
 	struct run *const run = &row->run[row->rounds];
 
-	warm_memory(warm_bound(c->warm));
+	prepare_memory(c);
 	measure(c, row, &m, run);
 	if (measure_interrupted())
 		return;
@@ -203,7 +217,7 @@ void compare_run_extra(struct compare *c, struct row *row, struct run *run)
 {
 	const struct measure m = measure_of(c, row, -1);
 
-	warm_memory(warm_bound(c->warm));
+	prepare_memory(c);
 	measure(c, row, &m, run);
 	if (!measure_interrupted())
 		judge(c, row, run);

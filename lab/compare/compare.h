@@ -73,7 +73,10 @@ struct compare {
 	size_t runs;
 	double timeout_s; /* 0: set by the first run of glibc */
 	enum huge_pages huge_pages;
-	size_t warm; /* bytes */
+	size_t warm; /* bytes that are touched and freed before each run */
+	/* Seconds in which nothing runs before each run: the host of a virtual machine takes free
+	 * memory back meanwhile, and a cold program is measured. */
+	double idle_s;
 	bool check_output;
 	enum compare_by by;
 

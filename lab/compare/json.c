@@ -202,6 +202,7 @@ void compare_json(const struct compare *c, FILE *out)
 	json_integer(&j, "runs", (int64_t)c->runs);
 	json_number(&j, "timeout_s", c->timeout_s);
 	json_integer(&j, "warm_bytes", (int64_t)c->warm);
+	json_number(&j, "idle_s", c->idle_s);
 	json_string(&j, "thp", modes[c->huge_pages]);
 	json_string(&j, "verdict_by", key[verdict_asked(c)]);
 	provenance_json(&c->provenance, &j, "provenance");

@@ -133,6 +133,28 @@ class Run(unittest.TestCase):
         self.assertEqual(r.stdout, "stats:0,stats:1\n")
 
 
+class Before(unittest.TestCase):
+    """What happens before each run."""
+
+    def test_an_idle_machine_is_left_idle_before_each_run_and_nothing_is_warmed(self):
+        stamps = os.path.join(WORK, "stamps")
+        r = dmm("compare", "--runs=1", "--idle=0.2", "--systems=none", "--peers=none", "--format=json",
+                "--", "sh", "-c", f"date +%s%N >>{stamps}")
+        whole = json.loads(r.stdout)
+        self.assertEqual((whole["idle_s"], whole["warm_bytes"]), (0.2, 0))
+        with open(stamps) as f:
+            at = [int(line) for line in f]
+        self.assertEqual(len(at), 1 + 2)  # the rehearsal, glibc, glibc again
+        for before, after in zip(at, at[1:]):
+            self.assertGreaterEqual(after - before, 0.2e9)
+
+    def test_a_machine_that_is_not_idle_is_warmed_and_both_may_be_asked_for(self):
+        for words, wanted in (([], (0, 1 << 30)), (["--idle=0.01", "--warm=1M"], (0.01, 1 << 20))):
+            r = dmm("compare", "--runs=1", *words, "--systems=none", "--peers=none", "--format=json", "--", "true")
+            whole = json.loads(r.stdout)
+            self.assertEqual((whole["idle_s"], whole["warm_bytes"]), wanted)
+
+
 class Targets(unittest.TestCase):
     """Programs into which nothing can be preloaded: one line, and glibc is still measured."""
 
