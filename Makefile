@@ -135,6 +135,18 @@ bench: all
 	@tools/bench $(BUILD)
 	@! command -v node >/dev/null || node test/lab/report/bench.mjs $(BUILD) 1000000 || [ $$? = 77 ]
 
+# After 3 s of rest before each run, nothing warmed: 10 minutes a program with eight peers.
+.PHONY: bench-cold
+bench-cold: all
+	@IDLE=$(or $(IDLE),3) RUNS=$(or $(RUNS),5) THP=$(or $(THP),as-is) THREADS=8 FIGURES=wall,peak \
+	    PROGRAMS='$(or $(PROGRAMS),python node stress log-uniform redis-fill cc)' tools/bench $(BUILD) out/bench-cold
+
+# Memory over time and at the end, beside the peak, of programs with phases.
+.PHONY: bench-phases
+bench-phases: all
+	@RUNS=$(or $(RUNS),5) FIGURES=peak,mean,end PROGRAMS='$(or $(PROGRAMS),redis-phases server-bursts pool-turns \
+	    burst-idle cache-drops python-caches)' THREADS=8 tools/bench $(BUILD) out/bench-phases
+
 # PREFIX (/usr/local) is where; DESTDIR goes before it for those who pack.
 install: all
 	@cmake --install $(BUILD) $(if $(PREFIX),--prefix $(PREFIX))

@@ -86,6 +86,43 @@ static uint64_t pool_turns(const struct work *w)
 	return in_threads(w->threads, take_turns, (void *)(uintptr_t)w);
 }
 
+/* ---- a server's bursts ----------------------------------------------------------------------- */
+
+/* As a build server works: all threads allocate trees of small objects with some large buffers,
+ * free all but what they cache, and then nothing happens until the next burst. */
+static uint64_t burst_body(void *arg, unsigned i)
+{
+	enum { OBJECTS = 30000, KEPT_OF = 200, BIG_OF = 500, BIG = 100000 };
+	const uint64_t burst = *(const uint64_t *)arg;
+	void **const p = malloc(OBJECTS * sizeof *p);
+	struct rng r = {burst * 1000 + i + 1};
+	uint64_t sum = 0;
+
+	if (p == NULL)
+		abort();
+	for (size_t k = 0; k < OBJECTS; k++)
+		p[k] = touch_malloc(k % BIG_OF == 0 ? BIG : program_size(&r, 2048),
+		    (unsigned char)k);
+	for (size_t k = 0; k < OBJECTS; k++)
+		if (k % KEPT_OF != 1)
+			sum += touch_free(p[k]);
+	rest_ms(500);
+	for (size_t k = 1; k < OBJECTS; k += KEPT_OF)
+		sum += touch_free(p[k]);
+	free(p);
+	return sum;
+}
+
+static uint64_t server_bursts(const struct work *w)
+{
+	enum { BURSTS = 3 };
+	uint64_t sum = 0;
+
+	for (uint64_t burst = 0; burst < BURSTS * w->scale; burst++)
+		sum += in_threads(w->threads, burst_body, &burst);
+	return sum;
+}
+
 /* ---- a cache that is dropped ----------------------------------------------------------------- */
 
 /* Three times: a cache grows to some 50 MiB, nine tenths of it are dropped, and small requests
@@ -117,6 +154,8 @@ static uint64_t cache_drops(const struct work *w)
 const struct pattern patterns_phases[] = {
     {"burst-idle", "150,000 objects, all freed but one of 64, then 0.6 s of rest", burst_idle},
     {"pool-turns", "threads serve requests of some MiB by turns, and wait", pool_turns},
+    {"server-bursts", "threads build trees at once, free nearly all, and rest for 0.5 s",
+        server_bursts},
     {"cache-drops", "a cache grows, nine tenths of it are dropped, small requests go on",
         cache_drops},
     {NULL, NULL, NULL},

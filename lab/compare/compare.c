@@ -125,7 +125,8 @@ static void prepare_memory(const struct compare *c)
 
 	warm_memory(warm_bound(c->warm));
 	for (double left; !measure_interrupted() && (left = until - launch_now()) > 0;) {
-		const struct timespec pause = {(time_t)left, (long)(1e9 * (left - (double)(time_t)left))};
+		const time_t whole = (time_t)left;
+		const struct timespec pause = {whole, (long)(1e9 * (left - (double)whole))};
 		nanosleep(&pause, NULL); /* ^C ends it */
 	}
 }
