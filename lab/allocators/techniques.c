@@ -36,6 +36,7 @@ const struct technique slab_tunables[SLAB_TUNABLES] = {
     {"purge_again_ms", 0, {"0", "100", "300", "1000", "5000"}},
     {"dirty_share_permille", 0, {"0", "15", "30", "60", "125", "250"}},
     {"dirty_floor_bytes", 0, {"0", "64k", "256k", "512k", "1m", "4m"}},
+    {"huge_from_mib", 0, {"2", "8", "16", "64", "256", "never"}},
     {"magazine_bytes", 0, {"1k", "4k", "16k", "64k", "256k"}},
     {"magazine_max_objects", 0, {"15", "31", "63", "127", "255"}},
     /* only in a process with threads, where the helper purges */

@@ -22,7 +22,7 @@ enum { TUNABLES = 10 };
 extern const struct technique tunables[TUNABLES];
 
 /* What a search tries of slab: what its model can tell apart.  The first ones matter most. */
-enum { SLAB_TUNABLES = 7 };
+enum { SLAB_TUNABLES = 8 };
 extern const struct technique slab_tunables[SLAB_TUNABLES];
 /* Of each the value with which slab keeps next to nothing: NULL where that does not matter.  What
  * may stay is the most of floor, share and what was learned, so one alone may change nothing. */

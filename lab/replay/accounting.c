@@ -143,23 +143,24 @@ int held_open(struct heap *h, const struct subject *s, size_t threads,
 }
 
 /* Measured in a virtual machine, where a page fault costs most, and rounded: a call that hits; a
- * system call; a page that is faulted in, cleared, and given back one day; a miss, with its share
- * of a batch; a look at a chunk. */
-static const double call_steps = 5, os_call_steps = 600, fault_steps = 2000, miss_steps = 60,
-                    look_steps = 3;
+ * system call; a page that is faulted in, cleared, and given back one day; 2 MiB that are faulted
+ * in or collapsed as one huge page; a miss, with its share of a batch; a look at a chunk. */
+static const double call_steps = 5, os_call_steps = 600, fault_steps = 2000,
+                    huge_fault_steps = 200000, miss_steps = 60, look_steps = 3;
 
 void held_steps_begin(struct held_steps *s, const struct os_arena *arena)
 {
-	*s = (struct held_steps){arena->calls, arena->faults, slab_misses(), fit_looks};
+	*s = (struct held_steps){arena->calls, arena->faults, arena->huge_faults, slab_misses(),
+	    fit_looks};
 }
 
 double held_steps_end(struct held_steps *s, const struct os_arena *arena, uint64_t calls)
 {
 	*s = (struct held_steps){arena->calls - s->os_calls, arena->faults - s->faults,
-	    slab_misses() - s->misses, fit_looks - s->looks};
+	    arena->huge_faults - s->huge_faults, slab_misses() - s->misses, fit_looks - s->looks};
 	return call_steps * (double)calls + os_call_steps * (double)s->os_calls +
-	    fault_steps * (double)s->faults + miss_steps * (double)s->misses +
-	    look_steps * (double)s->looks;
+	    fault_steps * (double)s->faults + huge_fault_steps * (double)s->huge_faults +
+	    miss_steps * (double)s->misses + look_steps * (double)s->looks;
 }
 
 enum { IDLE_STEP_NS = 50000000, IDLE_STEPS = 200 };

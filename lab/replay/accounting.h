@@ -59,10 +59,11 @@ int held_open(struct heap *h, const struct subject *s, size_t threads,
     const struct os_arena *arena);
 
 /* What a replay cost in steps: about nanoseconds, but counted, so that they are the same in every
- * run and on every machine.  Each call, system call, page that got memory, miss of slab's fast
- * path, and chunk that a search looked at has a fixed weight. */
+ * run and on every machine.  Each call, system call, page and huge page that got memory, miss of
+ * slab's fast path, and chunk that a search looked at has a fixed weight. */
 struct held_steps {
-	uint64_t os_calls, faults, misses, looks; /* when the heap was opened; then since then */
+	/* counts at held_steps_begin(); after held_steps_end() those since then */
+	uint64_t os_calls, faults, huge_faults, misses, looks;
 };
 void held_steps_begin(struct held_steps *s, const struct os_arena *arena);
 double held_steps_end(struct held_steps *s, const struct os_arena *arena, uint64_t calls);

@@ -44,7 +44,13 @@ void os_unshare_page(void *page);
  * and replays are byte for byte the same. It zeroes unmapped memory and reuses it for mappings
  * of the same length, at the top for all.  Of reserved memory and of mappings in a window it counts
  * only the pages that the owner reports as touched, until they are purged, since nobody writes into
- * payload here.  Not thread-safe. */
+ * payload here.
+ *
+ * There it also follows the advice on huge pages, as Linux does where
+ * /sys/kernel/mm/transparent_hugepage/enabled says "madvise" and memory is plenty: in an advised
+ * block of 2 MiB without memory the first touch gives memory to the whole block; a purge takes
+ * single pages out of it; DMM_ADVICE_COLLAPSE fills a block that has some memory.  khugepaged,
+ * which does the latter in the background, does not run here.  Not thread-safe. */
 enum { OS_ARENA_SLOTS = 64, OS_ARENA_RESERVATIONS = 4 };
 
 struct os_arena {
@@ -67,8 +73,12 @@ struct os_arena {
 	uint64_t *touched;
 	char *touched_top;     /* no page is touched from here on */
 	uint64_t calls;
+	/* a byte a block of HUGE_PAGE_SIZE of the mapping area: 1 where huge pages are advised;
+	 * NULL: they were never advised */
+	uint8_t *huge;
 	/* pages that got memory: below the break, mapped, or reserved and touched */
 	uint64_t faults;
+	uint64_t huge_faults; /* blocks that got memory as one huge page; not in `faults` */
 	uint64_t clock_ns; /* what now_ns says: the owner moves it */
 };
 

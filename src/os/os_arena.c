@@ -4,8 +4,7 @@
  *   A1 accessible   exactly the pages below brk, and those mapped, may be touched
  *   A2 zeroed       what is handed out again reads as zero
  *   A3 accounted    heap_bytes == brk - base; map_bytes is the sum of what is mapped
- *   A4 touched      touched_bytes are those of the bits in touched; all of them lie in reserved
- *                   ranges
+ *   A4, A5          arena_pages.h
  */
 #include "os/os.h"
 
@@ -14,6 +13,7 @@
 #include <sys/mman.h>
 
 #include "base/bits.h"
+#include "os/arena_pages.h"
 
 enum { PAGE = 4096 };
 /* Far from where the kernel puts programs (above 0x55 << 40) and from AddressSanitizer's shadow
@@ -116,87 +116,6 @@ static void *reserve_at(uintptr_t at, size_t len, int prot)
 
 /* ---- what is reserved ------------------------------------------------------------------------ */
 
-static size_t touched_len(const struct os_arena *a)
-{
-	return round_up(ptr_diff(a->end, a->heap_end) / PAGE / 8 + sizeof(uint64_t), PAGE);
-}
-
-static size_t page_number(const struct os_arena *a, const void *p)
-{
-	return ptr_diff(p, a->heap_end) / PAGE;
-}
-
-/* Sets or takes bits [from, to); returns how many have changed. */
-static size_t change_bits(uint64_t *bits, size_t from, size_t to, bool set)
-{
-	size_t changed = 0;
-
-	while (from < to) {
-		const size_t n = min_size(to - from, 64 - from % 64);
-		const uint64_t mask = (n == 64 ? ~UINT64_C(0) : (UINT64_C(1) << n) - 1)
-		                      << from % 64;
-		uint64_t *const word = &bits[from / 64];
-		changed += popcount(set ? mask & ~*word : mask & *word);
-		*word = set ? *word | mask : *word & ~mask;
-		from += n;
-	}
-	return changed;
-}
-
-bool os_arena_is_reserved(const struct os_arena *a, const void *p)
-{
-	for (size_t i = 0; i < OS_ARENA_RESERVATIONS; i++)
-		if ((const char *)p >= a->reserved[i].from && (const char *)p < a->reserved[i].to)
-			return true;
-	return false;
-}
-
-void os_arena_touch(struct os_arena *a, const void *p, size_t len)
-{
-	char *const end = (char *)round_up((uintptr_t)p + len, PAGE);
-
-	if (len == 0 || !os_arena_is_reserved(a, p))
-		return;
-	const size_t fresh = change_bits(a->touched, page_number(a, p), page_number(a, end), true);
-	a->touched_bytes += PAGE * fresh;
-	a->faults += fresh;
-	if (end > a->touched_top)
-		a->touched_top = end;
-}
-
-/* Whole pages, as purge and unmap have them. */
-static void untouch(struct os_arena *a, const void *p, size_t len)
-{
-	const char *const end = (const char *)p + len;
-
-	if (!os_arena_is_reserved(a, p))
-		return;
-	const size_t from = page_number(a, p),
-	             to = page_number(a, end < a->touched_top ? end : a->touched_top);
-	a->touched_bytes -= PAGE * change_bits(a->touched, from, to, false);
-}
-
-static bool is_touched(const struct os_arena *a, size_t page)
-{
-	return a->touched[page / 64] >> page % 64 & 1;
-}
-
-size_t os_arena_stretch(const struct os_arena *a, const void *p, size_t len, bool *held)
-{
-	const char *const end = (const char *)p + len;
-
-	*held = !os_arena_is_reserved(a, p);
-	if (*held || (const char *)p >= a->touched_top)
-		return len;
-	size_t page = page_number(a, p);
-	*held = is_touched(a, page);
-	const char *at = page_address(a, (uint32_t)page + 1);
-	do {
-		at += PAGE;
-	} while (at < end && at < a->touched_top && is_touched(a, ++page) == *held);
-	return at < end && (at < a->touched_top || *held) ? ptr_diff(at, p) : len;
-}
-
 static void *arena_reserve(void *ctx, size_t len, size_t align)
 {
 	struct os_arena *a = ctx;
@@ -204,10 +123,8 @@ static void *arena_reserve(void *ctx, size_t len, size_t align)
 
 	while (i < OS_ARENA_RESERVATIONS && a->reserved[i].from != NULL)
 		i++;
-	if (a->touched == NULL)
-		a->touched = reserve_at(0, touched_len(a), PROT_READ | PROT_WRITE);
 	char *const p =
-	    i < OS_ARENA_RESERVATIONS && a->touched != NULL ? map(a, len, align, PROT_NONE) : NULL;
+	    i < OS_ARENA_RESERVATIONS && arena_pages_open(a) ? map(a, len, align, PROT_NONE) : NULL;
 	if (p == NULL)
 		return NULL;
 	a->reserved[i].from = p;
@@ -231,10 +148,8 @@ static void *arena_window(void *ctx, size_t len, size_t align)
 		}
 	while (i < OS_ARENA_RESERVATIONS && a->reserved[i].from != NULL)
 		i++;
-	if (a->touched == NULL)
-		a->touched = reserve_at(0, touched_len(a), PROT_READ | PROT_WRITE);
 	char *const p = (char *)round_up((uintptr_t)a->map_top, align);
-	if (i == OS_ARENA_RESERVATIONS || a->touched == NULL || p > a->end ||
+	if (i == OS_ARENA_RESERVATIONS || !arena_pages_open(a) || p > a->end ||
 	    ptr_diff(a->end, p) < len)
 		return NULL;
 	a->map_top = p + len;
@@ -272,7 +187,8 @@ static int arena_map_at(void *ctx, void *p, size_t len)
 /* All of one, or nothing of any. */
 static void forget_reserved(struct os_arena *a, const char *p, size_t len)
 {
-	untouch(a, p, len);
+	arena_untouch(a, p, len);
+	arena_advise(a, p, len, DMM_ADVICE_NOHUGE);
 	for (size_t i = 0; i < OS_ARENA_RESERVATIONS; i++)
 		if (a->reserved[i].from == p && p != NULL && !a->reserved[i].window) {
 			a->reserved_bytes -= ptr_diff(a->reserved[i].to, p);
@@ -321,6 +237,36 @@ static void *arena_remap(void *ctx, void *p, size_t old_len, size_t len)
 	return q;
 }
 
+/* What is written in [from, from + len), page by page: most payload of a simulated heap was never
+ * written to and needs no copy. */
+static void move_contents(char *from, char *to, size_t len)
+{
+	enum { STEP = 1 << 10 };
+	unsigned char there[STEP];
+
+	madvise(to, len, MADV_DONTNEED);
+	for (size_t at = 0; at < len; at += (size_t)STEP * PAGE) {
+		const size_t n = min_size(len - at, (size_t)STEP * PAGE);
+		const bool unknown = mincore(from + at, n, there) != 0;
+		for (size_t i = 0; i < n / PAGE; i++)
+			if (unknown || (there[i] & 1) != 0)
+				memcpy(to + at + i * PAGE, from + at + i * PAGE, PAGE);
+	}
+	madvise(from, len, MADV_DONTNEED);
+}
+
+static int arena_move(void *ctx, void *from, void *to, size_t len)
+{
+	struct os_arena *a = ctx;
+
+	a->calls++;
+	if (!os_arena_is_reserved(a, from))
+		return -EINVAL;
+	move_contents(from, to, len);
+	arena_move_touched(a, from, to, len);
+	return 0;
+}
+
 static int arena_protect(void *ctx, void *p, size_t len, enum dmm_protect how)
 {
 	struct os_arena *a = ctx;
@@ -333,15 +279,16 @@ static int arena_purge(void *ctx, void *p, size_t len)
 {
 	struct os_arena *a = ctx;
 	a->calls++;
-	untouch(a, p, len);
+	arena_untouch(a, p, len);
 	return madvise(p, len, MADV_DONTNEED) == 0 ? 0 : -ENOMEM;
 }
 
-static int arena_advise(void *ctx, void *p, size_t len, enum dmm_advice what)
+static int arena_take_advice(void *ctx, void *p, size_t len, enum dmm_advice what)
 {
 	struct os_arena *a = ctx;
-	(void)p, (void)len, (void)what; /* no effect that a simulation could show */
+
 	a->calls++;
+	arena_advise(a, p, len, what);
 	return 0;
 }
 
@@ -363,8 +310,9 @@ int os_arena_open(struct os_arena *a, unsigned slot, size_t heap_len, size_t map
 	*a = (struct os_arena){.os = {.name = "arena", .ctx = a, .page = PAGE,
 	    .brk_get = arena_brk_get, .brk_set = arena_brk_set, .map = arena_map,
 	    .reserve = arena_reserve, .unmap = arena_unmap, .remap = arena_remap,
-	    .protect = arena_protect, .purge = arena_purge, .advise = arena_advise,
-	    .now_ns = arena_now_ns, .window = arena_window, .map_at = arena_map_at}};
+	    .protect = arena_protect, .purge = arena_purge, .advise = arena_take_advice,
+	    .now_ns = arena_now_ns, .window = arena_window, .map_at = arena_map_at,
+	    .move = arena_move}};
 
 	char *const base = reserve_at(FIRST_SLOT + slot * SLOT_LEN, heap_len + map_len, PROT_NONE);
 	if (base == NULL)
@@ -384,8 +332,7 @@ int os_arena_open(struct os_arena *a, unsigned slot, size_t heap_len, size_t map
 void os_arena_close(struct os_arena *a)
 {
 	munmap(a->first_free, tables_len(ptr_diff(a->end, a->heap_end)));
-	if (a->touched != NULL)
-		munmap(a->touched, touched_len(a));
+	arena_pages_close(a);
 	munmap(a->base, ptr_diff(a->end, a->base));
 	*a = (struct os_arena){0};
 }

@@ -158,6 +158,38 @@ def test_a_model_of_slab_has_what_slab_has_resident_without_huge_pages():
         assert abs(has - says) < has / 20 + (128 << 10), (name, has, says)
 
 
+def test_a_model_of_slab_fills_huge_pages_where_slab_asks_for_them():
+    program = compile_c("grown", """
+        #include <stdlib.h>
+        #include <string.h>
+        int main(void) {
+            for (int i = 0; i < 41000; i++) memset(malloc(1000), 1, 1000);
+            return 0; }""")
+    run(DMM, "record", "-o", "T", "--", program)
+    rows = model("T", "--systems=slab,slab?huge_from_mib:never,slab?huge_from_mib:64")
+    end = {name: row["end_footprint_bytes"] for name, row in rows.items()}
+    small, huge = end["slab?huge_from_mib:never"], 2 << 20
+    assert end["slab?huge_from_mib:64"] == small, "a heap of 40 MiB has none then"
+    assert small + huge / 4 < end["slab"] < small + huge, end  # the last block is filled in part
+    assert all(row["problem"] is None for row in rows.values()), rows
+
+
+def test_a_model_of_slab_moves_the_pages_of_what_grows():
+    program = compile_c("grow", """
+        #include <stdlib.h>
+        #include <string.h>
+        int main(void) {
+            char *p = NULL, *q = NULL;
+            for (size_t n = 1 << 20; n <= 24 << 20; n += 1 << 20) {
+                p = realloc(p, n), memset(p, 1, n);
+                q = realloc(q, n), memset(q, 1, n); }
+            return 0; }""")
+    run(DMM, "record", "-o", "T", "--", program)
+    row = model("T", "--systems=slab?huge_from_mib:never")["slab?huge_from_mib:never"]
+    peak = row["peak"]
+    assert peak["footprint_bytes"] < peak["payload"] + (4 << 20), peak
+
+
 def test_a_model_of_slab_gives_back_by_the_clock_what_the_helper_would():
     program = compile_c("pause", """
         #include <stdlib.h>

@@ -278,6 +278,106 @@ TEST(of_what_is_reserved_the_pages_count_that_were_touched_since_they_were_purge
 	os_arena_close(&a);
 }
 
+/* An arena with a window of `blocks` blocks of 2 MiB, all mapped, in *p. */
+static void open_blocks(struct os_arena *a, size_t blocks, char **p)
+{
+	assert_int_equal(os_arena_open(a, 0, 1 << 20, (size_t)64 << 20), 0);
+	*p = a->os.window(a, blocks * HUGE_PAGE_SIZE, HUGE_PAGE_SIZE);
+	assert_non_null(*p);
+	assert_int_equal(a->os.map_at(a, *p, blocks * HUGE_PAGE_SIZE), 0);
+}
+
+TEST(the_first_touch_of_an_advised_block_gives_memory_to_all_of_it)
+{
+	enum { PAGE = 4096 };
+	struct os_arena a;
+	char *p;
+
+	open_blocks(&a, 4, &p);
+	/* the second block as a whole, and half of the third: that is no block */
+	a.os.advise(&a, p + HUGE_PAGE_SIZE, HUGE_PAGE_SIZE + HUGE_PAGE_SIZE / 2, DMM_ADVICE_HUGE);
+	os_arena_touch(&a, p, 1);
+	os_arena_touch(&a, p + 2 * HUGE_PAGE_SIZE, 1);
+	assert_int_equal(os_arena_footprint(&a), 2 * PAGE);
+	os_arena_touch(&a, p + HUGE_PAGE_SIZE + 5 * PAGE, 1);
+	assert_int_equal(os_arena_footprint(&a), HUGE_PAGE_SIZE + 2 * PAGE);
+	assert_int_equal(a.huge_faults, 1);
+	assert_int_equal(a.faults, 2);
+	/* a purge takes single pages out, and those come back as single pages */
+	a.os.purge(&a, p + HUGE_PAGE_SIZE, HUGE_PAGE_SIZE - PAGE);
+	assert_int_equal(os_arena_footprint(&a), 3 * PAGE);
+	os_arena_touch(&a, p + HUGE_PAGE_SIZE, 1);
+	assert_int_equal(os_arena_footprint(&a), 4 * PAGE);
+	/* all of it was purged: it is a huge page again */
+	a.os.purge(&a, p + HUGE_PAGE_SIZE, HUGE_PAGE_SIZE);
+	os_arena_touch(&a, p + HUGE_PAGE_SIZE, 1);
+	assert_int_equal(os_arena_footprint(&a), HUGE_PAGE_SIZE + 2 * PAGE);
+	os_arena_close(&a);
+}
+
+TEST(a_touch_across_blocks_fills_only_the_advised_one)
+{
+	enum { PAGE = 4096 };
+	struct os_arena a;
+	char *p;
+
+	open_blocks(&a, 3, &p);
+	a.os.advise(&a, p + HUGE_PAGE_SIZE, HUGE_PAGE_SIZE, DMM_ADVICE_HUGE);
+	os_arena_touch(&a, p + HUGE_PAGE_SIZE - 1, 2);
+	assert_int_equal(os_arena_footprint(&a), HUGE_PAGE_SIZE + PAGE);
+	os_arena_close(&a);
+}
+
+TEST(a_block_is_populated_collapsed_and_forgotten_as_advised)
+{
+	enum { PAGE = 4096 };
+	struct os_arena a;
+	char *p;
+
+	open_blocks(&a, 4, &p);
+	a.os.advise(&a, p, HUGE_PAGE_SIZE, DMM_ADVICE_HUGE);
+	a.os.advise(&a, p + HUGE_PAGE_SIZE - PAGE, PAGE, DMM_ADVICE_POPULATE);
+	assert_int_equal(os_arena_footprint(&a), HUGE_PAGE_SIZE);
+	os_arena_touch(&a, p + HUGE_PAGE_SIZE, 1);
+	a.os.advise(&a, p + HUGE_PAGE_SIZE, 2 * HUGE_PAGE_SIZE, DMM_ADVICE_COLLAPSE);
+	assert_int_equal(os_arena_footprint(&a), 2 * HUGE_PAGE_SIZE); /* the third has no memory */
+	a.os.advise(&a, p, HUGE_PAGE_SIZE, DMM_ADVICE_NOHUGE);
+	a.os.purge(&a, p, HUGE_PAGE_SIZE);
+	os_arena_touch(&a, p, 1);
+	assert_int_equal(os_arena_footprint(&a), HUGE_PAGE_SIZE + PAGE);
+	/* what is unmapped and mapped anew is not advised any more */
+	a.os.advise(&a, p + 3 * HUGE_PAGE_SIZE, HUGE_PAGE_SIZE, DMM_ADVICE_HUGE);
+	a.os.unmap(&a, p + 3 * HUGE_PAGE_SIZE, HUGE_PAGE_SIZE);
+	assert_int_equal(a.os.map_at(&a, p + 3 * HUGE_PAGE_SIZE, HUGE_PAGE_SIZE), 0);
+	os_arena_touch(&a, p + 3 * HUGE_PAGE_SIZE, 1);
+	assert_int_equal(os_arena_footprint(&a), HUGE_PAGE_SIZE + 2 * PAGE);
+	os_arena_close(&a);
+}
+
+TEST(pages_that_move_take_their_contents_and_their_memory_along)
+{
+	enum { PAGE = 4096, N = 16 };
+	struct os_arena a;
+	char *p;
+
+	open_blocks(&a, 2, &p);
+	char *const q = p + HUGE_PAGE_SIZE;
+	os_arena_touch(&a, p, 3 * PAGE);
+	memset(p + PAGE, 7, PAGE);
+	os_arena_touch(&a, q + 5 * PAGE, 4 * PAGE); /* lost */
+	q[6 * PAGE] = 9;
+	assert_int_equal(a.os.move(&a, p, q, N * PAGE), 0);
+	assert_int_equal(os_arena_footprint(&a), 3 * PAGE);
+	assert_true(all_zero(p, N * PAGE));
+	assert_int_equal(q[PAGE], 7);
+	assert_int_equal(q[2 * PAGE - 1], 7);
+	assert_true(all_zero(q + 2 * PAGE, (N - 2) * PAGE));
+	bool held;
+	assert_int_equal(os_arena_stretch(&a, q, N * PAGE, &held), 3 * PAGE);
+	assert_true(held);
+	os_arena_close(&a);
+}
+
 TEST(the_clock_moves_only_by_hand)
 {
 	struct os_arena a;
