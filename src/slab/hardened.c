@@ -317,8 +317,7 @@ static inline void free_own(struct hardened *h, void *p, unsigned cls)
 	live_word_set(p, live_word(p) & ~bit_of(p));
 	if (hardening.quarantine == 0)
 		return hardened_push(h, p, cls);
-	quarantine_add(h, p, cls);
-	hardened_trim(h);
+	hardened_wait(h, p, cls);
 }
 
 /* A live object's class, or CLASS_RUN, CLASS_GUARDED, CLASS_MAPPED; ends the program when p is

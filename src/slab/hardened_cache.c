@@ -14,22 +14,20 @@ __thread struct hardened *hardened_mine;
 
 /* ---- a thread's state ------------------------------------------------------------------------ */
 
+static size_t state_len(void)
+{
+	return round_up(sizeof(struct hardened), root.os->page);
+}
+
 struct thread_cache *hardened_cache(void)
 {
-	/* Twice as many as wait: the other half is for what others freed, until we come to look. */
-	const uint32_t slots =
-	    hardening.quarantine != 0 ? 2u << log2_ceil(hardening.quarantine) : 1;
-	const size_t len =
-	    round_up(sizeof(struct hardened) + slots * sizeof(uintptr_t), root.os->page);
-
 	if (hardened_mine != NULL)
 		return &hardened_mine->cache;
-	struct hardened *const h = root.os->map(root.os->ctx, len, root.os->page);
+	struct hardened *const h = root.os->map(root.os->ctx, state_len(), root.os->page);
 	if (h == NULL)
 		return NULL;
 	h->cache = (struct thread_cache){THREAD_CACHE_NONE};
-	h->len = len;
-	h->mask = slots - 1;
+	quarantine_begin(h);
 	struct rng rng = {
 	    hardening.secret ^ (uintptr_t)h ^ (uintptr_t)__builtin_thread_pointer() << 20};
 	h->random = rng_next(&rng);
@@ -42,8 +40,10 @@ void hardened_end(void)
 	struct hardened *const h = hardened_mine;
 
 	hardened_mine = NULL;
-	if (h != NULL)
-		root.os->unmap(root.os->ctx, h, h->len);
+	if (h == NULL)
+		return;
+	quarantine_end(h);
+	root.os->unmap(root.os->ctx, h, state_len());
 }
 
 void hardened_after_fork(void)
@@ -55,12 +55,9 @@ void hardened_after_fork(void)
 
 /* ---- random order ---------------------------------------------------------------------------- */
 
-/* Below `bound`: the upper half of a linear congruence, which without the state
- * nobody can foresee. */
 static size_t random_below(struct hardened *h, size_t bound)
 {
-	h->random = h->random * 6364136223846793005u + 1442695040888963407u;
-	return (h->random >> 32) * bound >> 32;
+	return hardened_random(h) * bound >> 32;
 }
 
 static size_t in_magazine(const struct hardened *h, unsigned cls)
@@ -119,9 +116,43 @@ static size_t held_max(void)
 
 void hardened_trim(struct hardened *h)
 {
-	while (h->count > hardening.quarantine || h->held > held_max()) {
-		unsigned cls;
-		void *const p = quarantine_take_oldest(h, &cls);
+	unsigned cls;
+	void *p;
+
+	while ((p = quarantine_take_spilled(h, &cls)) != NULL)
 		hardened_push(h, p, cls);
-	}
+}
+
+/* What the ring of the class holds has doubled. */
+static bool fits(const struct hardened *h, unsigned cls)
+{
+	const size_t more = (size_t)h->rings[cls].count * size_class[cls].size;
+	return h->held + more <= held_max();
+}
+
+static void halve(struct hardened *h, unsigned cls)
+{
+	void *leave[QUARANTINE_HALF];
+	const uint32_t n = quarantine_halve(h, cls, leave);
+
+	for (uint32_t i = 0; i < n; i++)
+		hardened_push(h, leave[i], cls);
+}
+
+/* The ring of the class has turned once, or is full for the first time.  It becomes longer where
+ * all rings together are short enough.  Else the one that holds most gives up half of it, unless
+ * that is hardly more than this one holds. */
+void hardened_review(struct hardened *h, unsigned cls)
+{
+	const struct class_ring *const w = &h->rings[cls];
+
+	if (w->count == quarantine_most() && h->held <= held_max())
+		return;
+	const unsigned largest = fits(h, cls) ? 0 : quarantine_largest(h);
+	if (largest != 0 && (h->held > held_max() ||
+	        (size_t)h->rings[largest].count * size_class[largest].size >
+	            (size_t)w->count * size_class[cls].size * 2))
+		halve(h, largest);
+	if (w->at == 0 && w->count == w->limit && fits(h, cls))
+		quarantine_set_limit(h, cls, 2 * (size_t)w->count);
 }

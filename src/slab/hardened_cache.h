@@ -23,8 +23,32 @@ void hardened_after_fork(void);
 void hardened_push(struct hardened *h, void *p, unsigned cls);
 /* A magazine that was just filled, into random order. */
 void hardened_shuffle(struct hardened *h, unsigned cls);
-/* What waits too long, by one that came in or by objects that others freed, goes
- * onto its magazine. */
+/* What left the quarantine for objects that others freed goes onto its magazine. */
 void hardened_trim(struct hardened *h);
+/* The ring of the class has turned once, or is full for the first time. */
+void hardened_review(struct hardened *h, unsigned cls);
+
+/* p, just freed, waits; what has waited long goes onto its magazine. */
+static inline void hardened_wait(struct hardened *h, void *p, unsigned cls)
+{
+	struct class_ring *const w = &h->rings[cls];
+
+	if (likely(w->count == w->limit)) {
+		struct magazine *const k = &h->cache.magazine[cls];
+		void *const leaving = quarantine_swap(h, w, p);
+		if (likely(k->top != k->limit)) {
+			*k->top = leaving;
+			/* a child of a fork that cuts in finds no gap */
+			atomic_signal_fence(memory_order_seq_cst);
+			k->top++;
+		} else {
+			cache_push(&h->cache, leaving, cls);
+		}
+	} else {
+		quarantine_append(h, p, cls);
+	}
+	if (unlikely(w->at == 0 && w->count == w->limit))
+		hardened_review(h, cls);
+}
 
 #endif

@@ -1,16 +1,21 @@
 /* quarantine.h - a hardened thread's freed objects wait before they are given out again.
  *
- *   free --> ring: the last N freed objects (setting quarantine)
- *                  --the oldest--> magazine of the class, at a random place
+ *   free --> ring of the class: the last N freed objects (setting quarantine)
+ *                  --one of the 8 oldest--> magazine of the class, on top
  *
  *   thread_cache (TLS)      all zero: an empty magazine that is full, and no tag; both fast paths
  *                           miss
- *   struct hardened (os)    cache: the magazines that the thread's heap attaches; ring: the
+ *   struct hardened (os)    cache: the magazines that the thread's heap attaches; rings: the
  *                           quarantine
  *
+ * Each class has a ring of its own.  So a free takes no look at the class of what leaves, and no
+ * sum of bytes: what comes in is as large as what goes out.  Only a ring that becomes longer counts
+ * its bytes, and the rings of all classes together hold at most a share of the heap.
+ *
  * An object in a quarantine is neither live nor in avail, as if it were in a magazine.  An object
- * that another thread freed waits in its owner's quarantine: it goes there when the owner, or the
- * thread that collects for it, finds its mark (quarantine_collect).
+ * that another thread freed waits in its owner's quarantine: it goes there when the owner finds its
+ * mark (quarantine_collect).  What left a ring for it is spilled, since the owner then holds the
+ * lock of its heap, and goes onto a magazine later (hardened_trim).
  *
  * Invariant H3 own: every object in a thread's quarantine is of its own heap.
  */
@@ -20,28 +25,79 @@
 #include "slab/settings.h"
 #include "slab/thread_cache.h"
 
+/* RING_SPREAD: of how many of the oldest, with random_order, one leaves. */
+enum { RING_FIRST = 16, RING_SPREAD = 8, SPILLED_MOST = 1024, SPILLED_CLASS = 57 };
+enum { QUARANTINE_HALF = 64 };
+static_assert(CLASS_MAX <= 1 << (64 - SPILLED_CLASS), "a class fits above an address");
+
+/* Objects of one class.  While count < limit, they are ordered by age. */
+struct class_ring {
+	void   **ring;   /* NULL: none waited yet */
+	uint32_t at;     /* the oldest, if count == limit */
+	uint32_t count;
+	uint32_t limit;  /* of count */
+	uint32_t spread; /* one of this many more than one leaves next: 0, 1, 3 or 7 */
+	uint32_t slots;  /* of ring */
+};
+
 struct hardened {
 	struct thread_cache cache; /* first: a heap's owner points to it */
 	uint64_t random;
-	uint32_t first, count, mask; /* of the ring: the oldest, how many, slots - 1 */
-	size_t   held;             /* bytes of them */
-	size_t   len;              /* of all this */
-	uintptr_t ring[];          /* address, and from bit 57 on the class */
+	size_t   held;             /* bytes in all rings */
+	uint32_t spilled;
+	struct class_ring rings[CLASS_MAX];
+	void    *first[CLASS_MAX][RING_FIRST]; /* rings that are still short */
+	uintptr_t spill[SPILLED_MOST]; /* address, and from SPILLED_CLASS on the class */
 };
 
-enum { RING_CLASS = 57 };
-static_assert(CLASS_MAX <= 1 << (64 - RING_CLASS), "a class fits above an address");
-
-/* p waits from now on.  The caller calls hardened_trim() afterwards. */
-static inline void quarantine_add(struct hardened *h, void *p, unsigned cls)
+/* The upper half of a linear congruence, which without the state nobody can foresee. */
+static inline uint32_t hardened_random(struct hardened *h)
 {
-	h->ring[(h->first + h->count) & h->mask] = (uintptr_t)p | (uintptr_t)cls << RING_CLASS;
-	h->count++;
-	h->held += size_class[cls].size;
+	h->random = h->random * 6364136223846793005u + 1442695040888963407u;
+	return (uint32_t)(h->random >> 32);
 }
 
-/* The oldest object, which waits no longer.  The quarantine is not empty. */
-void *quarantine_take_oldest(struct hardened *h, unsigned *cls);
+/* As many of a class wait at most: so that each waits for as many as the setting says, also those
+ * that may leave before they are the oldest. */
+static inline uint32_t quarantine_most(void)
+{
+	return (uint32_t)hardening.quarantine + (hardening.random_order ? RING_SPREAD - 1 : 0);
+}
+
+/* p, just freed, takes the place of an object that has waited long: returns that.  count == limit,
+ * and some wait.  In a child of a fork() that cuts in, an object may be lost, but none is there
+ * twice. */
+static inline void *quarantine_swap(struct hardened *h, struct class_ring *w, void *p)
+{
+	const uint32_t at = w->at, next = at + 1;
+	w->at = next == w->count ? 0 : next;
+	const uint32_t any = at + ((hardened_random(h) >> 16) & w->spread);
+	void **const oldest = &w->ring[at],
+	    **const leaves = &w->ring[any < w->count ? any : any - w->count];
+	void *const moved = *oldest, *const leaving = *leaves;
+
+	*oldest = p;
+	atomic_signal_fence(memory_order_seq_cst);
+	if (leaves != oldest)
+		*leaves = moved;
+	return leaving;
+}
+
+void quarantine_begin(struct hardened *h);
+/* All rings are empty: give back their memory. */
+void quarantine_end(struct hardened *h);
+/* p waits from now on, and none leaves: count < limit. */
+void quarantine_append(struct hardened *h, void *p, unsigned cls);
+/* The ring may hold `limit` objects, as far as the setting and memory allow.  at == 0. */
+void quarantine_set_limit(struct hardened *h, unsigned cls, size_t limit);
+/* The older half of a ring, up to QUARANTINE_HALF, waits no longer and is now in `out`, the oldest
+ * first.  Returns how many these are. */
+uint32_t quarantine_halve(struct hardened *h, unsigned cls, void *out[static QUARANTINE_HALF]);
+/* The class whose ring holds most bytes, among those that can be halved; 0: none can. */
+unsigned quarantine_largest(const struct hardened *h);
+/* An object that is spilled, or any that waits, and does so no longer; NULL: there is none. */
+void *quarantine_take_spilled(struct hardened *h, unsigned *cls);
+void *quarantine_take_any(struct hardened *h, unsigned *cls);
 /* Objects of one word of s that others freed go into the owner's quarantine; returns those for
  * which it has no room.  The lock of the slab's heap is held. */
 uint64_t quarantine_collect(const struct slab *s, char *at, uint64_t freed);

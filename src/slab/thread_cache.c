@@ -39,11 +39,9 @@ void cache_flush(struct thread_cache *tc, struct slab_heap *h)
 	}
 	if (likely(hardening.quarantine == 0) || heap_number(h) == HEAP_FALLBACK)
 		return;
-	for (struct hardened *const hardened = (struct hardened *)tc; hardened->count > 0;) {
-		unsigned cls;
-		void *const p = quarantine_take_oldest(hardened, &cls);
+	unsigned cls;
+	for (void *p; (p = quarantine_take_any((struct hardened *)tc, &cls)) != NULL;)
 		heap_put_back(h, &p, 1, cls);
-	}
 }
 
 void cache_attach(struct thread_cache *tc, struct slab_heap *h)

@@ -255,6 +255,35 @@ TEST(so_many_frees_pass_until_an_object_is_given_out_again_and_not_many_more)
 	paper_end();
 }
 
+static void free_many(size_t n, int count)
+{
+	while (count-- > 0)
+		slab_free(slab_malloc(n));
+}
+
+TEST(frees_of_other_sizes_do_not_end_a_wait)
+{
+	paper_begin("quarantine:100,guarded:0");
+	free_many(64, 300);
+	char *const p = slab_malloc(64);
+	slab_free(p);
+	free_many(32, 5000);
+	assert_in_range(frees_until_again(p, 64), 101, 101 + MAGAZINE_OBJECTS_MAX);
+	paper_end();
+}
+
+TEST(a_size_that_is_freed_late_takes_the_room_of_what_fills_the_quarantine)
+{
+	paper_begin("quarantine:1000,guarded:0");
+	free_many(1024, 5000); /* 256 KiB of them wait, which is all that may */
+	free_many(128, 10000);
+	char *const p = slab_malloc(128);
+	slab_free(p);
+	assert_in_range(frees_until_again(p, 128), 400, 1000 + MAGAZINE_OBJECTS_MAX);
+	paper_sound();
+	paper_end();
+}
+
 TEST(of_large_ones_fewer_wait)
 {
 	char *first[8], *p[400];
