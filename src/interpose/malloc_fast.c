@@ -92,8 +92,9 @@ static inline void *do_aligned(size_t align, size_t n)
 static __attribute__((noinline)) void free_miss(void *p)
 {
 	if (unlikely(hardening.alone) && p != NULL) {
-		hardened_free(p);
-		return purge_check(__builtin_return_address(0));
+		if (unlikely(hardened_free(p)))
+			purge_check(__builtin_return_address(0));
+		return;
 	}
 	if (p != NULL)
 		count_call(USAGE_FREE);

@@ -1,7 +1,8 @@
 /* canary.c - canaries longer than a word, and those made with older keys: see canary.h. */
 #include "slab/canary.h"
 
-const uint8_t canary_ramp[2 * CANARY_WORD] = {[CANARY_WORD ... 2 * CANARY_WORD - 1] = 0xff};
+const uint8_t canary_ramp[CANARY_RAMP + CANARY_WORD] = {
+    [CANARY_WORD ... CANARY_RAMP + CANARY_WORD - 1] = 0xff};
 
 enum { SLACK_SHIFT = 24 };
 

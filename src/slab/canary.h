@@ -33,6 +33,7 @@
 enum { CANARY_LEAST = 2, CANARY_WORD = 16, CANARY_LONG = 16, DAMAGE_SEEN = 4 };
 
 typedef uint64_t canary_word __attribute__((vector_size(CANARY_WORD), may_alias));
+typedef uint64_t canary_half __attribute__((may_alias));
 
 /* The two halves of the product are mixed, so that one canary and its address do
  * not tell the key. */
@@ -54,8 +55,9 @@ static inline canary_word canary_lanes(uint64_t value, size_t code)
 	return (canary_word){canary_filling(coded), coded};
 }
 
-/* 16 bytes of zeros, 16 of ones */
-extern HIDDEN const uint8_t canary_ramp[2 * CANARY_WORD];
+/* 16 bytes of zeros, 16 of ones, and more for what is no slack */
+enum { CANARY_RAMP = 32 };
+extern HIDDEN const uint8_t canary_ramp[CANARY_RAMP + CANARY_WORD];
 
 /* Of 16 bytes, the last `slack`. */
 static inline canary_word canary_mask(size_t slack)
@@ -104,6 +106,24 @@ static inline struct canary canary_read(const void *p, size_t size)
 	if (unlikely((wrong[0] | wrong[1]) != 0))
 		return canary_read_any(p, size);
 	return (struct canary){slack, (enum origin)(code >> 5)};
+}
+
+/* Is there, in the 16 bytes before `end`, the whole canary of an object at p, of up to 16 bytes, by
+ * the newest key?  Its origin is below `origins`.  False: canary_read() tells.  By words, since a
+ * move from a vector to a register takes as long as a multiplication. */
+static inline bool canary_is_short(const void *p, const void *end, unsigned origins)
+{
+	const canary_half *const word = ptr_sub(end, CANARY_WORD);
+	const uint64_t value = canary_value(hardening.key, p);
+	const size_t code = (word[1] ^ value) >> 56, slack = code & 31;
+	const uint64_t coded = value ^ code * 0x0101010101010101u;
+	uint64_t mask[2];
+
+	memcpy(mask, canary_ramp + slack % CANARY_RAMP, sizeof mask);
+	const uint64_t wrong = ((word[0] ^ canary_filling(coded)) & mask[0]) |
+	    ((word[1] ^ coded) & mask[1]);
+	return wrong == 0 && code < origins << 5 &&
+	       slack - CANARY_LEAST <= CANARY_LONG - CANARY_LEAST;
 }
 
 /* Can these be the last 16 bytes of a live object of `size` bytes at p?  Also while another thread

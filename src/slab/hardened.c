@@ -168,14 +168,39 @@ static void *perturb(void *p, size_t n)
 	return p != NULL ? memset(p, (unsigned char)~perturb_byte, n) : NULL;
 }
 
-void *hardened_malloc(size_t n)
+static __attribute__((noinline)) void *malloc_any(size_t n, bool due)
 {
 	bool clean;
-	void *p = guarded_due(1) ? take_guarded(n) : NULL;
+	void *p = due ? take_guarded(n) : NULL;
 	if (likely(p == NULL))
 		p = likely(fits_slot(n)) ? take(class_of(with_canary(n)), n)
 		                         : guard_large_malloc(n, 1, &clean);
 	return unlikely(perturb_byte != 0) ? perturb(p, n) : p;
+}
+
+/* Most calls with the preset: up to 32 KiB, out of a magazine. */
+void *hardened_malloc(size_t n)
+{
+	struct hardened *const h = hardened_mine;
+	const bool due = guarded_due(1);
+
+	if (unlikely(!hardening.usual || h == NULL || due || n == 0 || !fits_slot(n)))
+		return malloc_any(n, due);
+	const unsigned cls = class_of(n + CANARY_LEAST);
+	struct magazine *const k = &h->cache.magazine[cls];
+	void *const p = k->top[-1];
+	if (unlikely(p == NULL || perturb_byte != 0) ||
+	    unlikely(root.marked != MARKED_NOT && (tag_around(p) & TAG_REMOTE) != 0))
+		return malloc_any(n, false);
+	__builtin_prefetch(k->top[-2], 1);
+	k->top--;
+	const size_t size = size_class[cls].size;
+	if (unlikely(!is_clear(p, size)))
+		slab_misuse("write after free", p, size);
+	live_set(p); /* first, as in become_live() */
+	atomic_signal_fence(memory_order_seq_cst);
+	canary_write(p, n, size, ORIGIN_MALLOC);
+	return p;
 }
 
 void *hardened_calloc(size_t n)
@@ -310,14 +335,32 @@ static inline void check_before(const struct hardened *h, const void *p, unsigne
 	judge_before(h, p, cls);
 }
 
-static inline void free_own(struct hardened *h, void *p, unsigned cls)
+static __attribute__((noinline)) bool free_own(struct hardened *h, void *p, unsigned cls)
 {
 	check_before(h, p, cls);
 	leave(p, cls);
 	live_word_set(p, live_word(p) & ~bit_of(p));
-	if (hardening.quarantine == 0)
-		return hardened_push(h, p, cls);
-	hardened_wait(h, p, cls);
+	if (hardening.quarantine != 0)
+		return hardened_wait(h, p, cls);
+	hardened_push(h, p, cls);
+	return true;
+}
+
+/* Most frees with the preset: the object's canary is short, and so is that of the object before it,
+ * or no object is there; what is otherwise free_own() looks at. */
+static inline bool free_usual(struct hardened *h, void *p, unsigned cls)
+{
+	const size_t size = size_class[cls].size;
+	const canary_half *const last = p;
+
+	if (unlikely((uintptr_t)p % GRANULE == 0 ||
+	             !canary_is_short(p, ptr_add(p, size), ORIGIN_MALLOC + 1)) ||
+	    ((last[-1] | last[-2]) != 0 &&
+	        unlikely(!canary_is_short((const char *)p - size, p, ORIGINS))))
+		return free_own(h, p, cls);
+	clear(p, size);
+	live_word_set(p, live_word(p) & ~bit_of(p));
+	return hardened_wait(h, p, cls);
 }
 
 /* A live object's class, or CLASS_RUN, CLASS_GUARDED, CLASS_MAPPED; ends the program when p is
@@ -332,28 +375,29 @@ static unsigned class_at(const char *call, const void *p)
 }
 
 /* Of another thread, or others have freed into its slab, or large; or nothing of ours. */
-static void free_other(void *p)
+static __attribute__((noinline)) bool free_other(void *p)
 {
 	if (mapped_free(p) || guarded_frees(p))
-		return;
+		return true;
 	const unsigned cls = class_at("free", p);
 	struct hardened *const h = state();
 	if (cls == CLASS_RUN) {
 		if (hardening.origins)
 			origin_check("free", p, ORIGIN_MALLOC);
-		return guard_large_free(p);
+		guard_large_free(p);
+		return true;
 	}
 	if (h == NULL ||
 	    (tag_of_object(p) & ~TAG_REMOTE) >> TAG_HEAP_SHIFT != h->cache.tag >> TAG_HEAP_SHIFT) {
 		leave(p, cls);
-		remote_free(p, tag_of_object(p));
-		return;
+		return remote_free(p, tag_of_object(p));
 	}
 	free_own(h, p, cls);
 	cache_look_around(&h->cache);
+	return true;
 }
 
-void hardened_free(void *p)
+bool hardened_free(void *p)
 {
 	const size_t off = (uintptr_t)p - root.base,
 	    unit = off >> UNIT_SHIFT | off << (64 - UNIT_SHIFT);
@@ -362,9 +406,11 @@ void hardened_free(void *p)
 	if (likely(h != NULL && unit < __atomic_load_n(&root.units, __ATOMIC_RELAXED))) {
 		const uint32_t place = tag_at(unit >> (GRANULE_SHIFT - UNIT_SHIFT)) ^ h->cache.tag;
 		if (likely(place < CLASS_MAX * TAG_MAGAZINE && (live_word(p) & bit_of(p)) != 0))
-			return free_own(h, p, place / TAG_MAGAZINE);
+			return likely(hardening.usual && place / TAG_MAGAZINE != CLASS_ZERO)
+			           ? free_usual(h, p, place / TAG_MAGAZINE)
+			           : free_own(h, p, place / TAG_MAGAZINE);
 	}
-	free_other(p);
+	return free_other(p);
 }
 
 /* ---- what an object is ----------------------------------------------------------------------- */

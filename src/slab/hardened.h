@@ -23,7 +23,8 @@ void *hardened_malloc(size_t n);
 void *hardened_calloc(size_t n);
 void *hardened_aligned(size_t align, size_t n);
 void *hardened_realloc(void *p, size_t n); /* p != NULL, n != 0 */
-void hardened_free(void *p);               /* p != NULL */
+/* p != NULL.  True: purge_check() is due. */
+bool hardened_free(void *p);
 size_t hardened_usable(const void *p);
 /* alignment: known to be p's; the size must be exact, if canaries tell it. */
 void hardened_free_sized(void *p, size_t n);

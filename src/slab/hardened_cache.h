@@ -28,15 +28,18 @@ void hardened_trim(struct hardened *h);
 /* The ring of the class has turned once, or is full for the first time. */
 void hardened_review(struct hardened *h, unsigned cls);
 
-/* p, just freed, waits; what has waited long goes onto its magazine. */
-static inline void hardened_wait(struct hardened *h, void *p, unsigned cls)
+/* p, just freed, waits; what has waited long goes onto its magazine.  True: slabs may have got
+ * objects back, so purge_check() is due. */
+static inline bool hardened_wait(struct hardened *h, void *p, unsigned cls)
 {
 	struct class_ring *const w = &h->rings[cls];
+	bool full = false;
 
 	if (likely(w->count == w->limit)) {
 		struct magazine *const k = &h->cache.magazine[cls];
 		void *const leaving = quarantine_swap(h, w, p);
-		if (likely(k->top != k->limit)) {
+		full = k->top == k->limit;
+		if (likely(!full)) {
 			*k->top = leaving;
 			/* a child of a fork that cuts in finds no gap */
 			atomic_signal_fence(memory_order_seq_cst);
@@ -47,8 +50,10 @@ static inline void hardened_wait(struct hardened *h, void *p, unsigned cls)
 	} else {
 		quarantine_append(h, p, cls);
 	}
-	if (unlikely(w->at == 0 && w->count == w->limit))
-		hardened_review(h, cls);
+	if (likely(w->at != 0 || w->count != w->limit))
+		return full;
+	hardened_review(h, cls);
+	return true;
 }
 
 #endif

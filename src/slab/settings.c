@@ -325,6 +325,8 @@ void slab_settings_read(void)
 		sampling.mean = USUAL_MEAN;
 	hardening.detour = hardening.on || sampling.mean != 0;
 	hardening.alone = hardening.runs && !surface.stats && sampling.mean == 0;
+	hardening.usual = hardening.canary && hardening.zero_on_free && hardening.check_on_reuse &&
+	    hardening.quarantine != 0;
 	hardening.origins = hardening.canary && surface.mismatch != SIZED_IGNORE;
 	hardening.secret = settings_secret();
 	struct rng rng = {hardening.secret};

@@ -55,6 +55,9 @@ struct hardening {
 	bool runs; /* any of these: large objects are guard_large.c's */
 	bool canary, zero_on_free, check_on_reuse, random_order;
 	bool guard_large, guard_copy, readonly_conf;
+	/* canary, zero_on_free, check_on_reuse and a quarantine: then most calls take the short way
+	 * through hardened.c, which looks at no other setting */
+	bool usual;
 	bool origins; /* new and delete mark objects and look at marks: canary, and mismatch */
 	bool guard_advice;     /* the kernel has MADV_GUARD_INSTALL */
 	size_t quarantine;     /* frees */
