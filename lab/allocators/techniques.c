@@ -1,6 +1,8 @@
 /* techniques.c - what of each technique is tried. */
 #include "allocators/techniques.h"
 
+#include <stdio.h>
+
 #include "dmm_system.h"
 
 const struct technique techniques[TECHNIQUES] = {
@@ -45,3 +47,14 @@ const struct technique slab_tunables[SLAB_TUNABLES] = {
 };
 
 const char *const slab_tight[SLAB_TUNABLES] = {"0", "0", "0"};
+
+void slab_tight_conf(char *buf, size_t cap)
+{
+	size_t len = 0;
+
+	buf[0] = '\0';
+	for (size_t i = 0; i < SLAB_TUNABLES; i++)
+		if (slab_tight[i] != NULL && len < cap)
+			len += (size_t)snprintf(buf + len, cap - len, "%s%s:%s",
+			    len != 0 ? "," : "", slab_tunables[i].key, slab_tight[i]);
+}

@@ -27,5 +27,7 @@ extern const struct technique slab_tunables[SLAB_TUNABLES];
 /* Of each the value with which slab keeps next to nothing: NULL where that does not matter.  What
  * may stay is the most of floor, share and what was learned, so one alone may change nothing. */
 extern const char *const slab_tight[SLAB_TUNABLES];
+/* The same as a text like that of DMM_CONF. */
+void slab_tight_conf(char *buf, size_t cap);
 
 #endif

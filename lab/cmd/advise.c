@@ -1,14 +1,19 @@
 /* advise.c - dmm advise: which design, which settings, and why, in words. */
 #include <argp.h>
+#include <stdlib.h>
+#include <string.h>
 
+#include "allocators/conf_file.h"
 #include "cli/lab.h"
 #include "cmd/commands.h"
+#include "slab/system.h"
 #include "tune/advise.h"
 
-enum { KEY_QUICK = OPTION_OWN, KEY_STUDY };
+enum { KEY_QUICK = OPTION_OWN, KEY_STUDY, KEY_CONF };
 
 struct advise_request {
 	const char *path;
+	const char *conf; /* a file; NULL: none */
 	bool study;
 	enum format format;
 };
@@ -22,6 +27,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		break;
 	case KEY_STUDY:
 		r->study = true;
+		break;
+	case KEY_CONF:
+		r->conf = arg;
 		break;
 	case OPTION_FORMAT:
 		r->format = option_format(arg);
@@ -43,6 +51,8 @@ int cmd_advise(int argc, char **argv)
 	static const struct argp_option options[] = {
 	    {"study", KEY_STUDY, NULL, 0,
 	        "Also the lecture's designs, and settings of bins and gnu that a search finds", 0},
+	    {"conf", KEY_CONF, "F", 0,
+	        "Judge slab with the settings of file F, as dmm tune writes it, too", 0},
 	    {"quick", KEY_QUICK, NULL, OPTION_HIDDEN, "", 0},
 	    OPTION_FORMAT_LINE, {0}};
 	static const struct argp argp = {.options = options,
@@ -51,7 +61,8 @@ int cmd_advise(int argc, char **argv)
 	    .doc = "Say what is wrong with a recorded program's memory, by call site, and which "
 	           "allocator would serve it better.\v"
 	           "First come growth, pinned pages, retained memory, oversized requests and "
-	           "churn. Then slab is compared with the malloc that the program had: both "
+	           "churn. Then slab, as it comes and with settings by which it gives all free "
+	           "memory back at once, is compared with the malloc that the program had: all "
 	           "replay the recording in simulated memory, on the recording's clock. The "
 	           "advice is the least product of average memory and time."};
 	static struct tune_recording rec;
@@ -61,7 +72,11 @@ int cmd_advise(int argc, char **argv)
 	options_parse(&argp, argc, argv, &r);
 	if (r.path == NULL)
 		lab_die(EXIT_USAGE, "advise on what?  dmm advise T");
-	advise(&a, &rec, r.path, r.study);
+	char *const conf = r.conf != NULL ? conf_read_file(r.conf, &system_slab) : NULL;
+	if (conf != NULL && strlen(conf) >= SUBJECT_CONF)
+		lab_die(EXIT_USAGE, "%s: more than %d bytes of settings", r.conf, SUBJECT_CONF - 1);
+	advise(&a, &rec, r.path, conf, r.study);
 	advice_print(&a, r.format);
+	free(conf);
 	return EXIT_FINE;
 }

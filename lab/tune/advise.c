@@ -10,9 +10,10 @@
 #include "cli/lab.h"
 #include "cli/progress.h"
 #include "allocators/registry.h"
+#include "allocators/techniques.h"
 #include "run/launch.h"
+#include "slab/system.h"
 
-static const double WORTH = 0.97; /* of the usual's cost: less of a gain is no reason to change */
 static const double SLOW_NS = 500; /* a call; no need to know it better */
 
 static const double RUN_LEAST = 0.01; /* seconds: a process takes that much to start and end */
@@ -24,8 +25,7 @@ static const double BUDGET_LEAST = 2; /* seconds */
 
 static const double FIRST_SHARE = 0.25; /* of a design's replays: without looks */
 
-enum { REPEAT = 3, REPEAT_MOST = 4000000 /* calls */, BESIDE_LEAST = 2 << 20,
-    SAVES_LEAST = 256 << 10 /* bytes */ };
+enum { REPEAT = 3, REPEAT_MOST = 4000000 /* calls */, BESIDE_LEAST = 2 << 20 };
 
 /* Designs that no program should get, and why. */
 static const struct {
@@ -111,6 +111,7 @@ static void replay(struct choice *c, const struct replay_ops *ops, double budget
 		c->ns = fmin(c->ns, call_ns(&r));
 	}
 	c->peak = r.peak;
+	c->steps = r.steps;
 	c->mean = r.mean;
 	c->end_footprint = r.end;
 	snprintf(c->problem, sizeof c->problem, "%s", r.problem);
@@ -134,14 +135,19 @@ static void judge(const struct advice *a, struct choice *c)
 		    (unsigned long long)a->facts.busy_threads);
 }
 
-/* The run with this design's calls in place of the usual's. */
+/* The run with this design's calls in place of the usual's.  Settings of slab change page faults,
+ * which no replay times: so the run with them is longer than on slab as it comes by the steps that
+ * they add. */
 static void weigh(struct advice *a, struct choice *c, double usual_ns)
 {
 	const double calls = usual_ns * 1e-9 * (double)a->facts.calls, guess = calls / ADVISE_SHARE;
 	const double all = a->timed ? a->facts.seconds : guess > RUN_LEAST ? guess : RUN_LEAST;
 	const double share = calls / all;
+	const bool tight = c->sys == a->slab->sys && c != a->slab;
 
-	c->run = 1 + share * (c->ns / usual_ns - 1);
+	c->run = 1 + share * ((tight ? a->slab->ns : c->ns) / usual_ns - 1);
+	if (tight)
+		c->run += (c->steps - a->slab->steps) * 1e-9 / all;
 	c->process = a->beside_heap + c->mean + (c == a->usual ? 0 : ADVISE_LIBRARY);
 	c->cost = c->process * c->run;
 	if (c->problem[0] == '\0')
@@ -194,8 +200,8 @@ static double beside_heap(const struct advice *a, const struct choice *usual)
 /* Enough of a gain, and not only a few pages of a process that hardly has a heap. */
 static bool worth_it(const struct advice *a)
 {
-	return a->best->cost <= WORTH * a->usual->cost &&
-	    (a->usual->process - a->best->process >= SAVES_LEAST || a->best->run <= WORTH);
+	return a->best->cost <= ADVISE_WORTH * a->usual->cost &&
+	    (a->usual->process - a->best->process >= ADVISE_SAVES || a->best->run <= ADVISE_WORTH);
 }
 
 /* The fast designs first: they say how long the others may take. */
@@ -219,7 +225,29 @@ static void replay_study(struct advice *a, double fastest_s)
 	}
 }
 
-void advise(struct advice *a, struct tune_recording *rec, const char *path, bool study)
+/* Slab with the user's settings, or with those by which it keeps next to nothing. */
+static void add_settings(struct advice *a, const char *conf, struct share share)
+{
+	char tight[ASCENT_CONF];
+
+	slab_tight_conf(tight, sizeof tight);
+	if (conf != NULL || a->rec->ops.head->count < REPEAT_MOST)
+		replay(add(a, &system_slab, conf != NULL ? conf : tight), &a->rec->ops, 0, share);
+}
+
+/* The least cost.  Settings must gain something next to slab as it comes, where that is worth a
+ * change by itself. */
+static const struct choice *best(const struct advice *a)
+{
+	const struct choice *const first = &a->choice[0], *const slab = a->slab;
+	const bool settings = first->sys == slab->sys && first != slab;
+
+	return settings && slab->cost <= ADVISE_WORTH * a->usual->cost &&
+	        first->cost > ADVISE_WORTH * slab->cost ? slab : first;
+}
+
+void advise(struct advice *a, struct tune_recording *rec, const char *path, const char *conf,
+    bool study)
 {
 	*a = (struct advice){.rec = rec};
 	progress_begin("reading calls");
@@ -227,21 +255,24 @@ void advise(struct advice *a, struct tune_recording *rec, const char *path, bool
 	tune_recording_diagnose(rec, path, &a->diagnosis);
 	if (!facts_count(&a->facts, &rec->ops))
 		lab_die(EXIT_OURS, "%s: no memory", path);
-	replay(add(a, registry_find("gnu"), ""), &rec->ops, 0, (struct share){0.45, 0.75});
-	replay(add(a, registry_find("slab"), ""), &rec->ops, 0, (struct share){0.75, 1});
+	replay(add(a, registry_find("gnu"), ""), &rec->ops, 0, (struct share){0.45, 0.65});
+	replay(add(a, registry_find("slab"), ""), &rec->ops, 0, (struct share){0.65, 0.85});
+	add_settings(a, conf, (struct share){0.85, 1});
 	progress_end();
 	const double usual_ns = a->choice[0].ns;
 	if (study)
 		replay_study(a, usual_ns * 1e-9 * (double)a->facts.calls);
 	a->usual = find(a, "gnu");
+	a->slab = find(a, "slab");
 	a->beside_heap = beside_heap(a, a->usual);
 	a->timed = !rec->ops.head->timeless && usual_ns * 1e-9 * (double)a->facts.calls <
 	    TIMED_MOST * a->facts.seconds;
 	for (size_t i = 0; i < a->count; i++)
 		weigh(a, &a->choice[i], usual_ns);
 	qsort(a->choice, a->count, sizeof *a->choice, by_cost);
-	a->best = &a->choice[0];
 	a->usual = find(a, "gnu");
+	a->slab = find(a, "slab");
+	a->best = best(a);
 	a->none_needed = !worth_it(a);
 }
 

@@ -7,6 +7,7 @@
 #include "cli/json.h"
 #include "cli/table.h"
 #include "cli/units.h"
+#include "allocators/techniques.h"
 #include "tune/advise.h"
 
 /* What each part of a footprint is, so that one knows what to do about it. */
@@ -14,10 +15,10 @@ static const char *const part_words[PARTS] = {
     [PART_PAYLOAD] = "payload",
     [PART_PADDING] = "rounding up",
     [PART_HEADERS] = "headers and tables",
-    [PART_BINS] = "free, not yet wanted",
+    [PART_BINS] = "free for later requests",
     [PART_CACHES] = "freed, not yet merged",
     [PART_TAILS] = "ends of pages",
-    [PART_RETAINED] = "kept from the system",
+    [PART_RETAINED] = "free, not given back",
 };
 
 /* ---- what the program does ------------------------------------------------------------------- */
@@ -89,7 +90,7 @@ static bool is_usual(const struct choice *c)
 static const char *shown_name(const struct advice *a, const struct choice *c)
 {
 	(void)a;
-	return is_usual(c) ? "glibc (as gnu)" : c->sys->name;
+	return is_usual(c) ? "gnu, glibc's design" : c->sys->name;
 }
 
 static void add_choice(struct table *t, const struct advice *a, const struct choice *c,
@@ -124,7 +125,7 @@ static void print_choices(const struct advice *a, enum format format)
 	static const struct column columns[] = {{"design", false}, {"peak", true},
 	    {"of payload", true},
 	    {"on average", true}, {"at the end", true}, {"ns a call", true}, {"run time", true},
-	    {"most of the rest", false},
+	    {"largest part beside payload", false},
 	    {"settings", false}};
 	struct table t;
 
@@ -140,10 +141,19 @@ static void print_choices(const struct advice *a, enum format format)
 
 /* ---- the advice ------------------------------------------------------------------------------ */
 
-static const char *named(const struct choice *c, char buf[ASCENT_CONF + 32])
+enum { NAME = ASCENT_CONF + 64 };
+
+static const char *named(const struct choice *c, char buf[NAME])
 {
-	snprintf(buf, ASCENT_CONF + 32, "%s%s%s", c->sys->name, c->conf[0] != '\0' ? " with " : "",
-	    c->conf);
+	char tight[ASCENT_CONF];
+
+	slab_tight_conf(tight, sizeof tight);
+	if (strcmp(c->conf, tight) == 0)
+		snprintf(buf, NAME, "%s that gives free memory back at once (%s)", c->sys->name,
+		    c->conf);
+	else
+		snprintf(buf, NAME, "%s%s%s", c->sys->name, c->conf[0] != '\0' ? " with " : "",
+		    c->conf);
 	return buf;
 }
 
@@ -170,14 +180,14 @@ static void because(const struct advice *a, const struct choice *c)
 	    other + (double)usual->peak.footprint);
 	print_memory("at the end", mine + (double)c->end_footprint,
 	    other + (double)usual->end_footprint);
-	printf("  * that is the whole process: %s of it lies beside its heap, and %s's library "
-	       "takes %s\n",
-	    units_bytes(beside, a->beside_heap), c->sys->name,
-	    units_bytes(library, ADVISE_LIBRARY));
+	printf("  * these figures are of the process without its code: they count about %s beside "
+	       "its heap, and %s for %s's library\n",
+	    units_bytes(beside, a->beside_heap), units_bytes(library, ADVISE_LIBRARY),
+	    c->sys->name);
 	if (share >= 0.05)
-		printf("  * of glibc's peak %.0f %% is %s, of %s's %.0f %%\n", 100 * share,
-		    part_words[gap],
-		    c->sys->name, percent(c->peak.part[gap], c->peak.footprint));
+		printf("  * of glibc's heap at its peak %.0f %% is %s; of %s's %.0f %%\n",
+		    100 * share, part_words[gap], c->sys->name,
+		    percent(c->peak.part[gap], c->peak.footprint));
 	if (c->run > 0.995 && c->run < 1.005)
 		printf("  * the run takes the same time\n");
 	else
@@ -195,18 +205,31 @@ static const struct choice *slab_of(const struct advice *a)
 	return a->best;
 }
 
+static void print_stay(const struct advice *a, const struct choice *c)
+{
+	char name[NAME], least[UNITS_LEN];
+
+	printf("advice: stay with glibc: %s ", named(c, name));
+	if (c->process >= a->usual->process)
+		puts("would hold more memory on average");
+	else if (c->cost > ADVISE_WORTH * a->usual->cost)
+		printf("would gain less than %.0f %% in memory and time together\n",
+		    100 * (1 - ADVISE_WORTH));
+	else
+		printf("would save less than %s\n", units_bytes(least, ADVISE_SAVES));
+	because(a, c);
+}
+
 static void print_advice(const struct advice *a)
 {
-	char name[ASCENT_CONF + 32];
+	char name[NAME];
 
 	if (!a->rec->glibc) {
-		printf("advice: measure it: the program ran on %s, which no model knows; slab "
-		       "against glibc's design:\n", a->rec->recorded_on);
+		printf("advice: measure it: the program ran on %s, which no model knows; %s "
+		       "against glibc's design:\n", a->rec->recorded_on, named(slab_of(a), name));
 		because(a, slab_of(a));
 	} else if (a->none_needed) {
-		printf("advice: stay with glibc: %s saves nothing that is worth a change\n",
-		    a->best != a->usual ? named(a->best, name) : slab_of(a)->sys->name);
-		because(a, a->best != a->usual ? a->best : slab_of(a));
+		print_stay(a, a->best != a->usual ? a->best : slab_of(a));
 	} else {
 		printf("advice: run it on %s\n", named(a->best, name));
 		because(a, a->best);
@@ -215,7 +238,7 @@ static void print_advice(const struct advice *a)
 
 static void tell_next(const struct advice *a)
 {
-	lab_say("a model knows no other allocators, page faults or caches: measure before you "
+	lab_say("the model has no other allocators and no processor caches: measure before you "
 	    "believe it");
 	if (!a->none_needed && tune_can(a->best->sys) && strcmp(a->best->sys->name, "slab") != 0)
 		lab_next(NULL, "dmm tune %s --systems=%s -o my.conf -- PROGRAM ARG...",

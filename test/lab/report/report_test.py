@@ -219,7 +219,7 @@ def test_every_command_tells_the_same_memory():
         r = run(DMM, "advise", "--format=json", trace)
         assert r.returncode == 0, r.stderr
         advised = {x["system"]: (x["peak_footprint_bytes"], round(x["mean_footprint_bytes"]), x["end_footprint_bytes"])
-                   for x in json.loads(r.stdout)["choices"]}
+                   for x in json.loads(r.stdout)["choices"] if not x["settings"]}
         assert advised == wanted, (name, advised, wanted)
         page = {d["name"]: (d["peak"], round(d["mean"]), d["end"]) for d in meta(page_of(name))["designs"]}
         assert page == wanted, (name, page, wanted)
