@@ -185,8 +185,8 @@ static void set_breakpoints(pid_t pid, const char *list)
 	if (f == NULL)
 		die(list);
 	while (fgets(line, sizeof line, f) != NULL) {
-		if (sscanf(line, "%4096s %lx %d %d %d %d %ld", file, &offset, &s.fs, &s.base, &s.index,
-		        &s.scale, &s.disp) != 7)
+		if (sscanf(line, "%4096s %lx %d %d %d %d %ld", file, &offset, &s.fs, &s.base,
+		        &s.index, &s.scale, &s.disp) != 7)
 			continue;
 		if (strcmp(file, last) != 0)
 			start = library_start(pid, strcpy(last, file));
@@ -231,8 +231,8 @@ static bool take_line(uintptr_t address, unsigned who)
 
 static uintptr_t reg(const struct user_regs_struct *r, int number)
 {
-	const unsigned long long value[16] = {r->rax, r->rcx, r->rdx, r->rbx, r->rsp, r->rbp, r->rsi,
-	    r->rdi, r->r8, r->r9, r->r10, r->r11, r->r12, r->r13, r->r14, r->r15};
+	const unsigned long long value[16] = {r->rax, r->rcx, r->rdx, r->rbx, r->rsp, r->rbp,
+	    r->rsi, r->rdi, r->r8, r->r9, r->r10, r->r11, r->r12, r->r13, r->r14, r->r15};
 	return number < 0 ? 0 : (uintptr_t)value[number & 15];
 }
 
@@ -341,7 +341,8 @@ static pid_t start(char **argv)
 		if (strcmp(argv[2], "-") != 0)
 			setenv("LD_PRELOAD", argv[2], 1);
 		ptrace(PTRACE_TRACEME, 0, NULL, NULL);
-		execl("/proc/self/exe", "atomics", "--run", argv[3], argv[4], argv[5], (char *)NULL);
+		execl("/proc/self/exe", "atomics", "--run", argv[3], argv[4], argv[5],
+		    (char *)NULL);
 		_exit(UNABLE);
 	}
 	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFSTOPPED(status))

@@ -41,6 +41,10 @@ static bool may_decide(void)
  * must find it first it takes 5 ms, and small pages much less, since most of them lie in blocks
  * that the kernel still holds. */
 static const uint64_t DEAR_NS = 1000000, DEAR_FOR_NS = 500000000;
+/* One that was cheap tells of those that follow it, which the first write brings then: the calls of
+ * malloc that brought each were the slowest of all. */
+static const uint64_t CHEAP_FOR_NS = 20000000;
+static uint64_t cheap_until; /* advice_lock */
 
 static uint64_t now_ns(void)
 {
@@ -64,6 +68,13 @@ static void advise_timed(void *p, size_t len, enum dmm_advice what)
 	const uint64_t until = now - from > DEAR_NS ? now + DEAR_FOR_NS : 0;
 
 	atomic_store_explicit(&root.huge_dear_until, until, memory_order_relaxed);
+	cheap_until = until == 0 ? now + CHEAP_FOR_NS : 0;
+}
+
+static bool known_cheap(void)
+{
+	CHECK(lock_held(&advice_lock));
+	return cheap_until - now_ns() <= CHEAP_FOR_NS;
 }
 
 static void decide(uint32_t first, uint32_t count, enum dmm_advice what)
@@ -81,8 +92,10 @@ void huge_page_tell_kernel(void)
 		char *const p = granule_address(waiting[i].first * CHUNK_GRANULES);
 		const size_t len = waiting[i].count * HUGE_PAGE_SIZE, page = root.os->page;
 		/* the last page of it brings the others */
-		if (waiting[i].what == DMM_ADVICE_POPULATE)
+		if (waiting[i].what == DMM_ADVICE_POPULATE && !known_cheap())
 			advise_timed(p + len - page, page, DMM_ADVICE_POPULATE);
+		else if (waiting[i].what == DMM_ADVICE_POPULATE)
+			continue;
 		else if (waiting[i].what == DMM_ADVICE_COLLAPSE)
 			advise_timed(p, len, DMM_ADVICE_COLLAPSE);
 		else

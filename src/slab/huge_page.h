@@ -17,8 +17,8 @@
 size_t huge_page_holes(uint32_t chunk);
 /* `count` granules were taken from a chunk, so that it fills up: back it with a huge page; in a
  * small heap only when three quarters of it are taken.  For a slab the huge page is brought at
- * once, and the time taken: where they are dear, there will be none for half a second, and then for
- * khugepaged alone. */
+ * once, and the time taken, unless one was cheap in the last 20 ms: where they are dear, there will
+ * be none for half a second, and then for khugepaged alone. */
 void huge_page_fill(uint32_t chunk, uint32_t count);
 /* The same for the whole chunks in a run of a large object that is expected to be filled. */
 void huge_page_fill_run(uint32_t first, uint32_t count);

@@ -8,6 +8,7 @@
 #include "slab/page_heap.h"
 #include "slab/quarantine.h"
 #include "slab/settings.h"
+#include "slab/window.h"
 
 /* ---- words of a slab: one for each KiB, or, of larger objects, those in which one begins ----- */
 
@@ -144,6 +145,9 @@ struct slab *slab_open(unsigned cls, unsigned heap)
 	CHECK(cls < class_count);
 	if (first == 0)
 		return NULL;
+	const uint32_t chunk = first / CHUNK_GRANULES;
+	if (unlikely(chunk >= atomic_load_explicit(&window_filled, memory_order_relaxed)))
+		window_fill_tables(chunk);
 	struct slab *s = slab_at(first);
 	s->size = c->size;
 	s->count = s->avail = c->count;

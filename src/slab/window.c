@@ -12,6 +12,7 @@ enum {
 	SEGMENT = 1 << 20,      /* bytes by which it goes on elsewhere */
 	DRAWS = 16,             /* windows that are tried before a smaller one is */
 	CHUNKS_LEAST = 8,
+	FILLED_FROM = 4,        /* chunks: a smaller heap's tables get the pages it uses alone */
 };
 static const size_t BIG = 1 << 30; /* a page of page directories */
 
@@ -116,6 +117,7 @@ static void take_layout(const struct layout *l, size_t chunks)
 	root.chunk_limit = (uint32_t)chunks;
 	root.chunk_count = root.meta_ready = root.chunks_revoked = root.absent_rows = 0;
 	root.payload_mapped = 0;
+	atomic_store_explicit(&window_filled, FILLED_FROM, memory_order_relaxed);
 	root.blocks = blocks;
 	pool.at = pool.end = (char *)l->start[TABLE_POOL];
 	pool.locked = false;
@@ -170,12 +172,13 @@ static int tables_grow_to(uint32_t chunks)
 	return error;
 }
 
-/* A quarter more than there is, or as many as are needed, where more are refused. */
+/* Each table that grows is a system call under page_lock, so the tables grow seldom: by as much as
+ * there is, up to 3 MiB, or by as much as is needed, where more is refused.  What is mapped ahead
+ * has no memory before it is written to. */
 bool window_grow_tables(uint32_t count)
 {
 	enum { AHEAD_MOST = 64 };
-	const uint32_t ahead =
-	    pool.locked ? 0 : (uint32_t)min_size(root.meta_ready / 4, AHEAD_MOST);
+	const uint32_t ahead = pool.locked ? 0 : (uint32_t)min_size(root.meta_ready, AHEAD_MOST);
 	const uint32_t to =
 	    (uint32_t)min_size(max_size(count, root.meta_ready + ahead), root.chunk_limit);
 
@@ -189,6 +192,36 @@ bool window_grow_tables(uint32_t count)
 	if (error == -EEXIST) /* the window ends here */
 		root.chunk_limit = root.meta_ready;
 	return error == 0;
+}
+
+/* Without this, a slab that begins in new pages of the tables costs two to four page faults: these
+ * were the slowest calls of malloc, one in a thousand. */
+_Atomic uint32_t window_filled;
+
+static void fill(const volatile void *p, size_t len)
+{
+	root.os->advise(root.os->ctx, (void *)(uintptr_t)p, len, DMM_ADVICE_POPULATE);
+}
+
+void window_fill_tables(uint32_t chunk)
+{
+	const size_t known =
+	    __atomic_load_n(&root.units, __ATOMIC_ACQUIRE) / (HUGE_PAGE_SIZE >> UNIT_SHIFT);
+	const uint32_t filled = atomic_load_explicit(&window_filled, memory_order_relaxed);
+	/* Of a chunk below, which a large object may fill as well, only if it is near. */
+	const uint32_t near = 1 + chunk / 16;
+	const uint32_t first = (uint32_t)max_size(filled, chunk - near);
+	const uint32_t end = (uint32_t)min_size(known, chunk + near);
+
+	if (filled > chunk || end <= first)
+		return;
+	atomic_store_explicit(&window_filled, end, memory_order_relaxed);
+	const size_t granules = (size_t)(end - first) * CHUNK_GRANULES;
+	const char *const p = granule_address(first * CHUNK_GRANULES);
+	fill(live_word_at(p), bits_len(granules));
+	/* these two grow downwards */
+	fill(avail_word(p + granules * GRANULE - 1), bits_len(granules));
+	fill(slab_at(end * CHUNK_GRANULES - 1), granules * sizeof(struct slab));
 }
 
 size_t window_tables_len(void)

@@ -41,6 +41,7 @@ static int paper_map_at(void *ctx, void *p, size_t len)
 	if ((uintptr_t)p < paper.foreign_end && (uintptr_t)p + len > paper.foreign)
 		return -EEXIST;
 	paper.mapped_last = (uintptr_t)p;
+	paper.tables_grown += (uintptr_t)p < root.base;
 	return os_linux.map_at(NULL, p, len);
 }
 
@@ -93,7 +94,8 @@ static int paper_advise(void *ctx, void *p, size_t len, enum dmm_advice what)
 	if (what == DMM_ADVICE_HUGE || what == DMM_ADVICE_COLLAPSE ||
 	    (what == DMM_ADVICE_NOHUGE && (uintptr_t)p != paper.mapped_last))
 		count_locks(what == DMM_ADVICE_NOHUGE);
-	if (what == DMM_ADVICE_COLLAPSE || what == DMM_ADVICE_POPULATE)
+	if (what == DMM_ADVICE_COLLAPSE ||
+	    (what == DMM_ADVICE_POPULATE && (uintptr_t)p >= root.base)) /* not of a table */
 		paper.now_ns += paper.huge_ns;
 	if (paper.count < PAPER_CALLS)
 		paper.call[paper.count++] = (struct paper_call){(uintptr_t)p, len, what};

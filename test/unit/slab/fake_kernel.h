@@ -25,6 +25,7 @@ struct paper {
 	 * memory given back under a heap's lock */
 	size_t waited_for;
 	size_t unmapped_under_page_lock;
+	size_t tables_grown; /* by calls of map_at() */
 	size_t count;                     /* of what is written down, advice alone */
 	struct paper_call {
 		uintptr_t at;
