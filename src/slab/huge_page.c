@@ -86,6 +86,13 @@ static void decide(uint32_t first, uint32_t count, enum dmm_advice what)
 	waiting[waiting_count++].what = what;
 }
 
+/* Of chunks that were filled before there were huge pages: one of which the kernel is to be asked
+ * whether it was touched, and one of which it said so; 0: none.  Page_lock and advice_lock, or
+ * advice_lock alone by the thread that decided. */
+static uint32_t to_ask, touched;
+
+static bool mostly_touched(uint32_t chunk);
+
 void huge_page_tell_kernel(void)
 {
 	for (unsigned i = 0; i < waiting_count; i++) {
@@ -102,6 +109,9 @@ void huge_page_tell_kernel(void)
 			root.os->advise(root.os->ctx, p, len, waiting[i].what);
 	}
 	waiting_count = 0;
+	if (to_ask != 0)
+		touched = mostly_touched(to_ask) ? to_ask : 0;
+	to_ask = 0;
 	lock_give(&advice_lock);
 }
 
@@ -174,16 +184,27 @@ static bool mostly_touched(uint32_t chunk)
 	return there >= SAMPLES - MISSING;
 }
 
-/* One that was filled before there were huge pages; the next when the heap has grown again, since
- * each takes a third of a millisecond, and ten times that where a host has to find the memory. */
-static void collapse_one_below(uint32_t end)
+static bool may_collapse(uint32_t chunk)
 {
-	for (uint32_t chunk = 1; chunk < end; chunk++) /* 0 begins with a guard */
-		if (whole(chunk_at(chunk)) && chunk_at(chunk)->huge == HUGE_NOT &&
-		    nearly_full(chunk, huge_page_holes(chunk)) && mostly_touched(chunk)) {
-			decide_huge(chunk, DMM_ADVICE_COLLAPSE);
-			return;
-		}
+	return whole(chunk_at(chunk)) && chunk_at(chunk)->huge == HUGE_NOT &&
+	       nearly_full(chunk, huge_page_holes(chunk));
+}
+
+/* One that was filled before there were huge pages; the next when the heap has grown again, since
+ * each takes a third of a millisecond, and ten times that where a host has to find the memory.  To
+ * ask the kernel what was touched takes up to 32 system calls, so they wait until page_lock is
+ * free, and the answer is used the next time.  So many chunks from twice `end` on became huge
+ * pages: the search goes on with another chunk each time, so that one that was not touched does not
+ * hide the others.  Chunk 0 begins with a guard. */
+static void collapse_one_below(uint32_t end, uint32_t became)
+{
+	if (touched != 0 && touched < end && may_collapse(touched))
+		decide_huge(touched, DMM_ADVICE_COLLAPSE);
+	touched = 0;
+	for (uint32_t n = 1; n < end && to_ask == 0; n++) {
+		const uint32_t chunk = 1 + (became + n - 1) % (end - 1);
+		to_ask = may_collapse(chunk) ? chunk : 0;
+	}
 }
 
 /* The last chunk of a heap is filled by half on average, which is much of a small heap: up to here
@@ -224,7 +245,7 @@ void huge_page_fill(uint32_t chunk, uint32_t count)
 	decide_huge(chunk, at_once ? (slab ? DMM_ADVICE_POPULATE : DMM_ADVICE_HUGE)
 	    : never_was ? DMM_ADVICE_COLLAPSE : DMM_ADVICE_HUGE);
 	if (never_was && chunk >= 2 * first)
-		collapse_one_below((uint32_t)first);
+		collapse_one_below((uint32_t)first, chunk - 2 * (uint32_t)first);
 }
 
 void huge_page_revoke(uint32_t chunk, size_t holes)

@@ -103,6 +103,13 @@ static int paper_advise(void *ctx, void *p, size_t len, enum dmm_advice what)
 	    : os_linux.advise(NULL, p, len, what);
 }
 
+static enum dmm_touched paper_touched(void *ctx, const void *p)
+{
+	(void)ctx;
+	paper.waited_for += lock_held(&root.page_lock);
+	return os_linux.touched(NULL, p);
+}
+
 static uint64_t paper_now_ns(void *ctx)
 {
 	(void)ctx;
@@ -141,6 +148,7 @@ void paper_begin(const char *settings)
 	paper.os.advise = paper_advise;
 	paper.os.now_ns = paper_now_ns;
 	paper.os.move = paper_move;
+	paper.os.touched = paper_touched;
 	text = settings;
 	/* as in a new process: what the settings say of magazines goes into the table of classes */
 	class_count = 0;

@@ -21,7 +21,8 @@ struct paper {
 	size_t moves_every, moves_asked; /* every so-manieth is refused; 0: none */
 	size_t purged_bytes, moved_bytes; /* by calls that were granted */
 	uintptr_t mapped_last; /* by map_at(), which advises against huge pages at once */
-	/* calls under page_lock: advice on huge pages after that, memory given back, pages moved;
+	/* calls under page_lock: advice on huge pages after that, memory given back, pages moved,
+	 * whether memory was touched;
 	 * memory given back under a heap's lock */
 	size_t waited_for;
 	size_t unmapped_under_page_lock;
