@@ -3,11 +3,9 @@
 
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/assert.h"
 #include "base/probe.h"
-#include "base/rng.h"
 #include "os/callers.h"
 #include "slab/heap.h"
 #include "slab/remote.h"
@@ -36,28 +34,7 @@ static struct chains *_Atomic chains;
 static struct profile_site **site_chains;
 static struct profile_sample *unused;
 
-/* ---- which allocations ----------------------------------------------------------------------- */
-
-__thread size_t profiler_left;
-static __thread uint64_t drawn; /* the position of the next sample: position() + profiler_left */
-static __thread struct rng rng;
-
-/* Natural logarithm, x > 0: of a power of two, and of what is left, in [1, 2), by a series of
- * artanh. */
-static double logarithm(double x)
-{
-	uint64_t bits;
-
-	memcpy(&bits, &x, sizeof bits);
-	const int power = (int)(bits >> 52 & 0x7ff) - 1023;
-	bits = (bits & ((1ull << 52) - 1)) | 1023ull << 52;
-	memcpy(&x, &bits, sizeof x);
-	const double z = (x - 1) / (x + 1), zz = z * z;
-	double sum = 0;
-	for (int i = 19; i > 0; i -= 2)
-		sum = sum * zz + 1.0 / i;
-	return power * 0.69314718055994531 + 2 * z * sum;
-}
+/* ---- what a sample stands for ----------------------------------------------------------------- */
 
 /* 1 - exp(-x), x >= 0: by the series of a small x, doubled again and again. */
 static double one_minus_exp(double x)
@@ -74,40 +51,6 @@ static double one_minus_exp(double x)
 	for (sum *= x; doublings > 0; doublings--)
 		sum *= 2 - sum;
 	return sum;
-}
-
-static size_t distance(void)
-{
-	const double uniform =
-	    (double)((rng_next(&rng) >> 11) + 1) / (double)(1ull << 53); /* in (0, 1] */
-	return (size_t)(-logarithm(uniform) * (double)sampling.mean);
-}
-
-/* Bytes that this thread has asked for so far. */
-static uint64_t position(void)
-{
-	return drawn - profiler_left;
-}
-
-static void draw(uint64_t now)
-{
-	profiler_left = distance();
-	drawn = now + profiler_left;
-}
-
-/* The first time in a thread, its first distance is yet to be drawn. */
-bool profiler_drawn(size_t n)
-{
-	if (rng.state == 0) {
-		rng.state = settings_seed(0);
-		draw(0);
-		if (n <= profiler_left) {
-			profiler_left -= n;
-			return false;
-		}
-	}
-	draw(position() + n);
-	return true;
 }
 
 static struct profile_sum what_it_stands_for(size_t n)
@@ -328,7 +271,7 @@ __attribute__((noinline)) void profiler_note(const void *p, size_t n, const void
 		    .site = site,
 		    .stands_for = stands_for,
 		    .thread = lock_self(),
-		    .position = position()};
+		    .position = profiler_position()};
 		enter(s);
 	} else {
 		head.lost++;
@@ -376,7 +319,7 @@ void profiler_drop(struct profile_sample *s)
 	begin_change();
 	keep_peak(site);
 	subtract(&site->live, s->stands_for);
-	if (s->thread == lock_self() && s->position == position())
+	if (s->thread == lock_self() && s->position == profiler_position())
 		add(&site->temporary, s->stands_for);
 	head.live_bytes -= s->stands_for.bytes;
 	head.live_samples--;
@@ -450,9 +393,7 @@ void profiler_close(void)
 	atomic_store(&chains, NULL);
 	site_chains = NULL;
 	unused = NULL;
-	profiler_left = 0;
-	drawn = 0;
-	rng.state = 0;
+	profile_draw_close();
 }
 
 void profiler_before_fork(void)
@@ -465,18 +406,14 @@ void profiler_after_fork_parent(void)
 	lock_fork_give(&lock);
 }
 
-/* The child goes on with the parent's profile: what is live there is live here.  Children of one
- * parent shall not all draw the same. */
+/* The child goes on with the parent's profile: what is live there is live here.  */
 void profiler_after_fork_child(void)
 {
 	lock_fork_child(&lock);
 	/* P3: its owner slept inside a change, for more memory, and is not here to end it */
 	if (!lock_held(&lock) && head.changes % 2 != 0)
 		head.changes++;
-	if (rng.state != 0) {
-		rng.state = settings_seed((uint64_t)getpid());
-		draw(position());
-	}
+	profile_draw_after_fork();
 }
 
 /* ---- a look ---------------------------------------------------------------------------------- */

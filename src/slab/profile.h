@@ -28,6 +28,7 @@
 #ifndef SLAB_PROFILE_H
 #define SLAB_PROFILE_H
 
+#include "slab/profile_draw.h"
 #include "slab/settings.h"
 #include "slab/slab.h"
 
@@ -87,19 +88,6 @@ static inline struct profile_sum profile_peak(const struct profile_head *h,
 }
 
 /* ---- for alloc.c ----------------------------------------------------------------------------- */
-
-extern __thread size_t
-    profiler_left; /* bytes that this thread may still ask for without a sample; starts at 0 */
-
-/* n bytes are asked for: is this allocation a sample?  A profile is taken. */
-bool profiler_drawn(size_t n);
-static inline bool profiler_due(size_t n)
-{
-	if (unlikely(n > profiler_left))
-		return profiler_drawn(n);
-	profiler_left -= n;
-	return false;
-}
 
 /* Another thread's first call may find the settings read, and this still to come. */
 static inline bool profiler_ready(void)

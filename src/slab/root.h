@@ -50,7 +50,7 @@
  *   an address      place mapped guarded guarded_report          (1)
  *   threads         init thread                                  (2)
  *   caches          thread_cache purger hardened_cache purge     (3)
- *   heaps           profile heap remote orphan                   (4)
+ *   heaps           profile profile_draw heap remote orphan      (4)
  *   slabs           slab quarantine misuse canary
  *   pages           page_heap page_purge chunks payload huge_page window predict
  *   constants       root settings size_class

@@ -26,6 +26,7 @@ set(slab_files
 	perturb.c
 	predict.c
 	profile.c
+	profile_draw.c
 	purge.c
 	purger.c
 	quarantine.c
