@@ -14,6 +14,7 @@
 #include "slab/misuse.h"
 #include "slab/orphan.h"
 #include "slab/place.h"
+#include "slab/profile.h"
 #include "slab/profile_hit.h"
 #include "slab/purge.h"
 #include "slab/remote.h"
@@ -65,24 +66,49 @@ static void *noted(void *p, size_t n, const void *caller)
 	return p;
 }
 
-/* A small object elsewhere than in the samples' heap is none: a free that hits would not tell. */
-static __attribute__((noinline)) void *sampled_malloc(size_t n, const void *caller)
+/* It was drawn as an object of `size` bytes.  A small object elsewhere than in the samples' heap is
+ * no sample: a free that hits would not tell. */
+static __attribute__((noinline)) void *sampled_malloc(size_t n, size_t size, const void *caller)
 {
 	if (n > MEDIUM_MAX || hardening.on)
 		return noted(other_malloc(n, caller), n, caller);
-	void *const p = profiler_malloc(n, caller);
+	void *const p = profiler_malloc(n, size, caller);
 	return likely(p != NULL) ? p : other_malloc(n, caller);
 }
 
-/* Every malloc, while there is anything to do but to allocate. */
-static __attribute__((noinline)) void *detour_malloc(size_t n, const void *caller)
+static __attribute__((noinline)) void *detour_malloc(size_t n, const void *caller);
+
+/* Of a small object: the thread's stack of the class is empty, or others have freed near the object
+ * on top. */
+static __attribute__((noinline)) void *given_malloc(size_t n, const void *caller)
 {
-	if (sampling.mean != 0 && (profiler_ready() || slab_start_up())) {
+	const unsigned cls = class_of(n);
+
+	if (unlikely(thread_cache.given[cls] == NULL))
+		return detour_malloc(n, caller);
+	const enum given next = given_next(cls);
+	if (unlikely(next != GIVEN_OBJECT))
+		return next == GIVEN_SAMPLE ? sampled_malloc(n, size_class[cls].size, caller)
+		                            : plain_malloc(n, caller);
+	void *const p = malloc_hit(n);
+	if (likely(p != NULL))
+		return p;
+	void *const checked = cache_pop_given(&thread_cache, cls);
+	live_set(checked);
+	return checked;
+}
+
+/* Every malloc, while there is anything to do but to allocate. */
+static void *detour_malloc(size_t n, const void *caller)
+{
+	if (sampling.mean != 0 && n <= DMM_SIZE_MAX && (profiler_ready() || slab_start_up())) {
+		if (n <= SMALL_MAX && given_on() && thread_heap() != NULL)
+			return given_malloc(n, caller);
 		void *const p = profiler_hit(n);
 		if (likely(p != NULL))
 			return p;
 		if (profiler_due(n))
-			return sampled_malloc(n, caller);
+			return sampled_malloc(n, n, caller);
 	}
 	return other_malloc(n, caller);
 }
@@ -106,7 +132,9 @@ static void forget(const void *p)
 void *slab_malloc_slow(size_t n)
 {
 	const void *const caller = __builtin_return_address(0);
-	return unlikely(hardening.detour) ? detour_malloc(n, caller) : plain_malloc(n, caller);
+	if (likely(!hardening.detour))
+		return plain_malloc(n, caller);
+	return n <= SMALL_MAX ? given_malloc(n, caller) : detour_malloc(n, caller);
 }
 
 /* Of our own heap: its magazine is full, or others have freed into the slab. */
@@ -195,7 +223,8 @@ static inline enum freed free_frequent(void *p)
 		cache_push(&thread_cache, p, (unsigned)(place / sizeof(struct magazine)));
 		return FREED;
 	}
-	if (unlikely(hardening.detour) || tag_heap(place) == 0 || tag_heap(tag) == 0)
+	if (unlikely(hardening.detour && (hardening.on || profiler_has(tag))) ||
+	    tag_heap(place) == 0 || tag_heap(tag) == 0)
 		return FREED_NOT;
 	return remote_free(p, tag) ? FREED : FREED_QUIETLY;
 }

@@ -2,13 +2,13 @@
 #include "slab/guarded.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #include "base/assert.h"
 #include "base/rng.h"
 #include "os/callers.h"
 #include "os/os.h"
 #include "os/segv.h"
+#include "os/ticks.h"
 #include "slab/init.h"
 #include "slab/place.h"
 #include "slab/thread_cache.h"
@@ -365,7 +365,7 @@ void guarded_after_fork_child(void)
 {
 	lock_fork_child(&pool.lock);
 	if (rng.state != 0) {
-		rng.state = settings_seed((uint64_t)getpid());
+		rng.state = settings_seed(os_ticks());
 		guarded_left = distance();
 	}
 }

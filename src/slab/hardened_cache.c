@@ -1,9 +1,8 @@
 /* hardened_cache.c - see hardened_cache.h. */
 #include "slab/hardened_cache.h"
 
-#include <unistd.h>
-
 #include "base/rng.h"
+#include "os/ticks.h"
 #include "slab/quarantine.h"
 
 /* Of how many objects the next is one.  All of a magazine would cost programs that go through their
@@ -50,7 +49,7 @@ void hardened_after_fork(void)
 {
 	if (hardened_mine != NULL)
 		/* spread by the golden ratio */
-		hardened_mine->random ^= (uint64_t)getpid() * 0x9e3779b97f4a7c15u;
+		hardened_mine->random ^= os_ticks() * 0x9e3779b97f4a7c15u;
 }
 
 /* ---- random order ---------------------------------------------------------------------------- */

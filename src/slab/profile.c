@@ -17,8 +17,8 @@ struct profile_sample {
 	const void *p;
 	struct profile_site *site;
 	struct profile_sum stands_for;
-	uintptr_t thread;  /* that allocated it */
-	uint64_t position; /* bytes that this thread had asked for by then */
+	uintptr_t thread; /* that allocated it, */
+	struct profile_moment then; /* at this moment */
 };
 
 struct chains {
@@ -34,7 +34,7 @@ static struct chains *_Atomic chains;
 static struct profile_site **site_chains;
 static struct profile_sample *unused;
 
-/* ---- what a sample stands for ----------------------------------------------------------------- */
+/* ---- what a sample stands for ---------------------------------------------------------------- */
 
 /* 1 - exp(-x), x >= 0: by the series of a small x, doubled again and again. */
 static double one_minus_exp(double x)
@@ -53,13 +53,14 @@ static double one_minus_exp(double x)
 	return sum;
 }
 
-static struct profile_sum what_it_stands_for(size_t n)
+/* A sample of n bytes, which was drawn as one of `size` bytes. */
+static struct profile_sum what_it_stands_for(size_t n, size_t size)
 {
-	const double bytes = (double)max_size(n, 1);
-	const double objects = 1 / one_minus_exp(bytes / (double)head.mean);
+	const double objects =
+	    1 / one_minus_exp((double)max_size(size, 1) / (double)head.mean);
 
-	return (struct profile_sum){
-	    (uint64_t)(objects * PROFILE_FRACTION + 0.5), (uint64_t)(objects * bytes + 0.5)};
+	return (struct profile_sum){(uint64_t)(objects * PROFILE_FRACTION + 0.5),
+	    (uint64_t)(objects * (double)n + 0.5)};
 }
 
 /* ---- sites ----------------------------------------------------------------------------------- */
@@ -257,11 +258,13 @@ static size_t leave_own(const void **at, size_t depth, const void *caller)
 	return depth - own;
 }
 
-__attribute__((noinline)) void profiler_note(const void *p, size_t n, const void *caller)
+/* size: as which the sample was drawn. */
+static __attribute__((noinline)) void note(const void *p, size_t n, size_t size,
+    const void *caller)
 {
 	const void *at[PROFILE_FRAMES];
 	const size_t depth = leave_own(at, callers_here(caller, at, PROFILE_FRAMES), caller);
-	const struct profile_sum stands_for = what_it_stands_for(n);
+	const struct profile_sum stands_for = what_it_stands_for(n, size);
 
 	begin_change();
 	struct profile_site *const site = site_of(at, depth);
@@ -271,7 +274,7 @@ __attribute__((noinline)) void profiler_note(const void *p, size_t n, const void
 		    .site = site,
 		    .stands_for = stands_for,
 		    .thread = lock_self(),
-		    .position = profiler_position()};
+		    .then = profile_moment()};
 		enter(s);
 	} else {
 		head.lost++;
@@ -279,6 +282,11 @@ __attribute__((noinline)) void profiler_note(const void *p, size_t n, const void
 	end_change();
 	if (s != NULL)
 		tell_alloc(p, n, stands_for.bytes);
+}
+
+void profiler_note(const void *p, size_t n, const void *caller)
+{
+	note(p, n, n, caller);
 }
 
 /* The common case, that p is no sample, takes no lock. */
@@ -314,12 +322,13 @@ void profiler_lay(struct profile_sample *s)
 void profiler_drop(struct profile_sample *s)
 {
 	struct profile_site *const site = s->site;
+	const struct profile_moment now = profile_moment();
 
 	tell_free(s->p);
 	begin_change();
 	keep_peak(site);
 	subtract(&site->live, s->stands_for);
-	if (s->thread == lock_self() && s->position == profiler_position())
+	if (s->thread == lock_self() && s->then.missed == now.missed && s->then.given == now.given)
 		add(&site->temporary, s->stands_for);
 	head.live_bytes -= s->stands_for.bytes;
 	head.live_samples--;
@@ -330,7 +339,7 @@ void profiler_drop(struct profile_sample *s)
 
 /* ---- their objects --------------------------------------------------------------------------- */
 
-void *profiler_malloc(size_t n, const void *caller)
+void *profiler_malloc(size_t n, size_t size, const void *caller)
 {
 	struct slab_heap *const h = heap_at(root.profile_heap);
 
@@ -339,7 +348,7 @@ void *profiler_malloc(size_t n, const void *caller)
 	lock_give(&h->lock);
 	remote_settle_for(h);
 	if (p != NULL) {
-		profiler_note(p, n, caller);
+		note(p, n, size, caller);
 	} else {
 		begin_change();
 		head.lost++;

@@ -7,9 +7,9 @@
  *   1 / (1 - exp(-n / mean)) allocations of n bytes (as in gperftools' tcmalloc)
  *
  * How it stays off the fast path (fast.h):
- *   malloc   while a profile is taken, each thread's table of magazines names the empty one, so
- *            that each malloc misses; the slow path counts its bytes and pops from the magazine
- *            that the table would have named.  Without a profile nothing is counted.
+ *   malloc   of a small object pops from a stack that holds no more objects than may go out before
+ *            the next sample: an empty stack misses (profile_draw.h).  A larger object misses
+ *            always, and its bytes are counted.  Without a profile nothing is counted.
  *   free     a sample of up to MEDIUM_MAX bytes lies in a slab of a heap that no thread owns, so
  *            that its free misses, as that of another thread's object does.  Larger objects are
  *            freed on the slow path anyway.
@@ -29,7 +29,6 @@
 #define SLAB_PROFILE_H
 
 #include "slab/profile_draw.h"
-#include "slab/settings.h"
 #include "slab/slab.h"
 
 enum {
@@ -95,9 +94,9 @@ static inline bool profiler_ready(void)
 	return likely(__atomic_load_n(&root.profile, __ATOMIC_ACQUIRE) != NULL);
 }
 
-/* A sample of n <= MEDIUM_MAX bytes.  NULL: no memory; it is lost, and the caller allocates the
- * object as any other. */
-void *profiler_malloc(size_t n, const void *caller);
+/* A sample of n <= MEDIUM_MAX bytes, which was drawn as one of `size` bytes.  NULL: no memory; the
+ * sample is lost, and the caller allocates the object as any other. */
+void *profiler_malloc(size_t n, size_t size, const void *caller);
 /* p, n bytes, was allocated elsewhere, and is a sample. */
 void profiler_note(const void *p, size_t n, const void *caller);
 

@@ -1,6 +1,7 @@
 /* size_class.c - the rule of size_class.h, carried out once at start. */
 #include "slab/size_class.h"
 
+#include "base/assert.h"
 #include "base/bits.h"
 #include "slab/root.h"
 #include "slab/settings.h"
@@ -9,8 +10,6 @@ struct size_class size_class[CLASS_MAX];
 small_places small_place;
 uint16_t medium_place[MEDIUM_MAX / 64 + 1];
 uint8_t medium_class[MEDIUM_MAX / 64 + 1];
-static small_places hidden_place;
-const uint16_t *shown_small_place = small_place;
 unsigned class_count;
 
 static void add(unsigned size, unsigned granules)
@@ -22,7 +21,9 @@ static void add(unsigned size, unsigned granules)
 
 	size_class[class_count++] = (struct size_class){.size = step,
 	    .count = (uint16_t)(granules * GRANULE / step), .granules = (uint8_t)granules,
-	    .cached = (uint16_t)cached};
+	    .cached = (uint16_t)cached,
+	    .given = (uint8_t)min_size(cached,
+	        min_size(max_size(GIVEN_BYTES / step, GIVEN_LEAST), GIVEN_MOST))};
 }
 
 /* The largest size of which a slab holds n. */
@@ -74,9 +75,7 @@ void size_class_init(bool hidden)
 		for (size_t i = 0; i <= MEDIUM_MAX / 64; i++)
 			medium_class[i] = (uint8_t)(medium_place[i] / TAG_MAGAZINE);
 	}
-	shown_small_place = hidden ? hidden_place : small_place;
-	for (size_t i = 0; hidden && i <= SMALL_MAX / 16; i++)
-		hidden_place[i] = PLACE_NONE;
+	CHECK(class_of(SMALL_MAX) == SMALL_CLASSES - 1);
 	for (size_t i = 0; i <= MEDIUM_MAX / 64; i++)
 		medium_place[i] = hidden ? PLACE_NONE : (uint16_t)(medium_class[i] * TAG_MAGAZINE);
 }

@@ -29,8 +29,12 @@ enum {
 	SLAB_GRANULES_MAX = 8,
 	CLASS_MAX = 80,     /* room for classes; class_count says how many there are */
 	CLASS_ZERO = 0,
+	SMALL_CLASSES = LINEAR_MAX / 16 + (SMALL_MAX - LINEAR_MAX) / 64 + 1,
 	CLASS_RUN = 255,    /* no class: a large object */
 	ZERO_SLOT = 16, /* bytes between two addresses of class 0 */
+	GIVEN_BYTES = 8192, /* a stack is filled with objects of so many bytes, */
+	GIVEN_LEAST = 8,    /* or with that many, */
+	GIVEN_MOST = 63,    /* and no more */
 };
 
 struct size_class {
@@ -39,7 +43,7 @@ struct size_class {
 	uint16_t count;    /* objects in a slab */
 	uint16_t cached;   /* objects that a thread keeps in its magazine at most */
 	uint8_t  granules; /* in a slab */
-	uint8_t  reserved;
+	uint8_t  given;    /* objects with which profile_draw.c fills a stack at most */
 };
 static_assert(MEDIUM_MAX < UINT16_MAX, "a size fits");
 
@@ -52,11 +56,9 @@ typedef uint16_t small_places[SMALL_MAX / 16 + 1];
 extern HIDDEN small_places small_place;
 extern HIDDEN uint16_t medium_place[MEDIUM_MAX / 64 + 1];
 extern HIDDEN uint8_t medium_class[MEDIUM_MAX / 64 + 1];
-/* What a thread copies: small_place, or one that names only the magazine that is always empty. */
-extern HIDDEN const uint16_t *shown_small_place;
 
-/* Fill the tables; idempotent.  hidden: the tables of places name the magazine that is always
- * empty, so that every malloc misses the fast path; classes are told as ever. */
+/* Fill the tables; idempotent.  hidden: medium_place names the magazine that is always empty, so
+ * that every malloc of more than SMALL_MAX misses the fast path; classes are told as ever. */
 void size_class_init(bool hidden);
 
 static inline unsigned class_of(size_t n)

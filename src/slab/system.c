@@ -12,6 +12,7 @@
 #include "slab/mapped.h"
 #include "slab/page_heap.h"
 #include "slab/profile.h"
+#include "slab/profile_draw.h"
 #include "slab/purge.h"
 
 static bool fault(struct dmm_fault *why, const char *rule, const void *at, uint64_t found,
@@ -37,22 +38,33 @@ static bool check_lists(const struct slab_heap *h, struct dmm_fault *why)
 	    fault(why, "S5 listed", h, h->partial_granules, granules);
 }
 
-/* What waits in a magazine is neither live nor avail, and of this heap and class. */
+/* What waits in a magazine, or is given, is neither live nor avail, and of this heap and class. */
+static bool check_objects(const struct slab_heap *h, unsigned cls, void *const *at,
+    void *const *top, struct dmm_fault *why)
+{
+	for (; at < top; at++) {
+		const uint64_t bits = (live_word(*at) | free_word(*at)) & bit_of(*at);
+		const uint32_t tag = tag_at(((uintptr_t)*at - root.base) >> GRANULE_SHIFT);
+		if (bits != 0)
+			return fault(why, "S6 cached", *at, bits, 0);
+		if ((tag & ~TAG_REMOTE) != tag_of(heap_number(h), cls))
+			return fault(why, "S6 cached", *at, tag, tag_of(heap_number(h), cls));
+	}
+	return true;
+}
+
 static bool check_magazines(const struct slab_heap *h, struct dmm_fault *why)
 {
 	const struct thread_cache *const tc = h->owner;
 
-	for (unsigned cls = 0; tc != NULL && cls < class_count; cls++)
-		for (void **at = magazine_bottom(h, cls, &tc->magazine[cls]);
-		     at < tc->magazine[cls].top; at++) {
-			const uint64_t bits = live_word(*at) | free_word(*at);
-			const uint32_t tag = tag_at(((uintptr_t)*at - root.base) >> GRANULE_SHIFT);
-			if ((bits & bit_of(*at)) != 0)
-				return fault(why, "S6 cached", *at, bits & bit_of(*at), 0);
-			if ((tag & ~TAG_REMOTE) != tag_of(heap_number(h), cls))
-				return fault(why, "S6 cached", *at, tag,
-				    tag_of(heap_number(h), cls));
-		}
+	for (unsigned cls = 0; tc != NULL && cls < class_count; cls++) {
+		const struct magazine *const k = &tc->magazine[cls];
+		if (!check_objects(h, cls, magazine_bottom(h, cls, k), k->top, why))
+			return false;
+		if (cls < SMALL_CLASSES && tc->given[cls] != NULL &&
+		    !check_objects(h, cls, given_bottom(h, cls), tc->given[cls], why))
+			return false;
+	}
 	return true;
 }
 

@@ -8,6 +8,7 @@
 #include "slab/hardened_cache.h"
 #include "slab/heap.h"
 #include "slab/init.h"
+#include "slab/profile_draw.h"
 #include "slab/purge.h"
 
 static pthread_key_t end_key;
@@ -22,6 +23,8 @@ static struct slab_heap *attach(struct thread_cache *tc)
 		return NULL;
 	lock_take(&h->lock);
 	cache_attach(tc, h);
+	if (given_on())
+		given_attach(tc, h);
 	lock_give(&h->lock);
 	return h;
 }

@@ -7,6 +7,7 @@
 #include "base/probe.h"
 #include "slab/heap.h"
 #include "slab/misuse.h"
+#include "slab/profile_draw.h"
 #include "slab/purge.h"
 #include "slab/quarantine.h"
 
@@ -29,6 +30,17 @@ static inline void flush(struct slab_heap *h, struct magazine *k, void **bottom,
 	k->top = bottom + keep;
 }
 
+static void flush_given(struct thread_cache *tc, struct slab_heap *h)
+{
+	for (unsigned cls = 0; cls < SMALL_CLASSES; cls++) {
+		void **const bottom = given_bottom(h, cls);
+		if (tc->given[cls] == NULL || tc->given[cls] == bottom)
+			continue;
+		heap_put_back(h, bottom, (size_t)(tc->given[cls] - bottom), cls);
+		tc->given[cls] = bottom;
+	}
+}
+
 void cache_flush(struct thread_cache *tc, struct slab_heap *h)
 {
 	CHECK(heap_held(h) && tc->heap == h);
@@ -37,6 +49,7 @@ void cache_flush(struct thread_cache *tc, struct slab_heap *h)
 		if (!magazine_empty(k))
 			flush(h, k, magazine_bottom(h, cls, k), cls, 0);
 	}
+	flush_given(tc, h);
 	if (likely(hardening.quarantine == 0) || heap_number(h) == HEAP_FALLBACK)
 		return;
 	unsigned cls;
@@ -44,15 +57,28 @@ void cache_flush(struct thread_cache *tc, struct slab_heap *h)
 		heap_put_back(h, &p, 1, cls);
 }
 
+/* Of a magazine at first.  One that feeds a stack holds two of what it takes. */
+static size_t first_room(unsigned cls)
+{
+	const size_t feeds = given_on() && cls < SMALL_CLASSES ? 2u * size_class[cls].given + 1 : 0;
+	return min_size(size_class[cls].cached, max_size(MAGAZINE_SMALL_OBJECTS, feeds));
+}
+
+static void **bottom_for(const struct slab_heap *h, unsigned cls, size_t room)
+{
+	return room > MAGAZINE_SMALL_OBJECTS ? large_magazine(h, cls) : small_magazine(h, cls);
+}
+
 void cache_attach(struct thread_cache *tc, struct slab_heap *h)
 {
 	for (unsigned cls = 0; cls < class_count; cls++) {
 		struct magazine *const k = &tc->magazine[cls];
-		k->top = small_magazine(h, cls);
-		k->limit = k->top + min_size(size_class[cls].cached, MAGAZINE_SMALL_OBJECTS);
+		const size_t room = first_room(cls);
+		k->top = bottom_for(h, cls, room);
+		k->limit = k->top + room;
 		h->room[cls] = h->flushes[cls] = 0;
 	}
-	memcpy(tc->place, shown_small_place, sizeof tc->place);
+	memcpy(tc->place, small_place, sizeof tc->place);
 	tc->tag = heap_number(h) << TAG_HEAP_SHIFT;
 	tc->heap = h;
 	h->owner = tc;
@@ -129,11 +155,12 @@ void cache_look_around(struct thread_cache *tc)
  * random among many. */
 static size_t next_room(const struct slab_heap *h, unsigned cls)
 {
-	const size_t most = size_class[cls].cached, room = h != NULL ? h->room[cls] : 0;
+	const size_t cached = size_class[cls].cached, room = h != NULL ? h->room[cls] : 0,
+		     most = given_on() ? min_size(cached, GIVEN_MAGAZINE_MOST) : cached;
 
 	if (unlikely(hardening.on))
 		return most;
-	return min_size(most, room == 0 ? MAGAZINE_SMALL_OBJECTS : 2 * room + 1);
+	return room == 0 ? first_room(cls) : min_size(most, 2 * room + 1);
 }
 
 /* What a refill took: each is of the heap and the class, and free; for debug builds. */
@@ -151,8 +178,7 @@ static bool batch_whole(const struct slab_heap *h, unsigned cls, void *const *at
 static bool refill(struct slab_heap *h, struct magazine *k, unsigned cls)
 {
 	const size_t room = next_room(h, cls);
-	void **const bottom =
-	    room > MAGAZINE_SMALL_OBJECTS ? large_magazine(h, cls) : small_magazine(h, cls);
+	void **const bottom = bottom_for(h, cls, room);
 	void **const end = bottom + (room + 1) / 2;
 	void **const at = heap_take_objects(h, cls, end, bottom);
 
@@ -183,16 +209,26 @@ bool cache_fill(struct thread_cache *tc, unsigned cls)
 
 /* The fault is named before the magazine has changed: who looks at it in a debugger
  * finds it as it was. */
-void *cache_pop(struct thread_cache *tc, unsigned cls)
+static void *pop(void **top[static 1], unsigned cls)
 {
-	void *const p = tc->magazine[cls].top[-1];
+	void *const p = (*top)[-1];
 
 	CHECK(p != NULL && cls < class_count);
 	if (unlikely((tag_around(p) & TAG_REMOTE) != 0) &&
 	    (tag_heap(tag_around(p)) == 0 || (mark_bits(p) & bit_of(p)) != 0))
 		slab_misuse("double free", p, class_usable(cls));
-	tc->magazine[cls].top--;
+	--*top;
 	return p;
+}
+
+void *cache_pop(struct thread_cache *tc, unsigned cls)
+{
+	return pop(&tc->magazine[cls].top, cls);
+}
+
+void *cache_pop_given(struct thread_cache *tc, unsigned cls)
+{
+	return pop(&tc->given[cls], cls);
 }
 
 unsigned cache_batch(unsigned cls)

@@ -36,8 +36,11 @@ struct thread_cache {
 	uint16_t flagged_frees; /* into own slabs that others have freed into */
 	bool     ended;
 	struct slab_heap *heap;
-	/* the magazine for each small size: 0, which is empty, without a heap */
+	/* From where malloc pops, for each small size: its class's magazine, or, while a profile is
+	 * taken, its class's stack; without a heap 0, which is empty. */
 	small_places place;
+	/* profile_draw.h; tops, as those of magazines.  NULL: none. */
+	void **given[SMALL_CLASSES];
 };
 
 /* Empty and full at once: both hits go to the slow path. */
@@ -95,9 +98,11 @@ void cache_look_around(struct thread_cache *tc);
 unsigned cache_batch(unsigned cls);
 /* Fill a magazine that is empty; false: no memory. */
 bool cache_fill(struct thread_cache *tc, unsigned cls);
-/* An object, not live yet, out of a magazine that is not empty.  Ends the program when somebody
- * else freed it too: both could do so at one moment, and neither see it then. */
+/* An object, not live yet, out of a magazine, or of a given stack, that is not empty.  Ends the
+ * program when somebody else freed it too: both could do so at one moment, and neither see it
+ * then. */
 void *cache_pop(struct thread_cache *tc, unsigned cls);
+void *cache_pop_given(struct thread_cache *tc, unsigned cls);
 /* All magazines into avail; the lock of h, which is tc's heap, is held, and its thread has
  * ended, or calls. */
 void cache_flush(struct thread_cache *tc, struct slab_heap *h);

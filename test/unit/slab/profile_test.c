@@ -72,17 +72,61 @@ TEST(without_a_profile_nothing_is_counted_and_malloc_hits)
 	paper_end();
 }
 
-TEST(with_a_profile_malloc_misses_and_free_hits)
+TEST(with_a_profile_malloc_of_small_objects_hits_and_of_larger_ones_misses)
 {
 	paper_begin("profile:1g,guarded:0");
 	slab_free(slab_malloc(100));
 	slab_free(slab_malloc(5000));
-	assert_null(malloc_hit(100));
 	assert_null(malloc_hit(5000));
-	for (size_t n = 100; n < 6000; n += 4900) {
-		void *const p = slab_malloc(n);
+	size_t hits = 0;
+	for (size_t i = 0; i < 1000; i++) {
+		void *p = malloc_hit(100);
+		hits += p != NULL;
+		p = p != NULL ? p : slab_malloc_slow(100);
+		assert_true(free_hit(p, ANY_PLACE));
+		p = slab_malloc(5000);
 		assert_true(free_hit(p, ANY_PLACE));
 	}
+	assert_true(hits > 800); /* a stack of at least 8 was filled at each miss */
+	paper_sound();
+	paper_end();
+}
+
+/* What a stack holds goes back where all else does, and the counter of a class stays what it is. */
+TEST(what_stacks_hold_goes_back_with_the_magazines)
+{
+	enum { COUNT = 500 };
+	static void *p[COUNT];
+
+	paper_begin("profile:1g,guarded:0");
+	for (int round = 0; round < 3; round++) {
+		for (size_t i = 0; i < COUNT; i++)
+			p[i] = slab_malloc(1 + i * 2);
+		for (size_t i = 0; i < COUNT; i++)
+			slab_free(p[i]);
+		paper_sound();
+		slab_trim(0);
+		paper_sound();
+		struct slab_sums m;
+		slab_measure(&m);
+		assert_int_equal(m.live_pieces, 0);
+	}
+	paper_end();
+}
+
+/* A signal handler that allocates between the comparison and the subtraction leaves the countdown
+ * below 0. */
+TEST(a_countdown_below_0_is_a_sample_at_the_next_malloc)
+{
+	paper_begin("profile:1m,guarded:0");
+	slab_free(slab_malloc(5000));
+	profiler_copy(&head, copy, 0);
+	const uint64_t before = head.samples;
+	profiler_left = -100000;
+	slab_free(slab_malloc(5000));
+	profiler_copy(&head, copy, 0);
+	assert_int_equal(head.samples, before + 1);
+	assert_true(profiler_left >= 0 && profiler_left < 64 << 20);
 	paper_end();
 }
 
