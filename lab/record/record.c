@@ -16,6 +16,7 @@
 #include "cli/lab.h"
 #include "cli/units.h"
 #include "observe/trace_tape.h"
+#include "record/packer.h"
 #include "run/forward.h"
 #include "run/launch.h"
 #include "trace/no_events.h"
@@ -249,6 +250,8 @@ int record_program(struct record_order *r)
 		lab_die(EXIT_OURS, "libdmm-record.so is not beside dmm");
 	remove_earlier(r->path);
 	share_total(r->path, r->max_size != 0);
+	if (r->max_size == 0)
+		packer_open(r->path);
 	forward_begin();
 	const pid_t pid = fork();
 	if (pid == 0)
@@ -257,7 +260,9 @@ int record_program(struct record_order *r)
 		lab_die(EXIT_OURS, "cannot fork: %s", strerror(errno));
 	if (isatty(STDERR_FILENO)) /* no more than this: the terminal is the program's */
 		lab_say("recording to %s for as long as the program runs", r->path);
+	packer_start();
 	const int status = forward_wait(pid);
+	packer_stop();
 	const int result = launch_status(status);
 	share_total(r->path, false);
 	if (result != EXIT_NOT_FOUND && result != EXIT_NOT_EXECUTABLE)

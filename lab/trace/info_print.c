@@ -146,10 +146,11 @@ static void print_cost(const struct info *i)
 
 	if (i->file.head.tick_is_ns || events == 0)
 		return;
-	printf("recording cost     %.1f ns an event to write it, on top of %.1f ns to note it; "
-	       "%" PRIu64 " events lost\n",
+	printf("recording cost     %.1f ns an event to note it, %.1f ns to write it in the "
+	       "program, %.1f ns in dmm; %" PRIu64 " events lost\n",
+	    (double)info_end_value(i, "note_ps") / 1000,
 	    (double)info_end_value(i, "flush_ns") / (double)events,
-	    (double)info_end_value(i, "note_ps") / 1000, info_end_value(i, "lost"));
+	    (double)info_end_value(i, "packer_ns") / (double)events, info_end_value(i, "lost"));
 }
 
 static void print_silence(const struct info *i)

@@ -1,7 +1,7 @@
 /* tape.c - see tape.h.
  *
  *   slot --> columns --> a block, unless the file's last block of the thread is made of the same
- *        --> raw events that no columns hold --> another block
+ *        --> raw events that no columns hold --> more blocks
  */
 #include "trace/tape.h"
 
@@ -16,7 +16,7 @@
 
 #include "base/bits.h"
 #include "cli/read_at.h"
-#include "observe/trace_tape.h"
+#include "observe/trace_slot.h"
 #include "os/ticks.h"
 #include "trace/private.h"
 
@@ -36,14 +36,16 @@ static bool sound_head(const struct tape_head *h, off_t len)
 static bool copy_slot(int fd, struct tape_slot *to, size_t len, off_t at)
 {
 	const struct timespec pause = {0, 1000000};
-	uint32_t after = 0;
+	uint32_t changes = 0, handed = 0;
 
 	for (int i = 0; i < TRIES; i++) {
 		if (!read_at(fd, to, len, at) ||
-		    !read_at(fd, &after, sizeof after,
-		        at + (off_t)offsetof(struct tape_slot, changes)))
+		    !read_at(fd, &changes, sizeof changes,
+		        at + (off_t)offsetof(struct tape_slot, changes)) ||
+		    !read_at(fd, &handed, sizeof handed,
+		        at + (off_t)offsetof(struct tape_slot, handed)))
 			return false;
-		if (after == to->changes && after % 2 == 0)
+		if (changes == to->changes && changes % 2 == 0 && handed == to->handed)
 			return true;
 		nanosleep(&pause, NULL);
 	}
@@ -153,34 +155,56 @@ static const struct trace_index *written(const struct trace_file *f, uint32_t th
 	return NULL;
 }
 
+/* Has the file a block of the thread that begins later? */
+static bool written_later(const struct trace_file *f, uint32_t thread, uint64_t last_tick)
+{
+	for (size_t i = f->count; i-- > 0;)
+		if (f->blocks[i].thread == thread && f->blocks[i].first_tick > last_tick)
+			return true;
+	return false;
+}
+
+static bool add_columns(struct maker *m, const struct slot_worker *w)
+{
+	const struct trace_block_info of_slot = slot_info(w);
+	struct trace_block_info info = of_slot;
+	size_t len;
+
+	info.now_tick = m->now_tick;
+	info.now_ns = m->now_ns;
+	const void *const made = trace_pack(m->coder, w->columns, &info, &len);
+	return made == NULL || append(m, made, len);
+}
+
+/* The columns of the copy become a block, then its raw events, which are encoded over them. */
 static bool add_slot(struct maker *m, struct tape_slot *s)
 {
 	const struct trace_columns_state *const state = &s->state[s->current & 1].columns;
-	struct trace_block_info info = {.thread = s->serial, .stacks = m->stacks,
-	    .frames = tape_slot_frames(s, m->stacks), .frames_len = s->frames_len,
-	    .now_tick = m->now_tick, .now_ns = m->now_ns, .after_tick = state->last_tick};
+	struct slot_worker w = {s, m->columns, m->stacks, TAPE_BY_PACKER};
 	const struct trace_index *const block =
 	    state->events != 0 ? written(m->f, s->serial, state->first_tick) : NULL;
-	uint32_t from, to;
-	size_t len;
+	const uint32_t events = state->events;
+	const uint64_t last_tick = state->last_tick;
 
 	if (s->serial == 0 || s->frames_len > frames_cap(m->stacks) + (m->stacks == TRACE_NONE))
 		return true;
 	if (s->name[0] != '\0' && !append_name(m, s))
 		return false;
 	trace_columns_init(m->columns, s->bytes, tape_layout(m->stacks));
-	if (state->events != 0 && block == NULL && trace_columns_restore(m->columns, state)) {
-		const void *const made = trace_pack(m->coder, m->columns, &info, &len);
-		if (made != NULL && !append(m, made, len))
+	s->encoder = TAPE_BY_PROCESS;
+	if (slot_adopt(&w) && block == NULL && !add_columns(m, &w))
+		return false;
+	/* the process wrote the block meanwhile, with later events in it, or also the next one */
+	if ((block != NULL && block->events != events) ||
+	    written_later(m->f, s->serial, last_tick))
+		return true;
+	slot_emptied(&w);
+	while (!slot_encode_all(&w)) {
+		if (!add_columns(m, &w))
 			return false;
+		slot_emptied(&w);
 	}
-	/* the process wrote the block meanwhile, with later events in it */
-	if (block != NULL && block->events != state->events)
-		return true;
-	if (!tape_slot_pending(s, &from, &to) || from == to)
-		return true;
-	const void *const made = trace_encode(m->coder, &info, s->raw + from, to - from, &len);
-	return made == NULL || append(m, made, len);
+	return trace_columns_events(w.columns) == 0 || add_columns(m, &w);
 }
 
 /* The present moment by both clocks, if the recording was made since this machine started.  Over so

@@ -4,27 +4,27 @@
  *            |
  *   malloc --+--> real.malloc (the next symbol)
  *            |
- *            +--> tape: 1,024 raw events -- full --> columns: 16,384 -- full --.
- *                 '---- in a shared mapping of T.tape: trace_tape.h ----'             |
- *                                              T <-- one write -- press: zstd <-------'
+ *            +--> tape: sides of 512 raw events --> columns: 16,384 -- full --.
+ *                 '---- in a shared mapping of T.tape: trace_tape.h ----'            |
+ *                                              T <-- one write -- press: zstd <------'
  *
- * Each tape belongs to one thread; only its owner appends.  The owner encodes what is new when the
- * tape is full, and makes a block of it when the columns are.  The tape is short so that it stays
- * in the cache: 4,096 raw events would push the program's own memory out.  The hot path takes no
- * lock and makes no system call; nothing here ever allocates from the heap that it watches, and no
- * thread is started.  What is on a tape when the process is killed stays in T.tape, and the readers
- * of recordings take it from there.
+ * Each tape belongs to one thread; only its owner appends.  dmm record's packer encodes the sides
+ * that are full, and makes blocks of the columns that are; without it, the owner does
+ * (record_flush.c).  A side is short so that it stays in the cache: 4,096 raw events would push the
+ * program's own memory out.  The hot path takes no lock and makes no system call; nothing here ever
+ * allocates from the heap that it watches, and no thread is started.  What is on a tape when the
+ * process is killed stays in T.tape, and the readers of recordings take it from there.
  *
  * The private part of a tape (struct tape) is wiped in the child of a fork, and the shared part is
  * not mapped there (MADV_WIPEONFORK, MADV_DONTFORK): so a child, by whatever system call it was
  * made, finds out at its first event that it is one, and begins a recording of its own.
  *
  * Who may touch what:
- *   slot.next, tape.end, frames   the owner; others only read next (acquire)
- *   tape.flushed, .columns, slot  under tape.lock
+ *   slot.next, .handed, tape.end, .side, frames   the owner; others only read them (acquire)
+ *   tape.work, slot.state         under slot.lock, which the packer takes as well
  *   the table of tapes            under tapes.lock; it only grows, so others may read it
- *   the file                      under output.lock
- * Lock order: tapes.lock, tape.lock, press.lock, maps.lock, output.lock.
+ *   the file                      under output.lock, then head.file_lock
+ * Lock order: tapes.lock, slot.lock, press.lock, maps.lock, output.lock, head.file_lock.
  */
 #ifndef OBSERVE_RECORD_H
 #define OBSERVE_RECORD_H
@@ -40,6 +40,7 @@
 #include "base/config.h"
 #include "base/lock.h"
 #include "observe/trace_encode.h"
+#include "observe/trace_slot.h"
 #include "observe/trace_tape.h"
 #include "os/ticks.h"
 
@@ -88,9 +89,10 @@ struct tape {
 	uintptr_t site[SITES];
 	struct wrapper_site wrapper[WRAPPERS]; /* by hash */
 
-	struct lock lock;
-	struct trace_raw *flushed; /* raw..flushed is in the columns, or in the file */
-	struct trace_columns *columns;
+	uint32_t side;  /* the current one */
+	uint32_t sides; /* have pages; those above are made when they are needed */
+	bool no_more_sides;
+	struct slot_worker work; /* under slot.lock */
 	uint64_t looked_ns;
 	char name[TAPE_NAME_LEN];  /* as last written to the recording */
 	bool gone;                 /* its thread ended; free for the next one */
@@ -102,8 +104,17 @@ struct tape *tape_enter(void);
 /* After a fork that nobody announced: the child's tape for this event.  NULL: the
  * event is not noted. */
 struct tape *tape_off(struct tape *t);
-/* The owner's tape is full: into the file with it. */
+/* The owner's current side is full: on with another one. */
 void tape_full(struct tape *t);
+/* Between these two nobody else encodes what is on it. */
+void tape_lock(struct tape *t);
+void tape_unlock(struct tape *t);
+/* Everything noted so far on it into the file. */
+void tape_flush(struct tape *t);
+/* Another thread's from now on; what is noted is in the file. */
+void tape_rewind(struct tape *t);
+void tape_use_side(struct tape *t, uint32_t side);
+void flush_after_fork(void);
 /* Everything noted so far, of all threads, into the file.  False: a signal interrupted the
  * recorder, and what is on the tapes has to stay there. */
 bool tapes_flush(void);
@@ -137,9 +148,27 @@ static inline void signals_restore(const sigset_t *before)
 /* ---- T.tape: the shared part of the tapes ---------------------------------------------------- */
 
 /* Map PATH.tape.  Where that is not possible, slots come from memory of our own. */
-void store_open(const char *path, uint64_t start_tick);
-/* A new slot, zeroed; NULL: no memory. */
+struct stat;
+void store_open(const char *path, uint64_t start_tick, const struct stat *recording);
+/* A new slot, zeroed but for its address and its lock; NULL: no memory.  The sides below
+ * TAPE_SIDES_FIRST have pages. */
+enum { TAPE_SIDES_FIRST = 2 };
 struct tape_slot *store_slot(void);
+/* Make the pages of another side.  False: no room. */
+bool store_side(struct tape_slot *s, uint32_t side);
+/* Does the packer empty that slot's queue? */
+bool store_is_served(const struct tape_slot *s);
+/* True: the holder before died with the lock. */
+bool store_lock(union tape_lock *l);
+void store_unlock(union tape_lock *l);
+/* T is one file for the process and the packer: who appends to it is between these two.  fd: T. */
+void store_file_take(int fd);
+void store_file_give(void);
+/* The process encodes alone from now on. */
+void store_leave_packer(void);
+/* What the packer did: events, and its processor time in ns. */
+uint64_t store_packed_events(void);
+uint64_t store_packed_ns(void);
 /* The process ends in order, and everything is in the recording: remove the file. */
 void store_remove(void);
 void store_note_idle(bool idle);
@@ -229,6 +258,8 @@ void output_before_exec(void);
 /* keep: as of tapes_after_fork(). */
 void output_after_fork(const struct tape *keep);
 bool output_stopped(void);
+/* The packer died: what it wrote and did not account for is cut off. */
+void output_repair(void);
 /* False in the child of a vfork: it shares our memory, and its end is not ours. */
 bool output_is_ours(void);
 /* --max-size is reached: flush what is on the tapes, and end. */
@@ -271,6 +302,7 @@ enum trace_stacks meta_stacks(const char *name);
  * another thread's. */
 void meta_note_allocator(void);
 /* Was anything said of other programs? */
+uint64_t meta_note_ps(void); /* picoseconds that noting a call takes here */
 bool meta_has_news(void);
 void meta_note_news(void);
 void meta_after_fork(void);

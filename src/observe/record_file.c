@@ -107,6 +107,7 @@ static void stop(const char *why)
 	if (atomic_exchange(&output.stopped, true))
 		return;
 	tapes_want(false);
+	store_leave_packer();
 	crash_say("record: %s: %s; recording ends here, the program goes on", output.path, why);
 }
 
@@ -199,14 +200,10 @@ static bool reopen(void)
 	return output.fd >= 0 && still_ours();
 }
 
-static void append(const void *data, size_t len)
+static void append_alone(const void *data, size_t len)
 {
 	struct rlimit limit;
 
-	if (!still_ours() && !reopen()) {
-		stop("the file was closed or replaced");
-		return;
-	}
 	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < output.len + len) {
 		stop("file size limit reached"); /* the write would raise SIGXFSZ */
 		return;
@@ -222,6 +219,28 @@ static void append(const void *data, size_t len)
 	}
 	output.len += len;
 	total_add((int64_t)len);
+}
+
+static void append(const void *data, size_t len)
+{
+	if (!still_ours() && !reopen()) {
+		stop("the file was closed or replaced");
+		return;
+	}
+	store_file_take(output.fd);
+	if (still_ours()) /* and this long: dmm record appends, too */
+		append_alone(data, len);
+	store_file_give();
+}
+
+void output_repair(void)
+{
+	lock_take(&output.lock);
+	if (output.open && (still_ours() || reopen())) {
+		store_file_take(output.fd);
+		store_file_give();
+	}
+	lock_give(&output.lock);
 }
 
 static void append_text(enum trace_kind kind, const char *text, size_t len)
@@ -336,20 +355,16 @@ static bool create(void)
 	output.who.parent = getppid();
 	append_head();
 	append_meta();
-	store_open(output.path, output.start_tick);
+	store_open(output.path, output.start_tick, &st);
 	return !output_stopped();
 }
 
 bool output_open(void)
 {
-	bool made = false;
-
 	if (output_stopped())
 		return false;
 	lock_take(&output.lock);
-	if (!output.open) {
-		made = output.open = create();
-	}
+	const bool made = !output.open && (output.open = create());
 	lock_give(&output.lock);
 	if (made)
 		maps_refresh();
@@ -398,23 +413,15 @@ void output_text(enum trace_kind kind, const char *text, size_t len)
 	lock_give(&output.lock);
 }
 
-/* What one event costs on the hot path, without the flush: measured here and now. */
-static uint64_t hot_path_ps(void)
+static uint64_t events_written(void)
 {
-	enum { TRIES = 1000 };
-	struct trace_raw scratch[16];
-	volatile struct trace_raw *to = scratch;
-	const uint64_t began = record_clock_ns();
-
-	for (int i = 0; i < TRIES; i++)
-		to[i % 16].tick_op = record_ticks() << 8;
-	return (record_clock_ns() - began) * 1000 / TRIES;
+	return atomic_load(&output.events) + store_packed_events();
 }
 
 /* What a fork made and exec or exit ended before it called us: no file is worth that. */
 static bool is_worthless(void)
 {
-	return output.who.forked && atomic_load(&output.events) == 0 && !meta_has_news();
+	return output.who.forked && events_written() == 0 && !meta_has_news();
 }
 
 void output_end(void)
@@ -424,6 +431,7 @@ void output_end(void)
 	if (output_stopped() || !output.open || atomic_exchange(&output.ended, true))
 		return;
 	tapes_want(false);
+	store_leave_packer();
 	if (is_worthless()) {
 		const char *name;
 		const int at = output_where(output.path, &name);
@@ -434,9 +442,10 @@ void output_end(void)
 	}
 	maps_refresh();
 	const size_t n = crash_format(text, sizeof text,
-	    "events=%u\nlost=%u\nflush_ns=%u\nnote_ps=%u\nbytes=%u\n%s",
-	    (size_t)atomic_load(&output.events), (size_t)tapes_lost(),
-	    (size_t)atomic_load(&output.flush_ns), (size_t)hot_path_ps(), (size_t)output.len,
+	    "events=%u\nlost=%u\nflush_ns=%u\npacker_ns=%u\nnote_ps=%u\nbytes=%u\n%s",
+	    (size_t)events_written(), (size_t)tapes_lost(),
+	    (size_t)atomic_load(&output.flush_ns), (size_t)store_packed_ns(),
+	    (size_t)meta_note_ps(), (size_t)output.len,
 	    atomic_load(&output.full) ? "stopped=--max-size was reached\n" : "");
 	output_text(TRACE_END, text, n);
 	if (!output_stopped())
@@ -448,7 +457,7 @@ void output_before_exec(void)
 	if (output_stopped() || !output.open)
 		return;
 	tapes_flush();
-	store_note_idle(atomic_load(&output.events) == 0 && !meta_has_news());
+	store_note_idle(events_written() == 0 && !meta_has_news());
 }
 
 void output_after_fork(const struct tape *keep)

@@ -126,7 +126,88 @@ static bool map_file(int fd)
 	return true;
 }
 
-void store_open(const char *path, uint64_t start_tick)
+/* ---- locks that outlive their holders -------------------------------------------------------- */
+
+static void lock_make(union tape_lock *l)
+{
+	pthread_mutexattr_t kind;
+
+	pthread_mutexattr_init(&kind);
+	pthread_mutexattr_setpshared(&kind, PTHREAD_PROCESS_SHARED);
+	pthread_mutexattr_setrobust(&kind, PTHREAD_MUTEX_ROBUST);
+	pthread_mutex_init(&l->mutex, &kind);
+	pthread_mutexattr_destroy(&kind);
+}
+
+bool store_lock(union tape_lock *l)
+{
+	if (likely(pthread_mutex_lock(&l->mutex) != EOWNERDEAD))
+		return false;
+	pthread_mutex_consistent(&l->mutex);
+	return true;
+}
+
+void store_unlock(union tape_lock *l)
+{
+	pthread_mutex_unlock(&l->mutex);
+}
+
+/* The packer died while it wrote: the block does not count, unless its columns were emptied. */
+static void repair(int fd)
+{
+	struct tape_head *const h = store.head;
+	const uint32_t n = h->writing_slot;
+
+	h->writing_slot = 0;
+	if (n == 0 || n > store.slots)
+		return;
+	const struct tape_slot *const s = (const struct tape_slot *)((char *)h + TAPE_HEAD_LEN +
+	                                                             (n - 1) * store.slot_len);
+	if (s->state[s->current & 1].columns.events != 0 &&
+	    ftruncate(fd, (off_t)h->writing_at) != 0)
+		crash_say("record: %s: dmm was killed while it wrote, and the block cannot be cut "
+		          "off", store.path);
+}
+
+void store_file_take(int fd)
+{
+	if (store.head != NULL && store_lock(&store.head->file_lock))
+		repair(fd);
+}
+
+void store_file_give(void)
+{
+	if (store.head != NULL)
+		store_unlock(&store.head->file_lock);
+}
+
+/* ---- the packer ------------------------------------------------------------------------------ */
+
+bool store_is_served(const struct tape_slot *s)
+{
+	return store.head != NULL && atomic_load(&s->served) != 0 &&
+	    atomic_load(&store.head->alone) == 0;
+}
+
+void store_leave_packer(void)
+{
+	if (store.head != NULL)
+		atomic_store(&store.head->alone, 1);
+}
+
+uint64_t store_packed_events(void)
+{
+	return store.head != NULL ? atomic_load(&store.head->packed_events) : 0;
+}
+
+uint64_t store_packed_ns(void)
+{
+	return store.head != NULL ? atomic_load(&store.head->packed_ns) : 0;
+}
+
+/* ---- the file -------------------------------------------------------------------------------- */
+
+void store_open(const char *path, uint64_t start_tick, const struct stat *recording)
 {
 	const char *name;
 
@@ -135,6 +216,7 @@ void store_open(const char *path, uint64_t start_tick)
 	crash_format(store.path, sizeof store.path, "%s%s", path, TAPE_SUFFIX);
 	store.slot_len = tape_slot_len(record_config.stacks);
 	const int at = output_where(store.path, &name);
+	unlinkat(at, name, 0); /* of an image before this one, which the packer may have mapped */
 	const int fd = openat(at, name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
 	if (fd < 0)
 		return;
@@ -144,33 +226,68 @@ void store_open(const char *path, uint64_t start_tick)
 		store.head->stacks = record_config.stacks;
 		store.head->slot_len = (uint32_t)store.slot_len;
 		store.head->start_tick = start_tick;
-		store.head->magic = TAPE_MAGIC;
+		store.head->dev = recording->st_dev;
+		store.head->ino = recording->st_ino;
+		store.head->by_clock = record_config.by_clock;
+		/* the packer knows nothing of the limit */
+		store.head->alone = record_config.size_max != 0;
+		lock_make(&store.head->file_lock);
+		atomic_store_explicit(&store.head->magic, TAPE_MAGIC, memory_order_release);
 	} else {
 		unlinkat(at, name, 0);
 	}
 	close(fd);
 }
 
+/* The first pages of a slot, and those of its columns and frames. */
+static bool populate_slot(struct tape_slot *s, size_t len)
+{
+	const size_t bytes = offsetof(struct tape_slot, bytes);
+
+	return populate(s, offsetof(struct tape_slot, raw)) && store_side(s, 0) &&
+	       store_side(s, 1) && populate((char *)s + bytes, len - bytes);
+}
+
+bool store_side(struct tape_slot *s, uint32_t side)
+{
+	return populate(s->raw[side], sizeof s->raw[side]);
+}
+
+/* Readers of T.tape count it from here on. */
+static struct tape_slot *slot_in_file(size_t len)
+{
+	if (store.head == NULL || store.slots >= store.cap)
+		return NULL;
+	struct tape_slot *const s = (struct tape_slot *)((char *)store.head + TAPE_HEAD_LEN +
+	                                                 store.slots * store.slot_len);
+	if (!populate_slot(s, len)) {
+		store.cap = store.slots; /* the disk is full: do not try again */
+		return NULL;
+	}
+	return s;
+}
+
 struct tape_slot *store_slot(void)
 {
 	const size_t len = tape_slot_len(record_config.stacks);
+	struct tape_slot *s = slot_in_file(len);
+	const bool shared = s != NULL;
 
-	if (store.head != NULL && store.slots < store.cap) {
-		struct tape_slot *const s =
-		    (struct tape_slot *)((char *)store.head + TAPE_HEAD_LEN +
-		                         store.slots * store.slot_len);
-		if (populate(s, len)) {
-			atomic_store(&store.head->slots, ++store.slots);
-			return s;
-		}
-		store.cap = store.slots; /* the disk is full: do not try again */
+	if (!shared) {
+		void *const p = mmap(NULL, len, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		if (p == MAP_FAILED)
+			return NULL;
+		madvise(p, len, MADV_DONTFORK);
+		s = p;
 	}
-	void *const p = mmap(NULL, len, PROT_READ | PROT_WRITE,
-	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (p == MAP_FAILED)
-		return NULL;
-	madvise(p, len, MADV_DONTFORK);
-	return p;
+	lock_make(&s->lock);
+	s->frames_len = 1;
+	s->self = (uintptr_t)s;
+	atomic_store(&s->next, s->raw[0]);
+	if (shared)
+		atomic_store(&store.head->slots, ++store.slots);
+	return s;
 }
 
 /* Only if it is still ours: another process may have the name by now. */

@@ -193,10 +193,10 @@ void trace_columns_clear(struct trace_columns *c)
 	c->events = 0;
 }
 
-void trace_columns_restart(struct trace_columns *c)
+void trace_columns_continue(struct trace_columns *c, uint64_t last_tick)
 {
 	c->events = 0;
-	c->last_tick = 0;
+	c->last_tick = last_tick;
 }
 
 /* Eight bytes are stored, and as many count as are needed.  fast: as varint_fast_here() says. */
@@ -487,8 +487,7 @@ const void *trace_encode(struct trace_coder *c, const struct trace_block_info *i
 {
 	if (n == 0 || n > TRACE_ENCODE_MAX)
 		return NULL;
-	trace_columns_restart(&c->own); /* threads share them */
-	c->own.last_tick = info->after_tick;
+	trace_columns_continue(&c->own, info->after_tick); /* threads share them */
 	trace_columns_add(&c->own, info, raw, n);
 	return trace_pack(c, &c->own, info, len);
 }

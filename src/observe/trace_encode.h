@@ -91,7 +91,8 @@ const void *trace_pack(struct trace_coder *c, struct trace_columns *columns,
     const struct trace_block_info *info, size_t *len);
 /* forget what is in them; the thread's ticks go on */
 void trace_columns_clear(struct trace_columns *c);
-void trace_columns_restart(struct trace_columns *c); /* for another thread */
+/* For another thread, whose last event so far was at this tick; 0: it has none. */
+void trace_columns_continue(struct trace_columns *c, uint64_t last_tick);
 /* The addresses whose stack nodes the last block introduced, for mapping look-ups. */
 const uint64_t *trace_columns_addresses(const struct trace_columns *c, size_t *count);
 

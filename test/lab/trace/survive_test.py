@@ -102,8 +102,13 @@ def child():
     return names[0]
 
 
+def process_of(trace):
+    with open(trace, "rb") as f:
+        return struct.unpack_from("<I", f.read(64), 16)[0]
+
+
 def until_it_is_dead(trace):
-    pid = int(trace.split(".")[1])
+    pid = process_of(trace)
     for _ in range(1000):
         try:
             with open(f"/proc/{pid}/stat") as f:
@@ -126,6 +131,27 @@ def test_a_daemon_that_is_killed_later_loses_no_call():
             until_it_is_dead(child())
             assert sum(recorded("T").values()) == counted()[0] == calls
             assert sum(recorded(child()).values()) == counted()[1] == calls, info(child())
+
+
+def kill_dmm_when(calls):
+    p = subprocess.Popen([DMM, "record", "-o", "T", "--", SURVIVOR, "kill", "60000", "counts"],
+                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not os.path.exists("counts") or os.path.getsize("counts") == 0 or counted()[0] < calls:
+        assert p.poll() is None, "the program ended before"
+    p.kill()
+    p.wait()
+    until_it_is_dead("T")
+
+
+def test_a_program_whose_dmm_is_killed_goes_on_and_loses_no_call():
+    random.seed(5)
+    for _ in range(4):
+        for name in glob.glob("T*") + ["counts"] * os.path.exists("counts"):
+            os.unlink(name)
+        kill_dmm_when(random.randrange(3000, 40000))
+        assert sum(recorded().values()) == counted()[0] == 60000, (recorded(), counted()[0])
+        i = info("T")
+        assert i["missed_frees"] == 0 and i["lost_events"] == 0, i
 
 
 def test_a_child_made_by_a_bare_clone_gets_a_recording_of_its_own():
