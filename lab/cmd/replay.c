@@ -36,9 +36,10 @@ static const struct argp_option options[] = {
     {"warm", KEY_WARM, "BYTES", 0,
         "Touch and free this much memory before each run (128M and 4 times the peak "
         "payload, at most 1G; 0: none)", 0},
-    {"by", KEY_BY, "trade|time|cpu", 0,
-        "The figure that decides (trade): time multiplied by peak memory, time, or "
-        "processor time", 0},
+    {"by", KEY_BY, "trade|time|cpu|peak|mean|end", 0,
+        "The figure that decides (trade): time multiplied by peak memory, time, processor time, "
+        "or memory at its peak, on average or at the end; mean and end replay every run once more "
+        "at the recorded pace", 0},
     {"no-latency", KEY_NO_LATENCY, NULL, 0, "Leave out the runs that time each call", 0},
     {"pace", KEY_PACE, "SPEED", OPTION_ARG_OPTIONAL,
         "Also measure memory once on each at the recorded pace, with the idle times (1), or SPEED "
@@ -70,7 +71,7 @@ static double factor(const char *arg)
 static error_t parse_native(int key, char *arg, struct compare *c, struct native *n)
 {
 	static const char *const modes[] = {"as-is", "off", "both", NULL};
-	static const char *const figures[] = {"trade", "time", "cpu", NULL};
+	static const char *const figures[] = {"trade", "time", "cpu", "peak", "mean", "end", NULL};
 	static const char *const touches[] = {"all", "first", "none", NULL};
 
 	switch (key) {
@@ -175,6 +176,10 @@ int cmd_replay(int argc, char **argv)
 	if (q.model && q.native.pace > 0)
 		lab_die(EXIT_USAGE, "--pace: a model is always on the recording's clock; leave out "
 		    "one of the two");
+	if (q.model && q.native.compare.by != BY_TRADE)
+		lab_die(EXIT_USAGE, "--by: a model gives no verdict; leave out one of the two");
+	if (q.native.compare.by >= BY_MEAN && !(q.native.pace > 0))
+		q.native.pace = 1;
 	if (q.systems == NULL && !q.study && q.hash == NULL)
 		q.systems = q.model ? "gnu,slab" : "slab";
 	if (!q.model)

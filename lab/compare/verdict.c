@@ -417,10 +417,10 @@ static void add_unjudged(const struct compare *c, bool no_huge_pages, FILE *out)
 		    verdict_can_judge(c, no_huge_pages, f) ||
 		    isnan(noise_of(c, base, f)) || noise_of(c, base, f) <= noise_most)
 			continue;
-		fprintf(out, " No verdict on %s: glibc differs from itself by up to %.0f %%; take "
-		             "more --runs, an idle machine%s.",
+		fprintf(out, " No verdict on %s: glibc differs from itself by up to %.0f %%; use "
+		             "more --runs%s.",
 		    told[i].where, 100 * noise_of(c, base, f),
-		    f == FIGURE_WALL ? ", or --by=cpu" : "");
+		    f == FIGURE_WALL ? ", an idle machine or --by=cpu" : " or an idle machine");
 	}
 }
 

@@ -138,6 +138,22 @@ static bool again(struct compare *c, struct run *run)
 	return false;
 }
 
+/* By memory on average or at the end: only a replay at the recorded pace has these. */
+static bool paced_rounds(const struct native *n)
+{
+	return n->compare.by == BY_MEAN || n->compare.by == BY_END;
+}
+
+/* A paced run that came to its end gives the run of that round its memory. */
+static void keep_round(const struct native *n, struct row *row, size_t round, const struct run *run)
+{
+	if (n->mode != REPLAY_PACE || !paced_rounds(n) || run->ending != ENDING_EXIT ||
+	    run->code != 0 || !n->result->done || round >= row->rounds)
+		return;
+	row->run[round].mean_rss = n->result->paced_mean;
+	row->run[round].end_rss = n->result->paced_end;
+}
+
 static void extra_runs(struct native *n, enum replay_mode mode, size_t runs)
 {
 	static const char *const words[] = {[REPLAY_LATENCY] = "timing each call",
@@ -151,8 +167,10 @@ static void extra_runs(struct native *n, enum replay_mode mode, size_t runs)
 	for (size_t k = 0; k < runs; k++)
 		for (size_t i = 0; i < c->rows && !measure_interrupted(); i++) {
 			struct row *const row = &c->row[(i + k) % c->rows];
-			if (row->outcome == OUTCOME_FINE && row->good > 0)
+			if (row->outcome == OUTCOME_FINE && row->good > 0) {
 				compare_run_extra(c, row, &run);
+				keep_round(n, row, k, &run);
+			}
 			progress_share((double)(k * c->rows + i + 1) / (double)(runs * c->rows));
 		}
 	progress_end();
@@ -165,8 +183,9 @@ static void paced_run(struct native *n)
 	const double timeout_s = c->timeout_s;
 
 	c->timeout_s += (double)replay_ops_ns(n->ops, n->ops->head->count) * 1e-9 / n->pace;
-	extra_runs(n, REPLAY_PACE, 1);
+	extra_runs(n, REPLAY_PACE, paced_rounds(n) ? c->runs : 1);
 	c->timeout_s = timeout_s;
+	verdict_digest(c);
 }
 
 void native_run(struct native *n)

@@ -4,7 +4,9 @@
  *              runs
  *   latency    runs of their own, every call by the clock: so it cannot disturb the time
  *   memory     a run of its own, looking at resident and usable bytes
- *   pace       a run of its own on the recording's clock, idle times included: its three memories
+ *   pace       a run of its own on the recording's clock, idle times included: its three memories.
+ *              Where memory on average or at the end decides (--by), there is one such run for each
+ *              round, and its figures stand in the round's run as its mean_rss and end_rss.
  *
  * `compare` is dmm compare's: rows, ratios, verdict.  What only a replay knows stands in `row`, by
  * the same number.  wall, cpu, rss and faults of a run are those between the first call and the
@@ -34,7 +36,7 @@ struct native_row {
 	struct replay_sample *sample;
 	size_t samples;
 	bool paced; /* a run on the recording's clock came to its end */
-	uint64_t paced_peak, paced_mean, paced_end; /* bytes */
+	uint64_t paced_peak, paced_mean, paced_end; /* bytes, of the last such run */
 	double behind_s; /* how much later than due a call came, at most */
 	uint64_t failed; /* calls that gave no memory, in the last run */
 	/* what glibc had obtained at most; 0: another malloc */

@@ -147,28 +147,48 @@ static void print_behind(const struct native *n, FILE *out)
 		    units_seconds(late, most->behind_s));
 }
 
+/* Memory of a paced run; of several their median, and the ratio to glibc with its interval. */
+static void put_paced_memory(struct table *t, const struct native *n, const struct row *row,
+    enum figure figure, uint64_t bytes)
+{
+	const double median = row->is[figure].median;
+	char text[UNITS_LEN];
+
+	table_cell(t, "%s", units_bytes(text, isnan(median) ? (double)bytes : median));
+	if (n->compare.by < BY_MEAN)
+		return;
+	put_ratio(t, &row->ratio[figure], verdict_noise(&n->compare, row, figure));
+	put_interval(t, &row->ratio[figure]);
+}
+
 static void print_pace(const struct native *n, FILE *out)
 {
-	static const struct column columns[] = {{"allocator", false}, {"peak", true},
+	static const struct column one[] = {{"allocator", false}, {"peak", true},
 	    {"on average", true}, {"at the end", true}};
+	static const struct column several[] = {{"allocator", false}, {"peak", true},
+	    {"on average", true}, {"/glibc", true}, {"", true}, {"at the end", true},
+	    {"/glibc", true}, {"", true}};
 	const double whole = (double)replay_ops_ns(n->ops, n->ops->head->count) * 1e-9;
+	const bool many = n->compare.by >= BY_MEAN;
 	char text[UNITS_LEN];
 	struct table t;
 
-	fprintf(out, "\nmemory at the recorded pace, idle times included: one run each of %s\n",
+	fprintf(out, "\nmemory at the recorded pace, idle times included: %zu run%s each of %s\n",
+	    many ? n->compare.runs : 1, many && n->compare.runs != 1 ? "s" : "",
 	    units_seconds(text, whole / n->pace));
 	if (n->pace != 1)
 		fprintf(out, "%g times as fast as recorded: idle times are shorter, and what an "
 		    "allocator gives back after a delay comes back later\n", n->pace);
-	table_begin(&t, columns, sizeof columns / sizeof *columns);
+	table_begin(&t, many ? several : one,
+	    many ? sizeof several / sizeof *several : sizeof one / sizeof *one);
 	for (size_t i = 0; i < n->compare.rows; i++) {
 		const struct native_row *const row = &n->row[i];
 		if (!row->paced || i == n->compare.row[i].base + 1) /* glibc once is enough */
 			continue;
 		table_cell(&t, "%s", n->compare.row[i].allocator->name);
 		table_cell(&t, "%s", units_bytes(text, (double)row->paced_peak));
-		table_cell(&t, "%s", units_bytes(text, (double)row->paced_mean));
-		table_cell(&t, "%s", units_bytes(text, (double)row->paced_end));
+		put_paced_memory(&t, n, &n->compare.row[i], FIGURE_MEAN, row->paced_mean);
+		put_paced_memory(&t, n, &n->compare.row[i], FIGURE_END, row->paced_end);
 	}
 	table_text(&t, out);
 	table_end(&t);
@@ -396,6 +416,9 @@ static void more_json(const struct compare *c, const struct row *row, struct jso
 void native_json(const struct native *n, struct json *j)
 {
 	static const char *const modes[] = {"as-is", "off", "both"};
+	static const char *const figures[] = {[BY_TRADE] = "wall_s", [BY_TIME] = "wall_s",
+	    [BY_CPU] = "cpu_s", [BY_PEAK] = "peak_rss_bytes", [BY_MEAN] = "mean_rss_bytes",
+	    [BY_END] = "end_rss_bytes"};
 	const struct compare *const c = &n->compare;
 	const struct replay_head *const h = n->ops->head;
 
@@ -412,7 +435,7 @@ void native_json(const struct native *n, struct json *j)
 	json_integer(j, "warm_bytes", (int64_t)c->warm);
 	json_number(j, "pace", n->pace > 0 ? n->pace : (double)NAN);
 	json_string(j, "thp", modes[c->huge_pages]);
-	json_string(j, "verdict_by", c->by == BY_CPU ? "cpu_s" : "wall_s");
+	json_string(j, "verdict_by", figures[c->by]);
 	json_integer(j, "own_bytes", (int64_t)n->own_bytes);
 	provenance_json(&c->provenance, j, "provenance");
 	((struct native *)n)->compare.more_json = more_json;

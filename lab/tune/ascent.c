@@ -150,9 +150,11 @@ void ascent_climb(const struct ascent *a, struct ascent_result *r)
 	*r = (struct ascent_result){{0}, 0, 0};
 	if (c.tried == NULL || a->count > TECHNIQUES_MAX || !score(&c, "", &r->score))
 		lab_die(EXIT_OURS, "%s cannot be searched as it comes", a->sys->name);
-	climb(&c, *r, r);
-	if (a->also != NULL)
+	const struct ascent_result own = *r;
+	if (a->also != NULL) /* first: a search that is cut short has then seen it */
 		climb_also(&c, r);
+	memset(c.value, 0, sizeof c.value);
+	climb(&c, own, r);
 	for (size_t i = 0; i < a->count; i++) {
 		if (!(a->sys->options & a->technique[i].option) ||
 		    !(a->technique[i].option & a->starts))

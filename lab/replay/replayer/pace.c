@@ -12,7 +12,7 @@
 enum {
 	LOOKS = 400,             /* over the whole replay */
 	LOOK_NS = 1000000,       /* between two, at least */
-	LOOK_COST_TIMES = 20,    /* and 20 times the cost of a look: looks take at most 5 % */
+	LOOK_COST_TIMES = 20,    /* and 20 times a look's processor time, which is at most 5 % */
 	EARLY_NS = 100000,       /* a call may come so much before its time: a sleep is not finer */
 };
 
@@ -37,16 +37,27 @@ static uint64_t due_ns(uint64_t i)
 	return (uint64_t)((double)replay_ops_ns(&replay.ops, i) / replay.result->speed);
 }
 
+/* Of this thread. */
+static uint64_t processor_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* Between two looks memory is taken to change evenly.  A look that waited for a processor cost no
+ * more: the next one must not be late for that. */
 static void look(uint64_t at_ns)
 {
 	if (atomic_flag_test_and_set(&pace.looking))
 		return;
-	const uint64_t bytes = self_heap_bytes(), after_ns = now_ns();
-	const uint64_t cost_ns = LOOK_COST_TIMES * (after_ns - at_ns);
-	pace.area += (double)pace.last_bytes * (double)(at_ns - pace.last_ns);
+	const uint64_t began_ns = processor_ns(), bytes = self_heap_bytes();
+	const uint64_t cost_ns = LOOK_COST_TIMES * (processor_ns() - began_ns);
+	pace.area += ((double)pace.last_bytes + (double)bytes) / 2 * (double)(at_ns - pace.last_ns);
 	pace.last_ns = at_ns;
 	pace.last_bytes = bytes;
-	atomic_store(&pace.next_ns, after_ns + (cost_ns > pace.step_ns ? cost_ns : pace.step_ns));
+	atomic_store(&pace.next_ns, now_ns() + (cost_ns > pace.step_ns ? cost_ns : pace.step_ns));
 	atomic_flag_clear(&pace.looking);
 }
 

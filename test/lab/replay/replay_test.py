@@ -104,6 +104,26 @@ def test_a_paced_replay_by_threads_takes_the_recordings_time():
     assert rows["glibc"]["paced"]["peak_bytes"] >= 0, rows
 
 
+def test_memory_on_average_or_at_the_end_is_judged_by_paced_runs():
+    trace = SHIPPED + "/redis.dmm"
+    for by in "mean", "end":
+        r = run(DMM, "replay", f"--by={by}", "--format=json", *QUICK, "--runs=2", "--no-latency", trace)
+        found = json.loads(r.stdout)
+        assert found["verdict_by"] == f"{by}_rss_bytes" and found["pace"] == 1, found["verdict_by"]
+        for row in found["rows"]:
+            for key in ("mean", "end"):
+                seen = row[f"{key}_rss_bytes"]
+                assert 0 < seen["min"] <= seen["median"] <= seen["max"], row
+            # the last run is one of the two
+            assert row["mean_rss_bytes"]["min"] <= row["paced"]["mean_bytes"] <= row["mean_rss_bytes"]["max"], row
+    r = run(DMM, "replay", "--by=mean", *QUICK, "--runs=2", "--no-latency", trace)
+    assert "memory at the recorded pace, idle times included: 2 runs each of" in r.stdout, r.stdout
+    r = run(DMM, "replay", "--by=peak", "--format=json", *QUICK, "--no-latency", trace)
+    assert json.loads(r.stdout)["verdict_by"] == "peak_rss_bytes"
+    r = run(DMM, "replay", "--by=mean", "--model", trace, status=2)
+    assert "a model gives no verdict" in r.stderr, r.stderr
+
+
 def test_a_pace_is_refused_where_there_is_none():
     with open("t.rep", "w") as f:
         f.write("20000000\n1\n2\n1\na 0 512\nf 0\n")
