@@ -7,6 +7,7 @@
 #include "base/bits.h"
 
 enum { PAGE = 4096, BLOCK_PAGES = HUGE_PAGE_SIZE / PAGE };
+enum { POPULATE_WRITE = 23 }; /* MADV_POPULATE_WRITE, Linux 5.14 */
 
 /* Page 0 and block 0 begin here, so that blocks lie where the kernel's huge pages would. */
 static char *first_block(const struct os_arena *a)
@@ -140,14 +141,21 @@ static void collapse(struct os_arena *a, const char *p, size_t len)
 	}
 }
 
+static bool is_huge(const struct os_arena *a, const void *p)
+{
+	return a->huge != NULL && a->huge[page_number(a, p) / BLOCK_PAGES] != 0;
+}
+
 void arena_advise(struct os_arena *a, const void *p, size_t len, enum dmm_advice what)
 {
 	if (!os_arena_is_reserved(a, p))
 		return;
 	if (what == DMM_ADVICE_HUGE || what == DMM_ADVICE_NOHUGE)
 		advise_blocks(a, p, len, what == DMM_ADVICE_HUGE);
-	else if (what == DMM_ADVICE_POPULATE)
+	else if (what == DMM_ADVICE_POPULATE && is_huge(a, p))
 		os_arena_touch(a, p, len);
+	else if (what == DMM_ADVICE_POPULATE)
+		madvise((void *)p, len, POPULATE_WRITE);
 	else if (what == DMM_ADVICE_COLLAPSE)
 		collapse(a, p, len);
 }

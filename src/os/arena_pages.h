@@ -21,8 +21,10 @@ bool arena_pages_open(struct os_arena *a);
 void arena_pages_close(struct os_arena *a);
 /* Whole pages lose their memory, as by purge and unmap. */
 void arena_untouch(struct os_arena *a, const void *p, size_t len);
-/* HUGE and NOHUGE hold for the blocks that lie in [p, p + len) as a whole; POPULATE touches;
- * COLLAPSE gives memory to all of each block that has some.  Other advice has no effect. */
+/* HUGE and NOHUGE hold for the blocks that lie in [p, p + len) as a whole; COLLAPSE gives memory to
+ * all of each block that has some; POPULATE touches an advised block.  What else is populated are
+ * tables, to which the owner really writes: they are populated really, where the kernel can (Linux
+ * 5.14), and counted by mincore().  Other advice has no effect. */
 void arena_advise(struct os_arena *a, const void *p, size_t len, enum dmm_advice what);
 /* What has memory at `from`, which is reserved, has it at `to` afterwards and not at `from`. */
 void arena_move_touched(struct os_arena *a, const char *from, const char *to, size_t len);
