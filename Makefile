@@ -147,6 +147,17 @@ bench-phases: all
 	@RUNS=$(or $(RUNS),5) FIGURES=peak,mean,end PROGRAMS='$(or $(PROGRAMS),redis-phases server-bursts pool-turns \
 	    burst-idle cache-drops python-caches)' THREADS=8 tools/bench $(BUILD) out/bench-phases
 
+# How long single calls of malloc and free take, warm and cold, with 1 and 8 threads: ROUNDS x 100 s with eight peers.
+.PHONY: bench-tail
+bench-tail: all
+	@tools/bench-tail $(BUILD)
+
+# Atomic instructions and system calls an operation, with 1 to 64 threads, counted.
+.PHONY: bench-atomics
+bench-atomics: all
+	@tools/packages bench
+	@tools/bench-atomics $(BUILD)
+
 # PREFIX (/usr/local) is where; DESTDIR goes before it for those who pack.
 install: all
 	@cmake --install $(BUILD) $(if $(PREFIX),--prefix $(PREFIX))

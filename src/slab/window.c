@@ -195,7 +195,8 @@ bool window_grow_tables(uint32_t count)
 }
 
 /* Without this, a slab that begins in new pages of the tables costs two to four page faults: these
- * were the slowest calls of malloc, one in a thousand. */
+ * were the slowest calls of malloc, one in a thousand.  Where threads free what others allocated,
+ * the first free into each page of marks costs one as well: of such a program's frees one in 80. */
 _Atomic uint32_t window_filled;
 
 static void fill(const volatile void *p, size_t len)
@@ -209,7 +210,7 @@ void window_fill_tables(uint32_t chunk)
 	    __atomic_load_n(&root.units, __ATOMIC_ACQUIRE) / (HUGE_PAGE_SIZE >> UNIT_SHIFT);
 	const uint32_t filled = atomic_load_explicit(&window_filled, memory_order_relaxed);
 	/* Of a chunk below, which a large object may fill as well, only if it is near. */
-	const uint32_t near = 1 + chunk / 16;
+	const uint32_t near = 1 + chunk / 8;
 	const uint32_t first = (uint32_t)max_size(filled, chunk - near);
 	const uint32_t end = (uint32_t)min_size(known, chunk + near);
 
@@ -219,6 +220,8 @@ void window_fill_tables(uint32_t chunk)
 	const size_t granules = (size_t)(end - first) * CHUNK_GRANULES;
 	const char *const p = granule_address(first * CHUNK_GRANULES);
 	fill(live_word_at(p), bits_len(granules));
+	if (__atomic_load_n(&root.marked, __ATOMIC_RELAXED) != MARKED_NOT)
+		fill(mark_word(p), bits_len(granules));
 	/* these two grow downwards */
 	fill(avail_word(p + granules * GRANULE - 1), bits_len(granules));
 	fill(slab_at(end * CHUNK_GRANULES - 1), granules * sizeof(struct slab));

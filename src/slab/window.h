@@ -26,8 +26,9 @@ void window_close(void);
 bool window_grow_tables(uint32_t count);
 
 /* A slab is about to be opened in this chunk, the first so high in the heap: have the kernel bring
- * the pages of its live and avail bits and of its records at once, in a large heap also those of
- * the next chunks.  No lock is needed; two threads may do it at once. */
+ * the pages of its live and avail bits and of its records at once, of its marks if any are in use,
+ * and in a large heap those of the next chunks.  No lock is needed, and two threads may do it at
+ * once. */
 void window_fill_tables(uint32_t chunk);
 extern HIDDEN _Atomic uint32_t window_filled; /* chunks below it need nothing */
 

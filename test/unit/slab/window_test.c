@@ -25,45 +25,6 @@ static char *painted(size_t n, char with)
 	return memset(p, with, n);
 }
 
-/* ---- the tables of a heap that grows */
-
-static bool filled(const volatile void *p)
-{
-	return paper_advised((const void *)p, DMM_ADVICE_POPULATE);
-}
-
-static void fill_chunks(size_t chunks)
-{
-	while (root.used < chunks * CHUNK_GRANULES)
-		painted(2048, 1);
-}
-
-TEST(a_slab_high_in_the_heap_finds_its_bits_and_its_record_in_memory)
-{
-	paper_begin("guarded:0");
-	fill_chunks(40);
-	for (uint32_t chunk = 1; chunk < 40; chunk++) {
-		const char *const p = granule_address(chunk * CHUNK_GRANULES),
-		    *const last = p + HUGE_PAGE_SIZE - 1;
-		assert_int_equal(filled(live_word_at(p)), chunk >= 4);
-		assert_int_equal(filled(live_word_at(last)), chunk >= 4);
-		assert_int_equal(filled(avail_word(p)), chunk >= 4);
-		assert_int_equal(filled(avail_word(last)), chunk >= 4);
-		assert_int_equal(filled(slab_at(chunk * CHUNK_GRANULES)), chunk >= 4);
-		assert_int_equal(filled(slab_at((chunk + 1) * CHUNK_GRANULES - 1)), chunk >= 4);
-	}
-	paper_sound();
-	paper_end();
-}
-
-TEST(the_tables_of_a_heap_of_80_MiB_grow_in_fewer_than_50_calls)
-{
-	paper_begin("guarded:0");
-	fill_chunks(40);
-	assert_in_range(paper.tables_grown, 10, 50);
-	paper_end();
-}
-
 /* ---- the layout */
 
 static void read_at(void *arg)
