@@ -220,7 +220,8 @@ static void tell_progress(struct search *s)
 	progress_share(s->calls / calls_most);
 }
 
-/* Of one recording: what it was made smaller by, less what the run became longer by. */
+/* Of one recording: what it was made smaller by, less what the run became longer by.  A shorter run
+ * counts for nothing: it must not pay for more memory. */
 static bool score_one(const struct search *s, const char *conf, size_t i, double *out)
 {
 	const struct tune_order *const o = s->order;
@@ -229,7 +230,7 @@ static bool score_one(const struct search *s, const char *conf, size_t i, double
 
 	if (!measure(&f, s->sys, conf, &s->rec[i]))
 		return false;
-	const double more = o->slower < 0 ? 0 : longer(own, &f, &s->rec[i]);
+	const double more = o->slower < 0 ? 0 : fmax(0, longer(own, &f, &s->rec[i]));
 	*out = tune_figure_by(own, o->by) / fmax(tune_figure_by(&f, o->by), 1) / (1 + more);
 	return (o->slower < 0 || more <= o->slower + head_start(s->sys, own, &s->rec[i])) &&
 	       (o->by == TUNE_BY_PEAK || (double)f.peak <= PEAK_MOST * (double)own->peak);
@@ -282,6 +283,7 @@ static void search(
 	ascent_climb(&a, &t->found);
 	progress_end();
 	t->cut_short = s.cut_short;
+	t->found.tried = s.tried; /* without those that were left out at the end */
 }
 
 void tune_search(struct tuned *t, const struct dmm_system *sys, const struct tune_recording *rec,

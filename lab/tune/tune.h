@@ -1,9 +1,10 @@
 /* tune.h - settings fitted to recordings: coordinate ascent (ascent.h) over model replays.
  *
  * What is made small is the footprint, on average over the recording's time unless asked otherwise.
- * Time counts alike: a set that makes the run 1 % longer must hold 1 % less.  Beyond a bound
- * settings are not had at all: the run may take 1 % longer than on the malloc that the program had.
- * glibc's calls take some ns more than slab's; another malloc counts as slab as it comes.
+ * Time counts alike: a set that makes the run 1 % longer must hold 1 % less.  One that makes it
+ * shorter gets nothing for that, so that time never pays for more memory.  Beyond a bound settings
+ * are not had at all: the run may take 1 % longer than on the malloc that the program had.  glibc's
+ * calls take some ns more than slab's; another malloc counts as slab as it comes.
  *
  * Time is counted in steps (replay/accounting.h), not taken from a clock, and the run is what the
  * recording says, without idle times and what recording cost.  So the same recordings give the same

@@ -122,6 +122,20 @@ class Slab(Directory):
         self.assertEqual(settings_of(self.path / "small.conf"), {})
         self.assertIn("next: dmm compare --systems=slab -- PROGRAM", done.stderr)
 
+    def test_time_saved_never_pays_for_more_memory(self):
+        # a heap that only grows: huge pages from the beginning save most page faults, and hold more
+        source, program, trace = (self.path / name for name in ("grow.c", "grow", "grow.dmm"))
+        source.write_text("#include <stdlib.h>\n#include <string.h>\n"
+                          "int main(void) { for (int i = 0; i < 60000; i++) memset(malloc(1000), 1, 1000); }\n")
+        subprocess.run(["cc", "-O1", "-fno-builtin", source, "-o", program], check=True)
+        dmm("record", "-o", trace, "--", program)
+        done = dmm("tune", trace, "--format=json", "-o", self.path / "grow.conf")
+        slab, = json.loads(done.stdout)["systems"]
+        self.assertLessEqual(slab["tuned"][0]["mean_footprint_bytes"], slab["as_it_comes"][0]["mean_footprint_bytes"],
+                             slab["settings"])
+        huge = replayed(trace, "slab", "huge_from_mib:2")
+        self.assertGreater(huge["mean_footprint_bytes"], slab["as_it_comes"][0]["mean_footprint_bytes"])
+
     def test_what_a_recording_cannot_tell_is_said_with_what_would_help(self):
         rep, cut = self.path / "few.rep", self.path / "cut.dmm"
         rep.write_text("1000\n1\n2\n1\na 0 100\nf 0\n")
