@@ -33,6 +33,7 @@
  * that it adds it in each address, which costs nothing, and not by an instruction for all of them.
  * as_result(x): x lies in the register of a function's result, so that no instruction moves it
  * there.
+ * write_nothing(p): an access to the byte at p that changes nothing, but is a write to the kernel.
  * bit_drop(): clear bit n % 64; was it set?  bit_add(): set bit n % 64.  bit_scan(): the number of
  * the lowest bit that is set; the compiler's builtin returns an int, which costs two instructions
  * more where the number is added to an address. */
@@ -55,6 +56,7 @@
 #endif
 #define own_apart(n)   __asm__("" : "+r"(n))
 #define as_result(x)   __asm__("" : "+a"(x))
+#define write_nothing(p) __asm__ volatile("orb $0, %0" : "+m"(*(volatile char *)(p)) : : "cc")
 static inline bool bit_drop(uint64_t *word, uint64_t n)
 {
 	bool was;
@@ -82,6 +84,8 @@ static inline uint64_t bit_scan(uint64_t word)
 	})
 #define own_apart(n) (void)0
 #define as_result(x) (void)0
+#define write_nothing(p) \
+	((void)atomic_fetch_or_explicit((_Atomic uint8_t *)(p), 0, memory_order_relaxed))
 static inline bool bit_drop(uint64_t *word, uint64_t n)
 {
 	const uint64_t old = *word;

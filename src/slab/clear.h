@@ -42,6 +42,19 @@ static inline void clear(void *p, size_t size)
 	}
 }
 
+/* Pages of p that have no memory yet get it at once.  The first access to such a page would else be
+ * a read, which is a fault that maps the page of zeros, and the next one a write, which is another
+ * fault. */
+static inline void touch(void *p, size_t size)
+{
+	enum { PAGE = 4096 };
+
+	write_nothing(p);
+	write_nothing(ptr_add(p, size - 1));
+	for (size_t at = PAGE; unlikely(at < size); at += PAGE)
+		write_nothing(ptr_add(p, at));
+}
+
 static inline bool is_clear(const void *p, size_t size)
 {
 	const size_t last = size > 64 ? size - 64 : 0;

@@ -49,8 +49,11 @@ static inline void *become_live(void *p, unsigned cls, size_t n)
 {
 	const size_t size = size_class[cls].size;
 
-	if (cls != CLASS_ZERO && hardening.check_on_reuse && unlikely(!is_clear(p, size)))
-		slab_misuse("write after free", p, size);
+	if (cls != CLASS_ZERO && hardening.check_on_reuse) {
+		touch(p, size);
+		if (unlikely(!is_clear(p, size)))
+			slab_misuse("write after free", p, size);
+	}
 	live_set(p);
 	atomic_signal_fence(memory_order_seq_cst);
 	if (cls != CLASS_ZERO && hardening.canary)
@@ -149,6 +152,7 @@ void *hardened_malloc(size_t n)
 	__builtin_prefetch(k->top[-2], 1);
 	k->top--;
 	const size_t size = size_class[cls].size;
+	touch(p, size);
 	if (unlikely(!is_clear(p, size)))
 		slab_misuse("write after free", p, size);
 	live_set(p); /* first, as in become_live() */
