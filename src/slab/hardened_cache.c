@@ -3,11 +3,12 @@
 
 #include "base/rng.h"
 #include "os/ticks.h"
+#include "slab/heap.h"
 #include "slab/quarantine.h"
 
 /* Of how many objects the next is one.  All of a magazine would cost programs that go through their
  * objects in the order of allocation (a collector of garbage) half of their caches. */
-enum { ORDER_WINDOW = 8, HELD_MIN = 256 << 10 };
+enum { ORDER_WINDOW = 8, HELD_ALL = 256 << 10, HELD_MIN = 32 << 10 };
 
 __thread struct hardened *hardened_mine;
 
@@ -107,10 +108,13 @@ void hardened_shuffle(struct hardened *h, unsigned cls)
 
 /* ---- the end of waiting ---------------------------------------------------------------------- */
 
-/* Bytes that may wait in one quarantine: of large objects, fewer wait. */
+/* Bytes that may wait in one quarantine: of large objects, fewer wait.  All threads together have a
+ * share of the heap. */
 static size_t held_max(void)
 {
-	return HELD_MIN + used_granules() * (GRANULE / 16);
+	const size_t threads = max_size(root.heap_count, HEAP_FIRST + 1) - HEAP_FIRST;
+	const size_t all = HELD_ALL + used_granules() * (GRANULE / 16);
+	return max_size(all / threads, HELD_MIN);
 }
 
 void hardened_trim(struct hardened *h)
@@ -122,36 +126,64 @@ void hardened_trim(struct hardened *h)
 		hardened_push(h, p, cls);
 }
 
-/* What the ring of the class holds has doubled. */
+/* May the ring of the class hold twice as much? */
 static bool fits(const struct hardened *h, unsigned cls)
 {
 	const size_t more = (size_t)h->rings[cls].count * size_class[cls].size;
 	return h->held + more <= held_max();
 }
 
-static void halve(struct hardened *h, unsigned cls)
+/* The n oldest that wait go back to their slabs. */
+static void let_go(struct hardened *h, unsigned cls, uint32_t n)
 {
-	void *leave[QUARANTINE_HALF];
-	const uint32_t n = quarantine_halve(h, cls, leave);
+	struct slab_heap *const heap = h->cache.heap;
+	void *leave[RELEASE_MOST];
 
-	for (uint32_t i = 0; i < n; i++)
-		hardened_push(h, leave[i], cls);
+	lock_take(&heap->lock);
+	for (uint32_t part; n > 0; n -= part) {
+		part = (uint32_t)min_size(n, RELEASE_MOST);
+		quarantine_release(h, cls, part, leave);
+		heap_put_back(heap, leave, part, cls);
+	}
+	lock_give(&heap->lock);
 }
 
-/* The ring of the class has turned once, or is full for the first time.  It becomes longer where
- * all rings together are short enough.  Else the one that holds most gives up half of it, unless
- * that is hardly more than this one holds. */
+/* The thread has freed N objects since the last look. */
+static void look_at_all(struct hardened *h)
+{
+	for (unsigned cls = 0; cls < class_count; cls++) {
+		struct class_ring *const w = &h->rings[cls];
+		const uint32_t needs = quarantine_needs(w);
+		if (w->count > needs)
+			let_go(h, cls, w->count - needs);
+		w->seen = class_frees(w);
+	}
+	h->looked = h->frees;
+}
+
+/* All rings together hold too much, or the ring of the class shall be longer and cannot be: the one
+ * that holds most, and more than twice as much as this one, loses half. */
+static void make_room(struct hardened *h, unsigned cls)
+{
+	const unsigned largest = quarantine_largest(h);
+	const size_t its = (size_t)h->rings[largest].count * size_class[largest].size,
+	    ours = (size_t)h->rings[cls].count * size_class[cls].size;
+
+	if (largest != 0 && (h->held > held_max() || its > 2 * ours))
+		let_go(h, largest, h->rings[largest].count / 2);
+}
+
 void hardened_review(struct hardened *h, unsigned cls)
 {
-	const struct class_ring *const w = &h->rings[cls];
+	struct class_ring *const w = &h->rings[cls];
+	const bool soon = h->frees - w->turned < hardening.quarantine;
+	const bool longer = soon && w->count < quarantine_most();
 
-	if (w->count == quarantine_most() && h->held <= held_max())
-		return;
-	const unsigned largest = fits(h, cls) ? 0 : quarantine_largest(h);
-	if (largest != 0 && (h->held > held_max() ||
-	        (size_t)h->rings[largest].count * size_class[largest].size >
-	            (size_t)w->count * size_class[cls].size * 2))
-		halve(h, largest);
-	if (w->at == 0 && w->count == w->limit && fits(h, cls))
+	w->turned = h->frees;
+	if (h->frees - h->looked >= hardening.quarantine)
+		look_at_all(h);
+	if (h->held > held_max() || (longer && !fits(h, cls)))
+		make_room(h, cls);
+	if (longer && w->at == 0 && w->count == w->limit && fits(h, cls))
 		quarantine_set_limit(h, cls, 2 * (size_t)w->count);
 }

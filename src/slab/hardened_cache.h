@@ -25,7 +25,8 @@ void hardened_push(struct hardened *h, void *p, unsigned cls);
 void hardened_shuffle(struct hardened *h, unsigned cls);
 /* What left the quarantine for objects that others freed goes onto its magazine. */
 void hardened_trim(struct hardened *h);
-/* The ring of the class has turned once, or is full for the first time. */
+/* The ring of the class has turned once, or is full for the first time: shall it be longer, or
+ * another one shorter? */
 void hardened_review(struct hardened *h, unsigned cls);
 
 /* p, just freed, waits; what has waited long goes onto its magazine.  True: slabs may have got
@@ -33,25 +34,27 @@ void hardened_review(struct hardened *h, unsigned cls);
 static inline bool hardened_wait(struct hardened *h, void *p, unsigned cls)
 {
 	struct class_ring *const w = &h->rings[cls];
-	bool full = false;
+	struct magazine *const k = &h->cache.magazine[cls];
 
-	if (likely(w->count == w->limit)) {
-		struct magazine *const k = &h->cache.magazine[cls];
-		void *const leaving = quarantine_swap(h, w, p);
-		full = k->top == k->limit;
-		if (likely(!full)) {
-			*k->top = leaving;
-			/* a child of a fork that cuts in finds no gap */
-			atomic_signal_fence(memory_order_seq_cst);
-			k->top++;
-		} else {
-			cache_push(&h->cache, leaving, cls);
-		}
-	} else {
+	if (unlikely(w->count != w->limit)) {
 		quarantine_append(h, p, cls);
+		if (w->count == w->limit)
+			hardened_review(h, cls);
+		return true;
 	}
-	if (likely(w->at != 0 || w->count != w->limit))
+	void *const leaving = quarantine_swap(h, w, p);
+	const bool full = k->top == k->limit;
+	if (likely(!full)) {
+		*k->top = leaving;
+		/* a child of a fork that cuts in finds no gap */
+		atomic_signal_fence(memory_order_seq_cst);
+		k->top++;
+	} else {
+		cache_push(&h->cache, leaving, cls);
+	}
+	if (likely(w->at != 0))
 		return full;
+	quarantine_turned(h, w);
 	hardened_review(h, cls);
 	return true;
 }

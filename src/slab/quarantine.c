@@ -63,6 +63,8 @@ void quarantine_append(struct hardened *h, void *p, unsigned cls)
 	w->ring[w->count] = p;
 	atomic_signal_fence(memory_order_seq_cst);
 	w->count++;
+	w->frees++;
+	h->frees++;
 	h->held += size_class[cls].size;
 }
 
@@ -76,27 +78,34 @@ static void reverse(void **from, void **end)
 }
 
 /* Empty meanwhile: what a fork that cuts in finds in a ring is there once. */
-uint32_t quarantine_halve(struct hardened *h, unsigned cls, void *out[static QUARANTINE_HALF])
+void quarantine_release(struct hardened *h, unsigned cls, uint32_t leave, void **out)
 {
 	struct class_ring *const w = &h->rings[cls];
 	const uint32_t n = w->count, at = w->at;
-	const size_t half = min_size((n + 1) / 2, QUARANTINE_HALF);
-	const uint32_t leave = (uint32_t)min_size(n - min_size(n, least()), half);
 
+	CHECK(leave <= n && leave <= RELEASE_MOST);
+	w->frees = class_frees(w);
 	w->count = w->at = 0;
 	w->limit = 1;
 	atomic_signal_fence(memory_order_seq_cst);
-	reverse(w->ring, w->ring + at);
-	reverse(w->ring + at, w->ring + n);
-	reverse(w->ring, w->ring + n);
+	if (at != 0) {
+		reverse(w->ring, w->ring + at);
+		reverse(w->ring + at, w->ring + n);
+		reverse(w->ring, w->ring + n);
+	}
 	memcpy(out, w->ring, leave * sizeof *out);
 	memmove(w->ring, w->ring + leave, (n - leave) * sizeof *out);
 	atomic_signal_fence(memory_order_seq_cst);
+	w->limit = n;
 	w->count = n - leave;
 	h->held -= leave * size_class[cls].size;
-	w->limit = n;
 	quarantine_set_limit(h, cls, w->count);
-	return leave;
+}
+
+uint32_t quarantine_needs(const struct class_ring *w)
+{
+	const uint32_t lately = class_frees(w) - w->seen;
+	return lately == 0 ? 0 : 2 * lately + least();
 }
 
 /* ---- all of them ----------------------------------------------------------------------------- */
@@ -169,6 +178,8 @@ static bool collect(struct hardened *h, void *p, unsigned cls)
 	if (h->spilled == SPILLED_MOST)
 		return false;
 	const uintptr_t leaving = (uintptr_t)quarantine_swap(h, w, p);
+	if (w->at == 0)
+		quarantine_turned(h, w);
 	h->spill[h->spilled] = leaving | (uintptr_t)cls << SPILLED_CLASS;
 	atomic_signal_fence(memory_order_seq_cst);
 	h->spilled++;

@@ -9,8 +9,10 @@
  *                           quarantine
  *
  * Each class has a ring of its own.  So a free takes no look at the class of what leaves, and no
- * sum of bytes: what comes in is as large as what goes out.  Only a ring that becomes longer counts
- * its bytes, and the rings of all classes together hold at most a share of the heap.
+ * sum of bytes: what comes in is as large as what goes out.  A ring that turns once while the
+ * thread frees less than N objects becomes longer, if all rings together hold little enough.  What
+ * waits in a ring that is twice as long as it needs to be, or of a class that is freed no more,
+ * goes back to its slab (hardened_cache.c).  Else a few objects would keep many slabs in memory.
  *
  * An object in a quarantine is neither live nor in avail, as if it were in a magazine.  An object
  * that another thread freed waits in its owner's quarantine: it goes there when the owner finds its
@@ -27,7 +29,7 @@
 
 /* RING_SPREAD: of how many of the oldest, with random_order, one leaves. */
 enum { RING_FIRST = 16, RING_SPREAD = 8, SPILLED_MOST = 1024, SPILLED_CLASS = 57 };
-enum { QUARANTINE_HALF = 64 };
+enum { RELEASE_MOST = 64 };
 static_assert(CLASS_MAX <= 1 << (64 - SPILLED_CLASS), "a class fits above an address");
 
 /* Objects of one class.  While count < limit, they are ordered by age. */
@@ -38,12 +40,16 @@ struct class_ring {
 	uint32_t limit;  /* of count */
 	uint32_t spread; /* one of this many more than one leaves next: 0, 1, 3 or 7 */
 	uint32_t slots;  /* of ring */
+	/* of the class, but for the last turn of a ring that is full; and at the last look */
+	uint32_t frees, seen;
+	uint32_t turned; /* struct hardened's frees when the ring last turned */
 };
 
 struct hardened {
 	struct thread_cache cache; /* first: a heap's owner points to it */
 	uint64_t random;
 	size_t   held;             /* bytes in all rings */
+	uint32_t frees, looked;    /* as a ring's, in all rings; those at the last look */
 	uint32_t spilled;
 	struct class_ring rings[CLASS_MAX];
 	void    *first[CLASS_MAX][RING_FIRST]; /* rings that are still short */
@@ -86,14 +92,29 @@ static inline void *quarantine_swap(struct hardened *h, struct class_ring *w, vo
 void quarantine_begin(struct hardened *h);
 /* All rings are empty: give back their memory. */
 void quarantine_end(struct hardened *h);
+/* Frees of the class until now. */
+static inline uint32_t class_frees(const struct class_ring *w)
+{
+	return w->frees + (w->count == w->limit ? w->at : 0);
+}
+
+/* A ring that is full has turned once. */
+static inline void quarantine_turned(struct hardened *h, struct class_ring *w)
+{
+	w->frees += w->count;
+	h->frees += w->count;
+}
+
 /* p waits from now on, and none leaves: count < limit. */
 void quarantine_append(struct hardened *h, void *p, unsigned cls);
 /* The ring may hold `limit` objects, as far as the setting and memory allow.  at == 0. */
 void quarantine_set_limit(struct hardened *h, unsigned cls, size_t limit);
-/* The older half of a ring, up to QUARANTINE_HALF, waits no longer and is now in `out`, the oldest
- * first.  Returns how many these are. */
-uint32_t quarantine_halve(struct hardened *h, unsigned cls, void *out[static QUARANTINE_HALF]);
-/* The class whose ring holds most bytes, among those that can be halved; 0: none can. */
+/* The n oldest of a ring, at most RELEASE_MOST, wait no longer and are now in `out`, the oldest
+ * first. */
+void quarantine_release(struct hardened *h, unsigned cls, uint32_t n, void **out);
+/* A ring of a class that is freed as often as this one was lately needs at most this length. */
+uint32_t quarantine_needs(const struct class_ring *w);
+/* The class whose ring holds most bytes, among those that can be shorter; 0: none can. */
 unsigned quarantine_largest(const struct hardened *h);
 /* An object that is spilled, or any that waits, and does so no longer; NULL: there is none. */
 void *quarantine_take_spilled(struct hardened *h, unsigned *cls);

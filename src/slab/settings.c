@@ -113,7 +113,7 @@ static const struct conf_key keys[SLAB_SETTINGS] = {
     {"check_on_reuse", "check that a freed object is still clear when it is allocated again",
         HARDENING, &hardening.check_on_reuse},
     {"quarantine",
-        "a freed object waits until its thread has freed this many others of its size",
+        "a freed object is not allocated again before the thread has freed this many others",
         {NULL}, 0, QUARANTINE_MAX, true, HARDENS, &hardening.quarantine},
     {"random_order", "allocate the free objects of a slab in random order", HARDENING,
         &hardening.random_order},
