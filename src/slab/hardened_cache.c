@@ -8,7 +8,7 @@
 
 /* Of how many objects the next is one.  All of a magazine would cost programs that go through their
  * objects in the order of allocation (a collector of garbage) half of their caches. */
-enum { ORDER_WINDOW = 8, HELD_ALL = 256 << 10, HELD_MIN = 32 << 10 };
+enum { ORDER_WINDOW = 4, HELD_ALL = 256 << 10, HELD_MIN = 32 << 10 };
 
 __thread struct hardened *hardened_mine;
 

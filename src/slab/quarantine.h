@@ -1,7 +1,7 @@
 /* quarantine.h - a hardened thread's freed objects wait before they are given out again.
  *
  *   free --> ring of the class: the last N freed objects (setting quarantine)
- *                  --one of the 8 oldest--> magazine of the class, on top
+ *                  --one of the 4 oldest--> magazine of the class, on top
  *
  *   thread_cache (TLS)      all zero: an empty magazine that is full, and no tag; both fast paths
  *                           miss
@@ -28,7 +28,7 @@
 #include "slab/thread_cache.h"
 
 /* RING_SPREAD: of how many of the oldest, with random_order, one leaves. */
-enum { RING_FIRST = 16, RING_SPREAD = 8, SPILLED_MOST = 1024, SPILLED_CLASS = 57 };
+enum { RING_FIRST = 16, RING_SPREAD = 4, SPILLED_MOST = 1024, SPILLED_CLASS = 57 };
 enum { RELEASE_MOST = 64 };
 static_assert(CLASS_MAX <= 1 << (64 - SPILLED_CLASS), "a class fits above an address");
 
@@ -38,7 +38,7 @@ struct class_ring {
 	uint32_t at;     /* the oldest, if count == limit */
 	uint32_t count;
 	uint32_t limit;  /* of count */
-	uint32_t spread; /* one of this many more than one leaves next: 0, 1, 3 or 7 */
+	uint32_t spread; /* one of this many more than one leaves next: 0, 1 or 3 */
 	uint32_t slots;  /* of ring */
 	/* of the class, but for the last turn of a ring that is full; and at the last look */
 	uint32_t frees, seen;
