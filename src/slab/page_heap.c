@@ -32,6 +32,7 @@ void page_heap_close(void)
 	memset(root.middle, 0, sizeof root.middle);
 	root.top = (struct bin_words){0};
 	dirty_predictor = (struct predictor){0};
+	purge_chunks_forget();
 }
 
 /* ---- take and give -------------------------------------------------------------------------- */

@@ -7,7 +7,14 @@
 #include "slab/purge.h"
 
 _Atomic bool purge_wanted;
-static _Atomic uint32_t soon; /* a chunk that is to go; 0: none */
+
+/* Chunks that are to go; page_lock guards them.  One flush of a thread's magazines, which hold up
+ * to 255 objects of a class, may empty as many chunks at once.  Of more than that, some wait until
+ * they are empty the next time. */
+static struct {
+	uint32_t chunk[256];
+	unsigned count;
+} soon;
 
 /* Groups of granules that are all free, and one of them dirty: their metadata can be
  * given back too. */
@@ -124,11 +131,21 @@ void purge_left_holes(uint32_t chunk, size_t bytes)
 
 void purge_chunk_soon(uint32_t chunk)
 {
-	atomic_store_explicit(&soon, chunk, memory_order_relaxed);
+	CHECK(page_lock_held());
+	if (soon.count < sizeof soon.chunk / sizeof *soon.chunk)
+		soon.chunk[soon.count++] = chunk;
 	atomic_store_explicit(&purge_wanted, true, memory_order_relaxed);
 }
 
 uint32_t purge_chunk_noted(void)
 {
-	return atomic_exchange(&soon, 0);
+	lock_take(&root.page_lock);
+	const uint32_t chunk = soon.count != 0 ? soon.chunk[--soon.count] : 0;
+	lock_give(&root.page_lock);
+	return chunk;
+}
+
+void purge_chunks_forget(void)
+{
+	soon.count = 0;
 }

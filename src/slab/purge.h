@@ -61,10 +61,11 @@ static inline void purge_check(const void *caller)
 }
 
 /* This chunk is free as a whole, and would be worth more without its memory: the next call
- * gives it back. */
+ * gives it back.  page_lock is held. */
 void purge_chunk_soon(uint32_t chunk);
-/* That chunk, noted no longer; 0: none. */
+/* One of those chunks, noted no longer; 0: there is none. */
 uint32_t purge_chunk_noted(void);
+void purge_chunks_forget(void); /* the heap is closed */
 /* Are there enough free objects in partly empty slabs of h to look at their pages?
  * h's lock is held. */
 bool purge_is_sparse(struct slab_heap *h);

@@ -154,8 +154,7 @@ static void give_back_noted(void)
 	if (!atomic_load_explicit(&purge_wanted, memory_order_relaxed))
 		return;
 	atomic_store(&purge_wanted, false);
-	const uint32_t chunk = purge_chunk_noted();
-	if (chunk != 0)
+	for (uint32_t chunk; (chunk = purge_chunk_noted()) != 0;)
 		purge_whole(chunk);
 }
 

@@ -8,6 +8,7 @@
 #include "fake_kernel.h"
 #include "objects.h"
 #include "slab/alloc.h"
+#include "slab/chunks.h"
 #include "slab/fast.h"
 #include "slab/page_heap.h"
 #include "slab/purge.h"
@@ -133,6 +134,25 @@ TEST(what_is_wanted_again_and_again_is_given_back_once_or_twice)
 	/* a chunk with holes, which begins anew */
 	assert_true(paper.purged_bytes - purged <= 4 * MIB);
 	assert_true(paper_resident_payload() >= 34 * MIB);
+	paper_sound();
+	paper_end();
+}
+
+/* At the end of a fall in random order the thread's magazines hold objects of most chunks.  One
+ * call empties them all, and each chunk has lost parts of its memory before. */
+TEST(all_chunks_that_one_flush_empties_go_and_are_filled_by_huge_pages_again)
+{
+	unsigned here = 0;
+
+	begin("guarded:0,huge_from_mib:4");
+	objects_fill(object, 0, OBJECTS, 2000);
+	shuffle();
+	objects_free(object, 0, OBJECTS);
+	assert_true(root.chunk_count >= 20);
+	for (uint32_t chunk = 1; chunk < root.chunk_count; chunk++)
+		here += chunk_at(chunk)->state == CHUNK_HERE && chunk_at(chunk)->holed &&
+		    chunk_is_whole(chunk);
+	assert_int_equal(here, 0);
 	paper_sound();
 	paper_end();
 }
