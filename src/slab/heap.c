@@ -42,6 +42,17 @@ static bool ring_whole(const struct slab_heap *h, unsigned cls)
 	return true;
 }
 
+/* Fields that change under a lock, and at which a thread that looks for a slab looks without it. */
+static uint32_t look(const uint32_t *at)
+{
+	return __atomic_load_n(at, __ATOMIC_RELAXED);
+}
+
+static void change(uint32_t *at, uint32_t to)
+{
+	__atomic_store_n(at, to, __ATOMIC_RELAXED);
+}
+
 /* A ring, oldest first: the slab that has waited longest has gathered most free objects. */
 static void list_slab(struct slab_heap *h, struct slab *s)
 {
@@ -57,7 +68,7 @@ static void list_slab(struct slab_heap *h, struct slab *s)
 		slab_at(head->prev)->next = me;
 		head->prev = me;
 	} else {
-		h->partial[s->cls] = me;
+		change(&h->partial[s->cls], me);
 	}
 	h->partial_granules += s->granules;
 }
@@ -69,7 +80,7 @@ void heap_unlist_slab(struct slab_heap *h, struct slab *s)
 	CHECK(heap_held(h) && heap_of(s) == h &&
 	      (s->listed == LISTED || s->listed == LISTED_KEPT) && linked(s));
 	if (h->partial[s->cls] == me)
-		h->partial[s->cls] = s->next == me ? 0 : s->next;
+		change(&h->partial[s->cls], s->next == me ? 0 : s->next);
 	slab_at(s->prev)->next = s->next;
 	slab_at(s->next)->prev = s->prev;
 	h->partial_granules -= s->granules;
@@ -228,7 +239,7 @@ static struct slab_heap *heap_without_thread(void)
 	if (root.unused != 0) {
 		h = heap_at(root.unused);
 		CHECK(h->owner == NULL && h->taker == 0 && !h->orphan);
-		root.unused = h->next_unused;
+		change(&root.unused, h->next_unused);
 	} else if ((h = heap_new()) == NULL) {
 		h = orphan_adopt();
 	}
@@ -249,8 +260,8 @@ void heap_set_free(struct slab_heap *h)
 {
 	CHECK(h->owner == NULL && h->taker == lock_self());
 	lock_take(&root.heaps_lock);
-	h->next_unused = root.unused;
-	root.unused = heap_number(h);
+	change(&h->next_unused, root.unused);
+	change(&root.unused, heap_number(h));
 	h->taker = 0;
 	lock_give(&root.heaps_lock);
 	remote_settle_for(h); /* a thread that pushed after our last look found the lock taken */
@@ -280,7 +291,7 @@ static bool reclaim_from(struct slab_heap *h, struct slab_heap *from, unsigned c
 {
 	bool found = false;
 
-	if (from == h || from->partial[cls] == 0 || !lock_try(&from->lock))
+	if (from == h || look(&from->partial[cls]) == 0 || !lock_try(&from->lock))
 		return false;
 	if (from->owner == NULL && from->partial[cls] != 0)
 		found = move_slab(h, from, slab_at(from->partial[cls]));
@@ -295,11 +306,11 @@ enum { RECLAIM_LOOKS = 8 }; /* heaps without a thread that a refill looks at */
 static bool reclaim(struct slab_heap *h, unsigned cls)
 {
 	bool found = false;
-	uint32_t number = root.unused;
+	uint32_t number = look(&root.unused);
 
 	for (int looks = 0; !found && number != 0 && looks < RECLAIM_LOOKS; looks++) {
 		struct slab_heap *const from = heap_at(number);
-		number = from->next_unused;
+		number = look(&from->next_unused);
 		found = reclaim_from(h, from, cls);
 	}
 	for (int looks = 0; !found && root.orphans != 0 && looks < RECLAIM_LOOKS; looks++) {

@@ -22,7 +22,7 @@ static void push(struct slab_heap *h, struct slab *s)
 void remote_settle_for(struct slab_heap *h)
 {
 	/* Again: somebody may have pushed after our look, and found the lock taken. */
-	while (atomic_load(&h->inbox) != 0 && h->owner == NULL && lock_try(&h->lock)) {
+	while (atomic_load(&h->inbox) != 0 && heap_owner(h) == NULL && lock_try(&h->lock)) {
 		if (h->owner == NULL)
 			heap_drain_inbox(h);
 		lock_give(&h->lock);

@@ -404,6 +404,17 @@ static inline uint32_t heap_number(const struct slab_heap *h)
 	return h->number;
 }
 
+/* The owner changes under the heap's lock; remote_settle_for() reads it without. */
+static inline struct thread_cache *heap_owner(const struct slab_heap *h)
+{
+	return __atomic_load_n(&h->owner, __ATOMIC_RELAXED);
+}
+
+static inline void heap_set_owner(struct slab_heap *h, struct thread_cache *owner)
+{
+	__atomic_store_n(&h->owner, owner, __ATOMIC_RELAXED);
+}
+
 static inline bool table_grows_down(enum table_kind t)
 {
 	return t == TABLE_AVAIL || t == TABLE_SLABS;

@@ -34,7 +34,7 @@ void thread_leave_heap(struct slab_heap *h)
 	CHECK(h->owner != NULL && h->owner->heap == h && h->taker == lock_self());
 	lock_take(&h->lock);
 	cache_flush(h->owner, h);
-	h->owner = NULL;
+	heap_set_owner(h, NULL);
 	heap_release_all_kept(h);
 	heap_drain_inbox(h);
 	lock_give(&h->lock);

@@ -81,7 +81,7 @@ void cache_attach(struct thread_cache *tc, struct slab_heap *h)
 	memcpy(tc->place, small_place, sizeof tc->place);
 	tc->tag = heap_number(h) << TAG_HEAP_SHIFT;
 	tc->heap = h;
-	h->owner = tc;
+	heap_set_owner(h, tc);
 	h->thread = tc != &fallback_cache ? (uintptr_t)__builtin_thread_pointer() : 0;
 }
 
