@@ -65,9 +65,11 @@ mutate: all
 	@tools/mutate $(BUILD) --under=src/system --count=$(or $(COUNT),200)
 	@tools/mutate $(BUILD) --under=src/slab --count=$(or $(COUNT),170)
 
-# src/slab under every schedule with three preemptions, then with faults planted.
+# src/slab under every schedule with three preemptions, then with faults planted.  Stopped, it goes on the next time
+# with the scenarios that have no line yet in the file of what is done, which is that of this very program.
 interleave: all
-	@$(BUILD)/test/interleave --bound=$(or $(BOUND),3)
+	@$(BUILD)/test/interleave --bound=$(or $(BOUND),3) \
+		--done=$(BUILD)/test/interleave-$$(cksum <$(BUILD)/test/interleave | tr ' ' -).done
 	@test/model/interleave/seeded.py $(BUILD)
 
 # Two threads free one object at the same moment, 22 ways and sizes, TRIALS times each.

@@ -1,8 +1,6 @@
 /* interleave.c - frees across threads, threads that end, and heaps without a thread: src/slab
  * itself, in every order of its atomic operations within a bound.
  *
- *      interleave [--bound=2] [--most=N] [--not=SCENARIO] [SCENARIO]
- *
  * One class is small for this: slabs of three objects, magazines of two.  The three objects share
  * one word of the masks, and in a second run each has a word of its own, over two granules.  Three
  * threads, and in some scenarios a fourth that begins later, handle three blocks.  Checked after
@@ -28,19 +26,22 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/bits.h"
 #include "fresh_os.h"
+#include "history.h"
 #include "interleave.h"
 /* With its static functions: a thread's end is one. */
 #include "slab/init.h"
 #include "slab/thread.c"
 
 #include "slab/fast.h"
+#include "slab/guard_large.h"
 #include "slab/huge_page.h"
+#include "slab/mapped.h"
 #include "slab/remote.h"
 #include "slab/system.h"
 #include "slab/window.h"
 
-enum { CLASS_SIZE = 2048 };
 unsigned block_class;
 
 /* ---- for the scheduler */
@@ -77,9 +78,31 @@ static size_t word_of(const volatile void *at, const _Atomic uint64_t *biased)
 	return (uintptr_t)at - from < words * 8 ? ((uintptr_t)at - from) / 8 : SIZE_MAX;
 }
 
-/* No choice at fields that change only under a lock, or at mask words in which no object begins. */
+/* Granules of the slabs that threads have from the beginning, and into which nobody frees.  The
+ * purger loads the tag of such a granule once for each object. */
+static bool apart[64];
+
+void sched_begun(void)
+{
+	for (uint32_t g = 0; g < sizeof apart / sizeof *apart; g++)
+		apart[g] = tag_heap(tag_at(g)) != 0 && tag_class(tag_at(g)) != block_class;
+}
+
+static bool is_tag_apart(const volatile void *at)
+{
+	const size_t g = ((uintptr_t)at - (uintptr_t)root.tags) / sizeof *root.tags;
+
+	return g < sizeof apart / sizeof *apart && apart[g];
+}
+
+/* No choice at fields that change only under a lock, at mask words in which no object begins, or at
+ * tags that stay. */
 bool sched_worth(const volatile void *at)
 {
+	if (is_tag_apart(at) || (uintptr_t)at - root.base < root.payload_mapped)
+		return false;
+	if (at == &root.units || at == &root.used || at == &root.mapped_count)
+		return false; /* they change when the heap grows, under page_lock */
 	const size_t live = word_of(at, root.live), w = min_size(live, word_of(at, root.marks));
 
 	if (within(at, (void *)table_address(TABLE_AVAIL), root.table[TABLE_AVAIL].mapped) ||
@@ -98,6 +121,29 @@ bool sched_worth(const volatile void *at)
 	return false;
 }
 
+static uint64_t hash_bytes(uint64_t hash, const void *p, size_t len)
+{
+	const uint64_t *const words = p;
+
+	for (size_t i = 0; i < len / sizeof *words; i++)
+		hash = words[i] != 0 ? hash_more(hash, words[i] + i) : hash;
+	return hash;
+}
+
+uint64_t sched_hash_state(void)
+{
+	uint64_t hash = root.used + root.dirty * 3;
+
+	for (enum table_kind t = 0; t < TABLES; t++)
+		if (t != TABLE_POOL)
+			hash = hash_bytes(hash, (void *)table_address(t), root.table[t].mapped);
+	for (uint32_t i = HEAP_FALLBACK; i < root.heap_count; i++)
+		hash = hash_bytes(hash, heap_at(i), sizeof(struct slab_heap));
+	for (unsigned i = 0; i < SCHED_THREADS; i++)
+		hash = hash_bytes(hash, sched_tls_of(i), sizeof thread_cache);
+	return hash;
+}
+
 /* ---- I1: who has what */
 
 static struct {
@@ -106,12 +152,20 @@ static struct {
 } held[64];
 size_t held_count;
 
+/* Which objects somebody has is told by page: nothing else of it is shared. */
+static void note_pages(const char *p, size_t len, bool changes)
+{
+	for (uintptr_t page = (uintptr_t)p / 4096; page <= ((uintptr_t)p + len - 1) / 4096; page++)
+		sched_point((void *)(page * 4096), changes);
+}
+
 void *take(void)
 {
 	void *const p = slab_malloc(CLASS_SIZE);
 
 	if (p == NULL)
 		sched_fail("no memory");
+	note_pages(p, size_class[block_class].size, true);
 	for (size_t i = 0; i < held_count; i++)
 		if (held[i].p == p)
 			sched_fail("I1 once: an object was given out that somebody has");
@@ -122,6 +176,7 @@ void *take(void)
 
 static void check_untouched(const char *p, size_t len)
 {
+	note_pages(p, len, false);
 	for (size_t i = 0; i < held_count; i++) {
 		const char *const object = held[i].p;
 		if (object < p + len && p < object + size_class[block_class].size)
@@ -142,6 +197,7 @@ void ground_gives_back(const char *p, size_t len)
 
 static void give(void *p)
 {
+	note_pages(p, size_class[block_class].size, true);
 	for (size_t i = 0; i < held_count; i++)
 		if (held[i].p == p)
 			held[i] = held[--held_count];
@@ -158,7 +214,8 @@ void thread_ends(void)
 static void give_all_locks(void)
 {
 	struct lock *const locks[] = {
-	    &purge_lock, &advice_lock, &inbox_lock, &window_lock, &fallback_lock};
+	    &purge_lock, &advice_lock, &inbox_lock, &window_lock, &fallback_lock, &mapped_lock,
+	    &waiting_lock, &start_lock};
 
 	for (size_t i = 0; i < sizeof locks / sizeof *locks; i++)
 		*locks[i] = (struct lock){0};
@@ -169,6 +226,7 @@ static void begin(void)
 	give_all_locks();
 	if (root.base != 0)
 		slab_shut_down();
+	purge_after_fork(); /* as in a child, none of those that had heaps is here */
 	if (!slab_start_on(ground_os()))
 		abort();
 	held_count = 0;
@@ -351,7 +409,7 @@ void settle(void)
 
 /* ---- all of them */
 
-static const struct sched_scenario scenarios[] = {
+const struct sched_scenario usual_scenarios[] = {
     {"two free what the owner has, who goes on", begin_three, {owner_works, free_0, free_1},
         settle},
     {"two free into two slabs of an owner who goes on", begin_two_slabs,
@@ -383,71 +441,5 @@ static const struct sched_scenario scenarios[] = {
         {owner_ends, free_0, free_1, purger_sweeps}, settle},
     {"pages of a heap without a thread go while another needs them", begin_orphaned,
         {NULL, free_0_and_2, another_needs, purger_sweeps}, settle},
+    {0},
 };
-
-static void died(int signal)
-{
-	if (signal == SIGABRT && freed_twice)
-		twice_named();
-	sched_fail("the program was ended by a message or a fault");
-}
-
-enum shape { ONE_WORD, TWO_GRANULES, SHAPES };
-
-static void make_small(enum shape shape)
-{
-	size_class_init(false);
-	block_class = class_of(CLASS_SIZE);
-	size_class[block_class] =
-	    (struct size_class){.size = shape == ONE_WORD ? 320 : 2 * GRANULE / 3 / 64 * 64,
-	        .count = 3,
-	        .granules = shape == ONE_WORD ? 1 : 2,
-	        .cached = 2};
-}
-
-static void run(const struct sched_scenario *s, enum shape shape, unsigned bound, uint64_t most)
-{
-	make_small(shape);
-	const struct sched_result r = sched_explore(s, bound, most);
-	printf("interleave: %-68s %-12s %9llu schedules, up to %3zu choices%s: sound", s->name,
-	    shape == ONE_WORD ? "one word" : "two granules", (unsigned long long)r.schedules,
-	    r.deepest, r.all ? "" : " (more are left)");
-	const uint64_t named = twice_count_named();
-	printf(named != 0 ? ", %llu named\n" : "\n", (unsigned long long)named);
-	fflush(stdout);
-}
-
-static const char *word = "", *not = NULL;
-
-static void run_if_asked(const struct sched_scenario *s, unsigned bound, uint64_t most)
-{
-	for (enum shape shape = 0; shape < SHAPES; shape++)
-		if (strstr(s->name, word) != NULL && (not == NULL || strstr(s->name, not) == NULL))
-			run(s, shape, bound, most);
-}
-
-int main(int argc, char **argv)
-{
-	unsigned bound = 2;
-	uint64_t most = UINT64_MAX;
-
-	for (int i = 1; i < argc; i++) {
-		if (strncmp(argv[i], "--bound=", 8) == 0)
-			bound = (unsigned)atoi(argv[i] + 8);
-		else if (strncmp(argv[i], "--most=", 7) == 0)
-			most = strtoull(argv[i] + 7, NULL, 10);
-		else if (strncmp(argv[i], "--not=", 6) == 0)
-			not = argv[i] + 6;
-		else
-			word = argv[i];
-	}
-	ground_open();
-	signal(SIGABRT, died);
-	signal(SIGSEGV, died);
-	for (size_t i = 0; i < sizeof scenarios / sizeof *scenarios; i++)
-		run_if_asked(&scenarios[i], bound, most);
-	for (const struct sched_scenario *s = twice_scenarios; s->name != NULL; s++)
-		run_if_asked(s, bound, most);
-	fflush(NULL);
-	_exit(0);
-}

@@ -4,7 +4,7 @@
 
 #include "scheduler.h"
 
-enum { BLOCKS = 6 };
+enum { BLOCKS = 6, CLASS_SIZE = 2048 };
 
 extern unsigned block_class;
 extern void *block[BLOCKS]; /* that thread 0 took at the beginning */
@@ -31,7 +31,7 @@ void check_all(void);
 void settle(void);
 
 /* Up to one without a name. */
-extern const struct sched_scenario twice_scenarios[];
+extern const struct sched_scenario usual_scenarios[], twice_scenarios[];
 /* The program ended in one of them: returns if not by a message about a free. */
 void twice_named(void);
 uint64_t twice_count_named(void); /* since the last call */

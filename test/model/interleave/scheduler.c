@@ -9,7 +9,9 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "base/bits.h"
 #include "base/lock.h"
+#include "history.h"
 
 enum { CHOICES_MAX = 20000, STACK_LEN = 256 << 10, TLS_MAX = 8192 };
 
@@ -18,6 +20,7 @@ struct fiber {
 	char *stack;
 	void (*act)(void);
 	bool exists, started, done;
+	bool owes; /* a choice: some at private words were left out since the last one */
 	const struct lock *waits;
 	_Alignas(64) char tls[TLS_MAX];
 };
@@ -27,7 +30,10 @@ static struct {
 	unsigned self;
 	bool on; /* choices are made; otherwise threads are only impersonated */
 	jmp_buf out;
-	unsigned bound, preempted;
+	struct sched_search how;
+	unsigned preempted;
+	bool cut, stopped;            /* this schedule is, or the program has ended in it */
+	struct seen seen, ends;
 	size_t depth, replay;         /* choices made, and how many of them are given */
 	uint8_t choice[CHOICES_MAX];  /* which of the options */
 	uint8_t options[CHOICES_MAX]; /* how many there were */
@@ -131,7 +137,7 @@ static unsigned options(bool may_stay, unsigned list[SCHED_THREADS])
 
 	if (may_stay)
 		list[n++] = g.self;
-	for (unsigned i = 0; i < SCHED_THREADS && (!may_stay || g.preempted < g.bound); i++)
+	for (unsigned i = 0; i < SCHED_THREADS && (!may_stay || g.preempted < g.how.bound); i++)
 		if ((!may_stay || i != g.self) && runnable(i))
 			list[n++] = i;
 	return n;
@@ -144,15 +150,41 @@ static unsigned pick(const unsigned *list, unsigned n)
 		sched_fail("no end in sight: a livelock");
 	if (g.depth >= g.replay)
 		g.choice[g.depth] = 0;
+	else if (g.depth + 1 < g.replay && g.options[g.depth] != n)
+		sched_fail("the same choices lead elsewhere than the last time: the scenario or "
+		           "src/slab keeps something from one schedule to the next");
 	const unsigned to = list[g.choice[g.depth]];
 	g.options[g.depth] = (uint8_t)n;
 	g.who[g.depth++] = (uint8_t)to;
 	return to;
 }
 
+/* Has another schedule been here with no fewer preemptions left?  It need not go on then. */
+static bool seen_before(bool may_stay)
+{
+	uint64_t where = g.self * 2 + may_stay;
+	bool is_new;
+
+	for (unsigned i = 0; i < SCHED_THREADS; i++)
+		where = where * 8 + g.fibers[i].started * 4u + g.fibers[i].done * 2u +
+		    (g.fibers[i].waits != NULL);
+	uint64_t *const least = seen_at(&g.seen, history_sum(where), g.preempted, &is_new);
+	if (is_new)
+		return false;
+	const bool no_worse = *least <= g.preempted;
+	if (!no_worse)
+		*least = g.preempted;
+	return no_worse;
+}
+
 static void choose(bool may_stay)
 {
 	unsigned list[SCHED_THREADS];
+
+	if (g.depth >= g.replay && !g.how.whole && seen_before(may_stay)) {
+		g.cut = true;
+		longjmp(g.out, 1);
+	}
 	const unsigned n = options(may_stay, list);
 
 	if (n == 0) {
@@ -171,6 +203,7 @@ static void choose(bool may_stay)
 
 void sched_stop(void)
 {
+	g.stopped = true;
 	longjmp(g.out, 1);
 }
 
@@ -179,10 +212,31 @@ bool sched_running(void)
 	return g.on;
 }
 
-void sched_point(const volatile void *at)
+void sched_before(const volatile void *at)
 {
-	if (g.on && sched_worth(at))
+	struct fiber *const f = &g.fibers[g.self];
+
+	if (!g.on)
+		return;
+	const bool worth = sched_worth(at), private = !g.how.whole && history_is_private(at);
+	if (private) { /* as good as a choice now is one before the next word that is shared */
+		f->owes = f->owes || worth;
+	} else if (worth || f->owes) {
+		f->owes = false;
 		choose(true);
+	}
+}
+
+void sched_note(const volatile void *at, bool changes)
+{
+	if (g.on)
+		history_note(g.self, at, changes);
+}
+
+void sched_point(const volatile void *at, bool changes)
+{
+	sched_before(at);
+	sched_note(at, changes);
 }
 
 void sched_wait(const struct lock *l)
@@ -195,22 +249,40 @@ void sched_wait(const struct lock *l)
 
 /* ---- all of them */
 
+/* Schedules of one history end in the same state.  Where a message has ended the program, what the
+ * others had not done yet is part of the state, and each is its own. */
+static void note_end(void)
+{
+	bool is_new;
+
+	if (g.stopped)
+		return;
+	const uint64_t state = g.how.whole ? sched_hash_state() : 0;
+	const uint64_t *const before = seen_at(&g.ends, history_sum(0), state, &is_new);
+	if (before != NULL && *before != state)
+		sched_fail("two schedules of one history end in different states: something that "
+		           "threads share is not noted");
+}
+
 static void one_schedule(void)
 {
 	const struct sched_scenario *const s = g.scenario;
 
 	g.depth = g.preempted = 0;
+	g.cut = g.stopped = false;
 	g.self = 0;
 	for (unsigned i = 0; i < SCHED_THREADS; i++) {
 		struct fiber *const f = &g.fibers[i];
 		f->act = s->thread[i];
 		f->exists = f->act != NULL;
-		f->started = f->done = false;
+		f->started = f->done = f->owes = false;
 		f->waits = NULL;
 		sched_tls_new(f->tls);
 	}
 	sched_tls_new(sched_tls());
 	s->begin();
+	sched_begun();
+	history_begin();
 	if (setjmp(g.out) == 0) {
 		unsigned list[SCHED_THREADS];
 		const unsigned n = options(false, list);
@@ -218,6 +290,9 @@ static void one_schedule(void)
 		resume(pick(list, n));
 	}
 	g.on = false;
+	if (g.cut)
+		return;
+	note_end();
 	s->end();
 }
 
@@ -235,27 +310,48 @@ static bool advance(void)
 	return false;
 }
 
-struct sched_result sched_explore(const struct sched_scenario *s, unsigned bound, uint64_t most)
+static void make_stacks(void)
 {
-	struct sched_result r = {0};
-
-	g.scenario = s;
-	g.bound = bound;
-	g.replay = 0;
 	for (unsigned i = 0; i < SCHED_THREADS; i++)
 		if (g.fibers[i].stack == NULL)
 			g.fibers[i].stack = mmap(NULL, STACK_LEN, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	for (g.schedules = 0; g.schedules < most; g.schedules++) {
+}
+
+/* Go on where the last schedule left off; or begin again, if it has shown that a word is shared at
+ * which nothing was a choice so far. */
+static bool next_schedule(struct sched_result *r, size_t *shared)
+{
+	r->cut += g.cut;
+	r->deepest = max_size(r->deepest, g.depth);
+	r->schedules++;
+	if (g.how.whole || history_shared() == *shared)
+		return advance();
+	*shared = history_shared();
+	r->again++;
+	g.replay = 0;
+	seen_forget(&g.seen);
+	seen_forget(&g.ends);
+	return true;
+}
+
+struct sched_result sched_explore(const struct sched_scenario *s, const struct sched_search *how)
+{
+	struct sched_result r = {0};
+	size_t shared = 0;
+
+	g.scenario = s;
+	g.how = *how;
+	g.replay = 0;
+	make_stacks();
+	history_forget();
+	while (!r.all && r.schedules < how->most) {
+		g.schedules = r.schedules;
 		one_schedule();
-		if (g.depth > r.deepest)
-			r.deepest = g.depth;
-		if (!advance()) {
-			r.all = true;
-			g.schedules++;
-			break;
-		}
+		r.all = !next_schedule(&r, &shared);
 	}
-	r.schedules = g.schedules;
+	r.histories = g.ends.count;
+	seen_forget(&g.seen);
+	seen_forget(&g.ends);
 	return r;
 }

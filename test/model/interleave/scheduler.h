@@ -6,6 +6,9 @@
  *      |    replay the choices up to the last one with an alternative, take it, go on by default
  *      \------------------ until none is left: every schedule with at most `bound` preemptions ran
  *
+ * A schedule that comes to where an earlier one was is cut short (history.h), unless all of them
+ * are asked for.
+ *
  * "Most concurrency faults need two preemptions" (Musuvathi, Qadeer: CHESS, 2007). The code under
  * test is the product's, compiled with shim/ before src/; what a thread has in thread-local storage
  * is swapped.
@@ -30,12 +33,22 @@ struct sched_scenario {
 
 struct sched_result {
 	uint64_t schedules;
+	uint64_t cut;       /* of them, short */
+	uint64_t again;     /* how often the search began again, with more choices */
+	uint64_t histories; /* in which the others end */
 	size_t deepest; /* choices in the longest one */
 	bool all;       /* within the bound, nothing is left */
 };
 
+struct sched_search {
+	unsigned bound; /* preemptions, up to SCHED_BOUND_MOST */
+	uint64_t most;  /* schedules */
+	bool whole;     /* cut none short; schedules of one history must end in the same state */
+};
+enum { SCHED_BOUND_MOST = 200 };
+
 /* Ends the process by sched_fail() when something is wrong. */
-struct sched_result sched_explore(const struct sched_scenario *s, unsigned bound, uint64_t most);
+struct sched_result sched_explore(const struct sched_scenario *s, const struct sched_search *how);
 
 unsigned sched_self(void);
 /* Do it as thread i, at once and undivided. */
@@ -50,10 +63,16 @@ _Noreturn void sched_stop(void);
 /* Is a schedule being run?  Otherwise its begin or end is. */
 bool sched_running(void);
 
+/* The thread that runs is about to look at what threads share, or to change it. */
+void sched_point(const volatile void *at, bool changes);
+
 /* The test is told that sched_fail() is about to say something. */
 void sched_failing(void);
+/* The scenario has begun, and its threads are about to. */
+void sched_begun(void);
 /* The test says what is worth a choice; thread-local storage to be swapped. */
 bool sched_worth(const volatile void *at);
+uint64_t sched_hash_state(void); /* of all that threads share */
 void *sched_tls(void);
 size_t sched_tls_len(void);
 void sched_tls_new(void *at); /* as a new thread finds it */

@@ -8,7 +8,7 @@
 
 #include_next <stdatomic.h>
 
-void sched_point(const volatile void *at);
+void sched_point(const volatile void *at, _Bool changes);
 
 #undef atomic_load
 #undef atomic_load_explicit
@@ -29,39 +29,44 @@ void sched_point(const volatile void *at);
 #undef atomic_fetch_and
 #undef atomic_fetch_and_explicit
 
-#define atomic_load(P)                                                                \
+/* The compiler's own names, of which src/slab uses some. */
+#define __atomic_load_n(P, O)                                                         \
 	__extension__({                                                               \
 		__auto_type at_ = (P);                                                \
-		sched_point(at_);                                                     \
+		sched_point(at_, 0);                                                  \
 		__atomic_load_n(at_, __ATOMIC_SEQ_CST);                               \
 	})
-#define atomic_store(P, V)                                                            \
+#define __atomic_store_n(P, V, O)                                                     \
 	__extension__({                                                               \
 		__auto_type at_ = (P);                                                \
 		__typeof__((void)0, *at_) to_ = (V);                                  \
-		sched_point(at_);                                                     \
+		sched_point(at_, 1);                                                  \
 		__atomic_store_n(at_, to_, __ATOMIC_SEQ_CST);                         \
+	})
+#define __atomic_compare_exchange_n(P, E, V, W, O, F)                                 \
+	__extension__({                                                               \
+		__auto_type at_ = (P);                                                \
+		__typeof__((void)0, *at_) with_ = (V);                                \
+		sched_point(at_, 1);                                                  \
+		__atomic_compare_exchange_n(at_, (E), with_, 0, __ATOMIC_SEQ_CST,     \
+		    __ATOMIC_SEQ_CST);                                                \
 	})
 #define SCHED_RMW(NAME, P, V)                                                         \
 	__extension__({                                                               \
 		__auto_type at_ = (P);                                                \
 		__typeof__((void)0, *at_) with_ = (V);                                \
-		sched_point(at_);                                                     \
+		sched_point(at_, 1);                                                  \
 		NAME(at_, with_, __ATOMIC_SEQ_CST);                                   \
 	})
+#define atomic_load(P)         __atomic_load_n(P, __ATOMIC_SEQ_CST)
+#define atomic_store(P, V)     __atomic_store_n(P, V, __ATOMIC_SEQ_CST)
 #define atomic_exchange(P, V)  SCHED_RMW(__atomic_exchange_n, P, V)
 #define atomic_fetch_add(P, V) SCHED_RMW(__atomic_fetch_add, P, V)
 #define atomic_fetch_sub(P, V) SCHED_RMW(__atomic_fetch_sub, P, V)
 #define atomic_fetch_or(P, V)  SCHED_RMW(__atomic_fetch_or, P, V)
 #define atomic_fetch_and(P, V) SCHED_RMW(__atomic_fetch_and, P, V)
-#define atomic_compare_exchange_strong(P, E, V)                                       \
-	__extension__({                                                               \
-		__auto_type at_ = (P);                                                \
-		__typeof__((void)0, *at_) with_ = (V);                                \
-		sched_point(at_);                                                     \
-		__atomic_compare_exchange_n(at_, (E), with_, 0, __ATOMIC_SEQ_CST, \
-		    __ATOMIC_SEQ_CST); \
-	})
+#define atomic_compare_exchange_strong(P, E, V) \
+	__atomic_compare_exchange_n(P, E, V, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
 #define atomic_compare_exchange_weak atomic_compare_exchange_strong
 
 #define atomic_load_explicit(P, O)         atomic_load(P)

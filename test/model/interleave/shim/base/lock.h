@@ -10,12 +10,14 @@ struct lock {
 	unsigned state;
 };
 
-void sched_point(const volatile void *at);
+void sched_point(const volatile void *at, bool changes);
+void sched_before(const volatile void *at);
+void sched_note(const volatile void *at, bool changes);
 void sched_wait(const struct lock *l); /* until it is free */
 
 static inline bool lock_try(struct lock *l)
 {
-	sched_point(l);
+	sched_point(l, true);
 	const bool got = l->state == 0;
 	l->state = 1;
 	return got;
@@ -23,15 +25,16 @@ static inline bool lock_try(struct lock *l)
 
 static inline void lock_take(struct lock *l)
 {
-	sched_point(l);
+	sched_before(l);
 	if (l->state != 0)
 		sched_wait(l);
+	sched_note(l, true); /* a thread that only waits has done nothing yet */
 	l->state = 1;
 }
 
 static inline void lock_give(struct lock *l)
 {
-	sched_point(l);
+	sched_point(l, true);
 	l->state = 0;
 }
 
