@@ -61,7 +61,7 @@ void real_find(void);
 /* Memory of the time before real_find(): freed by forgetting it. */
 bool real_is_boot(const void *p);
 
-enum { FRAMES_SEEN = 2048, SITES = 4096, CLIMB_MAX = 16, WRAPPERS = 64 };
+enum { FRAMES_SEEN = 2048, STACKS_KNOWN = 1024, SITES = 4096, CLIMB_MAX = 16, WRAPPERS = 64 };
 #define SITE_WRAPPER ((uintptr_t)1 << 63)
 
 /* A return address in a wrapper, and where the wrapper's own return address is: at
@@ -71,6 +71,12 @@ struct wrapper_site {
 	int32_t offset;
 	int32_t frame; /* base + frame: the stack pointer of who called the wrapper */
 	bool by_fp;    /* base: the frame pointer, not the stack pointer */
+};
+
+/* A wrapper's return address, the one above it, and the stack of both as trace_raw.stack has it. */
+struct known_stack {
+	uintptr_t caller, above;
+	uint64_t stack;
 };
 
 struct tape {
@@ -88,6 +94,7 @@ struct tape {
 	/* by hash: return addresses looked at; SITE_WRAPPER: in a wrapper */
 	uintptr_t site[SITES];
 	struct wrapper_site wrapper[WRAPPERS]; /* by hash */
+	struct known_stack known[STACKS_KNOWN]; /* by hash */
 
 	uint32_t side;  /* the current one */
 	uint32_t sides; /* have pages; those above are made when they are needed */
@@ -233,6 +240,12 @@ void climb_after_fork(void);
 static inline struct wrapper_site *tape_wrapper(struct tape *t, uintptr_t pc)
 {
 	return &t->wrapper[(pc ^ pc >> 6) % WRAPPERS];
+}
+
+static inline struct known_stack *tape_known(struct tape *t, uintptr_t caller, uintptr_t above)
+{
+	const uint64_t h = (caller * 5 + above) * UINT64_C(0x9e3779b97f4a7c15);
+	return &t->known[h >> 32 & (STACKS_KNOWN - 1)];
 }
 
 static inline uintptr_t *tape_site(struct tape *t, const void *caller)

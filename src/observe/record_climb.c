@@ -36,8 +36,8 @@ struct known_module {
 
 static struct {
 	struct lock lock;
-	struct known_module at[MODULES_MAX];
-	size_t count;
+	struct known_module at[MODULES_MAX]; /* those below count do not change any more */
+	_Atomic size_t count;
 } modules;
 
 void climb_after_fork(void)
@@ -206,31 +206,53 @@ static void read_symbols(struct known_module *m, const char *path, uintptr_t bia
 
 static const struct known_module *module_known(uintptr_t pc)
 {
+	const size_t count = atomic_load_explicit(&modules.count, memory_order_acquire);
+
+	for (size_t i = 0; i < count; i++)
+		if (pc >= modules.at[i].start && pc < modules.at[i].end)
+			return &modules.at[i];
+	return NULL;
+}
+
+/* modules.lock is held. */
+static const struct known_module *module_read(uintptr_t pc)
+{
 	struct module m;
 	uintptr_t bias;
 	const char *path;
+	const struct known_module *const known = module_known(pc);
 
-	for (size_t i = 0; i < modules.count; i++)
-		if (pc >= modules.at[i].start && pc < modules.at[i].end)
-			return &modules.at[i];
+	if (known != NULL)
+		return known;
 	if (modules.count == MODULES_MAX || !module_of(pc, &m))
 		return NULL;
 	struct known_module *const k = &modules.at[modules.count];
 	*k = (struct known_module){.start = m.start, .end = m.end};
 	if (module_file(pc, &path, &bias))
 		read_symbols(k, path, bias);
-	modules.count++;
+	atomic_fetch_add_explicit(&modules.count, 1, memory_order_release);
 	return k;
+}
+
+static const struct known_module *module_with(uintptr_t pc)
+{
+	const struct known_module *m = module_known(pc);
+	sigset_t mask;
+
+	if (m != NULL)
+		return m;
+	signals_block(&mask);
+	lock_take(&modules.lock);
+	m = module_read(pc);
+	lock_give(&modules.lock);
+	signals_restore(&mask);
+	return m;
 }
 
 static bool in_wrapper(uintptr_t pc)
 {
+	const struct known_module *const m = module_with(pc);
 	size_t low = 0;
-	sigset_t mask;
-
-	signals_block(&mask);
-	lock_take(&modules.lock);
-	const struct known_module *const m = module_known(pc);
 	size_t high = m != NULL ? m->count : 0;
 	while (low < high) {
 		const size_t middle = (low + high) / 2;
@@ -239,10 +261,7 @@ static bool in_wrapper(uintptr_t pc)
 		else
 			high = middle;
 	}
-	const bool is = low > 0 && pc < m->wrapper[low - 1].end;
-	lock_give(&modules.lock);
-	signals_restore(&mask);
-	return is;
+	return low > 0 && pc < m->wrapper[low - 1].end;
 }
 
 /* Of a return address; the answer is kept in the tape. */

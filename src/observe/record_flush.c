@@ -176,8 +176,10 @@ static bool frames_are_full(const struct tape *t, size_t part)
 
 static void rewind_frames(struct tape *t)
 {
-	if (t->slot->frames_len > 1 && t->frames_seen != NULL)
+	if (t->slot->frames_len > 1 && t->frames_seen != NULL) {
 		memset(t->frames_seen, 0, FRAMES_SEEN * sizeof *t->frames_seen);
+		memset(t->known, 0, sizeof t->known);
+	}
 	t->slot->frames_len = 1;
 }
 

@@ -92,15 +92,6 @@ static uint32_t *seen_at(struct tape *t, uint64_t h)
 	return &t->frames_seen[h >> 53];
 }
 
-/* remember() of these two, if they are remembered; else 0. */
-static uint64_t remembered(struct tape *t, void *caller, void *above)
-{
-	const uint32_t i = *seen_at(t, hash_step(hash_step(2, caller), above));
-	const uint64_t *const at = &t->frames[i];
-
-	return at[0] == 2 && at[1] == (uintptr_t)caller && at[2] == (uintptr_t)above ? i : 0;
-}
-
 static uint64_t remember(struct tape *t, void *const *frames, size_t n)
 {
 	uint64_t h = n;
@@ -157,7 +148,14 @@ static uint64_t capture(struct tape *t, void *caller, uintptr_t fp, uintptr_t sp
 	if (!record_config.deep && n == 1)
 		return (uint64_t)(uintptr_t)caller;
 	const uint64_t index = remember(t, frames, n);
-	return record_config.deep || index == 0 ? index : index | TRACE_STACK_FRAMES;
+	if (record_config.deep || index == 0)
+		return index;
+	if (n == 2) {
+		const uintptr_t above = (uintptr_t)frames[1];
+		*tape_known(t, (uintptr_t)caller, above) = (struct known_stack){
+		    (uintptr_t)caller, above, index | TRACE_STACK_FRAMES};
+	}
+	return index | TRACE_STACK_FRAMES;
 }
 
 uint64_t stack_capture(struct tape *t, void *caller, uintptr_t fp, uintptr_t sp)
@@ -165,6 +163,9 @@ uint64_t stack_capture(struct tape *t, void *caller, uintptr_t fp, uintptr_t sp)
 	if (t->frames == NULL)
 		return record_config.stacks == TRACE_CALLER ? (uint64_t)(uintptr_t)caller : 0;
 	const uintptr_t above = record_config.climbs ? climb_known(t, caller, fp, sp) : 0;
-	const uint64_t known = above != 0 ? remembered(t, caller, (void *)above) : 0;
-	return known != 0 ? known | TRACE_STACK_FRAMES : capture(t, caller, fp, sp);
+	const struct known_stack *const k = tape_known(t, (uintptr_t)caller, above);
+
+	if (likely(above != 0 && k->above == above && k->caller == (uintptr_t)caller))
+		return k->stack;
+	return capture(t, caller, fp, sp);
 }
