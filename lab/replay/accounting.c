@@ -121,6 +121,22 @@ int held_walk(struct heap *h, const struct os_arena *arena, held_visit *each, vo
 	return heap_walk(h, visit, &w);
 }
 
+static int pass(void *arg, const struct dmm_piece *p, uintptr_t addr, size_t len)
+{
+	(void)arg, (void)p, (void)addr, (void)len;
+	return 0;
+}
+
+uint64_t held_tables(struct heap *h, const struct os_arena *arena)
+{
+	struct part_sums s = {0};
+	struct held_walk w = {arena, pass, NULL, &s};
+
+	if (arena->reserved_bytes != 0)
+		heap_walk(h, visit, &w);
+	return s.tables;
+}
+
 int held_arena_open(struct os_arena *arena)
 {
 	enum { PARTS_MOST = 2048 };
@@ -172,7 +188,8 @@ void held_advance(struct held_time *t, struct heap *h, struct os_arena *arena, u
 	step = step > IDLE_STEP_NS ? step : IDLE_STEP_NS;
 	while (t->ns < ns) {
 		const uint64_t next = ns - t->ns > step ? t->ns + step : ns;
-		t->byte_ns += (double)os_arena_footprint(arena) * (double)(next - t->ns);
+		t->byte_ns += (double)(os_arena_footprint(arena) + t->tables) *
+		    (double)(next - t->ns);
 		t->ns = next;
 		arena->clock_ns = next;
 		if (h->sys == &system_slab)

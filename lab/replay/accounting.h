@@ -48,6 +48,9 @@ bool accounting_take(struct accounting *a, struct heap *h, const struct os_arena
 typedef int held_visit(void *arg, const struct dmm_piece *p, uintptr_t addr, size_t len);
 int held_walk(struct heap *h, const struct os_arena *arena, held_visit *each, void *arg);
 
+/* Bytes of tables in reserved addresses, which os_arena_footprint() leaves out. */
+uint64_t held_tables(struct heap *h, const struct os_arena *arena);
+
 /* Addresses for a model, as many as a limit of address space (ulimit -v) leaves: 768 GiB without
  * one, 384 MiB at least.  0 or -errno. */
 int held_arena_open(struct os_arena *arena);
@@ -72,6 +75,7 @@ double held_steps_end(struct held_steps *s, const struct os_arena *arena, uint64
  * of them tell the same mean and the same end. */
 struct held_time {
 	uint64_t ns;      /* of the recording, so far */
+	uint64_t tables;  /* bytes that count beside the arena's footprint: held_tables() */
 	double byte_ns;   /* the area under the footprint */
 };
 

@@ -16,6 +16,9 @@
 #include "cli/progress.h"
 
 enum { AHEAD_SLOT = 16, AHEAD_CHUNK = 6, BUDGET_MARKS = 64 /* between two looks at the time */ };
+/* A walk finds the tables, so they are measured this often in a run, and count as much until the
+ * next time. */
+enum { TABLE_LOOKS = 16 };
 
 struct replay_model {
 	struct os_arena arena;
@@ -29,8 +32,10 @@ struct replay_model {
 	uint64_t calls;
 	double runs, runs_done; /* for progress: of all that are to come */
 	bool touching;    /* tell the arena what the program would write to */
+	bool averaging;   /* this run finds the mean */
 	uint64_t payload;
 	uint64_t peak;    /* bytes of the arena, at most */
+	uint64_t peak_tables; /* as last measured before the peak */
 	uint64_t peak_at; /* the number of ops before the first peak */
 	struct held_time time;
 	double area;      /* without times: bytes of footprint x calls */
@@ -154,6 +159,8 @@ static inline void perform_some(struct replay_model *m, const struct replay_op *
 			m->peak_at = i + 1;
 		}
 	}
+	if (peak != m->peak)
+		m->peak_tables = m->time.tables;
 	m->peak = peak;
 }
 
@@ -167,6 +174,15 @@ static void tell_share(const struct replay_model *m, size_t at)
 	progress_share((m->runs_done + (double)at / (double)m->ops->head->count) / m->runs);
 }
 
+/* In the run that finds the mean, at the same marks in every command. */
+static void look_at_tables(struct replay_model *m, size_t mark)
+{
+	const size_t marks = m->ops->head->count / OPS_A_MARK + 1;
+
+	if (m->averaging && mark % max_size(1, marks / TABLE_LOOKS) == 0)
+		m->time.tables = held_tables(&m->heap, &m->arena);
+}
+
 /* Ops [from, to), moving the simulated clock at every mark. */
 static void perform_range(struct replay_model *m, size_t from, size_t to)
 {
@@ -174,9 +190,11 @@ static void perform_range(struct replay_model *m, size_t from, size_t to)
 		const size_t number = from / OPS_A_MARK, mark = (number + 1) * OPS_A_MARK;
 		const size_t end = mark < to ? mark : to;
 		if (m->ops->head->timeless)
-			m->area += (double)os_arena_footprint(&m->arena) * (double)(end - from);
+			m->area += (double)(os_arena_footprint(&m->arena) + m->time.tables) *
+			    (double)(end - from);
 		else
 			held_advance(&m->time, &m->heap, &m->arena, m->ops->mark[number].ns);
+		look_at_tables(m, number);
 		if (number % BUDGET_MARKS == 0)
 			tell_share(m, from);
 		if (number % BUDGET_MARKS == 0 && budget_is_spent(m)) {
@@ -200,7 +218,7 @@ static bool open_heap(struct replay_model *m)
 	const struct subject *const s = m->r->subject;
 	int error = held_arena_open(&m->arena);
 
-	m->payload = m->peak = m->peak_at = m->r->failed = 0;
+	m->payload = m->peak = m->peak_at = m->peak_tables = m->r->failed = 0;
 	m->time = (struct held_time){0};
 	m->area = 0;
 	m->began_s = cpu_now();
@@ -234,7 +252,7 @@ static void tell_time(struct replay_model *m)
 	if (!m->ops->head->timeless)
 		held_advance(&m->time, &m->heap, &m->arena, ns);
 	const double whole = m->ops->head->timeless ? (double)count : (double)ns;
-	m->r->end = os_arena_footprint(&m->arena);
+	m->r->end = os_arena_footprint(&m->arena) + held_tables(&m->heap, &m->arena);
 	m->r->mean = whole > 0 ? (m->area + m->time.byte_ns) / whole : (double)m->r->end;
 }
 
@@ -245,7 +263,9 @@ static uint64_t run_plain(struct replay_model *m, uint64_t *peak)
 	struct held_steps *const steps = &m->r->counted;
 
 	held_steps_begin(steps, &m->arena);
+	m->averaging = m->touching;
 	perform_range(m, 0, m->ops->head->count);
+	m->averaging = false;
 	m->r->steps = held_steps_end(steps, &m->arena, m->ops->head->calls);
 	m->r->seconds = cpu_now() - began;
 	m->r->os_calls = m->arena.calls;
@@ -446,7 +466,7 @@ bool model_memory(struct model_result *r, const struct replay_ops *ops,
 	progress_begin("replaying on a model of %s", subject->name);
 	if (open_heap(&m)) {
 		run_plain(&m, &peak);
-		r->peak.footprint = peak;
+		r->peak.footprint = peak + m.peak_tables;
 		if (r->failed != 0 && r->problem[0] == '\0')
 			stop(&m, "out of simulated memory or mappings", ops->head->count);
 		close_heap(&m);

@@ -20,7 +20,8 @@ struct model_result {
 	struct accounting peak; /* where the footprint was largest, for the first time */
 	/* bytes of footprint, averaged over the recording's time; without times, over its calls */
 	double mean;
-	uint64_t end;     /* bytes of footprint at the end of the recording, idle time included */
+	/* bytes of footprint at the end of the recording, idle time and tables included */
+	uint64_t end;
 	/* at even steps of calls; the first is the start, the last the end */
 	struct accounting *samples;
 	size_t sample_count;

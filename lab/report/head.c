@@ -65,14 +65,47 @@ static void put_three(FILE *out, const struct report_design *d)
 	    units_bytes(b, (double)d->peak.footprint), units_bytes(c, (double)d->end));
 }
 
-static void put_space_answer(FILE *out, const struct report_design *best)
+enum { ON_AVERAGE, AT_PEAK, AT_END };
+
+static double memory_of(const struct report_design *d, int when)
 {
+	return when == ON_AVERAGE ? d->mean
+	    : when == AT_PEAK     ? (double)d->peak.footprint
+	                          : (double)d->end;
+}
+
+/* The design that holds less than `best` then, and least of all; NULL: none. */
+static const struct report_design *less_than(const struct report *r,
+    const struct report_design *best, int when)
+{
+	const struct report_design *least = best;
+
+	for (size_t i = 0; i < r->design_count; i++) {
+		const struct report_design *const d = &r->designs[i];
+		if (page_has_picture(d) && d->problem[0] == '\0' &&
+		    memory_of(d, when) < memory_of(least, when))
+			least = d;
+	}
+	return least != best ? least : NULL;
+}
+
+static void put_space_answer(const struct report *r, FILE *out, const struct report_design *best)
+{
+	static const char *const words[] = {[AT_PEAK] = "At its peak", [AT_END] = "At the end"};
 	char a[UNITS_LEN];
 
 	fprintf(out, "<p class=\"answer\"><strong>");
 	page_text(out, best->name);
-	fputs("</strong> takes the least memory: ", out);
+	fputs("</strong> takes the least memory on average: ", out);
 	put_three(out, best);
+	for (int when = AT_PEAK; when <= AT_END; when++) {
+		const struct report_design *const less = less_than(r, best, when);
+		if (less == NULL)
+			continue;
+		fprintf(out, ". %s, ", words[when]);
+		page_text(out, less->name);
+		fputs(" holds less", out);
+	}
 	fprintf(out, ". At most %s were live, which any allocator needs.</p>\n",
 	    units_bytes(a, (double)best->peak_payload));
 }
@@ -172,7 +205,7 @@ static void put_verdict(const struct report *r, FILE *out)
 	if (best != NULL) {
 		const struct report_design *const chosen = measured_best(r);
 		if (!decided)
-			put_space_answer(out, best);
+			put_space_answer(r, out, best);
 		if (!decided && r->scores != NULL) {
 			fputs("<p>By the clock: ", out);
 			page_text(out, r->scores->verdict);
@@ -305,7 +338,7 @@ static void put_name(FILE *out, const struct line *l, bool least)
 	    : l->score->name);
 	if ((l->score != NULL && l->score->best) || least)
 		fprintf(out, " <span class=\"tag good\">%s</span>",
-		    least ? "least memory" : "best");
+		    least ? "least on average" : "best");
 	else if (l->score != NULL && is_noise(l->score))
 		fputs(" <span class=\"tag\">the noise</span>", out);
 	else if (l->score != NULL && l->score->ties && strcmp(l->score->kind, "baseline") != 0)

@@ -226,7 +226,7 @@ def test_every_command_tells_the_same_memory():
 
 
 def test_tune_merge_and_show_tell_it_too():
-    trace = f"{RECORDINGS}/git.dmm"
+    trace = f"{RECORDINGS}/sqlite3.dmm"
     r = run(DMM, "replay", "--model", "--format=json", trace, "--systems=slab,gnu")
     replayed = json.loads(r.stdout)
     with tempfile.TemporaryDirectory() as folder:
@@ -238,7 +238,7 @@ def test_tune_merge_and_show_tell_it_too():
         for x, found in zip(json.loads(r.stdout)["rows"], (system["as_it_comes"], system["tuned"])):
             for key in ("mean_footprint_bytes", "end_footprint_bytes"):
                 assert x[key] == found[0][key], (x["name"], key, x[key], found)
-            # tune walks no heap, so that slab's tables are not in its peak
+            # tune's last look at slab's tables was before its peak
             assert 0 <= x["peak"]["footprint_bytes"] - found[0]["peak_footprint_bytes"] <= x["peak"]["headers"], found
         jobs = run(DMM, "sweep", "--plan", "--kind=space", "--systems=slab,gnu", "--peers=none", f"--results={folder}", trace)
         subprocess.run(["/bin/sh"], input=jobs.stdout, text=True, check=True, capture_output=True)
@@ -252,6 +252,25 @@ def test_tune_merge_and_show_tell_it_too():
     end = next(x for x in replayed["rows"] if x["name"] == "gnu")["end_footprint_bytes"]
     shown = int(re.search(r"footprint (\d+)\sKiB", r.stdout)[1])
     assert 0 <= end / 1024 - shown <= 4.5, (end, r.stdout[:600])
+
+
+def test_the_sentences_of_a_page_agree_with_its_table():
+    for name in ("cc", "git", "python3"):
+        page = page_of(name)
+        designs = {d["name"]: d for d in meta(page)["designs"]}
+        text = re.sub(r"<[^>]*>", "", page)
+        best = re.search(r"(\w+) takes the least memory on average: .*", text)
+        for key, words in ("peak", "At its peak"), ("end", "At the end"):
+            least = min(designs, key=lambda n: designs[n][key])
+            said = re.search(words + r", (\w+) holds less", best[0])
+            if designs[least][key] < designs[best[1]][key]:
+                assert said and said[1] == least, (name, key, best[0])
+            else:
+                assert not said, (name, key, best[0])
+        for design in designs: # the end is told three times
+            ends = set(re.findall(rf"\b{design}\b[^.]*?: [\d.]+ \wi?B on average, [\d.]+ \wi?B at its peak, ([\d.]+ \wi?B) at the end", text))
+            ends |= set(re.findall(rf"\b{design}: ([\d.]+ \wi?B) at the end, of which", text))
+            assert len(ends) == 1, (name, design, ends)
 
 
 def test_the_page_begins_with_what_is_wrong():

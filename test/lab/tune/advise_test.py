@@ -70,7 +70,7 @@ class Advise(unittest.TestCase):
             self.assertTrue(any(c["settings"] for c in advice["choices"]), "settings were searched")
 
     def test_many_objects_of_a_power_of_two_want_no_headers(self):
-        trace = self.lab_trace(*(f"a {i} 64" for i in range(60000)))
+        trace = self.lab_trace(*(f"a {i} 64" for i in range(150000)))
         advice = self.advice(trace, "--study")
         self.assertFalse(advice["stay"])
         self.assertIn(advice["advice"], ("segdata", "segmeta", "slab"))
