@@ -50,7 +50,8 @@ struct dmm_heap_options {
 const char *dmm_heap_design(size_t i);
 
 /* options: NULL is as all 0; read during the call only.  NULL and errno: ENOENT no such design;
- * ENOTSUP the design is slab; EINVAL a setting or a size that is none; ENOMEM. */
+ * ENOTSUP the design is slab, or there is no buffer and the kernel's
+ * pages are not of 4 KiB; EINVAL a setting or a size that is none; ENOMEM. */
 struct dmm_heap *dmm_heap_create(const struct dmm_heap_options *options);
 /* Every object of it is gone, and its memory is the system's or the caller's again: without a look
  * at any object. NULL: nothing happens. */

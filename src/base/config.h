@@ -24,6 +24,13 @@
 #error "dmm is written for 64-bit Linux on x86-64 and aarch64"
 #endif
 
+/* The largest page, in bytes, of the kernels on which slab works. */
+#if defined(__aarch64__)
+enum { PAGE_MOST = 16384 };
+#else
+enum { PAGE_MOST = 4096 };
+#endif
+
 /* What the hit path of slab needs of the processor, where C has no word for it.
  *
  * OWN_SEG: the address space in which thread-local storage begins at 0, so that a field is reached

@@ -171,6 +171,9 @@ static struct dmm_heap *in_range(const struct dmm_heap_options *o, const struct 
 {
 	size_t len;
 
+	if (os_here()->page != REGION_PAGE)
+		return refuse(o, ENOTSUP,
+		    "without a buffer a heap needs a kernel with pages of 4 KiB");
 	if (o->reserve_bytes != 0 && o->reserve_bytes < RESERVE_LEAST)
 		return refuse(o, EINVAL, "reserve_bytes is less than 1 MiB");
 	char *const p = reserve(o, &len);

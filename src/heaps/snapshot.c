@@ -7,15 +7,15 @@
 
 static size_t len(size_t room)
 {
-	return round_up(room * sizeof(struct dmm_piece), os_linux.page);
+	return round_up(room * sizeof(struct dmm_piece), os_here()->page);
 }
 
 static bool grow(struct snapshot *s)
 {
-	const size_t room = s->room != 0 ? 2 * s->room : os_linux.page / sizeof *s->piece;
+	const size_t room = s->room != 0 ? 2 * s->room : os_here()->page / sizeof *s->piece;
 	void *const p = s->piece != NULL
-	                    ? os_linux.remap(os_linux.ctx, s->piece, len(s->room), len(room))
-	                    : os_linux.map(os_linux.ctx, len(room), os_linux.page);
+	                    ? os_here()->remap(os_here()->ctx, s->piece, len(s->room), len(room))
+	                    : os_here()->map(os_here()->ctx, len(room), os_here()->page);
 
 	if (p == NULL)
 		return false;
@@ -46,6 +46,6 @@ bool snapshot_take(struct snapshot *s, struct heap *h)
 void snapshot_drop(struct snapshot *s)
 {
 	if (s->piece != NULL)
-		os_linux.unmap(os_linux.ctx, s->piece, len(s->room));
+		os_here()->unmap(os_here()->ctx, s->piece, len(s->room));
 	*s = (struct snapshot){0};
 }

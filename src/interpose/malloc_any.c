@@ -44,7 +44,7 @@ static __attribute__((noinline, cold)) bool open_heap(void)
 			crash("system %s has ABI %u, this is dmm with ABI %u", sys->name,
 			    (size_t)sys->abi, (size_t)DMM_SYSTEM_ABI);
 		conf_read(&conf, sys);
-		first = heap_open(&heap, sys, &conf.params, &os_linux) == 0;
+		first = heap_open(&heap, sys, &conf.params, os_here()) == 0;
 		atomic_store_explicit(&open, first, memory_order_release);
 	}
 	lock_give(&opening);

@@ -109,7 +109,7 @@ EXPORT void *memalign(size_t align, size_t n)
 
 EXPORT void *valloc(size_t n)
 {
-	return do_aligned(os_linux.page, n);
+	return do_aligned(os_here()->page, n);
 }
 
 EXPORT void *pvalloc(size_t n)
@@ -118,7 +118,7 @@ EXPORT void *pvalloc(size_t n)
 		errno = ENOMEM;
 		return NULL;
 	}
-	return do_aligned(os_linux.page, round_up(n, os_linux.page));
+	return do_aligned(os_here()->page, round_up(n, os_here()->page));
 }
 
 EXPORT size_t malloc_usable_size(void *p)

@@ -16,6 +16,14 @@
 /* The one real system.  Functions are thread-safe where the kernel's are; the break is not:
  * between brk_get and brk_set other code may move it. */
 extern const struct dmm_os os_linux;
+/* The same, which says that pages are of 16 KiB. */
+extern const struct dmm_os os_linux_16k;
+/* The one of the two that is right for this kernel; os_linux, where neither is. */
+const struct dmm_os *os_here(void);
+static inline bool os_is_real(const struct dmm_os *os)
+{
+	return os == &os_linux || os == &os_linux_16k;
+}
 
 /* How often os_linux called the kernel in this process, and how much it gave back.  Each field is
  * atomic by itself. */

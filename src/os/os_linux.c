@@ -17,7 +17,27 @@
 #include "os/break.h"
 #include "os/ticks.h"
 
-enum { PAGE = 4096 };
+enum { PAGE = 4096, PAGE_16K = 16384 };
+
+/* Of the kernel. */
+static size_t page_size(void)
+{
+	static _Atomic size_t known;
+	size_t page = atomic_load_explicit(&known, memory_order_relaxed);
+
+	if (unlikely(page == 0)) {
+		page = max_size(getauxval(AT_PAGESZ), PAGE);
+		atomic_store_explicit(&known, page, memory_order_relaxed);
+	}
+	return page;
+}
+
+/* The kernel rounds a length up to its page.  A caller that reckons with smaller pages would hit
+ * what lies beside its own. */
+static bool whole_pages(const void *p, size_t len)
+{
+	return (((uintptr_t)p | len) & (page_size() - 1)) == 0;
+}
 
 struct os_calls os_calls;
 
@@ -94,16 +114,17 @@ static enum calls calls(void)
 }
 
 /* A kernel with larger pages rounds the length of what is unmapped or given back up to its own
- * page, and takes what the program has beside it.  Better no program than a damaged one.
+ * page, and takes what the program has beside it: slab's granules are of 16 KiB.  Better no program
+ * than a damaged one.
  * The kernel is asked about its calls here too: a program may later forbid itself, by a seccomp
  * filter, advice that does not exist. */
 static __attribute__((constructor)) void know_the_kernel(void)
 {
-	const size_t page = getauxval(AT_PAGESZ);
+	const size_t page = page_size();
 
-	if (page != PAGE && page != 0)
-		crash("this kernel has pages of %u bytes, and dmm needs pages of %u bytes: run the "
-		      "program without dmm", page, (size_t)PAGE);
+	if (page != PAGE && page != PAGE_16K)
+		crash("this kernel has pages of %u bytes, and dmm needs pages of %u or %u bytes: "
+		      "run the program without dmm", page, (size_t)PAGE, (size_t)PAGE_16K);
 	(void)calls();
 }
 
@@ -240,6 +261,8 @@ static int linux_protect(void *ctx, void *p, size_t len, enum dmm_protect how)
 	    [DMM_PROTECT_READ] = PROT_READ,
 	    [DMM_PROTECT_RW] = PROT_READ | PROT_WRITE,
 	};
+	if (!whole_pages(p, len))
+		return -EINVAL;
 	const int saved = errno;
 	const int r = result(mprotect(p, len, prot[how]), saved);
 	count(&os_calls.protects, 1);
@@ -252,7 +275,7 @@ static int linux_purge(void *ctx, void *p, size_t len)
 {
 	(void)ctx;
 	const int saved = errno;
-	if (calls() == EMULATED_WITHOUT_PURGE)
+	if (calls() == EMULATED_WITHOUT_PURGE || !whole_pages(p, len))
 		return -EINVAL;
 	const int r = result(madvise(p, len, MADV_DONTNEED), saved);
 	count(&os_calls.purges, 1);
@@ -349,7 +372,8 @@ static void *linux_window(void *ctx, size_t len, size_t align)
 static bool is_filled(char *p, size_t len)
 {
 	enum { ASK_FROM = 512 << 10 };
-	return len >= ASK_FROM && madvise(p + len - PAGE, PAGE, MADV_DONTNEED) != 0 &&
+	const size_t page = page_size();
+	return len >= ASK_FROM && madvise(p + len - page, page, MADV_DONTNEED) != 0 &&
 	       errno == EINVAL;
 }
 
@@ -409,22 +433,22 @@ void os_unshare_page(void *page)
 	munmap(page, PAGE);
 }
 
-const struct dmm_os os_linux = {
-    .name = "linux",
-    .page = PAGE,
-    .brk_get = linux_brk_get,
-    .brk_set = linux_brk_set,
-    .map = linux_map,
-    .reserve = linux_reserve,
-    .unmap = linux_unmap,
-    .remap = linux_remap,
-    .protect = linux_protect,
-    .purge = linux_purge,
-    .advise = linux_advise,
-    .now_ns = linux_now_ns,
-    .move = linux_move,
-    .touched = linux_touched,
-    .window = linux_window,
-    .map_at = linux_map_at,
-    .random = linux_random,
-};
+#define LINUX_WITH(pages)                                                                          \
+	{                                                                                          \
+		.name = "linux", .page = (pages),                                                  \
+		.brk_get = linux_brk_get, .brk_set = linux_brk_set,                                \
+		.map = linux_map, .reserve = linux_reserve,                                        \
+		.unmap = linux_unmap, .remap = linux_remap,                                        \
+		.protect = linux_protect, .purge = linux_purge,                                    \
+		.advise = linux_advise, .now_ns = linux_now_ns,                                    \
+		.move = linux_move, .touched = linux_touched,                                      \
+		.window = linux_window, .map_at = linux_map_at,                                    \
+		.random = linux_random,                                                            \
+	}
+const struct dmm_os os_linux = LINUX_WITH(PAGE);
+const struct dmm_os os_linux_16k = LINUX_WITH(PAGE_16K);
+
+const struct dmm_os *os_here(void)
+{
+	return page_size() == PAGE_16K ? &os_linux_16k : &os_linux;
+}

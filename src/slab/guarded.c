@@ -147,7 +147,7 @@ static bool open_pool(void)
 	root.guarded_count = count;
 	root.guarded_bytes = sizeof(struct guarded);
 	atomic_store_explicit(&pool.bytes, bytes, memory_order_release);
-	pool.watched = !guarding.report || os != &os_linux;
+	pool.watched = !guarding.report || !os_is_real(os);
 	return true;
 }
 

@@ -30,7 +30,7 @@ static bool start_locked(void)
 	root.classes = class_count;
 	root.class_table = size_class;
 	root.alone_below = SMALL_MAX + 1;
-	bool ok = page_heap_open(slab_start_os) == 0;
+	bool ok = page_heap_open(slab_start_os == &os_linux ? os_here() : slab_start_os) == 0;
 	if (ok && (!thread_start_up() || !profiler_start_up())) {
 		page_heap_close();
 		ok = false;
@@ -59,7 +59,7 @@ bool slab_start_on(const struct dmm_os *os)
 	if (__atomic_load_n(&root.units, __ATOMIC_ACQUIRE) != 0)
 		return false;
 	slab_start_os = os;
-	purge_by(os == &os_linux ? PURGE_BY_PROCESS : PURGE_BY_CLOCK);
+	purge_by(os_is_real(os) ? PURGE_BY_PROCESS : PURGE_BY_CLOCK);
 	const bool ok = slab_start_up();
 	if (!ok)
 		slab_start_os = &os_linux;

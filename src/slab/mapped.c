@@ -12,7 +12,7 @@
 #include "slab/place.h"
 #include "slab/settings.h"
 
-enum { PAGE = 4096, FREED = 16 };
+enum { FREED = 16 };
 
 struct lock mapped_lock;
 static struct mapped_object freed[FREED];
@@ -20,7 +20,7 @@ static unsigned freed_next;
 
 static size_t guard_len(void)
 {
-	return hardening.guard_large ? PAGE : 0;
+	return hardening.guard_large ? root.os->page : 0;
 }
 
 /* ---- the table ------------------------------------------------------------------------------- */
@@ -54,12 +54,13 @@ static struct mapped_object *object_at(const void *p)
 static bool table_grow(void)
 {
 	const struct dmm_os *const os = root.os;
-	const size_t had = root.mapped_room * sizeof *root.mapped, len = had != 0 ? 2 * had : PAGE;
+	const size_t had = root.mapped_room * sizeof *root.mapped;
+	const size_t len = had != 0 ? 2 * had : os->page;
 
 	CHECK(lock_held(&mapped_lock));
 	if (root.mapped_count < root.mapped_room)
 		return true;
-	struct mapped_object *const table = os->map(os->ctx, len, PAGE);
+	struct mapped_object *const table = os->map(os->ctx, len, root.os->page);
 	if (table == NULL)
 		return false;
 	if (had != 0) {
@@ -111,7 +112,7 @@ static char *map(size_t len, size_t align)
 {
 	const struct dmm_os *const os = root.os;
 	const size_t guard = guard_len(), lead = guard != 0 ? max_size(guard, align) : 0;
-	char *const at = os->map(os->ctx, lead + len + guard, max_size(align, PAGE));
+	char *const at = os->map(os->ctx, lead + len + guard, max_size(align, root.os->page));
 
 	if (at == NULL || guard == 0)
 		return at;
@@ -136,8 +137,8 @@ void *mapped_malloc(size_t n, size_t align, bool *clean)
 {
 	char *p = NULL;
 
-	if (n <= DMM_SIZE_MAX - 4 * PAGE && align <= DMM_SIZE_MAX / 2 && root.base != 0) {
-		const size_t len = round_up(max_size(n, 1), PAGE);
+	if (n <= DMM_SIZE_MAX - 4 * root.os->page && align <= DMM_SIZE_MAX / 2 && root.base != 0) {
+		const size_t len = round_up(max_size(n, 1), root.os->page);
 		lock_take(&mapped_lock);
 		p = add(len, align);
 		lock_give(&mapped_lock);
@@ -215,11 +216,11 @@ void *mapped_resize(void *p, size_t n)
 	char *q = NULL;
 	size_t had = 0;
 
-	if (n > DMM_SIZE_MAX - 4 * PAGE) {
+	if (n > DMM_SIZE_MAX - 4 * root.os->page) {
 		errno = ENOMEM;
 		return NULL;
 	}
-	const size_t len = round_up(n, PAGE);
+	const size_t len = round_up(n, root.os->page);
 	lock_take(&mapped_lock);
 	struct mapped_object *const o = object_at(p);
 	had = o != NULL ? o->len : 0;

@@ -33,7 +33,11 @@ bool run_extend(uint32_t end, uint32_t more, bool *clean);
  * there were none. */
 bool page_heap_shed(void);
 
-enum { PURGE_GROUP = 32 }; /* granules whose bits in live, and in avail, fill a page */
+/* Granules whose bits in live, and in avail, fill a page: 32 of 4 KiB, all of a chunk of 16 KiB. */
+static inline uint32_t purge_group(void)
+{
+	return (uint32_t)(root.os->page / (GRANULE_WORDS * sizeof(uint64_t)));
+}
 
 /* Take all dirty granules of one chunk that nobody reused since epoch `before`, to purge them:
  * whole free chunks first; of others also what completes a group.  Returns the chunk, or

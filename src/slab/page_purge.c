@@ -22,8 +22,8 @@ static mask128 free_groups(mask128 free, mask128 dirty)
 {
 	mask128 all = 0;
 
-	for (unsigned at = 0; at < CHUNK_GRANULES; at += PURGE_GROUP) {
-		const mask128 group = ones(at, PURGE_GROUP);
+	for (unsigned at = 0; at < CHUNK_GRANULES; at += purge_group()) {
+		const mask128 group = ones(at, purge_group());
 		if ((free & group) == group && (dirty & group) != 0)
 			all |= group;
 	}

@@ -4,6 +4,7 @@
 #include "base/assert.h"
 #include "base/bits.h"
 #include "base/probe.h"
+#include "slab/chunks.h"
 #include "slab/heap.h"
 #include "slab/huge_page.h"
 #include "slab/page_heap.h"
@@ -50,9 +51,11 @@ static void purge_bits(uint32_t first, uint32_t count)
 
 static void purge_groups(uint32_t chunk, const uint64_t mask[2])
 {
-	for (uint32_t at = 0; at < CHUNK_GRANULES; at += PURGE_GROUP)
-		if ((uint32_t)(mask[at / 64] >> at % 64) == UINT32_MAX)
-			purge_bits(chunk * CHUNK_GRANULES + at, PURGE_GROUP);
+	const uint32_t group = purge_group();
+
+	for (uint32_t at = 0; at < CHUNK_GRANULES; at += group)
+		if ((join(mask) & ones(at, group)) == ones(at, group))
+			purge_bits(chunk * CHUNK_GRANULES + at, group);
 }
 
 /* Give back a claimed chunk; false: the kernel refused a part.  purge_lock is held. */
@@ -181,6 +184,19 @@ static bool range_free(const struct slab *s, size_t from, size_t to)
 	return true;
 }
 
+/* Of a mask with a bit for each PURGE_UNIT those that fill pages of the system. */
+static uint32_t whole_pages(uint32_t mask)
+{
+	const unsigned units = (unsigned)(root.os->page / PURGE_UNIT);
+	const uint32_t one = (uint32_t)((1ull << units) - 1);
+	uint32_t whole = 0;
+
+	for (unsigned at = 0; at < 32; at += units)
+		if ((mask >> at & one) == one)
+			whole |= one << at;
+	return whole;
+}
+
 /* Pages that are not given back yet and on which all objects are in avail or marks: nobody touches
  * those but under the heap's lock. */
 static uint32_t empty_pages(const struct slab *s)
@@ -192,7 +208,7 @@ static uint32_t empty_pages(const struct slab *s)
 		if ((s->purged >> i & 1) == 0 &&
 		    range_free(s, i * PURGE_UNIT, (i + 1) * PURGE_UNIT))
 			mask |= 1u << i;
-	return mask;
+	return whole_pages(mask);
 }
 
 /* Those of the pages that the kernel took. */

@@ -44,7 +44,7 @@
 #include "base/conf_table.h"
 #include "base/config.h"
 
-enum { CANARY_KEYS = 8, QUARANTINE_MAX = 1 << 20, SETTINGS_PAGE = 4096, STATS_PATH = 384 };
+enum { CANARY_KEYS = 8, QUARANTINE_MAX = 1 << 20, SETTINGS_PAGE = PAGE_MOST, STATS_PATH = 384 };
 #define SETTING_NEVER SIZE_MAX
 
 struct hardening {

@@ -7,7 +7,8 @@
 #include "slab/slab.h"
 
 enum {
-	PAGE = 4096,
+	POOL_ALIGN = 4096, /* of records of this size and more */
+	HEAD_PAGES = 512,  /* room for the distances between the tables at one end of the window */
 	POOL_FIRST = 512 << 10, /* bytes of the pool inside the window: a block and two heaps */
 	SEGMENT = 1 << 20,      /* bytes by which it goes on elsewhere */
 	DRAWS = 16,             /* windows that are tried before a smaller one is */
@@ -43,9 +44,20 @@ struct layout {
 	size_t slack; /* for random distances */
 };
 
+static size_t page(void)
+{
+	return root.os->page;
+}
+
+/* Bytes; a huge page where pages are of 4 KiB. */
+static size_t head_len(void)
+{
+	return HEAD_PAGES * page();
+}
+
 static size_t random_pages(size_t most)
 {
-	return (1 + window_random() % most) * PAGE;
+	return (1 + window_random() % most) * page();
 }
 
 /* A multiple of `unit` bytes, up to `most`. */
@@ -67,7 +79,7 @@ static size_t tables_len(size_t chunks)
 	return 3 * round_up(bits_len(granules), step) +
 	       round_up(granules * sizeof(struct slab), step) +
 	       round_up(granules * sizeof(root.tags[0]), HUGE_PAGE_SIZE) + 4 * step +
-	       5 * HUGE_PAGE_SIZE;
+	       2 * HUGE_PAGE_SIZE + 3 * head_len();
 }
 
 static size_t slack_of(size_t chunks)
@@ -85,18 +97,19 @@ static struct layout layout_at(uintptr_t at, size_t chunks)
 
 	const uintptr_t first =
 	    round_up(at + bits_len(granules) + random_distance(slack, step), step) + HUGE_PAGE_SIZE;
-	l.start[TABLE_AVAIL] = first + 96 * PAGE + random_pages(64);
+	l.start[TABLE_AVAIL] = first + 96 * page() + random_pages(64);
 	l.start[TABLE_POOL] = l.start[TABLE_AVAIL] + random_pages(48);
 	l.start[TABLE_LIVE] = l.start[TABLE_POOL] + POOL_FIRST + random_pages(48);
 	l.start[TABLE_MARKS] =
-	    first + HUGE_PAGE_SIZE + round_up(bits_len(granules), PAGE) + random_pages(64);
+	    first + head_len() + round_up(bits_len(granules), page()) + random_pages(64);
 	const uintptr_t behind = l.start[TABLE_MARKS] + bits_len(granules) +
 	    granules * sizeof(struct slab) + random_distance(slack, step);
 	const uintptr_t second = round_up(behind, step) + random_distance(near, HUGE_PAGE_SIZE);
-	l.start[TABLE_SLABS] = second + 64 * PAGE + random_pages(128);
+	l.start[TABLE_SLABS] = second + 64 * page() + random_pages(128);
 	l.start[TABLE_TAGS] = l.start[TABLE_SLABS] + random_pages(128);
 	l.base =
-	    round_up(l.start[TABLE_TAGS] + granules * sizeof(root.tags[0]) + PAGE, HUGE_PAGE_SIZE) +
+	    round_up(l.start[TABLE_TAGS] + granules * sizeof(root.tags[0]) + page(),
+	        HUGE_PAGE_SIZE) +
 	    random_distance(near, HUGE_PAGE_SIZE);
 	return l;
 }
@@ -129,7 +142,7 @@ static void take_layout(const struct layout *l, size_t chunks)
 static int table_grow(enum table_kind t, size_t len)
 {
 	struct table_range *const r = &root.table[t];
-	const size_t want = round_up(len, PAGE), more = want - min_size(want, r->mapped);
+	const size_t want = round_up(len, page()), more = want - min_size(want, r->mapped);
 	const uintptr_t at = table_grows_down(t) ? r->start - want : r->start + r->mapped;
 	const int error = more == 0 ? 0 : root.os->map_at(root.os->ctx, (void *)at, more);
 
@@ -244,19 +257,19 @@ size_t window_tables_len(void)
 static bool pool_grow(size_t len)
 {
 	const struct table_range *const r = &root.table[TABLE_POOL];
-	const size_t more = round_up(len - ptr_diff(pool.end, pool.at), PAGE);
+	const size_t more = round_up(len - ptr_diff(pool.end, pool.at), page());
 
 	if (pool.end == (char *)r->start + r->mapped && r->mapped + more <= POOL_FIRST &&
 	    table_grow(TABLE_POOL, r->mapped + more) == 0) {
 		pool.end += more;
 		return true;
 	}
-	const size_t least = round_up(len + PAGE, PAGE),
+	const size_t least = round_up(len + POOL_ALIGN, page()),
 	    n = pool.locked ? least : max_size(least, SEGMENT);
-	struct pool_segment *s = root.os->map(root.os->ctx, n, PAGE);
+	struct pool_segment *s = root.os->map(root.os->ctx, n, page());
 	if (s != NULL)
 		s->len = n;
-	else if ((s = root.os->map(root.os->ctx, least, PAGE)) != NULL)
+	else if ((s = root.os->map(root.os->ctx, least, page())) != NULL)
 		s->len = least;
 	else
 		return false;
@@ -269,7 +282,7 @@ static bool pool_grow(size_t len)
 
 void *window_pool(size_t len)
 {
-	const size_t align = len >= PAGE ? PAGE : CACHE_LINE;
+	const size_t align = len >= POOL_ALIGN ? POOL_ALIGN : CACHE_LINE;
 	void *p = NULL;
 
 	lock_take(&window_lock);
