@@ -175,6 +175,7 @@ static void make_room(struct hardened *h, unsigned cls)
 
 void hardened_review(struct hardened *h, unsigned cls)
 {
+	enum { MAKE_ROOM_EVERY = 128 }; /* frees: rings of large objects turn every few frees */
 	struct class_ring *const w = &h->rings[cls];
 	const bool soon = h->frees - w->turned < hardening.quarantine;
 	const bool longer = soon && w->count < quarantine_most();
@@ -182,8 +183,11 @@ void hardened_review(struct hardened *h, unsigned cls)
 	w->turned = h->frees;
 	if (h->frees - h->looked >= hardening.quarantine)
 		look_at_all(h);
-	if (h->held > held_max() || (longer && !fits(h, cls)))
+	if (h->frees - h->made_room >= MAKE_ROOM_EVERY &&
+	    (h->held > held_max() || (longer && !fits(h, cls)))) {
+		h->made_room = h->frees;
 		make_room(h, cls);
+	}
 	if (longer && w->at == 0 && w->count == w->limit && fits(h, cls))
 		quarantine_set_limit(h, cls, 2 * (size_t)w->count);
 }

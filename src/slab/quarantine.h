@@ -49,7 +49,8 @@ struct hardened {
 	struct thread_cache cache; /* first: a heap's owner points to it */
 	uint64_t random;
 	size_t   held;             /* bytes in all rings */
-	uint32_t frees, looked;    /* as a ring's, in all rings; those at the last look */
+	uint32_t frees;            /* as a ring's, in all rings */
+	uint32_t looked, made_room; /* frees when hardened_review() last did so */
 	uint32_t spilled;
 	struct class_ring rings[CLASS_MAX];
 	void    *first[CLASS_MAX][RING_FIRST]; /* rings that are still short */
