@@ -23,6 +23,7 @@
 #include <string.h>
 
 #include "base/crash.h"
+#include "base/lock.h"
 #include "interpose/interpose.h"
 #include "os/os.h"
 #include "slab/init.h"
@@ -110,12 +111,14 @@ static void *find(const char *name)
 	return f;
 }
 
-/* What needs all others to be there waits for them: a constructor of another library may call it
- * first. */
-static __attribute__((constructor(101))) void find_all(void)
+/* True: all of `real` is found, and lies on a page that is read-only or becomes so. */
+static inline bool all_found(void)
 {
-	if (real.vsprintf_chk != NULL)
-		return;
+	return __atomic_load_n(&real.vsprintf_chk, __ATOMIC_ACQUIRE) != NULL;
+}
+
+static void find_each(void)
+{
 	real.mempcpy = (copy_bytes *)find("mempcpy");
 	real.strcpy = (copy_string *)find("strcpy");
 	real.stpcpy = (copy_string *)find("stpcpy");
@@ -129,15 +132,29 @@ static __attribute__((constructor(101))) void find_all(void)
 	real.chk_fail = (void (*)(void))find("__chk_fail");
 	real.memset = (void *(*)(void *, int, size_t))find("memset");
 	real.memmove = (copy_bytes *)find("memmove");
-	real.vsprintf_chk = (printf_chk *)find("__vsprintf_chk");
-	if (slab_start_up())
-		room_begin();
-	os_linux.protect(os_linux.ctx, &real, sizeof real, DMM_PROTECT_READ);
+	__atomic_store_n(&real.vsprintf_chk, (printf_chk *)find("__vsprintf_chk"),
+	    __ATOMIC_RELEASE);
+}
+
+/* A constructor of another library may call what is not found yet, and so may threads that it has
+ * started: one of them looks all up, and the others wait, since the page is read-only then. */
+static __attribute__((constructor(101))) void find_all(void)
+{
+	static struct lock finding;
+
+	lock_take(&finding);
+	if (!all_found()) {
+		find_each();
+		if (slab_start_up())
+			room_begin();
+		os_linux.protect(os_linux.ctx, &real, sizeof real, DMM_PROTECT_READ);
+	}
+	lock_give(&finding);
 }
 
 static inline void need_all(void)
 {
-	if (unlikely(real.vsprintf_chk == NULL))
+	if (unlikely(!all_found()))
 		find_all();
 }
 
