@@ -14,7 +14,7 @@
 #include "record/record.h"
 
 enum { KEY_STACKS = OPTION_OWN, KEY_SCRUB, KEY_SYSTEM, KEY_LIB, KEY_MAX_SIZE, KEY_PAUSED,
-    KEY_TOGGLE };
+    KEY_TOGGLE, KEY_PYTHON };
 
 enum { MAX_SIZE_LEAST = 64 << 10 };
 
@@ -60,6 +60,7 @@ static int signal_named(const char *arg)
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	static const char *const stacks[] = {"none", "caller", "fp", "dwarf", NULL};
+	static const char *const python[] = {"auto", "off", NULL};
 	struct record_order *const r = state->input;
 
 	switch (key) {
@@ -68,6 +69,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		break;
 	case KEY_STACKS:
 		r->stacks = stacks[option_choice("stacks", arg, stacks)];
+		break;
+	case KEY_PYTHON:
+		r->no_python = option_choice("python", arg, python) == 1;
 		break;
 	case KEY_SCRUB:
 		r->scrub = true;
@@ -104,6 +108,9 @@ int cmd_record(int argc, char **argv)
 	    {"stacks", KEY_STACKS, "none|caller|fp|dwarf", 0,
 	        "Record call stacks: none, only the caller (default), by frame pointers, or by "
 	        "DWARF tables", 0},
+	    {"python", KEY_PYTHON, "auto|off", 0,
+	        "Name the functions and lines of a Python program (default), or those of the "
+	        "interpreter", 0},
 	    {"scrub", KEY_SCRUB, NULL, 0, "Leave out command lines and paths", 0},
 	    {"max-size", KEY_MAX_SIZE, "BYTES", 0,
 	        "Stop recording when the recordings of all processes together reach this size "

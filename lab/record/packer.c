@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "base/write_all.h"
+#include "observe/script_names.h"
 #include "observe/trace_slot.h"
 #include "os/ticks.h"
 
@@ -243,7 +244,7 @@ static void tell_news(struct client *c, const struct slot_worker *w)
 	for (size_t i = 0; i < count && told < TAPE_NEWS; i++) {
 		const uint64_t area = at[i] >> SEEN_SHIFT;
 		uint64_t *const seen = &c->seen[area * UINT64_C(0x9e3779b97f4a7c15) >> 54];
-		if (*seen == area)
+		if (*seen == area || script_is_address(at[i]))
 			continue;
 		*seen = area;
 		s->news[told++] = at[i];

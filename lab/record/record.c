@@ -19,6 +19,7 @@
 #include "record/packer.h"
 #include "run/forward.h"
 #include "run/launch.h"
+#include "trace/caveat.h"
 #include "trace/no_events.h"
 #include "trace/trace.h"
 
@@ -118,6 +119,7 @@ static void become(const struct record_order *r, const char *library)
 	setenv("DMM_RECORD_STACKS", r->stacks, 1);
 	set_flag("DMM_RECORD_SCRUB", r->scrub);
 	set_flag("DMM_RECORD_PAUSED", r->paused);
+	set_flag("DMM_RECORD_NO_PYTHON", r->no_python);
 	set_number("DMM_RECORD_MAX", r->max_size);
 	set_number("DMM_RECORD_TOGGLE", (uint64_t)r->toggle);
 	execvp(r->command[0], r->command);
@@ -236,6 +238,7 @@ static void tell(const struct record_order *r, int status)
 		    units_count(events, (double)f.events), units_bytes(bytes, (double)f.len),
 		    f.events != 0 ? (double)f.len / (double)f.events : 0.0,
 		    ending(&f, status, end, sizeof end));
+		caveat_python(&f);
 		tell_others(r->path);
 		trace_file_close(&f);
 	}

@@ -13,7 +13,7 @@ struct record_order {
 	char **command;
 	const char *stacks;  /* as DMM_RECORD_STACKS has it: none, caller, fp, dwarf */
 	char path[PATH_MAX]; /* of the recording, from the root */
-	bool scrub, paused;
+	bool scrub, paused, no_python;
 	uint64_t max_size; /* bytes; 0: no limit */
 	int toggle;        /* signal; 0: none */
 };

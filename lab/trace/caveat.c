@@ -64,6 +64,17 @@ static void say_beside(const struct trace_file *f, const struct caveat_facts *k)
 		    f->path, units_bytes(a, (double)all), units_bytes(b, (double)k->peak_payload));
 }
 
+void caveat_python(const struct trace_file *f)
+{
+	char version[32], why[128];
+
+	if (trace_file_value(f, TRACE_META, "python_unread", why, sizeof why) &&
+	    trace_file_value(f, TRACE_META, "python", version, sizeof version))
+		lab_say("%s: the program is Python %s, whose functions dmm does not name, as %s: "
+		    "its call sites are C functions of the interpreter; dmm reads 3.11, 3.12 and "
+		    "3.13", f->path, version, why);
+}
+
 void caveats_say(const struct trace_file *f, const struct caveat_facts *k)
 {
 	if (k->calls == 0)
@@ -72,6 +83,7 @@ void caveats_say(const struct trace_file *f, const struct caveat_facts *k)
 		lab_say("%s: %s; shown is what comes before; record it again, with room on "
 		    "the disk", f->path, f->damage.text);
 	say_page_size(f);
+	caveat_python(f);
 	say_time(f, k);
 	say_beside(f, k);
 }

@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "observe/script_names.h"
+#include "trace/symbols.h"
+
 static void count(struct info *i, const struct step *step)
 {
 	const struct trace_event *const ev = &step->ev;
@@ -58,6 +61,29 @@ uint64_t info_end_value(const struct info *i, const char *key)
 static double seconds(const struct info *i, uint64_t ticks)
 {
 	return (double)trace_file_ns(&i->file, i->file.head.start_tick + ticks) * 1e-9;
+}
+
+struct shown {
+	struct symbols *symbols;
+	const struct trace_reader *reader;
+};
+
+/* Python's library calls malloc from many places for one line of the program. */
+static uint32_t shown_as(void *arg, uint32_t stack)
+{
+	const struct shown *const s = arg;
+	const uint32_t own = stack != 0 ? symbols_leave_wrappers(s->symbols, s->reader, stack) : 0;
+
+	return own != 0 && script_is_address(trace_reader_node(s->reader, own)->addr) ? own : stack;
+}
+
+struct symbols *info_symbols(struct info *i)
+{
+	struct symbols *const symbols = symbols_open(&i->file);
+
+	if (symbols != NULL)
+		sites_merge(&i->sites, shown_as, &(struct shown){symbols, i->stream.reader});
+	return symbols;
 }
 
 double info_mean_life(const struct info *i, const struct site *s)

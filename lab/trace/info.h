@@ -29,6 +29,8 @@ struct info {
 
 /* A number of the recording's end, e.g. "lost"; 0: it has none. */
 uint64_t info_end_value(const struct info *i, const char *key);
+/* The names of the call sites, after those that are shown alike were made one.  NULL: no memory. */
+struct symbols *info_symbols(struct info *i);
 /* How long an object of the site lived on average, in seconds; NaN: not known. */
 double info_mean_life(const struct info *i, const struct site *s);
 

@@ -36,7 +36,7 @@ static void json_sites(struct info *i, struct json *j)
 	    [SITES_BY_PEAK] = "at_peak",
 	    [SITES_BY_CALLS] = "most_calls",
 	    [SITES_BY_TEMPORARY] = "most_temporary"};
-	struct symbols *const symbols = symbols_open(&i->file);
+	struct symbols *const symbols = info_symbols(i);
 
 	for (unsigned order = SITES_BY_LIVE; order <= SITES_BY_TEMPORARY; order++) {
 		const size_t count = sites_sort(&i->sites, (enum sites_order)order);

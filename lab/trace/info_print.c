@@ -97,7 +97,7 @@ static void print_list(struct info *i, struct symbols *symbols, enum sites_order
 static void print_sites(struct info *i)
 {
 	char bytes[UNITS_LEN];
-	struct symbols *const symbols = symbols_open(&i->file);
+	struct symbols *const symbols = info_symbols(i);
 
 	if (symbols == NULL)
 		lab_die(EXIT_OURS, "no memory for symbols");
@@ -193,7 +193,7 @@ static const char *ending(const struct info *i, char *text, size_t cap)
 static void print_head(const struct info *i)
 {
 	static const char *const keys[] = {
-	    "command", "exe", "allocator", "source", "lost_in_import", "note"};
+	    "command", "exe", "python", "allocator", "source", "lost_in_import", "note"};
 	char value[INFO_VALUE_LEN], a[UNITS_LEN], b[UNITS_LEN];
 
 	for (size_t k = 0; k < sizeof keys / sizeof *keys; k++)

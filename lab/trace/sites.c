@@ -98,6 +98,42 @@ bool sites_end(struct sites *s, const struct trace_stream *stream)
 	return !s->failed;
 }
 
+static int by_stack(const void *a, const void *b)
+{
+	const struct site *const x = a, *const y = b;
+	return x->stack < y->stack ? -1 : x->stack > y->stack;
+}
+
+static void join(struct site *to, const struct site *from)
+{
+	to->calls += from->calls;
+	to->total_bytes += from->total_bytes;
+	to->temporary += from->temporary;
+	to->freed += from->freed;
+	to->lifetime += from->lifetime;
+	to->live_objects += from->live_objects;
+	to->live_bytes += from->live_bytes;
+	to->oldest = min_size(to->oldest, from->oldest);
+	to->peak_objects += from->peak_objects;
+	to->peak_bytes += from->peak_bytes;
+}
+
+void sites_merge(struct sites *s, site_shown_as *as, void *arg)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < s->count; i++)
+		s->at[i].stack = as(arg, s->at[i].stack);
+	if (s->count != 0)
+		qsort(s->at, s->count, sizeof *s->at, by_stack);
+	for (size_t i = 0; i < s->count; i++)
+		if (kept != 0 && s->at[kept - 1].stack == s->at[i].stack)
+			join(&s->at[kept - 1], &s->at[i]);
+		else
+			s->at[kept++] = s->at[i];
+	s->count = kept;
+}
+
 void sites_free(struct sites *s)
 {
 	free(s->at);

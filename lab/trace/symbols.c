@@ -10,6 +10,7 @@
 
 #include "base/bits.h"
 #include "cli/array.h"
+#include "observe/script_names.h"
 #include "trace/frames.h"
 #include "cli/lab.h"
 
@@ -133,16 +134,45 @@ static void read_maps(void *arg, const char *text, size_t len)
 	}
 }
 
+/* "Class.method (/home/a/b.py:12)" as "Class.method (b.py:12)".  A package's own file is called
+ * __init__.py: that is told with the package's name. */
+static void read_script(char *text, struct code_frame *frame)
+{
+	char *const begin = strstr(text, " (");
+	char *end = strrchr(text, ':');
+
+	if (begin == NULL || end == NULL || end < begin) {
+		snprintf(frame->name, sizeof frame->name, "%.250s", text);
+		return;
+	}
+	*begin = *end = '\0';
+	const char *const path = begin + 2;
+	const char *file = frame_file_part(path);
+	frame->wrapper = script_is_library(path);
+	if (strncmp(file, "__", 2) == 0 && file > path + 1) {
+		for (file--; file > path && file[-1] != '/';)
+			file--;
+	}
+	snprintf(frame->name, sizeof frame->name, "%.160s (%.80s:%.12s", text, file, end + 1);
+}
+
 static void read_names(void *arg, const char *text, size_t len)
 {
-	struct code_frame frame = {.wrapper = false};
+	char name[SCRIPT_TEXT_LEN];
 	uint64_t addr;
 
 	(void)len;
 	for (const char *line = text; *line != '\0';
-	     line += strcspn(line, "\n"), line += *line == '\n')
-		if (sscanf(line, "%" SCNx64 " %255[^\n]", &addr, frame.name) == 2)
-			remember(arg, addr, &frame, 1);
+	     line += strcspn(line, "\n"), line += *line == '\n') {
+		struct code_frame frame = {.wrapper = false};
+		if (sscanf(line, "%" SCNx64 " %1023[^\n]", &addr, name) != 2)
+			continue;
+		if (script_is_address(addr))
+			read_script(name, &frame);
+		else
+			snprintf(frame.name, sizeof frame.name, "%.255s", name);
+		remember(arg, addr, &frame, 1);
+	}
 }
 
 struct symbols *symbols_open_maps(const char *maps, uint32_t pid)
@@ -377,18 +407,26 @@ static bool is_script(const char *name)
 	return false;
 }
 
-/* The innermost node of a script's own function: the interpreter's frames below it serve that.  0:
- * there is none. */
+/* The innermost node of a script's own function: the interpreter's frames below it, and those of
+ * its library, serve that.  If there are only the library's, the innermost of these.  0: there is
+ * none. */
 static uint32_t script_node(struct symbols *s, const struct trace_reader *r, uint32_t stack)
 {
+	uint32_t library = 0;
+
 	if (!s->jit_tried)
 		read_jit(s);
-	if (s->jit_count == 0)
-		return 0;
-	for (uint32_t node = stack; node != 0; node = trace_reader_node(r, node)->parent)
-		if (is_script(symbols_place(s, trace_reader_node(r, node)->addr)->name[0]))
+	for (uint32_t node = stack; node != 0; node = trace_reader_node(r, node)->parent) {
+		const uint64_t addr = trace_reader_node(r, node)->addr;
+		if (s->jit_count == 0 && !script_is_address(addr))
+			continue;
+		const struct symbols_place *const p = symbols_place(s, addr);
+		if (script_is_address(addr) ? p->wrappers == 0 : is_script(p->name[0]))
 			return node;
-	return 0;
+		if (script_is_address(addr) && library == 0)
+			library = node;
+	}
+	return library;
 }
 
 size_t symbols_path(struct symbols *s, const struct trace_reader *r, uint32_t stack,

@@ -176,6 +176,28 @@ static bool add_columns(struct maker *m, const struct slot_worker *w)
 	return made == NULL || append(m, made, len);
 }
 
+/* The names of a script's functions that no block has.  A process that still runs may be in the
+ * middle of a line. */
+static bool append_names(struct maker *m, const struct tape_names *names)
+{
+	struct {
+		struct trace_block_head head;
+		char text[TAPE_NAMES_LEN];
+	} b;
+	size_t n = min_size(names->len, TAPE_NAMES_LEN);
+
+	while (n > 0 && names->text[n - 1] != '\n')
+		n--;
+	if (n == 0)
+		return true;
+	memcpy(b.text, names->text, n);
+	b.head = (struct trace_block_head){.kind = TRACE_SYMBOLS, .packed_len = (uint32_t)n,
+	    .now_tick = m->now_tick, .now_ns = m->now_ns};
+	b.head.first_tick = b.head.last_tick = m->now_tick;
+	trace_block_seal(&b.head, b.text);
+	return append(m, &b, sizeof b.head + n);
+}
+
 /* The columns of the copy become a block, then its raw events, which are encoded over them. */
 static bool add_slot(struct maker *m, struct tape_slot *s)
 {
@@ -240,6 +262,7 @@ bool trace_tape_blocks(struct trace_tape *t, struct trace_file *f, struct trace_
 	/* Another recording's, of the same name: it is left alone. */
 	if (head->start_tick == f->head.start_tick && head->pid == f->head.pid) {
 		note_now(&m);
+		fine = fine && append_names(&m, &head->names);
 		for (size_t at = TAPE_HEAD_LEN; fine && at < t->len; at += head->slot_len)
 			fine = add_slot(&m, (struct tape_slot *)(t->image + at));
 	}

@@ -39,6 +39,7 @@
 
 #include "base/config.h"
 #include "base/lock.h"
+#include "observe/record_python.h"
 #include "observe/trace_encode.h"
 #include "observe/trace_slot.h"
 #include "observe/trace_tape.h"
@@ -95,6 +96,8 @@ struct tape {
 	uintptr_t site[SITES];
 	struct wrapper_site wrapper[WRAPPERS]; /* by hash */
 	struct known_stack known[STACKS_KNOWN]; /* by hash */
+	struct python_thread python;
+	uint32_t rewinds; /* how often indices of frames became void */
 
 	uint32_t side;  /* the current one */
 	uint32_t sides; /* have pages; those above are made when they are needed */
@@ -179,6 +182,8 @@ uint64_t store_packed_ns(void);
 /* The process ends in order, and everything is in the recording: remove the file. */
 void store_remove(void);
 void store_note_idle(bool idle);
+/* Where names wait that are not yet in the recording: in T.tape, or in memory of our own. */
+struct tape_names *store_names(void);
 void store_after_fork(void);
 /* Is this the child of a fork, and store_after_fork() was not yet called? */
 bool store_is_forked(void);
@@ -191,6 +196,7 @@ struct record_config {
 	bool deepbind;
 	bool deep;     /* stacks > TRACE_CALLER */
 	bool climbs;   /* stacks == TRACE_CALLER */
+	bool python;   /* the program is a Python, and its functions are named */
 	bool by_clock; /* the cheap ticks are not steady here */
 	int level;     /* of zstd */
 	uint64_t size_max; /* bytes of all recordings of the processes together; 0: no limit */
@@ -225,6 +231,8 @@ static inline uint64_t record_ticks(void)
 /* The stack whose innermost frame is `caller`, as trace_raw.stack has it.  fp, sp: the
  * caller's registers. */
 uint64_t stack_capture(struct tape *t, void *caller, uintptr_t fp, uintptr_t sp);
+/* Such a stack, of n <= FRAMES_DEPTH frames; 0: the recording ended. */
+uint64_t stack_of_frames(struct tape *t, void *const *frames, size_t n);
 void stack_prepare(struct tape *t);
 bool stack_find_unwinder(void);
 /* Look for the bounds of the stack that this function runs on. */
@@ -353,7 +361,7 @@ IN_PLACE uint64_t stack_of(struct tape *t, enum trace_op op, void *caller)
 {
 	const bool plain =
 	    (trace_class[op] & TRACE_IS_FREE) != 0 || !record_config.climbs ||
-	    *tape_site(t, caller) == (uintptr_t)caller;
+	    (*tape_site(t, caller) == (uintptr_t)caller && !record_config.python);
 
 	if (likely(!record_config.deep && plain))
 		return (uint64_t)(uintptr_t)caller;

@@ -43,6 +43,7 @@ static struct {
 void climb_after_fork(void)
 {
 	lock_reset(&modules.lock);
+	python_after_fork();
 }
 
 /* ---- symbol tables --------------------------------------------------------------------------- */

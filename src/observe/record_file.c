@@ -95,6 +95,7 @@ void record_configure(void)
 	}
 	record_config.deep = record_config.stacks > TRACE_CALLER;
 	record_config.climbs = record_config.stacks == TRACE_CALLER;
+	record_config.python = record_config.climbs && python_find();
 	meta_note_allocator();
 	switch_configure();
 	choose_path();
@@ -441,6 +442,7 @@ void output_end(void)
 		return;
 	}
 	maps_refresh();
+	python_flush();
 	const size_t n = crash_format(text, sizeof text,
 	    "events=%u\nlost=%u\nflush_ns=%u\npacker_ns=%u\nnote_ps=%u\nbytes=%u\n%s",
 	    (size_t)events_written(), (size_t)tapes_lost(),

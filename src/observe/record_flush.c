@@ -136,6 +136,7 @@ static bool write_columns(struct tape *t)
 	if (block != NULL) {
 		const uint64_t *const at = trace_columns_addresses(t->work.columns, &count);
 		maps_cover(at, count);
+		python_flush();
 		output_block(block, len);
 		output_count(events, 0);
 	} else {
@@ -181,6 +182,7 @@ static void rewind_frames(struct tape *t)
 		memset(t->known, 0, sizeof t->known);
 	}
 	t->slot->frames_len = 1;
+	t->rewinds++;
 }
 
 /* Stacks are numbered afresh once no event refers to an old number: where the current side is

@@ -16,6 +16,7 @@
 #include "base/elf_id.h"
 #include "base/proc_maps.h"
 #include "observe/record.h"
+#include "observe/script_names.h"
 
 enum { RANGES_MAX = 2048, TEXT_LEN = 8 << 10 };
 #define RETRY_NS 100000000u /* addresses of generated code are in no file: do not look too often */
@@ -184,7 +185,7 @@ void maps_cover(const uint64_t *addresses, size_t count)
 {
 	lock_take(&maps.lock);
 	for (size_t i = 0; i < count; i++) {
-		if (covered(addresses[i]))
+		if (script_is_address(addresses[i]) || covered(addresses[i]))
 			continue;
 		if (record_clock_ns() - maps.looked_ns > RETRY_NS)
 			refresh();

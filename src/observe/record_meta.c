@@ -100,6 +100,7 @@ size_t meta_text(char *text, size_t cap, const struct record_identity *who)
 		n += link_line(text + n, cap - n, "exe", "/proc/self/exe");
 		n += quote_file(text + n, cap - n, "command", "/proc/self/cmdline");
 	}
+	n += python_meta(text + n, cap - n);
 	if (!tapes_wanted())
 		n += crash_format(text + n, cap - n, "paused=1\n");
 	if (who->forked)

@@ -133,13 +133,19 @@ static size_t deep(struct tape *t, void *caller, void **frames)
 	return n;
 }
 
+/* Room for one more stack.  False: the recording ended. */
+static bool make_room(struct tape *t)
+{
+	if (unlikely(t->slot->frames_len + FRAMES_DEPTH + 1 > frames_cap(record_config.stacks)))
+		tape_full(t);
+	return t->ready;
+}
+
 static uint64_t capture(struct tape *t, void *caller, uintptr_t fp, uintptr_t sp)
 {
 	void *frames[FRAMES_DEPTH + SKIP_MAX];
 
-	if (t->slot->frames_len + FRAMES_DEPTH + 1 > frames_cap(record_config.stacks))
-		tape_full(t);
-	if (!t->ready) /* the recording ended there */
+	if (!make_room(t))
 		return 0;
 	t->ready = false; /* the unwinder may allocate */
 	const size_t n =
@@ -158,10 +164,19 @@ static uint64_t capture(struct tape *t, void *caller, uintptr_t fp, uintptr_t sp
 	return index | TRACE_STACK_FRAMES;
 }
 
+uint64_t stack_of_frames(struct tape *t, void *const *frames, size_t n)
+{
+	const uint64_t index = make_room(t) ? remember(t, frames, n) : 0;
+	return index != 0 ? index | TRACE_STACK_FRAMES : 0;
+}
+
 uint64_t stack_capture(struct tape *t, void *caller, uintptr_t fp, uintptr_t sp)
 {
 	if (t->frames == NULL)
 		return record_config.stacks == TRACE_CALLER ? (uint64_t)(uintptr_t)caller : 0;
+	const uint64_t python = record_config.python ? python_stack(t) : 0;
+	if (python != 0)
+		return python;
 	const uintptr_t above = record_config.climbs ? climb_known(t, caller, fp, sp) : 0;
 	const struct known_stack *const k = tape_known(t, (uintptr_t)caller, above);
 

@@ -302,6 +302,12 @@ void store_remove(void)
 		unlinkat(at, name, 0);
 }
 
+struct tape_names *store_names(void)
+{
+	static struct tape_names own;
+	return store.head != NULL ? &store.head->names : &own;
+}
+
 void store_note_idle(bool idle)
 {
 	if (store.head != NULL)

@@ -48,6 +48,7 @@ enum {
 	FRAMES_CAP_CALLER = 8192,   /* of stacks that end above wrappers of malloc */
 	FRAMES_DEPTH = 64,
 	TAPE_NAME_LEN = 16,
+	TAPE_NAMES_LEN = 3072,      /* of a script's functions, that wait for a block */
 };
 
 #define TAPE_MAGIC 0x65706174206d6d64u /* "dmm tape" */
@@ -69,6 +70,12 @@ union tape_lock {
 /* Who encodes. */
 enum tape_encoder { TAPE_BY_PROCESS, TAPE_BY_PACKER };
 
+/* Lines as a block of SYMBOLS has them. */
+struct tape_names {
+	_Atomic uint32_t len; /* bytes of text, whole lines */
+	char text[TAPE_NAMES_LEN];
+};
+
 struct tape_head {
 	_Atomic uint64_t magic; /* stored last */
 	uint32_t version, pid;
@@ -86,8 +93,9 @@ struct tape_head {
 	union tape_lock file_lock;
 	uint32_t writing_slot;
 	uint64_t writing_at;
+	struct tape_names names;
 };
-static_assert(sizeof(struct tape_head) <= TAPE_HEAD_LEN, "slots begin there");
+static_assert(sizeof(struct tape_head) <= TAPE_HEAD_LEN, "slots begin behind the head");
 
 struct tape_state {
 	struct trace_columns_state columns;
