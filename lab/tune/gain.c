@@ -16,6 +16,7 @@
 static const enum figure shown[] = {FIGURE_MEAN, FIGURE_PEAK, FIGURE_END, FIGURE_WALL, FIGURE_CPU};
 static const char *const keys[] = {"mean_rss", "peak_rss", "end_rss", "wall", "cpu"};
 enum { SHOWN = sizeof shown / sizeof *shown };
+#define COVERAGE_LEAST 0.9 /* as for verdict_differs(): five runs */
 
 /* ---- the runs -------------------------------------------------------------------------------- */
 
@@ -160,6 +161,10 @@ static void say_change(const struct interval *r, double noise, const char *noun,
 
 	if (isnan(r->median))
 		fprintf(out, "the run is too short to measure %s", noun);
+	else if (r->coverage < COVERAGE_LEAST)
+		fprintf(out, "so few runs tell no difference in %s from noise (%+.1f %%); use "
+		             "--runs=%d",
+		    noun, 100 * (r->median - 1), STATS_RUNS_FOR_95);
 	else if (!verdict_differs(r, noise))
 		fprintf(out,
 		    "no difference in %s that could be told from noise (%+.1f %%, %+.1f to %+.1f)",

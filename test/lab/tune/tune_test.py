@@ -109,6 +109,12 @@ class Slab(Directory):
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertRegex(done.stdout, r"(?m)^not proved: next to glibc, the run is too short to measure memory on average;")
 
+    def test_too_few_runs_are_no_lack_of_a_difference(self):
+        done = dmm("tune", self.traces[0], "-o", self.path / "few.conf", "--runs=2", "--warm=0", "--", STORIES, "burst")
+        self.assertRegex(done.stdout, r"(?m)^not proved: next to glibc, so few runs tell no difference in memory on average "
+                                      r"from noise \([-+][\d.]+ %\); use --runs=6;")
+        self.assertNotIn("that could be told from noise", done.stdout)
+
     def test_nothing_to_gain_is_said_in_one_sentence(self):
         rep = self.path / "small.rep"
         rep.write_text("1000\n20\n40\n1\n" + "".join(f"a {i} 100\n" for i in range(20)) +
