@@ -72,6 +72,12 @@ interleave: all
 		--done=$(BUILD)/test/interleave-$$(cksum <$(BUILD)/test/interleave | tr ' ' -).done
 	@test/model/interleave/seeded.py $(BUILD)
 
+# Frees across threads as models, in all their states and all shapes, then with faults planted.
+.PHONY: spin
+spin:
+	@test/model/spin/run . $(BUILD)/spin-long remote
+	@test/model/spin/run . $(BUILD)/spin-long twice long
+
 # Two threads free one object at the same moment, 22 ways and sizes, TRIALS times each.
 races: all
 	@LD_PRELOAD=$(abspath $(BUILD))/libdmm.so nice $(BUILD)/test/races --trials=$(or $(TRIALS),50000)

@@ -6,7 +6,7 @@
  * A slab of two objects.  Object 0 is live, and two threads free it:
  *
  *   -DOWNER    the thread that owns the slab, and another
- *   -DASLEEP   two others, while the owner does nothing
+ *   -DASLEEP   two others, while the owner does one of the four things below, once
  *   -DORPHAN   two others, after the owner has ended
  *
  * The owner also refills its stack, empties it, drains its inbox, and ends.  A third thread does
@@ -51,6 +51,12 @@
 #else
 #define STOPPED_TOO 0
 #endif
+/* What the owner does besides: one thing where two others free, or there are too many states. */
+#ifdef ASLEEP
+#define OWNER_STEPS 1
+#else
+#define OWNER_STEPS 2
+#endif
 #define ALL 3
 #define BIT(b) (1 << (b))
 #define HAS(word, b) (((word) >> (b)) & 1)
@@ -62,7 +68,7 @@ byte live, mark, avail, pending, tag, given;
 bool is_pending, flag;
 byte stack[3];
 bool inbox[3], lock[3], has_thread[3];
-bool named, owner_inside, closed_inside, may_open;
+bool named, owner_inside, closed_inside, may_open, other_began;
 byte done;
 
 inline see() { if :: me == 1 && is_pending -> live = pending; is_pending = false :: else fi }
@@ -296,7 +302,7 @@ proctype Owner()
 #endif
 		do
 		:: true -> break
-		:: x < 2 ->
+		:: x < OWNER_STEPS ->
 			take_lock(1);
 			if
 			:: skip; look_into(1)
@@ -315,11 +321,16 @@ proctype Owner()
 	} unless { named }
 }
 
-proctype Other()
+/* Two of them are alike, so the second begins after the first: the other way round is the same. */
+proctype Other(bool second)
 {
 	LOCALS;
 	byte me = 0;
 	{
+		if
+		:: second -> other_began
+		:: !second -> other_began = true
+		fi;
 		free_by_other();
 		done++
 	} unless { named }
@@ -431,9 +442,9 @@ init {
 		run Owner();
 #endif
 #ifndef OWNER
-		run Other();
+		run Other(true);
 #endif
-		run Other(); run Third(); run Memory()
+		run Other(false); run Third(); run Memory()
 	}
 #ifdef ASLEEP
 #define THREADS 4
