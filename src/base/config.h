@@ -14,10 +14,12 @@
 
 #if defined(__x86_64__)
 #define CPU_RELAX "pause"
+#define CPU_PREFETCH_WRITE "prefetchw %a0" /* the compiler's builtin reads, for all cores */
 #define CPU_BREAKPOINT     0xccul /* int3 */
 #define CPU_BREAKPOINT_LEN 1
 #elif defined(__aarch64__)
 #define CPU_RELAX "yield"
+#define CPU_PREFETCH_WRITE "prfm pstl1keep, %a0"
 #define CPU_BREAKPOINT     0xd4200000ul /* brk #0 */
 #define CPU_BREAKPOINT_LEN 4
 #else

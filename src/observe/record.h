@@ -369,9 +369,13 @@ IN_PLACE uint64_t stack_of(struct tape *t, enum trace_op op, void *caller)
 	    (uintptr_t)__builtin_dwarf_cfa());
 }
 
+enum { EVENTS_AHEAD = 8 };
+
 static inline void publish(struct tape *t, struct trace_raw *next)
 {
 	atomic_store_explicit(&t->slot->next, next, memory_order_release);
+	/* the packer has read that line, so that the store would wait for the other core */
+	__asm__ volatile(CPU_PREFETCH_WRITE : : "p"(next + EVENTS_AHEAD));
 	if (unlikely(next >= t->end))
 		tape_full(t);
 }
