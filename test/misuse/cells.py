@@ -253,7 +253,7 @@ def contents_cells():
     for n in [40000, 300000, 1 << 20, 5 << 20]:
         cell(f"write_past_large/page/{n}/same", "a write past a large object", fresh(n) + ["bad = p;"],
              ["((volatile char *)bad)[(malloc_usable_size(bad) + 4095) / 4096 * 4096] = 1;"],
-             "stopped" if n == 1 << 20 else "silent", "stopped", n=n)  # nothing is mapped behind the last object
+             "unseen" if n == 1 << 20 else "silent", "stopped", n=n)  # at the edge of what is mapped
         cell(f"write_before_large/page/{n}/same", "a write past a large object", fresh(n) + ["bad = p;"],
              ["((volatile char *)bad)[-1] = 1;"], "unseen", "stopped", n=n)
         cell(f"read_after_free_large/page/{n}/same", "a read after free",
