@@ -223,7 +223,7 @@ void window_fill_tables(uint32_t chunk)
 	    __atomic_load_n(&root.units, __ATOMIC_ACQUIRE) / (HUGE_PAGE_SIZE >> UNIT_SHIFT);
 	const uint32_t filled = atomic_load_explicit(&window_filled, memory_order_relaxed);
 	/* Of a chunk below, which a large object may fill as well, only if it is near. */
-	const uint32_t near = 1 + chunk / 8;
+	const uint32_t near = 1 + chunk / 16;
 	const uint32_t first = (uint32_t)max_size(filled, chunk - near);
 	const uint32_t end = (uint32_t)min_size(known, chunk + near);
 
