@@ -36,10 +36,12 @@ enum { PAGE_MOST = 4096 };
 /* What the hit path of slab needs of the processor, where C has no word for it.
  *
  * OWN_SEG: the address space in which thread-local storage begins at 0, so that a field is reached
- * by one instruction; own_offset(x): where the thread-local x lies in it.  own_move(x, n): the
- * pointer x in it moves by n bytes, in one instruction, behind all accesses to memory that stand
- * before it in the code.  own_apart(n): from here on the compiler takes n for another number, so
- * that it adds it in each address, which costs nothing, and not by an instruction for all of them.
+ * by one instruction; own_offset(x): where the thread-local x lies in it, which is the sum of
+ * own_fixed(x), the same for all threads and so fit for a table, and of own_varying(x).
+ * own_move(x, n): the pointer x in it moves by n bytes, in one instruction, behind all accesses to
+ * memory that stand before it in the code.  own_apart(n): from here on the compiler takes n for
+ * another number, so that it adds it in each address, which costs nothing, and not by an
+ * instruction for all of them.  computed_here(n): n is in its register before the next own_move().
  * as_result(x): x lies in the register of a function's result, so that no instruction moves it
  * there.
  * write_nothing(p): an access to the byte at p that changes nothing, but is a write to the kernel.
@@ -54,6 +56,8 @@ enum { PAGE_MOST = 4096 };
 		__asm__("movq " #x "@gottpoff(%%rip), %0" : "=r"(own_offset_));       \
 		own_offset_;                                                          \
 	})
+#define own_fixed(x) own_offset(x)
+#define own_varying(x) ((uintptr_t)0)
 #if defined(__clang__) /* an operand in memory loses its address space there */
 #define own_move(x, n)                                     \
 	({                                                     \
@@ -65,6 +69,7 @@ enum { PAGE_MOST = 4096 };
 #endif
 #define own_apart(n)   __asm__("" : "+r"(n))
 #define as_result(x)   __asm__("" : "+a"(x))
+#define computed_here(n) __asm__ volatile("" : "+r"(n))
 #define write_nothing(p) __asm__ volatile("orb $0, %0" : "+m"(*(volatile char *)(p)) : : "cc")
 static inline bool bit_drop(uint64_t *word, uint64_t n)
 {
@@ -86,6 +91,8 @@ static inline uint64_t bit_scan(uint64_t word)
 #else
 #define OWN_SEG
 #define own_offset(x) ((uintptr_t)&(x))
+#define own_fixed(x) ((uintptr_t)0)
+#define own_varying(x) own_offset(x)
 #define own_move(x, n)                                     \
 	({                                                     \
 		atomic_signal_fence(memory_order_seq_cst);         \
@@ -93,6 +100,7 @@ static inline uint64_t bit_scan(uint64_t word)
 	})
 #define own_apart(n) (void)0
 #define as_result(x) (void)0
+#define computed_here(n) (void)0
 #define write_nothing(p) \
 	((void)atomic_fetch_or_explicit((_Atomic uint8_t *)(p), 0, memory_order_relaxed))
 static inline bool bit_drop(uint64_t *word, uint64_t n)

@@ -103,7 +103,7 @@ static __attribute__((noinline)) void free_miss(void *p)
 
 static inline void do_free(void *p)
 {
-	if (unlikely(!free_hit(p, ANY_PLACE)))
+	if (unlikely(!free_hit_at(&p, ANY_PLACE)))
 		free_miss(p);
 }
 
@@ -147,7 +147,7 @@ static __attribute__((noinline)) void delete_miss(void *p, enum origin origin)
 
 static inline void do_delete(void *p, enum origin origin)
 {
-	if (unlikely(!free_hit(p, ANY_PLACE)))
+	if (unlikely(!free_hit_at(&p, ANY_PLACE)))
 		delete_miss(p, origin);
 }
 

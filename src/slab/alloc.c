@@ -84,7 +84,7 @@ static __attribute__((noinline)) void *given_malloc(size_t n, const void *caller
 {
 	const unsigned cls = class_of(n);
 
-	if (unlikely(thread_cache.given[cls] == NULL))
+	if (unlikely(given_none(&thread_cache, cls)))
 		return detour_malloc(n, caller);
 	const enum given next = given_next(cls);
 	if (unlikely(next != GIVEN_OBJECT))

@@ -20,6 +20,11 @@ static bool start_locked(void)
 		return true;
 	slab_settings_read();
 	size_class_init(sampling.mean != 0);
+	if (sampling.mean != 0)
+		size_class_point(own_fixed(thread_cache) + offsetof(struct thread_cache, given),
+		    sizeof thread_cache.given[0]);
+	else
+		size_class_point(own_fixed(thread_cache), sizeof(struct magazine));
 	root.version = ROOT_VERSION;
 	root.slab_bytes = sizeof(struct slab);
 	root.chunk_bytes = sizeof(struct slab_chunk);
@@ -29,7 +34,7 @@ static bool start_locked(void)
 	root.heap_head = HEAP_HEAD;
 	root.classes = class_count;
 	root.class_table = size_class;
-	root.alone_below = SMALL_MAX + 1;
+	__atomic_store_n(&root.alone_below, SMALL_MAX + 1, __ATOMIC_RELEASE);
 	bool ok = page_heap_open(slab_start_os == &os_linux ? os_here() : slab_start_os) == 0;
 	if (ok && (!thread_start_up() || !profiler_start_up())) {
 		page_heap_close();

@@ -127,7 +127,7 @@ enum given given_next(unsigned cls)
 	int64_t *const left = &mallocs_left(tc->heap)[cls];
 	int64_t until = *left;
 
-	CHECK(cls < SMALL_CLASSES && tc->given[cls] != NULL);
+	CHECK(cls < SMALL_CLASSES && !given_none(tc, cls));
 	looked++;
 	if (unlikely(until == GIVEN_BUSY))
 		return GIVEN_OTHER;
@@ -156,9 +156,6 @@ void given_attach(struct thread_cache *tc, struct slab_heap *h)
 	memset(mallocs_left(h), 0, SMALL_CLASSES * sizeof(int64_t));
 	for (unsigned cls = 0; cls < SMALL_CLASSES; cls++)
 		tc->given[cls] = given_bottom(h, cls);
-	for (size_t i = 0; i < sizeof tc->place / sizeof *tc->place; i++)
-		tc->place[i] = (uint16_t)(offsetof(struct thread_cache, given) +
-		                          small_place[i] / TAG_MAGAZINE * sizeof *tc->given);
 }
 
 /* ---- for the rest ---------------------------------------------------------------------------- */

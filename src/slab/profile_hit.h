@@ -13,8 +13,8 @@ NO_SANITIZE static inline void *profiler_hit(size_t n)
 {
 	if (n <= SMALL_MAX || n > MEDIUM_MAX || (int64_t)n > profiler_left)
 		return NULL;
-	void *const p = magazine_pop(own_offset(thread_cache),
-	    class_of(n) * sizeof(struct magazine), nothing_marked());
+	void *const p = magazine_pop(magazine_at(own_offset(thread_cache),
+	    class_of(n) * sizeof(struct magazine)), nothing_marked());
 	if (likely(p != NULL))
 		profiler_left -= (int64_t)n;
 	return p;

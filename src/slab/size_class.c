@@ -7,9 +7,11 @@
 #include "slab/settings.h"
 
 struct size_class size_class[CLASS_MAX];
-small_places small_place;
+uint16_t small_place[SMALL_MAX / 16 + 1];
 uint16_t medium_place[MEDIUM_MAX / 64 + 1];
 uint8_t medium_class[MEDIUM_MAX / 64 + 1];
+int32_t small_at[SMALL_MAX + 1];
+size_t small_below;
 unsigned class_count;
 
 static void add(unsigned size, unsigned granules)
@@ -78,4 +80,11 @@ void size_class_init(bool hidden)
 	CHECK(class_of(SMALL_MAX) == SMALL_CLASSES - 1);
 	for (size_t i = 0; i <= MEDIUM_MAX / 64; i++)
 		medium_place[i] = hidden ? PLACE_NONE : (uint16_t)(medium_class[i] * TAG_MAGAZINE);
+}
+
+void size_class_point(uintptr_t from, size_t step)
+{
+	for (size_t n = 0; n <= SMALL_MAX; n++)
+		small_at[n] = (int32_t)(from + class_of(n) * step);
+	__atomic_store_n(&small_below, SMALL_MAX + 1, __ATOMIC_RELEASE);
 }

@@ -49,17 +49,23 @@ static_assert(MEDIUM_MAX < UINT16_MAX, "a size fits");
 
 extern HIDDEN struct size_class size_class[CLASS_MAX];
 extern HIDDEN unsigned class_count;
-/* Class times the bytes of a magazine; 0 before the start.  Programs ask for sizes below and above
- * any bound by turns, and a branch there would be foreseen as seldom: so small sizes take no
- * arithmetic of two kinds, but one table.  Each thread has a copy of it (thread_cache.h). */
-typedef uint16_t small_places[SMALL_MAX / 16 + 1];
-extern HIDDEN small_places small_place;
+/* Class times the bytes of a magazine; 0 before the start. */
+extern HIDDEN uint16_t small_place[SMALL_MAX / 16 + 1];
 extern HIDDEN uint16_t medium_place[MEDIUM_MAX / 64 + 1];
 extern HIDDEN uint8_t medium_class[MEDIUM_MAX / 64 + 1];
+/* Where the pointer lies from which malloc pops for n bytes, for each n up to SMALL_MAX, less
+ * own_varying(thread_cache): a struct magazine, or, while a profile is taken, a stack
+ * (profile_draw.h).  Programs ask for sizes below and above any bound by turns, and a branch there
+ * would be foreseen as seldom: so all small sizes take one table and no arithmetic. */
+extern HIDDEN int32_t small_at[SMALL_MAX + 1];
+extern HIDDEN size_t small_below; /* SMALL_MAX + 1; 0 before the start */
 
-/* Fill the tables; idempotent.  hidden: medium_place names the magazine that is always empty, so
- * that every malloc of more than SMALL_MAX misses the fast path; classes are told as ever. */
+/* Fill the tables but small_at; idempotent.  hidden: medium_place names the magazine that is always
+ * empty, so that every malloc of more than SMALL_MAX misses the fast path; classes are told as
+ * ever. */
 void size_class_init(bool hidden);
+/* Fill small_at: the pointer for class 0 lies at `from`, and each next one `step` bytes on. */
+void size_class_point(uintptr_t from, size_t step);
 
 static inline unsigned class_of(size_t n)
 {

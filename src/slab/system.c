@@ -61,7 +61,7 @@ static bool check_magazines(const struct slab_heap *h, struct dmm_fault *why)
 		const struct magazine *const k = &tc->magazine[cls];
 		if (!check_objects(h, cls, magazine_bottom(h, cls, k), k->top, why))
 			return false;
-		if (cls < SMALL_CLASSES && tc->given[cls] != NULL &&
+		if (cls < SMALL_CLASSES && !given_none(tc, cls) &&
 		    !check_objects(h, cls, given_bottom(h, cls), tc->given[cls], why))
 			return false;
 	}
@@ -174,7 +174,7 @@ static void *system_alloc(void *st, size_t n, size_t align)
 static void system_free(void *st, void *p)
 {
 	(void)st;
-	if (likely(free_hit(p, ANY_PLACE)))
+	if (likely(free_hit_at(&p, ANY_PLACE)))
 		return;
 	misses++;
 	slab_free_slow(p);

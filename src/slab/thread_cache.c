@@ -34,7 +34,7 @@ static void flush_given(struct thread_cache *tc, struct slab_heap *h)
 {
 	for (unsigned cls = 0; cls < SMALL_CLASSES; cls++) {
 		void **const bottom = given_bottom(h, cls);
-		if (tc->given[cls] == NULL || tc->given[cls] == bottom)
+		if (given_none(tc, cls) || tc->given[cls] == bottom)
 			continue;
 		heap_put_back(h, bottom, (size_t)(tc->given[cls] - bottom), cls);
 		tc->given[cls] = bottom;
@@ -78,7 +78,6 @@ void cache_attach(struct thread_cache *tc, struct slab_heap *h)
 		k->limit = k->top + room;
 		h->room[cls] = h->flushes[cls] = 0;
 	}
-	memcpy(tc->place, small_place, sizeof tc->place);
 	tc->tag = heap_number(h) << TAG_HEAP_SHIFT;
 	tc->heap = h;
 	heap_set_owner(h, tc);

@@ -36,19 +36,25 @@ struct thread_cache {
 	uint16_t flagged_frees; /* into own slabs that others have freed into */
 	bool     ended;
 	struct slab_heap *heap;
-	/* From where malloc pops, for each small size: its class's magazine, or, while a profile is
-	 * taken, its class's stack; without a heap 0, which is empty. */
-	small_places place;
-	/* profile_draw.h; tops, as those of magazines.  NULL: none. */
+	/* While a profile is taken (profile_draw.h): tops, as those of magazines.  Without a heap
+	 * or a profile, all are empty for ever. */
 	void **given[SMALL_CLASSES];
 };
 
 /* Empty and full at once: both hits go to the slow path. */
 extern void *const no_object[1];
 #define MAGAZINE_OF_NONE     {(void **)no_object + 1, (void **)no_object + 1}
-#define THREAD_CACHE_NONE .magazine = {[0 ... CLASS_MAX - 1] = MAGAZINE_OF_NONE}
+#define THREAD_CACHE_NONE \
+	.magazine = {[0 ... CLASS_MAX - 1] = MAGAZINE_OF_NONE}, \
+	.given = {[0 ... SMALL_CLASSES - 1] = (void **)no_object + 1}
 
 extern __thread struct thread_cache thread_cache;
+
+/* Has the thread no stack of the class? */
+static inline bool given_none(const struct thread_cache *tc, unsigned cls)
+{
+	return tc->given[cls] == (void **)(uintptr_t)no_object + 1;
+}
 
 static inline struct magazine OWN_SEG *magazine_at(uintptr_t own, size_t place)
 {

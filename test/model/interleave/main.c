@@ -18,6 +18,7 @@
 #include "interleave.h"
 #include "slab/size_class.h"
 #include "slab/slab.h"
+#include "slab/thread_cache.h"
 
 static void died(int signal)
 {
@@ -32,6 +33,7 @@ static const char *const shape_name[SHAPES] = {"one word", "two granules"};
 static void make_small(enum shape shape)
 {
 	size_class_init(false);
+	size_class_point(own_fixed(thread_cache), sizeof(struct magazine));
 	block_class = class_of(CLASS_SIZE);
 	size_class[block_class] =
 	    (struct size_class){.size = shape == ONE_WORD ? 320 : 2 * GRANULE / 3 / 64 * 64,

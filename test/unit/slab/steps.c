@@ -126,12 +126,12 @@ static const struct pattern {
 	int warm, pairs;
 	double most, profiled;
 } patterns[] = {
-    {"one at a time, 32 bytes", one_at_a_time, 3, BATCH, 56.2, 59.3},
-    {"1,000 of 32 bytes, then all freed", batch, 5, BATCH, 85.3, 97.1},
-    {"1,000 of 16 to 512 bytes, then all freed", mixed_batch, 5, BATCH, 61.3, 68.3},
-    {"1,000 by realloc(NULL, 32), then all freed", realloc_batch, 5, BATCH, 88.6, 100.9},
+    {"one at a time, 32 bytes", one_at_a_time, 3, BATCH, 53.1, 59.3},
+    {"1,000 of 32 bytes, then all freed", batch, 5, BATCH, 82.0, 97.1},
+    {"1,000 of 16 to 512 bytes, then all freed", mixed_batch, 5, BATCH, 58.2, 68.3},
+    {"1,000 by realloc(NULL, 32), then all freed", realloc_batch, 5, BATCH, 85.4, 100.9},
     {"1,000 frees of what another thread has", free_of_another, 5, BATCH, 107.4, 112.5},
-    {"4,000 of 12 sizes a step, a fifth lives on", ring_step, 4 * SLOTS, RING, 121.4, 134.2},
+    {"4,000 of 12 sizes a step, a fifth lives on", ring_step, 4 * SLOTS, RING, 118.3, 134.2},
 };
 
 static void child(const struct pattern *p)
