@@ -148,7 +148,7 @@ static void add_installed_peers(struct allocators *list)
 	}
 }
 
-/* What differs between a list of systems and one of peers. */
+/* The differences between a list of systems and a list of peers. */
 struct list_words {
 	const char *everything;
 	void (*add_everything)(struct allocators *);

@@ -37,7 +37,7 @@ struct allocators {
 };
 
 /* All of these end with exit(EXIT_USAGE) on an unknown name, which names the nearest. */
-/* What all others are compared with: glibc. */
+/* The baseline of every comparison: glibc. */
 void allocators_add_baseline(struct allocators *list);
 /* The same, and glibc once more under this name: what differs between the two is noise. */
 #define GLIBC_AGAIN "glibc-again"

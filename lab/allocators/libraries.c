@@ -31,8 +31,8 @@ static char *file_in(const char *directory, const char *name)
 	return access(path, R_OK) == 0 ? realpath(path, NULL) : NULL;
 }
 
-/* Beside the executable (a build), or where it was installed to: what programs link lies in the
- * directory of libraries, what only dmm loads or starts in a directory dmm below that. */
+/* Next to the executable in a build. In an installation, libraries that programs link lie in the
+ * directory of libraries, and files that only dmm loads or starts in its subdirectory dmm. */
 static char *file_near(const char *executable, const char *name)
 {
 	static const char *const near[] = {"", "/" DMM_LIB_FROM_BIN "/dmm", "/" DMM_LIB_FROM_BIN,

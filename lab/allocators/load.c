@@ -25,7 +25,7 @@ static const struct dmm_system *entry_of(void *lib)
 	return entry != NULL ? entry() : NULL;
 }
 
-/* What the child finds out: nothing, but whether it survives. */
+/* The child reports nothing; the parent learns whether it survived. */
 __attribute__((noreturn)) static void trial(const char *full)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -1,4 +1,4 @@
-/* peers.c - finds the allocators of others where the loader would find them. */
+/* peers.c - finds other projects' allocators where the loader would find them. */
 #include "allocators/peers.h"
 
 #include <dlfcn.h>

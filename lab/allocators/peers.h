@@ -1,4 +1,4 @@
-/* peers.h - the allocators of others that a machine may have installed. */
+/* peers.h - other projects' allocators that a machine may have installed. */
 #ifndef LAB_ALLOCATORS_PEERS_H
 #define LAB_ALLOCATORS_PEERS_H
 

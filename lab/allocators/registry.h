@@ -21,7 +21,7 @@ const struct dmm_system *registry_choose(const char *word);
 void registry_choose_list(const char *option, const char *list, const struct dmm_system **systems,
     size_t *count, size_t most);
 
-/* What dmm systems prints: all of them, with their traits. */
+/* Print all systems with their traits, for dmm systems. */
 void systems_print(enum format format);
 
 #endif

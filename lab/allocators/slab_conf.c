@@ -22,7 +22,7 @@ void slab_conf_next(const char *text)
 	next = text;
 }
 
-/* What slab would have under this text; the caller frees it. */
+/* The settings that slab would have with this text; the caller frees the result. */
 static struct settings *obey(const char *text)
 {
 	struct settings *const s = malloc(sizeof *s);

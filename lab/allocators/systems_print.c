@@ -96,7 +96,7 @@ static const char *stands_on(const struct dmm_system *sys)
 	}
 }
 
-/* Three lines a design: the idea, what it teaches, and in grey what it does and cannot do. */
+/* Three lines a design: the idea, the lesson, and in grey its abilities and limits. */
 static void print_text(void)
 {
 	for (const struct dmm_system *const *s = registry_systems(); *s != NULL; s++) {

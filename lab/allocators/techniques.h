@@ -7,7 +7,7 @@
 
 enum { TECHNIQUE_VALUES = 10 };
 
-/* What is allowed at its extremes, and what systems have by default. */
+/* The extreme values that are allowed, and the systems' defaults. */
 struct technique {
 	const char *key;
 	uint32_t option; /* enum dmm_option; 0: slab's */
@@ -17,11 +17,13 @@ struct technique {
 enum { TECHNIQUES = 11 };
 extern const struct technique techniques[TECHNIQUES];
 
-/* What a search tries: more values of what is a number, and nothing that only finds mistakes. */
+/* The values that a search tries: more values of each number, and no setting that only finds
+ * mistakes. */
 enum { TUNABLES = 10 };
 extern const struct technique tunables[TUNABLES];
 
-/* What a search tries of slab: what its model can tell apart.  The first ones matter most. */
+/* The settings of slab that a search tries: those that slab's model can tell apart. The first ones
+ * matter most. */
 enum { SLAB_TUNABLES = 8 };
 extern const struct technique slab_tunables[SLAB_TUNABLES];
 /* Of each the value with which slab keeps next to nothing: NULL where that does not matter.  What

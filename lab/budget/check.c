@@ -66,7 +66,7 @@ static bool is_suppressed(struct check *c, const char *chain)
 
 /* ---- figures --------------------------------------------------------------------------------- */
 
-/* Bytes never freed beside those that are suppressed; *most: the site with most of them. */
+/* Bytes never freed, without the suppressed sites; *most: the site with most of them. */
 static double leaked(struct check *c, const struct profile *p, const struct entry **most)
 {
 	double sum = 0;

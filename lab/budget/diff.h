@@ -49,7 +49,7 @@ struct diff {
  * are of different programs (any: that is what the user wants). */
 void diff_open(struct diff *d, const char *before, const char *after, enum quantity by, bool any);
 void diff_close(struct diff *d);
-/* What is taken for noise with fewer than three recordings on a side: a share of the whole. */
+/* The noise assumed when a side has fewer than three recordings: a share of the whole. */
 double diff_usual_noise(const struct diff *d, enum quantity m);
 /* Does anything count? */
 bool diff_found(const struct diff *d);

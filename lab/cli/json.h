@@ -16,8 +16,8 @@ struct json {
 };
 
 void json_begin(struct json *j, FILE *out); /* the outermost object */
-/* What machine output begins with: "schema" and "version".  A field may be added to a version;
- * where one changes its meaning or goes, the version rises. */
+/* Every machine output begins with "schema" and "version". A field may be added within a version;
+ * when a field changes its meaning or disappears, the version rises. */
 void json_schema(struct json *j, const char *name, int version);
 void json_object(struct json *j, const char *key);
 void json_array(struct json *j, const char *key);

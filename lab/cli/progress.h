@@ -18,8 +18,9 @@ __attribute__((format(printf, 1, 2))) void progress_label(const char *format, ..
 /* 0 to 1 of the step is done.  Costs a look at the clock where the line is shown, else nothing. */
 void progress_share(double share);
 void progress_end(void);
-/* What follows is the part [from, to) of the step: the steps that begin in it are shown, and their
- * shares count as shares of the part.  So a command of several steps knows its own rest. */
+/* The steps that follow are the part [from, to) of the whole: a step that begins is shown, and its
+ * share counts as a share of the part. So a command of several steps can estimate the time that is
+ * left. */
 void progress_part(double from, double to);
 
 /* Wipe the line; the next progress_share() shows it again. */

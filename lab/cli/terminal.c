@@ -163,7 +163,7 @@ static int read_byte(int wait_ms)
 	return read(STDIN_FILENO, &byte, 1) == 1 ? byte : KEY_CLOSED;
 }
 
-/* What follows an escape at once is an arrow key. */
+/* A byte that follows an escape at once belongs to an arrow key. */
 int terminal_key(int wait_ms)
 {
 	enum { SOON_MS = 50 };

@@ -26,7 +26,8 @@ int cmd_top(int argc, char **argv);
 int cmd_torture(int argc, char **argv);
 int cmd_tune(int argc, char **argv);
 
-/* What is made of the table of all commands, which main.c has: a line with name NULL ends it. */
+/* Print output that is made from the table of all commands in main.c; an entry with name NULL ends
+ * the table. */
 struct command;
 int cmd_completion(const struct command *commands, int argc, char **argv);
 int cmd_manual(const struct command *commands, int argc, char **argv);

@@ -83,7 +83,7 @@ static void put_systems(FILE *out)
 		fprintf(out, " %s", *s);
 }
 
-/* Text within single quotes of a shell, the characters of `escaped` behind a backslash. */
+/* Print text for single quotes of a shell; the characters of `escaped` get a backslash. */
 static void put_quoted(FILE *out, const char *text, const char *quote, const char *escaped)
 {
 	for (; *text != '\0'; text++)

@@ -95,7 +95,7 @@ static void put_synopsis(void *arg, const struct command *c, const struct argp *
 	} while (*form++ == '\n');
 }
 
-/* What --help tells before the options and, behind \v, after them. */
+/* The texts of --help before the options and, after \v, after them. */
 static void put_about(void *arg, const struct command *c, const struct argp *argp)
 {
 	const size_t n = strcspn(argp->doc, "\v");

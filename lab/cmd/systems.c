@@ -1,4 +1,4 @@
-/* systems.c - dmm systems: the designs, what each teaches, and what it cannot see. */
+/* systems.c - dmm systems: the designs, the lesson of each, and the mistakes that it cannot see. */
 #include <argp.h>
 
 #include "allocators/registry.h"

@@ -86,7 +86,7 @@ static error_t parse_runs(int key, char *arg, struct argp_state *state)
 	return 0;
 }
 
-/* Words before "--" are recordings, words behind it the program. */
+/* Words before "--" are recordings, words after it are the program. */
 static void take_word(struct tune_request *r, struct argp_state *state, char *arg)
 {
 	if (state->quoted != 0 && state->next > state->quoted) {

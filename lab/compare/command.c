@@ -7,7 +7,7 @@
 #include "cli/lab.h"
 #include "compare/compare.h"
 
-enum { ARGS_MAX = 256 /* words of a command that are told again */ };
+enum { ARGS_MAX = 256 /* words of a command that are repeated in messages */ };
 
 static void check_request(const struct compare_order *r)
 {
@@ -75,7 +75,7 @@ static void tell_again(const struct compare *c, const char *options_text)
 	free(drive);
 }
 
-/* What one would do with the answer: run on the best, or see for oneself what went wrong. */
+/* Advice on the next step: run on the best allocator, or look at the failed runs. */
 static void tell_next(const struct compare *c)
 {
 	const struct row *const best = verdict_best(c, c->huge_pages == HUGE_OFF);

@@ -22,7 +22,7 @@
 
 enum huge_pages { HUGE_AS_IS, HUGE_OFF, HUGE_BOTH };
 
-/* What a run is measured by.  Memory is resident memory in bytes. */
+/* The figures of a run. Memory is resident memory in bytes. */
 enum figure {
 	FIGURE_WALL,   /* seconds on the clock */
 	FIGURE_CPU,    /* seconds of user + system */
@@ -35,10 +35,10 @@ enum figure {
 	FIGURES,
 };
 
-/* What --by names: the figure that decides.  A trade: time and memory count alike. */
+/* The figure that decides, named by --by. BY_TRADE: time and memory count alike. */
 enum compare_by { BY_TRADE, BY_TIME, BY_CPU, BY_PEAK, BY_MEAN, BY_END };
 
-/* What happened to a row, worst first. */
+/* The outcomes of a row, worst first. */
 enum outcome {
 	OUTCOME_NOT_LOADED, /* why says it */
 	OUTCOME_CRASHED,
@@ -90,8 +90,8 @@ struct compare {
 	 * on it. */
 	const char *linked, *linked_row;
 
-	/* A program that measures itself (dmm replay): told what comes, asked what it was.  May
-	 * be NULL. */
+	/* For a program that measures itself (dmm replay): called before each run, and asked for
+	 * figures after it. May be NULL. */
 	void (*before_run)(struct compare *c, const struct row *row);
 	void (*after_run)(struct compare *c, const struct row *row, struct run *run);
 	/* Was that too short to tell?  True: run it once more; false: *run is what counts. */
@@ -114,8 +114,8 @@ struct interval verdict_ratio(const struct row *row, const struct row *base, enu
 enum figure verdict_time(const struct compare *c);
 /* The figure that --by asks for. */
 enum figure verdict_asked(const struct compare *c);
-/* How far apart glibc and glibc came in a figure, e.g. 0.02: the noise floor beside `row`.  NaN:
- * the figure was not measured. */
+/* By how much two rows of glibc differ in a figure, e.g. 0.02: the noise floor for `row`. NaN: the
+ * figure was not measured. */
 double verdict_noise(const struct compare *c, const struct row *row, enum figure figure);
 /* Are the noise small enough and the runs numerous enough to compare rows by this figure? */
 bool verdict_can_judge(const struct compare *c, bool no_huge_pages, enum figure figure);
@@ -127,8 +127,8 @@ const struct row *verdict_best(const struct compare *c, bool no_huge_pages);
 /* The figure that decides first: the one that was asked for, or, where that cannot be judged, the
  * first that can be. */
 enum figure verdict_lead(const struct compare *c, bool no_huge_pages);
-/* Is the row as good as `best` in the leading figure, as far as one can tell?  Never true of a row
- * that is told to be worse than glibc where `best` is not. */
+/* Is the row as good as `best` in the leading figure, within noise? Never true of a row that is
+ * judged worse than glibc where `best` is not. */
 bool verdict_ties(const struct compare *c, const struct row *row, const struct row *best);
 /* The row against glibc, in time, as a table's last column: "faster", "slower, take", "noise:
  * 3.1 %", ... */

@@ -146,7 +146,7 @@ bool verdict_differs(const struct interval *ratio, double noise)
 	    fabs(ratio->median - 1) > noise;
 }
 
-/* -1: better than glibc, 1: worse, 0: nobody can tell. */
+/* -1: better than glibc, 1: worse, 0: no difference beyond noise. */
 static int against_base(const struct compare *c, const struct row *row, enum figure figure)
 {
 	const struct interval *const ratio = &row->ratio[figure];
@@ -206,7 +206,7 @@ enum figure verdict_lead(const struct compare *c, bool no_huge_pages)
 	return FIGURES;
 }
 
-/* What decides between rows that the leading figure cannot tell apart: memory after time, and time
+/* The figure that decides between rows that tie in the leading figure: memory after time, time
  * after memory. */
 static enum figure second_of(const struct compare *c, bool no_huge_pages, enum figure lead)
 {
@@ -227,9 +227,9 @@ static bool some_are_better(const struct compare *c, bool no_huge_pages, enum fi
 	return false;
 }
 
-/* Of the rows that nothing tells from the first in the leading figure, the least in the second.
- * Where some are told to be better than glibc, only those count: the first itself may vary too
- * much for that. */
+/* Of the rows that tie with the first in the leading figure, take the one with the least second
+ * figure. If some of them are better than glibc beyond noise, only those count: the first may vary
+ * too much to be better itself. */
 static const struct row *pick(const struct compare *c, const struct row *first, enum figure lead,
     enum figure second, bool better)
 {
@@ -260,7 +260,7 @@ const struct row *verdict_best(const struct compare *c, bool no_huge_pages)
 	    !ties_in(c, base, first, lead) ||
 	    (second != FIGURES && against_base(c, best, second) < 0 &&
 	        best->ratio[second].median * worth_changing < 1);
-	return gains ? best : base; /* a person with nothing to gain is not told to change */
+	return gains ? best : base; /* a user with nothing to gain is not advised to change */
 }
 
 bool verdict_ties(const struct compare *c, const struct row *row, const struct row *best)
@@ -309,7 +309,7 @@ static bool is_told(const struct compare *c, bool no_huge_pages, size_t i)
 	    least_of(c, no_huge_pages, told[i].figure) != NULL;
 }
 
-/* "against glibc 6 % less time, 40 % less memory on average": only what can be told. */
+/* "against glibc 6 % less time, 40 % less memory on average": only differences beyond noise. */
 static void add_changes(const struct compare *c, const struct row *row, FILE *out)
 {
 	char text[UNITS_LEN];

@@ -88,7 +88,7 @@ static void note_free(struct gather *g, const struct step *step)
 	worker_of(g, step->ev.thread)->freed_late += step->was.size;
 }
 
-/* What a thread freed before the peak, it may have used again. */
+/* A thread may have used again the memory that it freed before the peak. */
 static void note_thread(struct gather *g, const struct trace_event *ev)
 {
 	struct gathered_thread *const w = worker_of(g, ev->thread);

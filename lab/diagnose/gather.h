@@ -60,7 +60,7 @@ struct gather {
 	uint64_t fine[FINE_MARKS + 1];
 	unsigned fine_done, marks_done;
 	struct sparse sparse;        /* the worst */
-	uint64_t held[MARKS + 1];    /* bytes of sparse pages that nobody uses, at each mark */
+	uint64_t held[MARKS + 1];    /* unused bytes of sparse pages, at each mark */
 	struct pin pin[PINS_MAX];
 	size_t pins;
 	uint64_t peak_payload, peak_tick;

@@ -304,7 +304,8 @@ static void build(struct strip *t, const struct draw_style *s, const struct pict
 	}
 }
 
-/* A region of one piece that is no chunk, such as an array of bins, is told and not drawn. */
+/* A region of one piece that is no chunk, such as an array of bins, is printed as text and not
+ * drawn. */
 static bool is_table(const struct picture *p, size_t from, size_t end)
 {
 	return end == from + 1 && picture_find(p, p->pieces[from].addr) == NULL;

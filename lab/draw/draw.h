@@ -51,7 +51,7 @@ size_t draw_boxes_wanted(const struct picture *p, const struct draw_label *label
 /* The cell of the address `marked` shows p; 0: none does. */
 void draw_map(FILE *out, const struct draw_style *s, const struct picture *p, uintptr_t marked);
 
-/* What occurs in a picture, as a set of bits, and what the glyphs of a set mean. */
+/* The kinds that occur in a picture, as a set of bits, and the legend of such a set. */
 unsigned draw_kinds(const struct picture *p, const struct draw_label *labels, size_t label_count);
 void draw_legend(FILE *out, const struct draw_style *s, unsigned kinds);
 

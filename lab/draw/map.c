@@ -190,7 +190,7 @@ static int by_bin_and_rank(const void *a, const void *b)
 	return x->addr < y->addr ? -1 : x->addr > y->addr;
 }
 
-/* Sizes are told with each chunk, or once where all are equal. */
+/* Print sizes with each chunk, or once if all are equal. */
 static void put_bin(FILE *out, const struct draw_style *s, const char *name,
     const struct picture_chunk **chunks, size_t count)
 {

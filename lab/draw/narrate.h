@@ -23,7 +23,7 @@ struct tell {
 	const struct picture_chunk *found; /* malloc: the free chunk that it came from, before */
 	const struct picture_chunk *freed; /* free: the free chunk now, NULL if it did nothing */
 	size_t grew, shrank;               /* of what is owned */
-	size_t searched;                   /* chunks looked at in the list; 0: not told */
+	size_t searched;                   /* chunks looked at in the list; 0: unknown */
 	/* the proper one, where the search began; 0: not known */
 	int32_t first_bin;
 	size_t waste;                      /* usable beyond what was asked */
@@ -35,7 +35,7 @@ struct tell {
 	bool merged_next, merged_prev;     /* free */
 	bool unmapped;                     /* free: its addresses are gone */
 	bool hole;                         /* free: a free chunk now lies between live ones */
-	bool reused;                       /* malloc: memory that somebody had freed */
+	bool reused;                       /* malloc: memory that was freed before */
 };
 
 struct tell tell_compare(const struct tell_call *call, const struct picture *before,

@@ -26,7 +26,7 @@ bool picture_begins_region(const struct picture *p, size_t i)
 	return i == 0 || p->pieces[i - 1].addr + p->pieces[i - 1].len != p->pieces[i].addr;
 }
 
-/* What a piece is to the chunk that is being put together. */
+/* The role of a piece in the chunk that is being put together. */
 enum role { ROLE_OPENS, ROLE_BODY, ROLE_LINKS, ROLE_CLOSES, ROLE_OUTSIDE };
 
 static enum role role_of(const struct dmm_piece *piece)

@@ -20,7 +20,7 @@ struct picture_chunk {
 	size_t    usable;     /* bytes of payload or free memory in it */
 	bool      live;
 	int32_t   bin;        /* -1: none */
-	uint32_t  rank;       /* its place in the list of that bin; PICTURE_UNLISTED: not told */
+	uint32_t  rank;       /* its place in the list of that bin; PICTURE_UNLISTED: unknown */
 	uint32_t  first, count; /* its pieces */
 };
 

@@ -11,7 +11,8 @@
 
 enum { PIECE = 64 << 10 };
 
-/* Before the first member libarchive knows no offset; what it then misses lies behind the end. */
+/* Before the first member libarchive knows no offset; if it misses data then, the file was cut
+ * off. */
 static bool fail(struct import_archive *a, char *error)
 {
 	const char *const why = archive_error_string(a->archive);

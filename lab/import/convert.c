@@ -44,7 +44,8 @@ static void say_source(struct conversion *r)
 	import_say(im, TRACE_META, "lost_in_import=%s", im->format->lost);
 }
 
-/* What is no recording shall not look like one; a device stays. */
+/* A file that failed to convert must not look like a recording, so it is removed; a device
+ * stays. */
 static void remove_output(const char *path)
 {
 	struct stat st;

@@ -42,7 +42,7 @@ static void build_id(Elf *elf, char id[ID_LEN])
 	}
 }
 
-/* What may be said of it: scrubbed, as the recorder does. */
+/* The part of the command that a recording may show: scrubbed, as the recorder does. */
 static const char *shown(const struct import *im, const char *path)
 {
 	const char *const slash = strrchr(path, '/');

@@ -210,7 +210,7 @@ static bool search_block(struct memory *m, uint64_t at, size_t len, char *block,
 	return false;
 }
 
-/* Written data of mapped files, and what lies zeroed behind it (.bss). */
+/* Data of mapped files that was written, and the zeroed memory after it (.bss). */
 static bool find_by_looks(struct memory *m, uint64_t *addr, const struct memory_mapping **where)
 {
 	enum { BLOCK = 1 << 20, OVERLAP = 4096, AT_MOST = 64 << 20 };

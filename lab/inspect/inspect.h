@@ -99,7 +99,7 @@ struct outside_view {
 	/* guarded objects, which are in no granule; the bytes of the live ones */
 	uint64_t guarded_slots, guarded_live, guarded_freed, guarded_bytes;
 	uint64_t torn_slabs, again; /* granules never read whole; chunks read more than once */
-	uint64_t moved;             /* bytes by which the books changed while they were read */
+	uint64_t moved;             /* bytes by which the records changed while they were read */
 	double   seconds;           /* that the reading took */
 
 	/* From the kernel, of a process only. */
@@ -147,7 +147,7 @@ struct outside_churn {
 struct outside_churn outside_churn(const struct outside_view *before,
     const struct outside_view *after);
 
-/* What object i of a slab is: live, or available, or neither while a magazine holds it. */
+/* The state of object i of a slab: live, available, or neither while a magazine holds it. */
 static inline bool outside_bit(const struct outside_view *v, size_t mask,
     const struct outside_run *run, unsigned i)
 {
@@ -178,7 +178,7 @@ bool outside_find(struct outside *o, struct memory_error *e);
 /* Is there a root of our version at addr? 1 yes, 0 no root at all, -1 of another version or not yet
  * in use: *e says which. */
 int outside_root_at(struct memory *m, uint64_t addr, struct memory_error *e);
-/* What a root looks like in memory: `len` bytes at `offset` from its start, which is aligned to
+/* The form of a root in memory: `len` bytes at `offset` from its start, which is aligned to
  * `step`. */
 struct outside_mark {
 	unsigned char bytes[32];

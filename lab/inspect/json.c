@@ -53,7 +53,7 @@ static void put_threads(struct json *j, const struct outside_view *v)
 	json_end(j);
 }
 
-/* What only a process has; a core's is null. */
+/* Fields that only a process has; they are null for a core. */
 static void put_resident(struct json *j, const struct outside_view *v)
 {
 	static const char *const kinds[] = {"unused_bytes", "dirty_bytes", "slabs_bytes",

@@ -126,7 +126,7 @@ bool outside_is_same(struct outside *o, struct memory_error *e)
 	       memory_refuse(e, "%s has become another program (exec)", o->memory.title);
 }
 
-/* Fields are counted from behind the name, which may hold anything. */
+/* Count fields from the end of the name, since the name may hold any character. */
 static void see_process(struct outside *o, struct outside_view *v)
 {
 	char text[1024];

@@ -8,7 +8,7 @@
 
 struct outside_profile {
 	struct profile_head head; /* its pointers are the other process's */
-	char *sites; /* struct profile_site, one behind the other */
+	char *sites; /* struct profile_site, one after another */
 	size_t len, cap;
 	char *maps; /* lines "START END OFFSET BUILD-ID PATH" of mapped code, hexadecimal */
 	size_t maps_len, maps_cap;

@@ -140,8 +140,8 @@ static bool read_slabs(struct outside *o, uint32_t first, uint32_t count, struct
 	return true;
 }
 
-/* What others freed counts as free.  Where nobody has freed into, no page of marks
- * was ever touched. */
+/* Objects freed by other threads count as free. If no other thread freed into the slab, its page of
+ * marks was never touched. */
 static bool read_marks(struct outside *o, uint32_t first, uint32_t count)
 {
 	struct outside_tables *const t = o->tables;
@@ -159,8 +159,8 @@ static bool read_marks(struct outside *o, uint32_t first, uint32_t count)
 	return true;
 }
 
-/* The records of a chunk that are in use, from the first such granule to the last; then the bits,
- * but not those of large objects, which nobody ever touched: nor shall we. */
+/* The records of a chunk that are in use, from the first such granule to the last; then the bits.
+ * The bits of large objects were never touched, so they are not read either. */
 static bool read_records(struct outside *o, uint32_t first, uint32_t count)
 {
 	struct outside_tables *const t = o->tables;
@@ -214,7 +214,7 @@ static uint32_t guards_before_run(const struct outside_tables *t, uint32_t at,
 	return 0;
 }
 
-/* What each granule of the chunk is.  False: something does not fit. */
+/* Classify each granule of the chunk. False: the records contradict each other. */
 static bool interpret(struct outside_tables *t, uint32_t chunk, uint32_t from,
     const struct slab_chunk *c)
 {

@@ -35,7 +35,8 @@ static struct play_result as_played(const struct torture_result *r)
 	return p;
 }
 
-/* What a program sees of it, with the same seed: the operations are the same, and more of them. */
+/* The same design as a program sees it, with the same seed: the same operations, and more of
+ * them. */
 static bool find_consequence(const struct lesson *l, struct script *script,
     struct play_result *seen)
 {
@@ -214,7 +215,7 @@ static void tell(const struct lesson *l)
 	script_close(other);
 }
 
-/* What a program preloads to run on the design: the user's own library, or ours. */
+/* The library that a program preloads to run on the design: the user's own, or ours. */
 static char *library_of(const char *word)
 {
 	const char *const equals = strchr(word, '=');

@@ -166,7 +166,7 @@ struct lesson_pictures lesson_draw(const struct shrink *x, const struct draw_sty
 	struct lesson_pictures p = {0};
 
 	if (d.before != NULL && d.after != NULL && play_run(&play).looked && d.walk) {
-		d.walk = false; /* the design's walk crashed, or told nonsense */
+		d.walk = false; /* the design's walk crashed, or reported impossible pieces */
 		play_run(&play);
 	}
 	p.walked = d.walk;

@@ -116,7 +116,7 @@ static void put_head(FILE *out, const struct program *p)
 		    "\t_exit(wrong(\"a call does not return\"));\n}\n\n");
 }
 
-/* What stands behind a call that is to blame. */
+/* The code after a call that is to blame. */
 static void put_test(FILE *out, const struct program *p, const char *in, size_t k)
 {
 	const struct script_step *const step = &p->step[k];
@@ -172,7 +172,7 @@ static void put_test_of_victim(FILE *out, const struct program *p, const char *i
 		    "wrong(\"bytes of somebody else were changed\");\n", in, in, in);
 }
 
-/* What realloc must keep, where that is what was lost. */
+/* The contents that realloc must keep, if realloc lost them. */
 static void put_kept(FILE *out, const struct program *p, const char *in, size_t k)
 {
 	char buf[PROGRAM_NAME];

@@ -24,8 +24,8 @@ struct shrink_search {
 	double until;
 };
 
-/* Do these steps fail as the script did?  Then they are the answer so far, without those behind the
- * one that is to blame. */
+/* Do these steps fail as the script did? If so they are the answer so far, without the steps after
+ * the one to blame. */
 static bool fails(struct shrink_search *s, size_t count, uint64_t repeat)
 {
 	struct shrink *const x = s->x;

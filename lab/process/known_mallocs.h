@@ -1,5 +1,5 @@
-/* known_mallocs.h - every allocator of others that the command knows by name: where it is
- * installed, and by what it is recognised in a process and in a program's file. */
+/* known_mallocs.h - every foreign allocator that the command knows by name: where it is installed,
+ * and how it is recognised in a process and in a program's file. */
 #ifndef LAB_PROCESS_KNOWN_MALLOCS_H
 #define LAB_PROCESS_KNOWN_MALLOCS_H
 

@@ -1,4 +1,4 @@
-/* maps.h - the mappings of a process, told one after the other. */
+/* maps.h - the mappings of a process, one after another. */
 #ifndef LAB_PROCESS_MAPS_H
 #define LAB_PROCESS_MAPS_H
 

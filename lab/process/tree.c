@@ -72,8 +72,8 @@ static size_t resident(pid_t pid)
 	return pages * (size_t)sysconf(_SC_PAGESIZE);
 }
 
-/* Is the process on its way out?  Its memory goes page by page then, which is not how the program
- * left it. Flags are the ninth field of stat, the seventh behind the name in parentheses. */
+/* Is the process exiting? Its memory shrinks page by page then, which says nothing about the
+ * program. Flags are the ninth field of stat, the seventh after the name in parentheses. */
 static bool is_exiting(pid_t pid)
 {
 	enum { EXITING = 4 /* PF_EXITING of the kernel */ };

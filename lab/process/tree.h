@@ -1,4 +1,4 @@
-/* tree.h - the processes below one: who they are, what they hold, and their end. */
+/* tree.h - the descendants of a process: their identity, memory and exit status. */
 #ifndef LAB_PROCESS_TREE_H
 #define LAB_PROCESS_TREE_H
 

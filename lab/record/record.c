@@ -42,8 +42,8 @@ static bool is_recording(const char *path)
 	return is;
 }
 
-/* What an earlier recording of this name left: the first process's, T.PID, T.execN, T.PID.execN,
- * and .tape of each. */
+/* Files of an earlier recording of this name: the first process's, T.PID, T.execN, T.PID.execN, and
+ * .tape of each. */
 static void remove_earlier(const char *path)
 {
 	static const char *const kinds[] = {"", ".tape", ".[0-9]*", ".exec[0-9]*"};
@@ -201,7 +201,7 @@ static const char *ending(const struct trace_file *f, int status, char *text, si
 	return text;
 }
 
-/* What the process left, and the signal that ended it. */
+/* The files that the process wrote, and the signal that ended it. */
 static void complete(const struct record_order *r, int status)
 {
 	struct trace_error e;

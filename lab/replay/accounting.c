@@ -43,8 +43,8 @@ static enum part free_part(const char *what)
 	return PART_BINS;
 }
 
-/* Bytes of [addr, addr + len) that have memory behind them: slab reserves tables for the largest
- * heap there can be, and touches what the present one needs. */
+/* The resident bytes of [addr, addr + len): slab reserves tables for the largest heap there can be,
+ * and touches only the part that the present heap needs. */
 static uint64_t resident(uintptr_t addr, size_t len)
 {
 	enum { PAGE = 4096, STEP = 1 << 14 };

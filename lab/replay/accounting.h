@@ -61,9 +61,9 @@ int held_arena_open(struct os_arena *arena);
 int held_open(struct heap *h, const struct subject *s, size_t threads,
     const struct os_arena *arena);
 
-/* What a replay cost in steps: about nanoseconds, but counted, so that they are the same in every
- * run and on every machine.  Each call, system call, page and huge page that got memory, miss of
- * slab's fast path, and chunk that a search looked at has a fixed weight. */
+/* The cost of a replay in steps: about nanoseconds, but counted, so that it is the same in every
+ * run and on every machine. Each call, system call, page and huge page that became
+ * resident, miss of slab's fast path, and chunk that a search looked at has a fixed weight. */
 struct held_steps {
 	/* counts at held_steps_begin(); after held_steps_end() those since then */
 	uint64_t os_calls, faults, huge_faults, misses, looks;

@@ -17,14 +17,14 @@
 #include "replay/spill.h"
 
 enum { LANE_SLOTS = 1024, NONE = UINT32_MAX,
-	/* ops between two times that the pages behind are let go: each may have brought back the
-	 * page of an earlier op of its slot */
+	/* every so many ops the builder drops the pages of earlier ops from memory; each may have
+	 * been read again since */
 	OPS_A_PASS = 1 << 16,
 };
 #define SIZE_LIMIT (((uint64_t)1 << 48) - 1) /* more than any address space; refused as well */
 
 struct build_slot {
-	uint32_t next; /* free: the one below on the stack, or behind in the queue */
+	uint32_t next; /* free: the next one down the stack, or the next in the queue */
 	uint32_t last_op, last_lane;
 	uint32_t turn;
 	bool fresh; /* nobody's turn before */

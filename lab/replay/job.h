@@ -39,7 +39,7 @@ void cell_json(const struct sweep_cell *c, struct json *j);
 /* The word for an allocator on a command line: NAME, NAME?SETTINGS or NAME=PATH?SETTINGS. */
 void cell_word(const struct allocator *a, char *word, size_t cap);
 
-/* A file that appears whole or not at all: written beside it, then renamed. */
+/* A file that appears whole or not at all: it is written under another name, then renamed. */
 struct cell_out {
 	FILE *file;
 	char path[4096], partial[4200];

@@ -126,8 +126,7 @@ static void perform_watched(struct replay_model *m, const struct replay_op *op)
 	m->calls += (op->flags & OP_IMPLIED) == 0;
 }
 
-/* What stands before an object and what follows it: headers and footers, its own and its
- * neighbours'. */
+/* The metadata before an object and after it: headers and footers, its own and its neighbours'. */
 static inline void fetch_ahead(const struct replay_model *m, const struct replay_op *op)
 {
 	const struct model_cell *const next = &m->cell[op[AHEAD_CHUNK].slot];

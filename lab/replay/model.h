@@ -74,7 +74,7 @@ struct model_observer { /* all functions are given */
 	void (*at_peak)(void *arg, const struct model_view *v); /* when the program had most */
 };
 
-/* As model_replay(), but the first sample is behind the first step, and the last is the end.  The
+/* As model_replay(), but the first sample is after the first step, and the last is the end. The
  * recording was prepared with stacks (OPS_FOR_MODELS). */
 bool model_watch(struct model_result *r, const struct replay_ops *ops,
     const struct subject *subject, size_t samples, const struct model_observer *observer);

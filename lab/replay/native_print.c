@@ -130,7 +130,7 @@ static void print_part(const struct native *n, bool no_huge_pages, FILE *out)
 	free(verdict);
 }
 
-/* A replay that falls behind has idle times that are too short: worth a word. */
+/* A replay that is late has idle times that are too short: the output says so. */
 static void print_behind(const struct native *n, FILE *out)
 {
 	const double whole = (double)replay_ops_ns(n->ops, n->ops->head->count) * 1e-9 / n->pace;

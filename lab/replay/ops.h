@@ -62,7 +62,7 @@ struct replay_head { /* of the file; offsets in bytes */
 	uint64_t peak_at, peak_call; /* the op that made the payload largest; its call, from 1 */
 	uint64_t timeless; /* 1: an import that knew no times; all ns are 0 */
 	uint64_t foreign, overlaid;
-	/* calls that are TRACE_OP_NONE: free(NULL), what failed, what is foreign */
+	/* calls that are TRACE_OP_NONE: free(NULL), failed calls, foreign objects */
 	uint64_t without_effect;
 };
 
@@ -113,7 +113,7 @@ uint64_t replay_ops_idle_ns(const struct replay_ops *o);
 
 /* ---- from the first op to the last ------------------------------------------------------- */
 
-enum { OPS_BEYOND = 64 }; /* ops behind a window that may be looked at too, if there are any */
+enum { OPS_BEYOND = 64 }; /* ops after a window that may be read too, if there are any */
 
 /* OPS_A_WINDOW ops at a time, so that neither memory nor addresses grow with the recording. */
 struct ops_window {

@@ -21,7 +21,7 @@ struct spill {
 bool spill_open(struct spill *s, bool buffered);
 void spill_close(struct spill *s);
 
-/* Room for n bytes behind the end; in a buffer there is some for 1 MiB at most. */
+/* Make room for n bytes after the end; a buffer has room for 1 MiB at most. */
 bool spill_room(struct spill *s, size_t n);
 
 /* Room for n bytes at the end; they are valid until the next call; NULL: none. */
@@ -36,7 +36,7 @@ static inline void *spill_add(struct spill *s, size_t n)
 bool spill_copy(struct spill *to, const struct spill *from);
 /* Write what a buffer still has: the file is whole then. */
 bool spill_flush(struct spill *s);
-/* What lies before `end` by some distance need not stay mapped in; it is in the file. */
+/* Bytes that lie some distance before `end` may be unmapped; they stay in the file. */
 void spill_pass(const struct spill *s, size_t end);
 
 #endif

@@ -48,7 +48,7 @@ static void count_class(struct watch *w, const struct dmm_piece *p, size_t len, 
 	if (slot >= REPORT_BINS)
 		d->class_size[slot] = slot_size(slot - REPORT_BINS);
 	else if (d->class_size[slot] == 0 || p->len < d->class_size[slot])
-		d->class_size[slot] = p->len; /* neighbours that are free may be told as one */
+		d->class_size[slot] = p->len; /* a design may report free neighbours as one */
 	(live ? d->class_live : d->class_free)[w->column][slot] += (float)len;
 }
 

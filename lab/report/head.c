@@ -160,7 +160,7 @@ static const struct report_design *measured_best(const struct report *r)
 	return NULL;
 }
 
-/* What is wrong with the program comes before what allocator it should have. */
+/* The page lists faults of the program before it recommends an allocator. */
 static void put_diagnosis(const struct diagnosis *d, FILE *out)
 {
 	if (d == NULL)

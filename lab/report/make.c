@@ -65,8 +65,8 @@ static void read_provenance(struct report *r)
 	provenance_read(&r->provenance);
 }
 
-/* What a reader calls the program: its command without folders, or the recording's name; not too
- * long. */
+/* A short name of the program for the reader: its command without folders, or the recording's
+ * name. */
 static const char *title_of(const struct report *r, const char *path)
 {
 	enum { LONGEST = 72 };

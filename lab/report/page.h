@@ -70,8 +70,8 @@ bool report_write(struct report *r, const char *path, char *why, size_t cap);
 
 /* ---- its parts ------------------------------------------------------------------------------- */
 
-/* To a name beside it, then renamed: no half of a page is ever left under `path`.  False: why
- * not. */
+/* Write to another name in the same folder, then rename: no half of a page is ever left under
+ * `path`. Returns false with the reason. */
 bool page_store(const char *path, const char *text, size_t len, char *why, size_t cap);
 
 void page_text(FILE *out, const char *text); /* escaped */

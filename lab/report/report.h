@@ -33,14 +33,14 @@ enum {
 	REPORT_PINS = 48,      /* call sites of each list */
 	REPORT_SITES = 4096,   /* call sites whose names are kept */
 	REPORT_NODES = 20000,  /* frames of them */
-	/* at which the call sites are told: 24 even ones, the peak, the end */
+	/* moments at which call sites are listed: 24 even ones, the peak, the end */
 	REPORT_MOMENTS = 26,
 	LIFE_SIZES = 40, LIFE_TIMES = 48, /* powers of two; the last time: never freed */
 };
 
 /* ---- the program ----------------------------------------------------------------------------- */
 
-/* What one call site had; sites are told apart by their whole stack. */
+/* The figures of one call site; sites differ if any frame of their stacks does. */
 struct report_site {
 	uint32_t stack;
 	uint64_t total_bytes, total_count;
@@ -99,7 +99,8 @@ extern const char *const pin_moment_names[PIN_MOMENTS];
 struct report_pin {
 	uint32_t stack;
 	uint64_t survivors, survivor_bytes; /* of this site, in sparse stretches */
-	/* bytes that come free if this site's survivors go: nobody else is there */
+	/* bytes that become free if this site's survivors are freed: no other site has objects
+	 * there */
 	uint64_t alone;
 	uint64_t shared; /* bytes of stretches that it holds together with others */
 };
@@ -200,7 +201,7 @@ void order_open(struct live_order *o, const struct model_view *v);
 const struct live_entry *order_find(struct live_order *o, uint64_t addr, uint64_t len);
 void order_close(struct live_order *o);
 
-/* Who keeps sparse stretches at the moment of the view. */
+/* The sites whose objects keep sparse stretches at the moment of the view. */
 void report_pins(struct report_pins pins[PIN_SCALES], const struct model_view *v);
 
 /* The slot of a size among REPORT_SIZES, and the least size in a slot. */

@@ -151,7 +151,8 @@ int launch_input(void)
 		return STDIN_FILENO;
 	if (!S_ISFIFO(st.st_mode) && !S_ISSOCK(st.st_mode))
 		return -1;
-	/* A pipe can be read only once: keep what it holds.  One that nobody fills is no input. */
+	/* A pipe can be read only once, so its contents are kept. A pipe that stays empty is no
+	 * input. */
 	return poll(&in, 1, PIPE_PATIENCE_MS) > 0 && (in.revents & POLLIN) ? copy_of_pipe() : -1;
 }
 

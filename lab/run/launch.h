@@ -21,12 +21,12 @@ double launch_now(void);
 /* The child, which leads a process group of its own and dies with this process; *started is the
  * moment before exec.  -errno: it could not be started (-ENOENT: no such command). */
 pid_t launch_start(const struct launch *l, double *started);
-/* What ended: 128+N for a signal, as shells have it; the status else. */
+/* The exit status of the run: 128+N for a signal N, as shells have it. */
 int launch_status(int wait_status);
 
 /* A file without a name for output, or -1. */
 int launch_scratch(void);
-/* What every run shall read: standard input if it is a file or holds data, else -1. */
+/* The input that every run reads: standard input if it is a file or holds data, else -1. */
 int launch_input(void);
 /* The path that exec would take, or NULL and errno; the caller frees it. */
 char *launch_path(const char *command);

@@ -137,7 +137,7 @@ static int reap(pid_t pid, struct run *run)
 	return status;
 }
 
-/* What was left behind gets a moment to end by itself, then it is killed. */
+/* Processes that the program left get a moment to end, then they are killed. */
 static void clear_up(struct run *run)
 {
 	const struct timespec pause = {.tv_nsec = 2000000};

@@ -8,7 +8,7 @@
 
 enum { WARM_DEFAULT = 1 << 30 };
 
-/* What of `bytes` may be touched: at most half of what is available. */
+/* How many of `bytes` may be touched: at most half of the available memory. */
 size_t warm_bound(size_t bytes);
 void warm_memory(size_t bytes);
 

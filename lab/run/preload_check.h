@@ -25,8 +25,8 @@ struct proof {
 };
 
 void proof_make(const struct launch *l, struct proof *proof);
-/* The same look at a program on which nothing is preloaded: whose malloc it gets.  False: nobody
- * knows. */
+/* The same check of a program on which nothing is preloaded: which malloc it uses. False:
+ * unknown. */
 bool proof_linked(const struct launch *l, struct linked *linked);
 
 #endif

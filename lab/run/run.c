@@ -17,7 +17,8 @@
 #include "cli/units.h"
 #include "run/preload_check.h"
 
-/* Who knows whether settings are possible; NULL: not one of our designs, it must say so itself. */
+/* The system that checks the settings; NULL: not one of our designs, so it must check them
+ * itself. */
 static const struct dmm_system *judge_of(const struct run_order *r)
 {
 	const struct allocator *const a = &r->list.item[0];

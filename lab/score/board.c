@@ -80,7 +80,7 @@ static void first_line(int said, char text[SCORE_TEXT])
 			*c = '?'; /* a file's own bytes must not drive a terminal */
 }
 
-/* What the end of a child means; r->problem stays where it told itself. */
+/* Explain the end of a child; r->problem stays if the child wrote it. */
 static void explain(const struct score_job *job, bool in_time, int status, double seconds)
 {
 	char *const problem = job->r->problem;

@@ -350,8 +350,8 @@ static struct subject choose(const char *design)
 {
 	static struct subject subjects[SUBJECTS_MAX];
 
-	/* Its brk and mmap would be this process's own: nobody could count them, or judge its
-	 * addresses by them. */
+	/* Such a design's brk and mmap would be this process's own: the score could not count them
+	 * or judge its addresses. */
 	if (is_plain_malloc(design))
 		lab_die(EXIT_FAULT, "without dmm_system_entry() its heap cannot be put on "
 		    "simulated "

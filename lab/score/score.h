@@ -96,7 +96,7 @@ double score_throughput(const struct score_trace *t, size_t design);
 double score_of_trace(const struct score_order *o, const struct score_trace *t, size_t design);
 struct score_total score_total(const struct score_board *b, size_t design);
 
-/* What a row says in the end: "correct", with what is strange about the trace, or what is wrong. */
+/* The final word of a row: "correct", with oddities of the trace, or the fault. */
 const char *score_verdict(const struct score_trace *t, size_t design, char buf[2 * SCORE_TEXT]);
 
 /* ---- print.c, page.c */

@@ -16,7 +16,7 @@ static void open_example(struct demo_stage *stage, const struct demo *demo,
 		lab_die(EXIT_OURS, "cannot open a heap of %s: %s", sys->name, strerror(-r));
 }
 
-/* What differs from the system's own settings. */
+/* The settings that differ from the system's own. */
 static void put_settings(FILE *out, const struct draw_style *s, const struct dmm_system *sys,
     const struct dmm_params *given)
 {
@@ -44,7 +44,7 @@ static void put_title(FILE *out, const struct draw_style *s, const struct demo *
 	put_settings(out, s, sys, params);
 }
 
-/* The step performed last.  Slab is told from its own records: its heap has no chunks with
+/* The step performed last. slab is drawn from its own records, since its heap has no chunks with
  * headers. */
 static void put_step(FILE *out, const struct draw_style *s, const struct demo_stage *stage,
     const struct slab_scene *scene)
@@ -58,7 +58,7 @@ static void put_step(FILE *out, const struct draw_style *s, const struct demo_st
 	slab_scene_draw_small(out, s, scene, stage->labels, stage->label_count);
 }
 
-/* What the glyphs mean; kinds: of pictures. */
+/* The legend of the glyphs; kinds: of pictures. */
 static void put_legend(FILE *out, const struct draw_style *s, const struct demo_stage *stage,
     const struct slab_scene *scene, unsigned kinds)
 {

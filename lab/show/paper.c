@@ -6,7 +6,7 @@
 #include "cli/lab.h"
 #include "show/show.h"
 
-/* More figures than these are a book that nobody reads. */
+/* A document of more figures than these would be too long to read. */
 enum { FIGURES_MAX = 500, COLUMNS = 92, PAGE_COLUMNS = 72, WORDS = 84 };
 
 char *show_words(void (*put)(const void *arg, FILE *out, const struct draw_style *s),

@@ -156,7 +156,7 @@ static bool next_call(struct recording *r, struct trace_event *ev)
 	return found == 1;
 }
 
-/* What the recorded program held at most, and when; needs no heap of ours. */
+/* The recorded program's peak and its time; needs no heap of ours. */
 static size_t find_peak(struct recording *r)
 {
 	struct trace_event ev;

@@ -20,7 +20,7 @@ struct show_source {
 	void (*figure)(void *arg, struct drawn_figure *f);
 	/* The heap before that call, and the call without what came of it; NULL like figure. */
 	void (*before)(void *arg, FILE *out, const struct draw_style *s);
-	/* What it did; .used is NULL where that is not told. */
+	/* The outcome of the call; .used is NULL if it is unknown. */
 	const struct tell *(*told)(void *arg);
 };
 
@@ -51,7 +51,7 @@ struct show_target {
 };
 void show_outside(const struct show_target *target, const struct draw_style *s);
 
-/* What put() writes, as one text without colour that the caller frees. */
+/* The output of put() as one text without colour; the caller frees it. */
 char *show_words(void (*put)(const void *arg, FILE *out, const struct draw_style *s),
     const void *arg,
     size_t unit);

@@ -42,7 +42,7 @@ void slab_scene_drop(struct slab_scene *scene)
 
 /* ---- facts ----------------------------------------------------------------------------------- */
 
-/* What an address was before the call, and is after it. */
+/* The state of an address before the call and after it. */
 enum state { STATE_NOTHING, STATE_UNUSED, STATE_DIRTY, STATE_LARGE, STATE_LIVE, STATE_CACHED,
     STATE_AVAIL };
 

@@ -1,6 +1,5 @@
-/* slab.h - slab's own heap in this process, as demos and recordings show it: told and drawn from
- * what inspect/inspect.h sees of it before and after a call.
- */
+/* slab.h - slab's own heap in this process for demos and recordings: described and drawn from the
+ * inspector's view (inspect/inspect.h) before and after a call. */
 #ifndef LAB_SHOW_SLAB_H
 #define LAB_SHOW_SLAB_H
 
@@ -19,7 +18,7 @@ bool slab_scene_serves(const struct dmm_system *sys);
 void slab_scene_look(struct slab_scene *scene);
 void slab_scene_drop(struct slab_scene *scene);
 
-/* What the call did, in steps and captions. */
+/* The work of a call, in steps and captions. */
 void slab_scene_tell(FILE *out, const struct draw_style *s, const struct slab_scene *scene,
     const struct tell_call *call);
 /* A few slabs, every object: for demos. */

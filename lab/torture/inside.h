@@ -45,7 +45,7 @@ size_t rig_footprint(const struct rig *b);
 bool rig_full(const struct rig *b);
 void rig_note(struct rig *b, const struct shadow *s); /* one more check */
 void rig_stranger(struct rig *b, size_t len); /* takes len bytes at the break */
-/* Counts the refusals below the heap; NULL: nobody does. */
+/* Counts the refusals below the heap; NULL: not counted. */
 const struct os_fault *rig_refusals(const struct rig *b);
 bool rig_reuses(const struct rig *b, struct shadow *s); /* S11 */
 bool rig_ask(struct rig *b, struct shadow *s); /* the design's check() and walk(), unless blind */

@@ -4,7 +4,8 @@
 
 enum { PHASE_OPS = 8000 };
 
-/* A size near the interesting ones: powers of two, pages, and their headers' width beside them. */
+/* A size near the interesting ones: powers of two, pages, and either of them plus or minus a
+ * header. */
 static size_t near(struct rng *r, size_t n)
 {
 	return n + 24 - min_size(n + 24, rng_below(r, 49));

@@ -1,9 +1,6 @@
-/* play.h - the steps of a script, made again in a child: does it still fail, and how?
- *
- * Looked at as a program sees it (`blind`), only what a program can notice counts: addresses,
- * contents, what is usable, errno, a crash, a hang.  Otherwise the design's own check() and walk()
- * are asked as well.
- */
+/* play.h - run the steps of a script again in a child: does it still fail, and how? With `blind`,
+ * only failures that a program can notice count: addresses, contents, usable sizes, errno, a crash,
+ * a hang. Otherwise the design's own check() and walk() are called as well. */
 #ifndef LAB_TORTURE_PLAY_H
 #define LAB_TORTURE_PLAY_H
 

@@ -64,7 +64,7 @@ static int torture_one(const struct torture_job *j)
 	const struct torture_result r = torture_run(&j->t);
 	char bytes[32] = "";
 
-	if (r.peak_usable != 0) /* below threads of its own nobody counts */
+	if (r.peak_usable != 0) /* refusals in a design's own threads are not counted */
 		snprintf(bytes, sizeof bytes, ", %9zu bytes", r.peak_usable);
 	if (r.end == TORTURE_FINE)
 		printf("%-8s  %9" PRIu64 " operations  %2u threads  seed %-20" PRIu64 "  %7" PRIu64

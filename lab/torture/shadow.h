@@ -42,7 +42,7 @@ struct shadow {
 	uint64_t refused; /* requests that were answered with NULL */
 	size_t chunks;    /* FREE and LIVE pieces at the last walk */
 	size_t most;      /* peak of payload, and a page for each object */
-	const struct os_fault *os; /* tells whether the system refused; NULL: nobody knows */
+	const struct os_fault *os; /* reports whether the system refused; NULL: unknown */
 	struct script *script;     /* the operations are written down there; NULL: nowhere */
 	bool asked_only;           /* write no more than was asked for */
 	uint64_t refusals;         /* of the system, when the last operation began */
@@ -64,7 +64,8 @@ bool shadow_realloc(struct shadow *s, size_t i, size_t n); /* objects[i]; n > 0 
 bool shadow_free(struct shadow *s, size_t i);
 bool shadow_free_all(struct shadow *s);
 
-/* The place of the first object at or behind p: objects[that] is it if there is one. */
+/* The index of the first object that begins at p or after it: it begins at p if objects[index]
+ * does. */
 size_t shadow_place(const struct shadow *s, const char *p);
 
 /* Hand objects[i] over: out of this shadow, into that one. */

@@ -26,8 +26,8 @@ int stage_open_arena(struct stage *s, unsigned slot)
 
 void stage_open_linux(struct stage *s)
 {
-	/* A stranger may have left it at an odd address: the bytes up to the next even one would be
-	 * counted as obtained, and be nobody's. */
+	/* Foreign code may have left the break at an odd address. The bytes up to the next even one
+	 * would count as obtained and belong to no piece. */
 	os_linux.brk_set(NULL, (void *)round_up((uintptr_t)os_linux.brk_get(NULL), os_linux.page));
 	begin(s, &os_linux);
 }

@@ -59,7 +59,7 @@ struct torture_failure {
 	const char *word, *conf; /* conf: "" for the defaults */
 };
 
-/* What dmm torture does: a run of every system, or of one; with pairwise, a run of each pair of
+/* The work of dmm torture: a run of every system, or of one; with pairwise, a run of each pair of
  * values of two techniques. */
 struct torture_order {
 	struct torture t;

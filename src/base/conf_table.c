@@ -47,7 +47,7 @@ static int find_word(const struct conf_key *k, const char *text)
 	return -1;
 }
 
-/* Digits, and a unit behind them unless the key's numbers are plain.  False: something else, or a
+/* Digits, and a unit after them unless the key's numbers are plain. False: another form, or a
  * number beyond 64 bits or beyond the key's range. */
 static bool parse_number(const struct conf_key *k, const char *text, size_t *out)
 {

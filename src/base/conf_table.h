@@ -20,7 +20,7 @@ enum { CONF_WORDS = 4 };
 
 struct conf_key {
 	const char *name, *doc;
-	const char *words[CONF_WORDS]; /* values with a name; NULL behind the last */
+	const char *words[CONF_WORDS]; /* values with a name; NULL ends them */
 	size_t least, most;            /* the range of a number; most == 0: it takes none */
 	bool plain;                    /* its numbers have no unit: no k, m or g */
 	uint32_t tag;                  /* this and `at`: for the owner of the table */
@@ -33,7 +33,7 @@ struct conf_value {
 	size_t number;
 };
 
-/* What is wrong, and what would be right: one line without its end; "" where nothing is. */
+/* The mistake and the right values: one line without its end; "" if there is no mistake. */
 struct conf_error {
 	char text[256];
 };

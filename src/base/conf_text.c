@@ -21,8 +21,8 @@ static int verdict(int refused, const struct stat *s)
 	                                      : 0;
 }
 
-/* It is looked at before it is opened, since to open a device may do something, and again behind
- * that, since another may have taken its place. */
+/* The file is checked before it is opened, since opening a device may have effects, and again
+ * afterwards, since the file may have been replaced in between. */
 int conf_text_open(struct conf_text *t, const char *path)
 {
 	const int saved = errno;

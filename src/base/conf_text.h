@@ -16,7 +16,7 @@
 enum {
 	CONF_WORD = 512,         /* bytes of a word, its end included; what is longer is cut off */
 	CONF_FILE_MAX = 64 << 10, /* bytes of a file */
-	CONF_MISTAKES_MAX = 20,   /* that a library tells of; a file with more is something else */
+	CONF_MISTAKES_MAX = 20,   /* mistakes reported from one file */
 };
 
 struct conf_text {
@@ -31,7 +31,7 @@ struct conf_text {
 
 struct conf_word {
 	char key[CONF_WORD]; /* what stands before the first ':' */
-	char *value;         /* what stands behind it; NULL: there is no ':' */
+	char *value;         /* the text after ':'; NULL: there is no ':' */
 	size_t len, line;    /* letters of all of it, cut off or not; the first line is 1 */
 };
 

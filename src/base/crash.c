@@ -77,9 +77,9 @@ size_t crash_format(char *buf, size_t cap, const char *format, ...)
 	return n;
 }
 
-/* Words of others (settings, names of files) are no commands to a terminal: control bytes become
- * '?', also those of ISO 8859, alone or in UTF-8 (C2 80 to C2 9F).  Other bytes from 0x80 on are
- * letters of UTF-8. */
+/* Foreign text (settings, names of files) must not reach a terminal as commands: control bytes
+ * become '?', also those of ISO 8859, alone or in UTF-8 (C2 80 to C2 9F). Other bytes from 0x80 on
+ * are letters of UTF-8. */
 static void disarm(char *line, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {

@@ -52,7 +52,7 @@ static size_t slot_of(uintptr_t thread)
 	return (thread >> 6) * 0x9e3779b97f4a7c15u >> 58; /* spread by the golden ratio */
 }
 
-/* False: another thread has the slot; then nobody learns for what this one sleeps. */
+/* False: another thread has the slot; then no thread can see which lock this one waits for. */
 static bool note(struct lock *l)
 {
 	const size_t slot = slot_of(lock_self());

@@ -109,7 +109,8 @@ static inline void lock_fork_give(struct lock *l)
 		lock_give(l);
 }
 
-/* After it, in the child: nobody sleeps, and what the interrupted code holds it keeps. */
+/* After the fork, in the child: no thread sleeps; locks that the interrupted code holds stay
+ * held. */
 static inline void lock_fork_child(struct lock *l)
 {
 	if (lock_held(l) && l->again > 0)

@@ -5,7 +5,7 @@
 
 #include "base/bits.h"
 
-enum { LETTERS = 63 }; /* longer words are nobody's misspelling */
+enum { LETTERS = 63 }; /* longer words are not taken for misspellings */
 
 static size_t distance(const char *a, const char *b)
 {

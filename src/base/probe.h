@@ -46,7 +46,7 @@
 #define PROBE(name, a, b)                                                                          \
 	PROBE_NOTE("dmm", #name, "0", "8@%0 8@%1", PROBE_VALUE(a), PROBE_VALUE(b))
 
-/* Who watches a probe with a semaphore raises it: at 0, nobody does. */
+/* A tool that watches the probe raises its semaphore; 0: no tool watches. */
 #define PROBE_SEMAPHORE(name)                                                                      \
 	HIDDEN volatile unsigned short name __attribute__((section(".probes"), used))
 

@@ -25,7 +25,7 @@ void proc_maps_close(struct proc_maps *m)
 	close(m->fd);
 }
 
-/* More bytes behind those in the buffer, which has room.  False: there are none. */
+/* Read more bytes to the end of the buffer, which has room. False: the file is at its end. */
 static bool read_more(struct proc_maps *m)
 {
 	ssize_t got;
@@ -69,7 +69,7 @@ static const char *next_text(struct proc_maps *m)
 	}
 }
 
-/* The number at *text, in base 10 or 16; *text goes behind it. */
+/* The number at *text, in base 10 or 16; *text moves past it. */
 static uint64_t number(const char **text, unsigned base)
 {
 	uint64_t x = 0;
@@ -84,7 +84,7 @@ static uint64_t number(const char **text, unsigned base)
 	}
 }
 
-/* *text goes behind the letter, if the letter stands there. */
+/* Moves *text past the letter if the letter stands there. */
 static bool skip(const char **text, char letter)
 {
 	const bool is = **text == letter;

@@ -22,7 +22,7 @@ struct map_line {
 
 enum {
 	PROC_MAPS_LEAST = 128,  /* bytes of a buffer: what stands before a path, and part of it */
-	PROC_MAPS_WHOLE = 4400, /* room for every path, of which PATH_MAX - 1 bytes are told */
+	PROC_MAPS_WHOLE = 4400, /* room for every path: PATH_MAX - 1 bytes at most */
 };
 
 struct proc_maps {

@@ -13,8 +13,8 @@ __thread const void *where_called;
 
 enum { PATH_LEN = 512, BUFFER = 1024 }; /* on the stack: of a signal handler too, with 8 KiB */
 
-/* What a file's own addresses begin at: where it is mapped, but 0 for a program that cannot
- * move. */
+/* The address at which a file's own addresses begin: where it is mapped, but 0 for a program that
+ * cannot move. */
 static uintptr_t base_of(uintptr_t start, bool readable)
 {
 	const Elf64_Ehdr *const head = (const Elf64_Ehdr *)start;

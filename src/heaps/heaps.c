@@ -150,7 +150,7 @@ static struct dmm_heap *in_buffer(const struct dmm_heap_options *o, const struct
 	return h != NULL ? h : refuse(o, ENOMEM, "the buffer is too small for this design");
 }
 
-/* As many addresses as are wanted, or, where nobody said how many, as there are. */
+/* As many addresses as the caller wants; without a wish, all that are left. */
 static void *reserve(const struct dmm_heap_options *o, size_t *len)
 {
 	const size_t limit = min_size(o->limit_bytes, DMM_SIZE_MAX / 4);

@@ -35,7 +35,7 @@ size_t region_map_bytes(size_t len);
 /* [base, end) in whole pages; `used` is all 0. */
 void region_open(struct region *r, char *base, char *end, uint64_t *used, bool fixed, size_t limit);
 
-/* Address space that nobody may touch yet; NULL: none of that length. */
+/* Reserve inaccessible address space; NULL: the system has none of that length. */
 void *region_reserve(size_t len);
 /* Make whole pages of it readable and writable; false: the kernel refuses. */
 bool region_commit(void *p, size_t len);

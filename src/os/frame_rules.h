@@ -20,7 +20,7 @@ enum { REG_FP = 29, REG_SP = 31, REG_RA = 30 };
 enum frame_rule {
 	RULE_SAME,      /* still in its register */
 	RULE_AT_OFFSET, /* saved so far from the frame's address */
-	RULE_UNDEFINED, /* of the return address: nobody called */
+	RULE_UNDEFINED, /* the return address is undefined: the outermost frame */
 	RULE_UNKNOWN,
 };
 

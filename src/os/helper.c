@@ -18,7 +18,7 @@
 #include "os/frame_rules.h"
 
 enum {
-	/* beside the thread-local storage; of it, untouched pages cost nothing */
+	/* in addition to the thread-local storage; its untouched pages cost nothing */
 	STACK = 256 << 10,
 	STACK_MOST = 1 << 30,
 	CPU_BYTES = 1024,  /* a bit for a CPU: 8,192 of them */
@@ -30,7 +30,7 @@ static _Atomic int last; /* of one that has ended; 0: it is known to be gone */
 static _Atomic int must_end;
 static void (*task)(void);
 
-/* What the process had when it began. */
+/* The process's CPUs and storage at its start. */
 static unsigned char cpus[CPU_BYTES];
 static long cpu_bytes; /* <= 0: not known */
 static size_t tls_bytes;

@@ -33,8 +33,9 @@ struct os_calls {
 };
 extern HIDDEN struct os_calls os_calls;
 
-/* map_at() of os_linux, with MAP_FIXED_NOREPLACE for `flag`.  A kernel before Linux 4.17 does not
- * know it, and takes the address for a wish: as all kernels do with 0, by which that is tested. */
+/* map_at() of os_linux, with `flag` in place of MAP_FIXED_NOREPLACE. A kernel before Linux 4.17
+ * does not know the flag and treats the address as a hint. Every kernel does so with 0, which tests
+ * use. */
 int os_map_at(void *p, size_t len, int flag);
 
 /* Let any process of the same user read this one's memory, where Yama lets only its ancestors. */

@@ -76,7 +76,7 @@ static void *fault_reserve(void *ctx, size_t len, size_t align)
 	return p;
 }
 
-/* What was mapped is owned whatever its protection. */
+/* Mapped bytes are owned whatever their protection. */
 static bool is_reserved(const struct os_fault *f, const void *p)
 {
 	for (size_t i = 0; i < OS_FAULT_RESERVED; i++)

@@ -77,10 +77,10 @@ static void *map_anywhere(size_t len, int prot, int flags)
 
 /* ---- emulators ------------------------------------------------------------------------------- */
 
-/* What is known of the system calls.  qemu-user (7.2 and 10.0 were tried) returns 0 for every
- * madvise(), advice that does not exist included, and follows MADV_DONTNEED only in memory that
- * mmap() gave and mremap() did not move.  Believing it would leave old bytes where a caller expects
- * zeros, and no guard where one expects a guard. */
+/* The system calls' known behaviour. qemu-user (7.2 and 10.0 were tried) returns 0 for every
+ * madvise(), even for advice that does not exist, and follows MADV_DONTNEED only in memory that
+ * mmap() gave and mremap() did not move. If we believed it, old bytes would remain where a caller
+ * expects zeros, and a guard would be missing where one is expected. */
 enum calls { UNKNOWN, KERNEL, EMULATED, EMULATED_WITHOUT_PURGE };
 
 static bool purge_works(void)
@@ -185,7 +185,7 @@ static int linux_unmap(void *ctx, void *p, size_t len)
 	return r;
 }
 
-/* What mremap() does, where it cannot be relied on. */
+/* mremap() in steps of our own, where the kernel's cannot be relied on. */
 static void *copy_to_new(void *p, size_t old_len, size_t len)
 {
 	void *const q = map_anywhere(len, PROT_READ | PROT_WRITE, 0);
@@ -209,8 +209,8 @@ static void *linux_remap(void *ctx, void *p, size_t old_len, size_t len)
 }
 
 /* Before 6.17 Linux moves nothing out of two mappings (EFAULT); since then it moves the first and
- * may refuse the second. This asks for one more page, which cannot be had as something lies behind
- * it: EFAULT then says that there are two mappings. */
+ * may refuse the second. This call asks for one more page than can be had, since another mapping
+ * follows: EFAULT then says that there are two mappings. */
 static bool is_one_mapping(char *p, size_t len)
 {
 	if (mremap(p, len, len + PAGE, 0) == MAP_FAILED)

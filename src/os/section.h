@@ -26,7 +26,7 @@ void *section_grow(struct section *s, size_t n, size_t extra);
 /* Give the last n bytes back.  False: the break is not ours to lower, or the kernel refused. */
 bool section_shrink(struct section *s, size_t n);
 
-/* Give back what can be: the last stretch, if nobody moved the break since. */
+/* Give back the last stretch, if no other code moved the break since. */
 void section_close(struct section *s);
 
 #endif

@@ -27,7 +27,7 @@ struct segv {
  * ask again; true: whether ours is in or not, there is nothing more to do. */
 bool segv_watch(void (*seen)(const struct segv *));
 
-/* The number by which the kernel, ps and gdb know the calling thread. */
+/* The thread id of the calling thread, as the kernel, ps and gdb show it. */
 unsigned thread_number(void);
 
 #endif

@@ -38,7 +38,7 @@ static inline uint64_t varint_fast(uint64_t x, unsigned *len)
 	return spread | follow;
 }
 
-/* What has BMI2 has lzcnt.  Zen 1 and 2 have pdep, at 18 cycles and more. */
+/* A core with BMI2 has lzcnt too. Zen 1 and 2 have pdep, but it takes 18 cycles and more. */
 static inline bool varint_fast_here(void)
 {
 	__builtin_cpu_init();

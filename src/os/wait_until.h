@@ -13,8 +13,8 @@ static inline int wait_until(sem_t *s, const struct timespec *until)
 	return sem_clockwait(s, CLOCK_MONOTONIC, until);
 }
 #else
-/* musl waits by CLOCK_REALTIME alone: when somebody sets that clock, this wait is as much shorter
- * or longer. */
+/* musl waits by CLOCK_REALTIME alone: if that clock is set meanwhile, the wait changes by as
+ * much. */
 static inline int wait_until(sem_t *s, const struct timespec *until)
 {
 	enum { SECOND_NS = 1000000000 };

@@ -81,7 +81,7 @@ void bins_give(struct bins *b, struct chunk *c)
 	merge_with_neighbours(b, c);
 }
 
-/* coalesce:deferred: later is now.  False: nobody waited. */
+/* coalesce:deferred: merge the waiting chunks now. False: none waited. */
 bool bins_merge_waiting(struct bins *b)
 {
 	size_t from = 0;
@@ -145,7 +145,7 @@ static struct chunk *find(struct bins *b, size_t need)
 
 	if (c == NULL && bins_grow(b, chunk_lacks(&b->heap, need)))
 		c = search(b, need); /* the new chunk is then treated as found */
-	/* somebody moved the break: it did not continue the heap */
+	/* other code moved the break: the new chunk does not continue the heap */
 	if (c == NULL && bins_grow(b, need))
 		c = search(b, need);
 	return c;

@@ -10,7 +10,7 @@
 struct bins {
 	struct chunk_heap heap;
 	struct chunk **bin;      /* [BINS], in a mapping of its own: the front of each list */
-	/* bytes of that mapping: behind the bins there may be the map of runs */
+	/* bytes of that mapping: the map of runs may follow the bins */
 	size_t table_len;
 	/* the free chunk at the heap's top, which is in no list; NULL: it is live */
 	struct chunk *top;

@@ -18,8 +18,8 @@ static size_t free_size(const struct chunk *c)
 	return chunk_live(c) ? 0 : chunk_size(c);
 }
 
-/* c and what is free behind it, as one live chunk of at least `need` bytes.  False: there is not
- * so much. */
+/* Merge c with the free chunk after it into one live chunk of at least `need` bytes. False: both
+ * together are smaller. */
 static bool extend(struct bins *b, struct chunk *c, size_t need)
 {
 	struct chunk_heap *const h = &b->heap;
@@ -31,7 +31,7 @@ static bool extend(struct bins *b, struct chunk *c, size_t need)
 	const bool at_top = next == h->last || (!chunk_live(next) && chunk_after(next) == h->last);
 	if (have < need && (!at_top || !bins_grow(b, need - have)))
 		return false;
-	/* somebody moved the break: the new chunk is elsewhere */
+	/* other code moved the break: the new chunk is elsewhere */
 	if (chunk_size(c) + free_size(next) < need)
 		return false;
 	bins_take_out(b, next);

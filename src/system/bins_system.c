@@ -33,7 +33,7 @@ void bins_close(void *st)
 
 /* ---- runs ------------------------------------------------------------------------------------ */
 
-/* The map of runs, made longer, moves behind the bins: one mapping holds both. */
+/* The map of runs, made longer, moves to the end of the bins: one mapping holds both. */
 static bool lengthen_map(struct bins *b, size_t bits)
 {
 	const struct dmm_os *const os = b->heap.section.os;

@@ -26,7 +26,7 @@ struct header *chain_extend(struct chain *c, size_t n, size_t extra)
 		return NULL;
 	if (p == old_end)
 		return c->last;
-	if (c->last != NULL) /* somebody moved the break: a fence over the hole */
+	if (c->last != NULL) /* other code moved the break: a fence covers the hole */
 		*c->last = (struct header){ptr_diff(p, c->last) | CHAIN_FOREIGN, (void *)old_end};
 	else
 		c->first = (void *)p;

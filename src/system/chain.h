@@ -80,11 +80,11 @@ static inline size_t chain_need(size_t n)
 int chain_open(struct chain *c, const struct dmm_os *os);
 void chain_close(struct chain *c);
 
-/* n more bytes behind `last`, and `extra` more where a hole made it begin anew.  Its place, or
- * NULL: no memory, nothing changed. */
+/* n more bytes after `last`, and `extra` more if a hole makes the section begin anew. Returns the
+ * place of the first byte, or NULL: no memory, nothing changed. */
 struct header *chain_extend(struct chain *c, size_t n, size_t extra);
 
-/* Make a chunk of `size` bytes at `last`, behind which there is room for the next header. */
+/* Make a chunk of `size` bytes at `last`; after it there is room for the next header. */
 struct header *chain_take(struct chain *c, size_t size);
 
 /* Both at once: a new chunk at the end of the heap.  NULL: no memory. */

@@ -33,8 +33,8 @@ void chunk_close(struct chunk_heap *h)
 	h->first = h->last = NULL;
 }
 
-/* The heap begins or goes on at p, which does not continue it.  A fence up to there, from our last
- * header over bytes that are not the heap's; the place of the chunk behind it. */
+/* The heap begins or goes on at p, which does not continue it. Put a fence over the hole, from our
+ * last header up to p. Returns the place of the chunk after it. */
 static struct chunk *fence(struct chunk_heap *h, void *p)
 {
 	const size_t header = reuse_header(h->reuse);

@@ -173,7 +173,8 @@ static inline void chunk_set_prev(const struct chunk_heap *h, struct chunk *c, s
 		*chunk_prev_field(h, c) = prev;
 }
 
-/* What tells the next chunk how large the free chunk c is: the footer, or the mark. */
+/* The word from which the next chunk learns the size of the free chunk c: the footer, or the
+ * mark. */
 static inline void chunk_write_footer(const struct chunk_heap *h, struct chunk *c)
 {
 	*chunk_footer(h, c) = chunk_size(c) == CHUNK_TINY ? CHUNK_MARK : chunk_size(c);
@@ -211,7 +212,7 @@ static inline void chunk_set_live(const struct chunk_heap *h, struct chunk *c)
 		chunk_after(c)->head |= CHUNK_P;
 }
 
-/* Give c another size; its status stays.  Who calls sees to the bytes behind it. */
+/* Give c another size; its status stays. The caller takes care of the bytes after it. */
 static inline void chunk_set_size(const struct chunk_heap *h, struct chunk *c, size_t size)
 {
 	c->head = size | (c->head & CHUNK_BITS);

@@ -91,7 +91,7 @@ static void give(struct dlist *d, struct chunk *c)
 	merge_with_neighbours(d, c);
 }
 
-/* coalesce:deferred: later is now.  False: nobody waited. */
+/* coalesce:deferred: merge the waiting chunks now. False: none waited. */
 static bool merge_waiting(struct dlist *d)
 {
 	size_t from = 0;
@@ -128,7 +128,7 @@ static struct chunk *find(struct dlist *d, size_t need)
 		c = fit_search(&d->list, need, d->fit);
 	if (c == NULL && grow(d, chunk_lacks(&d->heap, need)))
 		c = fit_search(&d->list, need, d->fit); /* the new chunk is then treated as found */
-	if (c == NULL && grow(d, need)) /* somebody moved the break: it did not continue the heap */
+	if (c == NULL && grow(d, need)) /* the break was moved: it is elsewhere */
 		c = fit_search(&d->list, need, d->fit);
 	return c;
 }
@@ -167,8 +167,8 @@ static void dlist_free(void *st, void *p)
 	}
 }
 
-/* Merge c with the free chunk behind it into one live chunk; at the top of the heap, grow the heap
- * by what is missing.  False: both together are not large enough. */
+/* Merge c with the free chunk after it into one live chunk; at the top of the heap, grow the heap
+ * by the missing bytes. False: both together are not large enough. */
 static bool extend(struct dlist *d, struct chunk *c, size_t need)
 {
 	struct chunk_heap *const h = &d->heap;
@@ -182,7 +182,7 @@ static bool extend(struct dlist *d, struct chunk *c, size_t need)
 			return false;
 		have = chunk_size(c) + (chunk_live(next) ? 0 : chunk_size(next));
 	}
-	if (have < need) /* somebody moved the break: the new chunk is elsewhere */
+	if (have < need) /* other code moved the break: the new chunk is elsewhere */
 		return false;
 	take_out(d, next);
 	chunk_coalesce(h, c, next);
@@ -190,7 +190,7 @@ static bool extend(struct dlist *d, struct chunk *c, size_t need)
 	return true;
 }
 
-/* In place: take the chunk behind c if it is free and large enough, give back what is too much. */
+/* In place: take the chunk after c if it is free and large enough, and give the surplus back. */
 static void *dlist_resize(void *st, void *p, size_t n)
 {
 	struct dlist *const d = st;

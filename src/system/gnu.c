@@ -68,8 +68,9 @@ static void *alloc_large(struct gnu *g, size_t n)
 	return m != NULL ? mapping_payload(m) : NULL;
 }
 
-/* Room that the heap has is used first, as in glibc: a mapping beside it would be memory twice.
- * Each way stands in for the other: a break may be unable to grow, mappings may be used up. */
+/* Free room of the heap is used first, as in glibc: a mapping in addition would take more memory.
+ * Each way replaces the other if it fails: the break may be unable to grow, mappings may run
+  * out. */
 static void *gnu_alloc(void *st, size_t n, size_t align)
 {
 	struct gnu *const g = st;
@@ -89,7 +90,7 @@ static bool in_heap(const struct gnu *g, const void *p)
 	return (const char *)p > first && (const char *)p <= last;
 }
 
-/* What is free at the heap's top is the chunk before the last header. */
+/* The free bytes at the heap's top are the chunk before the last header. */
 static size_t trim_top(struct gnu *g, size_t from, size_t keep)
 {
 	struct chunk_heap *const h = &g->bins.heap;

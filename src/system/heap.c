@@ -8,8 +8,8 @@
 #include "base/bits.h"
 #include "os/libc.h"
 
-/* The C library knows when there is one thread only, which then need not lock: nobody can start a
- * second one between enter and leave. */
+/* With a single thread no lock is needed, and the C library knows when that is so: no second thread
+ * can start between enter and leave. */
 static void enter(struct heap *h)
 {
 	if (!(h->sys->traits & DMM_THREADS) && !libc_single_threaded())
@@ -132,7 +132,7 @@ static void *resize_locked(struct heap *h, void *p, size_t n)
 	return h->sys->resize(h->state, p, n);
 }
 
-/* Who shortens what he has need not be refused: it stays where it is. */
+/* A shorter object needs no new memory: it stays where it is. */
 static void *move_locked(struct heap *h, void *p, size_t n)
 {
 	const size_t have = usable_locked(h, p);

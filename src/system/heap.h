@@ -30,7 +30,7 @@ struct heap {
 int heap_open(struct heap *h, const struct dmm_system *sys, const struct dmm_params *params,
     const struct dmm_os *os);
 void heap_close(struct heap *h);
-/* What this layer itself holds of `os`: the state and the table.  All other bytes are the
+/* Bytes that this layer itself holds of `os`: the state and the table. All other bytes are the
  * system's. */
 size_t heap_own_bytes(const struct heap *h);
 

@@ -147,8 +147,8 @@ static void list_free(void *st, void *p)
 	coalesce_with_next(prev); /* prev chunk in memory free */
 }
 
-/* The chunk behind c in memory, if it is free and both are at least `size` bytes; at the heap's top
- * that may be a new one.  NULL: there is none.  *prev: the chunk before it in the list. */
+/* The chunk after c in memory, if it is free and both are at least `size` bytes; at the heap's top
+ * that may be a new one. NULL: there is none. *prev: the chunk before it in the list. */
 static struct header *next_to_take(struct list_heap *l, const struct header *c, size_t size,
     struct header **prev)
 {
@@ -162,11 +162,11 @@ static struct header *next_to_take(struct list_heap *l, const struct header *c, 
 	if (ptr_add(c, have) != (void *)l->heap.last ||
 	    !grow(l, next != NULL ? next : spot, size - have))
 		return NULL;
-	struct header *const grown = spot->next; /* elsewhere, if somebody moved the break */
+	struct header *const grown = spot->next; /* elsewhere, if other code moved the break */
 	return grown == chain_after(c) && c->size + grown->size >= size ? grown : NULL;
 }
 
-/* In place: take the chunk behind c if it is free and large enough, give back what is too much. */
+/* In place: take the chunk after c if it is free and large enough, and give the surplus back. */
 static void *list_resize(void *st, void *p, size_t n)
 {
 	struct list_heap *const l = st;

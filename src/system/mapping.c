@@ -36,7 +36,7 @@ static void remember_gone(struct mappings *ms, const struct mapping *at, size_t 
 	ms->gone_next = (ms->gone_next + 1) % MAPPINGS_GONE;
 }
 
-/* What the kernel mapped at this address again is not gone. */
+/* A mapping that the kernel placed at this address again is not gone. */
 static void forget_gone(struct mappings *ms, const struct mapping *at, size_t size)
 {
 	for (size_t i = 0; i < MAPPINGS_GONE; i++)
@@ -97,7 +97,7 @@ static struct mapping *take_kept(struct mappings *ms, size_t size)
 	return NULL;
 }
 
-/* The page with the header stays; what is behind it is emptied. */
+/* The page with the header stays; the pages after it are emptied. */
 static void keep(struct mappings *ms, struct mapping *m)
 {
 	m->head &= ~(size_t)CHUNK_L;

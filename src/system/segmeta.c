@@ -119,7 +119,7 @@ static void *segmeta_alloc(void *st, size_t n, size_t align)
 	return slot;
 }
 
-/* What the table knows of p, which must be where an object begins. */
+/* The table's entry of p, which must be the start of an object. */
 static struct page_entry *entry_of(const struct segmeta *s, const void *p)
 {
 	struct page_entry *const e = page_find(&s->table, slots_page_of(p));

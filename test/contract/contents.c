@@ -1,4 +1,4 @@
-/* contents.c - realloc and calloc: what is kept, what is zero. */
+/* contents.c - realloc and calloc: contents that must stay, and memory that must be zero. */
 #include <errno.h>
 #include <string.h>
 

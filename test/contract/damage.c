@@ -1,5 +1,5 @@
-/* damage.c - what the checker says of a damaged heap, what trim says of itself, and what realloc
- * must not move. */
+/* damage.c - the checker's words on a damaged heap, trim's report of its own work, and objects that
+ * realloc must not move. */
 #include <stdio.h>
 #include <string.h>
 

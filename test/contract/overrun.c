@@ -20,7 +20,7 @@ static bool has_footer_check(const struct ground *g)
 	return has;
 }
 
-/* What the footer covers; beyond it only "at least" can be said. */
+/* The bytes that the footer covers; beyond it the message can only say "at least". */
 static size_t seen(const struct ground *g)
 {
 	const size_t footer = reuse_footer(g->params->reuse);

@@ -133,7 +133,7 @@ static void hand_end(struct hand *h)
 	h->runs = false;
 }
 
-/* By the thread that the operation names; the first by nobody else than us. */
+/* By the thread that the operation names; the first thread is our own. */
 static bool by_hand(struct stage *stage, struct shadow *s, const uint8_t op[3])
 {
 	const unsigned which = op[1] >> 6;

@@ -72,7 +72,8 @@ static void plain(int which, char *to, size_t n)
 	}
 }
 
-/* What the compiler calls under _FORTIFY_SOURCE, where it takes the destination for MOST bytes. */
+/* The functions that the compiler calls under _FORTIFY_SOURCE when it assumes that the destination
+ * has MOST bytes. */
 void *__memcpy_chk(void *to, const void *from, size_t n, size_t len);
 void *__memmove_chk(void *to, const void *from, size_t n, size_t len);
 void *__mempcpy_chk(void *to, const void *from, size_t n, size_t len);
@@ -125,7 +126,7 @@ static void call(int which, char *to, size_t n)
 	(is_fortified ? fortified : plain)(which, to, n);
 }
 
-/* What the child says on stderr, and how it ends. */
+/* The child's message on stderr, and its end. */
 static int in_child(int which, char *object, char *to, size_t n, char *said, size_t cap)
 {
 	int ends[2];
@@ -161,7 +162,8 @@ static void cell(int which, size_t size, size_t from, size_t over)
 	    (void *)p, size);
 
 	const int status = in_child(which, p, p + from, n, said, sizeof said);
-	/* Far behind the start of a large object only its canary and the guard behind it tell. */
+	/* Far from the start of a large object only its canary and the guard after it can catch a
+	 * write. */
 	const bool named = strcmp(said, wanted) == 0;
 	const bool stopped = from >= FEW_GRANULES && WIFSIGNALED(status);
 	const bool good = over == 0 ? status == 0 && said[0] == '\0'

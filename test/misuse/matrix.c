@@ -32,7 +32,7 @@ char *p, *q, *bad;
 size_t usable;
 char global[4096] __attribute__((aligned(64)));
 
-/* What the child tells the parent, in shared memory. */
+/* The child's report to the parent, in shared memory. */
 static struct told {
 	volatile int phase;
 	volatile uintptr_t bad;
@@ -333,9 +333,8 @@ static int fits(const char *said, const char *form, size_t len, int column)
 	    /* of a guarded object, its stacks */
 }
 
-/* want: an outcome's name, "unseen" for whatever a mistake that nobody sees does, or forms of its
- * exact
- * line, separated by `|`. */
+/* want: an outcome's name, "unseen" for any outcome of a mistake that cannot be seen, or forms of
+ * its exact line, separated by `|`. */
 static int expects(const char *want, const struct result *r, int column)
 {
 	if (strcmp(want, "unseen") == 0)

@@ -36,13 +36,13 @@ extern const size_t cell_count;
 
 /* ---- what cells are written in --------------------------------------------------------------- */
 
-/* What the cell's pointers are; `bad` is the one that the mistake is made with. */
+/* The cell's pointers; `bad` is the one that the mistake is made with. */
 extern char *p, *q, *bad;
-/* What the malloc says p holds, for the line that names it. */
+/* The size of p according to the malloc, for the line that names it. */
 extern size_t usable;
-/* Live neighbours of the object, of the same size, and of others. */
+/* Live neighbours of the object, of the same size and of other sizes. */
 void witnesses(size_t n);
-/* A slot behind p in which no witness lies: it was never given out. */
+/* A slot after p without a witness: it was never given out. */
 char *never_issued(void);
 /* Run f in another thread, which has ended when this returns. */
 void elsewhere(void (*f)(void));
@@ -52,7 +52,8 @@ void churn(size_t n);
 _Noreturn void not_applicable(void);
 /* The result of a request that must be refused: exits with the answer. */
 _Noreturn void answer(int refused);
-/* The fault was noticed by nobody, and what was read shows it (or shows that it does no harm). */
+/* The malloc did not notice the fault; the bytes that the cell read show the harm, or that there is
+ * none. */
 _Noreturn void harm(int harmed);
 /* Pointers of which no malloc has ever heard. */
 char *on_stack(void);

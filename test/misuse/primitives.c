@@ -40,7 +40,7 @@ static struct object live[LIVE_MAX];
 static int live_count;
 static uint64_t state;
 static size_t n; /* bytes of the attacked object */
-/* What the attacker writes to, and wants malloc to give out. */
+/* The attacker's target: the attacker writes to it, and wants malloc to give it out. */
 static char target[TARGET] __attribute__((aligned(4096)));
 static char untouched[TARGET]; /* the same bytes, to compare with */
 static const struct slab_root *slab; /* NULL: not our slab */
@@ -118,7 +118,7 @@ static size_t some_size(void)
 static void make_scene(void)
 {
 	n = some_size();
-	/* Whatever a header could look like, is there to be taken for one. */
+	/* Any form of a header stands there, so that the malloc may take it for one. */
 	for (size_t i = 0; i < TARGET; i += 8) {
 		const uint64_t values[] = {(n + 31) / 16 * 16 | 1, n, 0, 1,
 		    (uintptr_t)target + 4096,
@@ -203,8 +203,7 @@ static void write_to_freed(void)
 
 static void free_forged(void)
 {
-	/* in the attacker's memory, or inside of a real object, behind a header of the
-	 * attacker's */
+	/* in the attacker's memory, or inside a real object, after a header of the attacker's */
 	char *const base = next() % 2 ? target + 4096 : take(4000);
 
 	write_evil(base, 512);

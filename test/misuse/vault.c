@@ -128,7 +128,7 @@ static int write_at_once(void)
 	free(p);
 	for (size_t i = 0; i < n; i++)
 		((volatile char *)stale)[i] = 'x';
-	/* It may be told when the slot is given out again. */
+	/* The malloc may name it when it gives the slot out again. */
 	for (int i = 0; i < 20000 && (n < 40000 || i < 2000); i++) {
 		char *const q = malloc(n);
 		if (q == NULL || q[0] == 'x')
@@ -312,7 +312,8 @@ static bool caught(const struct kind *k, size_t size)
 	return WEXITSTATUS(status) == CAUGHT;
 }
 
-/* What slab promises without any setting: each bad free, unless the address was given out again. */
+/* slab promises this without any setting: each bad free is named, unless the address was given out
+ * again. */
 static bool is_promised(const char *name)
 {
 	return strncmp(name, "free", 4) == 0 && strstr(name, "reuse") == NULL;

@@ -13,7 +13,7 @@ struct object {
 	void *p;
 	uint64_t size;
 	_Atomic uint32_t turn;    /* how often it went from thread to thread */
-	_Atomic uint32_t waiting; /* somebody sleeps until the next time */
+	_Atomic uint32_t waiting; /* a thread sleeps until the next time */
 };
 
 struct replay {
@@ -63,7 +63,7 @@ void self_start(void); /* begin to measure */
 void self_stop(void);
 /* payload, usable: bytes asked for and given that are live now, by all threads. */
 void self_sample(uint64_t at, uint64_t payload, uint64_t usable);
-/* What glibc obtained at most, if it is glibc's malloc. */
+/* The most memory that glibc obtained, if the malloc is glibc's. */
 void self_ask_glibc(void);
 
 #endif

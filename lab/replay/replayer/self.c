@@ -1,4 +1,4 @@
-/* self.c - what this process is and uses, told without stdio and without a heap. */
+/* self.c - identity and memory of this process, printed without stdio and without a heap. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -59,7 +59,7 @@ static bool read_file(const char *path, char text[PROC_LEN])
 	return n > 0;
 }
 
-/* The number of KiB behind `key` at the start of a line, in bytes. */
+/* The number of KiB after `key` at the start of a line, in bytes. */
 static uint64_t value_of(const char *text, const char *key)
 {
 	const char *at = strstr(text, key);

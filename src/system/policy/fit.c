@@ -44,7 +44,7 @@ struct chunk *fit_search(struct chunk **head, size_t need, enum dmm_fit fit)
 	struct chunk *const c =
 	    fit == DMM_FIT_BEST ? best_fit(*head, need) : first_fit(*head, need);
 	if (c != NULL && fit == DMM_FIT_NEXT)
-		*head = c; /* taking it leaves the head behind it */
+		*head = c; /* taking it moves the head past it */
 	return c;
 }
 

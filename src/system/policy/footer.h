@@ -41,7 +41,8 @@ void footer_verify(const struct chunk_heap *h, const struct chunk *c);
 
 void footer_look_before(const struct chunk_heap *h, const struct chunk *c);
 
-/* Of the chunk before c alone: before chunk_before() where nobody freed or resized c just now. */
+/* Checks the chunk before c alone. Call it before chunk_before() unless c was just freed or
+ * resized. */
 static inline void footer_verify_before(const struct chunk_heap *h, const struct chunk *c)
 {
 	if (unlikely(h->footer))

@@ -19,7 +19,7 @@ static inline size_t reuse_header(enum dmm_reuse reuse)
 	return reuse == DMM_REUSE_NONE ? 16 : 8;
 }
 
-/* Bytes behind the payload of a live chunk. */
+/* Bytes after the payload of a live chunk. */
 static inline size_t reuse_footer(enum dmm_reuse reuse)
 {
 	DEBUG_CHECK(reuse <= DMM_REUSE_FOOTER);

@@ -114,7 +114,7 @@ TEST(a_read_that_fails_is_told_apart_from_the_end)
 	proc_maps_close(&m);
 }
 
-/* The same mappings as stdio tells of, in a child that changes none meanwhile. */
+/* The same mappings as stdio reads, in a child that changes none meanwhile. */
 TEST(our_own_mappings_are_those_that_stdio_reads)
 {
 	for (size_t cap = PROC_MAPS_LEAST; cap < 6000; cap += 977) {

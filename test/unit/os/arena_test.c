@@ -235,7 +235,7 @@ TEST(reserved_space_is_usable_only_after_protect_and_purge_zeroes)
 	os_arena_close(&a);
 }
 
-/* Random touches and purges beside a flag a page. */
+/* Random touches and purges, checked against one flag a page. */
 TEST(of_what_is_reserved_the_pages_count_that_were_touched_since_they_were_purged)
 {
 	enum { PAGES = 1000, PAGE = 4096 };

@@ -25,7 +25,7 @@ __attribute__((noinline)) static void compare(void)
 	const size_t n = callers_here(NULL, ours, DEPTH);
 	const int wanted = backtrace(theirs, DEPTH);
 
-	const size_t own = (size_t)wanted - n; /* a sanitizer's backtrace() tells of itself first */
+	const size_t own = (size_t)wanted - n; /* a sanitizer lists its own frame first */
 	assert_true(wanted > 1);
 	assert_in_range(own, 0, 1);
 	for (size_t i = 1; i < n; i++)

@@ -1,4 +1,4 @@
-/* cache_test.c - what threads keep, give each other, and leave behind. */
+/* cache_test.c - objects that threads keep, pass to each other, and leave at their end. */
 #include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -137,7 +137,7 @@ TEST(of_slabs_that_are_all_free_one_of_a_class_is_kept)
 	for (size_t n = 32; n <= 16384; n *= 2) {
 		fill(2000, n);
 		unfill(0, 2000);
-		/* What is in the magazine holds slabs of its own. */
+		/* Objects in the magazine keep slabs of their own. */
 		assert_true(slabs_of(n) <= 1 + waiting(n));
 		assert_true(root.kept <= 16u * 16);
 	}

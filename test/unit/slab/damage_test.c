@@ -201,7 +201,7 @@ TEST(objects_of_no_bytes_are_addresses_of_their_own_without_memory)
 		slab_free(none[i]);
 	slab_trim(0);
 	assert_true(slabs_of_no_bytes() <= 1);
-	/* What lay there can be written to again. */
+	/* The memory of the damaged object can be written to again. */
 	for (int i = 0; i < 2000; i++)
 		memset(slab_malloc(1000), 1, 1000);
 	paper_sound();

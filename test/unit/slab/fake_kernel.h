@@ -15,9 +15,9 @@ struct paper {
 	size_t most_usable;   /* nor does map_at() map more in one call; 0: no bound */
 	bool   no_purge, no_move, no_protect, no_map, move_loses;
 	bool   no_segments; /* map() gives nothing: a full pool stays full */
-	uintptr_t foreign, foreign_end; /* map_at() finds something of others there */
+	uintptr_t foreign, foreign_end; /* map_at() finds a foreign mapping there */
 	bool   moves_in_chunk;    /* alone; across its end -EFAULT */
-	size_t moves_before_loss; /* move_loses: so many are granted before */
+	size_t moves_before_loss; /* move_loses: calls that are granted before */
 	size_t moves_every, moves_asked; /* every so-manieth is refused; 0: none */
 	size_t purged_bytes, moved_bytes; /* by calls that were granted */
 	uintptr_t mapped_last; /* by map_at(), which advises against huge pages at once */

@@ -18,7 +18,7 @@
 
 static _Atomic bool giving_back, go_on;
 
-/* The kernel takes its time: until it is told to go on, or for the 200 ms in which nobody did. */
+/* The kernel takes its time: until the test releases it, or for 200 ms. */
 static int slow_purge(void *ctx, void *p, size_t len)
 {
 	atomic_store(&giving_back, true);

@@ -47,7 +47,7 @@ static void *other(void *arg)
 	return arg;
 }
 
-/* What the child finds wrong, as its exit status; 0: nothing. */
+/* The child's verdict as its exit status; 0: no fault. */
 static int intact(char **object, size_t from)
 {
 	for (size_t i = from; i < OBJECTS; i += 3)
@@ -366,7 +366,7 @@ TEST(a_child_that_frees_such_an_object_twice_is_told)
 	with_one_thread_gone("guarded:0", double_free, 17, 100 + SIGABRT);
 }
 
-/* What the magazines of the gone thread held, and all that lives, is given out to nobody. */
+/* Objects in the magazines of the gone thread, and live objects, are never given out. */
 static int gets_only_what_was_free(size_t n)
 {
 	static char *got[4 * OBJECTS];

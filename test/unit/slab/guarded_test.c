@@ -58,7 +58,8 @@ static void compare(size_t i)
 		assert_int_equal(object[i][at], (char)i);
 }
 
-/* What can be had is filled, resized and freed in another order; how many were guarded at most. */
+/* Fill, resize and free all objects that can be had, in another order; returns the most that were
+ * guarded at once. */
 static size_t work(void)
 {
 	struct rng r = {5};

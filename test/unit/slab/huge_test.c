@@ -96,8 +96,8 @@ TEST(what_was_sparse_and_becomes_empty_begins_anew)
 	paper_end();
 }
 
-/* A heap of so many objects is given back and filled by 8 MiB again: returns how many of the chunks
- * that a small heap fills by small pages are huge at once then. */
+/* Free a heap of that many objects and fill it again, 8 MiB at a time. Returns how many of the
+ * chunks that a small heap fills by small pages became huge at once. */
 static unsigned huge_at_once_after(size_t objects)
 {
 	unsigned count = 0;
@@ -122,7 +122,7 @@ TEST(a_heap_that_was_large_is_filled_again_by_huge_pages_from_its_first_chunks_o
 	assert_int_equal(huge_at_once_after(((40 << 20) / OBJECT)), 0);
 }
 
-/* Chunks [from, to) that the kernel was told to back with huge pages. */
+/* Chunks [from, to) that the kernel was asked to back with huge pages. */
 static unsigned count_huge(uint32_t from, uint32_t to)
 {
 	unsigned count = 0;

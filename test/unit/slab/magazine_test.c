@@ -1,5 +1,5 @@
-/* magazine_test.c - the magazines of a thread, step by step: when they become smaller, and that
- * none is left behind. */
+/* magazine_test.c - the magazines of a thread, step by step: when they shrink, and that none is
+ * lost. */
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
@@ -25,8 +25,8 @@ static void fill(size_t n)
 		assert_non_null(object[i] = slab_malloc(n));
 }
 
-/* What a magazine has room for, and what it keeps, flush after flush; the last of
- * each is repeated. */
+/* The capacity of a magazine and the objects that it keeps, flush after flush; the last pair
+ * repeats. */
 struct flushes {
 	size_t n, room[10], kept[3];
 };

@@ -156,7 +156,7 @@ static void sparse(size_t n, size_t every, size_t most_of_full)
 	assert_true(left <= full / 100 * most_of_full + 2 * MIB);
 	objects_compare(object, 0, OBJECTS, n);
 	paper_sound();
-	/* What is gone is not given back again, whoever wakes the purger. */
+	/* Released memory is not released again, whichever thread wakes the purger. */
 	char *const large = slab_malloc(8 * MIB);
 	memset(large, 1, 8 * MIB);
 	slab_free(large);

@@ -161,7 +161,7 @@ TEST(of_an_object_whose_guards_cannot_be_taken_away_the_addresses_are_lost_and_n
 	paper_no_guards = false;
 }
 
-/* Of what was shrunk in place the end is behind a guard, with all its memory. */
+/* The end of an object that was shrunk in place lies after a guard, with all its memory. */
 TEST(nor_is_the_memory_behind_them)
 {
 	paper_no_guards = true;

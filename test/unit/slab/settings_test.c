@@ -1,5 +1,5 @@
-/* settings_test.c - every setting: what it takes, what it refuses and says, and how it is
- * printed. */
+/* settings_test.c - every setting: its values, its refusals and their words, and its printed
+ * form. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

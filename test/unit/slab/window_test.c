@@ -32,7 +32,7 @@ static void read_at(void *arg)
 	(void)*(volatile char *)arg;
 }
 
-/* What a table takes for so many chunks. */
+/* The bytes of a table for that many chunks. */
 static void table_fits(enum table_kind t, size_t record, uintptr_t lowest[], uintptr_t end[])
 {
 	const size_t len = (size_t)root.chunk_limit * CHUNK_GRANULES * record;
@@ -237,7 +237,7 @@ static void works(struct os_fault *f)
 	}
 	paper_sound();
 	assert_int_equal(slab_walk(add_up, &sum), 0);
-	assert_int_equal(sum, f->owned_bytes); /* all that is ours is told, and nothing else */
+	assert_int_equal(sum, f->owned_bytes); /* all of our mappings and no others */
 	for (size_t i = 0; i < OBJECTS; i++) {
 		if (p[i] != NULL && i % 2 == 0)
 			assert_int_equal(p[i][i % 5 == 0 ? 3 * MIB - 1 : 1], (char)i);
@@ -247,7 +247,8 @@ static void works(struct os_fault *f)
 	paper_sound();
 }
 
-/* Whatever begins to be refused, and when: what is there goes on, and all goes back in the end. */
+/* Whichever call begins to be refused, and whenever: existing objects stay usable, and all memory
+ * goes back in the end. */
 TEST(growth_refused_or_taken_half_way_loses_nothing)
 {
 	paper_end();
@@ -292,7 +293,8 @@ static int map_at_before_4_17(void *ctx, void *p, size_t len)
 	return os_map_at(p, len, 0);
 }
 
-/* Others have mapped something in payload and behind what is mapped of a table: it stays theirs. */
+/* Foreign mappings lie in the payload and after the mapped part of a table: they stay as they
+ * are. */
 TEST(a_kernel_without_map_fixed_noreplace_overwrites_nothing_of_others)
 {
 	struct dmm_os old = os_linux;

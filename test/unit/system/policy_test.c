@@ -34,7 +34,7 @@ static void end(struct fixture *f)
 
 enum { CHUNKS = 8 };
 
-/* Free chunks of n bytes in order of address, none beside another; some[i] is the i-th. */
+/* Free chunks of n bytes in order of address, no two adjacent; some[i] is the i-th. */
 static void make_free(struct fixture *f, const size_t n[CHUNKS], void *some[CHUNKS])
 {
 	for (int i = 0; i < CHUNKS; i++) {
@@ -106,7 +106,7 @@ TEST(a_chunk_is_split_only_above_split_min)
 	}
 }
 
-/* What waits is no larger than the bound, and all of it is merged before the heap grows. */
+/* The waiting chunks stay within the bound, and all of them are merged before the heap grows. */
 TEST(deferred_coalescing_is_bounded_and_merges_before_the_heap_grows)
 {
 	enum { OBJECTS = 1000, LEN = 96 };
@@ -306,7 +306,7 @@ TEST(an_overrun_is_named_before_the_heap_grows_or_what_waited_merges)
 	}
 }
 
-/* Who frees does not only look at his own neighbours: what is free at the top goes back. */
+/* A free looks beyond its own neighbours: free memory at the top goes back. */
 TEST(an_overrun_of_the_last_object_is_named_when_another_is_freed)
 {
 	struct fixture f;

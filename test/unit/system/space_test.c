@@ -68,7 +68,7 @@ TEST(a_tiny_object_costs_16_bytes)
 
 enum { MANY = 64 };
 
-/* Free in an order that leaves tiny chunks alone, beside one another, at both ends: each is
+/* Free in an order that leaves tiny chunks alone, next to one another, and at both ends: each is
  * unlinked from the middle of the list when a neighbour is freed. */
 TEST(tiny_chunks_are_found_by_their_neighbours_and_merge)
 {
@@ -291,7 +291,7 @@ TEST(an_object_at_the_top_of_the_heap_grows_where_it_is)
 
 	for (size_t s = 0; s < 4; s++) {
 		begin(&f, with_tags[s], "grow_min:4096");
-		/* nothing, or little, is free behind it */
+		/* nothing, or little, is free after it */
 		char *const p = heap_malloc(&f.heap, 4000);
 		for (size_t n = 4000; n < 100000; n += 1000) {
 			assert_ptr_equal(heap_realloc(&f.heap, p, n), p);
@@ -302,8 +302,7 @@ TEST(an_object_at_the_top_of_the_heap_grows_where_it_is)
 	}
 }
 
-/* What comes and goes beside an object that grows takes the hole below it, not the top behind
- * it. */
+/* Temporary objects beside a growing object take the hole below it, not the top above it. */
 TEST(small_objects_do_not_stand_in_the_way_of_one_that_grows)
 {
 	struct fixture f;
