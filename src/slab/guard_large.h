@@ -4,19 +4,19 @@
  *   |  guard  | object: n bytes |canary| guard          |   the run: from its second granule on
  *             p                p+n     a page's end
  *
- * struct slab of the run (cls == CLASS_RUN) has here:  size  bytes of the run that
- * are not the object's
- *                                                      count  granules before it that are its as
- *                                                             well
- *                                                      avail  its enum origin
+ * struct slab of the run (cls == CLASS_RUN) means here:
+ *   size   bytes of the run that are not the object's
+ *   count  granules before the run that belong to it too
+ *   avail  its enum origin
  *
- * A run that is freed waits, without memory and inaccessible, until others were freed after
- * it (setting quarantine): a use after free ends the program, and its addresses are not given
- * out again so soon.
+ * A freed run waits until enough others were freed after it (setting quarantine). Meanwhile it has
+ * no memory and is inaccessible: a use after free ends the program, and no malloc returns its
+ * addresses.
  *
- * The guard behind takes what is left of the last granule, a page at least.  It costs address
- * space, no memory: MADV_GUARD_INSTALL where the kernel has it (Linux 6.13), and no mapping either;
- * else mprotect, and where that is refused (vm.max_map_count) the object has no guard.
+ * The guard after the object takes the rest of the last granule, a page at least. It costs address
+ * space and no memory. MADV_GUARD_INSTALL (Linux 6.13) costs no mapping either; on older kernels
+ * the guard is an mprotect(). If the kernel refuses that (vm.max_map_count), the object has no
+ * guard.
  */
 #ifndef SLAB_GUARD_LARGE_H
 #define SLAB_GUARD_LARGE_H

@@ -1,6 +1,6 @@
-/* guarded.h - one object of many stands alone between inaccessible pages, and who allocated and
- * freed it is kept: what goes wrong with it is stopped at the access and told with stacks (after
- * GWP-ASan, K. Serebryany et al. 2019; Electric Fence, B. Perens 1988).
+/* guarded.h - one object of many lies alone between inaccessible pages, and slab notes the stacks
+ * that allocated and freed it. A bad access to it faults at once and is reported with these stacks
+ * (after GWP-ASan, K. Serebryany et al. 2019; Electric Fence, B. Perens 1988).
  *
  *   pool    | notes: a struct guarded a slot | slot 0 | slot 1 | ...                  | guard |
  *   slot    | guard: 32 KiB                 | room: 32 KiB, open where the object's pages are |
@@ -8,15 +8,15 @@
  *            at the start:  | guard | n bytes |####| guard ................. |
  *                                              \ rest of its pages: a pattern, checked by free
  *
- * Which side, is drawn.  An object at the end is followed by a guard after 15 bytes at most; its
- * alignment is that of its size, which is what aligned_alloc asks through a class of objects needs.
+ * The side is drawn at random. An object at the end is followed by a guard after 15 bytes at most;
+ * it is aligned as objects of its size class are, as aligned_alloc needs.
  *
  *   never used --> live --free: pages inaccessible, memory given back--> freed --the oldest--> live
  *
- * The pool lies outside of the heap's range, so the fast path (fast.h) knows nothing of it: a slot
- * is given out where a stack is empty anyway, and every other call misses and comes to ask here.
- * It is opened for the first object drawn.  Guards are page-table entries (MADV_GUARD_INSTALL,
- * Linux 6.13) in one mapping; before that, each live object splits a mapping in three.
+ * The pool lies outside the heap's range, so the fast path (fast.h) does not know it: malloc draws
+ * a slot only when a magazine is empty, and every other call misses the range and asks here. slab
+ * opens the pool for the first object drawn. Guards are page-table entries (MADV_GUARD_INSTALL,
+ * Linux 6.13) in one mapping; on older kernels each live object splits a mapping in three.
  *
  * Invariants, checked by guarded_check():
  *   G1 counted   every slot is never used, live, or in the list of freed ones

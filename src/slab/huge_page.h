@@ -1,12 +1,12 @@
 /* huge_page.h - huge pages where the heap fills them: a small program stays small.
  *
- * Payload is mapped with the advice to use none (MADV_NOHUGEPAGE), also for kernels that would use
- * them everywhere.  A chunk of 2 MiB is advised to be one huge page when the heap is large and the
- * chunk is being filled, and not to be one any more when much of it was given back.
+ * slab maps payload with the advice against huge pages (MADV_NOHUGEPAGE), since some kernels would
+ * use them everywhere. It advises a chunk of 2 MiB to be one huge page when the heap is large and
+ * the chunk is being filled, and takes the advice back when much of the chunk was given back.
  *
- * Page_lock is held where that is decided, and the kernel is told afterwards, by
- * huge_page_advise(), since a collapse takes a third of a millisecond and more: advice_lock is held
- * from the decision until then.  Whoever finds it taken decides nothing.
+ * The decision is made under page_lock. huge_page_advise() tells the kernel later, outside that
+ * lock, since a collapse takes a third of a millisecond and more. advice_lock is held from the
+ * decision until then; a thread that finds it taken decides nothing.
  */
 #ifndef SLAB_HUGE_PAGE_H
 #define SLAB_HUGE_PAGE_H

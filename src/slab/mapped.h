@@ -1,4 +1,4 @@
-/* mapped.h - one object, one mapping: what is larger than MAPPED_FROM, or what the
+/* mapped.h - one object, one mapping: for objects larger than MAPPED_FROM, and for those that the
  * window has no room for.
  *
  *   table     | address, bytes | address, bytes | ...     in address order, in a mapping of its own
@@ -7,8 +7,8 @@
  *
  * Such an object lies outside of the heap's addresses, so that every test of the fast path fails
  * for it, and the slow paths ask here.  malloc is one mmap, free one munmap, realloc one mremap:
- * what nobody touched costs nothing, however large it is.  The last ones that were freed are
- * remembered, to name a double free.
+ * untouched pages cost nothing, however large the object is. The last freed ones are remembered, to
+ * name a double free.
  *
  * All functions take mapped_lock themselves.
  */

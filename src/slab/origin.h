@@ -1,10 +1,10 @@
-/* origin.h - hardened: malloc against new against new[], told when an object is freed.
+/* origin.h - hardened: malloc, new or new[]? free and delete check that they match the origin.
  *
  * The origin of an object of a slab is part of its canary, that of a run stands in struct slab.
- * Not told: objects without bytes, guarded ones, and those that have a mapping of their own.
+ * Objects of zero bytes, guarded ones, and those with a mapping of their own have no origin.
  *
- * operator new marks what it allocated, operator delete looks at the mark and takes it off; free
- * and realloc find objects without a mark.  So programs without new pay a comparison for each free.
+ * operator new marks the object that it allocated; operator delete checks the mark and removes it;
+ * free and realloc check that there is none. So programs without new pay a comparison each free.
  */
 #ifndef SLAB_ORIGIN_H
 #define SLAB_ORIGIN_H

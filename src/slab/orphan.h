@@ -1,22 +1,22 @@
-/* orphan.h - in a child of fork(): the heaps of threads that did not come along.
+/* orphan.h - in a child of fork(): the heaps of the parent's other threads, which the child lacks.
  *
- * Such a thread stood between any two instructions.  Its magazines and its live bits may not
- * match, and it may have freed into a slab without having told the slab's owner.  An orphan is
- * never given to a new thread.  So nothing takes objects from its magazines, and of its slabs
- * two bits tell all:
+ * fork() stopped such a thread between any two instructions. Its magazines and its live bits may
+ * not match, and it may have freed into a slab without having notified the slab's owner. No new
+ * thread gets an orphan. So no thread takes objects from its magazines, and in its slabs two bits
+ * decide:
  *
  *   an object of an orphan is live iff neither in avail nor marked
  *
  * (Avail changes under locks that fork holds.)
  *
- * At most what the magazines of the dead thread hold stays live for ever.  Nothing is settled in
- * fork itself, which must not cost time for each slab of a large heap:
+ * The objects in the dead thread's magazines stay live for ever; no others do. fork itself settles
+ * nothing, since it must not take time for each slab of a large heap. The live bits are set later:
  *
- *   slab     before it moves to another heap (heap.c: move_slab): all live bits that the rule
- *            demands are set
- *   object   when a call finds its live bit clear: it is set, if the rule says so
- *   inboxes  at the first use: remote_rebuild()
- *   heap     when no heap number is left for a new thread: all its slabs, and then it is no orphan
+ *   of a slab    before it moves to another heap (heap.c: move_slab)
+ *   of an object when a call finds its live bit clear although the rule says live
+ *   of a heap    when no heap number is left for a new thread: then it is no orphan any more
+ *
+ * and remote_rebuild() rebuilds its inbox at the first use.
  */
 #ifndef SLAB_ORPHAN_H
 #define SLAB_ORPHAN_H

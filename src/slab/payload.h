@@ -1,9 +1,9 @@
-/* payload.h - which granules of payload are mapped, and by whom.
+/* payload.h - which granules of payload are mapped, by slab or by foreign code.
  *
  *   chunk     0 | 1 | 2 | 3 | 4 | 5 | 6 |                 the heap grows at its top, by granules
  *             here    A   F   here    here, but not all
  *                     |   |                \_ top
- *                     |   \ CHUNK_FOREIGN: something of others lies there
+ *                     |   \ CHUNK_FOREIGN: a foreign mapping lies there
  *                     \---- CHUNK_ABSENT: all free, given back, unmapped; mapped again when taken
  *
  * Page_lock is held.

@@ -7,30 +7,28 @@
  *              fall |given  rise: `given` asked again
  *                   |back   within a second: keep += given
  *
- * Memory that is given back (madvise) and asked for again costs a page fault and a cleared page for
- * every 4 KiB; memory that is kept and not asked for is lost to everybody else.  Which of the two a
- * program is about to do cannot be seen, but programs repeat themselves.  So at first nothing
- * beyond a limit is kept.
+ * Memory that slab gives back (madvise) and that the program then needs again costs a page fault
+ * and a cleared page for every 4 KiB; memory that slab keeps without need is lost to all other
+ * programs. slab cannot see which of the two a program is about to do, but programs repeat
+ * themselves. So at first it keeps nothing beyond a limit.
  *
- *   learn    What was given back less than `within` ago and is asked for again should have been
- *            kept: that many units more are kept the next time.  Each unit given back is
- *            counted once.
- *   forget   A window lasts `within`.  The least level that it saw was free all the time.  As far
- *            as that lies above the limit, nobody wanted it: the caller is told to give it back,
- *            and so much less is kept.
+ *   learn    If the program needs memory again that was given back less than `within` ago, slab
+ *            should have kept it: the next time it keeps that many units more. Each unit given back
+ *            counts once.
+ *   forget   A window lasts `within`. The least free level during a window was not needed in all
+ *            of it. The part of it above the limit goes back, and slab keeps that much less.
  *
  * A program that falls and rises by the same amount again and again pays for one fall, whatever the
  * amount.  One that falls once keeps nothing beyond the limit.  One that comes back after more than
  * a second pays each time, which is at most that second's share of the faults.  What is learned
  * never exceeds the largest rise that followed a fall.
  *
- * The idea is that of jemalloc's decay and tcmalloc's low-water marks, turned around: there a clock
- * gives back what was kept for nothing, and here nothing is kept until the program has shown that
- * it pays.  Without a thread no clock would ever ring in a program that sleeps.
+ * This turns jemalloc's decay and tcmalloc's low-water marks around: they keep memory and give it
+ * back after a time; slab keeps none until the program has shown that it pays. A decay needs a
+ * clock, and a program without a helper thread has none while it sleeps.
  *
- * Units are the caller's.  Not thread-safe: a lock of the caller guards each.  Times in ns, of
- * any beginning, `within` about a second; a clock that jumps backward reads as one that has
- * gone on for long.
+ * Units are the caller's. Not thread-safe: the caller locks. Times in ns since any moment, `within`
+ * about a second; a clock that jumps backward counts as one that has gone on for long.
  */
 #ifndef SLAB_PREDICT_H
 #define SLAB_PREDICT_H

@@ -2,27 +2,26 @@
  *
  *   dirty     resident pages without a live object: free runs, slabs that are kept, pages of slabs
  *   limit     max(1 MiB, used / 8): the settings dirty_floor_bytes and dirty_share_permille
- *   keep      what this program has shown that it soon asks again: predict.h
+ *   keep      memory that this program is expected to need again soon: predict.h
  *
- * Who gives back (purger.c):
+ * Memory is given back (purger.c) by
  *
  *   the program's own calls   as long as no other thread has a heap, or no helper may be had.  A
  *                             call that finds more than limit + keep dirty gives back in bulk, at
  *                             once: so a fall ends with no more than that, and a program may sleep
  *                             from then on.
  *   the helper                while at least two threads have heaps.  It looks ten times a second
- *                             (purge_tick_ms), and gives back what was touched by nobody for 400 ms
+ *                             (purge_tick_ms), and gives back pages that were idle for 400 ms
  *                             (purge_age_ms), down to the limit.  It ends after a second without
  *                             work, and as soon as one heap is left.
- *   the clock                 on a simulated os: what the helper would have done, when the test
- *                             moves the clock.
+ *   the clock                 on a simulated os: the helper's work, when the test moves the clock.
  *
- * What is given back (purge.c): whole free chunks with their metadata, then free runs, then pages
- * of slabs on which no object is live.
+ * It goes back in this order (purge.c): whole free chunks with their metadata, free runs, pages of
+ * slabs on which no object is live.
  *
- * No madvise() or munmap() for this runs under a heap's lock or page_lock: what is being given back
- * is claimed first.  purge_lock is held meanwhile, one chunk or slab at a time; fork and
- * malloc_trim() wait for it, the program's other calls never do.
+ * No madvise() or munmap() for this runs under a heap's lock or page_lock: the purger first takes
+ * the memory out of all lists. It holds purge_lock meanwhile, for one chunk or slab at a time; fork
+ * and malloc_trim() wait for that lock, the program's other calls never do.
  */
 #ifndef SLAB_PURGE_H
 #define SLAB_PURGE_H

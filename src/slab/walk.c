@@ -1,7 +1,7 @@
 /* walk.c - every byte that slab obtained from the system, in address order.
  *
- * Objects are live exactly where both their bits say so, so the whole heap is told from metadata.
- * The walk wants a heap at rest: no other thread allocates meanwhile.
+ * Metadata alone describes the whole heap: an object is live exactly if both its bits say so.
+ * The heap must be at rest: no other thread allocates meanwhile.
  */
 #include "slab/guarded.h"
 #include "slab/settings.h"

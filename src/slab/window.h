@@ -3,12 +3,12 @@
  * random |<-- avail |..| pool |..| live ->| random |<-- slabs |..| tags -->| random |g| payload ->|
  *         \__ 8 GiB for 512 GiB of payload                 \__ each as long as its payload needs
  *
- * What each part is, root.h says.  Nothing is reserved: who maps something at a fixed address may
- * take some of these addresses.  In payload a chunk is lost by that (CHUNK_FOREIGN); in a table the
- * window ends there, since a table cannot move while others read it without a lock.
+ * root.h describes each part. slab reserves nothing, so foreign code that maps at a fixed address
+ * may take some of these addresses. In payload that costs a chunk (CHUNK_FOREIGN); in a table the
+ * window ends there, since a table cannot move while other threads read it without a lock.
  *
- * Page_lock is held, or nobody else is there yet; window_pool: also heaps_lock alone, since it
- * takes window_lock.
+ * The caller holds page_lock, or no other thread exists yet; window_pool: heaps_lock alone is
+ * enough, since it takes window_lock.
  */
 #ifndef SLAB_WINDOW_H
 #define SLAB_WINDOW_H
