@@ -56,7 +56,7 @@ double cell_instructions(void (*prepare)(void *arg), void (*run)(void *arg), voi
 
 /* ---- heaps to measure on --------------------------------------------------------------------- */
 
-/* A heap on os_arena (exact) or os_linux (real), behind a counter of system calls and bytes. */
+/* A heap on os_arena (exact) or os_linux (real), below a counter of system calls and bytes. */
 struct bench_heap {
 	struct os_arena arena;
 	struct os_fault os; /* .calls, .owned_bytes, .peak_bytes */

@@ -49,7 +49,7 @@ static void work(void *arg, void *result)
 	e->run(f);
 }
 
-/* In a process of its own: what one leaves behind does not disturb the next. */
+/* In a process of its own, so that its remains do not disturb the next one. */
 static struct finding run_one(const struct experiment *e)
 {
 	enum { TIMEOUT_S = 120 };

@@ -42,8 +42,8 @@ void find_figure(struct finding *f, const char *name, double value);
 /* All that must hold for the claim; what does not is kept as the reason. */
 __attribute__((format(printf, 3, 4))) void find_verdict(struct finding *f, bool agrees,
     const char *because, ...);
-/* "system: what grows as n^0.98 [0.97, 0.99], 412 at 64, 10,310 at 2048", and whether it is as
- * told. */
+/* "system: what grows as n^0.98 [0.97, 0.99], 412 at 64, 10,310 at 2048", and whether it is as the
+ * lecture says. */
 enum order { ORDER_CONSTANT, ORDER_LINEAR };
 void find_growth(struct finding *f, const char *what, const struct growth *g, enum order told);
 const char *order_name(const struct growth *g); /* "O(1)", "O(n)", or "between" */
@@ -92,8 +92,8 @@ struct churned churn(const struct dmm_system *sys, const struct dmm_params *para
     const struct churn *c);
 /* How the peak footprint grows with the number of operations at constant live bytes. */
 struct growth churn_growth(const struct dmm_system *sys);
-/* What a design needs for a constant number of live objects of mixed sizes.  overhead: what it has
- * beside payload, in words; needs_free: the claim is that there is free memory too. */
+/* The needs of a design for a constant number of live objects of mixed sizes. overhead: its bytes
+ * besides payload, in words; needs_free: the claim holds only if there is free memory too. */
 void lecture_space(struct finding *f, const char *system, const char *overhead, bool needs_free);
 /* Mean instructions of malloc, or of free, in that steady state. */
 double churn_instructions(const struct dmm_system *sys, size_t live, bool of_free);

@@ -98,7 +98,7 @@ static void find_allocators(struct program_suite *s)
 		}
 }
 
-/* What failed once is not tried again: a design that is too slow stays so. */
+/* A pair that failed once is not tried again: a design that is too slow stays so. */
 static void run_cell(struct program_suite *s, size_t a, size_t p, size_t round)
 {
 	struct program_cell *const c = &s->cell[a][p];

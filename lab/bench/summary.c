@@ -5,10 +5,10 @@
 #include "allocators/registry.h"
 #include "cli/table.h"
 
-/* What the slide says; the designs that come after it are measured all the same. */
+/* The slide's statement; the designs that come after it in the lecture are measured too. */
 static const struct slide_row {
 	const char *system;
-	const char *space, *malloc_time, *free_time; /* as told; NULL: the slide does not say */
+	const char *space, *malloc_time, *free_time; /* as the slide says; NULL: it says nothing */
 } rows[] = {
     {"minimal", "Bad", "Bad", "Good"},
     {"pad", "Bad", "Good", "Good"},
@@ -30,7 +30,7 @@ struct measured {
 	const char *space_word, *malloc_word, *free_word;
 };
 
-/* System calls in a steady state, told apart by who makes them. */
+/* System calls in a steady state, by caller. */
 static void count_calls(struct measured *m, const struct dmm_system *sys)
 {
 	enum { OPS = 1000 };

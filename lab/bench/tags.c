@@ -26,7 +26,7 @@ static void split_end(struct finding *f)
 	}
 }
 
-/* malloc(7100) when 7000 bytes or fewer are free beside where the heap grows. */
+/* malloc(7100) when at most 7000 bytes are free next to the growing end of the heap. */
 static struct tell grow_behind_free(const struct dmm_system *sys)
 {
 	struct dmm_params params = sys->defaults;

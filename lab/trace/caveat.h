@@ -1,4 +1,4 @@
-/* caveat.h - what a recording cannot tell, said before somebody believes its figures. */
+/* caveat.h - the limits of a recording, printed before its figures. */
 #ifndef LAB_TRACE_CAVEAT_H
 #define LAB_TRACE_CAVEAT_H
 

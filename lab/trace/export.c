@@ -18,7 +18,7 @@
 
 enum { DEPTH_MAX = 1024, VALUE_LEN = 512 };
 
-/* What happened at one call site; names of the fields as DHAT has them. */
+/* The figures of one call site; the fields have DHAT's names. */
 struct export_site {
 	uint64_t total_bytes, total_blocks, lifetime;
 	uint64_t live_bytes, live_blocks, max_bytes, max_blocks;
@@ -96,7 +96,7 @@ static void read_sites(struct export *x, uint64_t peak_at)
 	}
 }
 
-/* What lives at the end has lived until then. */
+/* An object that is live at the end has lived until then. */
 static void end_lives(struct export *x)
 {
 	const struct live *const live = &x->stream.live;

@@ -140,7 +140,7 @@ static struct family in_order(const struct family *f, uint32_t root)
 	return to;
 }
 
-/* A recording that says no more than what became of its process is told by that alone. */
+/* A recording that holds only its process's end is reported by that alone. */
 static void forget_empty(struct family *f)
 {
 	size_t kept = 1;

@@ -51,7 +51,7 @@ static const char *plural(uint64_t n)
 	return n == 1 ? "" : "s";
 }
 
-/* What of a site counts in this list. */
+/* The figure of a site that counts in this list. */
 static void print_weight(const struct info *i, const struct site *s, enum sites_order order)
 {
 	char a[UNITS_LEN], b[UNITS_LEN];

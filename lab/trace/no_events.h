@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* What is known about the program in this file, as one sentence.  signal: that ended it, or 0. */
+/* One sentence about the program in this file. signal: the one that ended it, or 0. */
 void explain_silence(const char *program, bool recorder_was_loaded, int signal, char *why,
     size_t cap);
 

@@ -36,7 +36,7 @@ struct pprof;
 struct pprof *pprof_open(int fd, const struct pprof_head *head, struct symbols *symbols);
 /* The mapped code of a recording.  Before the first sample. */
 void pprof_maps(struct pprof *p, const struct trace_file *f);
-/* What happened at a stack of `depth` return addresses, innermost first, with its values. */
+/* The values of a stack of `depth` return addresses, innermost first. */
 void pprof_sample(struct pprof *p, const uint64_t *addr, size_t depth,
     const uint64_t *value);
 /* Ends the profile, which lasted duration_ns.  False: not all of it could be written. */

@@ -131,7 +131,7 @@ static bool take_moving(struct trace_stream *s, uint32_t thread, struct live_obj
 	return false;
 }
 
-/* What was moved is never counted twice: a realloc that can stay in place needs no room for
+/* A moved object is never counted twice: a realloc that can stay in place needs no room for
  * both. */
 static bool step_moved(struct trace_stream *s, struct step *step, bool force)
 {

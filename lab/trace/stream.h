@@ -48,7 +48,7 @@ struct trace_stream {
 	size_t held_count;
 	struct trace_event ahead[STREAM_AHEAD]; /* a ring */
 	size_t ahead_first, ahead_count;
-	int reader_state; /* what trace_reader_next() said last; 0 or -1 comes behind the ring */
+	int reader_state; /* the last result of trace_reader_next(); 0 or -1 comes after the ring */
 	/* reallocs between their halves; .user is kept, .thread is the caller */
 	struct live_object *moving;
 	size_t moving_count, moving_cap;

@@ -43,7 +43,7 @@ struct choice {
 	double ns;               /* a call */
 	double steps;            /* of a replay (replay/accounting.h) */
 	double run;              /* of the whole run's time, next to gnu as it comes */
-	/* bytes: the mean footprint, what the process has beside its heap, and the library */
+	/* bytes: the mean footprint, the process's memory besides its heap, and the library */
 	double process;
 	double cost;             /* the product; less is better */
 };
@@ -53,7 +53,7 @@ struct advice {
 	struct diagnosis diagnosis;
 	struct facts facts;
 	bool timed;         /* the recording has real times */
-	double beside_heap; /* bytes that the process has beside its heap, about */
+	double beside_heap; /* the process's bytes besides its heap, about */
 	struct choice choice[ADVISE_CHOICES]; /* the best first, those with a problem last */
 	size_t count;
 	const struct choice *best, *usual; /* usual: gnu as it comes, the design of the C library */
@@ -71,7 +71,7 @@ void advise(struct advice *a, struct tune_recording *rec, const char *path, cons
 /* On stdout, and on stderr the command to run next. */
 void advice_print(const struct advice *a, enum format format);
 
-/* The largest part of a footprint beside the payload; its share in *share, of 1. */
+/* The largest part of a footprint besides the payload; its share in *share, of 1. */
 enum part advise_gap(const struct accounting *peak, double *share);
 
 #endif

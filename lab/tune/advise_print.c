@@ -10,7 +10,7 @@
 #include "allocators/techniques.h"
 #include "tune/advise.h"
 
-/* What each part of a footprint is, so that one knows what to do about it. */
+/* The meaning of each part of a footprint, so that the user knows the remedy. */
 static const char *const part_words[PARTS] = {
     [PART_PAYLOAD] = "payload",
     [PART_PADDING] = "rounding up",

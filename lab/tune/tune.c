@@ -133,7 +133,7 @@ void tune_recordings_open(struct tune_recording *rec, const char *const *paths, 
 {
 	for (size_t i = 0; i < count; i++)
 		open_recording(&rec[i], paths[i]);
-	for (size_t i = 0; i < count; i++) /* two of one name are told apart by their directories */
+	for (size_t i = 0; i < count; i++) /* two of one name get their directories as well */
 		for (size_t k = 0; k < count; k++)
 			if (k != i && strcmp(tail(paths[k], 1), tail(paths[i], 1)) == 0)
 				rec[i].name = tail(paths[i], 2);
@@ -160,8 +160,8 @@ double tune_figure_by(const struct tune_figure *f, enum tune_by by)
 	return by == TUNE_BY_MEAN ? f->mean : by == TUNE_BY_PEAK ? (double)f->peak : (double)f->end;
 }
 
-/* Nanoseconds of the run.  Of a recording without times: of a run that spends RUN_SHARE of its time
- * in so many steps. */
+/* The run's nanoseconds. A recording without times counts as a run that spends RUN_SHARE of its
+ * time in that many steps. */
 static double run_ns(const struct tune_recording *rec, double steps)
 {
 	return rec->busy_ns > 0 ? rec->busy_ns : steps / RUN_SHARE;

@@ -63,7 +63,7 @@ void tune_recordings_open(struct tune_recording *rec, const char *const *paths, 
 /* One of them, diagnosed in the same reading, for which it is read with its stacks. */
 void tune_recording_diagnose(struct tune_recording *r, const char *path, struct diagnosis *d);
 
-/* How many of so many are searched, unless the user says so. */
+/* How many of the recordings are searched, unless the user gives a number. */
 size_t tune_searched(size_t count);
 
 void tune_search(struct tuned *t, const struct dmm_system *sys, const struct tune_recording *rec,
@@ -78,7 +78,7 @@ double tune_figure_by(const struct tune_figure *f, enum tune_by by);
 /* Can anything of this system be tuned? */
 bool tune_can(const struct dmm_system *sys);
 
-/* What the searches of several systems found. */
+/* The results of the searches of several systems. */
 struct tune_result {
 	const struct tune_recording
 	    *rec; /* `paths` of them; the first order->searched were searched */

@@ -230,7 +230,7 @@ static void tell_gain(const struct tune_result *x, size_t i)
 	    units_bytes(own, tune_figure_by(&x->best->own[i], x->order->by)), time);
 }
 
-/* What a recording cannot tell, and what would help. */
+/* The limits of the recording, and the remedy. */
 static void tell_limits(const struct tune_recording *r)
 {
 	if (r->ops.head->timeless)

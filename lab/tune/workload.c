@@ -6,7 +6,7 @@
 #include "base/bits.h"
 
 struct workload_object {
-	uint64_t size, born; /* born: the op; live == false: nobody */
+	uint64_t size, born; /* born: the op; live == false: no object */
 	bool live;
 };
 

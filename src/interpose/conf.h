@@ -21,7 +21,7 @@ struct conf {
 	bool stats, deepbind;
 };
 
-/* The keys that every design has beside its techniques. */
+/* The keys that every design has besides its techniques. */
 enum conf_own { CONF_STATS, CONF_DEEPBIND, CONF_OWN };
 
 const struct conf_key *conf_own_key(enum conf_own key);

@@ -197,7 +197,7 @@ static inline void check_string(const char *call, const char *to, const char *fr
 		past(call, to);
 }
 
-/* The same behind the string that is there. */
+/* The same for strcat: after the string that is there. */
 static inline void check_append(const char *call, const char *to, const char *from, size_t most)
 {
 	const size_t has = room_at(to);

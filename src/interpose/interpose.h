@@ -27,11 +27,11 @@
 
 enum { KINDS = 4 }; /* of enum dmm_kind */
 
-/* What the heap holds, as its walk tells, and what was asked of it so far. */
+/* The contents of the heap according to its walk, and the requests so far. */
 struct usage {
 	const char *system;
 	size_t bytes[KINDS], pieces[KINDS]; /* by enum dmm_kind; mapped memory only */
-	/* the part of bytes[DMM_META] that lies in tables, not beside objects */
+	/* the part of bytes[DMM_META] that lies in tables, not next to objects */
 	size_t apart;
 	/* the part of bytes[DMM_FREE] that malloc_trim(0) can give back; 0: not known */
 	size_t trimmable;

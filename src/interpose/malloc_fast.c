@@ -26,7 +26,7 @@
 
 static _Atomic size_t calls[5]; /* by enum usage_call */
 
-/* Called behind what is counted: the very first call is what reads the settings. */
+/* Called after the counting: the very first call reads the settings. */
 static inline void count_call(enum usage_call call)
 {
 	if (unlikely(surface.stats))

@@ -38,7 +38,7 @@ static int write_stats(int fd)
 	return stats_write(fd, (enum dmm_stats_format)surface.stats_format);
 }
 
-/* What is reported, when and where to. */
+/* The contents, times and target of a report. */
 static struct report_task {
 	const char *name; /* of the setting, and of the thread */
 	const char *thread, *file;
@@ -108,8 +108,8 @@ static void report_to_file(struct report_task *o)
 	}
 }
 
-/* Where nobody reads stderr any more, writing to it raises SIGPIPE, which is taken off again.  A
- * child of fork() is alone: the thread that holds the lock there does not exist. */
+/* If no process reads stderr any more, a write to it raises SIGPIPE, which is taken off again. In a
+ * child of fork() the thread that holds the lock does not exist. */
 static void report(struct report_task *o)
 {
 	const bool shared = getpid() == owner;

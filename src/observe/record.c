@@ -131,7 +131,7 @@ API void free_aligned_sized(void *p, size_t align, size_t n)
 	real.free(p);
 }
 
-/* The twins by which old programs reach past an interposed malloc. */
+/* The aliases by which old programs reach past an interposed malloc. */
 #define TWIN(name)                                                                                 \
 	extern __typeof__(name) __libc_##name                                                      \
 	    __attribute__((alias(#name) COPY_OF(name), visibility("default")))

@@ -45,7 +45,7 @@
 #include "observe/trace_tape.h"
 #include "os/ticks.h"
 
-/* The malloc behind ours.  Until it is found, a small one that only bumps. */
+/* The malloc that the recorder calls. Until it is found, a small one that only bumps a pointer. */
 struct real {
 	void *(*malloc)(size_t);
 	void *(*calloc)(size_t, size_t);
@@ -111,8 +111,8 @@ struct tape {
 extern __thread struct tape *tape_self;
 /* The calling thread's tape, made now; NULL: this call is not recorded. */
 struct tape *tape_enter(void);
-/* After a fork that nobody announced: the child's tape for this event.  NULL: the
- * event is not noted. */
+/* After a fork without fork handlers: the child's tape for this event. NULL: the event is not
+ * noted. */
 struct tape *tape_off(struct tape *t);
 /* The owner's current side is full: on with another one. */
 void tape_full(struct tape *t);
@@ -135,11 +135,11 @@ uint32_t tapes_count(void);
 bool tapes_wanted(void);
 /* The child's: nothing of the parent's, but that `keep` stays mapped; NULL: none. */
 void tapes_after_fork(const struct tape *keep);
-size_t tape_len(void); /* bytes of a struct tape and what lies behind it */
+size_t tape_len(void); /* bytes of a struct tape with the fields that follow it */
 
 /* ---- signals and forks: record_fork.c -------------------------------------------------------- */
 
-/* Whatever takes a lock runs with signals blocked: a handler may fork, and its child finds
+/* Functions that take a lock run with signals blocked: a handler may fork, and its child must find
  * every lock free. */
 static inline void signals_block(sigset_t *before)
 {
@@ -319,8 +319,8 @@ struct record_identity {
 enum { META_LEN = 16 << 10 };
 size_t meta_text(char *text, size_t cap, const struct record_identity *who);
 enum trace_stacks meta_stacks(const char *name);
-/* Which library's malloc is behind ours: asked once, since the loader's lock may later be
- * another thread's. */
+/* The library whose malloc the recorder calls: asked once, since another thread may hold the
+ * loader's lock later. */
 void meta_note_allocator(void);
 /* Was anything said of other programs? */
 uint64_t meta_note_ps(void); /* picoseconds that noting a call takes here */

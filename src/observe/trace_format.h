@@ -119,7 +119,7 @@ enum trace_class {
 	TRACE_HAS_ALIGN = 16,
 };
 
-/* What an event of each operation carries: enum trace_class. */
+/* The fields of an event of each operation: enum trace_class. */
 static const uint8_t trace_class[TRACE_OPS] = {
     [TRACE_OP_MALLOC] = TRACE_IS_ALLOC | TRACE_HAS_SIZE,
     [TRACE_OP_CALLOC] = TRACE_IS_ALLOC | TRACE_HAS_SIZE,

@@ -1,4 +1,4 @@
-/* alloc.c - the malloc family: what is not a hit. */
+/* alloc.c - the malloc family: every call that leaves the fast path. */
 #include "slab/alloc.h"
 
 #include <errno.h>
@@ -42,7 +42,7 @@ static inline void *plain_malloc(size_t n, const void *caller)
 	if (n > MEDIUM_MAX)
 		return large_malloc(n, 1, &clean);
 	const unsigned cls = class_of(n);
-	/* others freed into the slab of the object on top */
+	/* other threads freed into the slab of the object on top */
 	if (!magazine_empty(&thread_cache.magazine[cls]))
 		return pop_checked(cls);
 	void *const guarded = unlikely(guarding.on) && guarded_due(cache_batch(cls)) && n != 0
@@ -58,7 +58,7 @@ static void *other_malloc(size_t n, const void *caller)
 	return hardening.on ? hardened_malloc(n) : plain_malloc(n, caller);
 }
 
-/* p was allocated elsewhere, or there was no memory. */
+/* p was allocated by another path, or is NULL for lack of memory. */
 static void *noted(void *p, size_t n, const void *caller)
 {
 	if (p != NULL)
@@ -98,7 +98,7 @@ static __attribute__((noinline)) void *given_malloc(size_t n, const void *caller
 	return checked;
 }
 
-/* Every malloc, while there is anything to do but to allocate. */
+/* Every malloc with additional duties: hardening, counting, a profile. */
 static void *detour_malloc(size_t n, const void *caller)
 {
 	if (sampling.mean != 0 && n <= DMM_SIZE_MAX && (profiler_ready() || slab_start_up())) {
@@ -113,7 +113,7 @@ static void *detour_malloc(size_t n, const void *caller)
 	return other_malloc(n, caller);
 }
 
-/* The same for what is allocated without malloc's slow path. */
+/* The same duties for objects that are allocated without malloc's slow path. */
 static void *profiled(void *p, size_t n, const void *caller)
 {
 	if (unlikely(sampling.mean != 0) && p != NULL && profiler_ready() && profiler_due(n))
@@ -137,7 +137,7 @@ void *slab_malloc_slow(size_t n)
 	return n <= SMALL_MAX ? given_malloc(n, caller) : detour_malloc(n, caller);
 }
 
-/* Of our own heap: its magazine is full, or others have freed into the slab. */
+/* Of our own heap: its magazine is full, or other threads freed into the slab. */
 static void free_own(void *p, uint32_t tag)
 {
 	live_word_set(p, live_word(p) & ~bit_of(p));
@@ -204,11 +204,11 @@ static __attribute__((noinline)) void free_any(void *p)
 	free_own(p, tag);
 }
 
-/* purge_check() need not be called after what is FREED_QUIETLY. */
+/* purge_check() need not be called after a result of FREED_QUIETLY. */
 enum freed { FREED_NOT, FREED, FREED_QUIETLY };
 
-/* The two most frequent reasons: p is live, and the magazine is full, or the slab is another
- * heap's.  remote_free() looks at the mark while it sets it: its line comes once. */
+/* The two most frequent reasons: p is live and the magazine is full, or the slab is another heap's.
+ * remote_free() reads the mark when it sets it, so the mark's cache line is fetched once. */
 static inline enum freed free_frequent(void *p)
 {
 	const size_t unit = unit_at(p);
@@ -229,7 +229,7 @@ static inline enum freed free_frequent(void *p)
 	return remote_free(p, tag) ? FREED : FREED_QUIETLY;
 }
 
-/* Called by a jump from free(), so it returns to free()'s caller. */
+/* free() jumps here, so this returns to free()'s caller. */
 void slab_free_slow(void *p)
 {
 	if (p == NULL)
@@ -282,8 +282,8 @@ void *slab_calloc(size_t count, size_t n)
 	return large_calloc(len);
 }
 
-/* Of a large object.  One that stays as it is stays the sample that it is; else it is freed, and
- * allocated anew. */
+/* Resize a large object. If it keeps its size it stays the sample that it is; otherwise it counts
+ * as freed and allocated anew. */
 static void *profiled_resize(void *p, const struct place *at, size_t n)
 {
 	struct profile_sample *const sample = profiler_lift(p);
@@ -300,7 +300,7 @@ static void *profiled_resize(void *p, const struct place *at, size_t n)
 	return profiled(q, n, __builtin_return_address(0));
 }
 
-/* Hardened, and then counted: as freed and allocated anew, where it stays or not. */
+/* Hardened, and then counted as freed and allocated anew, whether it moves or not. */
 static void *detour_realloc(void *p, size_t n)
 {
 	struct profile_sample *const sample = sampling.mean != 0 ? profiler_lift(p) : NULL;
@@ -373,8 +373,8 @@ void *slab_aligned(size_t align, size_t n)
 	return profiled(large_malloc(n, align, &clean), n, __builtin_return_address(0));
 }
 
-/* May an object of n bytes have ended up as large as `had`?  realloc leaves it where it is as long
- * as n is more than half of that; a run's granules are counted (large_resize). */
+/* Can a malloc of n bytes have returned an object of `had` bytes? realloc leaves the object in
+ * place while n is more than half of that; a run's granules are counted (large_resize). */
 static bool may_hold(const struct place *at, size_t n)
 {
 	if (n > at->size)

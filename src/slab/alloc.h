@@ -16,7 +16,7 @@ void *slab_realloc(void *p, size_t n); /* n == 0 frees and returns NULL */
 /* align: a power of two (else EINVAL), n: any. */
 void *slab_aligned(size_t align, size_t n);
 size_t slab_usable(const void *p);     /* bytes; 0 for NULL */
-/* free() by a caller who knows what was asked for: checked. */
+/* free() by a caller who names the requested size: checked. */
 void slab_free_sized_slow(void *p, size_t n);
 void slab_free_aligned_sized(void *p, size_t align, size_t n);
 /* give back all dirty memory but `keep` bytes; bytes returned */

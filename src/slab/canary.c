@@ -77,8 +77,8 @@ void canary_write_long(const struct canary_key *k, char *p, size_t n, size_t siz
 	memcpy(p + size - CANARY_WORD, &last, sizeof last);
 }
 
-/* What the last 16 bytes of an object at p say by this key, and what they should be if it is true.
- * slack 0: it cannot be. */
+/* The last 16 bytes of an object at p decoded with this key, and their right value if the canary is
+ * intact. slack 0: it cannot be. */
 static struct canary told_by(const struct canary_key *k, const char *p, size_t size,
     canary_word word, canary_word *wanted)
 {

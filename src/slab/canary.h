@@ -35,15 +35,15 @@ enum { CANARY_LEAST = 2, CANARY_WORD = 16, CANARY_LONG = 16, DAMAGE_SEEN = 4 };
 typedef uint64_t canary_word __attribute__((vector_size(CANARY_WORD), may_alias));
 typedef uint64_t canary_half __attribute__((may_alias));
 
-/* The two halves of the product are mixed, so that one canary and its address do
- * not tell the key. */
+/* The two halves of the product are mixed, so that one canary and its address do not reveal the
+ * key. */
 static inline uint64_t canary_value(const struct canary_key *k, const void *p)
 {
 	const unsigned __int128 product = (unsigned __int128)((uintptr_t)p ^ k->mask) * k->factor;
 	return ((uint64_t)product ^ (uint64_t)(product >> 64)) | 0x8080808080808080u;
 }
 
-/* What fills a slack, from the end of each word on: lane 0. */
+/* The fill of a slack, from the end of each word on: lane 0. */
 static inline uint64_t canary_filling(uint64_t value)
 {
 	return value << 24 | value >> 40;
@@ -84,7 +84,7 @@ static inline void canary_write(void *p, size_t n, size_t size, enum origin orig
 	*last = (*last & ~mask) | (lanes & mask);
 }
 
-/* What a canary says.  slack 0: it is damaged. */
+/* A decoded canary. slack 0: it is damaged. */
 struct canary {
 	size_t slack; /* bytes between the program's end and the object's */
 	enum origin origin;
@@ -126,18 +126,17 @@ static inline bool canary_is_short(const void *p, const void *end, unsigned orig
 	       slack - CANARY_LEAST <= CANARY_LONG - CANARY_LEAST;
 }
 
-/* Can these be the last 16 bytes of a live object of `size` bytes at p?  Also while another thread
- * frees it, or gives it another end: bytes may be zero that were, or will be, canary. */
+/* Can these be the last 16 bytes of a live object of `size` bytes at p? Right also while another
+ * thread frees or resizes the object: bytes that were or will be canary may be zero. */
 bool canary_plausible(const void *p, size_t size);
 
-/* Of the object at p, of which no canary tells the size: all bytes of [from, end).  end: a
- * multiple of 8. */
+/* The object at p, whose size no canary records: all bytes of [from, end). end: a multiple of 8. */
 void canary_fill(const void *p, char *from, char *end);
 bool canary_is_filled_by(const struct canary_key *k, const void *p, const char *from,
     const char *end);
 bool canary_is_filled(const void *p, const char *from, const char *end);
 
-/* A damaged canary was found: the children of our forebears shall hear of it. */
+/* A damaged canary was found: count it for the children of all our ancestors. */
 static inline void canary_damaged(void)
 {
 	if (hardening.damaged != NULL)

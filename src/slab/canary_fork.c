@@ -12,7 +12,7 @@
 
 #include <unistd.h>
 
-/* An object of another thread of the parent may have no mark yet at the moment of the fork. */
+/* An object of another thread of the parent may lack its mark at the moment of the fork. */
 static bool may_be_live(const struct slab *s, const void *p)
 {
 	const uint64_t taken = heap_of(s)->orphan ? ~free_word(p) : live_word(p);
@@ -34,7 +34,7 @@ static void renew_slab(const struct slab *s, const struct canary_key *old)
 	}
 }
 
-/* All canaries by the newest key.  In a child of fork(), which has one thread. */
+/* Rewrite all canaries with the newest key, in a child of fork(), which has one thread. */
 static void renew_all(const struct canary_key *old)
 {
 	const uint32_t end = root.chunk_count * CHUNK_GRANULES;
@@ -58,8 +58,8 @@ static void renew_all(const struct canary_key *old)
 	}
 }
 
-/* Nobody who does not know the parent's key can foresee it.  The kernel is not asked for random
- * bytes, since a filter of system calls may stand here. */
+/* A process without the parent's key cannot predict the new one. The kernel is not asked for random
+ * bytes, since a seccomp filter may forbid the call. */
 static struct canary_key new_key(const struct canary_key *parents)
 {
 	struct rng rng = {parents->mask ^ os_ticks() ^ (uint64_t)getpid() << 44};
@@ -69,9 +69,9 @@ static struct canary_key new_key(const struct canary_key *parents)
 	return (struct canary_key){mask, rng_next(&rng) | 1};
 }
 
-/* A signal handler may have interrupted the reading or the writing of a canary and forked: so no
- * key ever changes, and one pointer tells which is the newest.  The last of them stays that for all
- * further generations. */
+/* A signal handler may have interrupted the reading or writing of a canary and forked. So no key
+ * ever changes, and one pointer names the newest. The last key stays the newest for all further
+ * generations. */
 void canary_after_fork(void)
 {
 	const struct dmm_os *const os = root.os;

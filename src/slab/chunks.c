@@ -99,13 +99,13 @@ uint32_t bin_next(unsigned bin, uint32_t chunk)
 	return m * 64 + (uint32_t)__builtin_ctzll(word);
 }
 
-/* What of a word lies at bit n or below. */
+/* The bits of a word from bit n downwards. */
 static uint64_t up_to(uint64_t word, uint32_t n)
 {
 	return word & ((2ull << n) - 1);
 }
 
-/* The last one in a bin that is `chunk` or lies before it; there is one. */
+/* The last chunk in a bin at `chunk` or before it; there is one. */
 static uint32_t bin_last_up_to(unsigned bin, uint32_t chunk)
 {
 	uint32_t m = chunk / 64, t = chunk / 4096;
@@ -147,7 +147,7 @@ static void row_leave(uint32_t first, uint32_t len)
 	bin_clear(first, ROW_ANY);
 }
 
-/* A chunk has become all free: with its neighbours it makes a row. */
+/* A chunk became all free: with its free neighbours it makes a row. */
 static void row_join(uint32_t chunk)
 {
 	const uint32_t before = chunk > 0 && all_free(chunk - 1) ? chunk_at(chunk - 1)->row : 0;
@@ -159,7 +159,7 @@ static void row_join(uint32_t chunk)
 	row_enter(chunk - before, before + 1 + behind);
 }
 
-/* And is so no more: what lies beside it stays. */
+/* The reverse; neighbours stay as they are. */
 static void row_split(uint32_t chunk)
 {
 	const uint32_t first = bin_last_up_to(ROW_ANY, chunk), len = chunk_at(first)->row;
@@ -178,15 +178,15 @@ static unsigned ones_from(mask128 m, unsigned at)
 	return zeros == 0 ? CHUNK_GRANULES - at : lowest(zeros);
 }
 
-/* Ones in a row that end before bit `at`. */
+/* The ones in a row that ends before bit `at`. */
 static unsigned ones_before(mask128 m, unsigned at)
 {
 	const mask128 zeros = ~m & ones(0, at);
 	return zeros == 0 ? at : at - 1 - highest(zeros);
 }
 
-/* The bin of `now`, when that of `before` was `bin` and the two differ by one row of granules: the
- * other runs are as they were. */
+/* The bin of `now`, if the bin of `before` was `bin` and the two differ by one row of granules: the
+ * other runs are unchanged. */
 static unsigned bin_after(mask128 before, mask128 now, unsigned bin)
 {
 	const mask128 changed = before ^ now;
@@ -194,10 +194,10 @@ static unsigned bin_after(mask128 before, mask128 now, unsigned bin)
 	const unsigned left = ones_before(now, from), right = ones_from(now, to);
 	const unsigned whole = left + (to - from) + right;
 
-	if ((changed & now) != 0) /* they came: one run grew, or two became one */
+	if ((changed & now) != 0) /* granules were freed: one run grew, or two became one */
 		return (unsigned)max_size(bin, bin_of(whole));
 	if (bin_of(whole) < bin || bin_of((unsigned)max_size(left, right)) == bin)
-		return bin; /* another run is the longest, or a part of this one is long enough */
+		return bin; /* another run is the longest, or a part of this one suffices */
 	return bin_of(longest_run(now));
 }
 
@@ -234,7 +234,7 @@ static size_t growth(mask128 before, mask128 now)
 
 static bool chunk_check(uint32_t chunk, struct dmm_fault *why);
 
-/* Change a chunk's masks, and all that is derived from them. */
+/* Change a chunk's masks, and all fields that follow from them. */
 void chunk_update(uint32_t chunk, mask128 free, mask128 dirty)
 {
 	struct slab_chunk *c = chunk_at(chunk);

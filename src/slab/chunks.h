@@ -78,7 +78,7 @@ static inline mask128 run_ends(mask128 m, unsigned n)
 	return m;
 }
 
-/* Of the kinds of bins: of free runs inside chunks, and of rows. */
+/* The two kinds of bins: of free runs inside chunks, and of rows. */
 unsigned bin_of(unsigned granules);
 static inline unsigned run_bin(bool dirty, unsigned bin)
 {
@@ -106,7 +106,7 @@ static inline bool chunk_is_whole(uint32_t chunk)
 	return all_free(chunk) || (chunk == 0 && join(chunk_at(0)->free) == ~(mask128)1);
 }
 
-/* Change a chunk's masks, and all that is derived from them. */
+/* Change a chunk's masks, and all fields that follow from them. */
 void chunk_update(uint32_t chunk, mask128 free, mask128 dirty);
 
 bool chunks_check(struct dmm_fault *why);

@@ -35,14 +35,15 @@ static inline size_t place_for(size_t n)
 	                              : medium_place_for(n);
 }
 
-/* Have others freed into the slab of p?  Perhaps p itself, at the moment at which we freed it. */
+/* Did other threads free into the slab of p? Perhaps they freed p itself, at the moment at which we
+ * did. */
 static inline bool others_freed_near(const void *p)
 {
 	return (atomic_load_explicit(&root.tags_by_address[(uintptr_t)p >> GRANULE_SHIFT],
 	            memory_order_relaxed) & TAG_REMOTE) != 0;
 }
 
-/* No thread ever freed what is another heap's. */
+/* No thread ever freed an object of another heap. */
 static inline bool nothing_marked(void)
 {
 	return likely(root.marked == MARKED_NOT);
@@ -69,7 +70,7 @@ NO_SANITIZE static inline void *magazine_pop(struct magazine OWN_SEG *k, bool al
 	return p;
 }
 
-/* NULL: no object of the class is in the magazine, or it needs a closer look. */
+/* NULL: the class's magazine is empty, or its object needs a closer look. */
 NO_SANITIZE static inline void *malloc_hit(size_t n)
 {
 	if (likely(n < root.alone_below))
@@ -86,15 +87,15 @@ static inline void *slab_malloc(size_t n)
 	return likely(p != NULL) ? p : slab_malloc_slow(n);
 }
 
-/* The unit of payload that begins at p.  Where none does, also where p is not aligned, a
- * number too large. */
+/* The index of the unit of payload that begins at p; too large a number if none does, also if p is
+ * not aligned. */
 static inline size_t unit_at(const void *p)
 {
 	const size_t off = (uintptr_t)p - root.base;
 	return off >> UNIT_SHIFT | off << (64 - UNIT_SHIFT);
 }
 
-/* Of the magazine for a slab that holds the unit; too large when the slab is another
+/* The place of the magazine for a slab that holds the unit; too large if the slab is another
  * thread's, or flagged. */
 NO_SANITIZE static inline size_t own_place(size_t unit)
 {
@@ -137,7 +138,7 @@ NO_SANITIZE static inline bool free_hit_at(void **address, size_t wanted)
 	}
 	atomic_store_explicit(&root.live[word], live, memory_order_relaxed);
 	own_apart(place);
-	/* last: a child of fork() finds no gap below its top */
+	/* the counter last: a child of fork() finds no gap below the top */
 	own_move(magazine_at(own, place)->top, sizeof p);
 	return true;
 }
@@ -147,7 +148,7 @@ static inline bool free_hit(void *p, size_t wanted)
 	return free_hit_at(&p, wanted);
 }
 
-/* True: p stays where it is, an object of the calling thread's whose class is that of n bytes. */
+/* True: p stays in place, an object of the calling thread whose class is that of n bytes. */
 NO_SANITIZE static inline bool realloc_hit(const void *p, size_t n)
 {
 	const size_t unit = unit_at(p), place = place_for(n);

@@ -33,8 +33,8 @@ void slab_before_fork(void)
 	lock_fork_take(&window_lock);
 }
 
-/* Giving back a slab takes page_lock.  The interrupted code may hold it, or advice_lock, for which
- * a holder of page_lock may wait. */
+/* Closing a slab takes page_lock. The interrupted code may hold it, or advice_lock, for which a
+ * holder of page_lock may wait. */
 static void settle_inboxes(void)
 {
 	if (lock_held(&root.page_lock) || lock_held(&advice_lock))

@@ -21,9 +21,9 @@ void slab_before_fork(void);
 void slab_after_fork_parent(void);
 void slab_after_fork_child(void);
 
-/* Register the three with the C library.  slab_start_up() calls it once, before anything takes
- * a lock; it may allocate.  malloc_fast.c brings it; where slab is not the process's malloc
- * there is none. */
+/* Register the three with the C library. slab_start_up() calls it once, before any lock is taken;
+ * it may allocate. malloc_fast.c defines it; where slab is not the process's malloc it does
+ * nothing. */
 extern __attribute__((weak)) void slab_register_fork_handlers(void);
 
 #endif

@@ -9,7 +9,8 @@
 #include "slab/root.h"
 #include "slab/settings.h"
 
-/* Of whole pages; up: inaccessible.  0, or an error: nothing has changed (vm.max_map_count). */
+/* Whole pages; up: make them inaccessible. 0, or an error: nothing has changed
+ * (vm.max_map_count). */
 static inline int guard_set(char *p, size_t len, bool up)
 {
 	const struct dmm_os *const os = root.os;

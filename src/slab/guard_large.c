@@ -15,7 +15,7 @@
 #include "slab/purge.h"
 
 static const size_t PURGE_FROM = 256 << 10;      /* clearing less costs less than new pages */
-enum { LEAD_MAX = 64 }; /* granules: what is aligned to more has no guard before it */
+enum { LEAD_MAX = 64 }; /* granules: objects of larger alignment have no guard before them */
 enum { WAITING_MOST = 256, WAITING_LEAST_BYTES = 256 << 20 }; /* in the quarantine of runs */
 enum { PARKED_GRANULES = 20, PARKED_EACH = 16 }; /* runs of one length that are parked */
 
@@ -29,8 +29,8 @@ static size_t run_bytes(const struct slab *s)
 	return (size_t)s->run << GRANULE_SHIFT;
 }
 
-/* Bytes of memory that an object of n needs: so many pages that a write past its end meets a
- * canary or a guard. */
+/* Bytes of memory for an object of n: enough pages that a write past its end meets a canary or a
+ * guard. */
 static size_t pages_for(size_t n)
 {
 	const size_t page = root.os->page;
@@ -67,12 +67,12 @@ void guard_large_renew(const struct slab *s, const struct canary_key *old)
 static size_t granules_for(size_t n)
 {
 	const size_t bytes = pages_for(n) + (hardening.guard_large ? root.os->page : 0);
-	/* no bytes have an address of their own, too */
+	/* objects of zero bytes have addresses of their own, too */
 	return (max_size(bytes, 1) + GRANULE - 1) >> GRANULE_SHIFT;
 }
 
-/* From now on the run holds n bytes, and `before` bytes of its pages did so already.  False: the
- * guard behind these cannot be taken away, and nothing has changed. */
+/* Make the run hold n bytes, of which its pages held `before` already. False: the guard after these
+ * cannot be removed, and nothing has changed. */
 static bool finish(struct slab *s, size_t n, size_t before)
 {
 	char *const p = granule_address(granule_of(s));
@@ -191,7 +191,7 @@ void *guard_large_malloc(size_t n, size_t align, bool *clean)
 	return granule_address(granule_of(s));
 }
 
-/* The granules go back; emptied: no page is behind any of them. */
+/* Give the granules back. emptied: they have no resident page. */
 static void give_back(struct slab *s, bool emptied)
 {
 	const struct dmm_os *const os = root.os;
@@ -199,7 +199,7 @@ static void give_back(struct slab *s, bool emptied)
 	const size_t lead = (size_t)s->count << GRANULE_SHIFT;
 
 	if (guard_set(p - lead, lead + run_bytes(s), false) != 0) {
-		/* past vm.max_map_count: addresses are lost, no memory is */
+		/* past vm.max_map_count the addresses are lost, but no memory */
 		os->purge(os->ctx, p, run_bytes(s));
 		return;
 	}
@@ -207,9 +207,8 @@ static void give_back(struct slab *s, bool emptied)
 	purge_check(NULL);
 }
 
-/* Its first `clear` bytes have no page behind them already.  Beside it may lie what lay
- * there before: an object was larger, or a guard is only a protection; so what is emptied is
- * all of the run. */
+/* Its first `clear` bytes have no resident page already. The rest of the run may hold old pages: an
+ * object was larger, or a guard is only a protection; so the whole run is emptied. */
 static void give_cleared(struct slab *s, size_t clear)
 {
 	const struct dmm_os *const os = root.os;
@@ -243,8 +242,8 @@ static struct slab *take_oldest(void)
 	return s;
 }
 
-/* Granules that may wait: addresses alone, since no memory is behind them, so a quarter of the
- * heap, but also a small program has some. */
+/* The most granules that may wait. They cost addresses alone and no memory, so a quarter of the
+ * heap may wait, and some in a small program too. */
 static size_t waiting_limit(void)
 {
 	return max_size(WAITING_LEAST_BYTES >> GRANULE_SHIFT, used_granules() / 4);
@@ -273,7 +272,7 @@ static void release(uint32_t most, size_t limit)
 	}
 }
 
-/* False: so many wait that there is no room. */
+/* False: too many wait already. */
 static bool enter(struct slab *s)
 {
 	lock_take(&waiting_lock);
@@ -286,7 +285,7 @@ static bool enter(struct slab *s)
 	return room;
 }
 
-/* It is freed.  From now on an access ends the program, until other runs were freed after it. */
+/* Freed: from now on an access ends the program, until enough other runs were freed after it. */
 static void detain(struct slab *s, size_t clear)
 {
 	const struct dmm_os *const os = root.os;
@@ -333,7 +332,7 @@ void guard_large_forget(void)
 void guard_large_free(void *p)
 {
 	struct slab *const s = run_of(p);
-	uint8_t expect = GRANULE_RUN; /* two threads may free it at once: one is told */
+	uint8_t expect = GRANULE_RUN; /* two threads may free it at once: one fails here */
 
 	if (!hardening.runs)
 		return large_free(s, p);
@@ -343,7 +342,7 @@ void guard_large_free(void *p)
 	detain(s, 0);
 }
 
-/* Room to grow into, behind the guard, costs addresses alone. */
+/* Room to grow into, after the guard, costs addresses alone. */
 static void *move(struct slab *from, size_t had, size_t n)
 {
 	const struct dmm_os *const os = root.os;
@@ -367,7 +366,7 @@ static void *move(struct slab *from, size_t had, size_t n)
 	}
 	if (moved == MOVED_NOT) {
 		memcpy(target, source, min_size(had, n));
-	} else if (hardening.canary) { /* the old one came along, the new one was moved upon */
+	} else if (hardening.canary) { /* the move brought the old guard and replaced the new */
 		memset(target + min_size(had, n), 0, len - min_size(had, n));
 		canary_fill(target, target + n, target + pages_for(n));
 	}

@@ -26,16 +26,17 @@
 
 /* align: a power of two; *clean: reads as zero.  NULL and errno: no memory. */
 void *guard_large_malloc(size_t n, size_t align, bool *clean);
-void guard_large_free(void *p); /* p: what place_of() found to be a run */
+void guard_large_free(void *p); /* p: place_of() found a run there */
 /* In place if there is room, else by moving pages; NULL and errno: nothing changed. */
 void *guard_large_resize(void *p, size_t n);
 size_t guard_large_usable(const void *p);
-/* Its canary, if it is whole by the old key, by the newest.  The calling thread is the only one. */
+/* Rewrite its canary with the newest key if it is intact by the old one. The calling thread is the
+ * only one. */
 void guard_large_renew(const struct slab *s, const struct canary_key *old);
 
-/* All runs that wait become free; false: none waited. */
+/* Release all runs from quarantine; false: none waited. */
 bool guard_large_release_all(void);
-/* As if none waited; the heap is being closed. */
+/* Forget the quarantine, since the heap is being closed. */
 void guard_large_forget(void);
 extern struct lock waiting_lock; /* before page_lock */
 

@@ -25,12 +25,12 @@ static struct {
 	uint32_t count, never; /* slots; those from `never` on were never used */
 	uint32_t live, oldest, newest; /* freed ones: slot + 1 */
 	bool     advice; /* guards are page-table entries */
-	bool     watched; /* there is a handler, or shall be none */
+	bool     watched; /* the handler is installed, or must not be */
 	_Atomic bool stopped;
 	uint8_t  pattern;
 } pool;
 
-/* What guarded_place() says that an object is in: no slab, and of no class. */
+/* The place that guarded_place() reports for an object: no slab, and no class. */
 static struct slab no_slab = {.cls = CLASS_GUARDED};
 
 /* ---- which object ---------------------------------------------------------------------------- */
@@ -40,16 +40,16 @@ static __thread struct rng rng;
 
 enum { GRANULES_A_PAGE = 32 };
 
-/* How many may live at once: a page for each half MiB of the heap at most, so that a small program
- * stays small; all, where every object was asked for. */
+/* The most objects that may live at once: one for each half MiB of the heap, so that a small
+ * program stays small; all slots, if every object is to be guarded. */
 static size_t allowed(void)
 {
 	const size_t share = 1 + used_granules() / GRANULES_A_PAGE;
 	return guarding.every == 1 ? pool.count : min_size(pool.count, share);
 }
 
-/* Uniform with a mean of `every`; the fewer may be added, the longer, so that what lives long does
- * not take it all in the first second. */
+/* A distance drawn uniformly with a mean of `every`. The fewer slots are left, the longer it is, so
+ * that long-lived objects do not take all slots in the first second. */
 static int64_t distance(void)
 {
 	const size_t most = allowed(), room = most - min_size(most, pool.live);
@@ -60,7 +60,7 @@ static int64_t distance(void)
 	return (int64_t)(1 + rng_below(&rng, 2 * (uint64_t)guarding.every - 1)) << scarce;
 }
 
-/* The first time in a thread, the distance is yet to be drawn. */
+/* At the first call in a thread, draw the first distance. */
 static bool drawn(void)
 {
 	if (rng.state == 0) {
@@ -83,7 +83,7 @@ static int open_pages(char *p, size_t len)
 	                   : os->protect(os->ctx, p, len, DMM_PROTECT_RW);
 }
 
-/* If it is refused, who comes here later is not stopped; that is all. */
+/* If the kernel refuses, later accesses here do not fault; nothing worse happens. */
 static void close_pages(char *p, size_t len)
 {
 	const struct dmm_os *const os = root.os;
@@ -178,7 +178,7 @@ static char *room_of(const struct guarded *s)
 	return pool.slots + (size_t)(s - pool.notes) * SLOT + (SLOT - ROOM);
 }
 
-/* One never used, else who was freed first; the lock is held. */
+/* A slot that was never used, else the one that was freed first; the lock is held. */
 static struct guarded *next_slot(void)
 {
 	CHECK(lock_held(&pool.lock) && pool.never <= pool.count && pool.live <= pool.never);
@@ -225,8 +225,8 @@ static void *take(size_t n, const struct guarded_stack *now, bool at_end)
 	CHECK(lock_held(&pool.lock) && n > 0 && n <= ROOM);
 	if (!open_pool() || pool.stopped)
 		return NULL;
-	/* Not when the heap opens: a runtime that puts in a handler when it starts shall find
-	 * none to chain to. */
+	/* Not when the heap opens: a runtime that installs a handler at its start must find none to
+	 * chain to. */
 	if (!pool.watched)
 		pool.watched = segv_watch(guarded_tell_access);
 	struct guarded *const s = next_slot();
@@ -263,7 +263,7 @@ void *guarded_malloc(size_t n, const void *caller)
 	return p;
 }
 
-/* Is all of it the pattern?  By words: it is up to a page. */
+/* Do all bytes hold the pattern? Compared by words, since it may be a page. */
 static bool whole(const char *from, const char *end)
 {
 	const uint64_t words = pool.pattern * 0x0101010101010101u;
@@ -360,7 +360,7 @@ void guarded_after_fork_parent(void)
 	lock_fork_give(&pool.lock);
 }
 
-/* Children of one parent shall not all draw the same. */
+/* Children of one parent must not all draw the same. */
 void guarded_after_fork_child(void)
 {
 	lock_fork_child(&pool.lock);

@@ -35,18 +35,18 @@ enum {
 
 extern __thread int64_t guarded_left; /* objects of this thread until the next one; starts at 0 */
 
-/* `count` objects are about to be given out: is one of them to be guarded? */
+/* `count` objects are about to be given out: should one of them be guarded? */
 static inline bool guarded_due(unsigned count)
 {
 	return unlikely(guarding.on && (guarded_left -= count) <= 0);
 }
 
-/* It is due: 0 < n <= MEDIUM_MAX; caller: into the program, as callers_here() wants it.  NULL:
- * not this time. */
+/* One is due: 0 < n <= MEDIUM_MAX; caller: the return address into the program, as callers_here()
+ * wants it. NULL: not this time. */
 void *guarded_malloc(size_t n, const void *caller);
 
-/* May p be one?  Then the following may be called; they end the program if it is not a
- * live one's start. */
+/* May p lie in the pool? Then the following functions may be called; they end the program if p is
+ * not the start of a live object. */
 bool guarded_owns(const void *p);
 void guarded_free(void *p);
 static inline bool guarded_frees(void *p)
@@ -56,7 +56,7 @@ static inline bool guarded_frees(void *p)
 		guarded_free(p);
 	return ours;
 }
-/* As place_of(), whatever p is: the program ends unless it is live. */
+/* As place_of(), for any p: the program ends unless p is live. */
 struct place guarded_place(const char *call, const void *p);
 
 /* All goes back. */
@@ -89,15 +89,15 @@ struct guarded {
 	struct guarded_stack allocated, freed;
 };
 
-/* From an object to a byte that is not its own; 0: it is. */
+/* The distance from an object to a byte outside it; 0: the byte is inside. */
 static inline size_t guarded_gap(const struct guarded *s, uintptr_t at)
 {
 	const uintptr_t start = (uintptr_t)s->p, end = start + s->n;
 	return at < start ? start - at : at >= end ? at - end + 1 : 0;
 }
 
-/* Of `count` notes, that of the object that an address means: in which it lies, or to which it is
- * nearest, before or behind a guard; NULL: none. */
+/* Of `count` notes, the one that an address belongs to: its object contains the address, or is the
+ * nearest to it, before or after a guard; NULL: none. */
 static inline const struct guarded *guarded_nearest(const struct guarded *notes, size_t count,
     uintptr_t slots, uintptr_t at)
 {
@@ -116,16 +116,17 @@ static inline const struct guarded *guarded_nearest(const struct guarded *notes,
 
 /* The same in the pool. */
 const struct guarded *guarded_meant(const void *at);
-/* Somebody has hit a guard: from now on none is taken down. */
+/* A guard was hit: from now on none is taken down. */
 void guarded_stop(void);
 
-/* End the program: a call ("free") with a pointer into the pool that is not a live object's start,
- * or with one beside which a byte was changed; with the stacks of this call and of the object's. */
+/* End the program: a call ("free") got a pointer into the pool that is not a live object's start,
+ * or an object whose neighbouring bytes were changed. Prints the stacks of this call and of the
+ * object's. */
 _Noreturn void guarded_misuse(const char *call, const void *p, const struct guarded_stack *now,
     const void *changed);
 
 struct segv;
-/* Tell what an access means, if it hit the pool; as segv_watch() wants it. */
+/* Report an access if it hit the pool; as segv_watch() wants it. */
 void guarded_tell_access(const struct segv *s);
 
 #endif

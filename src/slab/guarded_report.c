@@ -131,7 +131,7 @@ void guarded_tell_access(const struct segv *segv)
 	const char *const at = segv->address;
 	const struct guarded *const s = guarded_meant(at);
 
-	/* Inside of a live one: not our doing. */
+	/* Inside a live object: not a fault that we made. */
 	if (s == NULL || (s->state == GUARDED_LIVE && at >= s->p && at < s->p + s->n))
 		return;
 	guarded_stop();

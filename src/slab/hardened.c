@@ -24,7 +24,7 @@
 
 unsigned char perturb_byte;
 
-/* The calling thread's, with a heap; NULL: no memory, or the thread has ended. */
+/* The calling thread's state, with a heap; NULL: no memory, or the thread has ended. */
 static struct hardened *state(void)
 {
 	if (likely(hardened_mine != NULL && hardened_mine->cache.heap != NULL))
@@ -34,7 +34,7 @@ static struct hardened *state(void)
 
 /* ---- a slot becomes an object ---------------------------------------------------------------- */
 
-/* The next to be given out is fetched meanwhile: it has left the caches in quarantine. */
+/* Prefetch the next object to be given out: it left the caches in quarantine. */
 static void *pop(struct hardened *h, unsigned cls)
 {
 	if (hardening.check_on_reuse)
@@ -42,9 +42,9 @@ static void *pop(struct hardened *h, unsigned cls)
 	return cache_pop(&h->cache, cls);
 }
 
-/* The caller owns p's slab.  Live first: a signal handler, or a child of its fork(), may free the
- * object behind p.  It takes zeros at the end of a live object for one that is being made, a canary
- * in a free slot for a write after free. */
+/* The caller owns p's slab. Read the live bit first: a signal handler, or a child of its fork(),
+ * may free the object after p. The caller takes zeros at the end of a live object for an object
+ * that is being made, and a canary in a free slot for a write after free. */
 static inline void *become_live(void *p, unsigned cls, size_t n)
 {
 	const size_t size = size_class[cls].size;
@@ -108,7 +108,7 @@ static size_t with_canary(size_t n)
 	return n + (hardening.canary && n != 0 ? CANARY_LEAST : 0);
 }
 
-/* Into a slot, with or without a canary. */
+/* Put an object into a slot, with or without a canary. */
 static bool fits_slot(size_t n)
 {
 	return n <= MEDIUM_MAX - CANARY_LEAST;
@@ -197,8 +197,8 @@ static uint32_t tag_of_object(const void *p)
 	return tag_at(((uintptr_t)p - root.base) >> GRANULE_SHIFT);
 }
 
-/* Where two threads free an object at once, the one finds what the other has cleared: then it stops
- * being live within the moment that we wait. */
+/* If two threads free an object at once, one of them finds it cleared by the other: then it stops
+ * being live while we wait. */
 static __attribute__((noinline)) _Noreturn void not_whole(const void *p, size_t size)
 {
 	helper_sleep_ms(1);
@@ -228,9 +228,9 @@ static inline void leave(void *p, unsigned cls)
 		memset(p, perturb_byte, size);
 }
 
-/* The object or free slot that ends where p begins, in a slab of the calling thread;
- * *its_size 0: bytes of such a slab that are in no slot.  NULL: what lies before p is not the
- * calling thread's. */
+/* The object or free slot that ends where p begins, in a slab of the calling thread; *its_size 0:
+ * bytes of such a slab that are in no slot. NULL: the bytes before p are not the calling
+ * thread's. */
 static const char *before(const struct hardened *h, const void *p, size_t size, size_t *its_size)
 {
 	const size_t granule = ((uintptr_t)p - root.base) >> GRANULE_SHIFT;
@@ -248,8 +248,8 @@ static const char *before(const struct hardened *h, const void *p, size_t size, 
 	return (const char *)p - *its_size;
 }
 
-/* Are the last 16 bytes before p as they should be?  They are the end of an object, or of a free
- * slot; or, with size 0, in no slot. */
+/* Are the last 16 bytes before p intact? They are the end of an object or of a free slot or, with
+ * size 0, in no slot. */
 static bool is_whole_before(const char *before, const void *p, size_t size)
 {
 	if (size != 0 && object_live(before))
@@ -257,9 +257,9 @@ static bool is_whole_before(const char *before, const void *p, size_t size)
 	return !hardening.zero_on_free || is_clear((const char *)p - 16, 16);
 }
 
-/* An underflow of p, or an overflow of the object before it.  The calling thread owns the slab, so
- * that no other thread allocates there; but another thread may be freeing the object before p, or
- * giving it another end: so look again. */
+/* p has an underflow, or the object before it an overflow. The calling thread owns the slab, so no
+ * other thread allocates there; but another thread may be freeing or resizing the object before p:
+ * so look again. */
 static __attribute__((noinline)) void judge_before(const struct hardened *h, const void *p,
     unsigned cls)
 {
@@ -277,8 +277,8 @@ static __attribute__((noinline)) void judge_before(const struct hardened *h, con
 	}
 }
 
-/* Where a page begins, the bytes before it may be another thread's, or inaccessible:
- * before() tells. */
+/* At the start of a page the bytes before it may be another thread's, or inaccessible: before()
+ * decides. */
 static inline void check_before(const struct hardened *h, const void *p, unsigned cls)
 {
 	if (!(hardening.canary || hardening.zero_on_free) || cls == CLASS_ZERO)
@@ -321,8 +321,8 @@ static inline bool free_usual(struct hardened *h, void *p, unsigned cls)
 	return hardened_wait(h, p, cls);
 }
 
-/* A live object's class, or CLASS_RUN, CLASS_GUARDED, CLASS_MAPPED; ends the program when p is
- * no such thing. */
+/* A live object's class, or CLASS_RUN, CLASS_GUARDED, CLASS_MAPPED; the program ends if p is none
+ * of them. */
 static unsigned class_at(const char *call, const void *p)
 {
 	struct place at = place_of(p);
@@ -332,7 +332,8 @@ static unsigned class_at(const char *call, const void *p)
 	return at.slab->cls;
 }
 
-/* Of another thread, or others have freed into its slab, or large; or nothing of ours. */
+/* Objects of another thread, objects whose slab has others' frees, large objects, and foreign
+ * pointers. */
 static __attribute__((noinline)) bool free_other(void *p)
 {
 	if (mapped_free(p) || guarded_frees(p))
@@ -373,7 +374,7 @@ bool hardened_free(void *p)
 
 /* ---- what an object is ----------------------------------------------------------------------- */
 
-/* What was asked for, if canaries tell. */
+/* The requested size, if canaries record it. */
 static size_t slot_usable(const void *p, unsigned cls)
 {
 	const size_t size = size_class[cls].size;
@@ -409,7 +410,7 @@ void hardened_free_sized(void *p, size_t n)
 	hardened_free(p);
 }
 
-/* It stays where it is, and ends elsewhere. */
+/* It stays in place with another end. */
 static void *resize_slot(void *p, unsigned cls, size_t usable, size_t n)
 {
 	char *const end = (char *)p + min_size(usable, n);

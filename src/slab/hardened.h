@@ -26,13 +26,13 @@ void *hardened_realloc(void *p, size_t n); /* p != NULL, n != 0 */
 /* p != NULL.  True: purge_check() is due. */
 bool hardened_free(void *p);
 size_t hardened_usable(const void *p);
-/* alignment: known to be p's; the size must be exact, if canaries tell it. */
+/* alignment: p is known to have it; the size must be exact, if canaries record it. */
 void hardened_free_sized(void *p, size_t n);
 
-/* mallopt(M_PERTURB, byte): from now on, what malloc and realloc give is filled with ~byte, and
- * what is freed with byte, unless zero_on_free clears it; 0: no more.  It takes the calling thread
- * off the fast path, and refuses (false) where another thread has a heap already, or
- * readonly_conf alone is set. */
+/* mallopt(M_PERTURB, byte): from now on malloc and realloc fill new objects with ~byte, and free
+ * fills objects with byte unless zero_on_free clears them; 0 ends it. It takes the calling thread
+ * off the fast path, and refuses (false) if another thread has a heap already, or if readonly_conf
+ * alone is set. */
 bool slab_perturb(unsigned char byte);
 extern HIDDEN unsigned char perturb_byte;
 

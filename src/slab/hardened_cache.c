@@ -6,8 +6,9 @@
 #include "slab/heap.h"
 #include "slab/quarantine.h"
 
-/* Of how many objects the next is one.  All of a magazine would cost programs that go through their
- * objects in the order of allocation (a collector of garbage) half of their caches. */
+/* The number of objects of which one is drawn as the next. A draw from all of a magazine would cost
+ * programs that use their objects in the order of allocation (a garbage collector) half of their
+ * caches. */
 enum { ORDER_WINDOW = 4, HELD_ALL = 256 << 10, HELD_MIN = 32 << 10 };
 
 __thread struct hardened *hardened_mine;
@@ -66,8 +67,9 @@ static size_t in_magazine(const struct hardened *h, unsigned cls)
 	                magazine_bottom(h->cache.heap, cls, &h->cache.magazine[cls]));
 }
 
-/* A magazine in random order stays so: what is pushed takes any place, and who was there comes to
- * the top.  Where a fork cuts in, an object is lost in the child, never there twice. */
+/* A magazine in random order stays so: a pushed object takes a random place, and the one that was
+ * there comes to the top. If a fork interrupts this, the child loses an object and never gets one
+ * twice. */
 void hardened_push(struct hardened *h, void *p, unsigned cls)
 {
 	struct magazine *const k = &h->cache.magazine[cls];

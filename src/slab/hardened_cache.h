@@ -11,17 +11,17 @@
 
 extern __thread struct hardened *hardened_mine; /* NULL: no state yet, or ended */
 
-/* The cache that is to be attached to the calling thread's heap; NULL: no memory. */
+/* The cache that will be attached to the calling thread's heap; NULL: no memory. */
 struct thread_cache *hardened_cache(void);
-/* The calling thread's state is given back to the system. */
+/* Give the calling thread's state back to the system. */
 void hardened_end(void);
-/* In a child of fork(): its random order shall not be that of its brothers. */
+/* In a child of fork(): draw another random order than the parent's other children. */
 void hardened_after_fork(void);
 
-/* An object that is not live any more, onto its magazine: with random_order at a random
- * place near its top. */
+/* Push an object that is no longer live on its magazine: with random_order at a random place near
+ * its top. */
 void hardened_push(struct hardened *h, void *p, unsigned cls);
-/* A magazine that was just filled, into random order. */
+/* Put a magazine that was just filled into random order. */
 void hardened_shuffle(struct hardened *h, unsigned cls);
 /* What left the quarantine for objects that others freed goes onto its magazine. */
 void hardened_trim(struct hardened *h);

@@ -20,8 +20,7 @@ static bool linked(const struct slab *s)
 	return slab_at(s->prev)->next == me && slab_at(s->next)->prev == me;
 }
 
-/* The first slabs of a ring; for debug builds, where each slow path looks: a heap
- * may have 100,000. */
+/* Check the first slabs of a ring, in debug builds, on each slow path: a heap may have 100,000. */
 static bool ring_whole(const struct slab_heap *h, unsigned cls)
 {
 	enum { MOST = 64 };
@@ -53,7 +52,7 @@ static void change(uint32_t *at, uint32_t to)
 	__atomic_store_n(at, to, __ATOMIC_RELAXED);
 }
 
-/* A ring, oldest first: the slab that has waited longest has gathered most free objects. */
+/* A ring, oldest first: the slab that has waited longest has collected most free objects. */
 static void list_slab(struct slab_heap *h, struct slab *s)
 {
 	const uint32_t me = granule_of(s), first = h->partial[s->cls];
@@ -102,10 +101,10 @@ static void unkeep(struct slab *s)
 	atomic_fetch_sub_explicit(&root.kept, s->granules, memory_order_relaxed);
 }
 
-/* No object of the slab is live.  A slab that another thread is about to put into the
- * inbox stays until it is drained.  Where the flag is up all the time, a thread may have
- * marked an object between slab_collect's two stores: it saw the object live and the
- * slab flagged, so it went away, and left a mark. */
+/* No object of the slab is live. A slab that another thread is about to put into the inbox stays
+ * until the inbox is drained. If the flag is up all the time, a thread may have marked an object
+ * between slab_collect's two stores: it saw the object live and the slab flagged, so it left only a
+ * mark. */
 static void release(struct slab_heap *h, struct slab *s, uint32_t flag)
 {
 	uint32_t tag = tag_of(s->heap, s->cls) | flag;
@@ -117,7 +116,7 @@ static void release(struct slab_heap *h, struct slab *s, uint32_t flag)
 	if (flag != 0)
 		slab_expect_no_marks(s);
 	heap_unlist_slab(h, s);
-	if (!slab_close(s)) { /* it stays, for the next malloc(0): that takes no memory */
+	if (!slab_close(s)) { /* it stays for the next malloc(0), which takes no memory */
 		slab_tag(s, s->heap);
 		list_slab(h, s);
 	}
@@ -168,7 +167,8 @@ void heap_release_idle_kept(struct slab_heap *h)
 	}
 }
 
-/* The flags first, then the look: whoever frees after it puts them up, and the slab in, again. */
+/* Lower the flags first, then look: a thread that frees after the look raises them again and pushes
+ * the slab again. */
 void heap_look_at(struct slab_heap *h, struct slab *s)
 {
 	const unsigned before = s->avail;
@@ -215,7 +215,7 @@ void heap_drain_inbox(struct slab_heap *h)
 
 static struct slab_heap *heaps[HEAPS_MAX];
 
-/* heaps_lock is held, or no other thread is there. */
+/* heaps_lock is held, or no other thread exists yet. */
 static struct slab_heap *heap_new(void)
 {
 	const uint32_t number = root.heap_count;
@@ -267,8 +267,9 @@ void heap_set_free(struct slab_heap *h)
 	remote_settle_for(h); /* a thread that pushed after our last look found the lock taken */
 }
 
-/* A slab of `from`, which has no thread, changes its heap, unless others are about to free into it.
- * They may do so at any moment: its first granule has at every moment the tag of one of the two. */
+/* Move a slab of `from`, which has no thread, to another heap, unless other threads are about to
+ * free into it. They may do so at any moment: its first granule has at every moment the tag of one
+ * of the two heaps. */
 static bool move_slab(struct slab_heap *h, struct slab_heap *from, struct slab *s)
 {
 	const unsigned heap = heap_number(h);
@@ -339,8 +340,8 @@ uint32_t heap_new_shared(void)
 
 /* ---- objects in and out ---------------------------------------------------------------------- */
 
-/* Set the bits in avail of object[0] and of those behind it, up to `end`, that lie in the same KiB.
- * Returns the first that lies elsewhere. */
+/* Set the bits in avail of object[0] and of the following ones, up to `end`, that lie in the same
+ * KiB. Returns the first that lies elsewhere. */
 static inline void *const *put_back_word(struct slab_heap *h, void *const *const object,
     void *const *const end)
 {
@@ -355,7 +356,7 @@ static inline void *const *put_back_word(struct slab_heap *h, void *const *const
 	bit_add(&bits, first / MAX_ALIGN);
 	for (; next < end && (off = (uintptr_t)*next - word) < WORD_BYTES; next++)
 		bit_add(&bits, off / MAX_ALIGN);
-	/* The slab was closed while its owner stood inside its free of this object. */
+	/* The slab was closed while its owner was inside its free of this object. */
 	if (unlikely(s->heap != heap_number(h)))
 		slab_freed_twice(s, *object, bits);
 	if (unlikely((avail & bits) != 0))
@@ -400,9 +401,9 @@ static struct slab *find_new(struct slab_heap *h, unsigned cls)
 	return s;
 }
 
-/* So many bytes went from slabs to a magazine.  What is more than what came from magazines since
- * the pages of slabs were given back, had better stayed, wherever it lies: a slab may have been
- * closed since, and another opened. */
+/* So many bytes went from slabs to a magazine. If that is more than came back from magazines since
+ * pages of slabs were given back, those pages should have stayed resident, wherever they are: a
+ * slab may have been closed since, and another opened. */
 static void note_taken(struct slab_heap *h, size_t bytes)
 {
 	const size_t again = bytes > h->fallen ? bytes - h->fallen : 0;
@@ -413,8 +414,8 @@ static void note_taken(struct slab_heap *h, size_t bytes)
 		predict_asked(&h->pages, again, purge_clock(), purge_again_ns());
 }
 
-/* Free objects of a class out of the heap's slabs, of a new one if there is none, to end[-1],
- * end[-2], ... down to bottom.  Returns where it ended: at end, if there is no memory. */
+/* Take free objects of a class from the heap's slabs, or from a new one, and write them to end[-1],
+ * end[-2], ... down to bottom. Returns where it ended: at end, if there is no memory. */
 void **heap_take_objects(struct slab_heap *h, unsigned cls, void **end, void **bottom)
 {
 	void **at = end;

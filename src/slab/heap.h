@@ -27,39 +27,39 @@ static inline bool heap_held(const struct slab_heap *h)
 /* avail of s has changed: list s, or, if no object is live and the heap has another, close it. */
 void heap_settle_slab(struct slab_heap *h, struct slab *s);
 void heap_unlist_slab(struct slab_heap *h, struct slab *s);
-/* Close the slabs that were kept: all, or those from which no object was taken since the
- * last such call. */
+/* Close the slabs that were kept: all, or those that no object was taken from since the last such
+ * call. */
 void heap_release_all_kept(struct slab_heap *h);
 void heap_release_idle_kept(struct slab_heap *h);
-/* What other threads freed comes into avail.  The caller is the heap's thread, or the
+/* Collect the objects that other threads freed into avail. The caller is the heap's thread, or the
  * heap has none. */
 void heap_drain_inbox(struct slab_heap *h);
 /* The same for one slab that was in the inbox. */
 void heap_look_at(struct slab_heap *h, struct slab *s);
-/* The same where nothing in it is live nor in a magazine, for a heap whose thread may be running:
- * the flags stay up until the slab is closed, so that frees by the heap's thread leave the fast
- * path.  Only one that found the flags down just before another thread's mark emptied the slab, and
- * was stopped then, would not be seen. */
+/* The same for a slab without live objects and without objects in magazines, of a heap whose thread
+ * may be running. The flags stay up until the slab is closed, so that frees by the heap's thread
+ * leave the fast path. It misses only a free that found the flags down just before another thread's
+ * mark emptied the slab, and that was stopped then. */
 void heap_release_emptied(struct slab_heap *h, struct slab *s);
 
-/* Free objects of a class out of the heap's slabs, of a new one if there is none, to end[-1],
- * end[-2], ... down to bottom.  Returns where it ended: at end, if there is no memory. */
+/* Take free objects of a class from the heap's slabs, or from a new one, and write them to end[-1],
+ * end[-2], ... down to bottom. Returns where it ended: at end, if there is no memory. */
 void **heap_take_objects(struct slab_heap *h, unsigned cls, void **end, void **bottom);
 /* One object, which becomes live, for a heap that no thread owns; NULL: no memory. */
 void *heap_take_one(struct slab_heap *h, unsigned cls);
-/* n objects of a class, of slabs of h, which are not live, into avail.  Neighbours are fast where
- * they follow each other. */
+/* Put n objects of a class, of slabs of h, which are not live, into avail. It is fast if neighbours
+ * follow each other. */
 void heap_put_back(struct slab_heap *h, void *const *object, size_t n, unsigned cls);
 
 /* ---- heaps ----------------------------------------------------------------------------------- */
 
-/* The fallback heap, which is no thread's; false: no memory. */
+/* The fallback heap, which no thread owns; false: no memory. */
 bool heap_start_up(void);
 /* A heap without a thread, for the calling thread; NULL: no memory. */
 struct slab_heap *heap_acquire(void);
-/* The calling thread has left it; the next takes it over. */
+/* The calling thread has left the heap; the next thread takes it over. */
 void heap_set_free(struct slab_heap *h);
-/* The number of a heap that no thread will ever own, 0: no memory.  start_lock is held. */
+/* The number of a heap that no thread will ever own; 0: no memory. start_lock is held. */
 uint32_t heap_new_shared(void);
 
 #endif

@@ -25,11 +25,10 @@ struct lock advice_lock;
 static struct {
 	uint32_t first, count; /* chunks */
 	enum dmm_advice what;
-} waiting[4]; /* the most that one request decides: huge, and collapse, of two chunks */
+} waiting[4]; /* the most decisions of one request: huge, and collapse, of two chunks */
 static unsigned waiting_count;
 
-/* Decide nothing while another thread tells the kernel what it decided: the chunk will be
- * asked about again. */
+/* Decide nothing while another thread tells the kernel its decision: the chunk comes up again. */
 static bool may_decide(void)
 {
 	return lock_held(&advice_lock) || lock_try(&advice_lock);
@@ -37,9 +36,9 @@ static bool may_decide(void)
 
 /* ---- what they cost -------------------------------------------------------------------------- */
 
-/* Where the kernel has free memory a huge page takes 0.1 ms.  Where the host of a virtual machine
- * must find it first it takes 5 ms, and small pages much less, since most of them lie in blocks
- * that the kernel still holds. */
+/* A huge page takes 0.1 ms if the kernel has free memory, and 5 ms if the host of a virtual machine
+ * must find it first. Small pages take much less then, since most of them lie in blocks that the
+ * kernel still holds. */
 static const uint64_t DEAR_NS = 1000000, DEAR_FOR_NS = 500000000;
 /* One that was cheap tells of those that follow it, which the first write brings then: the calls of
  * malloc that brought each were the slowest of all. */
@@ -51,15 +50,15 @@ static uint64_t now_ns(void)
 	return root.os->now_ns(root.os->ctx);
 }
 
-/* The last one that was asked for was dear, and that was not long ago. */
+/* Was the last huge page expensive, and not long ago? */
 static bool are_dear(void)
 {
 	const uint64_t until = atomic_load_explicit(&root.huge_dear_until, memory_order_relaxed);
 	return until != 0 && until - now_ns() <= DEAR_FOR_NS;
 }
 
-/* A thread that was interrupted meanwhile takes them for dear as well, and does
- * without for a moment. */
+/* A thread that was interrupted meanwhile also takes huge pages for expensive, and does without for
+ * a moment. */
 static void advise_timed(void *p, size_t len, enum dmm_advice what)
 {
 	const uint64_t from = now_ns();
@@ -98,7 +97,7 @@ void huge_page_tell_kernel(void)
 	for (unsigned i = 0; i < waiting_count; i++) {
 		char *const p = granule_address(waiting[i].first * CHUNK_GRANULES);
 		const size_t len = waiting[i].count * HUGE_PAGE_SIZE, page = root.os->page;
-		/* the last page of it brings the others */
+		/* touching its last page brings the others */
 		if (waiting[i].what == DMM_ADVICE_POPULATE && !known_cheap())
 			advise_timed(p + len - page, page, DMM_ADVICE_POPULATE);
 		else if (waiting[i].what == DMM_ADVICE_POPULATE)
@@ -123,7 +122,7 @@ static void set_advised(uint32_t chunk)
 	c->huge = HUGE_ADVISED;
 }
 
-/* then: DMM_ADVICE_COLLAPSE, or _POPULATE, or _HUGE: no more than that. */
+/* advice: DMM_ADVICE_COLLAPSE, _POPULATE or _HUGE: no stronger one. */
 static void decide_huge(uint32_t chunk, enum dmm_advice then)
 {
 	set_advised(chunk);
@@ -158,7 +157,7 @@ static bool whole(const struct slab_chunk *c)
 	return c->state == CHUNK_HERE && c->mapped == CHUNK_GRANULES;
 }
 
-/* Is one of some words of a page not 0?  It may be looked at again and again. */
+/* Is one of some words of a page not 0? The page may be looked at again and again. */
 static bool written(const char *page)
 {
 	enum { WORDS = 4, STEP = 64 };
@@ -169,8 +168,8 @@ static bool written(const char *page)
 	return false;
 }
 
-/* Of a large object perhaps only the beginning was touched: a collapse would make
- * memory of the rest. */
+/* Of a large object perhaps only the beginning was touched: a collapse would make the rest
+ * resident. */
 static bool mostly_touched(uint32_t chunk)
 {
 	enum { SAMPLES = 8, MISSING = SAMPLES / 4 };
@@ -207,9 +206,9 @@ static void collapse_one_below(uint32_t end, uint32_t became)
 	}
 }
 
-/* The last chunk of a heap is filled by half on average, which is much of a small heap: up to here
- * a chunk becomes a huge page when it is nearly full.  A large heap would pay for it with page
- * faults and copies. */
+/* The last chunk of a heap is half full on average, which is much of a small heap: up to this size
+ * a chunk becomes a huge page when it is nearly full. A large heap would pay for the delay with
+ * page faults and copies. */
 static size_t huge_at_once_from(void)
 {
 	/* chunks that are advised out of order: each may be a mapping of its own */
@@ -219,9 +218,9 @@ static size_t huge_at_once_from(void)
 	return first == SETTING_NEVER ? first : min_size(2 * first, first + MOST);
 }
 
-/* A heap that was as large as that once will be so again: what fell free of its first chunks is
- * filled by huge pages then, since the faults for it would take as long as all else that a program
- * does in 100 MB. */
+/* A heap that was this large once will be so again: free granules of its first chunks get huge
+ * pages then, since the page faults for 100 MB would take as long as the rest of the program's
+ * work. */
 bool huge_page_begins_anew(uint32_t chunk)
 {
 	const size_t from = huge_at_once_from();
@@ -239,8 +238,8 @@ void huge_page_fill(uint32_t chunk, uint32_t count)
 	if (!whole(c) || c->huge == HUGE_ADVISED || (never_was && !at_once && chunk < first) ||
 	    !(at_once || nearly_full(chunk, 0)) || are_dear() || !may_decide())
 		return;
-	/* If parts of it were given back, collapsing would fill them: khugepaged has time.  A slab
-	 * is written to at once anyway; whether a larger object will be is not known. */
+	/* If parts of the chunk were given back, a collapse would fill them: that is left to
+	 * khugepaged. A slab is written to at once anyway; a larger object may not be. */
 	const bool slab = count <= SLAB_GRANULES_MAX;
 	decide_huge(chunk, at_once ? (slab ? DMM_ADVICE_POPULATE : DMM_ADVICE_HUGE)
 	    : never_was ? DMM_ADVICE_COLLAPSE : DMM_ADVICE_HUGE);
@@ -251,7 +250,7 @@ void huge_page_fill(uint32_t chunk, uint32_t count)
 void huge_page_revoke(uint32_t chunk, size_t holes)
 {
 	enum { MANY = HUGE_PAGE_SIZE / 4 };
-	enum { MOST = 4096 }; /* each may split one mapping in three, and the program needs some */
+	enum { MOST = 4096 }; /* each may split one mapping in three */
 	struct slab_chunk *const c = chunk_at(chunk);
 	const size_t empty = free_bytes(c) + holes;
 	const bool advised = c->huge == HUGE_ADVISED;
@@ -264,8 +263,8 @@ void huge_page_revoke(uint32_t chunk, size_t holes)
 			decide_huge(chunk, DMM_ADVICE_HUGE);
 		return;
 	}
-	/* One that was none yet need not be full: only holes in its slabs matter, which nobody will
-	 * see when it is. */
+	/* A chunk that was never huge need not be full: only holes in its slabs matter, which are
+	 * filled by then. */
 	if (c->huge == HUGE_REVOKED || (advised ? empty : holes) <= MANY ||
 	    (!advised && chunk < huge_from()) || root.chunks_revoked >= MOST || !may_decide())
 		return;

@@ -13,7 +13,7 @@
 
 #include "slab/root.h"
 
-/* Bytes of a chunk's slabs that were given back; about, since owners may be filling them. */
+/* Bytes of a chunk's slabs that were given back; approximate, since owners may be filling them. */
 size_t huge_page_holes(uint32_t chunk);
 /* `count` granules were taken from a chunk, so that it fills up: back it with a huge page; in a
  * small heap only when three quarters of it are taken.  For a slab the huge page is brought at
@@ -22,9 +22,9 @@ size_t huge_page_holes(uint32_t chunk);
 void huge_page_fill(uint32_t chunk, uint32_t count);
 /* The same for the whole chunks in a run of a large object that is expected to be filled. */
 void huge_page_fill_run(uint32_t first, uint32_t count);
-/* Parts of a chunk were given back, `holes` bytes of slabs among them: if a quarter of it is empty
- * now, no huge page until less is.  khugepaged would make one of what is left within seconds.  One
- * of a large heap that is all empty may be one again at once. */
+/* Parts of a chunk were given back, `holes` bytes of slabs among them. If a quarter of it is empty
+ * now, it gets no huge page until less is empty: khugepaged would make one of the rest within
+ * seconds. A chunk of a large heap that is all empty may be huge again at once. */
 void huge_page_revoke(uint32_t chunk, size_t holes);
 /* Would a chunk that is free as a whole be a huge page at the next touch, if all of it
  * were given back? */
@@ -32,11 +32,11 @@ bool huge_page_begins_anew(uint32_t chunk);
 /* The chunk was unmapped, and all advice with it. */
 void huge_page_forget(uint32_t chunk);
 
-/* Taken after page_lock, which its holder does not take.  Who unmaps or moves pages holds it, so
- * that no advice is on its way for them, nor splits the mapping in which they lie. */
+/* Taken after page_lock; its holder does not take page_lock. A thread that unmaps or moves pages
+ * holds it, so that no advice is on its way for them, or splits their mapping. */
 extern HIDDEN struct lock advice_lock;
-/* Page_lock was given back: tell the kernel what was decided, if the caller decided anything, and
- * give advice_lock. */
+/* page_lock was released: tell the kernel the decision, if the caller made one, and release
+ * advice_lock. */
 void huge_page_tell_kernel(void);
 static inline void huge_page_advise(void)
 {

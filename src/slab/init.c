@@ -50,7 +50,8 @@ bool slab_start_up(void)
 {
 	if (likely(__atomic_load_n(&root.units, __ATOMIC_ACQUIRE) != 0))
 		return true;
-	/* First, and unlocked: it may allocate, and another thread may fork before it returns. */
+	/* First, and without a lock: it may allocate, and another thread may fork before it
+	 * returns. */
 	if (slab_register_fork_handlers != NULL && !atomic_exchange(&handlers_registered, true))
 		slab_register_fork_handlers();
 	lock_take(&start_lock);

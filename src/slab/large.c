@@ -18,13 +18,13 @@ static uint32_t granules_for(size_t n)
 	return (uint32_t)((n + GRANULE - 1) >> GRANULE_SHIFT);
 }
 
-/* Programs that allocate a large array either fill it or touch its beginning; which, the last one
- * tells that was allocated or freed.  What is filled gets huge pages: they would make the other
- * sort up to 2 MiB larger each. */
+/* Programs that allocate a large array either fill it or touch only its beginning; the last one
+ * that was allocated or freed tells which. Arrays that are filled get huge pages, which would make
+ * the other sort up to 2 MiB larger each. */
 static _Atomic uint32_t newest;
 static _Atomic bool filled;
 static _Atomic uint32_t moves; /* of pages, so far */
-static _Atomic bool lost; /* a run, to a move that was refused: that is enough */
+static _Atomic bool lost; /* added to a run after a refused move: that is enough */
 
 void large_forget(void)
 {
@@ -34,12 +34,12 @@ void large_forget(void)
 	atomic_store_explicit(&lost, false, memory_order_relaxed);
 }
 
-/* A look takes up to 3 us, where it makes the kernel map a page. */
+/* A look takes up to 3 us if it makes the kernel map a page. */
 enum { LOOK_FROM = 2 * CHUNK_GRANULES };
 
-/* Was the second half of a run filled?  One word of a chunk tells, since a huge page of zeros may
- * have been mapped by the first look at it.  Where calloc has cleared it, zeros tell nothing.
- * page: of a granule, another one at each look. */
+/* Was the second half of a run filled? One word of a chunk decides, since the first look may have
+ * mapped a huge page of zeros. If calloc has cleared the run, zeros prove nothing. page: of a
+ * granule, another one at each look. */
 static bool filled_late(const struct slab *s, size_t page)
 {
 	const uint32_t first = granule_of(s), granules = s->run;
@@ -60,7 +60,7 @@ static bool filled_late(const struct slab *s, size_t page)
 	return 2 * votes > looks;
 }
 
-/* False also: it is none, too small to tell, or nobody knows. */
+/* False also if it is no run, is too small to tell, or is unknown. */
 static bool look_at(uint32_t first, size_t page)
 {
 	const struct slab *const s = slab_at(first);
@@ -126,7 +126,7 @@ void *large_calloc(size_t n)
 
 void large_free(struct slab *run, const void *p)
 {
-	uint8_t expect = GRANULE_RUN; /* two threads may free it at once: one is told */
+	uint8_t expect = GRANULE_RUN; /* two threads may free it at once: one fails here */
 	const uint32_t first = granule_of(run);
 	const bool known = run->run >= LOOK_FROM && root.os->touched != NULL,
 	    full = look_at(first, 1);
@@ -134,17 +134,17 @@ void large_free(struct slab *run, const void *p)
 	if (!atomic_compare_exchange_strong(&run->kind, &expect, GRANULE_FREED))
 		slab_bad_pointer("free", p);
 	PROBE(large_free, p, (size_t)run->run << GRANULE_SHIFT);
-	/* Little of it was touched, so that it is cheaper to give that back than to clear all for
-	 * the next calloc. */
+	/* Only a little of it was touched, so giving that back is cheaper than clearing all of it
+	 * for the next calloc. */
 	const bool emptied = run->zeroed && known && !full &&
 	                     root.os->purge(root.os->ctx, granule_address(first),
 	                         (size_t)run->run << GRANULE_SHIFT) == 0;
 	run_give(first, run->run, emptied);
 }
 
-/* What was moved is a mapping of its own from then on, and what is beside it another.  So that they
- * stay few, since vm.max_map_count is the program's as well, after some thousand moves only what is
- * not too small a part of the heap is moved. */
+/* A moved run is a mapping of its own from then on, and so is its neighbour. To keep their number
+ * small, since vm.max_map_count is for the program as well, slab moves only runs that are not too
+ * small a part of the heap after some thousand moves. */
 static bool worth_moving(size_t len)
 {
 	enum { MANY = 4096, PART = 4096 };
@@ -153,7 +153,8 @@ static bool worth_moving(size_t len)
 	    (len >= part || atomic_load_explicit(&moves, memory_order_relaxed) < MANY);
 }
 
-/* Under the lock nobody advises the kernel of huge pages, by which one mapping would become two. */
+/* While the lock is held no thread advises the kernel of huge pages, which would split one mapping
+ * into two. */
 static int move_locked(char *from, char *to, size_t len)
 {
 	atomic_fetch_add_explicit(&moves, 1, memory_order_relaxed);
@@ -163,7 +164,7 @@ static int move_locked(char *from, char *to, size_t len)
 	return r;
 }
 
-/* Chunks differ in what was advised, so that a run of several may lie in several mappings. */
+/* The advice may differ between chunks, so a run of several may lie in several mappings. */
 static enum moved move_by_chunks(char *from, char *to, size_t len)
 {
 	enum moved moved = MOVED;
@@ -174,7 +175,7 @@ static enum moved move_by_chunks(char *from, char *to, size_t len)
 		    n < tuning.move_from_bytes ? -EFAULT : move_locked(from + at, to + at, n);
 		if (r == -ENXIO) {
 			memcpy(from, to, at);
-			/* and no more: what lies there now may be another's */
+			/* and no more: another thread may own the rest by now */
 			root.os->purge(root.os->ctx, to, at);
 			return MOVED_AND_LOST;
 		}
@@ -201,8 +202,8 @@ enum moved large_move_pages(char *from, char *to, size_t len)
 	return moved;
 }
 
-/* It becomes an object in a mapping of its own, by copying if its pages cannot be moved.  Should
- * the move lose the new mapping, what was there of it has been copied back. */
+/* The run becomes an object in a mapping of its own, by copying if its pages cannot be moved. If
+ * the move loses the new mapping, the bytes that were in it have been copied back. */
 static void *move_out(struct slab *from, size_t n)
 {
 	const size_t len = (size_t)from->run << GRANULE_SHIFT;
@@ -224,8 +225,8 @@ static void *move_out(struct slab *from, size_t n)
 	return target;
 }
 
-/* Move to a place with room to grow once more, so that growing is linear in the end.  Of what is
- * not too small, page tables are shifted (mremap) instead of copying. */
+/* Move to a place with room to grow once more, so that repeated growth costs linear time. For runs
+ * that are not too small, the kernel moves page tables (mremap) instead of copying. */
 static void *move(struct slab *from, uint32_t granules)
 {
 	const size_t len = (size_t)from->run << GRANULE_SHIFT;

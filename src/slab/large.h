@@ -18,16 +18,16 @@ void *large_calloc(size_t n);
 void large_free(struct slab *run, const void *p);
 /* Grow or shrink, in place or by moving pages, not bytes; NULL and errno: nothing changed. */
 void *large_resize(struct slab *run, size_t n);
-/* Move the pages behind len bytes, of one run to another, if there are enough of them. */
+/* Move the pages after the first len bytes from one run to another, if there are enough of them. */
 enum moved {
 	MOVED_NOT,
 	MOVED,
 	MOVED_PARTLY,  /* and the rest was copied */
-	/* they are where they were, and the target will never be accessible any more */
+	/* the pages stayed, and the target is lost: it never becomes accessible again */
 	MOVED_AND_LOST
 };
 enum moved large_move_pages(char *from, char *to, size_t len);
-/* The heap has closed: what was seen of its large objects means nothing to the next. */
+/* The heap has closed: forget the observations of its large objects. */
 void large_forget(void);
 
 #endif

@@ -25,7 +25,7 @@ static size_t guard_len(void)
 
 /* ---- the table ------------------------------------------------------------------------------- */
 
-/* The first object that ends behind p; or the number of objects. */
+/* The index of the first object that ends after p; or the number of objects. */
 static uint32_t find(uintptr_t p)
 {
 	uint32_t low = 0, high = root.mapped_count;
@@ -50,7 +50,7 @@ static struct mapped_object *object_at(const void *p)
 	                                                                     : NULL;
 }
 
-/* Room for one more; false: no memory. */
+/* Make room for one more; false: no memory. */
 static bool table_grow(void)
 {
 	const struct dmm_os *const os = root.os;
@@ -171,8 +171,8 @@ bool mapped_free(void *p)
 	lock_give(&mapped_lock);
 	if (len == 0)
 		return false;
-	/* Past vm.max_map_count, which cutting a mapping in two may exceed, the memory goes and the
-	 * addresses stay. */
+	/* Past vm.max_map_count, which a split of a mapping may exceed, the memory goes back and
+	 * the addresses stay. */
 	if (os->unmap(os->ctx, (char *)p - guard, len + 2 * guard) != 0)
 		os->purge(os->ctx, p, len);
 	return true;

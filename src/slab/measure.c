@@ -51,7 +51,7 @@ static void add_objects(const struct measuring *x, const struct slab *s, unsigne
 	m->lost_pieces += tail != 0;
 }
 
-/* What begins at a granule of chunk c; returns how many granules it is, at least 1. */
+/* Classify the piece that begins at a granule of chunk c; returns its granules, at least 1. */
 static size_t add_granule(const struct measuring *x, const struct slab_chunk *c, size_t granule,
     bool *was_free)
 {

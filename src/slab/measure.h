@@ -12,8 +12,8 @@ struct slab_sums {
 	size_t live, live_pieces; /* bytes of live objects with their padding; objects */
 	/* free objects in slabs and in threads' magazines, and free runs of granules */
 	size_t free, free_pieces;
-	size_t lost, lost_pieces; /* tails of slabs, what is changing hands */
-	/* of free: runs that hold memory, which slab_trim() can give back */
+	size_t lost, lost_pieces; /* tails of slabs, and objects in transit between lists */
+	/* part of `free`: resident runs, which slab_trim() can give back */
 	size_t dirty;
 	size_t tables;            /* metadata that is mapped, outside of payload */
 	size_t large, large_pieces;     /* of live: runs and mappings */

@@ -18,7 +18,8 @@ static struct slab *run_at(const void *p)
 	return kind_of(s) == GRANULE_RUN ? s : NULL;
 }
 
-/* Of the live object of a slab that begins at p; 0: none does, or it has no bytes. */
+/* The origin of the live object of a slab that begins at p; 0: there is none, or it has zero
+ * bytes. */
 static size_t slot_at(const void *p)
 {
 	const size_t off = (uintptr_t)p - root.base;

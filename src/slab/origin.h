@@ -11,10 +11,11 @@
 
 #include "base/origin.h"
 
-/* p was just allocated, and nobody else knows it.  hardening.origins is on. */
+/* p was just allocated, and no other thread knows it. hardening.origins is on. */
 void origin_set(void *p, enum origin origin);
-/* `call` is about to free or resize p, which may be anything.  Another origin than p's: the setting
- * `mismatch` decides whether the program ends, is told once, or neither.  p's becomes malloc. */
+/* `call` is about to free or resize p, which may be any pointer. If p has another origin, the
+ * setting `mismatch` decides: end the program, report the first case, or ignore it. p's origin
+ * becomes malloc. */
 void origin_check(const char *call, void *p, enum origin origin);
 
 #endif

@@ -4,7 +4,7 @@
 #include "base/assert.h"
 #include "slab/thread_cache.h"
 
-static _Atomic uint32_t turn; /* of heaps that orphan_next() looks at */
+static _Atomic uint32_t turn; /* heaps that one call of orphan_next() looks at */
 
 void orphan_others(void)
 {

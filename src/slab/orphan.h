@@ -23,8 +23,8 @@
 
 #include "slab/slab.h"
 
-/* In the child, before anything else runs: make orphans of all heaps but the calling thread's
- * and the late one. */
+/* In the child, before all other code: make orphans of all heaps but the calling thread's and the
+ * fallback heap. */
 void orphan_others(void);
 /* Set the live bits of all objects of an orphan's slab that are not in avail; those that are marked
  * are collected next.  The heap's lock is held. */
@@ -32,8 +32,7 @@ void orphan_settle_slab(struct slab *s);
 /* True: p is an object of an orphan, and its live bit is set now, if it was not.  No
  * heap's lock is held. */
 bool orphan_settle_object(const void *p);
-/* The next orphan, in turn; NULL: there is none, or none among the next few heaps.
- * No lock is held. */
+/* The next orphan, in turn; NULL: there is none among the next few heaps. No lock is held. */
 struct slab_heap *orphan_next(void);
 /* Make a heap without a thread of one orphan, and return it; NULL: there is none.
  * heaps_lock is held. */

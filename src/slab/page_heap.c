@@ -44,8 +44,8 @@ static uint32_t find_chunk(bool dirty, uint32_t wide)
 {
 	const unsigned exact = bin_of(wide);
 
-	/* Beyond 8 a bin has runs of several lengths: one that is too short must not
-	 * hide the others. */
+	/* Beyond 8 granules a bin has runs of several lengths: one that is too short must not hide
+	 * the others. */
 	uint32_t chunk = bin_first(run_bin(dirty, exact));
 	for (int looks = 0; chunk != UINT32_MAX && looks < BIN_LOOKS; looks++) {
 		const struct slab_chunk *c = chunk_at(chunk);
@@ -130,7 +130,8 @@ static bool range_free(uint32_t first, uint32_t count)
 	return true;
 }
 
-/* Where a run of whole chunks that the heap grows for begins: with the free ones at its end. */
+/* The start of a run of whole chunks for which the heap grows: it includes the free chunks at the
+ * heap's end. */
 static uint32_t row_at_top(uint32_t align)
 {
 	const size_t base = root.base / HUGE_PAGE_SIZE;
@@ -199,10 +200,10 @@ static uint32_t take_small(uint32_t count, uint32_t align, bool *clean)
 
 struct predictor dirty_predictor;
 
-/* `count` granules were taken, when `dirty` had been dirty. */
+/* `count` granules were taken; `dirty` were dirty before. */
 static void note_taken(size_t count, size_t dirty)
 {
-	/* When memory was short, more went than was taken. */
+	/* When memory was short, more granules went than were taken. */
 	const size_t fresh = count - min_size(count, dirty - root.dirty);
 
 	predict_level(&dirty_predictor, root.dirty);

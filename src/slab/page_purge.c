@@ -79,7 +79,7 @@ uint32_t purge_claim_unused(uint32_t end, uint64_t mask[2])
 	lock_take(&root.page_lock);
 	uint32_t chunk = (uint32_t)min_size(end, root.chunk_count) - 1;
 	if (chunk > 0 && end > root.chunk_count && chunk_at(chunk)->mapped < CHUNK_GRANULES)
-		chunk--; /* of the last one the rest is not mapped yet */
+		chunk--; /* the rest of the last one is not mapped yet */
 	if (chunk > 0 && chunk_at(chunk)->state == CHUNK_HERE && chunk_at(chunk)->dirty_bin == 0 &&
 	    all_free(chunk)) {
 		claim(chunk, mask);

@@ -17,7 +17,7 @@ static void absent_changes(uint32_t first, uint32_t count, bool to)
 	root.absent_rows += to ? rows : -rows;
 }
 
-enum { ABSENT_ROWS_MOST = 4096 }; /* a mapping more each, of which the program needs some */
+enum { ABSENT_ROWS_MOST = 4096 }; /* each costs a mapping more, and the program needs some itself */
 
 void payload_is_unmapped(uint32_t chunk)
 {
@@ -48,7 +48,7 @@ bool payload_unmap_claimed(uint32_t chunk)
 }
 
 /* The system refuses memory: give it all chunks that are free, but those of [first, first + count).
- * True: some were.  Whoever waits for page_lock meanwhile would be refused as well. */
+ * True: there were some. A thread that waits for page_lock meanwhile would be refused as well. */
 bool payload_shed(uint32_t first, uint32_t count)
 {
 	const bool mine = lock_held(&advice_lock);
@@ -70,7 +70,7 @@ bool payload_shed(uint32_t first, uint32_t count)
 
 /* ---- open and grow -------------------------------------------------------------------------- */
 
-/* The granule behind the last one that is mapped, or may be mapped next. */
+/* The granule after the last one that is mapped, or may be mapped next. */
 uint32_t payload_top(void)
 {
 	const uint32_t last = root.chunk_count - 1;
@@ -87,7 +87,7 @@ static void count_chunks(uint32_t count)
 	    __ATOMIC_RELEASE);
 }
 
-/* These granules of one chunk are ours now. */
+/* Mark these granules of one chunk as ours. */
 static void add_granules(uint32_t first, uint32_t count)
 {
 	const uint32_t chunk = first / CHUNK_GRANULES, from = first % CHUNK_GRANULES;
@@ -100,7 +100,7 @@ static void add_granules(uint32_t first, uint32_t count)
 	chunk_update(chunk, join(c->free) | ones(from, count), join(c->dirty));
 }
 
-/* Others have mapped something in this chunk at or behind granule `first` of it. */
+/* Foreign mappings lie in this chunk at granule `first` of it or after it. */
 static void lose_rest(uint32_t first)
 {
 	const uint32_t chunk = first / CHUNK_GRANULES;
@@ -120,8 +120,8 @@ static void add_range(uint32_t from, uint32_t end)
 	}
 }
 
-/* Map granules from the top to `end`, but where others have mapped something; false: the system
- * refuses before that. */
+/* Map granules from the top to `end`, except where foreign mappings lie; false: the system refused
+ * before that. */
 static bool grow_to(uint32_t end)
 {
 	const uint32_t from = payload_top();
@@ -142,7 +142,7 @@ static bool grow_to(uint32_t end)
 	return all != MAPPED_NOT;
 }
 
-/* What lies behind `end` and is free goes back, unless the system refuses; it was mapped ahead. */
+/* Free granules after `end` that were mapped ahead go back, unless the system refuses. */
 static void shrink_to(uint32_t end)
 {
 	while (payload_top() > end && chunk_at(root.chunk_count - 1)->state == CHUNK_HERE) {
@@ -161,8 +161,8 @@ static void shrink_to(uint32_t end)
 	}
 }
 
-/* How many granules more than needed, so that a growing heap asks the system seldom:
- * a share of it. */
+/* How many granules to map beyond the need, so that a growing heap asks the system seldom: a share
+ * of it. */
 static uint32_t ahead(void)
 {
 	enum { LEAST = 16 };
@@ -188,7 +188,7 @@ bool payload_grow(uint32_t end)
 	if (root.payload_mapped >= whole)
 		generous = round_up(generous, CHUNK_GRANULES);
 	generous = min_size(generous, limit);
-	/* Who asks for a fixed amount ahead gets its tables as well, if they can be had. */
+	/* If the settings ask for a fixed amount ahead, map its tables as well, if possible. */
 	if (tuning.grow_ahead_mib != 0)
 		(void)window_grow_tables((uint32_t)((generous + CHUNK_GRANULES - 1) /
 		                                    CHUNK_GRANULES));
@@ -201,8 +201,8 @@ bool payload_grow(uint32_t end)
 	return true;
 }
 
-/* Map the chunks of [first, first + count) that were given back; all of them are free.  False: not
- * all of them could be; those that could are ours, and what others took is theirs. */
+/* Map the chunks of [first, first + count) that were given back; all of them are free. False: some
+ * could not be mapped; those that could are ours, and foreign mappings stay. */
 static bool bring_back(uint32_t first, uint32_t count)
 {
 	for (uint32_t at = first, n; at < first + count; at += n) {
@@ -229,7 +229,7 @@ static bool bring_back(uint32_t first, uint32_t count)
 	return true;
 }
 
-/* The same, and if the system refuses, once more when all that is free went back to it. */
+/* The same; if the system refuses, try once more after all free memory went back to it. */
 bool payload_here(uint32_t first, uint32_t count)
 {
 	CHECK(page_lock_held() && count > 0 && first + count <= root.chunk_count);

@@ -1,5 +1,4 @@
-/* perturb.c - mallopt(M_PERTURB): slab learns while it runs that every call shall miss
- * the fast path. */
+/* perturb.c - mallopt(M_PERTURB): at run time, make every call miss the fast path. */
 #include "slab/hardened.h"
 #include "slab/init.h"
 #include "slab/settings.h"
@@ -15,8 +14,8 @@ static bool alone(void)
 	return true;
 }
 
-/* The calling thread's magazines are emptied.  A signal handler that allocates meanwhile finds a
- * thread that has ended, and is served by the common heap. */
+/* Empty the calling thread's magazines. A signal handler that allocates meanwhile finds a thread
+ * that has ended, and the fallback heap serves it. */
 static bool leave_hit_path(void)
 {
 	struct thread_cache *const tc = &thread_cache;

@@ -8,7 +8,7 @@
 #include "slab/mapped.h"
 #include "slab/misuse.h"
 
-/* What place_outside() says that an object is in: no slab, and of no class. */
+/* The place that place_outside() reports for an object: no slab, and no class. */
 static struct slab no_slab = {.cls = CLASS_MAPPED};
 
 static struct place run_place(struct slab *s, size_t off)
@@ -21,7 +21,7 @@ static struct place run_place(struct slab *s, size_t off)
 	return starts ? (struct place){.slab = s, .size = size} : (struct place){.size = size};
 }
 
-/* The slab that covers a granule, or covered it, if its first granule tells of it still. */
+/* The slab that covers a granule, or covered it, if its first granule still says so. */
 static struct slab *slab_or_what_it_was(size_t granule)
 {
 	struct slab *const s = slab_covering(granule);
@@ -62,8 +62,8 @@ struct place place_outside(const char *call, const void *p)
 	return len != 0 ? (struct place){.slab = &no_slab, .size = len} : guarded_place(call, p);
 }
 
-/* The live run whose inside p is, or NULL.  Only a run's first granule says what it is, and old
- * data may stand at the others. */
+/* The live run around p, or NULL. Only a run's first granule identifies it; the others may hold old
+ * data. */
 static const struct slab *run_around(const void *p)
 {
 	const size_t off = (uintptr_t)p - root.base;

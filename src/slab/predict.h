@@ -39,18 +39,18 @@
 
 struct predictor {
 	size_t keep;        /* beyond the limit */
-	size_t gone;        /* given back within the last `within`, and not asked for again */
+	size_t gone;        /* given back within the last `within`, and not needed again */
 	uint64_t gone_at;   /* when units were last given back */
 	size_t low;         /* the least level of this window */
 	uint64_t window_at; /* when it began */
 };
 
-/* n units were given back, because more was free than should be kept. */
+/* n units were given back, because more were free than predict keeps. */
 void predict_gave(struct predictor *p, size_t n, uint64_t now, uint64_t within);
-/* n units were asked for that the system must provide anew. */
+/* The program needs n units that the system must provide anew. */
 void predict_asked(struct predictor *p, size_t n, uint64_t now, uint64_t within);
-/* Has it given back anything that could be asked for again?  Else predict_asked() need
- * not be called. */
+/* Has it given back any units that could be needed again? Otherwise predict_asked() need not be
+ * called. */
 static inline bool predict_waits(const struct predictor *p)
 {
 	return p->gone != 0;
@@ -63,8 +63,8 @@ static inline void predict_level(struct predictor *p, size_t level)
 		p->low = level;
 }
 
-/* Look at the clock.  Returns how many units nobody wanted for a window, beyond the limit: to be
- * given back now. */
+/* Look at the clock. Returns the units beyond the limit that were not needed for a window: the
+ * caller gives them back now. */
 size_t predict_unused(struct predictor *p, size_t level, size_t limit, uint64_t now,
     uint64_t within);
 

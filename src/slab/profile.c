@@ -13,7 +13,7 @@
 
 /* A sample whose object is live. */
 struct profile_sample {
-	struct profile_sample *next; /* of the same chain, or of the free ones */
+	struct profile_sample *next; /* of the same chain, or of the free entries */
 	const void *p;
 	struct profile_site *site;
 	struct profile_sum stands_for;
@@ -78,7 +78,7 @@ static void subtract(struct profile_sum *from, struct profile_sum x)
 	from->bytes -= x.bytes;
 }
 
-/* Its live objects are about to change: keep what they were at the last peak. */
+/* Its live objects are about to change: store their sums at the last peak. */
 static void keep_peak(struct profile_site *s)
 {
 	s->peak = profile_peak(&head, s);
@@ -243,8 +243,7 @@ static void enter(struct profile_sample *s)
 	link_sample(chains, s);
 }
 
-/* Where slab is linked into the program, its own frames are the first: they end
- * where `caller` is. */
+/* If slab is linked into the program, its own frames come first: they end at `caller`. */
 static size_t leave_own(const void **at, size_t depth, const void *caller)
 {
 	enum { OWN_MOST = 10 };
@@ -357,7 +356,8 @@ void *profiler_malloc(size_t n, size_t size, const void *caller)
 	return p;
 }
 
-/* The flag says nothing here: a thread that freed into what lay here before may put it up late. */
+/* The flag proves nothing here: a thread that freed into an earlier slab at this address may raise
+ * it late. */
 bool profiler_free(void *p, uint32_t tag)
 {
 	struct slab_heap *const h = heap_at(root.profile_heap);
@@ -419,7 +419,7 @@ void profiler_after_fork_parent(void)
 void profiler_after_fork_child(void)
 {
 	lock_fork_child(&lock);
-	/* P3: its owner slept inside a change, for more memory, and is not here to end it */
+	/* P3: its owner slept inside a change, for more memory, and does not exist in the child */
 	if (!lock_held(&lock) && head.changes % 2 != 0)
 		head.changes++;
 	profile_draw_after_fork();

@@ -38,7 +38,8 @@ enum {
 	PROFILE_FRACTION = 1024
 };
 
-/* Estimates of what the program did, scaled by what each sample stands for. */
+/* Estimates of the program's behaviour: each sample counts as the allocations that it stands
+ * for. */
 struct profile_sum {
 	uint64_t objects; /* in 1/PROFILE_FRACTION */
 	uint64_t bytes;   /* that were asked for */
@@ -79,7 +80,7 @@ static inline size_t profile_site_len(const struct profile_site *s)
 	return sizeof *s + s->depth * sizeof s->at[0];
 }
 
-/* What the site had live when most was live. */
+/* The site's live objects when the program's live bytes peaked. */
 static inline struct profile_sum profile_peak(const struct profile_head *h,
     const struct profile_site *s)
 {
@@ -88,7 +89,7 @@ static inline struct profile_sum profile_peak(const struct profile_head *h,
 
 /* ---- for alloc.c ----------------------------------------------------------------------------- */
 
-/* Another thread's first call may find the settings read, and this still to come. */
+/* Another thread's first call may find the settings read before this ran. */
 static inline bool profiler_ready(void)
 {
 	return likely(__atomic_load_n(&root.profile, __ATOMIC_ACQUIRE) != NULL);
@@ -97,11 +98,11 @@ static inline bool profiler_ready(void)
 /* A sample of n <= MEDIUM_MAX bytes, which was drawn as one of `size` bytes.  NULL: no memory; the
  * sample is lost, and the caller allocates the object as any other. */
 void *profiler_malloc(size_t n, size_t size, const void *caller);
-/* p, n bytes, was allocated elsewhere, and is a sample. */
+/* p, n bytes, was allocated by another path, and is a sample. */
 void profiler_note(const void *p, size_t n, const void *caller);
 
-/* p is about to be freed or resized: its sample leaves the table; NULL: it is none.  Then one of
- * these two. */
+/* p is about to be freed or resized: its sample leaves the table; NULL: it is no sample. Then call
+ * one of these two. */
 struct profile_sample *profiler_lift(const void *p);
 void profiler_lay(struct profile_sample *s);  /* it stays */
 void profiler_drop(struct profile_sample *s); /* it is freed */
@@ -122,9 +123,8 @@ void profiler_before_fork(void);
 void profiler_after_fork_parent(void);
 void profiler_after_fork_child(void);
 
-/* Copy all sites, one behind the other, to `to`, which has room for cap bytes, and what they belong
- * to.  Returns the bytes that they take; more than cap: nothing is copied.  Takes the profile's
- * lock. */
+/* Copy all sites, one after another, to `to`, which has room for cap bytes, and the totals. Returns
+ * the bytes that they take; more than cap: nothing is copied. Takes the profile's lock. */
 size_t profiler_copy(struct profile_head *head, void *to, size_t cap);
 
 #endif

@@ -1,4 +1,4 @@
-/* purge.c - what is given back: see purge.h. */
+/* purge.c - giving memory back: see purge.h. */
 #include "slab/purge.h"
 
 #include "base/assert.h"
@@ -73,8 +73,8 @@ static bool purge_claimed(uint32_t chunk, bool whole, const uint64_t mask[2])
 	return ok;
 }
 
-/* What was mapped ahead of need while the heap grew has no memory, but counts as addresses and
- * as a commitment. */
+/* Memory that was mapped ahead while the heap grew is not resident, but counts as addresses and as
+ * a commitment. */
 static void unmap_unused(void)
 {
 	uint64_t mask[2];
@@ -90,7 +90,7 @@ static void unmap_unused(void)
 	}
 }
 
-/* One chunk from `from` on; UINT32_MAX: there is none. */
+/* Purge one chunk at `from` or after it; UINT32_MAX: there is none. */
 static uint32_t purge_chunk(uint32_t from, uint32_t before, bool whole)
 {
 	uint64_t mask[2];
@@ -197,8 +197,8 @@ static uint32_t whole_pages(uint32_t mask)
 	return whole;
 }
 
-/* Pages that are not given back yet and on which all objects are in avail or marks: nobody touches
- * those but under the heap's lock. */
+/* Pages that are still resident and on which all objects are in avail or marks: no thread touches
+ * them without the heap's lock. */
 static uint32_t empty_pages(const struct slab *s)
 {
 	const size_t pages = ((size_t)s->granules << GRANULE_SHIFT) / PURGE_UNIT;
@@ -211,7 +211,7 @@ static uint32_t empty_pages(const struct slab *s)
 	return whole_pages(mask);
 }
 
-/* Those of the pages that the kernel took. */
+/* The pages that the kernel took. */
 static uint32_t give_back_pages(const struct slab *s, uint32_t mask)
 {
 	uint32_t taken = 0;
@@ -228,15 +228,15 @@ static uint32_t give_back_pages(const struct slab *s, uint32_t mask)
 	return taken;
 }
 
-/* What one look at many slabs has found. */
+/* The result of one look at many slabs. */
 struct sweep {
 	size_t given; /* bytes */
 	size_t live;  /* bytes of objects in partly empty slabs that are not free */
 	bool refused; /* the kernel did not take all */
 };
 
-/* The slab leaves its list while the kernel works, so that nobody takes from it, and h's lock,
- * which is held before and after, is given up. */
+/* The slab leaves its list while the kernel works, so that no thread takes from it. h's lock is
+ * held before and after, and given up meanwhile. */
 static void purge_pages(struct slab_heap *h, struct slab *s, struct sweep *w)
 {
 	const uint32_t mask = s->listed == LISTED ? empty_pages(s) : 0,
@@ -259,7 +259,7 @@ static void purge_pages(struct slab_heap *h, struct slab *s, struct sweep *w)
 	w->refused = w->refused || taken != mask;
 }
 
-/* True: it has changed since we looked last, so look again. */
+/* True: the slab changed since the last look, so look again. */
 static bool look_at(struct slab_heap *h, struct slab *s)
 {
 	const unsigned avail = slab_count_free(s);
@@ -314,9 +314,9 @@ bool purge_slabs(uint32_t *cursor)
 
 /* ---- all slabs of one heap ------------------------------------------------------------------- */
 
-/* Objects that share pages, freed at random, leave a page in three empty when as many live as there
- * are pages.  Before that, a look costs more than it gives: every page that goes alone is a system
- * call, and splits a huge page. */
+/* If objects share pages and are freed at random, a page in three is empty when as many objects
+ * live as there are pages. Before that a look costs more than it gains: every page that goes alone
+ * is a system call, and splits a huge page. */
 static bool is_worth_a_look(const struct slab *s)
 {
 	const size_t live = (size_t)(s->count - s->avail),
@@ -326,9 +326,9 @@ static bool is_worth_a_look(const struct slab *s)
 	       s->cls != CLASS_ZERO && (s->size >= PURGE_UNIT || live <= pages);
 }
 
-/* One class.  A slab that was looked at goes to the end of its ring, so that what still has memory
- * is taken first; the ring may change while the lock is given up: then what is left waits for the
- * next time.  So it does when somebody, who forks, waits for purge_lock. */
+/* Purge one class. A slab that was looked at goes to the end of its ring, so that slabs that are
+ * still resident come first. The ring may change while the lock is given up: the rest then waits
+ * for the next time. The rest also waits if a thread that forks needs purge_lock. */
 static void purge_class(struct slab_heap *h, unsigned cls, struct sweep *w)
 {
 	const uint32_t last = h->partial[cls] != 0 ? slab_at(h->partial[cls])->prev : 0;
@@ -359,7 +359,8 @@ bool purge_heap(struct slab_heap *h)
 	for (unsigned cls = 1; cls < class_count && !lock_is_wanted(&purge_lock); cls++)
 		purge_class(h, cls, &w);
 	h->partial_live = w.live;
-	/* if that is soon taken again, a fall so deep is no reason to look the next time */
+	/* if the program soon needs that again, such a deep fall is no reason to look the next
+	 * time */
 	if (w.given != 0)
 		predict_gave(&h->pages, h->fallen, purge_clock(), purge_again_ns());
 	h->fallen = 0;

@@ -47,10 +47,10 @@ static inline size_t purge_dirty(void)
 
 /* ---- for the calls of the program: no lock is held ------------------------------------------- */
 
-/* More is dirty than the limit, or purge_wanted is set.  caller: where free() returns to;
- * NULL: not known. */
+/* More is dirty than the limit, or purge_wanted is set. caller: free()'s return address; NULL:
+ * unknown. */
 void purge_over(const void *caller);
-extern HIDDEN _Atomic bool purge_wanted; /* a heap is sparse, or a chunk is to go */
+extern HIDDEN _Atomic bool purge_wanted; /* a heap is sparse, or a chunk should go back */
 
 static inline void purge_check(const void *caller)
 {
@@ -71,7 +71,7 @@ bool purge_is_sparse(struct slab_heap *h);
 /* It was. */
 void purge_sparse(struct slab_heap *h);
 
-/* A thread has got its heap; a thread has left its heap, which stays. */
+/* A thread got its heap; a thread left its heap, which stays. */
 void purge_heap_taken(void);
 void purge_heap_left(struct slab_heap *h);
 
@@ -83,12 +83,12 @@ size_t purge_now(size_t keep);
 enum purger {
 	PURGE_BY_PROCESS, /* calls or helper, as the process has threads */
 	PURGE_BY_CALLS,
-	PURGE_BY_CLOCK,   /* nothing happens behind the caller's back */
+	PURGE_BY_CLOCK,   /* the purger does nothing by itself */
 };
 /* Returns when the helper is gone.  Forgets what was learned. */
 void purge_by(enum purger who);
-/* PURGE_BY_CLOCK: what the helper would have done by now.  Call it when the os's
- * clock has moved. */
+/* PURGE_BY_CLOCK: do the work that the helper would have done by now. Call it after the os's clock
+ * moved. */
 void purge_by_clock(void);
 
 void purge_after_fork(void); /* in the child */
@@ -101,21 +101,20 @@ static inline uint64_t purge_clock(void)
 	return root.os->now_ns(root.os->ctx);
 }
 
-/* Who asks for memory again within this has shown that it should have been kept. */
+/* Memory that the program asks for again within this time should have been kept. */
 static inline uint64_t purge_again_ns(void)
 {
 	return (uint64_t)tuning.purge_again_ms * 1000000;
 }
-/* Granules beyond the limit that the program soon asks for again. */
+/* Granules beyond the limit that the program is expected to need again soon. */
 size_t purge_keep(void);
 /* So many granules were given back because more than limit + keep were dirty. */
 void purge_gave(size_t granules);
-/* So many granules beyond the limit were dirty all the time, for a second or more: to
- * be given back. */
+/* So many granules beyond the limit stayed dirty for a second or more: give them back. */
 size_t purge_unused(size_t limit);
 
-/* Chunks that no run was taken from or given to since epoch `before`, until at most `keep`
- * granules are dirty. */
+/* Chunks from which no run was taken, and to which none was given, since epoch `before`, until at
+ * most `keep` granules are dirty. */
 void purge_runs(uint32_t before, bool whole, size_t keep);
 /* The longest dirty runs first, until at most `most` granules are dirty or kept, or the kernel
  * refuses (false). */
@@ -127,8 +126,8 @@ bool purge_heap(struct slab_heap *h);
 /* A quarter of all chunks: pages of slabs that have not changed since the last look.  True:
  * something has changed. */
 bool purge_slabs(uint32_t *cursor);
-/* Slabs of a heap without a live object: what others emptied, and what is kept, all of it or
- * if it is idle. */
+/* Close slabs of a heap without a live object: those that other threads emptied, and kept ones, all
+ * or only idle ones. */
 void purge_release(struct slab_heap *h, bool all);
 
 #endif

@@ -10,7 +10,7 @@
 #include "slab/thread_cache.h"
 
 static _Atomic enum purger purger = PURGE_BY_PROCESS;
-static _Atomic bool running;     /* a helper, or on a simulated os what the clock does */
+static _Atomic bool running;     /* a helper or, on a simulated os, the clock */
 static _Atomic uint32_t owners;  /* threads that have a heap */
 static _Atomic uint64_t no_helper_until, no_calls_until; /* by the clock: one was refused */
 
@@ -18,7 +18,7 @@ static const uint64_t AGAIN_NS = 1000000000;
 
 /* ---- the helper ------------------------------------------------------------------------------ */
 
-/* Its existence makes a process threaded that was not: fork() warns, unshare() fails. */
+/* A helper makes an unthreaded process threaded: fork() warns, unshare() fails. */
 static bool helper_allowed(void)
 {
 	return atomic_load_explicit(&purger, memory_order_relaxed) == PURGE_BY_PROCESS &&
@@ -36,8 +36,7 @@ struct rounds {
 	unsigned quiet;
 };
 
-/* False: there has been nothing to do for a while, and nobody will come again until
- * somebody wakes us. */
+/* False: there was nothing to do for a while, and the purger sleeps until a thread wakes it. */
 static bool tick(struct rounds *r)
 {
 	enum { QUIET = 10 };
@@ -71,7 +70,7 @@ static void helper(void)
 	atomic_store(&running, false);
 }
 
-/* True: there is one.  Whoever would have liked to have it and may not start it, does its work. */
+/* True: there is one. A call that wants a helper and may not start one does its work. */
 static bool helper_is_there(const void *caller)
 {
 	if (atomic_load_explicit(&running, memory_order_relaxed))
@@ -84,7 +83,7 @@ static bool helper_is_there(const void *caller)
 		atomic_store(&running, false);
 		return false;
 	}
-	/* the last other thread has just left its heap, and seen no helper */
+	/* the last other thread has just left its heap, and saw no helper */
 	if (atomic_load(&owners) < 2)
 		helper_stop();
 	return true;
@@ -106,7 +105,7 @@ static void release_own(void)
 	lock_give(&h->lock);
 }
 
-/* Some of the others: those whose threads sleep, or have ended. */
+/* Some of the other heaps: those whose threads sleep, or have ended. */
 static void release_some(void)
 {
 	enum { HEAPS = 8 };
@@ -126,7 +125,7 @@ static void pause_calls(void)
 	atomic_store_explicit(&no_calls_until, purge_clock() + AGAIN_NS, memory_order_relaxed);
 }
 
-/* Too much is dirty: half the limit more than too much goes, so that not every call comes here. */
+/* Too much is dirty: purge half the limit beyond the excess, so that not every call comes here. */
 static void give_back_too_much(size_t limit)
 {
 	size_t given = 0;
@@ -139,7 +138,7 @@ static void give_back_too_much(size_t limit)
 	purge_gave(given);
 }
 
-/* What was kept, and nobody wanted, goes. */
+/* Give back memory that was kept and not needed. */
 static void give_back_unused(size_t limit)
 {
 	size_t given = 0;
@@ -158,8 +157,8 @@ static void give_back_noted(void)
 		purge_whole(chunk);
 }
 
-/* Nobody else will.  As long as no more is dirty than this program is known to want again, one call
- * of 16 looks at the clock. */
+/* No other thread will. As long as no more is dirty than this program is expected to need again,
+ * one call of 16 looks at the clock. */
 static void give_back_by_call(void)
 {
 	enum { EVERY = 16 };
@@ -191,8 +190,8 @@ void purge_over(const void *caller)
 		atomic_store(&purge_wanted, false);
 }
 
-/* Sweeps cost a look at each partly empty slab, so each must be paid for by frees: of half of what
- * is live in these slabs, and of the floor at least. */
+/* A sweep looks at each partly empty slab, so enough frees must pay for it: half of the live bytes
+ * in these slabs, and at least the floor. */
 bool purge_is_sparse(struct slab_heap *h)
 {
 	enum { EVERY = 16, SHARE = 2 };
@@ -262,7 +261,7 @@ size_t purge_now(size_t keep)
 /* ---- the clock, and the start ---------------------------------------------------------------- */
 
 static struct rounds rounds;
-static uint64_t due_ns; /* of the next tick; 0: at the first look after somebody called */
+static uint64_t due_ns; /* of the next tick; 0: at the first look after a call */
 
 static uint64_t tick_ns(void)
 {

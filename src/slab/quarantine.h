@@ -120,8 +120,8 @@ unsigned quarantine_largest(const struct hardened *h);
 /* An object that is spilled, or any that waits, and does so no longer; NULL: there is none. */
 void *quarantine_take_spilled(struct hardened *h, unsigned *cls);
 void *quarantine_take_any(struct hardened *h, unsigned *cls);
-/* Objects of one word of s that others freed go into the owner's quarantine; returns those for
- * which it has no room.  The lock of the slab's heap is held. */
+/* Put the objects of one word of s that other threads freed into the owner's quarantine; returns
+ * those for which it has no room. The lock of the slab's heap is held. */
 uint64_t quarantine_collect(const struct slab *s, char *at, uint64_t freed);
 
 #endif

@@ -21,7 +21,7 @@ static void push(struct slab_heap *h, struct slab *s)
 
 void remote_settle_for(struct slab_heap *h)
 {
-	/* Again: somebody may have pushed after our look, and found the lock taken. */
+	/* Repeat: another thread may have pushed after our look, and found the lock taken. */
 	while (atomic_load(&h->inbox) != 0 && heap_owner(h) == NULL && lock_try(&h->lock)) {
 		if (h->owner == NULL)
 			heap_drain_inbox(h);
@@ -29,8 +29,8 @@ void remote_settle_for(struct slab_heap *h)
 	}
 }
 
-/* A flag is up at the granule.  Of a slab's further granules none may be flagged
- * without its first. */
+/* A flag is up at the granule. A slab's further granules may be flagged only if its first one
+ * is. */
 static void push_again(uint32_t granule)
 {
 	struct slab *const s = slab_covering(granule);
@@ -67,13 +67,13 @@ void remote_release_emptied(struct slab_heap *h)
 	if (atomic_load_explicit(&h->inbox, memory_order_relaxed) == 0)
 		return;
 	if (hardening.quarantine != 0 && h->owner != NULL)
-		return; /* what others freed goes into the quarantine, which is the owner's */
+		return; /* objects freed by other threads go into the owner's quarantine */
 	uint32_t granule = atomic_exchange(&h->inbox, 0), keep = 0;
 	while (granule != 0) {
 		struct slab *s = slab_at(granule);
 		granule = s->inbox_next;
-		/* The owner may be changing live bits this moment, unless no object is
-		 * left that it has. */
+		/* The owner may be changing live bits at this moment, unless it has no object of
+		 * the slab left. */
 		if (slab_all_free(s)) {
 			heap_release_emptied(h, s);
 		} else {
@@ -88,8 +88,8 @@ void remote_release_emptied(struct slab_heap *h)
 	}
 }
 
-/* An owner that sleeps, or waits for us, leaves what we freed to nobody: so look through its inbox
- * for slabs without a live object now and then. */
+/* An owner that sleeps, or waits for us, never collects the objects that we freed: so look through
+ * its inbox for slabs without a live object now and then. */
 static void release_for(struct slab_heap *h)
 {
 	enum { PUSHES = 64 };
@@ -107,7 +107,7 @@ static inline bool flagged(size_t granule)
 	return (atomic_load(&root.tags[granule]) & TAG_REMOTE) != 0;
 }
 
-/* Put the flag up; true: it was down, and the granule is of a slab, of *heap. */
+/* Raise the flag; true: it was down, and the granule belongs to a slab, of *heap. */
 static bool flag(size_t granule, unsigned *heap)
 {
 	if (flagged(granule))
@@ -117,15 +117,15 @@ static bool flag(size_t granule, unsigned *heap)
 	return (old & TAG_REMOTE) == 0 && *heap != 0;
 }
 
-/* The first to free into the slab since its owner looked: tell the owner.
- * granule: where p lies. */
+/* This is the first free into the slab since its owner looked: notify the owner. granule: that of
+ * p. */
 static __attribute__((noinline)) void notify_owner(size_t head, size_t granule)
 {
 	unsigned heap, rest;
 
 	if (!flag(head, &heap))
 		return;
-	/* What begins there now stays until we have pushed it. */
+	/* The slab that begins there stays until we have pushed it. */
 	if (granule != head && slab_covering(granule) == slab_at(head))
 		flag(granule, &rest);
 	push(heap_at(heap), slab_at(head));
@@ -143,7 +143,7 @@ static bool marked_but_not_live(const void *p)
 	return marked(p) && (atomic_load(live_word_at(p)) & bit_of(p)) == 0;
 }
 
-/* Is there no slab at the granule, and will there be none while page_lock is held?  It is. */
+/* Is there no slab at the granule, now and while page_lock is held? The caller holds it. */
 static bool closed_for_now(size_t granule)
 {
 	const struct slab_chunk *const c = chunk_at((uint32_t)(granule / CHUNK_GRANULES));
@@ -152,10 +152,9 @@ static bool closed_for_now(size_t granule)
 	return tag_heap(tag_at(granule)) == 0 && (free || kind_of(slab_at(granule)) == GRANULE_RUN);
 }
 
-/* A thread that opens or closes a slab holds the lock of a heap, and the purger holds
- * purge_lock while it has claimed granules: when this returns, the threads that did so
- * have finished.  A loop that only looked again would never end where this thread has the
- * only processor and a higher priority. */
+/* A thread that opens or closes a slab holds a heap's lock, and the purger holds purge_lock while
+ * it has claimed granules: when this returns, the threads that did so have finished. A loop of
+ * looks alone would never end if this thread had the only processor and a higher priority. */
 static void wait_for_others(void)
 {
 	lock_take(&purge_lock);
@@ -195,7 +194,7 @@ static __attribute__((noinline)) void judge(const void *p, size_t granule, size_
 	}
 }
 
-/* The first ever, or the first in a child of fork(). */
+/* The first mark of all, or the first in a child of fork(). */
 static __attribute__((noinline)) void first_mark(void)
 {
 	uint8_t not = MARKED_NOT;
@@ -211,7 +210,7 @@ static inline bool is_live(const void *p)
 	return (atomic_load(live_word_at(p)) & bit_of(p)) != 0;
 }
 
-/* p was not live when it had been marked: if the mark still stands, it is judged. */
+/* p was not live when it was marked: if the mark is still there, judge it. */
 static __attribute__((noinline)) bool judge_marked(const void *p, uint32_t tag)
 {
 	if (marked(p))
@@ -219,7 +218,7 @@ static __attribute__((noinline)) bool judge_marked(const void *p, uint32_t tag)
 	return false;
 }
 
-/* The first free into the slab since its owner looked: the caller tells the owner. */
+/* The first free into the slab since its owner looked: the caller notifies the owner. */
 static __attribute__((noinline)) bool free_first(const void *p, size_t head, uint32_t tag)
 {
 	notify_owner(head, ((uintptr_t)p - root.base) >> GRANULE_SHIFT);
@@ -249,7 +248,7 @@ static __attribute__((noinline)) bool free_rare(const void *p, uint32_t tag)
 	if (unlikely(__atomic_load_n(&root.marked, __ATOMIC_ACQUIRE) != MARKED))
 		first_mark();
 	if (size_class[tag_class(tag)].granules > 1) {
-		/* Found before the bit is set: from then on the slab may be another's. */
+		/* Found before the bit is set: afterwards the slab may be another heap's. */
 		head = granule_of(slab_covering(granule));
 		if (granule != head)
 			flag(granule, &rest);

@@ -23,25 +23,24 @@
 
 #include "slab/slab.h"
 
-/* p is where an object begins of a slab that the calling thread does not own, with this tag, and
- * was live.  Ends the program when another thread freed it meanwhile, unless that one was the
- * owner, and its store of the live bit comes to light later: then who collects the mark, or gives
- * the object out, finds it (slab.h).  True: the owner was told, and slabs may have been closed, so
- * that the caller asks purge_check(). */
+/* p is the start of an object of a slab that the calling thread does not own, with this tag, and
+ * was live. Ends the program if another thread freed it meanwhile. If that was the owner, its store
+ * of the live bit may become visible later: then the thread that collects the mark, or gives the
+ * object out, finds it (slab.h). True: the owner was notified, and slabs may have been closed, so
+ * the caller asks purge_check(). */
 bool remote_free(const void *p, uint32_t tag);
-/* Nobody will look into the inbox of a heap without a thread, so we do: after a push, and, since
- * who pushed may have found the lock taken, after each time that we gave back the lock of a heap
- * that is not ours.  Neither page_lock nor h's lock is held. */
+/* No thread looks into the inbox of a heap without a thread, so the pusher does: after a push and,
+ * since a pusher may have found the lock taken, after each release of the lock of a heap that is
+ * not the caller's. Neither page_lock nor h's lock is held. */
 void remote_settle_for(struct slab_heap *h);
 
 /* In a child of fork(): other threads were pushing while fork copied the inboxes, and threads that
- * are gone had set a flag and not pushed yet.  Make all inboxes anew from the flags, before the
+ * are gone had raised a flag and not pushed yet. Rebuild all inboxes from the flags, before the
  * first push and the first look. */
 void remote_rebuild(void);
 extern struct lock inbox_lock; /* held by it */
 
-/* Give back the slabs in h's inbox of which no object is live; h's lock is held, by whom
- * does not matter. */
+/* Close the slabs in h's inbox that have no live object; any thread holds h's lock. */
 void remote_release_emptied(struct slab_heap *h);
 
 #endif

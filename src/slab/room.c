@@ -18,9 +18,9 @@ void room_begin(void)
 	}
 }
 
-/* The run whose first granule is `granule` or one of the few before it.  In the middle of a
- * larger one, the guard behind it and the canary have to suffice: nothing leads from there to
- * its first granule but a search. */
+/* The run whose first granule is `granule` or one of the few before it. In the middle of a larger
+ * run the guard after it and the canary have to suffice: only a search leads from there to its
+ * first granule. */
 static struct room room_in_run(const void *p, size_t granule)
 {
 	for (size_t looks = 0; looks < RUN_LOOKS && granule > looks; looks++) {
@@ -50,7 +50,7 @@ struct room room_around(const void *p)
 	const char *const start = slab_start(slab_covering(granule));
 	const size_t index = ptr_diff(p, start) / size;
 	const char *const object = start + index * size;
-	if (index >= size_class[cls].count) /* what lies behind may be inaccessible */
+	if (index >= size_class[cls].count) /* the bytes after it may be inaccessible */
 		return unknown;
 	const bool told = hardening.canary && cls != CLASS_ZERO;
 	const size_t slack = told ? canary_read(object, size).slack : 0;

@@ -1,8 +1,6 @@
 /* room.h - how many bytes a program may write at an address: to the end of the object around it.
- *
- * By any thread, for any address, also in the middle of an object.  Nothing of the program's is
- * written, and only an object's canary is read.
- */
+ * Any thread may ask, for any address, also in the middle of an object. It writes none of the
+ * program's memory, and reads only an object's canary. */
 #ifndef SLAB_ROOM_H
 #define SLAB_ROOM_H
 
@@ -18,8 +16,8 @@ struct room {
 	const char *object; /* where it begins */
 	size_t size;        /* bytes from there that the program may write */
 };
-/* The object around p.  ROOM_UNKNOWN in .size: p lies in no object, or in one whose end cannot
- * be told. */
+/* The object around p. ROOM_UNKNOWN in .size: p lies in no object, or in one whose end is
+ * unknown. */
 struct room room_around(const void *p);
 
 /* Bytes from p to the end of the object around it, or ROOM_UNKNOWN. */
@@ -31,9 +29,9 @@ static inline size_t room_at(const void *p)
 
 /* ---- a quick answer -------------------------------------------------------------------------- */
 
-/* Of a class whose slabs are one granule.  Two to the power of ROOM_SHIFT by its size, rounded
- * up: a product instead of a division, exact for all offsets in a granule.  0: another class, or
- * nothing is to be looked up. */
+/* For a class whose slabs are one granule: 2^ROOM_SHIFT divided by its size, rounded up. A product
+ * replaces a division, exact for all offsets in a granule. 0: another class, or no look-up is
+ * needed. */
 struct room_class {
 	uint64_t reciprocal;
 	uint32_t size;

@@ -79,7 +79,7 @@
 
 enum {
 	ROOT_VERSION = 10,
-	UNIT_SHIFT = 4,        /* 16 bytes: every object begins on one */
+	UNIT_SHIFT = 4,        /* 16 bytes: every object begins at a multiple */
 	WORD_SHIFT = 10,       /* 1 KiB: 64 units, a word of live and avail */
 	WORD_BYTES = 1 << WORD_SHIFT,
 	GRANULE = 1 << 14,     /* bytes; the unit of slabs and runs */
@@ -88,33 +88,34 @@ enum {
 	CHUNK_GRANULES = 128,  /* 2 MiB: one huge page */
 	CHUNK_SHIFT = 7,       /* granules to chunks */
 	CHUNKS_MAX = 1 << 18,  /* 512 GiB of payload */
-	BLOCK_CHUNKS = 64,     /* whose records are allocated together */
-	HEAPS_MAX = 1 << 14,   /* threads at once that have a heap of their own */
-	/* for what is asked of us before a thread's first or after its last heap */
+	BLOCK_CHUNKS = 64,     /* the records of so many chunks are allocated together */
+	HEAPS_MAX = 1 << 14,   /* threads at once with heaps of their own */
+	/* the fallback heap: for requests before a thread's first heap or after its last */
 	HEAP_FALLBACK = 1,
 	HEAP_FIRST = 2,        /* of the threads' heaps */
 	RUN_BINS = 14,         /* of free runs inside a chunk: page_heap.c */
 	ROW_BINS = 20,         /* of rows of chunks that are all free */
-	/* of the magazine that a class begins with: those of all classes lie in three pages */
+	/* bytes of the magazine that a class begins with: those of all classes lie in three
+	 * pages */
 	MAGAZINE_SMALL_BYTES = 2 * 64,
-	/* of a large one: an odd number of cache lines, so that the magazines of all classes, which
-	 * are used at their lower ends, share no set of the cache */
+	/* bytes of a large one: an odd number of cache lines, so that the magazines of all classes,
+	 * whose lower ends are used most, share no set of the cache */
 	MAGAZINE_BYTES = 33 * 64,
-	/* below them stands a NULL that is never written */
+	/* a NULL below each, which is never written */
 	MAGAZINE_SMALL_OBJECTS = MAGAZINE_SMALL_BYTES / 8 - 1,
 	MAGAZINE_OBJECTS_MAX = MAGAZINE_BYTES / 8 - 1,
-	PURGE_UNIT = 4096,     /* bytes: of slabs, whole pages are given back */
+	PURGE_UNIT = 4096,     /* bytes: the purger gives back whole units of slabs */
 };
 static_assert(1 << GRANULE_SHIFT == GRANULE, "two names of one number");
 static_assert(1 << UNIT_SHIFT == MAX_ALIGN, "a bit for the smallest object");
 static_assert((uint64_t)CHUNK_GRANULES * GRANULE == HUGE_PAGE_SIZE, "a chunk is a huge page");
 
 enum granule_kind {
-	GRANULE_NONE = 0, /* never used since its page of metadata was fresh, or inside a run */
+	GRANULE_NONE = 0, /* never used since its page of metadata was new, or inside a run */
 	GRANULE_SLAB,     /* first granule of a slab */
-	GRANULE_REST,     /* further granule of a slab: .head is the first */
-	GRANULE_RUN,      /* first granule of a run: one large object */
-	GRANULE_FREED,    /* was a slab's first, or a run's, and keeps its size for the message */
+	GRANULE_REST,     /* a further granule of a slab: .head is the first */
+	GRANULE_RUN,      /* the first granule of a run: one large object */
+	GRANULE_FREED,    /* was the first of a slab or run, and keeps its size for the message */
 	GRANULE_FREED_REST, /* was a further granule of a slab: .head was the first */
 	GRANULE_GUARD,    /* hardened: inaccessible, before the slab that begins at .head */
 };
@@ -124,9 +125,9 @@ enum granule_kind {
  * place, so that one exclusive or and one comparison tell whether a granule is ours, and which
  * magazine it feeds. */
 #define TAG_HEAP_SHIFT 16
-/* others have freed into it: it is in its heap's inbox, or about to be */
+/* other threads freed into it: it is in its heap's inbox, or about to be */
 #define TAG_REMOTE     (1u << 31)
-/* a magazine that still holds an object of it finds no heap there */
+/* a magazine that still holds an object of the closed slab finds no heap there */
 #define TAG_CLOSED     TAG_REMOTE
 enum {
 	TAG_MAGAZINE = 16, /* sizeof(struct magazine) */
@@ -134,9 +135,9 @@ enum {
 };
 
 enum marked {
-	MARKED_NOT, /* no thread ever freed what is another heap's */
+	MARKED_NOT, /* no thread ever freed an object of another heap */
 	MARKED,
-	/* in a child of fork() whose inboxes remote_rebuild() has yet to make anew */
+	/* in a child of fork() before remote_rebuild() made its inboxes anew */
 	MARKED_FORKED,
 };
 
@@ -144,15 +145,17 @@ enum marked {
 enum slab_listed {
 	LISTED_NOT,  /* no object in avail */
 	LISTED,      /* some */
-	/* all: kept while it is the only one in the list, until the purger finds it idle */
+	/* all are available: kept while it is the only one in the list, until the purger finds it
+	 * idle */
 	LISTED_KEPT,
-	/* in no list while its pages are given back: nobody takes from it, lists it or closes it */
+	/* in no list while its pages are given back: no thread takes from it, lists it or closes
+	 * it */
 	LISTED_PURGING,
 };
 
 struct slab {
 	uint32_t next, prev;  /* partial list of the heap, a ring; granule numbers */
-	uint32_t inbox_next;  /* of the thread that set TAG_REMOTE; then of the drainer */
+	uint32_t inbox_next;  /* written by the thread that set TAG_REMOTE; then by the drainer */
 	union {
 		uint32_t head;   /* GRANULE_REST, GRANULE_FREED_REST, GRANULE_GUARD */
 		uint32_t run;    /* GRANULE_RUN: its granules */
@@ -167,7 +170,7 @@ struct slab {
 	uint8_t  listed;      /* enum slab_listed */
 	uint16_t heap;        /* number of the heap */
 	union {
-		/* GRANULE_SLAB, purger: those in avail or marks when it last looked */
+		/* GRANULE_SLAB, purger: the objects in avail or marks when it last looked */
 		uint16_t seen_avail;
 		bool zeroed;         /* GRANULE_RUN: calloc gave it out */
 	};
@@ -179,9 +182,9 @@ static_assert(SLAB_GRANULES_MAX * GRANULE / PURGE_UNIT == 32, "a bit each in pur
 enum chunk_huge {
 	HUGE_NOT,
 	HUGE_ADVISED,
-	/* no more: parts of it were given back, and the kernel would fill them again */
+	/* no longer: parts of it were given back, and the kernel would fill them again */
 	HUGE_REVOKED,
-	/* not yet: all of it was given back, and it will be one from its next touch on */
+	/* not yet: all of it was given back, and its next touch makes it a huge page */
 	HUGE_ANEW,
 };
 
@@ -190,23 +193,23 @@ enum chunk_state {
 	 * granule 0 is none */
 	CHUNK_HERE,
 	CHUNK_ABSENT,  /* all free, and unmapped since it was given back */
-	CHUNK_FOREIGN, /* never to be used: something of others lies there */
+	CHUNK_FOREIGN, /* never to be used: a foreign mapping lies there */
 };
 
 struct slab_chunk {
-	uint64_t free[2];  /* a bit a granule: not part of a slab or run */
-	uint64_t dirty[2]; /* of them: may hold old data, and memory */
+	uint64_t free[2];  /* one bit for each granule: not part of a slab or run */
+	uint64_t dirty[2]; /* of the free ones: may hold old data, and may be resident */
 	uint32_t epoch;    /* when a run was last given or taken */
-	/* chunks in a row that are all free: in the first and in the last of them */
+	/* chunks in a row that are all free: noted in the first and in the last of them */
 	uint32_t row;
 	uint8_t  free_bin, dirty_bin;
 	uint8_t  huge;     /* enum chunk_huge */
-	bool     claimed;  /* the purger has taken what is dirty, and will give it back */
-	/* parts were given back since it was last given back as a whole: it is no huge page now */
+	bool     claimed;  /* the purger has claimed the dirty granules, and will give them back */
+	/* parts were given back since all of it last was: it is no huge page now */
 	bool     holed;
 	uint8_t  state;    /* enum chunk_state */
 	uint8_t  mapped;   /* granules */
-	bool     stuck;    /* no more of it will be mapped, since others have */
+	bool     stuck;    /* no more of it will be mapped, since a foreign mapping follows */
 };
 static_assert(sizeof(struct slab_chunk) == 48, "no larger than need be");
 
@@ -215,7 +218,7 @@ struct bin_words {
 	union {
 		struct {
 			uint64_t bin[2][RUN_BINS]; /* [dirty or not] */
-			/* first chunks of rows by their length, and of all of them */
+			/* first chunks of rows: by the length of the row, and of all rows */
 			uint64_t row[ROW_BINS + 1];
 		};
 		uint64_t all[2 * RUN_BINS + ROW_BINS + 1];
@@ -228,7 +231,7 @@ struct chunk_block {
 	struct bin_words bins;
 };
 
-/* The tables that grow with payload, and the pool: where each begins, and how far it is mapped. */
+/* The tables that grow with payload, and the pool: the start and the mapped length of each. */
 enum table_kind {
 	TABLE_AVAIL,
 	TABLE_POOL,
@@ -239,11 +242,11 @@ enum table_kind {
 	TABLES
 };
 struct table_range {
-	uintptr_t start;  /* of a table that grows downwards, the address behind its first record */
+	uintptr_t start;  /* of a table that grows downwards, the address after its first record */
 	size_t    mapped; /* bytes */
 };
 
-/* A mapping in which the pool goes on; the next one: 0 ends the list. */
+/* A mapping in which the pool continues; next: 0 ends the list. */
 struct pool_segment {
 	struct pool_segment *next;
 	size_t len; /* bytes, this head among them */
@@ -262,27 +265,27 @@ struct profile_head;
 struct slab_heap {
 	struct lock lock;
 	uint32_t number;
-	_Atomic uint32_t inbox;     /* slabs into which others have freed; 0: none */
+	_Atomic uint32_t inbox;     /* slabs into which other threads freed; 0: none */
 	_Atomic uint32_t pushes;    /* into the inbox, ever */
 	uint32_t next_unused;       /* in root.unused, a heap number; 0: none */
 	uint32_t partial_granules;
 	struct thread_cache *owner; /* the cache of its thread; NULL: it has none */
 	uintptr_t thread;           /* that thread's pointer, for outside readers */
-	/* lock_self() of the thread that took it off root.unused; else 0 */
+	/* lock_self() of the thread that took it from root.unused; else 0 */
 	uintptr_t taker;
 	_Atomic bool orphan;        /* orphan.h */
 	uint32_t partial[CLASS_MAX]; /* oldest slab with objects in avail */
-	uint16_t room[CLASS_MAX];   /* of the magazine when it was last filled; 0: not yet */
-	uint8_t  flushes[CLASS_MAX]; /* of a full magazine since it was empty */
-	/* What went from magazines to slabs, less what was taken again, in bytes since the pages of
-	 * its slabs were looked at; never below 0. */
+	uint16_t room[CLASS_MAX];   /* of the magazine when it was last filled; 0: never */
+	uint8_t  flushes[CLASS_MAX]; /* flushes of the full magazine since it was empty */
+	/* Bytes that went from magazines to slabs, less those that were taken again, since the
+	 * pages of its slabs were looked at; never below 0. */
 	size_t   fallen;
-	size_t   partial_live;      /* bytes in partly empty slabs that were live then */
+	size_t   partial_live;      /* live bytes in partly empty slabs at that time */
 	uint32_t looks;             /* while it was sparse */
-	struct predictor pages;     /* of bytes: how much of that is soon taken again */
+	struct predictor pages;     /* in bytes: how much of that the program soon needs again */
 };
 
-/* A heap lies at the start of its room in the pool; behind it the small magazines of all classes,
+/* A heap lies at the start of its place in the pool; the small magazines of all classes follow it,
  * then the large ones. */
 enum {
 	HEAP_HEAD = (sizeof(struct slab_heap) + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE,
@@ -293,16 +296,17 @@ enum {
 struct slab_root {
 	/* The fast path reads these, and they change only when the heap grows. */
 	uintptr_t base;         /* payload */
-	/* of 16 bytes of payload whose metadata may be read; grows atomically */
+	/* units of payload whose metadata may be read; grows atomically */
 	size_t   units;
 	_Atomic uint32_t *tags; /* [granule] */
-	_Atomic uint64_t *live; /* [address >> WORD_SHIFT], the whole address: no subtraction */
+	_Atomic uint64_t *live; /* [address >> WORD_SHIFT], of the whole address: no subtraction */
 	_Atomic uint64_t *avail; /* [- (address >> WORD_SHIFT)] */
 	struct slab *slabs;     /* [- granule] */
 	_Atomic uint64_t *marks; /* [address >> WORD_SHIFT] */
 	_Atomic uint32_t *tags_by_address; /* [address >> GRANULE_SHIFT]: tags */
-	uint8_t  marked;       /* enum marked: is any word of marks in use?  Changes atomically */
-	/* SMALL_MAX + 1 while it is MARKED_NOT, then 0: malloc of less does not look at marks */
+	uint8_t  marked;       /* enum marked: is any word of marks in use? Changed atomically */
+	/* SMALL_MAX + 1 while `marked` is MARKED_NOT, then 0: malloc of less does not look at
+	 * marks */
 	size_t   alone_below;
 
 	uint32_t version;    /* ROOT_VERSION */
@@ -313,7 +317,7 @@ struct slab_root {
 
 	__attribute__((aligned(CACHE_LINE))) struct lock page_lock, heaps_lock;
 	struct chunk_block **blocks; /* [chunk / BLOCK_CHUNKS] */
-	/* a bit per word of the level below; a block's: a chunk */
+	/* one bit for each word of the level below; in a block: for each chunk */
 	struct bin_words middle[CHUNKS_MAX / 64 / 64], top;
 	struct slab_heap **heaps;         /* [heap_count]; 0: none */
 	uint32_t heap_count, unused; /* unused: first of the heaps without a thread */
@@ -322,10 +326,10 @@ struct slab_root {
 	uint32_t chunk_count;        /* that the page heap knows */
 	uint32_t chunk_limit;        /* for which the window has room */
 	uint32_t meta_ready;         /* chunks whose metadata is mapped */
-	/* of chunks that are CHUNK_ABSENT: each is a gap between two mappings */
+	/* chunks that are CHUNK_ABSENT: each is a gap between two mappings */
 	uint32_t absent_rows;
 	uint32_t chunks_revoked;     /* that are HUGE_REVOKED */
-	/* ns by the os's clock: until then no huge pages; 0: they are not dear */
+	/* ns by the os's clock until which slab uses no huge pages; 0: they are not expensive */
 	_Atomic uint64_t huge_dear_until;
 	size_t   used;               /* granules in slabs and runs */
 	size_t   dirty;              /* granules free and dirty */
@@ -349,18 +353,18 @@ struct slab_root {
 	uint32_t mapped_count, mapped_room;
 	size_t   mapped_bytes; /* of these objects */
 	struct profile_head *profile; /* profile.h; 0: no profile is taken */
-	uint32_t profile_heap; /* in which its samples lie, which no thread owns; 0: none */
+	uint32_t profile_heap; /* the heap of its samples, which no thread owns; 0: none */
 };
 
 /* Hidden for us, exported as dmm_slab_root. */
 extern HIDDEN struct slab_root root;
 
 extern struct lock start_lock; /* held while slab starts; taken before all others */
-/* The purger holds it while the pages that it gives back are in no list: a child of fork()
- * would never get them. */
+/* The purger holds it while the pages that it gives back are in no list: a child of fork() would
+ * lose them. */
 extern struct lock purge_lock;
 
-/* What page_lock protects may be changed by its owner, and by the thread that starts slab. */
+/* Fields under page_lock may be changed by its owner, and by the thread that starts slab. */
 static inline bool page_lock_held(void)
 {
 	return lock_held(&root.page_lock) || lock_held(&start_lock);
@@ -420,7 +424,7 @@ static inline bool table_grows_down(enum table_kind t)
 	return t == TABLE_AVAIL || t == TABLE_SLABS;
 }
 
-/* Of the lowest byte of it that is mapped. */
+/* The address of the lowest mapped byte of a table that grows downwards. */
 static inline uintptr_t table_address(enum table_kind t)
 {
 	const struct table_range *const r = &root.table[t];

@@ -295,7 +295,8 @@ uint64_t settings_secret(void)
 	return word[0] ^ word[1] << 1;
 }
 
-/* A thread that ends leaves its address to the next: so each is told by its number too. */
+/* The address of a thread that ended goes to the next: so each thread is printed with its number
+ * too. */
 uint64_t settings_seed(uint64_t more)
 {
 	static _Atomic uint64_t seeded;
@@ -354,7 +355,7 @@ void slab_settings_settle(void)
 	if (hardening.guard_large)
 		hardening.guard_advice = has_guard_advice(os);
 	if (hardening.canary)
-		/* NULL: the system refuses, and nobody hears of damage */
+		/* NULL: the system refuses, and other processes do not learn of damage */
 		hardening.damaged = os_shared_page();
 	if (hardening.readonly_conf)
 		os->protect(os->ctx, &settings_page, sizeof settings_page, DMM_PROTECT_READ);

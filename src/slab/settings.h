@@ -48,17 +48,17 @@ enum { CANARY_KEYS = 8, QUARANTINE_MAX = 1 << 20, SETTINGS_PAGE = PAGE_MOST, STA
 #define SETTING_NEVER SIZE_MAX
 
 struct hardening {
-	/* every call misses the fast path: any of these, or calls are counted, or M_PERTURB */
+	/* every call misses the fast path: for any of these, or to count calls, or for M_PERTURB */
 	bool on;
-	bool alone; /* on, and nothing else is to be done: no calls counted, no profile */
-	bool detour; /* slow paths have more to do than usual: on, or a profile is taken */
-	bool runs; /* any of these: large objects are guard_large.c's */
+	bool alone; /* on, and there is no other duty: no counting, no profile */
+	bool detour; /* slow paths have additional duties: on, or a profile is taken */
+	bool runs; /* for any of these guard_large.c serves large objects */
 	bool canary, zero_on_free, check_on_reuse, random_order;
 	bool guard_large, guard_copy, readonly_conf;
 	/* canary, zero_on_free, check_on_reuse and a quarantine: then most calls take the short way
 	 * through hardened.c, which looks at no other setting */
 	bool usual;
-	bool origins; /* new and delete mark objects and look at marks: canary, and mismatch */
+	bool origins; /* new and delete set and check marks: canary, and mismatch */
 	bool guard_advice;     /* the kernel has MADV_GUARD_INSTALL */
 	size_t quarantine;     /* frees */
 	uint64_t secret;       /* of this process and its children */
@@ -66,11 +66,12 @@ struct hardening {
 	struct canary_key {
 		uint64_t mask, factor; /* factor: odd */
 	} keys[CANARY_KEYS];
-	/* canaries that this process and those that share its forebears found damaged, or NULL */
+	/* the damaged canaries that this process and all processes with the same ancestors found,
+	 * or NULL */
 	_Atomic uint32_t *damaged;
 };
 
-/* Needs no other path than the slow one, so it is no part of hardening.on. */
+/* It needs no path but the slow one, so it is not part of hardening.on. */
 struct guarding {
 	bool on, report;
 	size_t every, slots;
@@ -94,7 +95,7 @@ struct tuning {
 
 enum sized { SIZED_REPORT, SIZED_IGNORE, SIZED_ABORT };
 
-/* What only the library that takes malloc's place looks at. */
+/* Settings that only the library in malloc's place reads. */
 struct surface {
 	bool stats, deepbind, stats_exit;
 	size_t sized, mismatch; /* enum sized */
@@ -106,7 +107,7 @@ struct surface {
 	char profile_file[STATS_PATH];
 };
 
-/* Never written to where nothing is set. */
+/* Not written to unless a setting asks for it. */
 union settings_page {
 	struct slab_settings {
 		struct hardening hard;
@@ -127,11 +128,11 @@ extern HIDDEN union settings_page settings_page;
 /* The text of the settings, NULL: none.  Defined where a program's settings are read; elsewhere (in
  * the lab, which drives slab as one design of many) there is none. */
 extern __attribute__((weak)) const char *slab_settings_text(void);
-/* What is set before that: "hardened" in libdmm-hardened.so. */
+/* The settings that apply before that: "hardened" in libdmm-hardened.so. */
 extern __attribute__((weak)) const char *slab_settings_preset(void);
 
-/* The i-th key, what it says in one line, and whether the word "hardened" sets it too; then its
- * value now and what it may be, into a buffer of `cap` bytes. */
+/* The i-th key, its one-line description, and whether the word "hardened" sets it too; then its
+ * value now and its possible values, into a buffer of `cap` bytes. */
 enum { SLAB_SETTINGS = 40 };
 const char *slab_setting_key(size_t i);
 const char *slab_setting_doc(size_t i);
@@ -147,16 +148,16 @@ const char *slab_setting_meant(const char *key, const char *value);
 void slab_settings_obey(const char *text, conf_listener *listener, void *arg);
 void slab_settings_obey_file(const char *path, conf_listener *listener, void *arg);
 
-/* Read them, once, before the first object; says every mistake in a line. */
+/* Read the settings, once, before the first object; prints one line for every mistake. */
 void slab_settings_read(void);
-/* The heap is there: ask the kernel what it has, let observers in, and close the page. */
+/* The heap exists: ask the kernel for its abilities, admit observers, and close the page. */
 void slab_settings_settle(void);
-/* In a child of fork(): what the kernel does not pass on. */
+/* In a child of fork(): set again the properties that the kernel does not pass on. */
 void slab_settings_after_fork(void);
 /* 8 bytes that the kernel gives every process: the same in children. */
 uint64_t settings_secret(void);
-/* Of the calling thread's random numbers, another one at each call, and never 0.  more: what else
- * shall tell it from others. */
+/* A random number of the calling thread, another one at each call, and never 0. more: further bits
+ * that distinguish it from others. */
 uint64_t settings_seed(uint64_t more);
 /* As if nothing had been set. */
 void slab_settings_reset(void);

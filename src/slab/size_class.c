@@ -28,7 +28,7 @@ static void add(unsigned size, unsigned granules)
 	        min_size(max_size(GIVEN_BYTES / step, GIVEN_LEAST), GIVEN_MOST))};
 }
 
-/* The largest size of which a slab holds n. */
+/* The largest size of which a slab holds n objects. */
 static void add_divisor(unsigned granules, unsigned n)
 {
 	add(granules * GRANULE / n / 64 * 64, granules);
@@ -43,7 +43,7 @@ static const struct {
     {3, 2},
     {5, 3}, {7, 4}, {4, 2}};
 
-/* place[i] is for (i - 1) * step + 1 to i * step bytes. */
+/* place[i] serves (i - 1) * step + 1 to i * step bytes. */
 static void fill(uint16_t *place, size_t most, size_t step)
 {
 	unsigned cls = 1;

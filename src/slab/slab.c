@@ -22,7 +22,7 @@ static char *word_address(const struct slab *s, unsigned w)
 	return slab_start(s) + (size_t)w * max_size(s->size, WORD_BYTES);
 }
 
-/* Objects of 1 KiB and more: at most one begins in a KiB. */
+/* Objects of 1 KiB and more: at most one begins in each KiB. */
 static void fill_large(struct slab *s)
 {
 	const char *p = slab_start(s);
@@ -41,7 +41,7 @@ static void clear_large(const struct slab *s)
 	}
 }
 
-/* Mark every object avail.  The starts of a KiB are those of the first one, moved up. */
+/* Mark every object avail. The bits of each KiB are those of the first KiB, shifted. */
 static void fill(struct slab *s)
 {
 	const unsigned step = s->size >> UNIT_SHIFT;
@@ -86,16 +86,15 @@ static bool has_guard(uint32_t first)
 	return kind_of(s) == GRANULE_GUARD && s->head == first;
 }
 
-/* Does a slab of the heap end where `granule` begins?  Then what lies there is checked
- * with canaries. */
+/* Does a slab of the heap end where `granule` begins? Then canaries check the border. */
 static bool follows_own(uint32_t granule, unsigned heap)
 {
 	return tag_heap(tag_at(granule - 1)) == heap &&
 	       tag_class(tag_at(granule - 1)) != CLASS_ZERO;
 }
 
-/* Granules for a slab.  One more before it, where the one that is there is not the heap's, and
- * often enough that an overflow of SLABS_GUARDED bytes meets one. */
+/* Take granules for a slab. Take one more before it as a guard if the granule there is not the
+ * heap's, and often enough that an overflow of SLABS_GUARDED bytes meets one. */
 static uint32_t take_guarded(uint32_t granules, unsigned heap)
 {
 	enum { GUARD_EVERY = SLABS_GUARDED / 4 / GRANULE };
@@ -132,7 +131,7 @@ static void give_granules(uint32_t first, uint32_t granules)
 	atomic_store_explicit(&slab_at(first - 1)->kind, GRANULE_NONE, memory_order_relaxed);
 	if (guard_set(granule_address(first - 1), GRANULE, false) == 0)
 		return run_give(first - 1, granules + 1, false);
-	run_give(first, granules, false); /* the address of the guard is lost, no memory is */
+	run_give(first, granules, false); /* the guard's address is lost, but no memory */
 }
 
 /* ---- open and close -------------------------------------------------------------------------- */
@@ -201,7 +200,7 @@ bool slab_close(struct slab *s)
 		clear(s);
 	else
 		clear_large(s);
-	/* the purger, who holds the lock of the heap that it found here, looks again */
+	/* the purger, which holds the lock of the heap that it found here, looks again */
 	s->heap = 0;
 	atomic_store_explicit(&s->kind, GRANULE_FREED, memory_order_relaxed);
 	for (uint32_t i = 1; i < s->granules; i++) {
@@ -209,7 +208,7 @@ bool slab_close(struct slab *s)
 		atomic_store_explicit(&slab_at(first + i)->kind, GRANULE_FREED_REST,
 		    memory_order_relaxed);
 	}
-	/* also of no bytes: what lay there before lies there still */
+	/* also for zero bytes: old bits may be there */
 	give_granules(first, s->granules);
 	return true;
 }
@@ -233,12 +232,12 @@ static inline void **take_row(char *p, char *const last, const size_t size, void
 	return out;
 }
 
-/* Of a KiB whose bits these are, all objects.  Where they follow each other without a gap, as in a
- * fresh slab, there is no need to look at each bit: each but the first then has a neighbour of
- * `step` units before it. */
+/* All objects of a KiB with these bits. If they follow each other without a gap, as in a fresh
+ * slab, there is no need to look at each bit: each but the first then has a neighbour of `step`
+ * units before it. */
 static inline void **take_all(char *base, uint64_t bits, unsigned step, void **out)
 {
-	enum { MANY = 64 / 8 }; /* units: eight objects pay for the question */
+	enum { MANY = 64 / 8 }; /* units: from eight objects on the test pays */
 
 	if (step <= MANY && (bits & ~(bits << step)) == (bits & -bits))
 		return take_row(object_of(base, lowest_one(bits)),
@@ -309,14 +308,13 @@ void **slab_take(struct slab *s, void **out, void **const stop)
 	return end;
 }
 
-/* The live bits go before the marks, so that at each moment a thread that frees such an object
- * finds it not live, or marked.  The owner changes live bits by plain stores: a thread that
- * collects for it takes the bits in one step, and learns whether the owner has freed one of the
- * objects. */
+/* Take the live bits before the marks, so that at each moment a thread that frees such an object
+ * finds it not live, or marked. The owner changes live bits by plain stores: a thread that collects
+ * for it takes the bits in one step, and learns whether the owner has freed one of the objects. */
 void slab_collect(struct slab *s)
 {
 	const struct slab_heap *const h = heap_of(s);
-	/* live and marks are then copies of different moments */
+	/* live and marks were read at different moments */
 	const bool torn = h->orphan, for_owner = h->owner != NULL && h->taker != lock_self();
 	unsigned n = 0;
 

@@ -37,24 +37,27 @@
 #include "base/bits.h"
 #include "slab/root.h"
 
-/* With guard_large, an overflow out of a slab meets an inaccessible granule within so many bytes,
+/* With guard_large, an overflow out of a slab meets an inaccessible granule within this many bytes,
  * unless slabs were opened in gaps. */
 enum { SLABS_GUARDED = 1 << 20 };
 
 /* A new slab for heap number `heap`, all objects in avail, not tagged yet; NULL: no memory. */
 struct slab *slab_open(unsigned cls, unsigned heap);
 /* All objects are in avail, and the tag of its first granule is 0 already: the granules go back.
- * False: what malloc(0) gave out could not be made accessible again; nothing has changed. */
+ * False: the addresses of malloc(0) could not be made accessible again; nothing has changed. */
 bool slab_close(struct slab *s);
-/* From now on heap number `heap` owns it; the first granule's tag last, or by the caller. */
+/* From now on heap number `heap` owns the slab; the first granule's tag is set last, or by the
+ * caller. */
 void slab_tag(struct slab *s, unsigned heap);
 void slab_tag_rest(struct slab *s, unsigned heap);
 
-/* Objects out of avail, the lowest address first, to out[-1], out[-2], ... down to stop; returns
- * where it ended.  The caller owns the slab.  Ends the program when one of them was freed twice. */
+/* Take objects out of avail, the lowest address first, to out[-1], out[-2], ... down to stop;
+ * returns where it ended. The caller owns the slab. Ends the program when one of them was freed
+ * twice. */
 void **slab_take(struct slab *s, void **out, void **stop);
-/* What others freed, which is marked, goes into avail.  The caller owns the slab; TAG_REMOTE is
- * down, or no object of the slab is live.  Ends the program when one of them was freed twice. */
+/* Move objects that other threads freed, and marked, into avail. The caller owns the slab;
+ * TAG_REMOTE is down, or no object of the slab is live. Ends the program if one of them was freed
+ * twice. */
 void slab_collect(struct slab *s);
 /* All objects are in avail, and the tag of the first granule is TAG_CLOSED.  Ends the
  * program when one is marked. */
@@ -62,7 +65,7 @@ void slab_expect_no_marks(const struct slab *s);
 unsigned slab_count_avail(const struct slab *s);
 /* In avail, or marked. */
 unsigned slab_count_free(const struct slab *s);
-/* No object is live, nor in a magazine.  Ends at the first KiB that tells otherwise. */
+/* Are no objects live or in a magazine? Ends at the first KiB with such an object. */
 bool slab_all_free(const struct slab *s);
 
 /* ---- the bits of one address ----------------------------------------------------------------- */
@@ -97,7 +100,7 @@ static inline _Atomic uint64_t *avail_word(const void *p)
 	return root.avail - ((uintptr_t)p >> WORD_SHIFT);
 }
 
-/* The caller holds the lock of the slab's heap, or only looks. */
+/* The caller holds the lock of the slab's heap, or only needs an estimate. */
 static inline uint64_t avail_bits(const void *p)
 {
 	return atomic_load_explicit(avail_word(p), memory_order_relaxed);
@@ -125,8 +128,8 @@ static inline uint32_t tag_around(const void *p)
 	    memory_order_acquire);
 }
 
-/* The marks of the word of p.  Where nobody freed into, they are not read, so that their memory
- * stays untouched. */
+/* The marks of the word of p. If no other thread freed into the slab, they are not read, so that
+ * their memory stays untouched. */
 static inline uint64_t mark_bits(const void *p)
 {
 	return (tag_around(p) & TAG_REMOTE) != 0
@@ -134,13 +137,13 @@ static inline uint64_t mark_bits(const void *p)
 	           : 0;
 }
 
-/* Of the word of p, what is free and in no magazine, or freed by others. */
+/* Of the word of p, the objects that are free and in no magazine, or freed by other threads. */
 static inline uint64_t free_word(const void *p)
 {
 	return avail_bits(p) | mark_bits(p);
 }
 
-/* p is where an object of a slab begins, or began. */
+/* p is the start of an object of a slab, or was. */
 static inline bool object_live(const void *p)
 {
 	return (live_word(p) & ~mark_bits(p) & bit_of(p)) != 0;
@@ -158,7 +161,7 @@ static inline char *slab_start(const struct slab *s)
 	return granule_address(granule_of(s));
 }
 
-/* What the program may use of an object. */
+/* The bytes of an object that the program may use. */
 static inline size_t class_usable(unsigned cls)
 {
 	return cls == CLASS_ZERO ? 0 : size_class[cls].size;

@@ -11,10 +11,10 @@ extern const struct dmm_system system_slab;
 int slab_walk(dmm_visit *visit, void *arg);
 bool slab_check_all(struct dmm_fault *why);
 
-/* On a simulated os, while a heap is open: purge what the helper would have by now. */
+/* On a simulated os, while a heap is open: purge as the helper would have done by now. */
 void slab_clock_moved(void);
-/* On a simulated os, after open: the program's own calls give memory back, and no helper does, as
- * in a process in which a single thread has a heap.  It lasts until the heap is closed. */
+/* On a simulated os, after open: the program's own calls give memory back, without a helper, as in
+ * a process in which a single thread has a heap. It lasts until the heap is closed. */
 void slab_purge_by_calls(void);
 /* Calls of alloc and free by this thread, so far, that missed the fast path: the same
  * in every replay. */

@@ -41,8 +41,7 @@ void thread_leave_heap(struct slab_heap *h)
 	heap_set_free(h);
 }
 
-/* The last that a thread does for us.  malloc_fallback() gives what its other destructors
- * still ask for. */
+/* The last call of a thread into slab. malloc_fallback() serves its later destructors. */
 static void thread_end(void *arg)
 {
 	struct thread_cache *const tc = &thread_cache;
@@ -66,13 +65,14 @@ struct slab_heap *thread_heap(void)
 		return tc->heap;
 	if (tc->ended || !slab_start_up())
 		return NULL;
-	/* Hardened: the magazines of the fast path stay empty and full, and every call misses. */
+	/* Hardened: the fast path's magazines stay empty and full at once, so that every call
+	 * misses. */
 	struct thread_cache *const cache = unlikely(hardening.on) ? hardened_cache() : tc;
 	if (cache == NULL)
 		return NULL;
 	tc->heap = attach(cache);
 	if (tc->heap == NULL) {
-		if (cache != tc) /* no destructor would end that of a thread without a heap */
+		if (cache != tc) /* no destructor would end the cache of a thread without a heap */
 			hardened_end();
 		return NULL;
 	}

@@ -6,7 +6,8 @@
 
 /* The calling thread's heap; NULL: the thread has ended, or there is no memory for one. */
 struct slab_heap *thread_heap(void);
-/* The calling thread's magazines go into avail, and its heap to the next thread that begins. */
+/* Put the calling thread's magazines into avail, and give its heap to the next thread that
+ * begins. */
 void thread_leave_heap(struct slab_heap *h);
 /* An object of a class, live already, from a refilled magazine; NULL and errno: no memory. */
 void *thread_malloc(unsigned cls);

@@ -18,7 +18,7 @@ struct thread_cache fallback_cache = {THREAD_CACHE_NONE};
 
 /* ---- magazine to slabs ----------------------------------------------------------------------- */
 
-/* All but the `keep` newest objects of a magazine. */
+/* Flush all but the `keep` newest objects of a magazine. */
 static inline void flush(struct slab_heap *h, struct magazine *k, void **bottom, unsigned cls,
     size_t keep)
 {
@@ -150,8 +150,8 @@ void cache_look_around(struct thread_cache *tc)
 
 /* ---- slabs to magazine ----------------------------------------------------------------------- */
 
-/* Of a magazine at its next refill.  What a hardened thread gets in random order is
- * random among many. */
+/* The capacity of a magazine at its next refill. Objects of a hardened thread come in random order,
+ * so it draws from many. */
 static size_t next_room(const struct slab_heap *h, unsigned cls)
 {
 	const size_t cached = size_class[cls].cached, room = h != NULL ? h->room[cls] : 0,
@@ -162,7 +162,7 @@ static size_t next_room(const struct slab_heap *h, unsigned cls)
 	return room == 0 ? first_room(cls) : min_size(most, 2 * room + 1);
 }
 
-/* What a refill took: each is of the heap and the class, and free; for debug builds. */
+/* Check the objects of a refill: each is of the heap and the class, and free; for debug builds. */
 static bool batch_whole(const struct slab_heap *h, unsigned cls, void *const *at, void *const *end)
 {
 	for (; at < end; at++)
@@ -172,8 +172,8 @@ static bool batch_whole(const struct slab_heap *h, unsigned cls, void *const *at
 	return true;
 }
 
-/* A batch onto an empty magazine, lowest address on top, where malloc takes first;
- * false: no memory. */
+/* Put a batch onto an empty magazine, the lowest address on top, where malloc takes first; false:
+ * no memory. */
 static bool refill(struct slab_heap *h, struct magazine *k, unsigned cls)
 {
 	const size_t room = next_room(h, cls);
@@ -206,8 +206,7 @@ bool cache_fill(struct thread_cache *tc, unsigned cls)
 	return ok;
 }
 
-/* The fault is named before the magazine has changed: who looks at it in a debugger
- * finds it as it was. */
+/* Name the fault before the magazine changes, so that a debugger shows it as it was. */
 static void *pop(void **top[static 1], unsigned cls)
 {
 	void *const p = (*top)[-1];

@@ -25,7 +25,7 @@
 #include "slab/slab.h"
 
 struct magazine {
-	void **top;   /* beyond the newest; NULL below it: empty */
+	void **top;   /* one past the newest object; NULL below it: empty */
 	void **limit; /* top == limit: full */
 };
 static_assert(sizeof(struct magazine) == TAG_MAGAZINE, "a tag is the place of a magazine");
@@ -33,7 +33,7 @@ static_assert(sizeof(struct magazine) == TAG_MAGAZINE, "a tag is the place of a 
 struct thread_cache {
 	struct magazine magazine[CLASS_MAX];
 	uint32_t tag;   /* heap << TAG_HEAP_SHIFT; 0: no heap */
-	uint16_t flagged_frees; /* into own slabs that others have freed into */
+	uint16_t flagged_frees; /* frees into own slabs that other threads freed into */
 	bool     ended;
 	struct slab_heap *heap;
 	/* While a profile is taken (profile_draw.h): tops, as those of magazines.  Without a heap
@@ -41,7 +41,7 @@ struct thread_cache {
 	void **given[SMALL_CLASSES];
 };
 
-/* Empty and full at once: both hits go to the slow path. */
+/* Empty and full at once: malloc and free both go to the slow path. */
 extern void *const no_object[1];
 #define MAGAZINE_OF_NONE     {(void **)no_object + 1, (void **)no_object + 1}
 #define THREAD_CACHE_NONE \
@@ -83,7 +83,7 @@ static inline void **large_magazine(const struct slab_heap *h, unsigned cls)
 	       1;
 }
 
-/* Of the one of the two that is in use. */
+/* Fields of the one of the two caches that is in use. */
 static inline void **magazine_bottom(const struct slab_heap *h, unsigned cls,
     const struct magazine *k)
 {
@@ -98,9 +98,9 @@ static inline bool magazine_empty(const struct magazine *k)
 /* Push an object that is not live any more on a magazine of the calling thread,
  * making room first. */
 void cache_push(struct thread_cache *tc, void *p, unsigned cls);
-/* Others freed into the slab of an object that we free: look into the inbox now and then. */
+/* Other threads freed into the slab of an object that we free: look into the inbox now and then. */
 void cache_look_around(struct thread_cache *tc);
-/* So many objects the calling thread's next refill of the class takes at most. */
+/* The most objects that the calling thread's next refill of the class takes. */
 unsigned cache_batch(unsigned cls);
 /* Fill a magazine that is empty; false: no memory. */
 bool cache_fill(struct thread_cache *tc, unsigned cls);
@@ -109,14 +109,14 @@ bool cache_fill(struct thread_cache *tc, unsigned cls);
  * then. */
 void *cache_pop(struct thread_cache *tc, unsigned cls);
 void *cache_pop_given(struct thread_cache *tc, unsigned cls);
-/* All magazines into avail; the lock of h, which is tc's heap, is held, and its thread has
+/* Put all magazines into avail; the lock of h, which is tc's heap, is held, and its thread has
  * ended, or calls. */
 void cache_flush(struct thread_cache *tc, struct slab_heap *h);
 /* Magazines of tc become those of h, empty; h's lock is held. */
 void cache_attach(struct thread_cache *tc, struct slab_heap *h);
 
-/* Of threads without a heap: it is attached to the fallback heap.  The lock is taken before
- * that heap's lock. */
+/* The cache of threads without a heap: it is attached to the fallback heap. This lock is taken
+ * before that heap's lock. */
 extern struct thread_cache fallback_cache;
 extern struct lock fallback_lock;
 

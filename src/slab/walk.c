@@ -11,7 +11,7 @@
 struct walk {
 	dmm_visit *visit;
 	void *arg;
-	struct dmm_piece last; /* neighbours of one kind and text are told as one, unless live */
+	struct dmm_piece last; /* neighbours of one kind and text are shown as one, unless live */
 };
 
 static int flush(struct walk *w)
@@ -51,7 +51,7 @@ static int walk_slab(struct walk *w, const struct slab *s)
 	return r != 0 ? r : tell(w, p, ptr_diff(end, p), DMM_PAD, "slab tail", s->cls);
 }
 
-/* What begins at a granule, and how many granules it is. */
+/* Classify the piece that begins at a granule, and count its granules. */
 static int walk_granule(struct walk *w, uint32_t granule, uint32_t *count)
 {
 	const struct slab_chunk *c = chunk_at(granule / CHUNK_GRANULES);
@@ -102,7 +102,7 @@ static void look(struct area *best, uintptr_t from, struct area a)
 		*best = a;
 }
 
-/* The first one that begins at `from` or behind it. */
+/* The first one that begins at `from` or after it. */
 static struct area next_area(uintptr_t from)
 {
 	struct area best = {.is = NOTHING};
@@ -126,7 +126,7 @@ static struct area next_area(uintptr_t from)
 	return best;
 }
 
-/* With its guards, which are pages of it. */
+/* Show it with its guards, which are pages of it. */
 static int walk_mapped(struct walk *w, const struct area *a)
 {
 	char *const p = (char *)a->at;

@@ -10,7 +10,7 @@ enum {
 	POOL_ALIGN = 4096, /* of records of this size and more */
 	HEAD_PAGES = 512,  /* room for the distances between the tables at one end of the window */
 	POOL_FIRST = 512 << 10, /* bytes of the pool inside the window: a block and two heaps */
-	SEGMENT = 1 << 20,      /* bytes by which it goes on elsewhere */
+	SEGMENT = 1 << 20,      /* bytes by which the search goes on elsewhere */
 	DRAWS = 16,             /* windows that are tried before a smaller one is */
 	CHUNKS_LEAST = 8,
 	FILLED_FROM = 4,        /* chunks: a smaller heap's tables get the pages it uses alone */
@@ -33,7 +33,7 @@ uint64_t window_random(void)
 
 /* ---- where everything lies ------------------------------------------------------------------- */
 
-/* Bytes of live, avail or marks: a bit for 16 bytes. */
+/* Bytes of live, avail or marks: one bit for each 16 bytes of payload. */
 static size_t bits_len(size_t granules)
 {
 	return granules * GRANULE_WORDS * sizeof(uint64_t);
@@ -66,13 +66,14 @@ static size_t random_distance(size_t most, size_t unit)
 	return most < unit ? 0 : window_random() % (most / unit + 1) * unit;
 }
 
-/* Large windows are drawn in steps of a page of page directories, small ones as they fit. */
+/* Large windows are placed at multiples of a page of page directories, small ones where they
+ * fit. */
 static size_t step_of(size_t chunks)
 {
 	return chunks >= CHUNKS_MAX / 64 ? BIG : HUGE_PAGE_SIZE;
 }
 
-/* Bytes without payload and random distances. */
+/* The bytes of a window without payload and random distances. */
 static size_t tables_len(size_t chunks)
 {
 	const size_t granules = chunks * CHUNK_GRANULES, step = step_of(chunks);
@@ -138,7 +139,7 @@ static void take_layout(const struct layout *l, size_t chunks)
 
 /* ---- tables ---------------------------------------------------------------------------------- */
 
-/* Map this many bytes of a table.  0, -EEXIST: others have mapped something there; or -ENOMEM. */
+/* Map this many bytes of a table. 0; -EEXIST: a foreign mapping lies there; or -ENOMEM. */
 static int table_grow(enum table_kind t, size_t len)
 {
 	struct table_range *const r = &root.table[t];
@@ -164,7 +165,7 @@ static bool blocks_grow(uint32_t chunks)
 	return true;
 }
 
-/* What was mapped before a refusal stays, and is there the next time. */
+/* Parts that were mapped before a refusal stay, and are there the next time. */
 static int tables_grow_to(uint32_t chunks)
 {
 	const size_t granules = (size_t)chunks * CHUNK_GRANULES;
@@ -253,7 +254,7 @@ size_t window_tables_len(void)
 
 /* ---- the pool -------------------------------------------------------------------------------- */
 
-/* Room for len bytes at pool.at, in the window or in a mapping elsewhere. */
+/* Make room for len bytes at pool.at, in the window or in a mapping elsewhere. */
 static bool pool_grow(size_t len)
 {
 	const struct table_range *const r = &root.table[TABLE_POOL];

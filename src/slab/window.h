@@ -15,14 +15,14 @@
 
 #include "slab/root.h"
 
-/* 0, or -ENOMEM and nothing is mapped.  A window for 512 GiB of payload, or for as much as there
- * are addresses. */
+/* 0, or -ENOMEM and nothing is mapped. A window for 512 GiB of payload, or for as much as the
+ * system has addresses for. */
 int window_open(const struct dmm_os *os);
 /* Everything goes back. */
 void window_close(void);
 
-/* The metadata of the first `count` chunks can be used; false: the system refuses, or the
- * window ends before. */
+/* Make the metadata of the first `count` chunks usable; false: the system refuses, or the window
+ * ends before. */
 bool window_grow_tables(uint32_t count);
 
 /* A slab is about to be opened in this chunk, the first so high in the heap: have the kernel bring
@@ -36,16 +36,16 @@ extern HIDDEN _Atomic uint32_t window_filled; /* chunks below it need nothing */
 size_t window_tables_len(void);
 
 enum mapped { MAPPED, MAPPED_BY_OTHERS, MAPPED_NOT };
-/* Map granules of payload, without huge pages.  MAPPED_BY_OTHERS: nothing changed, something lies
- * there; MAPPED_NOT: nothing changed, the system refuses. */
+/* Map granules of payload, without huge pages. MAPPED_BY_OTHERS: nothing changed, a foreign mapping
+ * lies there; MAPPED_NOT: nothing changed, the system refuses. */
 enum mapped window_map(uint32_t first, uint32_t count);
 /* Unmap them; false: the system refuses, nothing changed. */
 bool window_unmap(uint32_t first, uint32_t count);
-/* mlockall(MCL_FUTURE) is in force: the kernel fills what is mapped at once, so map no more
- * than is needed. */
+/* mlockall(MCL_FUTURE) is in force: the kernel populates new mappings at once, so map no more than
+ * needed. */
 bool window_is_locked(void);
 
-/* Memory for records that never goes back, zeroed, aligned to a cache line or, from a page on, to
+/* Zeroed memory for records that never go back, aligned to a cache line or, from a page on, to
  * pages; NULL: none. */
 void *window_pool(size_t len);
 extern struct lock window_lock; /* held by it, innermost */

@@ -57,7 +57,7 @@ static void check_alignment(size_t align, size_t n)
 	}
 }
 
-/* What never frees holds all of them at once: there, up to 16 MiB. */
+/* A design that never frees holds all of them at once: 16 MiB at most there. */
 TEST(alignment_from_1_to_1_GiB_is_kept)
 {
 	const size_t most = frees() ? (size_t)1 << 30 : (size_t)1 << 24;

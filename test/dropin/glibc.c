@@ -31,7 +31,7 @@ static size_t fill_heap(void)
 	return usable;
 }
 
-/* Headers beside each object count as its padding: 32 bytes in the most generous design. */
+/* Headers of objects count as their padding: 32 bytes in the most generous design. */
 TEST(mallinfo2_tells_what_10_MB_of_live_objects_take_and_no_more)
 {
 	const struct mallinfo2 before = mallinfo2();
@@ -209,7 +209,7 @@ static bool is_perturbed(const char *p, size_t from, size_t to)
 	return all_are(p, from, to, 0x5a) || all_are(p, from, to, 0);
 }
 
-/* What is freed there cannot be read. */
+/* Memory that is freed there cannot be read. */
 static bool all_is_guarded(void)
 {
 	const char *const conf = getenv("DMM_CONF");

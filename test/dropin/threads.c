@@ -68,7 +68,7 @@ static void churn_with(unsigned threads)
 {
 	pthread_t thread[THREADS_MAX];
 	struct churn work[THREADS_MAX];
-	/* What never frees would hold every object. */
+	/* A design that never frees would hold every object. */
 	const unsigned ops = is_vm ? OPS / 20 : traits & DMM_FREES ? OPS : OPS / 4;
 
 	for (unsigned i = 0; i < threads; i++) {

@@ -54,7 +54,7 @@ static struct {
 	unsigned long calls, refused;
 	pid_t first;
 	volatile sig_atomic_t late;
-	bool null; /* the last SIGSEGV was somebody else's null pointer */
+	bool null; /* the last SIGSEGV was a null pointer of other code */
 	bool deep, waits;
 	pid_t known_pid;
 	/* code of named files in that process, found before: no need to look again */
@@ -90,7 +90,7 @@ static _Noreturn void become(char **argv)
 	const struct rlimit stack = {STACK_LEN, STACK_LEN};
 
 	ptrace(PTRACE_TRACEME, 0, NULL, NULL);
-	setrlimit(RLIMIT_STACK, &stack); /* who calls itself without an end is soon told */
+	setrlimit(RLIMIT_STACK, &stack); /* endless recursion is reported soon */
 	raise(SIGSTOP);
 	filter();
 	execvp(argv[0], argv);

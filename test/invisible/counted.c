@@ -1,4 +1,4 @@
-/* counted.c - so many calls of each kind, by two threads: `counted N`. */
+/* counted.c - N calls of each kind, by two threads: `counted N`. */
 #include <malloc.h>
 #include <pthread.h>
 #include <stdlib.h>

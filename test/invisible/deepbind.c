@@ -61,7 +61,7 @@ static bool is_libc(void *plugin)
 	return strstr(file_of(free_there), "/libc.so") != NULL;
 }
 
-/* What one side allocates, the other frees. */
+/* One side allocates the objects that the other frees. */
 static void exchange(void *plugin)
 {
 	void *(*const their_malloc)(size_t) = CALL(void *(*)(size_t), plugin, "plugin_malloc");

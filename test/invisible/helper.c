@@ -125,7 +125,7 @@ static void child(void)
 		wrong("a child");
 }
 
-/* In a child, so that somebody can look. */
+/* In a child, so that the parent can look. */
 static void leaves(bool threads)
 {
 	enum { SLICES = 1500 }; /* of 10 ms */

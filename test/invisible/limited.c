@@ -142,7 +142,7 @@ static void locked(void)
 	expect(more < 3000, "memory is for what is asked for");
 }
 
-/* Nothing that allocates once more may be called behind this. */
+/* No function that allocates may be called after this. */
 static void filter(void)
 {
 	static const int calls[] = {SYS_read, SYS_write, SYS_mmap, SYS_munmap, SYS_mremap,

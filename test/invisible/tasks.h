@@ -1,5 +1,5 @@
-/* tasks.h - for the small programs of this folder: a program that frees, and what /proc tells of
- * its tasks. */
+/* tasks.h - for the small programs of this folder: a program that frees, and /proc's view of its
+ * tasks. */
 #ifndef TEST_INVISIBLE_TASKS_H
 #define TEST_INVISIBLE_TASKS_H
 
@@ -9,11 +9,11 @@
 
 enum { SKIPPED = 77 };
 
-/* One line on stderr, and the exit status.  errno is told where it is not 0. */
+/* One line on stderr, and the exit status. errno is printed if it is not 0. */
 _Noreturn void wrong(const char *what);
 _Noreturn void skip(const char *why);
 
-/* Allocate so many MiB in objects of 2,000 bytes, write to them, free them. */
+/* Allocate that many MiB in objects of 2,000 bytes, write to them, free them. */
 void come_and_go(size_t mib);
 /* Start a thread that has a heap and waits.  Returns when it waits. */
 void begin_thread(void);

@@ -26,7 +26,7 @@ static void expect(int it, const char *what)
 	exit(1);
 }
 
-/* What the kernel would give to a malloc that asks it for each object. */
+/* The kernel's answer to a malloc that asks it for each object. */
 static size_t from_kernel(size_t n, size_t count)
 {
 	void *p[256];

@@ -28,7 +28,7 @@
 
 enum { THREADS = 12, READS = 2000, HELD = 200, MANY = 5000 };
 
-/* What holds always: sums, and no figure that is negative, which would be huge. */
+/* These rules always hold: the sums, and no figure that is negative, which would be huge. */
 static void must_add_up(const struct dmm_stats *s)
 {
 	uint64_t bytes = s->large_bytes + s->guarded_bytes;

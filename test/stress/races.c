@@ -107,7 +107,7 @@ static void take(uint64_t who)
 	}
 }
 
-/* Every mark is still there, or somebody else was given the same memory. */
+/* Every mark is still there, or another caller was given the same memory. */
 static void compare(uint64_t who)
 {
 	for (size_t i = 0; i < trial.count; i++)

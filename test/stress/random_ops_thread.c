@@ -210,7 +210,7 @@ static void do_aligned(struct worker *w, size_t align, size_t n)
 		given(w, p, n, align);
 }
 
-/* What no heap can meet, and must refuse. */
+/* Requests that no heap can meet, and that it must refuse. */
 static void do_absurd(struct worker *w)
 {
 	const size_t n = DMM_SIZE_MAX - rng_below(&w->rng,

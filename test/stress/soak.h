@@ -38,7 +38,7 @@ struct soak {
 	uint64_t seed;
 	_Atomic unsigned spell;
 	atomic_bool stop;
-	atomic_bool lost;       /* somebody found other bytes than it wrote */
+	atomic_bool lost;       /* a thread found other bytes than it wrote */
 	_Atomic uint64_t ops, threads_started, forks;
 	_Atomic size_t live;    /* bytes asked for, by all */
 };

@@ -7,7 +7,8 @@
 
 enum { MAKE_LIVE = 1000 };
 
-/* What lives, and a bump address for what comes; start it with {.rng = {seed}, .threads = n}. */
+/* The live objects, and an address that rises for new ones; start it with {.rng = {seed}, .threads
+ * = n}. */
 struct make {
 	struct rng rng;
 	uint32_t threads;

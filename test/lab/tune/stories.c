@@ -34,7 +34,7 @@ NOINLINE static char *other(size_t n)
 	return p;
 }
 
-/* What healthy programs do: objects of many sizes that live for a while. */
+/* The behaviour of healthy programs: objects of many sizes that live for a while. */
 static void work(int rounds)
 {
 	char *p[64];
@@ -71,7 +71,7 @@ static void growth(void)
 		free(kept[--n]);
 }
 
-/* A compiler with a heap of its own: what malloc gives it grows, and hardly counts beside that. */
+/* A compiler with a heap of its own, which grows: malloc's share hardly counts next to it. */
 static void beside(void)
 {
 	enum { OWN = 96 << 20 };

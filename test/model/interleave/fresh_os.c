@@ -21,7 +21,7 @@ static void *ground_window(void *ctx, size_t len, size_t align)
 	return len <= SPACE ? ground.base : NULL;
 }
 
-/* Where the pool goes on, when it is full: behind the window, and given back all at once. */
+/* Where the pool continues when it is full: after the window, and given back all at once. */
 static void *ground_map(void *ctx, size_t len, size_t align)
 {
 	(void)ctx, (void)align;

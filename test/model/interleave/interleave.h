@@ -12,14 +12,14 @@ extern size_t held_count;   /* objects that somebody has */
 /* Is it a choice when live bits are looked at or changed?  Are objects freed twice on purpose? */
 extern bool live_is_worth, freed_twice;
 
-void *take(void); /* fails when somebody has the object that it is given */
+void *take(void); /* fails when another thread has the object that it is given */
 void thread_ends(void);
 void begin_two_slabs(void); /* of blocks 0 to 2, and 3 and 4 */
 void begin_three(void);    /* thread 0 has three blocks, which are a slab */
 void begin_orphaned(void); /* and has ended */
 void owner_ends_at_once(void);
 void purger_looks(void);
-/* What threads do in scenarios of both files. */
+/* Steps of threads in scenarios of both files. */
 void owner_works(void);
 void another_takes_one(void);
 void free_0(void);

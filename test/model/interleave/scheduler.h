@@ -66,7 +66,7 @@ bool sched_running(void);
 /* The thread that runs is about to look at what threads share, or to change it. */
 void sched_point(const volatile void *at, bool changes);
 
-/* The test is told that sched_fail() is about to say something. */
+/* Notify the test that sched_fail() is about to print. */
 void sched_failing(void);
 /* The scenario has begun, and its threads are about to. */
 void sched_begun(void);

@@ -171,7 +171,7 @@ static void settle_twice(void)
 	held_count = 0;
 }
 
-/* In these orders of memory every one is told. */
+/* In these orders of memory every double free is named. */
 static void settle_named(void)
 {
 	const uint64_t before = named;

@@ -53,7 +53,7 @@ static inline uintptr_t lock_self(void)
 	return (uintptr_t)__builtin_thread_pointer();
 }
 
-/* By somebody who sleeps until it is given: of no consequence but when. */
+/* By a thread that sleeps until it is given: only the moment matters. */
 static inline bool lock_is_wanted(struct lock *l)
 {
 	(void)l;
