@@ -39,7 +39,7 @@
 
 enum { THREADS_MAX = 256, TURN = 16, LIVE = 1000, WARM = 4000, UNABLE = 77 };
 
-/* What a thread tells the process that traces it, in rax at an int3. */
+/* The thread's report to the process that traces it, in rax at an int3. */
 enum marker { MARK_READY = 0x5eed0001, MARK_TURN, MARK_DONE };
 
 static void die(const char *what)

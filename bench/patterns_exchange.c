@@ -24,7 +24,7 @@ static struct exchange exchange_open(const struct work *w, size_t places)
 	return x;
 }
 
-/* What is left is freed by the thread that closes it. */
+/* The thread that closes it frees the rest. */
 static uint64_t exchange_close(struct exchange *x)
 {
 	uint64_t sum = 0;

@@ -113,7 +113,7 @@ static uint64_t drop(struct entry **at)
 	return sum;
 }
 
-/* Entries of a bucket that are due go when somebody looks. */
+/* Entries of a bucket that are due are removed at the next look-up. */
 static uint64_t expire(struct entry **at, size_t now)
 {
 	uint64_t sum = 0;

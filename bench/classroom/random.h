@@ -31,7 +31,7 @@ static inline void *need(void *p)
 	return p;
 }
 
-/* The one argument, a number; without it, or where it is none, `usual`. */
+/* The one argument, a number; `usual` if there is none, or it is no number. */
 static inline size_t number_or(int argc, char **argv, size_t usual)
 {
 	const size_t n = argc > 1 ? strtoul(argv[1], NULL, 10) : 0;

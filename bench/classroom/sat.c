@@ -16,7 +16,7 @@
 #include <stdbool.h>
 
 struct literal {
-	int name; /* variable * 2, and 1 more where it is negated */
+	int name; /* variable * 2, plus 1 if it is negated */
 	struct literal *next;
 };
 
@@ -146,7 +146,8 @@ static int judge(const struct clause *c, int *name)
 	return open == 0 ? -1 : open == 1;
 }
 
-/* What the newest assignment forces, and what that forces.  False: a clause is false. */
+/* The assignments that the newest one forces, and those that these force. False: a clause is
+ * false. */
 static bool propagate(int name)
 {
 	for (const struct use *u = occurs[name ^ 1]; u != NULL; u = u->next) {

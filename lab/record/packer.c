@@ -39,8 +39,8 @@ enum {
 	SIDES_AT_ONCE = 4,     /* under a slot's lock: its owner waits for no more */
 	LEVEL = 1,             /* of zstd */
 	LOCK_MS = 100,         /* for the file; then the columns wait */
-	GONE_POLLS = 200,      /* after so many: is the process still there? */
-	SEEN = 1024,           /* areas of code that the process was told of, by hash */
+	GONE_POLLS = 200,      /* polls between two looks whether the process exists */
+	SEEN = 1024,           /* areas of code already sent to the process, by hash */
 	SEEN_SHIFT = 16,
 };
 
@@ -221,8 +221,8 @@ static bool look_for_clients(void)
 
 /* ---- a slot ---------------------------------------------------------------------------------- */
 
-/* Of pthread_mutex_lock() and its like.  Where its holder died the process is dead, and what it
- * left is for trace_settle(). */
+/* For pthread_mutex_lock() and its like. If the holder died, so did the process; trace_settle()
+ * takes what is left of it. */
 static bool is_held(struct client *c, union tape_lock *l, int error)
 {
 	if (error == EOWNERDEAD) {
@@ -232,7 +232,7 @@ static bool is_held(struct client *c, union tape_lock *l, int error)
 	return error == 0;
 }
 
-/* Tell the process where there is code that was not seen before: it knows which files it maps. */
+/* Name areas of code that are new to the process: it knows which files it maps. */
 static void tell_news(struct client *c, const struct slot_worker *w)
 {
 	struct tape_slot *const s = w->slot;
@@ -264,7 +264,7 @@ static bool append(struct client *c, uint32_t number, const void *block, size_t 
 	c->head->writing_slot = number;
 	if (write_all(c->fd, block, len) == 0)
 		return true;
-	/* half a block, of which nobody else can know */
+	/* half a block, which no reader can know of */
 	if (ftruncate(c->fd, st.st_size) == 0)
 		c->head->writing_slot = 0;
 	return false;

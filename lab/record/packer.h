@@ -8,8 +8,8 @@
 #ifndef LAB_RECORD_PACKER_H
 #define LAB_RECORD_PACKER_H
 
-/* Before the program is started: watch for processes that record to `path`, T, and to files T.PID
- * beside it.  Where that is not possible nobody is served.  Not thread-safe; one packer at a
+/* Before the program starts: watch for processes that record to `path`, T, and to files T.PID next
+ * to it. If that is not possible, the packer serves no process. Not thread-safe; one packer at a
  * time. */
 void packer_open(const char *path);
 /* After it: serve them. */

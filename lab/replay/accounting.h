@@ -75,7 +75,7 @@ double held_steps_end(struct held_steps *s, const struct os_arena *arena, uint64
  * of them tell the same mean and the same end. */
 struct held_time {
 	uint64_t ns;      /* of the recording, so far */
-	uint64_t tables;  /* bytes that count beside the arena's footprint: held_tables() */
+	uint64_t tables;  /* bytes that count in addition to the arena's footprint: held_tables() */
 	double byte_ns;   /* the area under the footprint */
 };
 

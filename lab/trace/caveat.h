@@ -14,7 +14,7 @@ struct caveat_facts {
 /* One line on stderr for each that holds, with what would help: it is cut off, from a machine
  * with other pages, without times, too short, never idle, or of a program that takes most of its
  * memory past malloc.  A recording without calls gets none: explain_silence() tells why. */
-/* Of a program on a Python whose functions the recorder could not name. */
+/* For a program on a Python whose functions the recorder could not name. */
 void caveat_python(const struct trace_file *f);
 void caveats_say(const struct trace_file *f, const struct caveat_facts *k);
 

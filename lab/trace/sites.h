@@ -35,7 +35,7 @@ struct sites {
 void sites_step(struct sites *s, struct trace_stream *stream, struct step *step);
 /* The end: objects that live on are known.  False: there was no memory for all sites. */
 bool sites_end(struct sites *s, const struct trace_stream *stream);
-/* Make one site of those that are shown alike: as() says by which stack a stack is shown. */
+/* Join sites that are shown alike: as() returns the stack by which a stack is shown. */
 typedef uint32_t site_shown_as(void *arg, uint32_t stack);
 void sites_merge(struct sites *s, site_shown_as *as, void *arg);
 void sites_free(struct sites *s);

@@ -134,8 +134,8 @@ static void read_maps(void *arg, const char *text, size_t len)
 	}
 }
 
-/* "Class.method (/home/a/b.py:12)" as "Class.method (b.py:12)".  A package's own file is called
- * __init__.py: that is told with the package's name. */
+/* "Class.method (/home/a/b.py:12)" as "Class.method (b.py:12)". A package's own file is called
+ * __init__.py: it is shown with the package's name. */
 static void read_script(char *text, struct code_frame *frame)
 {
 	char *const begin = strstr(text, " (");

@@ -225,7 +225,7 @@ static void replay_study(struct advice *a, double fastest_s)
 	}
 }
 
-/* Slab with the user's settings, or with those by which it keeps next to nothing. */
+/* slab with the user's settings, or with the tight ones, with which it keeps next to nothing. */
 static void add_settings(struct advice *a, const char *conf, struct share share)
 {
 	char tight[ASCENT_CONF];
@@ -235,8 +235,8 @@ static void add_settings(struct advice *a, const char *conf, struct share share)
 		replay(add(a, &system_slab, conf != NULL ? conf : tight), &a->rec->ops, 0, share);
 }
 
-/* The least cost.  Settings must gain something next to slab as it comes, where that is worth a
- * change by itself. */
+/* The least cost. Settings must gain something over slab as it comes, and that gain alone must be
+ * worth a change. */
 static const struct choice *best(const struct advice *a)
 {
 	const struct choice *const first = &a->choice[0], *const slab = a->slab;

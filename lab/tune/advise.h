@@ -28,8 +28,8 @@ enum { ADVISE_CHOICES = 24 };
 /* Bytes of a design's library that are resident where glibc's malloc is not used: code, tables and
  * data.  Measured of slab's in /proc/PID/smaps. */
 #define ADVISE_LIBRARY (256.0 * 1024)
-/* A change is worth it if it costs at most so much of the usual, and saves so many bytes or as much
- * time. */
+/* A change is worth it if it costs at most this share of the usual, and saves this many bytes or as
+ * much time. */
 #define ADVISE_WORTH 0.97
 #define ADVISE_SAVES (256.0 * 1024)
 

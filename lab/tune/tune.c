@@ -220,8 +220,8 @@ static void tell_progress(struct search *s)
 	progress_share(s->calls / calls_most);
 }
 
-/* Of one recording: what it was made smaller by, less what the run became longer by.  A shorter run
- * counts for nothing: it must not pay for more memory. */
+/* The score of one recording: the memory saved, less the time added. Time saved counts for nothing:
+ * it must not pay for more memory. */
 static bool score_one(const struct search *s, const char *conf, size_t i, double *out)
 {
 	const struct tune_order *const o = s->order;

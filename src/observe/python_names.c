@@ -202,7 +202,7 @@ static int64_t search_on(struct python_thread *p, struct line_search *from, int6
 		if ((byte & 0x80) == 0)
 			continue; /* the rest of an entry: columns */
 		const int what = byte >> 3 & 15;
-		/* where to begin the next time: before the entry that is found */
+		/* where the next search begins: before the entry that was found */
 		here.at = s.at - (uintptr_t)(s.last - s.next) - 1;
 		*from = here;
 		here.line += lines_further(&s, what);

@@ -116,7 +116,7 @@ struct tape *tape_enter(void);
 struct tape *tape_off(struct tape *t);
 /* The owner's current side is full: on with another one. */
 void tape_full(struct tape *t);
-/* Between these two nobody else encodes what is on it. */
+/* Between these two no other thread encodes the events of the tape. */
 void tape_lock(struct tape *t);
 void tape_unlock(struct tape *t);
 /* Everything noted so far on it into the file. */
@@ -176,7 +176,7 @@ void store_file_take(int fd);
 void store_file_give(void);
 /* The process encodes alone from now on. */
 void store_leave_packer(void);
-/* What the packer did: events, and its processor time in ns. */
+/* The packer's work: events, and its processor time in ns. */
 uint64_t store_packed_events(void);
 uint64_t store_packed_ns(void);
 /* The process ends in order, and everything is in the recording: remove the file. */

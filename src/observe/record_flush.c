@@ -185,8 +185,8 @@ static void rewind_frames(struct tape *t)
 	t->rewinds++;
 }
 
-/* Stacks are numbered afresh once no event refers to an old number: where the current side is
- * empty, too. */
+/* Start numbering stacks anew when no event refers to an old number: when the current side is empty
+ * too. */
 static bool renumber_frames(struct tape *t)
 {
 	if (frames_are_full(t, 4) && trace_columns_events(t->work.columns) != 0 &&
@@ -198,8 +198,8 @@ static bool renumber_frames(struct tape *t)
 	return true;
 }
 
-/* What the packer would do.  fresh: the current side is empty.  False: the file takes no more, and
- * what is on the tape stays there, for who reads T.tape. */
+/* Do the packer's work. fresh: the current side is empty. False: the file takes no more, and the
+ * tape keeps its events for readers of T.tape. */
 static bool work(struct tape *t, bool fresh)
 {
 	const uint64_t began = record_cpu_ns();

@@ -39,7 +39,7 @@ extern void *PyInterpreterState_Main(void) WEAK;
 enum { SITES_FIRST = 4096, SITES_MAX = 1 << 18, HEAD_MAX = 256, LOOKS_MAX = 200,
 	LINES_PART = 512 };
 
-/* Of the file's name, the function's and the table of lines. */
+/* Hash the file's name, the function's and the table of lines. */
 struct contents {
 	uint32_t file, name, lines; /* characters, bytes */
 	uint32_t ends;              /* mixed */
@@ -145,7 +145,7 @@ static uint64_t hash_of_lines(uintptr_t lines, uint32_t len)
 	return mix(xxh64(bytes, part, 0), xxh64(bytes + len - part, part, 1));
 }
 
-/* Of wide characters: some in the middle. */
+/* Of wide characters, hash some in the middle. */
 static inline uint32_t ends_of(const struct python_code *c, const struct contents *is,
     bool made)
 {
@@ -220,7 +220,8 @@ static inline bool is_still(struct python_thread *p, const struct python_site *s
 	           are_same(&named, &s->contents, (s->number & PYTHON_MADE) != 0));
 }
 
-/* Did nobody write the site since its `changes` were read?  To be asked after all else. */
+/* True: no thread wrote the site since its `changes` were read. Check this after all other
+ * reads. */
 static inline bool is_settled(const struct python_site *s, uint32_t changes)
 {
 	atomic_thread_fence(memory_order_acquire);
@@ -363,7 +364,7 @@ static inline struct python_place place_in(uintptr_t frame)
 	    word_at(frame + python_known.layout->instruction)};
 }
 
-/* What runs in a frame: the number of function and line, and flags; 0: it is not known. */
+/* The number of the function and line that a frame runs, and flags; 0: unknown. */
 static uint32_t running(struct tape *t, uintptr_t frame, struct python_walk *walk)
 {
 	struct python_thread *const p = &t->python;

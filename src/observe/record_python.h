@@ -38,7 +38,7 @@ struct python_walk {
 	} frame[PYTHON_WALK];
 };
 
-/* What ran in a frame, of the standard library. */
+/* The frame ran code of the standard library. */
 struct python_memo {
 	uintptr_t frame;
 	struct python_place at;
@@ -95,19 +95,19 @@ void python_after_fork(void);
 
 /* ---- names: python_names.c ------------------------------------------------------------------- */
 
-/* What a code object names: addresses of two strings and a bytes object. */
+/* The names of a code object: addresses of two strings and a bytes object. */
 struct python_code {
 	uintptr_t file, name, lines;
 };
 
-/* What python_name() returns: the number of a function and line, and these flags. */
+/* The result of python_name(): the number of a function and line, and these flags. */
 enum {
 	PYTHON_NAMELESS = 1 << 30, /* no function's frame */
 	PYTHON_LIBRARY = 1 << 29,  /* of the standard library */
 	PYTHON_IMPORT = 1 << 28,   /* of what makes `import` work */
 	PYTHON_MADE = 1 << 27,     /* of no file */
 	PYTHON_NUMBER = PYTHON_MADE - 1,
-	PYTHON_KEPT = PYTHON_LIBRARY | PYTHON_NAMELESS, /* such code is not freed, or not told */
+	PYTHON_KEPT = PYTHON_LIBRARY | PYTHON_NAMELESS, /* its code is never freed, or not shown */
 };
 
 /* Read the name of a place, and have it written to the recording if it is a new one.

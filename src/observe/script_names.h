@@ -20,15 +20,15 @@ static inline bool script_is_address(uint64_t addr)
 	return addr - TRACE_SCRIPT < SCRIPTS_MAX;
 }
 
-/* What runs an `import`: Python's tracebacks leave it out. */
+/* The code that runs an `import`: Python's tracebacks omit it. */
 static inline bool script_is_import(const char *path)
 {
 	return strncmp(path, "<frozen importlib.", 18) == 0;
 }
 
-/* Is that a file of Python's standard library: "/usr/lib/python3.11/json/decoder.py", "<frozen
- * importlib._bootstrap>"?  A program calls it as a C++ program calls std::, so the line to name is
- * that of the program.  Packages beside it (site-packages, dist-packages) are no part of it. */
+/* Is this a file of Python's standard library: "/usr/lib/python3.11/json/decoder.py", "<frozen
+ * importlib._bootstrap>"? A program calls it as a C++ program calls std::, so the line to show is
+ * the program's. Packages next to it (site-packages, dist-packages) are not part of it. */
 static inline bool script_is_library(const char *path)
 {
 	const char *s = path;

@@ -88,8 +88,8 @@ struct tape_head {
 	/* 1: the process wants no packer any more, or the packer could not write */
 	_Atomic uint32_t alone;
 	_Atomic uint64_t packed_events, packed_ns; /* by the packer; its processor time */
-	/* Who appends to the recording holds this.  The packer notes before it writes a slot's
-	 * columns: the number of the slot, from 1 up, and how long the file is. */
+	/* A thread that appends to the recording holds this lock. Before the packer writes a slot's
+	 * columns, it notes the number of the slot, from 1 up, and the length of the file. */
 	union tape_lock file_lock;
 	uint32_t writing_slot;
 	uint64_t writing_at;
@@ -110,7 +110,7 @@ struct tape_slot {
 	_Atomic uint32_t changes;
 	_Atomic uint32_t current; /* the state that holds */
 	struct tape_state state[2];
-	/* where the slot is in the process: `next` counts from there */
+	/* the slot's address in the process: `next` counts from there */
 	uint64_t self;
 	char name[TAPE_NAME_LEN];
 	union tape_lock lock;      /* for the state and the columns */
@@ -122,8 +122,8 @@ struct tape_slot {
 	_Atomic uint32_t news_count;
 	uint64_t news[TAPE_NEWS];
 
-	/* The owner writes all below: `next` with each event, in a line of the cache that nobody
-	 * else touches; queue and used before `handed` counts the side. */
+	/* The owner writes all fields below: `next` with each event, in a cache line that no other
+	 * thread touches; queue and used before `handed` counts the side. */
 	struct trace_raw *_Atomic next __attribute__((aligned(64)));
 	uint64_t frames_len __attribute__((aligned(64))); /* [0] is unused */
 	_Atomic uint32_t handed;                          /* sides handed over so far */
@@ -168,8 +168,8 @@ static inline uint64_t *tape_slot_frames(struct tape_slot *s, enum trace_stacks 
 	return stacks != TRACE_NONE ? (uint64_t *)(s->bytes + tape_columns_len(stacks)) : NULL;
 }
 
-/* The side that `next` points into; TAPE_SIDES: none.  *used: its events.  No side is ever filled
- * to its end, so `next` is never where the next side begins. */
+/* The side that `next` points into; TAPE_SIDES: none. *used: its events. No side is ever filled to
+ * its end, so `next` never equals the start of the next side. */
 static inline uint32_t tape_slot_side(const struct tape_slot *s, const struct trace_raw *next,
     uint32_t *used)
 {
@@ -182,8 +182,8 @@ static inline uint32_t tape_slot_side(const struct tape_slot *s, const struct tr
 	    : TAPE_SIDES;
 }
 
-/* The raw events of side number `number`, as `handed` counts, that nobody has encoded.  NULL: the
- * slot is damaged. */
+/* The raw events of side number `number`, counted as `handed` does, that are not encoded yet. NULL:
+ * the slot is damaged. */
 static inline const struct trace_raw *tape_slot_queued(const struct tape_slot *s, uint32_t number,
     size_t *n)
 {
@@ -197,7 +197,7 @@ static inline const struct trace_raw *tape_slot_queued(const struct tape_slot *s
 	return s->raw[side] + from;
 }
 
-/* Those of the current side.  `next`, then `handed`, are read before; NULL: there are none.  A side
+/* The events of the current side. Read `next`, then `handed`, before; NULL: there are none. A side
  * that was just handed over is in the queue, though `next` still points into it. */
 static inline const struct trace_raw *tape_slot_current(const struct tape_slot *s,
     const struct trace_raw *next, uint32_t handed, size_t *n)

@@ -9,7 +9,8 @@
 enum { PAGE = 4096, BLOCK_PAGES = HUGE_PAGE_SIZE / PAGE };
 enum { POPULATE_WRITE = 23 }; /* MADV_POPULATE_WRITE, Linux 5.14 */
 
-/* Page 0 and block 0 begin here, so that blocks lie where the kernel's huge pages would. */
+/* Page 0 and block 0 begin here, so that blocks lie at the same addresses as the kernel's huge
+ * pages. */
 static char *first_block(const struct os_arena *a)
 {
 	return (char *)round_down((uintptr_t)a->heap_end, HUGE_PAGE_SIZE);
@@ -82,7 +83,8 @@ static size_t give_memory(struct os_arena *a, size_t from, size_t to)
 	return fresh;
 }
 
-/* Pages [from, to) of one block get memory; the whole block where the kernel uses a huge page. */
+/* Make pages [from, to) of one block resident; the whole block if the kernel would use a huge
+ * page. */
 static void touch_in_block(struct os_arena *a, size_t from, size_t to)
 {
 	const size_t block = from / BLOCK_PAGES;

@@ -26,7 +26,7 @@ void arena_untouch(struct os_arena *a, const void *p, size_t len);
  * tables, to which the owner really writes: they are populated really, where the kernel can (Linux
  * 5.14), and counted by mincore().  Other advice has no effect. */
 void arena_advise(struct os_arena *a, const void *p, size_t len, enum dmm_advice what);
-/* What has memory at `from`, which is reserved, has it at `to` afterwards and not at `from`. */
+/* Move the residency of pages from `from`, which is reserved, to `to`. */
 void arena_move_touched(struct os_arena *a, const char *from, const char *to, size_t len);
 
 #endif

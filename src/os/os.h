@@ -18,7 +18,7 @@
 extern const struct dmm_os os_linux;
 /* The same, which says that pages are of 16 KiB. */
 extern const struct dmm_os os_linux_16k;
-/* The one of the two that is right for this kernel; os_linux, where neither is. */
+/* The one of the two that fits this kernel; os_linux if neither is needed. */
 const struct dmm_os *os_here(void);
 static inline bool os_is_real(const struct dmm_os *os)
 {
@@ -82,8 +82,8 @@ struct os_arena {
 	uint64_t *touched;
 	char *touched_top;     /* no page is touched from here on */
 	uint64_t calls;
-	/* a byte a block of HUGE_PAGE_SIZE of the mapping area: 1 where huge pages are advised;
-	 * NULL: they were never advised */
+	/* one byte for each HUGE_PAGE_SIZE of the mapping area: 1 if huge pages are advised; NULL:
+	 * they never were */
 	uint8_t *huge;
 	/* pages that got memory: below the break, mapped, or reserved and touched */
 	uint64_t faults;

@@ -237,8 +237,8 @@ static void *arena_remap(void *ctx, void *p, size_t old_len, size_t len)
 	return q;
 }
 
-/* What is written in [from, from + len), page by page: most payload of a simulated heap was never
- * written to and needs no copy. */
+/* Copy the written pages of [from, from + len): most payload of a simulated heap was never written
+ * to and needs no copy. */
 static void move_contents(char *from, char *to, size_t len)
 {
 	enum { STEP = 1 << 10 };

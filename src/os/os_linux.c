@@ -32,8 +32,8 @@ static size_t page_size(void)
 	return page;
 }
 
-/* The kernel rounds a length up to its page.  A caller that reckons with smaller pages would hit
- * what lies beside its own. */
+/* The kernel rounds a length up to its page. A caller that assumes smaller pages would hit the
+ * memory next to its own. */
 static bool whole_pages(const void *p, size_t len)
 {
 	return (((uintptr_t)p | len) & (page_size() - 1)) == 0;

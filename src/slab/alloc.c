@@ -78,8 +78,8 @@ static __attribute__((noinline)) void *sampled_malloc(size_t n, size_t size, con
 
 static __attribute__((noinline)) void *detour_malloc(size_t n, const void *caller);
 
-/* Of a small object: the thread's stack of the class is empty, or others have freed near the object
- * on top. */
+/* For a small object: the thread's stack of the class is empty, or other threads freed near the
+ * object on top. */
 static __attribute__((noinline)) void *given_malloc(size_t n, const void *caller)
 {
 	const unsigned cls = class_of(n);

@@ -107,9 +107,9 @@ static inline void *address_of_unit(size_t unit)
 	return (void *)((unit << UNIT_SHIFT) + root.base);
 }
 
-/* True: freed.  wanted: the place of the one magazine that *address may belong to, or ANY_PLACE.
- * The address is written above the top of the magazine before all is known, and its register is
- * then free: where the object turns out not to be live, *address is computed anew. */
+/* True: freed. wanted: the place of the one magazine that *address may belong to, or ANY_PLACE. The
+ * address is written above the magazine's top before all checks are done, which frees its register;
+ * if the object turns out not to be live, *address is computed anew. */
 #define ANY_PLACE SIZE_MAX
 NO_SANITIZE static inline bool free_hit_at(void **address, size_t wanted)
 {

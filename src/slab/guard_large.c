@@ -230,7 +230,7 @@ static struct {
 	uint32_t first, count;
 } waiting;
 
-/* The oldest run, which waits no longer, and is in root.waiting still; NULL: none waits. */
+/* Take the oldest run out of the quarantine; it still counts in root.waiting. NULL: none waits. */
 static struct slab *take_oldest(void)
 {
 	CHECK(lock_held(&waiting_lock) && waiting.count <= WAITING_MOST);
@@ -294,8 +294,8 @@ static void detain(struct slab *s, size_t clear)
 
 	if (hardening.quarantine == 0 || !hardening.guard_large)
 		return give_cleared(s, clear);
-	/* Emptied also where the guard is only a protection, and whatever lies
-	 * beside the object: advice to guard does both. */
+	/* Empty the whole run, also if the guard is only a protection: advice to guard does
+	 * both. */
 	if (!hardening.guard_advice && os->purge(os->ctx, p, run_bytes(s)) != 0)
 		return give_cleared(s, clear);
 	if (guard_set(p, hardening.guard_advice ? run_bytes(s) : pages, true) != 0)

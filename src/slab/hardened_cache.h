@@ -23,7 +23,7 @@ void hardened_after_fork(void);
 void hardened_push(struct hardened *h, void *p, unsigned cls);
 /* Put a magazine that was just filled into random order. */
 void hardened_shuffle(struct hardened *h, unsigned cls);
-/* What left the quarantine for objects that others freed goes onto its magazine. */
+/* Move objects that left the quarantine because other threads freed some to their magazine. */
 void hardened_trim(struct hardened *h);
 /* The ring of the class has turned once, or is full for the first time: shall it be longer, or
  * another one shorter? */

@@ -40,8 +40,8 @@ static bool may_decide(void)
  * must find it first. Small pages take much less then, since most of them lie in blocks that the
  * kernel still holds. */
 static const uint64_t DEAR_NS = 1000000, DEAR_FOR_NS = 500000000;
-/* One that was cheap tells of those that follow it, which the first write brings then: the calls of
- * malloc that brought each were the slowest of all. */
+/* If one huge page was cheap, slab expects the same of the next ones and leaves them to the first
+ * write: the malloc calls that touched each were the slowest of all. */
 static const uint64_t CHEAP_FOR_NS = 20000000;
 static uint64_t cheap_until; /* advice_lock */
 
@@ -85,8 +85,8 @@ static void decide(uint32_t first, uint32_t count, enum dmm_advice what)
 	waiting[waiting_count++].what = what;
 }
 
-/* Of chunks that were filled before there were huge pages: one of which the kernel is to be asked
- * whether it was touched, and one of which it said so; 0: none.  Page_lock and advice_lock, or
+/* Chunks that were filled before there were huge pages: one about which the kernel will be asked
+ * whether it was touched, and one that it said was; 0: none. Under page_lock and advice_lock, or
  * advice_lock alone by the thread that decided. */
 static uint32_t to_ask, touched;
 

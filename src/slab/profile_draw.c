@@ -49,7 +49,7 @@ static uint64_t position(void)
 	return drawn - (uint64_t)profiler_left;
 }
 
-/* Negative, profiler_left tells how far beyond the sample's position the object ends. */
+/* If negative, profiler_left says how far beyond the sample's position the object ends. */
 static void draw(void)
 {
 	const uint64_t now = position();
@@ -77,8 +77,8 @@ bool profiler_drawn(void)
 
 /* ---- small objects --------------------------------------------------------------------------- */
 
-/* Of each class: mallocs until the sample, the sample included, of those that no stack was filled
- * for; 0: not drawn yet. */
+/* For each class: mallocs until the sample, the sample included, for which no stack was filled yet;
+ * 0: not drawn yet. */
 static int64_t *mallocs_left(const struct slab_heap *h)
 {
 	return (int64_t *)(large_magazine(h, CLASS_MAX - 1) - 1);
@@ -102,9 +102,9 @@ static size_t take(struct slab_heap *h, unsigned cls, size_t n)
 	return (size_t)(end - at);
 }
 
-/* Fill the empty stack with n objects at most; how many?  They are the next of the magazine, and,
- * where it holds less than half as many, others below them: what a stack takes while the program
- * frees less than it allocates would else become fewer each time. */
+/* Fill the empty stack with at most n objects; returns their number. They are the next ones of the
+ * magazine and, if it holds fewer than half of n, others below them: otherwise, while the program
+ * frees less than it allocates, each fill would take fewer. */
 static size_t give(struct thread_cache *tc, unsigned cls, size_t n)
 {
 	struct magazine *const k = &tc->magazine[cls];

@@ -184,7 +184,7 @@ static bool range_free(const struct slab *s, size_t from, size_t to)
 	return true;
 }
 
-/* Of a mask with a bit for each PURGE_UNIT those that fill pages of the system. */
+/* The bits of a mask, one for each PURGE_UNIT, that fill whole pages of the system. */
 static uint32_t whole_pages(uint32_t mask)
 {
 	const unsigned units = (unsigned)(root.os->page / PURGE_UNIT);

@@ -33,7 +33,7 @@ static bool lengthen(struct hardened *h, struct class_ring *w, unsigned cls, siz
 	return true;
 }
 
-/* As many wait before they may be too large together. */
+/* The objects of a class that may wait whatever their size. */
 static uint32_t least(void)
 {
 	enum { LEAST = 4 };

@@ -57,15 +57,15 @@ struct hardened {
 	uintptr_t spill[SPILLED_MOST]; /* address, and from SPILLED_CLASS on the class */
 };
 
-/* The upper half of a linear congruence, which without the state nobody can foresee. */
+/* The upper half of a linear congruence, which cannot be predicted without the state. */
 static inline uint32_t hardened_random(struct hardened *h)
 {
 	h->random = h->random * 6364136223846793005u + 1442695040888963407u;
 	return (uint32_t)(h->random >> 32);
 }
 
-/* As many of a class wait at most: so that each waits for as many as the setting says, also those
- * that may leave before they are the oldest. */
+/* The most objects of a class that wait: so many that each waits for as many frees as the setting
+ * says, also those that may leave before they are the oldest. */
 static inline uint32_t quarantine_most(void)
 {
 	return (uint32_t)hardening.quarantine + (hardening.random_order ? RING_SPREAD - 1 : 0);

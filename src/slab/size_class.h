@@ -32,7 +32,7 @@ enum {
 	SMALL_CLASSES = LINEAR_MAX / 16 + (SMALL_MAX - LINEAR_MAX) / 64 + 1,
 	CLASS_RUN = 255,    /* no class: a large object */
 	ZERO_SLOT = 16, /* bytes between two addresses of class 0 */
-	GIVEN_BYTES = 8192, /* a stack is filled with objects of so many bytes, */
+	GIVEN_BYTES = 8192, /* a stack is filled with objects of this many bytes, */
 	GIVEN_LEAST = 8,    /* or with that many, */
 	GIVEN_MOST = 63,    /* and no more */
 };
@@ -60,9 +60,9 @@ extern HIDDEN uint8_t medium_class[MEDIUM_MAX / 64 + 1];
 extern HIDDEN int32_t small_at[SMALL_MAX + 1];
 extern HIDDEN size_t small_below; /* SMALL_MAX + 1; 0 before the start */
 
-/* Fill the tables but small_at; idempotent.  hidden: medium_place names the magazine that is always
- * empty, so that every malloc of more than SMALL_MAX misses the fast path; classes are told as
- * ever. */
+/* Fill all tables but small_at; idempotent. hidden: medium_place names the magazine that is always
+ * empty, so that every malloc of more than SMALL_MAX misses the fast path; classes are
+  * unchanged. */
 void size_class_init(bool hidden);
 /* Fill small_at: the pointer for class 0 lies at `from`, and each next one `step` bytes on. */
 void size_class_point(uintptr_t from, size_t step);

@@ -38,7 +38,8 @@ static bool check_lists(const struct slab_heap *h, struct dmm_fault *why)
 	    fault(why, "S5 listed", h, h->partial_granules, granules);
 }
 
-/* What waits in a magazine, or is given, is neither live nor avail, and of this heap and class. */
+/* An object in a magazine or a given stack is neither live nor avail, and of this heap and
+ * class. */
 static bool check_objects(const struct slab_heap *h, unsigned cls, void *const *at,
     void *const *top, struct dmm_fault *why)
 {

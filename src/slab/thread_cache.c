@@ -57,7 +57,7 @@ void cache_flush(struct thread_cache *tc, struct slab_heap *h)
 		heap_put_back(h, &p, 1, cls);
 }
 
-/* Of a magazine at first.  One that feeds a stack holds two of what it takes. */
+/* The first capacity of a magazine. One that feeds a stack holds two of its fills. */
 static size_t first_room(unsigned cls)
 {
 	const size_t feeds = given_on() && cls < SMALL_CLASSES ? 2u * size_class[cls].given + 1 : 0;

@@ -104,9 +104,9 @@ void cache_look_around(struct thread_cache *tc);
 unsigned cache_batch(unsigned cls);
 /* Fill a magazine that is empty; false: no memory. */
 bool cache_fill(struct thread_cache *tc, unsigned cls);
-/* An object, not live yet, out of a magazine, or of a given stack, that is not empty.  Ends the
- * program when somebody else freed it too: both could do so at one moment, and neither see it
- * then. */
+/* Take an object, not live yet, from a magazine or a given stack that is not empty. Ends the
+ * program if another thread freed it too: both could do so at one moment, and neither saw the
+ * other. */
 void *cache_pop(struct thread_cache *tc, unsigned cls);
 void *cache_pop_given(struct thread_cache *tc, unsigned cls);
 /* Put all magazines into avail; the lock of h, which is tc's heap, is held, and its thread has

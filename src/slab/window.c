@@ -49,7 +49,7 @@ static size_t page(void)
 	return root.os->page;
 }
 
-/* Bytes; a huge page where pages are of 4 KiB. */
+/* Bytes; one huge page if pages have 4 KiB. */
 static size_t head_len(void)
 {
 	return HEAD_PAGES * page();
@@ -186,9 +186,9 @@ static int tables_grow_to(uint32_t chunks)
 	return error;
 }
 
-/* Each table that grows is a system call under page_lock, so the tables grow seldom: by as much as
- * there is, up to 3 MiB, or by as much as is needed, where more is refused.  What is mapped ahead
- * has no memory before it is written to. */
+/* Each growth of a table is a system call under page_lock, so tables grow seldom: by as much as
+ * there is, up to 3 MiB, or only by the need, if more is refused. Memory mapped ahead is not
+ * resident before it is written to. */
 bool window_grow_tables(uint32_t count)
 {
 	enum { AHEAD_MOST = 64 };
@@ -223,7 +223,7 @@ void window_fill_tables(uint32_t chunk)
 	const size_t known =
 	    __atomic_load_n(&root.units, __ATOMIC_ACQUIRE) / (HUGE_PAGE_SIZE >> UNIT_SHIFT);
 	const uint32_t filled = atomic_load_explicit(&window_filled, memory_order_relaxed);
-	/* Of a chunk below, which a large object may fill as well, only if it is near. */
+	/* The tables of a chunk below, which a large object may fill too, only if it is near. */
 	const uint32_t near = 1 + chunk / 16;
 	const uint32_t first = (uint32_t)max_size(filled, chunk - near);
 	const uint32_t end = (uint32_t)min_size(known, chunk + near);

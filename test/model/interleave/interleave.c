@@ -78,8 +78,8 @@ static size_t word_of(const volatile void *at, const _Atomic uint64_t *biased)
 	return (uintptr_t)at - from < words * 8 ? ((uintptr_t)at - from) / 8 : SIZE_MAX;
 }
 
-/* Granules of the slabs that threads have from the beginning, and into which nobody frees.  The
- * purger loads the tag of such a granule once for each object. */
+/* Granules of the slabs that threads have from the beginning, and into which no other thread frees.
+ * The purger loads the tag of such a granule once for each object. */
 static bool apart[64];
 
 void sched_begun(void)
@@ -152,7 +152,7 @@ static struct {
 } held[64];
 size_t held_count;
 
-/* Which objects somebody has is told by page: nothing else of it is shared. */
+/* Owners of objects are noted by page: no other state is shared. */
 static void note_pages(const char *p, size_t len, bool changes)
 {
 	for (uintptr_t page = (uintptr_t)p / 4096; page <= ((uintptr_t)p + len - 1) / 4096; page++)

@@ -46,7 +46,7 @@ static const char *word = "", *not = NULL, *done = NULL;
 
 enum { LINE = 400 };
 
-/* What is said of a scenario begins like this, and tells it from all others. */
+/* The message about a scenario begins like this, which distinguishes it from all others. */
 static void name_line(char line[LINE], const struct sched_scenario *s, enum shape shape,
     unsigned bound)
 {

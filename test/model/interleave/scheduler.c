@@ -249,8 +249,8 @@ void sched_wait(const struct lock *l)
 
 /* ---- all of them */
 
-/* Schedules of one history end in the same state.  Where a message has ended the program, what the
- * others had not done yet is part of the state, and each is its own. */
+/* Schedules of one history end in the same state. If a message ended the program, the unfinished
+ * work of the other threads is part of the state, and each schedule counts. */
 static void note_end(void)
 {
 	bool is_new;

@@ -92,7 +92,7 @@ TEST(with_a_profile_malloc_of_small_objects_hits_and_of_larger_ones_misses)
 	paper_end();
 }
 
-/* What a stack holds goes back where all else does, and the counter of a class stays what it is. */
+/* The objects of a stack go back as all others do, and the counter of a class stays as it is. */
 TEST(what_stacks_hold_goes_back_with_the_magazines)
 {
 	enum { COUNT = 500 };
