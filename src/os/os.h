@@ -82,6 +82,9 @@ struct os_arena {
 	uint64_t *touched;
 	char *touched_top;     /* no page is touched from here on */
 	uint64_t calls;
+	/* times that the kernel had no memory for a call: from then on the heap may differ from the
+	 * one of an undisturbed run */
+	uint64_t refused;
 	/* one byte for each HUGE_PAGE_SIZE of the mapping area: 1 if huge pages are advised; NULL:
 	 * they never were */
 	uint8_t *huge;

@@ -32,6 +32,15 @@ static void *arena_brk_get(void *ctx)
 	return a->brk;
 }
 
+/* Asks the kernel for access to pages of the arena.  False: it has no memory for them. */
+static bool open_pages(struct os_arena *a, void *p, size_t len, int prot)
+{
+	const bool done = mprotect(p, len, prot) == 0;
+
+	a->refused += !done;
+	return done;
+}
+
 static int arena_brk_set(void *ctx, void *to)
 {
 	struct os_arena *a = ctx;
@@ -43,7 +52,7 @@ static int arena_brk_set(void *ctx, void *to)
 	if (want < a->base || want > a->heap_end)
 		return -ENOMEM;
 	if (want_end > have_end &&
-	    mprotect(have_end, ptr_diff(want_end, have_end), PROT_READ | PROT_WRITE) != 0)
+	    !open_pages(a, have_end, ptr_diff(want_end, have_end), PROT_READ | PROT_WRITE))
 		return -ENOMEM;
 	if (want_end < have_end) {
 		madvise(want_end, ptr_diff(have_end, want_end), MADV_DONTNEED);
@@ -86,7 +95,7 @@ static void *map(struct os_arena *a, size_t len, size_t align, int prot)
 {
 	a->calls++;
 	char *const p = take_extent(a, len, align);
-	if (p == NULL || mprotect(p, len, prot) != 0)
+	if (p == NULL || !open_pages(a, p, len, prot))
 		return NULL;
 	a->faults += prot == PROT_NONE ? 0 : len / PAGE;
 	a->map_bytes += len;
@@ -175,7 +184,7 @@ static int arena_map_at(void *ctx, void *p, size_t len)
 	a->calls++;
 	if (w == NULL || len > ptr_diff(w->to, p))
 		return -EEXIST;
-	if (mprotect(p, len, PROT_READ | PROT_WRITE) != 0)
+	if (!open_pages(a, p, len, PROT_READ | PROT_WRITE))
 		return -ENOMEM;
 	w->mapped += len;
 	a->reserved_bytes += len;

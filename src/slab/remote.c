@@ -117,20 +117,39 @@ static bool flag(size_t granule, unsigned *heap)
 	return (old & TAG_REMOTE) == 0 && *heap != 0;
 }
 
+/* Flag and push the slab that covers the granule, and is of the heap whose lock is held. */
+static void flag_and_push(struct slab_heap *h, size_t granule)
+{
+	struct slab *const s = slab_covering(granule);
+	unsigned heap;
+
+	if (kind_of(s) != GRANULE_SLAB || heap_of(s) != h || !flag(granule_of(s), &heap))
+		return;
+	flag(granule, &heap);
+	push(h, s);
+}
+
 /* This is the first free into the slab since its owner looked: notify the owner. granule: that of
- * p. */
+ * p.  If the owner has collected the mark meanwhile, p's slab may be gone, and a further granule of
+ * another slab may lie at `head`: only the lock of its heap tells what is there, and holds it.  A
+ * signal handler may have interrupted this thread while it holds the lock. */
 static __attribute__((noinline)) void notify_owner(size_t head, size_t granule)
 {
-	unsigned heap, rest;
+	for (unsigned heap; !flagged(head) && (heap = tag_heap(tag_at(head))) != 0;) {
+		struct slab_heap *const h = heap_at(heap);
+		const bool mine = lock_held(&h->lock);
 
-	if (!flag(head, &heap))
-		return;
-	/* The slab that begins there stays until we have pushed it. */
-	if (granule != head && slab_covering(granule) == slab_at(head))
-		flag(granule, &rest);
-	push(heap_at(heap), slab_at(head));
-	remote_settle_for(heap_at(heap));
-	release_for(heap_at(heap));
+		if (!mine)
+			lock_take(&h->lock);
+		const bool same = tag_heap(tag_at(head)) == heap;
+		if (same)
+			flag_and_push(h, granule);
+		if (!mine)
+			lock_give(&h->lock);
+		remote_settle_for(h);
+		if (same)
+			return release_for(h);
+	}
 }
 
 static inline bool marked(const void *p)

@@ -12,11 +12,12 @@
  * it looks, misses nothing.  While a granule's flag is up the owner's own frees there leave the
  * fast path, where they would not see the bit.
  *
- * The first granule's flag may be put up on a slab that was meanwhile emptied, closed, even opened
- * anew: it then only asks the new owner to look.  A slab with the flag there is never released,
- * hence its heap is stable for the push.  A further granule may by then be where another slab
- * begins, whose flag nobody would take down: its flag goes up while the slab cannot go, before the
- * bit, and once more before the push.
+ * Between the bit and the flag the owner may collect the bit and close the slab, and another slab
+ * may be opened there, which may begin at another granule.  So the freeing thread raises the flag
+ * and pushes under the lock of the heap that the tag names, which keeps that slab in place; it then
+ * only asks the new owner to look.  A slab whose first granule is flagged is never released.  A
+ * further granule is flagged before the bit, while p is live and holds the slab, and again before
+ * the push.
  */
 #ifndef SLAB_REMOTE_H
 #define SLAB_REMOTE_H

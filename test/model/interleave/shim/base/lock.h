@@ -7,9 +7,10 @@
 #include "base/config.h"
 
 struct lock {
-	unsigned state;
+	unsigned state; /* 0: free; else 1 + sched_self() of its owner */
 };
 
+unsigned sched_self(void);
 void sched_point(const volatile void *at, bool changes);
 void sched_before(const volatile void *at);
 void sched_note(const volatile void *at, bool changes);
@@ -19,7 +20,8 @@ static inline bool lock_try(struct lock *l)
 {
 	sched_point(l, true);
 	const bool got = l->state == 0;
-	l->state = 1;
+	if (got)
+		l->state = 1 + sched_self();
 	return got;
 }
 
@@ -29,7 +31,7 @@ static inline void lock_take(struct lock *l)
 	if (l->state != 0)
 		sched_wait(l);
 	sched_note(l, true); /* a thread that only waits has done nothing yet */
-	l->state = 1;
+	l->state = 1 + sched_self();
 }
 
 static inline void lock_give(struct lock *l)
@@ -45,7 +47,7 @@ static inline bool lock_is_held(const struct lock *l)
 
 static inline bool lock_held(const struct lock *l)
 {
-	return l->state != 0;
+	return l->state == 1 + sched_self();
 }
 
 static inline uintptr_t lock_self(void)
