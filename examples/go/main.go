@@ -50,7 +50,8 @@ func main() {
 	C.dmm_heap_destroy(request)
 
 	fmt.Printf("%d objects by malloc, %d in the request's heap\n", full.live_objects-before.live_objects, objects)
-	if full.live_objects < before.live_objects+1000 || objects < 900 || objects > 1048 {
+	// Go's other threads may free a few objects meanwhile.
+	if full.live_objects < before.live_objects+900 || objects < 900 || objects > 1048 {
 		os.Exit(1)
 	}
 }

@@ -237,6 +237,9 @@ static bool open_heap(struct replay_model *m)
 static void close_heap(struct replay_model *m)
 {
 	m->runs_done++;
+	if (m->arena.refused > 0 && m->r->problem[0] == '\0')
+		stop(m, "out of memory: the kernel refused memory to the simulated heap",
+		    m->ops->head->count);
 	heap_close(&m->heap);
 	os_arena_close(&m->arena);
 	memset(m->cell, 0, m->ops->head->slots * sizeof *m->cell);

@@ -132,6 +132,10 @@ static void perform(struct recording *r, const struct trace_event *ev)
 		    DMM_ALIGN_MIN,
 		    ev->size);
 	}
+	if (r->arena.refused > 0)
+		lab_die(EXIT_OURS,
+		    "out of memory: the kernel refused memory to the simulated heap of %s",
+		    r->sys->name);
 	r->failed = p == NULL;
 	r->result = p;
 	if (p == NULL)
