@@ -198,11 +198,12 @@ static uint32_t tag_of_object(const void *p)
 }
 
 /* If two threads free an object at once, one of them finds it cleared by the other: then it stops
- * being live while we wait. */
+ * being live while we wait, or is marked, whose flag may be raised later. */
 static __attribute__((noinline)) _Noreturn void not_whole(const void *p, size_t size)
 {
 	helper_sleep_ms(1);
-	const bool live = object_live(p);
+	const uint64_t marks = atomic_load_explicit(mark_word(p), memory_order_acquire);
+	const bool live = (live_word(p) & ~marks & bit_of(p)) != 0;
 	if (live)
 		canary_damaged();
 	slab_misuse(live ? "write past the end" : "double free", p, size);
