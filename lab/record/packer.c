@@ -97,12 +97,19 @@ static void leave(struct client *c)
 	free(c);
 }
 
-static bool is_sound(const struct tape_head *h, off_t len)
+/* Takes from the head what the client goes by: once, since the program may change it. */
+static bool is_sound(struct client *c)
 {
-	return atomic_load_explicit(&h->magic, memory_order_acquire) == TAPE_MAGIC &&
-	    h->version == TAPE_VERSION && h->stacks <= TRACE_DWARF &&
-	    h->slot_len == tape_slot_len((enum trace_stacks)h->stacks) &&
-	    len >= (off_t)(TAPE_HEAD_LEN + (size_t)h->slot_len);
+	const struct tape_head *const h = c->head;
+	const uint32_t stacks = *(const volatile uint32_t *)&h->stacks;
+
+	if (atomic_load_explicit(&h->magic, memory_order_acquire) != TAPE_MAGIC ||
+	    h->version != TAPE_VERSION || stacks > TRACE_DWARF)
+		return false;
+	c->stacks = (enum trace_stacks)stacks;
+	c->slot_len = tape_slot_len(c->stacks);
+	return *(const volatile uint32_t *)&h->slot_len == c->slot_len &&
+	    c->len >= TAPE_HEAD_LEN + c->slot_len;
 }
 
 /* Its recording, if that is the file which the process writes. */
@@ -143,10 +150,8 @@ static struct client *meet(const char *name)
 	*c = (struct client){.head = p, .len = (size_t)st.st_size, .fd = -1};
 	snprintf(c->name, sizeof c->name, "%s", name);
 	madvise(p, c->len, MADV_RANDOM);
-	if (is_sound(c->head, st.st_size) && atomic_load(&c->head->alone) == 0)
+	if (is_sound(c) && atomic_load(&c->head->alone) == 0)
 		c->fd = open_recording(c->head, name);
-	c->stacks = (enum trace_stacks)c->head->stacks;
-	c->slot_len = c->head->slot_len;
 	if (c->fd < 0) {
 		munmap(p, c->len);
 		free(c);
@@ -165,6 +170,9 @@ static void expect(const char *name)
 			leave(packer.clients[i]);
 			packer.clients[i] = NULL;
 		}
+	for (size_t i = 0; i < EXPECTED_MAX; i++) /* two clients of one file would both encode */
+		if (strcmp(packer.expected[i].name, name) == 0)
+			packer.expected[i].tries = 0;
 	for (size_t i = 0; i < EXPECTED_MAX; i++)
 		if (packer.expected[i].tries < place->tries)
 			place = &packer.expected[i];
@@ -344,10 +352,11 @@ static bool serve_slot(struct client *c, uint32_t i)
 {
 	struct tape_slot *const s = slot_at(c, i);
 	struct slot_worker w = {s, c->columns[i], c->stacks, TAPE_BY_PACKER};
+	const bool first = w.columns == NULL;
 
 	if (atomic_load_explicit(&s->handed, memory_order_acquire) == s->done)
 		return false;
-	if (w.columns == NULL) {
+	if (first) {
 		w.columns = c->columns[i] = calloc(1, trace_columns_size());
 		if (w.columns == NULL) {
 			atomic_store(&c->head->alone, 1);
@@ -359,6 +368,8 @@ static bool serve_slot(struct client *c, uint32_t i)
 		return false;
 	const uint64_t began = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	slot_begin_change(s);
+	if (first) /* an earlier client may have met this file, and filled its columns */
+		s->encoder = TAPE_BY_PROCESS;
 	const bool fine = encode(c, &w, i + 1);
 	slot_end_change(s);
 	pthread_mutex_unlock(&s->lock.mutex);

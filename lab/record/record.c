@@ -263,6 +263,7 @@ int record_program(struct record_order *r)
 		lab_die(EXIT_OURS, "cannot fork: %s", strerror(errno));
 	if (isatty(STDERR_FILENO)) /* no more than this: the terminal is the program's */
 		lab_say("recording to %s for as long as the program runs", r->path);
+	signal(SIGXFSZ, SIG_IGN); /* ours alone: a limit of file sizes is EFBIG to the packer */
 	packer_start();
 	const int status = forward_wait(pid);
 	packer_stop();

@@ -141,17 +141,26 @@ size_t tape_len(void); /* bytes of a struct tape with the fields that follow it 
 
 /* Functions that take a lock run with signals blocked: a handler may fork, and its child must find
  * every lock free. */
-static inline void signals_block(sigset_t *before)
+/* malloc is no cancellation point, but the system calls of the recorder are: so a thread is not
+ * cancelled there either. */
+struct signals {
+	sigset_t mask;
+	int cancel;
+};
+
+static inline void signals_block(struct signals *before)
 {
 	sigset_t all;
 
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before->cancel);
 	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, before);
+	pthread_sigmask(SIG_SETMASK, &all, &before->mask);
 }
 
-static inline void signals_restore(const sigset_t *before)
+static inline void signals_restore(const struct signals *before)
 {
-	pthread_sigmask(SIG_SETMASK, before, NULL);
+	pthread_sigmask(SIG_SETMASK, &before->mask, NULL);
+	pthread_setcancelstate(before->cancel, NULL);
 }
 
 

@@ -238,7 +238,7 @@ static const struct known_module *module_read(uintptr_t pc)
 static const struct known_module *module_with(uintptr_t pc)
 {
 	const struct known_module *m = module_known(pc);
-	sigset_t mask;
+	struct signals mask;
 
 	if (m != NULL)
 		return m;

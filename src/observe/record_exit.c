@@ -21,7 +21,7 @@ extern int __cxa_atexit(void (*f)(void *), void *arg, void *dso);
 
 static void at_exit(void *arg)
 {
-	sigset_t mask;
+	struct signals mask;
 
 	(void)arg;
 	signals_block(&mask);
@@ -59,7 +59,7 @@ API _Noreturn void _Exit(int status)
 static void before_exec(const char *path, char *const env[])
 {
 	const int saved = errno;
-	sigset_t mask;
+	struct signals mask;
 
 	signals_block(&mask);
 	exec_note(getpid(), path, env);

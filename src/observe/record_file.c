@@ -485,7 +485,7 @@ void output_after_fork(const struct tape *keep)
 
 void output_keep(void)
 {
-	sigset_t mask;
+	struct signals mask;
 
 	if (!output.configured || output_stopped())
 		return;

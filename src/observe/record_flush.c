@@ -322,7 +322,7 @@ static void pass_on(struct tape *t)
 void tape_full(struct tape *t)
 {
 	const int saved = errno;
-	sigset_t mask;
+	struct signals mask;
 
 	signals_block(&mask);
 	/* the parent's, in the child that a signal handler forked: record_fork.c */

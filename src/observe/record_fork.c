@@ -78,7 +78,7 @@ static void keep(const struct kept_tape *k)
 static void in_child(void)
 {
 	const struct kept_tape k = forking;
-	sigset_t mask;
+	struct signals mask;
 
 	signals_block(&mask);
 	forking.tape = NULL;

@@ -101,7 +101,7 @@ void exec_note(pid_t pid, const char *path, char *const env[])
 {
 	char text[PATH_LEN + 64], found[PATH_LEN];
 	const int saved = errno;
-	sigset_t mask;
+	struct signals mask;
 	const char *const file = find(path, found);
 	const char *const reason = !preloads_us(env) ? "environment"
 	    : !where_is_writable()                   ? "rights"
@@ -123,7 +123,7 @@ void exec_note(pid_t pid, const char *path, char *const env[])
 void exec_failed(pid_t pid)
 {
 	char text[64];
-	sigset_t mask;
+	struct signals mask;
 
 	signals_block(&mask);
 	if (meta_has_news() && output_open())

@@ -250,7 +250,7 @@ static bool is_new_code(uint64_t addr)
 bool maps_is_code(uint64_t addr)
 {
 	const int saved = errno; /* a call of malloc that succeeds leaves it */
-	sigset_t mask;
+	struct signals mask;
 
 	signals_block(&mask);
 	lock_take(&maps.lock);

@@ -324,7 +324,7 @@ static uint32_t new_site(struct python_thread *p, const struct python_place *at)
 static uint32_t find_site(struct tape *t, const struct python_place *at)
 {
 	const int saved = errno;
-	sigset_t mask;
+	struct signals mask;
 
 	signals_block(&mask);
 	t->ready = false;

@@ -160,7 +160,7 @@ struct tape *tape_enter(void)
 {
 	const int saved = errno;
 
-	sigset_t mask;
+	struct signals mask;
 
 	if (entering || tape_self != NULL)
 		return tape_self;
@@ -179,7 +179,7 @@ struct tape *tape_enter(void)
 
 struct tape *tape_off(struct tape *t)
 {
-	sigset_t mask;
+	struct signals mask;
 
 	(void)t;
 	if (!store_is_forked())

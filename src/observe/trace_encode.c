@@ -280,9 +280,10 @@ static uint32_t find_stack(struct trace_columns *c, const struct trace_block_inf
 	if (info->stacks == TRACE_CALLER && (stack & TRACE_STACK_FRAMES) == 0)
 		return node_index(c, 0, stack);
 	stack &= ~TRACE_STACK_FRAMES;
-	if (stack < info->frames_len && info->frames[stack] < info->frames_len - stack)
-		for (uint64_t i = info->frames[stack]; i > 0; i--)
-			node = node_index(c, node, info->frames[stack + i]);
+	const volatile uint64_t *const at = &info->frames[stack]; /* the program may change it */
+	const uint64_t depth = stack < info->frames_len ? *at : UINT64_MAX;
+	for (uint64_t i = depth < info->frames_len - stack ? depth : 0; i > 0; i--)
+		node = node_index(c, node, info->frames[stack + i]);
 	return node;
 }
 

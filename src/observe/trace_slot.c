@@ -1,6 +1,8 @@
 /* trace_slot.c - see trace_slot.h. */
 #include "observe/trace_slot.h"
 
+#include <string.h>
+
 void slot_begin_change(struct tape_slot *s)
 {
 	atomic_fetch_add_explicit(&s->changes, 1, memory_order_acq_rel);
@@ -31,14 +33,17 @@ static void commit(struct slot_worker *w, uint32_t done, uint32_t raw_done)
 
 bool slot_adopt(struct slot_worker *w)
 {
-	const struct trace_columns_state *const filled = &now(w)->columns;
-
 	if (w->slot->encoder == w->who)
 		return false;
-	if (!trace_columns_restore(w->columns, filled))
-		trace_columns_continue(w->columns, filled->last_tick);
-	w->slot->encoder = w->who;
-	return trace_columns_events(w->columns) != 0;
+	struct trace_columns_state filled; /* a copy: the program may change it meanwhile */
+	memcpy(&filled, &now(w)->columns, sizeof filled);
+	atomic_signal_fence(memory_order_seq_cst);
+	if (!trace_columns_restore(w->columns, &filled))
+		trace_columns_continue(w->columns, filled.last_tick);
+	const bool some = trace_columns_events(w->columns) != 0;
+	if (!some) /* else once they are written: nothing may be added before */
+		w->slot->encoder = w->who;
+	return some;
 }
 
 struct trace_block_info slot_info(const struct slot_worker *w)
@@ -109,6 +114,7 @@ bool slot_is_full(const struct slot_worker *w)
 void slot_emptied(struct slot_worker *w)
 {
 	trace_columns_clear(w->columns);
+	w->slot->encoder = w->who;
 	commit(w, now(w)->done, now(w)->raw_done);
 }
 

@@ -88,6 +88,57 @@ def test_a_program_that_leaves_by_exit_quick_exit_or_a_bare_system_call_loses_no
             all_are_there(way, calls, 7)
 
 
+def test_images_that_follow_each_other_at_once_are_encoded_once():
+    for i in range(10):
+        for name in glob.glob("T*") + ["counts"] * os.path.exists("counts"):
+            os.unlink(name)
+        record("env", "env", SURVIVOR, "kill", "100000", "counts")
+        got = sum(recorded("T").values())
+        assert got == counted()[0] == 100000, (i, got, counted()[0])
+
+
+def test_threads_that_are_cancelled_leave_no_lock_held():
+    program = compile_c("cancelled", """
+        #include <pthread.h>
+        #include <stdlib.h>
+        #include <unistd.h>
+        static void *work(void *arg) {
+            for (;;) { for (int i = 0; i < 3000; i++) free(malloc(100)); pthread_testcancel(); }
+            return arg;
+        }
+        int main(void) {
+            for (int round = 0; round < 20; round++) {
+                pthread_t t[4];
+                for (int i = 0; i < 4; i++) pthread_create(&t[i], NULL, work, NULL);
+                usleep(2000);
+                for (int i = 0; i < 4; i++) pthread_cancel(t[i]);
+                for (int i = 0; i < 4; i++) pthread_join(t[i], NULL);
+            }
+            return 0;
+        }""", "-pthread")
+    r = record(program)
+    assert r.returncode == 0, r
+
+
+def test_a_limit_of_file_sizes_ends_the_recording_and_not_dmm():
+    program = compile_c("limited", """
+        #include <stdlib.h>
+        #include <unistd.h>
+        int main(void) {
+            srand(1);
+            for (int round = 0; round < 100; round++) {
+                for (int i = 0; i < 8000; i++) free(malloc((size_t)rand() % 5000));
+                usleep(2000);
+            }
+            return 7;
+        }""")
+    r = run("sh", "-c", f'ulimit -f 2000; exec "{DMM}" record -o T -- "{program}"')
+    assert r.returncode == 7, r
+    assert "file size limit reached; recording ends here, the program goes on" in r.stderr, r
+    assert "stays in" in r.stderr and os.path.exists("T.tape"), (r, glob.glob("T*"))
+    assert sum(info("T")["calls"].values()) > 100000, info("T")
+
+
 def test_each_image_of_a_chain_of_exec_keeps_its_calls():
     for calls in (FEW, MANY):
         r = survive("exec", calls)
