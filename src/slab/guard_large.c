@@ -123,8 +123,17 @@ static struct slab *unpark(size_t granules)
 	return s;
 }
 
-/* A parked run as an object of n bytes; NULL: none is parked, or its pages stay inaccessible, past
- * vm.max_map_count: then its addresses are lost, no memory is. */
+/* The pages of an unparked run stay inaccessible, past vm.max_map_count: it is parked again, for a
+ * later call.  If there is no room, its addresses are lost, but no memory. */
+static void park_again(const struct slab *s)
+{
+	lock_take(&waiting_lock);
+	if (park(s))
+		atomic_fetch_add_explicit(&root.waiting, s->run + s->count, memory_order_relaxed);
+	lock_give(&waiting_lock);
+}
+
+/* A parked run as an object of n bytes; NULL: none is parked, or its pages stay inaccessible. */
 static struct slab *open_parked(size_t n, size_t granules)
 {
 	if (!hardening.guard_large)
@@ -132,8 +141,12 @@ static struct slab *open_parked(size_t n, size_t granules)
 	lock_take(&waiting_lock);
 	struct slab *const s = unpark(granules);
 	lock_give(&waiting_lock);
-	if (s == NULL || guard_set(slab_start(s), pages_for(n), false) != 0)
+	if (s == NULL)
 		return NULL;
+	if (guard_set(slab_start(s), pages_for(n), false) != 0) {
+		park_again(s);
+		return NULL;
+	}
 	s->avail = ORIGIN_MALLOC;
 	finish(s, n, pages_for(n));
 	atomic_store_explicit(&s->kind, GRANULE_RUN, memory_order_release);

@@ -77,13 +77,6 @@ bool profiler_drawn(void)
 
 /* ---- small objects --------------------------------------------------------------------------- */
 
-/* For each class: mallocs until the sample, the sample included, for which no stack was filled yet;
- * 0: not drawn yet. */
-static int64_t *mallocs_left(const struct slab_heap *h)
-{
-	return (int64_t *)(large_magazine(h, CLASS_MAX - 1) - 1);
-}
-
 static int64_t draw_mallocs(unsigned cls)
 {
 	return distance() / size_class[cls].size + 1;
@@ -109,8 +102,11 @@ static size_t give(struct thread_cache *tc, unsigned cls, size_t n)
 {
 	struct magazine *const k = &tc->magazine[cls];
 	void **const bottom = given_bottom(tc->heap, cls);
-	const size_t count = min_size(n, (size_t)(k->top - magazine_bottom(tc->heap, cls, k)));
+	size_t count = min_size(n, (size_t)(k->top - magazine_bottom(tc->heap, cls, k)));
 	const size_t below = count < n / 2 && count > 0 ? take(tc->heap, cls, n - count) : 0;
+
+	/* a signal handler may have taken from the magazine meanwhile */
+	count = min_size(count, (size_t)(k->top - magazine_bottom(tc->heap, cls, k)));
 
 	/* in this order: a child of fork() finds no object in both places */
 	k->top -= count;

@@ -43,6 +43,23 @@ static inline void **given_bottom(const struct slab_heap *h, unsigned cls)
 	return large_magazine(h, cls) - 1 + GIVEN_AT;
 }
 
+/* For each class: mallocs until the sample, the sample included, for which no stack was filled yet;
+ * 0: not drawn yet. */
+static inline int64_t *mallocs_left(const struct slab_heap *h)
+{
+	return (int64_t *)(large_magazine(h, CLASS_MAX - 1) - 1);
+}
+
+/* n objects left the stack of the class, and malloc did not give them out: they are not counted.
+ * The calling thread owns h, or h's thread has ended; h's lock is held. */
+static inline void given_flushed(const struct slab_heap *h, unsigned cls, size_t n)
+{
+	int64_t *const left = &mallocs_left(h)[cls];
+
+	if (*left > 0)
+		*left += (int64_t)n;
+}
+
 /* Are a thread's stacks filled?  Hardened, malloc has no magazine on its fast path. */
 static inline bool given_on(void)
 {

@@ -134,15 +134,16 @@ bool purge_longest(size_t most, size_t *given)
 	return ok;
 }
 
-void purge_whole(uint32_t chunk)
+bool purge_whole(uint32_t chunk)
 {
 	uint64_t mask[2];
 
 	if (!lock_try(&purge_lock))
-		return;
+		return false;
 	if (purge_claim_whole(chunk, mask))
 		purge_claimed(chunk, true, mask);
 	lock_give(&purge_lock);
+	return true;
 }
 
 /* ---- what was learned of free runs ----------------------------------------------------------- */

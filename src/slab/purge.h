@@ -119,8 +119,8 @@ void purge_runs(uint32_t before, bool whole, size_t keep);
 /* The longest dirty runs first, until at most `most` granules are dirty or kept, or the kernel
  * refuses (false). */
 bool purge_longest(size_t most, size_t *given);
-/* One chunk that is free as a whole. */
-void purge_whole(uint32_t chunk);
+/* One chunk that is free as a whole. False: another thread purges, so the chunk stays as it is. */
+bool purge_whole(uint32_t chunk);
 /* Pages of all partly empty slabs of h on which no object is live.  False: the kernel refused. */
 bool purge_heap(struct slab_heap *h);
 /* A quarter of all chunks: pages of slabs that have not changed since the last look.  True:

@@ -153,8 +153,15 @@ static void give_back_noted(void)
 	if (!atomic_load_explicit(&purge_wanted, memory_order_relaxed))
 		return;
 	atomic_store(&purge_wanted, false);
-	for (uint32_t chunk; (chunk = purge_chunk_noted()) != 0;)
-		purge_whole(chunk);
+	for (uint32_t chunk; (chunk = purge_chunk_noted()) != 0;) {
+		if (purge_whole(chunk))
+			continue;
+		/* another thread purges: a later call gives back this one and the rest */
+		lock_take(&root.page_lock);
+		purge_chunk_soon(chunk);
+		lock_give(&root.page_lock);
+		return;
+	}
 }
 
 /* No other thread will. As long as no more is dirty than this program is expected to need again,

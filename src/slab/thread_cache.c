@@ -36,8 +36,10 @@ static void flush_given(struct thread_cache *tc, struct slab_heap *h)
 		void **const bottom = given_bottom(h, cls);
 		if (given_none(tc, cls) || tc->given[cls] == bottom)
 			continue;
-		heap_put_back(h, bottom, (size_t)(tc->given[cls] - bottom), cls);
+		const size_t n = (size_t)(tc->given[cls] - bottom);
+		heap_put_back(h, bottom, n, cls);
 		tc->given[cls] = bottom;
+		given_flushed(h, cls, n);
 	}
 }
 

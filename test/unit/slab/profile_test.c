@@ -114,6 +114,24 @@ TEST(what_stacks_hold_goes_back_with_the_magazines)
 	paper_end();
 }
 
+/* Objects of a stack that a purge takes back were not allocated. */
+TEST(what_a_purge_takes_from_a_stack_is_not_counted_as_allocated)
+{
+	enum { ROUNDS = 4000, SIZE = 100 };
+
+	paper_begin("profile:4k,guarded:0");
+	for (int i = 0; i < ROUNDS; i++) {
+		slab_free(slab_malloc(SIZE)); /* fills the magazine */
+		slab_free(slab_malloc(SIZE)); /* fills the stack from it */
+		lock_take(&thread_cache.heap->lock);
+		cache_flush(&thread_cache, thread_cache.heap);
+		lock_give(&thread_cache.heap->lock);
+	}
+	const uint64_t bytes = look().allocated.bytes;
+	assert_true(bytes > 2 * ROUNDS * SIZE * 6 / 10 && bytes < 2 * ROUNDS * SIZE * 14 / 10);
+	paper_end();
+}
+
 /* A signal handler that allocates between the comparison and the subtraction leaves the countdown
  * below 0. */
 TEST(a_countdown_below_0_is_a_sample_at_the_next_malloc)
