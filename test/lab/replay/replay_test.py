@@ -7,47 +7,10 @@ import csv
 import json
 import os
 import subprocess
-import sys
-import time
 
-sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../support"))
-from runner import run_tests
+from replaying import BUILD, DMM, QUICK, SHIPPED, SOURCE, compile_c, info, main, model, native, run
 
-BUILD = os.path.abspath(sys.argv[1])
-HERE = os.path.dirname(os.path.abspath(__file__))
-SOURCE = os.path.abspath(HERE + "/../../..")
-SHIPPED = SOURCE + "/test/recordings"
-DMM = BUILD + "/dmm"
 PARTS = ("payload", "padding", "headers", "bins", "caches", "tails", "retained")
-QUICK = ("--runs=1", "--warm=0", "--peers=none")
-
-
-def run(*args, status=0, **kw):
-    r = subprocess.run(args, capture_output=True, text=True, timeout=100, **kw)
-    assert status is None or r.returncode == status, (args, r.returncode, r.stdout[-500:], r.stderr[-500:])
-    return r
-
-
-def info(trace):
-    return json.loads(run(DMM, "info", "--format=json", trace).stdout)
-
-
-def native(trace, *options, status=0):
-    r = run(DMM, "replay", "--study", "--format=json", *QUICK, *options, trace, status=status)
-    return {row["name"]: row for row in json.loads(r.stdout)["rows"]}
-
-
-def model(trace, *options):
-    r = run(DMM, "replay", "--study", "--model", "--format=json", *options, trace)
-    return {row["name"]: row for row in json.loads(r.stdout)["rows"]}
-
-
-def compile_c(name, text, *flags, compiler="cc"):
-    source = name + (".c" if compiler == "cc" else ".cc")
-    with open(source, "w") as f:
-        f.write(text)
-    subprocess.run([compiler, "-O1", "-fno-builtin", *flags, source, "-o", name], check=True)
-    return "./" + name
 
 
 def test_designs_for_study_are_replayed_on_request_only():
@@ -56,83 +19,6 @@ def test_designs_for_study_are_replayed_on_request_only():
         r = run(DMM, "replay", *mode, "--format=json", *(QUICK if mode != ["--model"] else []), trace)
         names = {row["name"] for row in json.loads(r.stdout)["rows"] if row.get("kind") != "peer"}
         assert names == wanted, names
-
-
-# ---- at the recorded pace ------------------------------------------------------------------------
-
-BURST = """
-    #include <stdlib.h>
-    #include <string.h>
-    #include <unistd.h>
-    enum { N = 150000 };
-    static void *p[N];
-    int main(void) {
-        for (int i = 0; i < N; i++) memset(p[i] = malloc(250), 1, 250);
-        for (int i = 0; i < N; i++) if (i % 64 != 0) free(p[i]);
-        usleep(600000);
-        for (int i = 0; i < 200; i++) free(malloc(100));
-        return 0; }"""
-
-
-def test_a_paced_replay_sees_what_comes_back_in_an_idle_time():
-    program = compile_c("burst", BURST)
-    run(DMM, "record", "-o", "T", "--", program)
-    rows = native("T", "--pace", "--systems=slab", "--no-latency")
-    glibc, slab = rows["glibc"]["paced"], rows["slab"]["paced"]
-    assert glibc["peak_bytes"] > 30e6 and slab["peak_bytes"] > 30e6, rows
-    assert glibc["end_bytes"] > 0.8 * glibc["peak_bytes"], glibc
-    assert slab["end_bytes"] < 0.4 * slab["peak_bytes"], slab
-    assert slab["mean_bytes"] < slab["peak_bytes"], slab # on a busy machine the mean may lie below the end
-    model_slab = model("T", "--systems=slab")["slab"]
-    assert abs(model_slab["end_footprint_bytes"] - slab["end_bytes"]) < 6e6, (model_slab["end_footprint_bytes"], slab)
-    text = run(DMM, "replay", *QUICK, "--pace=2", "--systems=slab", "--no-latency", "T").stdout
-    assert "memory at the recorded pace" in text and "2 times as fast as recorded" in text, text
-
-
-def test_a_paced_replay_by_threads_takes_the_recordings_time():
-    program = compile_c("two", """
-        #include <pthread.h>
-        #include <stdlib.h>
-        #include <unistd.h>
-        static void *work(void *arg) { for (int i = 0; i < 5; i++) { free(malloc(5000)); usleep(40000); } return arg; }
-        int main(void) { pthread_t t; pthread_create(&t, 0, work, 0); work(0); pthread_join(t, 0); return 0; }""",
-                        "-pthread")
-    run(DMM, "record", "-o", "T", "--", program)
-    began = time.monotonic()
-    rows = native("T", "--pace=0.5", "--systems=none", "--no-latency")
-    assert time.monotonic() - began > 2 * 0.2 / 0.5, "glibc twice, each at half the pace"
-    assert rows["glibc"]["paced"]["peak_bytes"] >= 0, rows
-
-
-def test_memory_on_average_or_at_the_end_is_judged_by_paced_runs():
-    trace = SHIPPED + "/redis.dmm"
-    for by in "mean", "end":
-        r = run(DMM, "replay", f"--by={by}", "--format=json", *QUICK, "--runs=2", "--no-latency", trace)
-        found = json.loads(r.stdout)
-        assert found["verdict_by"] == f"{by}_rss_bytes" and found["pace"] == 1, found["verdict_by"]
-        for row in found["rows"]:
-            for key in ("mean", "end"):
-                seen = row[f"{key}_rss_bytes"]
-                assert 0 < seen["min"] <= seen["median"] <= seen["max"], row
-            # the last run is one of the two
-            assert row["mean_rss_bytes"]["min"] <= row["paced"]["mean_bytes"] <= row["mean_rss_bytes"]["max"], row
-    r = run(DMM, "replay", "--by=mean", *QUICK, "--runs=2", "--no-latency", trace)
-    assert "memory at the recorded pace, idle times included: 2 runs each of" in r.stdout, r.stdout
-    r = run(DMM, "replay", "--by=peak", "--format=json", *QUICK, "--no-latency", trace)
-    assert json.loads(r.stdout)["verdict_by"] == "peak_rss_bytes"
-    r = run(DMM, "replay", "--by=mean", "--model", trace, status=2)
-    assert "a model gives no verdict" in r.stderr, r.stderr
-
-
-def test_a_pace_is_refused_where_there_is_none():
-    with open("t.rep", "w") as f:
-        f.write("20000000\n1\n2\n1\na 0 512\nf 0\n")
-    run(DMM, "import", "--from=rep", "t.rep", "-o", "T")
-    r = run(DMM, "replay", *QUICK, "--pace", "--systems=slab", "T", status=1)
-    assert "it has no times, so it has no pace" in r.stderr, r.stderr
-    for words in (("--pace=fast",), ("--pace=0",), ("--pace", "--model")):
-        r = run(DMM, "replay", *words, "T", status=2)
-        assert "--pace" in r.stderr, r.stderr
 
 
 # ---- on simulated memory -------------------------------------------------------------------------
@@ -371,91 +257,6 @@ def test_the_393_threads_of_a_phones_process_are_replayed():
     assert all(r["problem"] is None for r in model("T", "--systems=list,bins,gnu,segmeta,slab").values())
 
 
-# ---- sweeps ----------------------------------------------------------------------------------------
-
-def plan(*options):
-    r = run(DMM, "sweep", "--plan", *options)
-    lines = r.stdout.splitlines()
-    assert all(x.endswith(("# space", "# time: exclusive cores")) for x in lines), r.stdout
-    return lines
-
-
-def run_jobs(lines):
-    for line in lines:
-        run("sh", "-c", line)
-
-
-def test_a_sweep_plans_each_cell_once_and_a_merge_makes_one_table():
-    lines = plan(SHIPPED + "/cc.dmm", SHIPPED + "/git.dmm", "--systems=bins,gnu,slab", "--peers=none", "--repeat=2", "--warm=0",
-                 "--conf-grid=fit:first|best,split_min:0|64")
-    space = [x for x in lines if x.endswith("# space")]
-    assert (len(space), len(lines)) == (2 * 9, 2 * (9 + 2 * 9)), lines
-    assert len({x.split("--cell=")[1][:16] for x in lines}) == len(lines), "a hash came twice"
-    lines = plan(SHIPPED + "/git.dmm", "--systems=bins,slab", "--peers=none", "--repeat=2", "--warm=0")
-    run_jobs(lines)
-    results = sorted("results/" + x for x in os.listdir("results"))
-    assert len(results) == 6, results
-    merged = json.loads(run(DMM, "merge", "--format=json", *results).stdout)
-    assert [r["name"] for r in merged["space"][0]["rows"]] == ["bins", "slab"], merged["space"]
-    rows = merged["time"][0]["rows"]
-    assert [r["name"] for r in rows] == ["glibc", "glibc-again", "bins", "slab"], rows
-    for row in rows[2:]:
-        assert row["outcome"] == "fine" and row["loaded"] and len(row["runs"]) == 2, row
-    cells = [c for c in (json.load(open(r)) for r in results) if c["cell"]["kind"] == "time" and c["rows"][2]["name"] == "bins"]
-    ratios = [c["rows"][2]["runs"][0]["wall_s"] / c["rows"][0]["runs"][0]["wall_s"] for c in cells]
-    assert abs(rows[2]["ratio"]["wall_s"]["median"] - sum(ratios) / 2) < 1e-4 * max(ratios), (rows[2]["ratio"], ratios)
-    text = run(DMM, "merge", *results).stdout
-    assert "on simulated memory" in text and "2 cells each" in text and "No verdict" in text, text
-    space = [r for r in results if json.load(open(r))["cell"]["kind"] == "space"]
-    table = list(csv.DictReader(run(DMM, "merge", "--format=csv", *space).stdout.splitlines()))
-    want = model(SHIPPED + "/git.dmm", "--systems=bins,slab")
-    assert [int(x["footprint_bytes"]) for x in table] == [want[x["system"]]["peak"]["footprint_bytes"] for x in table]
-
-
-def test_a_cell_that_is_done_is_not_done_again_and_a_torn_one_is():
-    lines = plan(SHIPPED + "/git.dmm", "--systems=bins", "--peers=none", "--repeat=1", "--warm=0")
-    open("jobs", "w").write("\n".join(lines) + "\n")
-    run_jobs(lines[:1])
-    result = "results/" + os.listdir("results")[0]
-    was = os.stat(result).st_mtime_ns
-    r = run("sh", "-c", lines[0])
-    assert "is done already" in r.stderr and os.stat(result).st_mtime_ns == was, r.stderr
-    r = run(DMM, "merge", "--jobs=jobs", result, status=1)
-    assert "1 of 2 planned cells have no result yet" in r.stderr, r.stderr
-    whole = open(result).read()
-    open(result, "w").write(whole[:len(whole) // 2])
-    r = run(DMM, "merge", result, status=1)
-    assert "not JSON at offset" in r.stderr, r.stderr
-    run("sh", "-c", lines[0])
-    assert open(result).read() == whole, "a model is the same every time"
-    run_jobs(lines)
-    run(DMM, "merge", "--jobs=jobs", *("results/" + x for x in os.listdir("results")))
-
-
-def test_a_cell_whose_recording_changed_fails():
-    with open(SHIPPED + "/git.dmm", "rb") as f:
-        open("T", "wb").write(f.read())
-    lines = plan("T", "--systems=bins", "--peers=none", "--kind=space")
-    run(DMM, "record", "-o", "T", "--", "true")
-    r = run("sh", "-c", lines[0], status=1)
-    assert "make a new plan" in r.stderr and not os.path.exists("results"), r.stderr
-
-
-def test_a_merge_names_what_is_no_result():
-    open("a.json", "w").write('{"schema": "dmm-replay", "version": 1}')
-    open("b.json", "w").write('{"cell": {"hash": "0", "kind": "time"}, "schema": "dmm-replay", "version": 2}')
-    open("c.json", "w").write('{"cell": {"hash": "0", "kind": "space"}, "schema": "dmm-replay-model", "version": 2, "rows": 7}')
-    open("d.json", "w").write("[" * 100000)
-    r = run(DMM, "merge", "a.json", "b.json", "c.json", "d.json", "missing.json", status=1)
-    for word in ("a.json: not the result of a cell", "b.json: 'dmm-replay': another version", "c.json: 0 rows",
-                 "d.json: not JSON", "missing.json: No such file", "no file holds the result"):
-        assert word in r.stderr, (word, r.stderr)
-    r = run(DMM, "sweep", SHIPPED + "/git.dmm", status=2)
-    assert "--plan" in r.stderr
-    r = run(DMM, "sweep", "--plan", "--conf-grid=fot:best", SHIPPED + "/git.dmm", status=2)
-    assert "did you mean 'fit'" in r.stderr, r.stderr
-
-
 # ---- fidelity --------------------------------------------------------------------------------------
 
 PEAK = """
@@ -508,4 +309,4 @@ def test_a_replay_of_a_compiler_under_glibc_needs_the_heap_that_the_compiler_nee
     assert abs(replayed / recorded - 1) < 0.03, (recorded, replayed)
 
 
-run_tests(globals(), sys.argv[2] if len(sys.argv) > 2 else "")
+main(globals())
