@@ -58,13 +58,14 @@ int cmd_advise(int argc, char **argv)
 	static const struct argp argp = {.options = options,
 	    .parser = parse,
 	    .args_doc = "T",
-	    .doc = "Say what is wrong with a recorded program's memory, by call site, and which "
-	           "allocator would serve it better.\v"
-	           "First come growth, pinned pages, retained memory, oversized requests and "
-	           "churn. Then slab, as it comes and with settings by which it gives all free "
-	           "memory back at once, is compared with the malloc that the program had: all "
-	           "replay the recording in simulated memory, on the recording's clock. The "
-	           "advice is the least product of average memory and time."};
+	    .doc =
+	        "Say what is wrong with a recorded program's memory, by call site, and which "
+	        "allocator would serve it better.\v"
+	        "dmm advise first names growth, pinned pages, retained memory, oversized requests "
+	        "and churn. Then it compares slab with the malloc that the program had: slab "
+	        "with its defaults, and with settings by which it gives all free memory back at "
+	        "once. All replay the recording in simulated memory, on the recording's clock. "
+	        "It advises the one with the least product of average memory and time."};
 	static struct tune_recording rec;
 	static struct advice a;
 	struct advise_request r = {0};

@@ -105,10 +105,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 static const char doc[] =
-    "Measure the designs.\v"
-    "--suite=lecture [EXPERIMENT...]: what the lecture claims, experiment by experiment.\n"
+    "Measure the designs and, in the suite patterns, other allocators.\v"
+    "--suite=lecture [EXPERIMENT...]: the lecture's claims, one experiment each.\n"
     "--suite=cos217 [PATTERN [COUNT [SIZE]]]: allocate and free in classical orders.\n"
-    "--suite=options [RECORDING...]: peak payload of peak footprint under each technique.\n"
+    "--suite=options [RECORDING...]: the share of payload at the peak, by technique.\n"
     "--suite=patterns [PATTERN...]: churn, rings, bleeding, expiry and so on, as programs.";
 static const struct argp argp = {options, parse, "[WORD...]", doc, NULL, NULL, NULL};
 

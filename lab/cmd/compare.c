@@ -126,8 +126,9 @@ int cmd_compare(int argc, char **argv)
 	    .doc = "Run a program on every design and on other allocators in turn, and say "
 	           "which is best for it.  glibc runs twice: the difference between its two "
 	           "rows is the noise.\vIf standard input is a file or a pipe with data, every "
-	           "run reads it from its beginning.  The table shows a run that was too slow "
-	           "as such.  Exit status 1: an allocator was not loaded, crashed, or changed "
+	           "run reads it from its beginning.  A run that takes longer than --timeout is "
+	           "'too slow' in the table.  Exit status 1: an allocator was not loaded, crashed, "
+	           "or changed "
 	           "what the program did."};
 	static struct compare_order r = {.c = {.runs = STATS_RUNS_FOR_95, .warm = SIZE_MAX}};
 

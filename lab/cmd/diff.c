@@ -74,9 +74,9 @@ int cmd_diff(int argc, char **argv)
 	    .parser = parse,
 	    .args_doc = "BEFORE[,BEFORE..] AFTER[,AFTER..]",
 	    .doc = "Compare two recordings of a program, by call site and by size.\v"
-	           "With three recordings on each side, the noise is what runs of one side differ "
-	           "by; dmm names only what differs by more. Exit status 1: something "
-	           "differs."};
+	           "With three or more recordings on each side, dmm measures by how much the runs "
+	           "of one side differ among themselves, and names only greater differences.  "
+	           "Exit status 1: something differs."};
 	static struct diff d;
 	struct diff_request r = {.by = MEASURE_PEAK, .top = 10};
 

@@ -37,8 +37,10 @@ int cmd_info(int argc, char **argv)
 	static const struct argp argp = {.options = options,
 	    .parser = parse,
 	    .args_doc = "T",
-	    .doc = "Show what is in a recording: its processes, its calls, and the call sites that "
-	           "had most at the peak, called most, were temporary, or never freed."};
+	    .doc =
+	        "Show what is in a recording: its processes, its calls, and the call sites with "
+	        "the most live bytes at the peak, the most calls, the most temporary objects, and "
+	        "the most memory that the program never freed."};
 	struct info i = {.top = 10};
 
 	options_parse(&argp, argc, argv, &i);

@@ -19,17 +19,16 @@ static const struct command commands[] = {
     {"import", "convert another tool's recording into one of dmm", cmd_import},
     {"info", "show what is in a recording: calls, peak, call sites, leaks", cmd_info},
     {"diff", "compare two recordings, by call site and by size", cmd_diff},
-    {"check", "hold a recording against memory budgets, for CI", cmd_check},
+    {"check", "check a recording against memory budgets, for CI", cmd_check},
     {"report", "make a page for a browser from a recording: heap, lifetimes, call sites",
         cmd_report},
     {"replay", "replay a recording on every allocator: speed, latency, memory", cmd_replay},
     {"sweep", "plan many replays as a list of jobs, for GNU parallel or Slurm", cmd_sweep},
-    {"merge", "put the results of a sweep into one table", cmd_merge},
+    {"merge", "make one table of the results of a sweep", cmd_merge},
     {"export", "convert a recording for other tools: folded stacks, DHAT, CSV", cmd_export},
     {"show", "draw a heap in the terminal", cmd_show},
     {"top", "watch the heap of a running process that uses slab", cmd_top},
-    {"profile", "show which call stacks of a running process hold memory, by samples",
-        cmd_profile},
+    {"profile", "show which call stacks of a running process hold memory, by samples", cmd_profile},
     {"bench", "measure the designs: the lecture's claims, classical patterns", cmd_bench},
     {"advise",
         "find what is wrong with a recorded program's memory, and the allocator that fits it",
@@ -39,7 +38,7 @@ static const struct command commands[] = {
     {"score", "score designs on the traces of the classical malloc lab", cmd_score},
     {"torture", "run random operations on a design and check each of them", cmd_torture},
     {"completion", "print what a shell needs to complete the words of dmm", run_completion},
-    {"manual", NULL, run_manual}, /* for those who build dmm: not shown */
+    {"manual", NULL, run_manual}, /* for the build of dmm: not listed */
     {0},
 };
 

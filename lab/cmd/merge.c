@@ -48,10 +48,10 @@ int cmd_merge(int argc, char **argv)
 	static const struct argp argp = {.options = options,
 	    .parser = parse,
 	    .args_doc = "RESULT.json...",
-	    .doc = "Put the results of dmm sweep's cells into one table a recording: ratios to "
-	           "the glibc of the same cell, their intervals over the repeats, and a "
-	           "verdict; and the memory that designs need.  Times are scaled to the median "
-	           "of glibc's.\vExit status 1: an allocator crashed, was not loaded or refused "
+	    .doc = "Make one table for each recording of the results of dmm sweep's cells: ratios "
+	           "to glibc in the same cell, their intervals over the repeats, a verdict, and "
+	           "the memory that designs need.  Times are ratios multiplied by the median of "
+	           "glibc's times.\vExit status 1: an allocator crashed, was not loaded or refused "
 	           "memory, a result could not be read, or (--jobs) a result is missing."};
 	static struct merge_request r;
 

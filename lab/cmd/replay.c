@@ -26,34 +26,41 @@ static const struct argp_option options[] = {
         "Other allocators (auto: those installed), also NAME=PATH.so[?VAR=VALUE&..]", 0},
     {"touch", KEY_TOUCH, "all|first|none", 0,
         "What the replay writes to new memory: all of its pages, its first bytes, or "
-        "nothing (all)", 0},
-    {"runs", KEY_RUNS, "N", 0,
-        "Replay this often on each (6, the fewest that give 95 % intervals)", 0},
+        "nothing (all)",
+        0},
+    {"runs", KEY_RUNS, "N", 0, "Replay this often on each (6, the fewest that give 95 % intervals)",
+        0},
     {"timeout", KEY_TIMEOUT, "S", 0,
         "Stop a run after this many seconds (20 times glibc's, at least 10)", 0},
     {"thp", KEY_THP, "as-is|off|both", 0,
         "Run with transparent huge pages as the system has them, off, or both (as-is)", 0},
     {"warm", KEY_WARM, "BYTES", 0,
         "Touch and free this much memory before each run (128M and 4 times the peak "
-        "payload, at most 1G; 0: none)", 0},
+        "payload, at most 1G; 0: none)",
+        0},
     {"by", KEY_BY, "trade|time|cpu|peak|mean|end", 0,
         "The figure that decides (trade): time multiplied by peak memory, time, processor time, "
         "or memory at its peak, on average or at the end; mean and end replay every run once more "
-        "at the recorded pace", 0},
+        "at the recorded pace",
+        0},
     {"no-latency", KEY_NO_LATENCY, NULL, 0, "Leave out the runs that time each call", 0},
     {"pace", KEY_PACE, "SPEED", OPTION_ARG_OPTIONAL,
         "Also measure memory once on each at the recorded pace, with the idle times (1), or SPEED "
-        "times as fast: peak, mean over time, and end", 0},
+        "times as fast: peak, mean over time, and end",
+        0},
     {"over-time", KEY_OVER_TIME, "N", OPTION_ARG_OPTIONAL,
         "Show memory after each of N equal parts of the calls (20): with --model the "
-        "footprint by its parts, otherwise resident memory", 0},
+        "footprint by its parts, otherwise resident memory",
+        0},
     {"samples", KEY_SAMPLES, "N", 0, "Sample memory N times in JSON without --over-time (100)", 0},
-    {"output", 'o', "FILE", 0,
-        "Write the data to FILE, in full or not at all, instead of stdout", 0},
+    {"output", 'o', "FILE", 0, "Write the data to FILE, in full or not at all, instead of stdout",
+        0},
     {"cell", KEY_CELL, "HASH", 0,
         "Run one cell of dmm sweep: do nothing if FILE has its result, and fail if the "
-        "cell is not the planned one", 0},
-    {"repeat", KEY_REPEAT, "K", 0, "The number of the repeat that this cell is", 0},
+        "cell is not the planned one",
+        0},
+    {"repeat", KEY_REPEAT, "K", 0,
+        "The number of this cell among its repeats, as dmm sweep gives it", 0},
     OPTION_FORMAT_LINE,
     {0},
 };
@@ -160,10 +167,11 @@ int cmd_replay(int argc, char **argv)
 	    .parser = parse,
 	    .args_doc = "T",
 	    .doc = "Replay a recording on glibc, slab and other allocators in turn: as many "
-	           "threads as were recorded make each call.  With --model the designs replay "
-	           "on simulated memory, and the table has every part of the footprint.\vThe "
-	           "runs that give calls a second do nothing else; other runs time each call.  "
-	           "Memory is resident memory without the replayer's own."};
+	           "threads as the program had make the calls that it made.  With --model the "
+	           "designs replay on simulated memory, and the table has every part of the "
+	           "footprint.\vThe runs that count calls a second do not time single calls; "
+	           "latencies come from further runs.  Memory is resident memory without the "
+	           "replayer's own."};
 	static struct replay_order q = {.native = {.compare = {.runs = STATS_RUNS_FOR_95,
 	    .warm = SIZE_MAX},
 	                               .latency = true}};

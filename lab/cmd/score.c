@@ -78,20 +78,21 @@ int cmd_score(int argc, char **argv)
 	    {"weight", KEY_WEIGHT, "PERCENT", 0,
 	        "The share of utilisation in the score (60); throughput has the rest", 0},
 	    {"reference", KEY_REFERENCE, "libc|KCALLS", 0,
-		"The throughput that earns all points, in thousand calls a second (libc: that of "
-		    "the C library's malloc, measured now)", 0},
-	    {"mean", KEY_MEAN, "total|arithmetic|harmonic", 0,
-		"How to combine the throughputs of the traces (total: all calls over all seconds)",
-		    0},
-	    {"timeout", KEY_TIMEOUT, "SECONDS", 0, "Stop a design that is slower on a trace (60)",
+	        "The throughput that earns all points, in thousand calls a second (libc: that of "
+	        "the C library's malloc, measured now)",
 	        0},
-	    {"output", 'o', "PAGE", 0, "Also write an HTML page", 0},
-	    OPTION_FORMAT_LINE, {0}};
+	    {"mean", KEY_MEAN, "total|arithmetic|harmonic", 0,
+	        "How to combine the throughputs of the traces (total: all calls over all seconds)",
+	        0},
+	    {"timeout", KEY_TIMEOUT, "SECONDS", 0,
+	        "Stop a design that takes longer than this for a trace (60)", 0},
+	    {"output", 'o', "PAGE", 0, "Also write an HTML page", 0}, OPTION_FORMAT_LINE, {0}};
 	static const struct argp argp = {.options = options,
 	    .parser = parse,
 	    .args_doc = "[DESIGN...]",
-	    .doc = "The classical malloc lab: utilisation and throughput of each DESIGN on each "
-	           "trace, and a score.  A DESIGN is a name with settings if wanted (bins, "
+	    .doc = "Score designs as the classical malloc lab does: utilisation and throughput of "
+	           "each DESIGN on each trace, and a score.  A DESIGN is a name with settings if "
+	           "wanted (bins, "
 	           "gnu?runs:64,min_chunk:16) or a library, my=./my.so (examples/my_system.c)."
 	           "\vThe table names each trace that is damaged, and each library that crashes, "
 	           "hangs, gives blocks that overlap, or writes outside them.  Exit status 1: a "

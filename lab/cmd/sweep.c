@@ -115,9 +115,10 @@ int cmd_sweep(int argc, char **argv)
 	static const struct argp argp = {.options = options,
 	    .parser = parse,
 	    .args_doc = "T...",
-	    .doc = "Plan replays of recordings on many allocators and settings, one command a "
-	           "line.  Run the lines with GNU parallel or as a Slurm array, in any order, "
-	           "and again after a failure: cells with a result do nothing.  Then dmm merge "
+	    .doc = "Plan replays of recordings on many allocators and settings: each line is a "
+	           "command that runs one cell, a replay of one recording on one allocator.  "
+	           "Run the lines with GNU parallel or as a Slurm array, in any order, and "
+	           "again after a failure: cells with a result do nothing.  Then dmm merge "
 	           "makes one table of the results.\vA line that ends in '# time: exclusive "
 	           "cores' needs a host of its own while it runs; a line that ends in '# space' "
 	           "does not.  docs/manual/sweep.md shows both ways in full."};

@@ -62,8 +62,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 static const char doc[] =
-    "Watch the heap of a process that runs slab: what it holds and why, its classes, threads and "
-    "map. The process is neither prepared nor stopped.\v"
+    "Watch the heap of a process that runs slab: its memory by cause, by size class and by thread, "
+    "and its map. dmm top does not stop the process, and the process needs no preparation.\v"
     "Keys: q leave, p or space pause, s sort, a all, c classes, t threads, m map, + and "
     "- interval.";
 static const struct argp argp = {options, parse, "PID", doc, NULL, NULL, NULL};
