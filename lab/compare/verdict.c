@@ -9,19 +9,14 @@
  *                 is slower too
  */
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/assert.h"
-#include "compare/compare.h"
-#include "cli/units.h"
+#include "compare/judge.h"
 
 /* With less, an interval is no evidence: 5 runs give 0.94, 4 give 0.88. */
 static const double coverage_least = 0.9;
-static const double noise_most = 0.25;
 static const double memory_noise_least = 0.01; /* page tables and stacks differ by that much */
 static const double worth_changing = 1.03; /* in the second figure, where the first is the same */
-enum { RUNS_LEAST = 5, NAMES_MOST = 3 };
 
 static double figure_of(const struct run *run, enum figure figure)
 {
@@ -102,28 +97,28 @@ enum figure verdict_time(const struct compare *c)
 
 /* ---- what can be told ------------------------------------------------------------------------ */
 
-static bool is_memory(enum figure figure)
+bool judge_memory(enum figure figure)
 {
 	return figure == FIGURE_PEAK || figure == FIGURE_MEAN || figure == FIGURE_END ||
 	    figure == FIGURE_TREE;
 }
 
-static double noise_of(const struct compare *c, size_t base, enum figure figure)
+double judge_noise(const struct compare *c, size_t base, enum figure figure)
 {
 	const struct interval *const twin = &c->row[base + 1].ratio[figure];
 	const double noise = fmax(fabs(twin->high - 1), fabs(1 - twin->low));
 
-	return isnan(twin->median) ? NAN : is_memory(figure) ? fmax(noise, memory_noise_least)
+	return isnan(twin->median) ? NAN : judge_memory(figure) ? fmax(noise, memory_noise_least)
 	    : noise;
 }
 
 double verdict_noise(const struct compare *c, const struct row *row, enum figure figure)
 {
-	return noise_of(c, row->base, figure);
+	return judge_noise(c, row->base, figure);
 }
 
 /* The first row of a world is glibc's. */
-static size_t base_of(const struct compare *c, bool no_huge_pages)
+size_t judge_base(const struct compare *c, bool no_huge_pages)
 {
 	for (size_t i = 0; i < c->rows; i++)
 		if (c->row[i].no_huge_pages == no_huge_pages)
@@ -133,11 +128,11 @@ static size_t base_of(const struct compare *c, bool no_huge_pages)
 
 bool verdict_can_judge(const struct compare *c, bool no_huge_pages, enum figure figure)
 {
-	const size_t base = base_of(c, no_huge_pages);
+	const size_t base = judge_base(c, no_huge_pages);
 
 	return c->rows > base + 1 && c->row[base].good >= RUNS_LEAST &&
 	    c->row[base + 1].ratio[figure].coverage >= coverage_least &&
-	    noise_of(c, base, figure) <= noise_most;
+	    judge_noise(c, base, figure) <= NOISE_MOST;
 }
 
 bool verdict_differs(const struct interval *ratio, double noise)
@@ -147,41 +142,41 @@ bool verdict_differs(const struct interval *ratio, double noise)
 }
 
 /* -1: better than glibc, 1: worse, 0: no difference beyond noise. */
-static int against_base(const struct compare *c, const struct row *row, enum figure figure)
+int judge_against_base(const struct compare *c, const struct row *row, enum figure figure)
 {
 	const struct interval *const ratio = &row->ratio[figure];
 
-	if (!verdict_differs(ratio, noise_of(c, row->base, figure)))
+	if (!verdict_differs(ratio, judge_noise(c, row->base, figure)))
 		return 0;
 	return ratio->median < 1 ? -1 : 1;
 }
 
-static bool ties_in(const struct compare *c, const struct row *row, const struct row *best,
+bool judge_ties(const struct compare *c, const struct row *row, const struct row *best,
     enum figure figure)
 {
 	const struct interval ratio = verdict_ratio(row, best, figure);
 
 	if (row == best)
 		return true;
-	if (isnan(ratio.median) || verdict_differs(&ratio, noise_of(c, row->base, figure)))
+	if (isnan(ratio.median) || verdict_differs(&ratio, judge_noise(c, row->base, figure)))
 		return false;
-	return against_base(c, row, figure) <= 0 || against_base(c, best, figure) > 0;
+	return judge_against_base(c, row, figure) <= 0 || judge_against_base(c, best, figure) > 0;
 }
 
 /* ---- what to take ---------------------------------------------------------------------------- */
 
-static bool is_candidate(const struct row *row, bool no_huge_pages)
+bool judge_candidate(const struct row *row, bool no_huge_pages)
 {
 	return row->no_huge_pages == no_huge_pages && row->outcome == OUTCOME_FINE &&
 	    strcmp(row->allocator->name, GLIBC_AGAIN) != 0;
 }
 
-static const struct row *least_of(const struct compare *c, bool no_huge_pages, enum figure figure)
+const struct row *judge_least(const struct compare *c, bool no_huge_pages, enum figure figure)
 {
 	const struct row *least = NULL;
 
 	for (size_t i = 0; i < c->rows; i++)
-		if (is_candidate(&c->row[i], no_huge_pages) &&
+		if (judge_candidate(&c->row[i], no_huge_pages) &&
 		    !isnan(c->row[i].is[figure].median) &&
 		    (least == NULL || c->row[i].is[figure].median < least->is[figure].median))
 			least = &c->row[i];
@@ -210,7 +205,7 @@ enum figure verdict_lead(const struct compare *c, bool no_huge_pages)
  * after memory. */
 static enum figure second_of(const struct compare *c, bool no_huge_pages, enum figure lead)
 {
-	const enum figure order[] = {is_memory(lead) ? verdict_time(c) : FIGURE_MEAN, FIGURE_PEAK};
+	const enum figure order[] = {judge_memory(lead) ? verdict_time(c) : FIGURE_MEAN, FIGURE_PEAK};
 
 	for (size_t i = 0; i < sizeof order / sizeof *order; i++)
 		if (order[i] != lead && verdict_can_judge(c, no_huge_pages, order[i]))
@@ -221,8 +216,8 @@ static enum figure second_of(const struct compare *c, bool no_huge_pages, enum f
 static bool some_are_better(const struct compare *c, bool no_huge_pages, enum figure figure)
 {
 	for (size_t i = 0; i < c->rows; i++)
-		if (is_candidate(&c->row[i], no_huge_pages) &&
-		    against_base(c, &c->row[i], figure) < 0)
+		if (judge_candidate(&c->row[i], no_huge_pages) &&
+		    judge_against_base(c, &c->row[i], figure) < 0)
 			return true;
 	return false;
 }
@@ -233,12 +228,12 @@ static bool some_are_better(const struct compare *c, bool no_huge_pages, enum fi
 static const struct row *pick(const struct compare *c, const struct row *first, enum figure lead,
     enum figure second, bool better)
 {
-	const struct row *best = better && against_base(c, first, lead) >= 0 ? NULL : first;
+	const struct row *best = better && judge_against_base(c, first, lead) >= 0 ? NULL : first;
 
 	for (size_t i = 0; i < c->rows && second != FIGURES; i++) {
 		const struct row *const row = &c->row[i];
-		if (is_candidate(row, first->no_huge_pages) && ties_in(c, row, first, lead) &&
-		    (!better || against_base(c, row, lead) < 0) &&
+		if (judge_candidate(row, first->no_huge_pages) && judge_ties(c, row, first, lead) &&
+		    (!better || judge_against_base(c, row, lead) < 0) &&
 		    (best == NULL || row->is[second].median < best->is[second].median))
 			best = row;
 	}
@@ -249,16 +244,16 @@ const struct row *verdict_best(const struct compare *c, bool no_huge_pages)
 {
 	const enum figure lead = verdict_lead(c, no_huge_pages);
 	const enum figure second = second_of(c, no_huge_pages, lead);
-	const struct row *const first = lead != FIGURES ? least_of(c, no_huge_pages, lead) : NULL;
+	const struct row *const first = lead != FIGURES ? judge_least(c, no_huge_pages, lead) : NULL;
 
 	if (first == NULL)
 		return NULL;
 	const bool better = some_are_better(c, no_huge_pages, lead);
 	const struct row *const best = pick(c, first, lead, second, better);
 	const struct row *const base = &c->row[best->base];
-	const bool gains = !is_candidate(base, no_huge_pages) || better ||
-	    !ties_in(c, base, first, lead) ||
-	    (second != FIGURES && against_base(c, best, second) < 0 &&
+	const bool gains = !judge_candidate(base, no_huge_pages) || better ||
+	    !judge_ties(c, base, first, lead) ||
+	    (second != FIGURES && judge_against_base(c, best, second) < 0 &&
 	        best->ratio[second].median * worth_changing < 1);
 	return gains ? best : base; /* a user with nothing to gain is not advised to change */
 }
@@ -266,7 +261,7 @@ const struct row *verdict_best(const struct compare *c, bool no_huge_pages)
 bool verdict_ties(const struct compare *c, const struct row *row, const struct row *best)
 {
 	const enum figure lead = verdict_lead(c, row->no_huge_pages);
-	return lead != FIGURES && ties_in(c, row, best, lead);
+	return lead != FIGURES && judge_ties(c, row, best, lead);
 }
 
 void verdict_remark(const struct compare *c, const struct row *row, struct table *t)
@@ -276,7 +271,7 @@ void verdict_remark(const struct compare *c, const struct row *row, struct table
 	const enum figure time = verdict_time(c);
 	const bool best = row == verdict_best(c, row->no_huge_pages);
 	const size_t at = (size_t)(row - c->row);
-	const int against = against_base(c, row, time);
+	const int against = judge_against_base(c, row, time);
 
 	if (at == row->base + 1 && !isnan(row->ratio[time].median))
 		table_paint(t, PAINT_DIM, "noise: %.1f %%", 100 * verdict_noise(c, row, time));
@@ -285,208 +280,4 @@ void verdict_remark(const struct compare *c, const struct row *row, struct table
 	else
 		table_paint(t, best ? PAINT_GOOD : paints[1 + against], "%s%s", words[1 + against],
 		    best ? ", take" : "");
-}
-
-/* ---- in words -------------------------------------------------------------------------------- */
-
-static const struct {
-	enum figure figure;
-	const char *least, *noun, *where;
-} told[] = {
-    {FIGURE_WALL, "fastest", "time", "time"},
-    {FIGURE_CPU, "fastest", "CPU time", "CPU time"},
-    {FIGURE_PEAK, "leanest at the peak", "memory at the peak", "peak memory"},
-    {FIGURE_MEAN, "leanest on average", "memory on average", "average memory"},
-    {FIGURE_END, "leanest at the end", "memory at the end", "memory at the end"},
-};
-enum { TOLD = sizeof told / sizeof *told };
-
-/* Wall-clock or CPU time, as the user chose, and the three memories. */
-static bool is_told(const struct compare *c, bool no_huge_pages, size_t i)
-{
-	return (is_memory(told[i].figure) || told[i].figure == verdict_time(c)) &&
-	    verdict_can_judge(c, no_huge_pages, told[i].figure) &&
-	    least_of(c, no_huge_pages, told[i].figure) != NULL;
-}
-
-/* "against glibc 6 % less time, 40 % less memory on average": only differences beyond noise. */
-static void add_changes(const struct compare *c, const struct row *row, FILE *out)
-{
-	char text[UNITS_LEN];
-	bool any = false;
-
-	for (size_t i = 0; i < TOLD; i++) {
-		if (!is_told(c, row->no_huge_pages, i) || against_base(c, row, told[i].figure) == 0)
-			continue;
-		fprintf(out, "%s%s", any ? ", " : "against glibc ",
-		    units_change(text, row->ratio[told[i].figure].median, told[i].noun));
-		any = true;
-	}
-}
-
-static void add_take(const struct compare *c, const struct row *best, enum figure lead, FILE *out)
-{
-	const struct row *const base = &c->row[best->base];
-
-	if (best == base) {
-		fprintf(out, "stay with %s: no allocator ", best->allocator->name);
-		if (lead == FIGURE_TRADE)
-			fputs("takes less time and memory together.", out);
-		else
-			fprintf(out, "as %s takes less %s.", is_memory(lead) ? "lean" : "fast",
-			    is_memory(lead) ? "time" : "memory on average");
-		return;
-	}
-	fprintf(out, "take %s: ", best->allocator->name);
-	if (base->good == 0)
-		fputs("glibc did not run the program to its end", out);
-	else
-		add_changes(c, best, out);
-	fputc('.', out);
-}
-
-/* "Fastest: A and B; leanest on average: C." */
-static void add_least(const struct compare *c, bool no_huge_pages, enum figure figure, FILE *out)
-{
-	const struct row *const least = least_of(c, no_huge_pages, figure);
-	size_t more = 0, said = 1;
-
-	fputs(least->allocator->name, out);
-	for (size_t i = 0; i < c->rows; i++) {
-		const struct row *const row = &c->row[i];
-		if (row == least || !is_candidate(row, no_huge_pages) ||
-		    !ties_in(c, row, least, figure))
-			continue;
-		if (said++ < NAMES_MOST)
-			fprintf(out, ", %s", row->allocator->name);
-		else
-			more++;
-	}
-	if (more != 0)
-		fprintf(out, " and %zu more within noise", more);
-	else if (said > 1)
-		fputs(" within noise", out);
-}
-
-static void add_all_least(const struct compare *c, bool no_huge_pages, FILE *out)
-{
-	bool any = false;
-
-	for (size_t i = 0; i < TOLD; i++) {
-		if (!is_told(c, no_huge_pages, i))
-			continue;
-		fprintf(out, "%s%c%s: ", any ? "; " : " ",
-		    any ? told[i].least[0] : (char)(told[i].least[0] - 'a' + 'A'),
-		    told[i].least + 1);
-		add_least(c, no_huge_pages, told[i].figure, out);
-		any = true;
-	}
-	if (any)
-		fputc('.', out);
-}
-
-/* "Its price: against mimalloc 6 % more time." */
-static void add_price(const struct compare *c, const struct row *best, FILE *out)
-{
-	char text[UNITS_LEN];
-	bool any = false;
-
-	for (size_t i = 0; i < TOLD; i++) {
-		if (!is_told(c, best->no_huge_pages, i))
-			continue;
-		const struct row *const least = least_of(c, best->no_huge_pages, told[i].figure);
-		if (ties_in(c, best, least, told[i].figure))
-			continue;
-		const struct interval ratio = verdict_ratio(best, least, told[i].figure);
-		fprintf(out, "%s against %s %s", any ? "," : " Its price:", least->allocator->name,
-		    units_change(text, ratio.median, told[i].noun));
-		any = true;
-	}
-	if (any)
-		fputc('.', out);
-}
-
-/* Figures that glibc cannot reproduce itself, and what to do about it. */
-static void add_unjudged(const struct compare *c, bool no_huge_pages, FILE *out)
-{
-	const size_t base = base_of(c, no_huge_pages);
-
-	for (size_t i = 0; i < TOLD; i++) {
-		const enum figure f = told[i].figure;
-		if ((!is_memory(f) && f != verdict_time(c)) ||
-		    verdict_can_judge(c, no_huge_pages, f) ||
-		    isnan(noise_of(c, base, f)) || noise_of(c, base, f) <= noise_most)
-			continue;
-		fprintf(out, " No verdict on %s: glibc differs from itself by up to %.0f %%; use "
-		             "more --runs%s.",
-		    told[i].where, 100 * noise_of(c, base, f),
-		    f == FIGURE_WALL ? ", an idle machine or --by=cpu" : " or an idle machine");
-	}
-}
-
-static void add_excluded(const struct compare *c, bool no_huge_pages, FILE *out)
-{
-	bool any = false;
-
-	for (size_t i = 0; i < c->rows; i++) {
-		const struct row *const row = &c->row[i];
-		if (row->no_huge_pages != no_huge_pages || row->outcome == OUTCOME_FINE)
-			continue;
-		fprintf(out, "%s%s", any ? ", " : " Not counted: ", row->allocator->name);
-		any = true;
-	}
-	if (any)
-		fputc('.', out);
-}
-
-static void add_no_verdict(const struct compare *c, bool no_huge_pages, FILE *out)
-{
-	const struct row *const first = least_of(c, no_huge_pages, verdict_time(c));
-	const struct row *const base = &c->row[base_of(c, no_huge_pages)];
-
-	if (first == NULL)
-		fputs("no verdict: not one allocator ran the program to its end.", out);
-	else if (base->good != 0 && base->good < RUNS_LEAST)
-		fprintf(out, "no verdict: %zu %s too few to tell a difference from noise; take "
-		    "--runs=%d.",
-		    base->good, base->good == 1 ? "run is" : "runs are", STATS_RUNS_FOR_95);
-	else if (base->good == 0)
-		fputs("no verdict: glibc did not run the program to its end, so the noise is not "
-		    "known.", out);
-	else
-		fputs("no verdict: the noise is too large.", out);
-}
-
-char *verdict_text(const struct compare *c, bool no_huge_pages)
-{
-	const struct row *const best = verdict_best(c, no_huge_pages);
-	char *text = NULL;
-	size_t len = 0;
-	FILE *const out = open_memstream(&text, &len);
-
-	CHECK(out != NULL);
-	if (c->huge_pages == HUGE_BOTH)
-		fputs(no_huge_pages ? "Without huge pages, " : "With huge pages as they are, ",
-		    out);
-	if (best == NULL) {
-		add_no_verdict(c, no_huge_pages, out);
-	} else {
-		add_take(c, best, verdict_lead(c, no_huge_pages), out);
-		add_all_least(c, no_huge_pages, out);
-		add_price(c, best, out);
-	}
-	add_unjudged(c, no_huge_pages, out);
-	add_excluded(c, no_huge_pages, out);
-	fclose(out);
-	if (text[0] >= 'a' && text[0] <= 'z')
-		text[0] = (char)(text[0] - 'a' + 'A');
-	return text;
-}
-
-bool verdict_has_fault(const struct compare *c)
-{
-	for (size_t i = 0; i < c->rows; i++)
-		if (c->row[i].outcome < OUTCOME_TOO_SLOW)
-			return true;
-	return false;
 }
