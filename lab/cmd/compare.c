@@ -42,9 +42,9 @@ static const struct argp_option options[] = {
     {"check-output", KEY_CHECK_OUTPUT, NULL, 0,
         "Require the same standard output as under glibc", 0},
     {"by", KEY_BY, "trade|time|cpu|peak|mean|end", 0,
-        "The figure that decides (trade): time multiplied by average memory; time; user + "
-        "system time, which a busy machine disturbs less; or resident memory at its peak, "
-        "on average, or just before the end", 0},
+        "The figure that decides (trade): time, and as much again the average of the three "
+        "memories; time; user + system time, which a busy machine disturbs less; or resident "
+        "memory at its peak, on average, or just before the end", 0},
     {"server", KEY_SERVER, NULL, 0, "PROGRAM is a server: start it, drive it, stop it", 0},
     {"drive", KEY_DRIVE, "CMD", 0, "The shell command that drives the server", 0},
     {"report", KEY_REPORT, "F.html", 0,

@@ -39,7 +39,7 @@ static const struct argp_option options[] = {
         "payload, at most 1G; 0: none)",
         0},
     {"by", KEY_BY, "trade|time|cpu|peak|mean|end", 0,
-        "The figure that decides (trade): time multiplied by peak memory, time, processor time, "
+        "The figure that decides (trade): time and peak memory alike, time, processor time, "
         "or memory at its peak, on average or at the end; mean and end replay every run once more "
         "at the recorded pace",
         0},

@@ -31,11 +31,11 @@ enum figure {
 	FIGURE_END,    /* of all processes, just before the end; NaN likewise */
 	FIGURE_TREE,   /* of all processes at once, at most */
 	FIGURE_FAULTS, /* page faults */
-	FIGURE_TRADE,  /* FIGURE_WALL x FIGURE_MEAN (x FIGURE_PEAK where no mean was measured) */
 	FIGURES,
 };
 
-/* The figure that decides, named by --by. BY_TRADE: time and memory count alike. */
+/* The figure that decides, named by --by. BY_TRADE: all do; time counts as much as the average of
+ * the three memories. */
 enum compare_by { BY_TRADE, BY_TIME, BY_CPU, BY_PEAK, BY_MEAN, BY_END };
 
 /* The outcomes of a row, worst first. */
@@ -112,7 +112,7 @@ void verdict_digest(struct compare *c);
 struct interval verdict_ratio(const struct row *row, const struct row *base, enum figure figure);
 /* The figure that stands for time: FIGURE_CPU if the user asked for it, else FIGURE_WALL. */
 enum figure verdict_time(const struct compare *c);
-/* The figure that --by asks for. */
+/* The figure that --by asks for; FIGURES: all together. */
 enum figure verdict_asked(const struct compare *c);
 /* By how much two rows of glibc differ in a figure, e.g. 0.02: the noise floor for `row`. NaN: the
  * figure was not measured. */
@@ -121,18 +121,23 @@ double verdict_noise(const struct compare *c, const struct row *row, enum figure
 bool verdict_can_judge(const struct compare *c, bool no_huge_pages, enum figure figure);
 /* Is the ratio further from 1 than noise can explain? */
 bool verdict_differs(const struct interval *ratio, double noise);
-/* The row to take among those with the same huge pages; NULL when none ran to its end or nothing
- * can be judged. */
+/* The row to take among those with the same huge pages; glibc's where no other is worth a change;
+ * NULL when nothing can be judged. */
 const struct row *verdict_best(const struct compare *c, bool no_huge_pages);
-/* The figure that decides first: the one that was asked for, or, where that cannot be judged, the
- * first that can be. */
+/* The figure that decides first: the one that was asked for. FIGURES: none was asked for, or it
+ * cannot be judged, and all that can be judged decide together. */
 enum figure verdict_lead(const struct compare *c, bool no_huge_pages);
-/* Is the row as good as `best` in the leading figure, within noise? Never true of a row that is
- * judged worse than glibc where `best` is not. */
+bool verdict_judges_time(const struct compare *c, bool no_huge_pages);
+/* Is there a memory (at the peak, on average, at the end) that can be judged? */
+bool verdict_judges_memory(const struct compare *c, bool no_huge_pages);
+/* Is the row as good as `best` in the leading figure, within noise? Without a leading figure: do
+ * the two differ by less than 3 % in all figures together? */
 bool verdict_ties(const struct compare *c, const struct row *row, const struct row *best);
-/* The row against glibc, in time, as a table's last column: "faster", "slower, take", "noise:
- * 3.1 %", ... */
+/* The row against glibc, in time, as a table's last column: "faster", "slower, take", ... */
 void verdict_remark(const struct compare *c, const struct row *row, struct table *t);
+/* A cell with the noise of a figure. */
+void verdict_noise_cell(const struct compare *c, const struct row *row, enum figure figure,
+    struct table *t);
 /* The verdict in a sentence or three; the caller frees it. */
 char *verdict_text(const struct compare *c, bool no_huge_pages);
 /* Say as the last line on stderr how dmm torture hunts a design of one's own that crashed or

@@ -186,9 +186,10 @@ void compare_json_verdicts(const struct compare *c, struct json *j)
 void compare_json(const struct compare *c, FILE *out)
 {
 	static const char *const modes[] = {"as-is", "off", "both"};
-	static const char *const key[FIGURES] = {[FIGURE_WALL] = "wall_s", [FIGURE_CPU] = "cpu_s",
+	static const char *const key[FIGURES + 1] = {
+	    [FIGURE_WALL] = "wall_s", [FIGURE_CPU] = "cpu_s",
 	    [FIGURE_PEAK] = "peak_rss_bytes", [FIGURE_MEAN] = "mean_rss_bytes",
-	    [FIGURE_END] = "end_rss_bytes", [FIGURE_TRADE] = "wall_s_x_mean_rss_bytes"};
+	    [FIGURE_END] = "end_rss_bytes", [FIGURES] = "trade"};
 	struct json j;
 
 	json_begin(&j, out);

@@ -89,6 +89,24 @@ static void put_row(struct table *t, const struct compare *c, const struct row *
 		verdict_remark(c, row, t);
 }
 
+/* Below glibc's two rows: by how much they differ in each figure. */
+static void put_noise(struct table *t, const struct compare *c, const struct row *row)
+{
+	const enum figure time = verdict_time(c);
+	const enum figure figures[] = {time, FIGURE_PEAK, FIGURE_MEAN, FIGURE_END};
+
+	table_paint(t, PAINT_DIM, "noise");
+	for (size_t i = 0; i < sizeof figures / sizeof *figures; i++) {
+		if (i > 1 && !has(c, row->no_huge_pages, figures[i]))
+			continue;
+		table_cell(t, "%s", "");
+		verdict_noise_cell(c, row, figures[i], t);
+		if (i == 0)
+			table_cell(t, "%s", ""); /* the interval */
+	}
+	table_cell(t, "%s", "");
+}
+
 /* The probability that the interval of this many runs contains the true median. */
 static double coverage_of(const struct compare *c)
 {
@@ -116,9 +134,14 @@ static void print_table(const struct compare *c, bool no_huge_pages, FILE *out)
 		}
 	columns[count++] = (struct column){"", false};
 	table_begin(&t, columns, count);
-	for (size_t i = 0; i < c->rows; i++)
-		if (c->row[i].no_huge_pages == no_huge_pages)
-			put_row(&t, c, &c->row[i]);
+	for (size_t i = 0; i < c->rows; i++) {
+		const struct row *const row = &c->row[i];
+		if (row->no_huge_pages != no_huge_pages)
+			continue;
+		put_row(&t, c, row);
+		if (i == row->base + 1 && c->runs > 1)
+			put_noise(&t, c, row);
+	}
 	table_text(&t, out);
 	table_end(&t);
 }

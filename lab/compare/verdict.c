@@ -7,6 +7,12 @@
  *   V3 ties       a row that does not differ from the best by more than noise is named beside it
  *   V4 one word   no row is told to be slower than glibc and as good as the best, unless the best
  *                 is slower too
+ *   V5 the whole  a few percent in one figure decide nothing where the other figures differ by
+ *                 more: the choice between such rows is by the cost of all figures
+ *
+ * The cost of a row is the logarithm of its time plus the average logarithm of its memory (on
+ * average, at the peak, at the end), as ratios to glibc's. Figures without a verdict and
+ * differences within noise do not count.
  */
 #include <math.h>
 #include <string.h>
@@ -16,7 +22,9 @@
 /* With less, an interval is no evidence: 5 runs give 0.94, 4 give 0.88. */
 static const double coverage_least = 0.9;
 static const double memory_noise_least = 0.01; /* page tables and stacks differ by that much */
-static const double worth_changing = 1.03; /* in the second figure, where the first is the same */
+static const double worth_changing = 1.03; /* in the cost of all figures */
+static const double few = 1.05; /* rows that differ by less in the figure that was asked for are
+    compared in all figures */
 
 static double figure_of(const struct run *run, enum figure figure)
 {
@@ -33,8 +41,6 @@ static double figure_of(const struct run *run, enum figure figure)
 		return run->end_rss != 0 ? (double)run->end_rss : NAN;
 	case FIGURE_TREE:
 		return (double)run->tree_rss;
-	case FIGURE_TRADE:
-		return run->wall_s * (double)(run->mean_rss != 0 ? run->mean_rss : run->peak_rss);
 	default:
 		return (double)run->faults;
 	}
@@ -185,83 +191,127 @@ const struct row *judge_least(const struct compare *c, bool no_huge_pages, enum 
 
 enum figure verdict_asked(const struct compare *c)
 {
-	static const enum figure asked[] = {FIGURE_TRADE, FIGURE_WALL, FIGURE_CPU, FIGURE_PEAK,
-	    FIGURE_MEAN,
-	    FIGURE_END};
+	static const enum figure asked[] = {FIGURES, FIGURE_WALL, FIGURE_CPU, FIGURE_PEAK,
+	    FIGURE_MEAN, FIGURE_END};
 	return asked[c->by];
 }
 
 enum figure verdict_lead(const struct compare *c, bool no_huge_pages)
 {
-	const enum figure order[] = {verdict_asked(c), verdict_time(c), FIGURE_MEAN, FIGURE_PEAK};
+	const enum figure asked = verdict_asked(c);
 
-	for (size_t i = 0; i < sizeof order / sizeof *order; i++)
-		if (verdict_can_judge(c, no_huge_pages, order[i]))
-			return order[i];
-	return FIGURES;
+	return asked != FIGURES && verdict_can_judge(c, no_huge_pages, asked) ? asked : FIGURES;
 }
 
-/* The figure that decides between rows that tie in the leading figure: memory after time, time
- * after memory. */
-static enum figure second_of(const struct compare *c, bool no_huge_pages, enum figure lead)
-{
-	const enum figure order[] = {judge_memory(lead) ? verdict_time(c) : FIGURE_MEAN, FIGURE_PEAK};
+static const enum figure memories[] = {FIGURE_MEAN, FIGURE_PEAK, FIGURE_END};
+enum { MEMORIES = sizeof memories / sizeof *memories };
 
-	for (size_t i = 0; i < sizeof order / sizeof *order; i++)
-		if (order[i] != lead && verdict_can_judge(c, no_huge_pages, order[i]))
-			return order[i];
-	return FIGURES;
+bool verdict_judges_time(const struct compare *c, bool no_huge_pages)
+{
+	return verdict_can_judge(c, no_huge_pages, verdict_time(c));
 }
 
-static bool some_are_better(const struct compare *c, bool no_huge_pages, enum figure figure)
+bool verdict_judges_memory(const struct compare *c, bool no_huge_pages)
 {
-	for (size_t i = 0; i < c->rows; i++)
-		if (judge_candidate(&c->row[i], no_huge_pages) &&
-		    judge_against_base(c, &c->row[i], figure) < 0)
+	for (size_t i = 0; i < MEMORIES; i++)
+		if (verdict_can_judge(c, no_huge_pages, memories[i]))
 			return true;
 	return false;
 }
 
-/* Of the rows that tie with the first in the leading figure, take the one with the least second
- * figure. If some of them are better than glibc beyond noise, only those count: the first may vary
- * too much to be better itself. */
-static const struct row *pick(const struct compare *c, const struct row *first, enum figure lead,
-    enum figure second, bool better)
+/* The logarithm of the ratio of two rows in a figure. 0: no difference beyond noise. */
+static double change(const struct compare *c, const struct row *row, const struct row *than,
+    enum figure figure)
 {
-	const struct row *best = better && judge_against_base(c, first, lead) >= 0 ? NULL : first;
+	const struct interval ratio = verdict_ratio(row, than, figure);
 
-	for (size_t i = 0; i < c->rows && second != FIGURES; i++) {
-		const struct row *const row = &c->row[i];
-		if (judge_candidate(row, first->no_huge_pages) && judge_ties(c, row, first, lead) &&
-		    (!better || judge_against_base(c, row, lead) < 0) &&
-		    (best == NULL || row->is[second].median < best->is[second].median))
-			best = row;
-	}
-	return best != NULL ? best : first;
+	return verdict_differs(&ratio, judge_noise(c, row->base, figure)) ? log(ratio.median) : 0;
+}
+
+/* Negative: the row needs less than the other in all figures together. */
+static double cost(const struct compare *c, const struct row *row, const struct row *than)
+{
+	const bool off = row->no_huge_pages;
+	double memory = 0;
+	size_t n = 0;
+
+	for (size_t i = 0; i < MEMORIES; i++)
+		if (verdict_can_judge(c, off, memories[i])) {
+			memory += change(c, row, than, memories[i]);
+			n++;
+		}
+	return (n != 0 ? memory / (double)n : 0) +
+	    (verdict_judges_time(c, off) ? change(c, row, than, verdict_time(c)) : 0);
+}
+
+/* Is the row better than glibc in the figure that was asked for, by more than a few percent? */
+static bool gains(const struct compare *c, const struct row *row, enum figure lead)
+{
+	return lead != FIGURES && change(c, row, &c->row[row->base], lead) < -log(few);
+}
+
+/* A user with nothing to gain is not advised to change. */
+static bool is_worth_changing(const struct compare *c, const struct row *row, enum figure lead)
+{
+	const struct row *const base = &c->row[row->base];
+
+	return !judge_candidate(base, row->no_huge_pages) || gains(c, row, lead) ||
+	    cost(c, row, base) < -log(worth_changing);
+}
+
+static bool is_near(const struct compare *c, const struct row *row, enum figure lead)
+{
+	const struct row *const first = judge_least(c, row->no_huge_pages, lead);
+
+	return judge_ties(c, row, first, lead) || verdict_ratio(row, first, lead).median < few;
+}
+
+/* Is the row a better choice than `best`? One that gains in the leading figure comes first: the
+ * row with the least median may vary too much to gain. */
+static bool is_better(const struct compare *c, const struct row *row, const struct row *best,
+    enum figure lead)
+{
+	const struct row *const base = &c->row[row->base];
+
+	if (best == NULL || gains(c, row, lead) != gains(c, best, lead))
+		return best == NULL || gains(c, row, lead);
+	return cost(c, row, base) < cost(c, best, base);
 }
 
 const struct row *verdict_best(const struct compare *c, bool no_huge_pages)
 {
 	const enum figure lead = verdict_lead(c, no_huge_pages);
-	const enum figure second = second_of(c, no_huge_pages, lead);
-	const struct row *const first = lead != FIGURES ? judge_least(c, no_huge_pages, lead) : NULL;
+	const struct row *best = NULL;
 
-	if (first == NULL)
+	if (!verdict_judges_time(c, no_huge_pages) && !verdict_judges_memory(c, no_huge_pages))
 		return NULL;
-	const bool better = some_are_better(c, no_huge_pages, lead);
-	const struct row *const best = pick(c, first, lead, second, better);
-	const struct row *const base = &c->row[best->base];
-	const bool gains = !judge_candidate(base, no_huge_pages) || better ||
-	    !judge_ties(c, base, first, lead) ||
-	    (second != FIGURES && judge_against_base(c, best, second) < 0 &&
-	        best->ratio[second].median * worth_changing < 1);
-	return gains ? best : base; /* a user with nothing to gain is not advised to change */
+	for (size_t i = 0; i < c->rows; i++) {
+		const struct row *const row = &c->row[i];
+		if (judge_candidate(row, no_huge_pages) && is_worth_changing(c, row, lead) &&
+		    (lead == FIGURES || is_near(c, row, lead)) && is_better(c, row, best, lead))
+			best = row;
+	}
+	return best != NULL ? best : &c->row[judge_base(c, no_huge_pages)];
 }
 
 bool verdict_ties(const struct compare *c, const struct row *row, const struct row *best)
 {
 	const enum figure lead = verdict_lead(c, row->no_huge_pages);
-	return lead != FIGURES && judge_ties(c, row, best, lead);
+
+	return lead != FIGURES ? judge_ties(c, row, best, lead)
+	    : fabs(cost(c, row, best)) < log(worth_changing);
+}
+
+void verdict_noise_cell(const struct compare *c, const struct row *row, enum figure figure,
+    struct table *t)
+{
+	const double noise = verdict_noise(c, row, figure);
+
+	if (isnan(noise))
+		table_cell(t, "%s", "");
+	else
+		table_paint(t, noise > NOISE_MOST ? PAINT_BAD : PAINT_DIM,
+		    noise < 0.995 ? "%.2g %%" : "%.0f %%", 100 * noise);
 }
 
 void verdict_remark(const struct compare *c, const struct row *row, struct table *t)
@@ -273,9 +323,8 @@ void verdict_remark(const struct compare *c, const struct row *row, struct table
 	const size_t at = (size_t)(row - c->row);
 	const int against = judge_against_base(c, row, time);
 
-	if (at == row->base + 1 && !isnan(row->ratio[time].median))
-		table_paint(t, PAINT_DIM, "noise: %.1f %%", 100 * verdict_noise(c, row, time));
-	else if (at == row->base || !verdict_can_judge(c, row->no_huge_pages, time))
+	if (at == row->base || at == row->base + 1 ||
+	    !verdict_can_judge(c, row->no_huge_pages, time))
 		table_paint(t, PAINT_GOOD, "%s", best ? "take" : "");
 	else
 		table_paint(t, best ? PAINT_GOOD : paints[1 + against], "%s%s", words[1 + against],

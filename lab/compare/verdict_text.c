@@ -35,7 +35,8 @@ static void add_changes(const struct compare *c, const struct row *row, FILE *ou
 	bool any = false;
 
 	for (size_t i = 0; i < TOLD; i++) {
-		if (!is_told(c, row->no_huge_pages, i) || judge_against_base(c, row, told[i].figure) == 0)
+		if (!is_told(c, row->no_huge_pages, i) ||
+		    judge_against_base(c, row, told[i].figure) == 0)
 			continue;
 		fprintf(out, "%s%s", any ? ", " : "against glibc ",
 		    units_change(text, row->ratio[told[i].figure].median, told[i].noun));
@@ -43,21 +44,48 @@ static void add_changes(const struct compare *c, const struct row *row, FILE *ou
 	}
 }
 
-static void add_take(const struct compare *c, const struct row *best, enum figure lead, FILE *out)
+/* "By memory alone, ": not all figures that decide can be judged. */
+static void add_by(const struct compare *c, bool no_huge_pages, FILE *out)
 {
-	const struct row *const base = &c->row[best->base];
+	const bool time = verdict_judges_time(c, no_huge_pages),
+	           memory = verdict_judges_memory(c, no_huge_pages);
 
-	if (best == base) {
-		fprintf(out, "stay with %s: no allocator ", best->allocator->name);
-		if (lead == FIGURE_TRADE)
-			fputs("takes less time and memory together.", out);
-		else
-			fprintf(out, "as %s takes less %s.", judge_memory(lead) ? "lean" : "fast",
-			    judge_memory(lead) ? "time" : "memory on average");
+	if (verdict_lead(c, no_huge_pages) != FIGURES)
+		return;
+	if (time != memory)
+		fprintf(out, "by %s alone, ", time ? "time" : "memory");
+	else if (verdict_asked(c) != FIGURES)
+		fputs("by the other figures, ", out);
+}
+
+/* "no other allocator is faster by 5 %, or about as fast and better by 3 % in all, beyond noise" */
+static void add_stay(const struct compare *c, const struct row *base, FILE *out)
+{
+	const enum figure lead = verdict_lead(c, base->no_huge_pages);
+
+	fprintf(out, "stay with %s: no other allocator ", base->allocator->name);
+	if (lead != FIGURES)
+		fprintf(out, "is %s by 5 %%, or about as %s and better by 3 %% in all figures "
+		    "together, beyond noise.",
+		    judge_memory(lead) ? "leaner" : "faster",
+		    judge_memory(lead) ? "lean" : "fast");
+	else if (!verdict_judges_memory(c, base->no_huge_pages))
+		fputs("gains 3 % in time beyond noise.", out);
+	else if (!verdict_judges_time(c, base->no_huge_pages))
+		fputs("gains 3 % in memory on the whole, beyond noise.", out);
+	else
+		fputs("gains 3 % in time and memory together, beyond noise.", out);
+}
+
+static void add_take(const struct compare *c, const struct row *best, FILE *out)
+{
+	add_by(c, best->no_huge_pages, out);
+	if (best == &c->row[best->base]) {
+		add_stay(c, best, out);
 		return;
 	}
 	fprintf(out, "take %s: ", best->allocator->name);
-	if (base->good == 0)
+	if (c->row[best->base].outcome != OUTCOME_FINE)
 		fputs("glibc did not run the program to its end", out);
 	else
 		add_changes(c, best, out);
@@ -190,7 +218,7 @@ char *verdict_text(const struct compare *c, bool no_huge_pages)
 	if (best == NULL) {
 		add_no_verdict(c, no_huge_pages, out);
 	} else {
-		add_take(c, best, verdict_lead(c, no_huge_pages), out);
+		add_take(c, best, out);
 		add_all_least(c, no_huge_pages, out);
 		add_price(c, best, out);
 	}

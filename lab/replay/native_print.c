@@ -71,7 +71,8 @@ static void put_row(struct table *t, const struct native *n, const struct row *r
 		if (n->latency)
 			put_ns(t, native_longest(mine, REPLAY_KINDS));
 		table_cell(t, "%s", units_bytes(text, row->is[FIGURE_PEAK].median));
-		put_ratio(t, &row->ratio[FIGURE_PEAK], 0.01);
+		put_ratio(t, &row->ratio[FIGURE_PEAK],
+		    verdict_noise(&n->compare, row, FIGURE_PEAK));
 	}
 	while (t->cells % t->columns != t->columns - 1)
 		table_cell(t, "%s", "");
@@ -81,6 +82,20 @@ static void put_row(struct table *t, const struct native *n, const struct row *r
 		table_paint(t, PAINT_BAD, "%" PRIu64 " calls refused", mine->failed);
 	else
 		verdict_remark(&n->compare, row, t);
+}
+
+/* Below glibc's two rows: by how much they differ. */
+static void put_noise(struct table *t, const struct native *n, const struct row *row)
+{
+	const struct compare *const c = &n->compare;
+
+	table_paint(t, PAINT_DIM, "noise");
+	table_cell(t, "%s", "");
+	verdict_noise_cell(c, row, verdict_time(c), t);
+	while (t->cells % t->columns != t->columns - 2)
+		table_cell(t, "%s", "");
+	verdict_noise_cell(c, row, FIGURE_PEAK, t);
+	table_cell(t, "%s", "");
 }
 
 static double coverage_of(const struct native *n)
@@ -106,9 +121,14 @@ static void print_part(const struct native *n, bool no_huge_pages, FILE *out)
 	snprintf(title, sizeof title, "%.0f %%", fmin(round(coverage_of(n) * 100), 95));
 	columns[3].title = title;
 	table_begin(&t, columns, sizeof timed / sizeof *timed - cut);
-	for (size_t i = 0; i < n->compare.rows; i++)
-		if (n->compare.row[i].no_huge_pages == no_huge_pages)
-			put_row(&t, n, &n->compare.row[i]);
+	for (size_t i = 0; i < n->compare.rows; i++) {
+		const struct row *const row = &n->compare.row[i];
+		if (row->no_huge_pages != no_huge_pages)
+			continue;
+		put_row(&t, n, row);
+		if (i == row->base + 1 && row->good > 1)
+			put_noise(&t, n, row);
+	}
 	fprintf(out, "\n%shuge pages: %s%s%s\n\n", table_escape(out, PAINT_DIM),
 	    no_huge_pages ? "off for all" : "as they are, ",
 	    no_huge_pages ? "" : n->compare.provenance.huge_pages, table_escape(out, PAINT_PLAIN));
@@ -416,7 +436,7 @@ static void more_json(const struct compare *c, const struct row *row, struct jso
 void native_json(const struct native *n, struct json *j)
 {
 	static const char *const modes[] = {"as-is", "off", "both"};
-	static const char *const figures[] = {[BY_TRADE] = "wall_s", [BY_TIME] = "wall_s",
+	static const char *const figures[] = {[BY_TRADE] = "trade", [BY_TIME] = "wall_s",
 	    [BY_CPU] = "cpu_s", [BY_PEAK] = "peak_rss_bytes", [BY_MEAN] = "mean_rss_bytes",
 	    [BY_END] = "end_rss_bytes"};
 	const struct compare *const c = &n->compare;
