@@ -110,6 +110,13 @@ class Planted(unittest.TestCase):
     def test_a_line_of_100_columns_is_none(self):
         self.assertEqual(self.tidy({"lab/cli/wide.c": "/* wide.c - just fits. */\n/* " + "x" * 94 + " */\n"}), [])
 
+    def test_a_script_of_501_lines_is_one_fault(self):
+        for name, first in ("tools/long", "#!/bin/sh\n"), ("test/lab/long_test.py", "\n"), ("web/src/long.ts", "\n"):
+            self.one({name: first + "\n" * 500}, rf"{name}:501: 501 lines, at most 500")
+
+    def test_a_script_of_500_lines_and_long_data_are_none(self):
+        self.assertEqual(self.tidy({"tools/long": "#!/bin/sh\n" + "\n" * 499, "test/data": "\n" * 900}), [])
+
     def test_a_room_without_a_place_in_the_table_is_one_fault(self):
         self.one({"lab/attic/wrong.c": '/* wrong.c - a new room. */\n#include "cli/talk.h"\n'},
                  r"lab/attic is a room that tools/tidy does not know")
