@@ -6,7 +6,8 @@
  * before, its owner encodes what is in it.
  *
  * Whatever is in T.tape may be damaged by the program: indices are checked, and no lock is waited
- * for without an end.
+ * for without an end.  Where a program cut the file short, torn.h gives zeros; the packer then
+ * leaves that process, and trace_settle() says so.
  */
 #include "record/packer.h"
 
@@ -28,6 +29,7 @@
 #include "observe/script_names.h"
 #include "observe/trace_slot.h"
 #include "os/ticks.h"
+#include "record/torn.h"
 
 enum {
 	/* each look may take a processor from the program: 0.3 ms cost cc 25 ns a call more */
@@ -47,8 +49,9 @@ enum {
 /* A process that is served. */
 struct client {
 	char name[NAME_MAX + 1]; /* of its T.tape */
-	struct tape_head *head;  /* NULL: no client */
-	size_t len, slot_len;
+	struct torn_map map;     /* of its T.tape */
+	struct tape_head *head;  /* where that begins */
+	size_t slot_len;
 	enum trace_stacks stacks;
 	int fd;                  /* of its recording */
 	uint32_t slots;          /* that are served */
@@ -86,15 +89,26 @@ static struct tape_slot *slot_at(const struct client *c, uint32_t i)
 
 /* ---- clients --------------------------------------------------------------------------------- */
 
+/* The calling thread touches the client's mapping. */
 static void leave(struct client *c)
 {
 	for (uint32_t i = 0; i < c->slots; i++) {
-		atomic_store(&slot_at(c, i)->served, 0);
+		if (!c->map.torn)
+			atomic_store(&slot_at(c, i)->served, 0);
 		free(c->columns[i]);
 	}
-	munmap(c->head, c->len);
-	close(c->fd);
+	torn_unmap(&c->map);
+	torn_touch(NULL);
+	if (c->fd >= 0)
+		close(c->fd);
 	free(c);
+}
+
+static void leave_place(struct client **place)
+{
+	torn_touch(&(*place)->map);
+	leave(*place);
+	*place = NULL;
 }
 
 /* Takes from the head what the client goes by: once, since the program may change it. */
@@ -109,7 +123,7 @@ static bool is_sound(struct client *c)
 	c->stacks = (enum trace_stacks)stacks;
 	c->slot_len = tape_slot_len(c->stacks);
 	return *(const volatile uint32_t *)&h->slot_len == c->slot_len &&
-	    c->len >= TAPE_HEAD_LEN + c->slot_len;
+	    c->map.len >= TAPE_HEAD_LEN + c->slot_len;
 }
 
 /* Its recording, if that is the file which the process writes. */
@@ -147,14 +161,14 @@ static struct client *meet(const char *name)
 		free(c);
 		return NULL;
 	}
-	*c = (struct client){.head = p, .len = (size_t)st.st_size, .fd = -1};
+	*c = (struct client){.map = {p, (size_t)st.st_size, false}, .head = p, .fd = -1};
 	snprintf(c->name, sizeof c->name, "%s", name);
-	madvise(p, c->len, MADV_RANDOM);
+	madvise(p, c->map.len, MADV_RANDOM);
+	torn_touch(&c->map);
 	if (is_sound(c) && atomic_load(&c->head->alone) == 0)
 		c->fd = open_recording(c->head, name);
 	if (c->fd < 0) {
-		munmap(p, c->len);
-		free(c);
+		leave(c);
 		return NULL;
 	}
 	return c;
@@ -166,10 +180,8 @@ static void expect(const char *name)
 	struct expected *place = &packer.expected[0];
 
 	for (size_t i = 0; i < SERVED_MAX; i++)
-		if (packer.clients[i] != NULL && strcmp(packer.clients[i]->name, name) == 0) {
-			leave(packer.clients[i]);
-			packer.clients[i] = NULL;
-		}
+		if (packer.clients[i] != NULL && strcmp(packer.clients[i]->name, name) == 0)
+			leave_place(&packer.clients[i]);
 	for (size_t i = 0; i < EXPECTED_MAX; i++) /* two clients of one file would both encode */
 		if (strcmp(packer.expected[i].name, name) == 0)
 			packer.expected[i].tries = 0;
@@ -297,7 +309,7 @@ static bool write_columns(struct client *c, struct slot_worker *w, uint32_t numb
 	if (!is_held(c, &c->head->file_lock, locked))
 		return false;
 	const void *const block = trace_pack(packer.coder, w->columns, &info, &len);
-	const bool written = block != NULL && append(c, number, block, len);
+	const bool written = block != NULL && !c->map.torn && append(c, number, block, len);
 	if (written) {
 		tell_news(c, w);
 		atomic_fetch_add(&c->head->packed_events, events);
@@ -383,7 +395,7 @@ static bool serve(struct client *c)
 	bool busy = false;
 
 	for (; c->slots < used && c->slots < TAPE_SLOTS &&
-	    TAPE_HEAD_LEN + (size_t)(c->slots + 1) * c->slot_len <= c->len;
+	    TAPE_HEAD_LEN + (size_t)(c->slots + 1) * c->slot_len <= c->map.len;
 	    c->slots++)
 		atomic_store(&slot_at(c, c->slots)->served, 1);
 	for (uint32_t i = 0; i < c->slots && atomic_load(&c->head->alone) == 0; i++)
@@ -393,7 +405,7 @@ static bool serve(struct client *c)
 
 static bool is_gone(const struct client *c)
 {
-	return atomic_load(&c->head->alone) != 0 ||
+	return c->map.torn || atomic_load(&c->head->alone) != 0 ||
 	    (packer.poll % GONE_POLLS == 0 && kill((pid_t)c->head->pid, 0) != 0 && errno == ESRCH);
 }
 
@@ -408,11 +420,10 @@ static bool serve_all(void)
 	for (size_t i = 0; i < SERVED_MAX; i++) {
 		if (packer.clients[i] == NULL)
 			continue;
+		torn_touch(&packer.clients[i]->map);
 		busy |= serve(packer.clients[i]);
-		if (is_gone(packer.clients[i])) {
-			leave(packer.clients[i]);
-			packer.clients[i] = NULL;
-		}
+		if (is_gone(packer.clients[i]))
+			leave_place(&packer.clients[i]);
 	}
 	return busy;
 }
@@ -463,6 +474,7 @@ void packer_open(const char *path)
 
 void packer_start(void)
 {
+	torn_begin();
 	if (packer.coder != NULL)
 		packer.running = pthread_create(&packer.thread, NULL, run, NULL) == 0;
 }
@@ -474,10 +486,8 @@ void packer_stop(void)
 		pthread_join(packer.thread, NULL);
 	packer.running = false;
 	for (size_t i = 0; i < SERVED_MAX; i++)
-		if (packer.clients[i] != NULL) {
-			leave(packer.clients[i]);
-			packer.clients[i] = NULL;
-		}
+		if (packer.clients[i] != NULL)
+			leave_place(&packer.clients[i]);
 	if (packer.inotify >= 0)
 		close(packer.inotify);
 	packer.inotify = -1;

@@ -169,7 +169,7 @@ static void tell_others(const char *path)
 			if (is_tape(found.gl_pathv[i]) || !is_recording(found.gl_pathv[i]))
 				continue;
 			const enum trace_settled r = trace_settle(found.gl_pathv[i], &e);
-			if (r == TRACE_UNSETTLED)
+			if (e.text[0] != '\0')
 				lab_say("%s: %s", found.gl_pathv[i], e.text);
 			ended += r != TRACE_RUNNING;
 			running += r == TRACE_RUNNING;
@@ -211,6 +211,8 @@ static void complete(const struct record_order *r, int status)
 	if (settled == TRACE_UNSETTLED)
 		lab_say("%s: what was not yet written stays in %s.tape: %s", r->path, r->path,
 		    e.text);
+	else if (e.text[0] != '\0')
+		lab_say("%s: %s", r->path, e.text);
 	if (settled != TRACE_SETTLED || !WIFSIGNALED(status))
 		return;
 	snprintf(text, sizeof text, "signal=%d\n", WTERMSIG(status));

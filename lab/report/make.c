@@ -38,7 +38,9 @@ static void refuse_silence(const struct report_survey *s)
 
 	if (s->events != 0)
 		return;
-	if (!trace_file_value(&s->file, TRACE_META, "silent", why, sizeof why)) {
+	if (s->file.damage.text[0] != '\0')
+		snprintf(why, sizeof why, "%s", s->file.damage.text);
+	else if (!trace_file_value(&s->file, TRACE_META, "silent", why, sizeof why)) {
 		if (trace_file_value(&s->file, TRACE_META, "exe", exe, sizeof exe) && exe[0] == '/')
 			explain_silence(exe, true, trace_file_signal(&s->file), why, sizeof why);
 		else

@@ -77,11 +77,13 @@ void caveat_python(const struct trace_file *f)
 
 void caveats_say(const struct trace_file *f, const struct caveat_facts *k)
 {
-	if (k->calls == 0)
-		return;
-	if (f->damage.text[0] != '\0')
+	if (f->damage.text[0] != '\0' && f->sound_len == f->len)
+		lab_say("%s: %s", f->path, f->damage.text);
+	else if (f->damage.text[0] != '\0')
 		lab_say("%s: %s; shown is what comes before; record it again, with room on "
 		    "the disk", f->path, f->damage.text);
+	if (k->calls == 0)
+		return;
 	say_page_size(f);
 	caveat_python(f);
 	say_time(f, k);

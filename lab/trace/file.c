@@ -166,6 +166,21 @@ static void forget_half_a_block(struct trace_file *f)
 	f->damage.text[0] = '\0';
 }
 
+/* What T.tape had and this reader has not.  A tape that was cut short is gone once its recording
+ * is settled, so META keeps the fact. */
+static void note_problem(struct trace_file *f, const struct trace_tape *t)
+{
+	char text[sizeof f->damage.text];
+
+	f->tape_stays = t->stays;
+	f->tape_cut = t->cut;
+	if (t->problem.text[0] != '\0')
+		f->damage = t->problem;
+	else if (f->damage.text[0] == '\0' &&
+	    trace_file_value(f, TRACE_META, TRACE_TAPE_LOST, text, sizeof text))
+		trace_fail(&f->damage, TRACE_NOWHERE, "%s", text);
+}
+
 static bool read_blocks(struct trace_file *f, struct trace_tape *t, struct trace_error *e)
 {
 	f->late_tick = f->head.start_tick;
@@ -181,6 +196,7 @@ static bool read_blocks(struct trace_file *f, struct trace_tape *t, struct trace
 		if (f->damage.text[0] == '\0' && !read_heads(f, f->sound_len, e))
 			return false;
 	}
+	note_problem(f, t);
 	return sort_blocks(f, e);
 }
 

@@ -157,7 +157,9 @@ static void print_silence(const struct info *i)
 {
 	char why[INFO_VALUE_LEN], exe[INFO_VALUE_LEN];
 
-	if (trace_file_value(&i->file, TRACE_META, "paused", why, sizeof why))
+	if (i->file.damage.text[0] != '\0')
+		snprintf(why, sizeof why, "%s", i->file.damage.text);
+	else if (trace_file_value(&i->file, TRACE_META, "paused", why, sizeof why))
 		snprintf(why, sizeof why, "recording was never started (--paused)");
 	else if (!trace_file_value(&i->file, TRACE_META, "silent", why, sizeof why)) {
 		if (trace_file_value(&i->file, TRACE_META, "exe", exe, sizeof exe) && exe[0] == '/')
@@ -181,8 +183,9 @@ static const char *ending(const struct info *i, char *text, size_t cap)
 	else if (i->file.running)
 		snprintf(text, cap, "; the program is still running");
 	else if (signal != 0)
-		snprintf(text, cap, ", up to the last call before signal %d (%s)", signal,
-		    strsignal(signal));
+		snprintf(text, cap, ", up to %s signal %d (%s)",
+		    i->file.damage.text[0] == '\0' ? "the last call before" : "a moment before",
+		    signal, strsignal(signal));
 	else
 		snprintf(text, cap,
 		    ", without an end: the program was killed, crashed or replaced itself, or the "

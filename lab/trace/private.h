@@ -5,6 +5,9 @@
 #include "observe/trace_code.h"
 #include "trace/trace.h"
 
+/* META: a sentence about calls that T.tape had and nobody could read. */
+#define TRACE_TAPE_LOST "tape_lost"
+
 bool trace_file_read(const struct trace_file *f, void *buf, size_t n, uint64_t at);
 /* Head of the block at `at`, checked against bounds and the file's end. */
 bool trace_file_block(const struct trace_file *f, uint64_t at, struct trace_block_head *h,

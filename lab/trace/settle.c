@@ -7,7 +7,9 @@
 #include <unistd.h>
 
 #include "base/write_all.h"
+#include "cli/lab.h"
 #include "observe/trace_tape.h"
+#include "trace/private.h"
 #include "trace/trace.h"
 
 enum { PATH_LEN = 4200 };
@@ -29,30 +31,6 @@ static bool append_tail(const char *path, const struct trace_file *f, struct tra
 	}
 	close(fd);
 	return error == 0;
-}
-
-enum trace_settled trace_settle(const char *path, struct trace_error *e)
-{
-	char name[PATH_LEN];
-	struct trace_file f;
-
-	snprintf(name, sizeof name, "%s%s", path, TAPE_SUFFIX);
-	const int tape = open(name, O_RDONLY | O_CLOEXEC);
-	if (tape < 0)
-		return TRACE_SETTLED;
-	flock(tape, LOCK_EX); /* against another dmm that does the same */
-	if (!trace_file_open(&f, path, e)) {
-		close(tape);
-		return TRACE_UNSETTLED;
-	}
-	enum trace_settled r = f.running ? TRACE_RUNNING : TRACE_SETTLED;
-	if (r == TRACE_SETTLED && f.tail_len != 0 && !append_tail(path, &f, e))
-		r = TRACE_UNSETTLED;
-	if (r == TRACE_SETTLED && access(name, F_OK) == 0)
-		unlink(name);
-	trace_file_close(&f);
-	close(tape);
-	return r;
 }
 
 bool trace_append_text(const char *path, enum trace_kind kind, const char *text,
@@ -79,4 +57,47 @@ bool trace_append_text(const char *path, enum trace_kind kind, const char *text,
 	}
 	trace_file_close(&f);
 	return fine;
+}
+
+/* T.tape is gone now, and T remembers what it had lost. */
+static void note_loss(const char *path, const struct trace_file *f)
+{
+	char text[sizeof f->damage.text + sizeof TRACE_TAPE_LOST + 2];
+	struct trace_error e;
+
+	snprintf(text, sizeof text, TRACE_TAPE_LOST "=%s\n", f->damage.text);
+	if (!trace_append_text(path, TRACE_META, text, &e))
+		lab_say("%s: %s, and %s", path, f->damage.text, e.text);
+}
+
+enum trace_settled trace_settle(const char *path, struct trace_error *e)
+{
+	char name[PATH_LEN];
+	struct trace_file f;
+
+	e->text[0] = '\0';
+	snprintf(name, sizeof name, "%s%s", path, TAPE_SUFFIX);
+	const int tape = open(name, O_RDONLY | O_CLOEXEC);
+	if (tape < 0)
+		return TRACE_SETTLED;
+	flock(tape, LOCK_EX); /* against another dmm that does the same */
+	if (!trace_file_open(&f, path, e)) {
+		close(tape);
+		return TRACE_UNSETTLED;
+	}
+	enum trace_settled r = f.running ? TRACE_RUNNING : TRACE_SETTLED;
+	if (r == TRACE_SETTLED && f.tail_len != 0 && !append_tail(path, &f, e))
+		r = TRACE_UNSETTLED;
+	if (r == TRACE_SETTLED && (f.tape_stays || f.tape_cut))
+		*e = f.damage;
+	if (r == TRACE_SETTLED && f.tape_stays)
+		r = TRACE_UNSETTLED;
+	if (r == TRACE_SETTLED && access(name, F_OK) == 0) {
+		unlink(name);
+		if (f.tape_cut)
+			note_loss(path, &f);
+	}
+	trace_file_close(&f);
+	close(tape);
+	return r;
 }

@@ -24,11 +24,56 @@ enum { PATH_LEN = 4200, TRIES = 200, LEVEL = 1 };
 
 /* ---- a copy of the file ---------------------------------------------------------------------- */
 
-static bool sound_head(const struct tape_head *h, off_t len)
+static const char *file_part(const char *path)
 {
-	return h->magic == TAPE_MAGIC && h->version == TAPE_VERSION && h->stacks <= TRACE_DWARF &&
-	    h->slot_len == tape_slot_len((enum trace_stacks)h->stacks) && h->slots <= TAPE_SLOTS &&
-	    (off_t)(TAPE_HEAD_LEN + (size_t)h->slots * h->slot_len) <= len;
+	const char *const slash = strrchr(path, '/');
+	return slash != NULL ? slash + 1 : path;
+}
+
+/* The head of a file that may be shorter. */
+static void read_head(int fd, struct tape_head *h, off_t len)
+{
+	memset(h, 0, sizeof *h);
+	read_at(fd, h, len < (off_t)sizeof *h ? (size_t)len : sizeof *h, 0);
+}
+
+static bool refuse(struct trace_tape *t, const char *why)
+{
+	t->stays = true;
+	return trace_fail(&t->problem, TRACE_NOWHERE, "%.100s" TAPE_SUFFIX " %s", t->name, why);
+}
+
+/* The process, or whoever has the right, made the file shorter than it was. */
+static void note_cut(struct trace_tape *t)
+{
+	t->cut = true;
+	trace_fail(&t->problem, TRACE_NOWHERE, "%.100s" TAPE_SUFFIX " was cut short or "
+	    "overwritten, and the calls that only it had are lost", t->name);
+}
+
+/* Does the file hold slots that this dmm can read?  If not, t->problem says why, unless there was
+ * nothing in it. */
+static bool has_slots(struct trace_tape *t, const struct tape_head *h, off_t len)
+{
+	if (h->magic == 0) { /* it is just being made, or its process died before its first call */
+		if (!t->running && len < TAPE_HEAD_LEN)
+			note_cut(t);
+		return false;
+	}
+	if (h->magic != TAPE_MAGIC)
+		return refuse(t, "is no file of dmm, and is left alone");
+	if (h->version != TAPE_VERSION) {
+		t->stays = true;
+		return trace_fail(&t->problem, TRACE_NOWHERE, "%.100s" TAPE_SUFFIX " has calls in "
+		    "format %u, and this dmm reads format %u: use the version of dmm that "
+		    "recorded them, or remove the file to do without them", t->name, h->version,
+		    TAPE_VERSION);
+	}
+	if (h->stacks > TRACE_DWARF || h->slots > TAPE_SLOTS ||
+	    h->slot_len != tape_slot_len((enum trace_stacks)h->stacks))
+		return refuse(t, "has a damaged head, so the calls in it cannot be read; remove "
+		    "the file to do without them");
+	return true;
 }
 
 /* Copies a slot while the process may be moving its events.  A process that was killed in the
@@ -66,37 +111,50 @@ static bool is_running(int fd, pid_t pid)
 	return pid == 0 || kill(pid, 0) == 0 || errno == EPERM;
 }
 
+/* The copy of every slot that is in the file.  A slot that a thread used knows its address. */
+static void copy_slots(struct trace_tape *t, int fd, size_t slot_len)
+{
+	for (size_t at = TAPE_HEAD_LEN; at < t->len; at += slot_len) {
+		struct tape_slot *const s = (struct tape_slot *)(t->image + at);
+		if (copy_slot(fd, s, slot_len, (off_t)at) && s->self != 0)
+			continue;
+		memset(s, 0, slot_len);
+		note_cut(t);
+	}
+}
+
 bool trace_tape_copy(struct trace_tape *t, const char *path)
 {
 	char name[PATH_LEN];
 	struct stat st;
 	struct tape_head head;
+	bool fine = true;
 
-	*t = (struct trace_tape){.image = NULL};
+	*t = (struct trace_tape){.name = file_part(path)};
 	if (snprintf(name, sizeof name, "%s%s", path, TAPE_SUFFIX) >= (int)sizeof name)
 		return true;
 	const int fd = open(name, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return true;
-	if (fstat(fd, &st) != 0 || !read_at(fd, &head, sizeof head, 0) ||
-	    !sound_head(&head, st.st_size)) {
-		t->running = is_running(fd, 0); /* it is just being made */
-		close(fd);
+	if (fd < 0 || fstat(fd, &st) != 0) {
+		if (errno != ENOENT)
+			refuse(t, "may not be read, so the calls that only it has are missing; try "
+			    "again as the user who recorded them");
+		if (fd >= 0)
+			close(fd);
 		return true;
 	}
+	read_head(fd, &head, st.st_size);
 	t->running = is_running(fd, (pid_t)head.pid);
-	t->len = TAPE_HEAD_LEN + (size_t)head.slots * head.slot_len;
-	t->image = malloc(t->len);
-	bool whole = t->image != NULL;
-	if (whole)
+	if (has_slots(t, &head, st.st_size)) {
+		t->len = TAPE_HEAD_LEN + (size_t)head.slots * head.slot_len;
+		t->image = malloc(t->len);
+		fine = t->image != NULL;
+	}
+	if (t->image != NULL) {
 		memcpy(t->image, &head, sizeof head);
-	for (size_t at = TAPE_HEAD_LEN; whole && at < t->len; at += head.slot_len)
-		whole =
-		    copy_slot(fd, (struct tape_slot *)(t->image + at), head.slot_len, (off_t)at);
+		copy_slots(t, fd, head.slot_len);
+	}
 	close(fd);
-	if (!whole)
-		trace_tape_free(t);
-	return whole;
+	return fine;
 }
 
 void trace_tape_free(struct trace_tape *t)
@@ -259,8 +317,11 @@ bool trace_tape_blocks(struct trace_tape *t, struct trace_file *f, struct trace_
 
 	if (!fine)
 		trace_fail(e, TRACE_NOWHERE, "no memory for what was not yet written");
-	/* Another recording's, of the same name: it is left alone. */
-	if (head->start_tick == f->head.start_tick && head->pid == f->head.pid) {
+	if (head->start_tick != f->head.start_tick || head->pid != f->head.pid) {
+		/* of an image that called exec and had noted nothing, it is worth nothing */
+		if (!t->running && head->idle == 0)
+			refuse(t, "belongs to another recording, and is left alone");
+	} else {
 		note_now(&m);
 		fine = fine && append_names(&m, &head->names);
 		for (size_t at = TAPE_HEAD_LEN; fine && at < t->len; at += head->slot_len)

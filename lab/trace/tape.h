@@ -11,9 +11,13 @@
 #include "trace/trace.h"
 
 struct trace_tape {
+	const char *name; /* of the recording, without its folder: a part of the path given */
 	unsigned char *image; /* copy of T.tape, slot by slot consistent; NULL: there is none */
 	size_t len;
 	bool running; /* the process may still write */
+	bool stays;   /* the file has, or may have, what this dmm cannot read */
+	bool cut;     /* it lost what its process had noted */
+	struct trace_error problem; /* a sentence about that; empty: everything was read */
 };
 
 /* Copy PATH.tape.  To be called before the length of PATH is looked at: what the process writes in

@@ -51,7 +51,9 @@ struct trace_file {
 	/* when it was written; 0: there is none.  The last call may be long before */
 	uint64_t end_tick;
 	uint64_t sound_len;  /* bytes up to the first damage; == len if there is none */
-	struct trace_error damage; /* why the rest cannot be read; empty text: it can */
+	/* why the rest, or T.tape, cannot be read; empty text: everything was read */
+	struct trace_error damage;
+	bool tape_stays, tape_cut; /* as of struct trace_tape */
 	double ns_per_tick;
 	uint64_t late_tick, late_ns; /* the latest moment that is known by both clocks */
 	uint64_t peak_anon_kib;
@@ -70,7 +72,7 @@ void trace_file_close(struct trace_file *f);
 /* Append to the recording what its process left in PATH.tape when it was killed, and remove that
  * file. */
 enum trace_settled {
-	TRACE_SETTLED,   /* done, or there was nothing to do */
+	TRACE_SETTLED,   /* done, or there was nothing to do; *e: what was lost, or no text */
 	TRACE_RUNNING,   /* its process lives: nothing was changed */
 	TRACE_UNSETTLED, /* *e says why; both files are as they were */
 };

@@ -206,6 +206,72 @@ def test_a_program_whose_dmm_is_killed_goes_on_and_loses_no_call():
         assert i["missed_frees"] == 0 and i["lost_events"] == 0, i
 
 
+def test_a_program_that_cuts_a_tape_short_ends_no_more_than_that_recording():
+    """The tape of another process, which waits, so that only dmm can touch what is missing."""
+    program = compile_c("cutter", """
+        #include <signal.h>
+        #include <stdio.h>
+        #include <stdlib.h>
+        #include <sys/wait.h>
+        #include <unistd.h>
+        static void work(int n) { for (int i = 0; i < n; i++) free(malloc(777)); }
+        int main(void) {
+            char name[64], byte;
+            int ready[2];
+            if (pipe(ready) != 0) return 1;
+            const pid_t pid = fork();
+            if (pid == 0) { work(3000); write(ready[1], "", 1); for (;;) pause(); }
+            if (read(ready[0], &byte, 1) != 1) return 2;
+            snprintf(name, sizeof name, "T.%d.tape", pid);
+            if (truncate(name, 0) != 0) return 3;
+            work(20000);
+            kill(pid, SIGKILL);
+            waitpid(pid, NULL, 0);
+            return 7;
+        }""")
+    r = record(program)
+    assert r.returncode == 7, r
+    assert sum(recorded().values()) == 20000, info("T")
+    told = child() + ".tape was cut short or overwritten, and the calls that only it had are lost"
+    assert r.stderr.count(told) == 1, r.stderr
+    assert not glob.glob("T*.tape"), glob.glob("T*")
+    assert told in run(DMM, "info", child()).stderr
+
+
+def record_and_change_the_tape(command):
+    """Record a child that is killed, and have its tape changed before dmm record looks at it. Returns its recording."""
+    for name in glob.glob("T*") + glob.glob("counts"):
+        os.unlink(name)
+    r = record("sh", "-c", f'"{SURVIVOR}" kill {FEW} counts; for f in T.*.tape; do echo $f; break; done; ' + command)
+    assert r.returncode == 0, r
+    return r.stdout.strip()[:-len(".tape")], r.stderr
+
+
+def test_a_tape_that_this_dmm_cannot_read_stays_and_is_told():
+    set_version = "printf '\\%s' | dd of=$f bs=1 seek=8 conv=notrunc 2>/dev/null"
+    for change, undo, told in (
+            (set_version % "143", set_version % "003", "has calls in format 99, and this dmm reads format 3"),
+            ("mv $f kept; echo mine >$f", "mv kept $f", "is no file of dmm, and is left alone")):
+        trace, said = record_and_change_the_tape(change)
+        assert said.count(f"{trace}.tape {told}") == 1, said
+        assert os.path.exists(trace + ".tape"), glob.glob("T*")
+        r = run(DMM, "info", trace)
+        assert r.returncode == 1 and told in r.stderr, r
+        subprocess.run(["sh", "-c", f"f={trace}.tape; {undo}"], check=True)
+        assert sum(recorded(trace).values()) == FEW
+
+
+def test_a_tape_that_was_cut_short_is_told_for_good():
+    for length in ("0", "100", "4096", "50000"):
+        trace, said = record_and_change_the_tape(f"truncate -s {length} $f")
+        told = trace + ".tape was cut short or overwritten, and the calls that only it had are lost"
+        assert said.count(told) == 1, (length, said)
+        assert not glob.glob("T*.tape"), glob.glob("T*")
+        for command in ("info", "export", "report"):
+            r = run(DMM, command, trace, *(["-o", "page.html"] if command == "report" else []))
+            assert r.returncode == 1 and told in r.stderr, (length, command, r)
+
+
 def test_a_child_made_by_a_bare_clone_gets_a_recording_of_its_own():
     for calls in (FEW, MANY):
         r = survive("clone", calls)
