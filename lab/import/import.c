@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/bits.h"
+#include "cli/array.h"
 
 enum { TEXT_LEN = 64 << 10, TEXT_LINE = 8 << 10, SHOWN = 60, KINDS = TRACE_SYMBOLS + 1 };
 
@@ -225,14 +226,9 @@ bool import_room(struct import *im, void **table, size_t *cap, size_t need, size
 	if (im->tables + (more - *cap) * size > IMPORT_TABLES_MAX)
 		return import_fail(im, "strings, stacks and ids want more than %zu MiB",
 		    IMPORT_TABLES_MAX >> 20);
-	void *const bigger = realloc(*table, more * size);
-	if (bigger == NULL)
-		return import_fail(im, "no memory for a table of %zu MiB", more * size >> 20);
-	memset((char *)bigger + *cap * size, 0, (more - *cap) * size);
 	im->tables += (more - *cap) * size;
-	*cap = more;
-	*table = bigger;
-	return true;
+	return array_reserve(table, cap, more, size) ||
+	    import_fail(im, "no memory for a table of %zu MiB", more * size >> 20);
 }
 
 void import_flush(struct import *im)

@@ -66,12 +66,10 @@ static uint32_t *lane_slot(const struct ops_build *b, uint32_t serial)
 
 static bool grow_lanes(struct ops_build *b)
 {
-	const size_t cap = b->lane_cap == 0 ? 64 : 2 * b->lane_cap;
-	struct build_lane *const lane = realloc(b->lane, cap * sizeof *lane);
+	size_t cap = b->lane_cap;
 
-	if (lane == NULL)
+	if (!ARRAY_RESERVE(b->lane, cap, cap + 1))
 		return false;
-	b->lane = lane;
 	uint32_t *const hash = calloc(2 * cap, sizeof *hash);
 	if (hash == NULL)
 		return false;

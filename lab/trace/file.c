@@ -233,6 +233,7 @@ void trace_file_close(struct trace_file *f)
 	free(f->tail);
 	f->blocks = NULL;
 	f->tail = NULL;
+	f->tail_cap = 0;
 	f->fd = -1;
 }
 

@@ -8,6 +8,7 @@
 #include <malloc.h>
 #include <stdlib.h>
 
+#include "base/bits.h"
 #include "cli/array.h"
 #include "cli/progress.h"
 #include "trace/private.h"
@@ -98,18 +99,16 @@ static bool grow_nodes(struct trace_reader *r)
 {
 	const struct node_slot *const old = r->slots;
 	const size_t old_cap = r->slot_cap;
-	const uint32_t cap = r->node_cap == 0 ? 1024 : r->node_cap * 2;
-	struct trace_node *const nodes = realloc(r->nodes, cap * sizeof *nodes);
+	size_t cap = r->node_cap;
 
-	if (nodes == NULL)
+	if (!ARRAY_RESERVE(r->nodes, cap, max_size(cap + 1, 1024)))
 		return false;
-	r->nodes = nodes;
-	struct node_slot *const slots = calloc(2 * (size_t)cap, sizeof *slots);
+	struct node_slot *const slots = calloc(2 * cap, sizeof *slots);
 	if (slots == NULL)
 		return false;
-	r->node_cap = cap;
+	r->node_cap = (uint32_t)cap;
 	r->slots = slots;
-	r->slot_cap = 2 * (size_t)cap;
+	r->slot_cap = 2 * cap;
 	for (size_t i = 0; i < old_cap; i++)
 		if (old[i].index != 0)
 			*slot_of(r, old[i].addr, old[i].parent) = old[i];

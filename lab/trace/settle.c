@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/write_all.h"
+#include "cli/array.h"
 #include "cli/lab.h"
 #include "observe/trace_tape.h"
 #include "trace/private.h"
@@ -44,10 +45,9 @@ bool trace_append_text(const char *path, enum trace_kind kind, const char *text,
 		return false;
 	head.first_tick = head.last_tick = f.late_tick;
 	trace_block_seal(&head, text);
-	free(f.tail);
-	f.tail = malloc(sizeof head + head.packed_len);
 	f.len -= f.tail_len;
-	bool fine = f.tail != NULL || trace_fail(e, TRACE_NOWHERE, "no memory");
+	bool fine = ARRAY_RESERVE(f.tail, f.tail_cap, sizeof head + head.packed_len) ||
+	    trace_fail(e, TRACE_NOWHERE, "no memory");
 	if (fine) {
 		memcpy(f.tail, &head, sizeof head);
 		memcpy(f.tail + sizeof head, text, head.packed_len);

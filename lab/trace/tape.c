@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/bits.h"
+#include "cli/array.h"
 #include "cli/read_at.h"
 #include "observe/trace_slot.h"
 #include "os/ticks.h"
@@ -177,12 +178,10 @@ struct maker {
 static bool append(struct maker *m, const void *data, size_t len)
 {
 	struct trace_file *const f = m->f;
-	unsigned char *const more = realloc(f->tail, f->tail_len + len);
 
-	if (more == NULL)
+	if (!ARRAY_RESERVE(f->tail, f->tail_cap, f->tail_len + len))
 		return trace_fail(m->e, TRACE_NOWHERE, "no memory for what was not yet written");
-	memcpy(more + f->tail_len, data, len);
-	f->tail = more;
+	memcpy(f->tail + f->tail_len, data, len);
 	f->tail_len += len;
 	return true;
 }

@@ -60,7 +60,7 @@ struct trace_file {
 	size_t unpacked_bytes; /* of blocks now open */
 	/* blocks that its process had not yet written (T.tape): the last bytes of len */
 	unsigned char *tail;
-	size_t tail_len;
+	size_t tail_len, tail_cap;
 	bool running;          /* its process lives, and may write more */
 };
 

@@ -117,6 +117,16 @@ class Planted(unittest.TestCase):
     def test_a_script_of_500_lines_and_long_data_are_none(self):
         self.assertEqual(self.tidy({"tools/long": "#!/bin/sh\n" + "\n" * 499, "test/data": "\n" * 900}), [])
 
+    def test_a_second_reader_of_mappings_array_and_head_of_json_are_faults(self):
+        for line in ('f("/proc/self/maps");', 'f("/proc/%d/maps", 1);', "p = realloc(p, 9);", 'f("{\\"schema\\":1");'):
+            self.one({"lab/cli/again.c": "/* again.c - once more. */\nvoid f();\nvoid *p;\n\nvoid again(void)\n"
+                                         f"{{\n\t{line}\n}}\n"}, r"again\.c:7: a second place for ")
+
+    def test_words_of_a_message_and_of_a_comment_are_no_second_place(self):
+        self.assertEqual(self.tidy({
+            "lab/cli/again.c": '/* again.c - says realloc(p, n).\n * It reads no "/proc/self/maps". */\nvoid f();\n\n'
+                               'void again(void)\n{\n\tf("p = realloc(p, 9)"); /* as realloc(p, 9) */\n}\n'}), [])
+
     def test_a_room_without_a_place_in_the_table_is_one_fault(self):
         self.one({"lab/attic/wrong.c": '/* wrong.c - a new room. */\n#include "cli/talk.h"\n'},
                  r"lab/attic is a room that tools/tidy does not know")
