@@ -6,8 +6,9 @@
  * so the handler only wakes the thread. A child of fork() has no such thread: it reports at exit
  * alone, unless it runs another program.
  *
- * A file is replaced as a whole: the report is written beside it and renamed.  What cannot be
- * written is lost, with one line on stderr the first time, and the program goes on.
+ * A report replaces a file as a whole.  A device, a pipe or a symbolic link, such as /dev/stdout,
+ * stays, and the report is written into it.  A report that cannot be written is lost, with one line
+ * on stderr the first time, and the program goes on.
  */
 #include "interpose/report.h"
 
@@ -86,30 +87,51 @@ static void complain(struct report_task *o, const char *path, int error)
 		    (size_t)error);
 }
 
-static void report_to_file(struct report_task *o)
+/* The report is written beside the file and renamed.  Returns 0 or an errno. */
+static int replace_file(struct report_task *o, const char *path)
 {
-	char path[PATH_ROOM], fresh[PATH_ROOM];
+	char fresh[PATH_ROOM];
 
-	spell_path(o, path, "");
 	spell_path(o, fresh, ".new");
 	const int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
-	if (fd < 0) {
-		complain(o, fresh, errno);
-		return;
-	}
+	if (fd < 0)
+		return errno;
 	int error = o->write(fd);
 	if (close(fd) != 0 && error == 0)
 		error = errno;
 	if (error == 0 && rename(fresh, path) != 0)
 		error = errno;
-	if (error != 0) {
+	if (error != 0)
 		unlink(fresh);
-		complain(o, path, error);
-	}
+	return error;
 }
 
-/* If no process reads stderr any more, a write to it raises SIGPIPE, which is taken off again. In a
- * child of fork() the thread that holds the lock does not exist. */
+/* Renaming a file to /dev/null or /dev/stdout would remove the device or the link from the machine.
+ * O_NONBLOCK: a pipe that nobody reads must not stop the program.  Returns 0 or an errno. */
+static int write_into(struct report_task *o, const char *path)
+{
+	const int fd = open(path, O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd < 0)
+		return errno;
+	const int error = o->write(fd);
+	return close(fd) != 0 && error == 0 ? errno : error;
+}
+
+static int report_to_file(struct report_task *o)
+{
+	char path[PATH_ROOM];
+	struct stat st;
+
+	spell_path(o, path, "");
+	const bool is_special = lstat(path, &st) == 0 && !S_ISREG(st.st_mode);
+	const int error = is_special ? write_into(o, path) : replace_file(o, path);
+	if (error != 0)
+		complain(o, path, error);
+	return error;
+}
+
+/* If no process reads stderr or a pipe any more, a write to it raises SIGPIPE, which is taken off
+ * again.  In a child of fork() the thread that holds the lock does not exist. */
 static void report(struct report_task *o)
 {
 	const bool shared = getpid() == owner;
@@ -122,9 +144,8 @@ static void report(struct report_task *o)
 	sigaddset(&pipe, SIGPIPE);
 	pthread_sigmask(SIG_BLOCK, &pipe, &before);
 	sigpending(&pending);
-	if (o->file[0] != '\0')
-		report_to_file(o);
-	else if (o->write(error_fd) == EPIPE && !sigismember(&pending, SIGPIPE))
+	const int error = o->file[0] != '\0' ? report_to_file(o) : o->write(error_fd);
+	if (error == EPIPE && !sigismember(&pending, SIGPIPE))
 		sigtimedwait(&pipe, NULL, &(struct timespec){0, 0});
 	o->number++;
 	pthread_sigmask(SIG_SETMASK, &before, NULL);

@@ -24,7 +24,7 @@ class Profile:
                 for n, v in fields(value):
                     one.setdefault(n, []).append(v)
                 table = {3: self.maps, 4: self.locations, 5: functions}[number]
-                assert one[1][0] not in table and one[1][0] != 0
+                assert one[1][0] == len(table) + 1, "Parca takes ids in order only, from 1 on"
                 table[one[1][0]] = one
             elif number == 1:
                 types.append(dict(fields(value)))
@@ -37,7 +37,7 @@ class Profile:
         self.check()
 
     def check(self):
-        """What pprof's own reader insists on."""
+        """What the readers of pprof and of Parca (pkg/normalizer/validate.go) insist on."""
         for where, values in self.samples:
             assert len(values) == len(self.types)
             assert all(w in self.locations for w in where)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 from pprof_read import Profile
-from programs import Programs
+from programs import Programs, fill, small_disk
 
 BUILD = Path(sys.argv.pop(1)).resolve()
 PROGRAM = BUILD / "test/profiled"
@@ -180,23 +180,15 @@ class ProfileTest(unittest.TestCase):
 
     @unittest.skipUnless(os.geteuid() == 0, "needs root, for a full file system")
     def test_a_full_disk_keeps_the_last_profile(self):
-        small = self.work / "small"
-        small.mkdir()
-        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", small], capture_output=True).returncode:
-            self.skipTest("no tmpfs may be mounted")
-        try:
+        with small_disk(self.work / "small", "64k") as small:
             self.path = small / "heap.pb.gz"
             run("known", conf=self.conf(",profile:exit", mean="512k"))
             whole = self.path.read_bytes()
-            with open(small / "filler", "wb", buffering=0) as filler, self.assertRaises(OSError):
-                while True:
-                    filler.write(bytes(512))
+            fill(small)
             p, said = run("known", conf=self.conf(",profile:exit", mean="1k"))
             self.assertEqual((p.returncode, self.path.read_bytes()), (0, whole))
             self.assertIn("error 28", said)
             self.assertEqual({f.name for f in small.iterdir()}, {"heap.pb.gz", "filler"})
-        finally:
-            subprocess.run(["umount", small])
 
     def outside(self, p, *words):
         done = subprocess.run([BUILD / "dmm", "profile", f"--pid={p.pid}", *words], capture_output=True, text=True,

@@ -1,5 +1,27 @@
 """Starts a test program on slab, with settings, and waits until it holds its memory."""
+import contextlib
 import subprocess
+import unittest
+
+
+@contextlib.contextmanager
+def small_disk(at, size):
+    """A file system of `size`, mounted at the new directory `at`.  Skips the test where none may be mounted."""
+    at.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", at], capture_output=True).returncode:
+        raise unittest.SkipTest("no tmpfs may be mounted")
+    try:
+        yield at
+    finally:
+        subprocess.run(["umount", "--lazy", at])
+
+
+def fill(at):
+    """A file that takes the rest of a file system."""
+    with open(at / "filler", "wb", buffering=0) as filler, contextlib.suppress(OSError):
+        while filler.write(bytes(512)) > 0:
+            pass
+    return at / "filler"
 
 
 class Programs:

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -15,7 +16,7 @@ import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
-from programs import Programs
+from programs import Programs, fill, small_disk
 
 BUILD = Path(sys.argv.pop(1)).resolve()
 SAMPLE = re.compile(r'^(dmm_[a-z_]+)\{pid="(\d+)",program="([^"]*)"(?:,class="(\d+)",object_bytes="(\d+)")?'
@@ -165,6 +166,48 @@ class Statistics(unittest.TestCase):
             self.assertEqual(p.returncode, 0)
             self.assertEqual(len(said.splitlines()), 1, said)
             self.assertIn("cannot write", said)
+
+    @unittest.skipUnless(os.geteuid() == 0, "needs root, for a full file system")
+    def test_a_full_disk_loses_reports_until_it_has_room(self):
+        with small_disk(self.work / "small", "256k") as small:
+            filler, path = fill(small), small / "dmm.prom"
+            p = start_held("1200", conf=f"stats:interval:1,stats_format:openmetrics,stats_file:{path}")
+            self.assertIn(f"cannot write {path} (error 28)", p.stderr.readline())
+            self.assertFalse(path.exists())
+            filler.unlink()
+            end = time.monotonic() + 60
+            while not path.exists() and time.monotonic() < end:
+                time.sleep(0.02)
+            must_add_up(read_openmetrics(path.read_text()))
+            p.kill()
+            self.assertEqual(p.communicate()[1], "")
+
+    def test_a_link_a_pipe_or_a_device_is_written_into_and_stays(self):
+        link, pipe = self.work / "stdout", self.work / "pipe"
+        link.symlink_to("/proc/self/fd/1")
+        p = start("hold", "0", conf=f"stats:exit,stats_file:{link}", stdout=subprocess.PIPE)
+        out, said = p.communicate(timeout=60)
+        self.assertEqual((p.returncode, said), (0, ""))
+        self.assertEqual(len(LINE.findall(out)), 1, out)
+        os.mkfifo(pipe)
+        p, said = run("hold", "0", conf=f"stats:exit,stats_file:{pipe}")
+        self.assertEqual(p.returncode, 0)
+        self.assertIn(f"cannot write {pipe}", said, "nobody reads it")
+        reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+        self.assertEqual(run("hold", "0", conf=f"stats:exit,stats_file:{pipe}")[1], "")
+        self.assertEqual(len(LINE.findall(os.read(reader, 4096).decode())), 1)
+        os.close(reader)
+        self.assertTrue(link.is_symlink() and pipe.is_fifo())
+
+    @unittest.skipUnless(os.geteuid() == 0, "needs root, to make a device")
+    def test_root_does_not_replace_a_device(self):
+        null = self.work / "null"
+        try:
+            os.mknod(null, 0o600 | stat.S_IFCHR, os.makedev(1, 3))
+        except OSError as e:
+            self.skipTest(f"no device can be made: {e}")
+        self.assertEqual(run("hold", "0", conf=f"stats:exit,stats_file:{null}")[0].returncode, 0)
+        self.assertTrue(null.is_char_device())
 
     def test_a_stderr_that_nobody_reads_or_that_is_full_ends_no_program(self):
         read, write = os.pipe()

@@ -15,7 +15,6 @@
  * three.
  */
 #include <errno.h>
-#include <malloc.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -27,6 +26,8 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "os/libc.h" /* malloc_trim(), which musl does not declare */
 
 void free_sized(void *p, size_t n) __attribute__((weak)); /* C23; glibc 2.36 has none */
 
