@@ -111,7 +111,7 @@ static size_t with_canary(size_t n)
 /* Put an object into a slot, with or without a canary. */
 static bool fits_slot(size_t n)
 {
-	return n <= MEDIUM_MAX - CANARY_LEAST;
+	return n <= MEDIUM_MAX;
 }
 
 static __attribute__((noinline)) void *take_guarded(size_t n)

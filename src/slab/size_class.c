@@ -9,7 +9,7 @@
 struct size_class size_class[CLASS_MAX];
 uint16_t small_place[SMALL_MAX / 16 + 1];
 uint16_t medium_place[MEDIUM_MAX / 64 + 1];
-uint8_t medium_class[MEDIUM_MAX / 64 + 1];
+uint8_t medium_class[CANARIED_MAX / 64 + 1];
 int32_t small_at[SMALL_MAX + 1];
 size_t small_below;
 unsigned class_count;
@@ -66,6 +66,11 @@ static void fill_classes(void)
 		add_divisor(1, n);
 	for (size_t i = 0; i < sizeof above_2k / sizeof *above_2k; i++)
 		add_divisor(above_2k[i].granules, above_2k[i].count);
+	if (!hardening.canary)
+		return;
+	enum { GRANULES = 7 }; /* three objects */
+	medium_class[CANARIED_MAX / 64] = (uint8_t)class_count;
+	add(CANARIED_MAX, GRANULES);
 }
 
 void size_class_init(bool hidden)

@@ -8,6 +8,10 @@
  * without a tail, rounded down to 64: n objects of floor64(slab / n).  Nothing above 128 bytes
  * wastes more than 1/8.  Class 0 is malloc(0): addresses without memory behind them.
  *
+ * With canaries there is one more class, for MEDIUM_MAX bytes and a canary: programs allocate
+ * buffers of exactly 32 KiB again and again (zlib's window), and as large objects each would cost
+ * system calls and new pages.
+ *
  * Above 2 KiB the slabs are the smallest that allow this, with four objects or more up to 8 KiB,
  * three up to 16 KiB, then two: a program uses every class a little, and under a huge page all of a
  * slab is resident.
@@ -27,6 +31,7 @@ enum {
 	SMALL_MAX = 1024,   /* bytes: one table entry for every 16, */
 	MEDIUM_MAX = 32768, /* and from there for every 64; beyond lie runs of granules */
 	SLAB_GRANULES_MAX = 8,
+	CANARIED_MAX = MEDIUM_MAX + 64, /* with canaries: an object of MEDIUM_MAX and its canary */
 	CLASS_MAX = 80,     /* room for classes; class_count says how many there are */
 	CLASS_ZERO = 0,
 	SMALL_CLASSES = LINEAR_MAX / 16 + (SMALL_MAX - LINEAR_MAX) / 64 + 1,
@@ -45,14 +50,14 @@ struct size_class {
 	uint8_t  granules; /* in a slab */
 	uint8_t  given;    /* objects with which profile_draw.c fills a stack at most */
 };
-static_assert(MEDIUM_MAX < UINT16_MAX, "a size fits");
+static_assert(CANARIED_MAX < UINT16_MAX, "a size fits");
 
 extern HIDDEN struct size_class size_class[CLASS_MAX];
 extern HIDDEN unsigned class_count;
 /* Class times the bytes of a magazine; 0 before the start. */
 extern HIDDEN uint16_t small_place[SMALL_MAX / 16 + 1];
 extern HIDDEN uint16_t medium_place[MEDIUM_MAX / 64 + 1];
-extern HIDDEN uint8_t medium_class[MEDIUM_MAX / 64 + 1];
+extern HIDDEN uint8_t medium_class[CANARIED_MAX / 64 + 1];
 /* Where the pointer lies from which malloc pops for n bytes, for each n up to SMALL_MAX, less
  * own_varying(thread_cache): a struct magazine, or, while a profile is taken, a stack
  * (profile_draw.h).  Programs ask for sizes below and above any bound by turns, and a branch there
@@ -67,6 +72,7 @@ void size_class_init(bool hidden);
 /* Fill small_at: the pointer for class 0 lies at `from`, and each next one `step` bytes on. */
 void size_class_point(uintptr_t from, size_t step);
 
+/* n: up to MEDIUM_MAX, or with canaries up to CANARIED_MAX. */
 static inline unsigned class_of(size_t n)
 {
 	return likely(n <= SMALL_MAX) ? small_place[(n + 15) / 16] / 16u

@@ -94,7 +94,26 @@ static int count_purge(void *ctx, void *p, size_t len)
 	return os_linux.purge(ctx, p, len);
 }
 
-/* git opens 8,000 directories by a buffer of 32 KiB each. */
+/* git inflates 8,000 objects through a window of 32 KiB each. */
+TEST(a_window_of_32_KiB_takes_no_system_call)
+{
+	paper_begin(HARDENED);
+	for (int i = 0; i < 400; i++)
+		slab_free(slab_malloc(32 * KIB));
+	paper.os.advise = count_advice;
+	paper.os.purge = count_purge;
+	asked_of_the_system = 0;
+	for (int i = 0; i < 100; i++) {
+		char *const p = slab_malloc(32 * KIB);
+		assert_true(all(p, 32 * KIB, 0));
+		assert_int_equal(slab_usable(p), 32 * KIB);
+		slab_free(memset(p, 1, 32 * KIB));
+	}
+	assert_int_equal(asked_of_the_system, 0);
+	paper_sound();
+	paper_end();
+}
+
 TEST(large_objects_of_one_length_take_two_system_calls_each)
 {
 	paper_begin(HARDENED);
