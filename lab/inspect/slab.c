@@ -369,7 +369,8 @@ static uint64_t magazines_of(const struct slab_heap *h)
 
 	for (unsigned cls = 0; cls < CLASS_MAX; cls++)
 		bytes += (h->room[cls] > 0 ? MAGAZINE_SMALL_BYTES : 0u) +
-		         (h->room[cls] > MAGAZINE_SMALL_OBJECTS ? MAGAZINE_BYTES : 0u);
+		         (h->room[cls] > MAGAZINE_SMALL_OBJECTS ? MAGAZINE_BYTES : 0u) +
+		         (h->room[cls] > MAGAZINE_LARGE_OBJECTS ? MAGAZINE_WIDE_BYTES : 0u);
 	return bytes;
 }
 

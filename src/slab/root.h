@@ -78,7 +78,7 @@
 #include "slab/size_class.h"
 
 enum {
-	ROOT_VERSION = 10,
+	ROOT_VERSION = 11,
 	UNIT_SHIFT = 4,        /* 16 bytes: every object begins at a multiple */
 	WORD_SHIFT = 10,       /* 1 KiB: 64 units, a word of live and avail */
 	WORD_BYTES = 1 << WORD_SHIFT,
@@ -103,7 +103,13 @@ enum {
 	MAGAZINE_BYTES = 33 * 64,
 	/* a NULL below each, which is never written */
 	MAGAZINE_SMALL_OBJECTS = MAGAZINE_SMALL_BYTES / 8 - 1,
-	MAGAZINE_OBJECTS_MAX = MAGAZINE_BYTES / 8 - 1,
+	MAGAZINE_LARGE_OBJECTS = 255,
+	/* bytes of a wide one, for classes of up to 64 bytes; also an odd number of lines */
+	MAGAZINE_WIDE_BYTES = 145 * 64,
+	/* So a program that gives back up to 1,023 objects at a time, and asks for them again,
+	 * needs no refill, also when the last one left almost a batch of 128. */
+	MAGAZINE_OBJECTS_MAX = 1023 + 128,
+	WIDE_CLASSES = 64 / 16 + 1,
 	PURGE_UNIT = 4096,     /* bytes: the purger gives back whole units of slabs */
 };
 static_assert(1 << GRANULE_SHIFT == GRANULE, "two names of one number");
@@ -286,10 +292,11 @@ struct slab_heap {
 };
 
 /* A heap lies at the start of its place in the pool; the small magazines of all classes follow it,
- * then the large ones. */
+ * then the large ones, then the wide ones. */
 enum {
 	HEAP_HEAD = (sizeof(struct slab_heap) + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE,
-	HEAP_MAGAZINES_BYTES = CLASS_MAX * (MAGAZINE_SMALL_BYTES + MAGAZINE_BYTES),
+	HEAP_MAGAZINES_BYTES = CLASS_MAX * (MAGAZINE_SMALL_BYTES + MAGAZINE_BYTES) +
+	                       WIDE_CLASSES * MAGAZINE_WIDE_BYTES,
 	HEAP_BYTES = (HEAP_HEAD + HEAP_MAGAZINES_BYTES + 4095) / 4096 * 4096,
 };
 

@@ -11,7 +11,7 @@
 #include "slab/root.h"
 
 #define TUNING_DEFAULTS                                                                            \
-	{.magazine_bytes = 64 << 10, .magazine_min_objects = 4, .magazine_max_objects = 255,       \
+	{.magazine_bytes = 64 << 10, .magazine_min_objects = 4, .magazine_max_objects = 1151,      \
 	    .dirty_floor_bytes = 1 << 20, .dirty_share_permille = 125, .purge_age_ms = 400,        \
 	    .purge_tick_ms = 100, .purge_again_ms = 1000, .helper = true, .huge_from_mib = 16,     \
 	    .grow_ahead_percent = 25, .grow_ahead_mib = 0, .move_from_bytes = 256 << 10}
@@ -44,9 +44,10 @@ static const struct conf_key keys[SLAB_SETTINGS] = {
         BYTES(16 << 20), &tuning.magazine_bytes},
     {"magazine_min_objects",
         "the number of objects that a magazine may hold however large they are",
-        NUMBER(1, MAGAZINE_OBJECTS_MAX), &tuning.magazine_min_objects},
+        NUMBER(1, MAGAZINE_LARGE_OBJECTS), &tuning.magazine_min_objects},
     {"magazine_max_objects",
-        "the most objects that a magazine holds; it overrides magazine_min_objects",
+        "the most objects that a magazine holds, at most 255 of those above 64 bytes; it overrides "
+        "magazine_min_objects",
         NUMBER(1, MAGAZINE_OBJECTS_MAX), &tuning.magazine_max_objects},
     {"dirty_floor_bytes", "slab retains at least this many bytes of free pages before it purges",
         BYTES(1ul << 40), &tuning.dirty_floor_bytes},

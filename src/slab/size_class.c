@@ -17,9 +17,11 @@ unsigned class_count;
 static void add(unsigned size, unsigned granules)
 {
 	const unsigned step = size == 0 ? ZERO_SLOT : size;
+	const size_t room =
+	    class_count < WIDE_CLASSES ? MAGAZINE_OBJECTS_MAX : MAGAZINE_LARGE_OBJECTS;
 	const size_t cached =
 	    min_size(max_size(tuning.magazine_bytes / step, tuning.magazine_min_objects),
-	        tuning.magazine_max_objects);
+	        min_size(tuning.magazine_max_objects, room));
 
 	size_class[class_count++] = (struct size_class){.size = step,
 	    .count = (uint16_t)(granules * GRANULE / step), .granules = (uint8_t)granules,

@@ -68,7 +68,17 @@ static size_t first_room(unsigned cls)
 
 static void **bottom_for(const struct slab_heap *h, unsigned cls, size_t room)
 {
+	if (room > MAGAZINE_LARGE_OBJECTS)
+		return wide_magazine(h, cls);
 	return room > MAGAZINE_SMALL_OBJECTS ? large_magazine(h, cls) : small_magazine(h, cls);
+}
+
+/* The objects that a refill takes, or a flush gives away, at once: half of the room, but no more
+ * than half of 255.  More would often fill a wide magazine before the program has given back all
+ * that it asked for. */
+static size_t batch_of(size_t room)
+{
+	return (min_size(room, MAGAZINE_LARGE_OBJECTS) + 1) / 2;
 }
 
 void cache_attach(struct thread_cache *tc, struct slab_heap *h)
@@ -86,14 +96,14 @@ void cache_attach(struct thread_cache *tc, struct slab_heap *h)
 	h->thread = tc != &fallback_cache ? (uintptr_t)__builtin_thread_pointer() : 0;
 }
 
-/* A full magazine gives away its older half.  A thread that only frees comes here again and again
- * without a refill between, and may then never call again.  Each object in its magazines keeps a
- * slab from being empty, and so a page of payload and two of tables resident.  So these magazines
- * become smaller, down to LEAST, and give away all objects: half of LEAST then remains on
- * average.  Magazines of 12 that keep their newer half cost as many flushes, and 9 remain.  A flush
- * costs as much as a few frees.  So magazines of small objects, of which there are many, keep more
- * room while the heap is small: what remains then keeps no more resident than the purger does,
- * which leaves 1 MiB dirty. */
+/* A full magazine gives away its older half, a wide one its oldest 128. A thread that only frees
+ * comes here again and again without a refill between, and may then never call again.  Each object
+ * in its magazines keeps a slab from being empty, and so a page of payload and two of tables
+ * resident.  So these magazines become smaller, down to LEAST, and give away all objects: half of
+ * LEAST then remains on average.  Magazines of 12 that keep their newer half cost as many flushes,
+ * and 9 remain.  A flush costs as much as a few frees.  So magazines of small objects, of which
+ * there are many, keep more room while the heap is small: what remains then keeps no more resident
+ * than the purger does, which leaves 1 MiB dirty. */
 static void make_room(struct slab_heap *h, struct magazine *k, unsigned cls)
 {
 	enum {
@@ -106,10 +116,10 @@ static void make_room(struct slab_heap *h, struct magazine *k, unsigned cls)
 	const size_t least =
 	    size_class[cls].size <= SMALL && root.used < SMALL_HEAP ? LEAST_SMALL : LEAST;
 	void **const bottom = magazine_bottom(h, cls, k);
-	size_t room = (size_t)(k->limit - bottom), keep = room / 2;
+	size_t room = (size_t)(k->limit - bottom), keep = room - batch_of(room);
 
 	CHECK(heap_held(h) && k->top == k->limit && cls < class_count);
-	if (h->flushes[cls] < FLUSHES) {
+	if (h->flushes[cls] < FLUSHES * max_size(1, room / MAGAZINE_LARGE_OBJECTS)) {
 		h->flushes[cls]++;
 	} else {
 		room = min_size(room, max_size(room / 2, least));
@@ -157,11 +167,16 @@ void cache_look_around(struct thread_cache *tc)
 static size_t next_room(const struct slab_heap *h, unsigned cls)
 {
 	const size_t cached = size_class[cls].cached, room = h != NULL ? h->room[cls] : 0,
-		     most = given_on() ? min_size(cached, GIVEN_MAGAZINE_MOST) : cached;
+		     large = min_size(cached,
+		         given_on() ? GIVEN_MAGAZINE_MOST : MAGAZINE_LARGE_OBJECTS);
 
 	if (unlikely(hardening.on))
-		return most;
-	return room == 0 ? first_room(cls) : min_size(most, 2 * room + 1);
+		return large;
+	if (room == 0)
+		return first_room(cls);
+	if (room >= MAGAZINE_LARGE_OBJECTS && !given_on())
+		return h->flushes[cls] == 0 ? room : min_size(cached, 2 * room + 1);
+	return min_size(large, 2 * room + 1);
 }
 
 /* Check the objects of a refill: each is of the heap and the class, and free; for debug builds. */
@@ -180,7 +195,7 @@ static bool refill(struct slab_heap *h, struct magazine *k, unsigned cls)
 {
 	const size_t room = next_room(h, cls);
 	void **const bottom = bottom_for(h, cls, room);
-	void **const end = bottom + (room + 1) / 2;
+	void **const end = bottom + batch_of(room);
 	void **const at = heap_take_objects(h, cls, end, bottom);
 
 	CHECK(heap_held(h) && magazine_empty(k) && cls < class_count);
@@ -236,5 +251,5 @@ unsigned cache_batch(unsigned cls)
 	const struct slab_heap *const h =
 	    thread_cache.ended ? fallback_cache.heap : thread_cache.heap;
 
-	return ((unsigned)next_room(h, cls) + 1) / 2;
+	return (unsigned)batch_of(next_room(h, cls));
 }

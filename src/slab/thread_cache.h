@@ -7,8 +7,11 @@
  *   malloc   <--pop--  magazine[c]  --full: its older half-->  avail of the slabs
  *   free     --push->            <--empty: a batch--------
  *
- * A magazine begins small, with 15 objects, and doubles at each refill.  So who needs few objects
- * of a size pays for few, in pages of magazines and in what a batch takes.
+ * A magazine begins small, with 15 objects, and doubles at each refill, up to 255.  So who needs
+ * few objects of a size pays for few, in pages of magazines and in what a batch takes.  A magazine
+ * of objects of up to 64 bytes grows on, to 1,151, but only when it has run empty after it
+ * overflowed: the program then gives back and asks again for more objects than it holds.  A program
+ * that only allocates, or only frees, gains nothing from a longer one.
  *
  * What was freed last is given out first, because it is in the caches, whatever slab it is of.  A
  * slab belongs to a heap, and a heap to a thread: only they touch its live bits and its magazines,
@@ -83,10 +86,20 @@ static inline void **large_magazine(const struct slab_heap *h, unsigned cls)
 	       1;
 }
 
-/* Fields of the one of the two caches that is in use. */
+static inline void **wide_magazine(const struct slab_heap *h, unsigned cls)
+{
+	return (void **)(heap_magazines(h) +
+	                 CLASS_MAX * (MAGAZINE_SMALL_BYTES + MAGAZINE_BYTES) +
+	                 cls * MAGAZINE_WIDE_BYTES) +
+	       1;
+}
+
+/* The place of the one magazine of the class that is in use. */
 static inline void **magazine_bottom(const struct slab_heap *h, unsigned cls,
     const struct magazine *k)
 {
+	if (k->top >= wide_magazine(h, 0))
+		return wide_magazine(h, cls);
 	return k->top < large_magazine(h, 0) ? small_magazine(h, cls) : large_magazine(h, cls);
 }
 

@@ -62,7 +62,7 @@ TEST(a_stack_that_is_full_for_the_third_time_without_a_refill_halves_down_to_6_a
 
 TEST(a_stack_of_small_objects_halves_down_to_31_while_the_heap_is_small)
 {
-	frees_all_twice(&(struct flushes){64, {255, 255, 127, 63, 31, 31}, {127, 127, 0}}, 5);
+	frees_all_twice(&(struct flushes){128, {255, 255, 127, 63, 31, 31}, {127, 127, 0}}, 5);
 }
 
 TEST(a_stack_of_small_objects_halves_down_to_6_in_a_large_heap)
@@ -100,6 +100,54 @@ TEST(a_stack_begins_with_15_and_doubles_at_each_refill_up_to_255)
 		assert_in_range(k->top - bottom, 0, (rooms[refills] + 1) / 2 - 1);
 		refills++;
 	}
+	paper_sound();
+	paper_end();
+}
+
+/* Allocate n objects of 32 bytes and free them, so many times. */
+static void swings(size_t n, int times)
+{
+	for (; times > 0; times--) {
+		for (size_t i = 0; i < n; i++)
+			assert_non_null(object[i] = slab_malloc(32));
+		for (size_t i = 0; i < n; i++)
+			slab_free(object[i]);
+	}
+}
+
+TEST(a_stack_that_runs_empty_after_it_overflowed_grows_until_a_swing_of_1000_fits)
+{
+	const unsigned cls = class_of(32);
+	struct magazine *const k = &thread_cache.magazine[cls];
+
+	paper_begin("guarded:0");
+	struct slab_heap *const h = (slab_free(slab_malloc(32)), thread_cache.heap);
+	swings(1000, 1); /* no refill follows the overflow yet */
+	assert_int_equal(h->room[cls], MAGAZINE_LARGE_OBJECTS);
+	swings(1000, 4);
+	assert_int_equal(k->limit - magazine_bottom(h, cls, k), MAGAZINE_OBJECTS_MAX);
+	assert_ptr_equal(magazine_bottom(h, cls, k), wide_magazine(h, cls));
+	const size_t fallen = h->fallen;
+	const uint8_t flushes = h->flushes[cls];
+	swings(1000, 3);
+	assert_int_equal(h->fallen, fallen); /* neither a refill nor a flush */
+	assert_int_equal(h->flushes[cls], flushes);
+	paper_sound();
+	paper_end();
+}
+
+TEST(a_wide_stack_that_is_only_freed_into_shrinks_as_others_do)
+{
+	const unsigned cls = class_of(32);
+	const struct magazine *const k = &thread_cache.magazine[cls];
+
+	paper_begin("guarded:0");
+	swings(1000, 5);
+	struct slab_heap *const h = thread_cache.heap;
+	assert_int_equal(h->room[cls], MAGAZINE_OBJECTS_MAX);
+	swings(OBJECTS, 1);
+	swings(OBJECTS, 1);
+	assert_in_range(k->limit - magazine_bottom(h, cls, k), 1, MAGAZINE_LARGE_OBJECTS);
 	paper_sound();
 	paper_end();
 }

@@ -53,7 +53,8 @@ TEST(every_class_is_aligned_and_its_objects_lie_within_the_slab)
 		assert_true(c->size > size_class[cls - 1].size || cls == 1);
 		assert_true((size_t)c->count * c->size <= len);
 		assert_true(len - (size_t)c->count * c->size < c->size);
-		assert_in_range(c->cached, 2, MAGAZINE_BYTES / sizeof(void *) - 1);
+		assert_in_range(c->cached, 2, cls < WIDE_CLASSES ? MAGAZINE_OBJECTS_MAX
+		                                                 : MAGAZINE_LARGE_OBJECTS);
 	}
 }
 

@@ -6,7 +6,8 @@
  * parent single-steps it (PTRACE_SINGLESTEP).  A pair includes the pattern's own loop and the jumps
  * through the PLT, about 10 instructions; in the ring also the drawing of a size, about 12.  Of
  * objects that another thread allocates, the free alone is counted, and 5 of loop and PLT.  The
- * counts depend on the compiler, and hardly on the machine or its load.
+ * counts depend on the compiler, and hardly on the machine or its load: the limits are those of gcc
+ * 12, and 15 % higher for any other.
  * --most: exits 1 if a pattern takes more than it may; --profiled: or may under
  * DMM_CONF=profile:1g, where hardly a malloc is a sample.  77: this machine cannot single-step.
  */
@@ -119,19 +120,25 @@ static void ring_step(void)
 			free(before[i]);
 }
 
-/* most, profiled: as measured when the figure was last changed, and 2 % */
+/* Another version of the compiler may emit a few instructions more. */
+static double slack(void)
+{
+	return __GNUC__ == 12 ? 1 : 1.15; /* clang calls itself 4 */
+}
+
+/* most, profiled: as measured with gcc 12 when the figure was last changed, and 2 % */
 static const struct pattern {
 	const char *name;
 	void (*run)(void);
 	int warm, pairs;
 	double most, profiled;
 } patterns[] = {
-    {"one at a time, 32 bytes", one_at_a_time, 3, BATCH, 53.1, 59.3},
-    {"1,000 of 32 bytes, then all freed", batch, 5, BATCH, 82.0, 97.1},
-    {"1,000 of 16 to 512 bytes, then all freed", mixed_batch, 5, BATCH, 58.2, 68.3},
-    {"1,000 by realloc(NULL, 32), then all freed", realloc_batch, 5, BATCH, 85.4, 100.9},
-    {"1,000 frees of what another thread has", free_of_another, 5, BATCH, 107.4, 112.5},
-    {"4,000 of 12 sizes a step, a fifth lives on", ring_step, 4 * SLOTS, RING, 118.3, 134.2},
+    {"one at a time, 32 bytes", one_at_a_time, 3, BATCH, 53.1, 56.5},
+    {"1,000 of 32 bytes, then all freed", batch, 5, BATCH, 57.3, 95.0},
+    {"1,000 of 16 to 512 bytes, then all freed", mixed_batch, 5, BATCH, 58.2, 66.0},
+    {"1,000 by realloc(NULL, 32), then all freed", realloc_batch, 5, BATCH, 60.3, 98.6},
+    {"1,000 frees of what another thread has", free_of_another, 5, BATCH, 106.5, 114.6},
+    {"4,000 of 12 sizes a step, a fifth lives on", ring_step, 4 * SLOTS, RING, 101.4, 132.0},
 };
 
 static void child(const struct pattern *p)
@@ -180,7 +187,7 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++) {
 		const struct pattern *const p = &patterns[i];
 		const double each = (double)count(p) / p->pairs,
-			     most = profiled ? p->profiled : p->most;
+			     most = slack() * (profiled ? p->profiled : p->most);
 		printf("steps: %-46s %6.1f instructions a pair, at most %.1f\n", p->name, each,
 		    most);
 		fflush(stdout);
