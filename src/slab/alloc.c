@@ -313,12 +313,42 @@ static void *detour_realloc(void *p, size_t n)
 	return profiled(q, n, __builtin_return_address(0));
 }
 
+/* Does a realloc to n bytes leave an object of `size` bytes in its place? */
+static inline bool stays(size_t size, size_t n)
+{
+	return n <= size && n > size / 2;
+}
+
+/* The frequent case: a live object of the calling thread becomes one of at most SMALL_MAX bytes.
+ * NULL: it is another case, or malloc or free needs its slow path; nothing has changed. */
+static inline void *realloc_small(void *p, size_t n)
+{
+	const size_t unit = unit_at(p);
+	if (unit >= root.units || n == 0 || n > SMALL_MAX)
+		return NULL;
+	const size_t place = own_place(unit);
+	if (place >= CLASS_MAX * sizeof(struct magazine) || (live_word(p) & bit_of(p)) == 0)
+		return NULL;
+	const size_t size = class_usable((unsigned)place / TAG_MAGAZINE);
+	if (stays(size, n))
+		return p;
+	void *const q = malloc_hit(n);
+	if (q == NULL)
+		return NULL;
+	memcpy(q, p, min_size(n, size));
+	slab_free(p);
+	return q;
+}
+
 void *slab_realloc(void *p, size_t n)
 {
 	if (p == NULL)
 		return slab_malloc(n);
 	if (unlikely(hardening.on) && n != 0)
 		return detour_realloc(p, n);
+	void *const small = realloc_small(p, n);
+	if (likely(small != NULL))
+		return small;
 	const struct place at = live_place("realloc", p);
 	if (n == 0) {
 		slab_free(p);
@@ -330,7 +360,7 @@ void *slab_realloc(void *p, size_t n)
 		return profiled_resize(p, &at, n);
 	if (at.slab->cls == CLASS_MAPPED && n > MEDIUM_MAX)
 		return mapped_resize(p, n);
-	if (n <= at.size && n > at.size / 2 && at.slab->cls != CLASS_RUN)
+	if (stays(at.size, n) && at.slab->cls != CLASS_RUN)
 		return p;
 	if (at.slab->cls == CLASS_RUN && n > MEDIUM_MAX)
 		return large_resize(at.slab, n);
