@@ -57,7 +57,7 @@ class Settings(unittest.TestCase):
     def test_every_key_is_refused_out_of_its_range(self):
         for key, bad, may in (
                 ("magazine_bytes", "17m", "a number from 0 to 16m"), ("magazine_bytes", "1t", "a number from 0 to 16m"),
-                ("magazine_min_objects", "0", "a number from 1 to 263"), ("magazine_max_objects", "264", "a number from 1 to 263"),
+                ("magazine_min_objects", "0", "a number from 1 to 255"), ("magazine_max_objects", "1152", "a number from 1 to 1151"),
                 ("dirty_floor_bytes", "1025g", "a number from 0 to 1024g"), ("dirty_share_permille", "1001", "a number from 0 to 1000"),
                 ("dirty_share_permille", "1k", "a number from 0 to 1000"), ("dirty_share_permille", "never", "a number from 0 to 1000"),
                 ("purge_age_ms", "3600001", "a number from 0 to 3600000"), ("purge_tick_ms", "9", "a number from 10 to 60000"),
