@@ -22,8 +22,8 @@ static char *read_words(const char *path)
 		lab_die(EXIT_OURS, "no memory for the settings");
 	while (error == 0 && conf_text_next(&t, &w)) {
 		if (w.len >= CONF_WORD)
-			lab_die(EXIT_USAGE, "%s:%zu: a setting of %zu letters: none is that long",
-			    path, w.line, w.len);
+			lab_die(EXIT_USAGE, "%s:%zu: a setting of %zu letters is too long", path,
+			    w.line, w.len);
 		fprintf(out, "%s%s%s%s", ftell(out) > 0 ? "," : "", w.key,
 		    w.value != NULL ? ":" : "",
 		    w.value != NULL ? w.value : "");

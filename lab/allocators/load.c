@@ -108,7 +108,7 @@ const struct dmm_system *design_load(const char *path)
 		    DMM_SYSTEM_SYMBOL);
 	const struct dmm_system *const sys = entry_of(lib);
 	if (sys == NULL)
-		lab_die(EXIT_USAGE, "'%s': %s() gives NULL", path, DMM_SYSTEM_SYMBOL);
+		lab_die(EXIT_USAGE, "'%s': %s() returns NULL", path, DMM_SYSTEM_SYMBOL);
 	if (sys->abi != DMM_SYSTEM_ABI)
 		lab_die(EXIT_USAGE, "'%s' was built for interface %u, this is %u: build it again",
 		    path, sys->abi, DMM_SYSTEM_ABI);

@@ -350,7 +350,7 @@ static void choose(struct pattern_suite *s, char *const *words)
 	if (words[2] != NULL)
 		s->size = option_count("SIZE", words[2], 1);
 	if (words[2] != NULL && words[3] != NULL)
-		lab_die(EXIT_USAGE, "bench: '%s' is one word too many", words[3]);
+		lab_die(EXIT_USAGE, "bench: '%s' is a word more than PATTERN COUNT SIZE", words[3]);
 }
 
 /* Print what to do next after the user's own design crashed.  False: none crashed. */

@@ -194,8 +194,7 @@ void check_run(struct check *c)
 		check_baseline(c);
 	for (size_t i = 0; i < c->suppressions; i++)
 		if (c->suppression[i].used == 0 && (c->max_leaked >= 0 || c->baseline != NULL))
-			lab_say("%s:%zu: '%s' matches nothing that leaks: it can go",
-			    c->suppress_file,
+			lab_say("%s:%zu: '%s' matches no leak: remove it", c->suppress_file,
 			    c->suppression[i].line, c->suppression[i].pattern);
 }
 

@@ -72,7 +72,7 @@ int cmd_advise(int argc, char **argv)
 
 	options_parse(&argp, argc, argv, &r);
 	if (r.path == NULL)
-		lab_die(EXIT_USAGE, "advise on what?  dmm advise T");
+		lab_die(EXIT_USAGE, "no recording is given: dmm advise T");
 	char *const conf = r.conf != NULL ? conf_read_file(r.conf, &system_slab) : NULL;
 	if (conf != NULL && strlen(conf) >= SUBJECT_CONF)
 		lab_die(EXIT_USAGE, "%s: more than %d bytes of settings", r.conf, SUBJECT_CONF - 1);

@@ -92,7 +92,7 @@ int cmd_check(int argc, char **argv)
 
 	options_parse(&argp, argc, argv, &c);
 	if (c.path == NULL)
-		lab_die(EXIT_USAGE, "check what?  dmm check T --max-peak=100M");
+		lab_die(EXIT_USAGE, "no recording is given: dmm check T --max-peak=100M");
 	check_run(&c);
 	check_print(&c);
 	if (check_is_broken(&c) && c.baseline != NULL)

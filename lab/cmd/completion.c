@@ -416,7 +416,7 @@ int cmd_completion(const struct command *commands, int argc, char **argv)
 
 	options_parse(&argp, argc, argv, &r);
 	if (r.shell < 0)
-		lab_die(EXIT_USAGE, "completion for which shell?  bash, zsh or fish");
+		lab_die(EXIT_USAGE, "no shell is given: dmm completion bash, zsh or fish");
 	if (r.output != NULL && freopen(r.output, "we", stdout) == NULL)
 		lab_die(EXIT_OURS, "cannot write %s: %s", r.output, strerror(errno));
 	write[r.shell](commands);

@@ -82,7 +82,7 @@ int cmd_diff(int argc, char **argv)
 
 	options_parse(&argp, argc, argv, &r);
 	if (r.after == NULL)
-		lab_die(EXIT_USAGE, "diff what?  dmm diff BEFORE AFTER");
+		lab_die(EXIT_USAGE, "two recordings are needed: dmm diff BEFORE AFTER");
 	if (r.format == FORMAT_CSV)
 		lab_die(EXIT_USAGE, "diff has no CSV; --format=json has all of it");
 	diff_open(&d, r.before, r.after, r.by, r.any);

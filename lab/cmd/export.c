@@ -51,6 +51,6 @@ int cmd_export(int argc, char **argv)
 
 	options_parse(&argp, argc, argv, &x);
 	if (x.path == NULL)
-		lab_die(EXIT_USAGE, "export what?  dmm export --to=folded T");
+		lab_die(EXIT_USAGE, "no recording is given: dmm export --to=folded T");
 	return export_run(&x);
 }

@@ -53,6 +53,6 @@ int cmd_import(int argc, char **argv)
 
 	options_parse(&argp, argc, argv, &r);
 	if (r.path == NULL)
-		lab_die(EXIT_USAGE, "import what?  dmm import -o T FILE");
+		lab_die(EXIT_USAGE, "no file is given: dmm import -o T FILE");
 	return import_convert(&r);
 }

@@ -45,7 +45,7 @@ int cmd_info(int argc, char **argv)
 
 	options_parse(&argp, argc, argv, &i);
 	if (i.path == NULL)
-		lab_die(EXIT_USAGE, "info about what?  dmm info T");
+		lab_die(EXIT_USAGE, "no recording is given: dmm info T");
 	if (i.format == FORMAT_CSV)
 		lab_die(EXIT_USAGE, "info has no CSV; 'dmm export --to=csv' has the events");
 	return info_print(&i);

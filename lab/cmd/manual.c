@@ -199,7 +199,7 @@ int cmd_manual(const struct command *commands, int argc, char **argv)
 	size_t room = 0;
 
 	if (argc != 4)
-		lab_die(EXIT_USAGE, "manual of which page?  dmm manual NAME PAGE.in PAGE");
+		lab_die(EXIT_USAGE, "no page is given: dmm manual NAME PAGE.in PAGE");
 	unsetenv("DMM_CONF"); /* settings as they are where nothing is set */
 	FILE *const in = fopen(argv[2], "re");
 	if (in == NULL)

@@ -57,6 +57,6 @@ int cmd_merge(int argc, char **argv)
 
 	options_parse(&argp, argc, argv, &r);
 	if (r.order.files == NULL)
-		lab_die(EXIT_USAGE, "merge what?  dmm merge results/*.json");
+		lab_die(EXIT_USAGE, "no result is given: dmm merge results/*.json");
 	return merge_print(&r.order);
 }

@@ -54,6 +54,6 @@ int cmd_profile(int argc, char **argv)
 
 	options_parse(&argp, argc, argv, &x);
 	if (x.pid == 0)
-		lab_die(EXIT_USAGE, "profile which process?  dmm profile --pid=PID");
+		lab_die(EXIT_USAGE, "no process is given: dmm profile --pid=PID");
 	return profile_run(&x);
 }

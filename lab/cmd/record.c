@@ -131,7 +131,7 @@ int cmd_record(int argc, char **argv)
 
 	options_parse(&argp, argc, argv, &r);
 	if (r.command == NULL)
-		lab_die(EXIT_USAGE, "record what?  dmm record -o T -- PROGRAM ARG...");
+		lab_die(EXIT_USAGE, "no program is given: dmm record -o T -- PROGRAM ARG...");
 	if (r.path[0] == '\0')
 		set_path(&r, "dmm.trace");
 	return record_program(&r);

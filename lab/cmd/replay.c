@@ -178,7 +178,7 @@ int cmd_replay(int argc, char **argv)
 
 	options_parse(&argp, argc, argv, &q);
 	if (q.path == NULL)
-		lab_die(EXIT_USAGE, "replay what?  dmm replay T");
+		lab_die(EXIT_USAGE, "no recording is given: dmm replay T");
 	if (q.model && q.peers != NULL && strcmp(q.peers, "none") != 0)
 		lab_die(EXIT_USAGE, "--peers: other allocators have no model; leave out --model");
 	if (q.model && q.native.pace > 0)

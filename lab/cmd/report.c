@@ -87,9 +87,9 @@ int cmd_report(int argc, char **argv)
 
 	options_parse(&argp, argc, argv, &q);
 	if (q.path == NULL)
-		lab_die(EXIT_USAGE, "report on what?  dmm report T -o F.html");
+		lab_die(EXIT_USAGE, "no recording is given: dmm report T -o F.html");
 	if (q.output == NULL)
-		lab_die(EXIT_USAGE, "to where?  dmm report %s -o F.html", q.path);
+		lab_die(EXIT_USAGE, "no page is named: dmm report %s -o F.html", q.path);
 	const int status = report_make(&(struct report_order){.path = q.path, .output = q.output,
 	    .systems = q.systems,
 	    .limit_s = q.limit_s, .plan = q.plan});

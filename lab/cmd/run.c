@@ -53,7 +53,7 @@ int cmd_run(int argc, char **argv)
 
 	options_parse(&argp, argc, argv, &r);
 	if (r.command == NULL)
-		lab_die(EXIT_USAGE, "run what?  dmm run --system=bins -- PROGRAM ARG...");
+		lab_die(EXIT_USAGE, "no program is given: dmm run --system=bins -- PROGRAM ARG...");
 	if (r.list.count == 0)
 		allocators_add_systems(&r.list, "slab");
 	if (r.list.count > 1)

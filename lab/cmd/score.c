@@ -102,7 +102,7 @@ int cmd_score(int argc, char **argv)
 
 	options_parse(&argp, argc, argv, &order);
 	if (order.traces == NULL)
-		lab_die(EXIT_USAGE, "score on what?  dmm score --traces=DIR my=./my.so");
+		lab_die(EXIT_USAGE, "no traces are given: dmm score --traces=DIR my=./my.so");
 	if (order.designs == 0)
 		order.design[order.designs++] = "bins";
 	score_measure(&board, &order);

@@ -129,6 +129,6 @@ int cmd_sweep(int argc, char **argv)
 	if (!r.plan)
 		lab_die(EXIT_USAGE, "dmm sweep only plans: dmm sweep --plan T... > jobs");
 	if (r.order.recordings == NULL)
-		lab_die(EXIT_USAGE, "sweep over what?  dmm sweep --plan T... > jobs");
+		lab_die(EXIT_USAGE, "no recording is given: dmm sweep --plan T... > jobs");
 	return sweep_plan(&r.order);
 }

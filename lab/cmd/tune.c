@@ -139,8 +139,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static void check(struct tune_request *r)
 {
 	if (r->paths == 0 || r->out == NULL)
-		lab_die(EXIT_USAGE,
-		    "tune what, into what?  dmm tune T [T...] -o F.conf [-- PROGRAM ARG...]");
+		lab_die(EXIT_USAGE, "no recording or no -o is given: dmm tune T [T...] -o F.conf "
+		                    "[-- PROGRAM ARG...]");
 	if (r->order.searched > r->paths)
 		lab_die(EXIT_USAGE, "--search=%zu: there are %zu recordings", r->order.searched,
 		    r->paths);

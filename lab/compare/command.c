@@ -12,7 +12,7 @@ enum { ARGS_MAX = 256 /* words of a command that are repeated in messages */ };
 static void check_request(const struct compare_order *r)
 {
 	if (r->c.command == NULL)
-		lab_die(EXIT_USAGE, "compare what?  dmm compare -- PROGRAM ARG...");
+		lab_die(EXIT_USAGE, "no program is given: dmm compare -- PROGRAM ARG...");
 	if (r->server && r->c.drive == NULL)
 		lab_die(EXIT_USAGE, "--server needs --drive=CMD, the command that drives it");
 	if (!r->server && r->c.drive != NULL)
@@ -24,7 +24,8 @@ static void check_request(const struct compare_order *r)
 		    r->c.command[0], errno == EACCES ? "not executable" : "command not found");
 	const char *const base = strrchr(path, '/');
 	if (base != NULL && strncmp(base + 1, "valgrind", 8) == 0)
-		lab_die(EXIT_OURS, "valgrind brings its own malloc: nothing to compare under it");
+		lab_die(EXIT_OURS,
+		    "valgrind has its own malloc, so no allocator can be compared under it");
 	free(path);
 }
 
@@ -38,7 +39,7 @@ static void clear_environment(void)
 	if (strstr(preload, "vgpreload") != NULL)
 		lab_say("valgrind runs this command: the programs that it starts are not under it");
 	else
-		lab_say("LD_PRELOAD=%s is left out of all runs", preload);
+		lab_say("dmm compare leaves LD_PRELOAD=%s out of all runs", preload);
 	unsetenv("LD_PRELOAD");
 }
 

@@ -130,7 +130,8 @@ int import_convert(const struct import_order *order)
 	r = (struct conversion){
 	    .order = order, .import = {.format = order->format, .scrub = order->scrub}};
 	if (same_file(order->path, order->output))
-		lab_die(EXIT_USAGE, "%s is the file to import: -o names another", order->output);
+		lab_die(EXIT_USAGE, "%s is the file to import: give -o another name",
+		    order->output);
 	if (!import_archive_open(&r.archive, order->path, r.import.error))
 		unreadable(&r);
 	if (!import_begin(&r.import, (struct import_source){import_archive_read, &r.archive}))

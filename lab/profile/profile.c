@@ -134,7 +134,7 @@ static void write_pprof(struct profile_out *x)
 	const struct pprof_head about = {.wall_ns = now_ns, .period = head->mean,
 	    .values = PPROF_VALUES, .maps = x->profile.maps};
 	if (x->order.output == NULL && isatty(fileno(x->out)))
-		lab_die(EXIT_USAGE, "a profile is no text for a terminal: -o F.pb.gz names a file");
+		lab_die(EXIT_USAGE, "a pprof profile is binary: write it to a file by -o F.pb.gz");
 	struct pprof *const p = pprof_open(fileno(x->out), &about, x->symbols);
 	if (p == NULL)
 		lab_die(EXIT_OURS, "no memory for a profile");
@@ -256,8 +256,7 @@ int profile_run(const struct profile_order *order)
 		lab_die(EXIT_OURS, "%s cannot be written",
 		    order->output != NULL ? order->output : "stdout");
 	if (x.profile.torn)
-		lab_say("the process took samples all the time: figures may differ by a few of "
-		        "them");
+		lab_say("the process took samples while dmm read them: figures may miss a few");
 	if (x.profile.head.lost != 0)
 		lab_say("%" PRIu64 " samples were lost for want of memory", x.profile.head.lost);
 	symbols_close(x.symbols);

@@ -209,8 +209,8 @@ static void complete(const struct record_order *r, int status)
 
 	const enum trace_settled settled = trace_settle(r->path, &e);
 	if (settled == TRACE_UNSETTLED)
-		lab_say("%s: what was not yet written stays in %s.tape: %s", r->path, r->path,
-		    e.text);
+		lab_say("%s: the last calls are still in %s.tape, which belongs to it: %s", r->path,
+		    r->path, e.text);
 	else if (e.text[0] != '\0')
 		lab_say("%s: %s", r->path, e.text);
 	if (settled != TRACE_SETTLED || !WIFSIGNALED(status))

@@ -265,8 +265,7 @@ static bool add_step(struct ops_build *b, const struct step *s)
 
 static bool no_room(struct trace_error *e)
 {
-	return trace_fail(e, TRACE_NOWHERE, "no room for the calls made ready: %s",
-	    strerror(errno));
+	return trace_fail(e, TRACE_NOWHERE, "no room for the prepared calls: %s", strerror(errno));
 }
 
 bool ops_build_step(void *build, struct step *step, struct trace_error *e)
@@ -428,7 +427,7 @@ bool ops_build_end(struct ops_build *b, struct replay_ops *o, struct trace_error
 		return o == NULL;
 	if (replay_ops_map(o, fd))
 		return true;
-	trace_fail(e, TRACE_NOWHERE, "cannot map the calls made ready: %s", strerror(errno));
+	trace_fail(e, TRACE_NOWHERE, "cannot map the prepared calls: %s", strerror(errno));
 	close(fd);
 	return false;
 }

@@ -36,7 +36,8 @@ static void start(struct design_child *j, struct report_design *d, const struct 
 	fflush(NULL);
 	j->pid = fork();
 	if (j->pid < 0)
-		lab_die(EXIT_OURS, "no process for %s: %s", subject->name, strerror(errno));
+		lab_die(EXIT_OURS, "cannot start a process for %s: %s", subject->name,
+		    strerror(errno));
 	if (j->pid != 0)
 		return;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);

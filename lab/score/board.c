@@ -112,7 +112,7 @@ static void run(struct score_job *job, double seconds)
 	if (pid == 0)
 		child(job);
 	if (pid < 0)
-		lab_die(EXIT_OURS, "no process for a trace: %s", strerror(errno));
+		lab_die(EXIT_OURS, "cannot start a process for a trace: %s", strerror(errno));
 	const bool in_time = wait_for(pid, seconds, &status);
 	explain(job, in_time, status, seconds);
 	if (job->note != NULL && job->r->problem[0] == '\0')

@@ -108,7 +108,7 @@ _Noreturn void top_ask_for_pid(void)
 	DIR *const d = opendir("/proc");
 	size_t count = 0;
 
-	lab_say("top: which process?  These have libdmm.so loaded:");
+	lab_say("top: no process is given.  These have libdmm.so loaded:");
 	for (const struct dirent *entry; d != NULL && (entry = readdir(d)) != NULL;)
 		count += say_candidate(entry->d_name);
 	if (d != NULL)

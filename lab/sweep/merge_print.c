@@ -115,7 +115,7 @@ static void check_binaries(const struct merge_cell *const *cells, size_t n)
 			    (strcmp(a->build_id, b->build_id) != 0 || cells[i]->model))
 				lab_die(EXIT_FAULT,
 				    "%s and %s are both of %s, but of another build or option; "
-				    "merge them apart",
+				    "merge them in two calls",
 				    cells[k]->file, cells[i]->file, a->name);
 		}
 }
@@ -222,7 +222,7 @@ static void print(struct merging *r)
 	if (r->order->format == FORMAT_CSV) {
 		if (any(r, true) && any(r, false))
 			lab_die(EXIT_USAGE, "cells of space and of time have different columns: "
-			    "as CSV merge them apart");
+			                    "for CSV, merge them in two calls");
 		if (any(r, true))
 			model_csv_begin(&s.table);
 		else

@@ -55,7 +55,7 @@ static void add_combinations(const struct sweep_order *r, const struct dmm_syste
 	if (taken == 0)
 		allocators_add_systems(to, sys->name); /* it has none of these settings */
 	if (taken == 0 && r->keys != 0)
-		lab_say("%s runs as it is: %s", sys->name, e.text);
+		lab_say("%s runs with its defaults only: %s", sys->name, e.text);
 }
 
 /* The grid's keys must be somebody's, or it is a misspelling. */

@@ -276,7 +276,7 @@ static void write_pprof(struct export *x)
 	const uint64_t begin = trace_file_ns(&x->file, x->file.head.start_tick);
 
 	if (x->order.output == NULL && isatty(fileno(x->out)))
-		lab_die(EXIT_USAGE, "a profile is no text for a terminal: -o F.pb.gz names a file");
+		lab_die(EXIT_USAGE, "a pprof profile is binary: write it to a file by -o F.pb.gz");
 	/* a sample for each byte: all are recorded */
 	const struct pprof_head head = {.wall_ns = x->file.head.wall_ns, .period = 1,
 	    .values = PPROF_RECORDED};

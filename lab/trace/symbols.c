@@ -356,7 +356,7 @@ static void say_if_short(struct symbols *s, uint64_t addr)
 {
 	if (errno == ENOMEM && !s->said)
 		lab_say("no memory to look up all call sites, as 0x%" PRIx64
-		        ": they are told less exactly",
+		        ": the lists name some less exactly",
 		    addr);
 	s->said = s->said || errno == ENOMEM;
 }

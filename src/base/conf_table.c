@@ -167,8 +167,7 @@ static void read_word(const struct conf_reader *r, const char *file, const struc
 	    : r->alone != NULL && strcmp(w->key, r->alone) == 0 ? "1" : NULL;
 
 	if (w->len >= CONF_WORD)
-		crash_format(e.text, sizeof e.text, "a setting of %u letters: none is that long",
-		    w->len);
+		crash_format(e.text, sizeof e.text, "a setting of %u letters is too long", w->len);
 	else if (value == NULL)
 		crash_format(e.text, sizeof e.text, "'%s': a setting is key:value", w->key);
 	else if (strcmp(w->key, "file") != 0)

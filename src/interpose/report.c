@@ -223,7 +223,8 @@ static void take_signal(const struct report_task *o)
 
 	if (sigaction(number, NULL, &before) != 0 || (before.sa_flags & SA_SIGINFO) ||
 	    (before.sa_handler != SIG_DFL && before.sa_handler != wake)) {
-		crash_say("%s:signal:%u: this signal is not to be had", o->name, (size_t)number);
+		crash_say("%s:signal:%u: the program handles or ignores this signal", o->name,
+		    (size_t)number);
 		return;
 	}
 	struct sigaction ours = {.sa_handler = wake, .sa_flags = SA_RESTART};

@@ -43,7 +43,7 @@ class Settings(unittest.TestCase):
         self.says("stats:exit", "dmm: DMM_CONF: stats:exit: only slab makes such reports; this design takes stats:0 "
                   "and stats:1")
         self.says("deepbind:yes", "dmm: DMM_CONF: deepbind:yes: 0 or 1")
-        self.says("k" * 600 + ":1", "dmm: DMM_CONF: a setting of 602 letters: none is that long")
+        self.says("k" * 600 + ":1", "dmm: DMM_CONF: a setting of 602 letters is too long")
 
     def test_a_key_that_the_system_does_not_honour_is_said(self):
         line, = run("mmap_threshold:65536", design="minimal").stderr.splitlines()

@@ -279,7 +279,7 @@ def test_many_threads_and_long_inputs_take_little_memory():
 
 def test_misuse_is_told():
     write("x.rep", "0\n1\n1\n1\na 0 8\n")
-    for args, want in ((("x.rep", "-o", "x.rep"), "-o names another"), ((), "import what?"),
+    for args, want in ((("x.rep", "-o", "x.rep"), "give -o another name"), ((), "no file is given"),
                        (("--from=mtrac", "x.rep"), "did you mean 'mtrace'?")):
         r = run(DMM, "import", *args)
         assert r.returncode == 2 and want in r.stderr, r

@@ -216,7 +216,7 @@ class Lessons(unittest.TestCase):
 
 # Libraries that are no design, and what is said of them.
 STRANGE = {
-    "dmm_system_entry() gives NULL": ("	return &my_system;", "	return NULL;"),
+    "dmm_system_entry() returns NULL": ("	return &my_system;", "	return NULL;"),
     "crashes while it is loaded, or in dmm_system_entry(): Segmentation fault": (
         "	return &my_system;", "	return *(void *volatile *)NULL;"),
     "hangs while it is loaded": ("	return &my_system;", "	for (volatile int x = 1; x;)\n		;\n	return &my_system;"),
