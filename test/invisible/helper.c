@@ -1,6 +1,6 @@
 /* helper.c - when there is a helper, when there is none, and what it is like.
  *
- *   LD_PRELOAD=libdmm.so DMM_CONF=purge_tick_ms:20000 helper QUESTION
+ *   LD_PRELOAD=libdmm.so DMM_CONF=purge_tick_ms:60000 helper QUESTION
  *
  *   alone    a program without threads has one task, while it frees and afterwards, and its memory
  *            is back
@@ -128,7 +128,7 @@ static void child(void)
 /* In a child, so that the parent can look. */
 static void leaves(bool threads)
 {
-	enum { SLICES = 1500 }; /* of 10 ms */
+	enum { SLICES = 4500 }; /* of 10 ms */
 	int status;
 	const pid_t pid = fork();
 

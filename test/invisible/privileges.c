@@ -1,6 +1,6 @@
 /* privileges.c - who gives up root's rights after freeing has given them up in all tasks.
  *
- *   LD_PRELOAD=libdmm.so DMM_CONF=purge_tick_ms:20000 privileges alone|threads
+ *   LD_PRELOAD=libdmm.so DMM_CONF=purge_tick_ms:60000 privileges alone|threads
  *
  * The setting makes a helper stay long enough to be looked at.  Exits 77 where the caller is not
  * root.

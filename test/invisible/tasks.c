@@ -110,6 +110,13 @@ size_t count_tasks(void)
 	return counted;
 }
 
+size_t await_tasks(size_t count)
+{
+	for (int i = 0; i < 1000 && count_tasks() != count; i++)
+		sleep_ms(10);
+	return count_tasks();
+}
+
 bool task_line(pid_t tid, const char *key, char *line, size_t cap)
 {
 	char path[64];
@@ -149,7 +156,7 @@ pid_t find_task(const char *name)
 
 pid_t await_task(const char *name)
 {
-	for (int i = 0; i < 1000; i++) {
+	for (int i = 0; i < 6000; i++) {
 		const pid_t tid = find_task(name);
 		if (tid != 0)
 			return tid;
@@ -158,14 +165,32 @@ pid_t await_task(const char *name)
 	return 0;
 }
 
+/* False: there is no such file. */
+static bool read_file(const char *path, char *text, size_t cap)
+{
+	const int fd = open(path, O_RDONLY | O_CLOEXEC);
+	const ssize_t n = fd >= 0 ? read(fd, text, cap - 1) : -1;
+
+	if (fd >= 0)
+		close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	return n > 0;
+}
+
 double rss_mib(void)
 {
-	char text[256] = "";
-	long pages = 0;
-	const int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+	char text[1024];
+	long pages = 0, kib = 0;
 
-	if (fd < 0 || read(fd, text, sizeof text - 1) <= 0 || sscanf(text, "%*d %ld", &pages) != 1)
+	/* The kernel walks the page tables for this file.  It counts for statm by sums of each
+	 * processor, which on many processors may be off by megabytes. */
+	const char *const at = read_file("/proc/self/smaps_rollup", text, sizeof text)
+	    ? strstr(text, "\nRss:")
+	    : NULL;
+	if (at != NULL && sscanf(at, "\nRss: %ld", &kib) == 1)
+		return (double)kib / 1024;
+	if (!read_file("/proc/self/statm", text, sizeof text) ||
+	    sscanf(text, "%*d %ld", &pages) != 1)
 		skip("/proc/self/statm");
-	close(fd);
 	return (double)pages * (double)sysconf(_SC_PAGESIZE) / (1 << 20);
 }

@@ -23,9 +23,13 @@ void end_thread(void);
 void end_thread_in_ms(unsigned ms);
 
 size_t count_tasks(void);
+/* Waits up to ten seconds until there are so many, and returns how many there are.  pthread_join()
+ * returns when the kernel has cleared a word of the thread, and the thread leaves /proc/self/task,
+ * and what unshare() and setns() count, a moment later. */
+size_t await_tasks(size_t count);
 /* The task of that name; 0: there is none. */
 pid_t find_task(const char *name);
-/* The same; waits up to ten seconds for it. */
+/* The same; waits up to a minute for it. */
 pid_t await_task(const char *name);
 /* A line of /proc/self/task/TID/status, without its key; false: there is none. */
 bool task_line(pid_t tid, const char *key, char *line, size_t cap);

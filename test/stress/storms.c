@@ -432,7 +432,7 @@ static const struct storm {
 
 static void *watch(void *arg)
 {
-	const unsigned long seconds = 60 + count / 20;
+	const unsigned long seconds = 120 + count / 10;
 	sigset_t all;
 
 	sigfillset(&all); /* a signal would end the sleep */
