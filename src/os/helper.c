@@ -212,6 +212,16 @@ bool helper_must_end(void)
 	return atomic_load(&must_end) != 0;
 }
 
+void helper_pause_ms(unsigned ms)
+{
+	static _Atomic int never;
+	const struct timespec most = {ms / 1000, ms % 1000 * 1000000L};
+	const int saved = errno;
+
+	futex(&never, FUTEX_WAIT, 0, &most);
+	errno = saved;
+}
+
 bool helper_sleep_ms(unsigned ms)
 {
 	const struct timespec most = {ms / 1000, ms % 1000 * 1000000L};

@@ -32,4 +32,8 @@ void helper_forget(void);
 bool helper_sleep_ms(unsigned ms);
 bool helper_must_end(void);
 
+/* For any other thread: sleep about so long, by the system call futex alone, which filters of
+ * system calls allow.  A signal may end the sleep earlier.  Keeps errno. */
+void helper_pause_ms(unsigned ms);
+
 #endif

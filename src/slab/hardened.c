@@ -197,13 +197,33 @@ static uint32_t tag_of_object(const void *p)
 	return tag_at(((uintptr_t)p - root.base) >> GRANULE_SHIFT);
 }
 
+/* Its last bytes are those that a free leaves. */
+static bool is_cleared_at_end(const void *p, size_t size)
+{
+	const unsigned char *const end = ptr_add(p, size);
+	const unsigned char byte = hardening.zero_on_free ? 0 : perturb_byte;
+
+	for (size_t i = 1; i <= sizeof(canary_word); i++)
+		if (end[-(ptrdiff_t)i] != byte)
+			return false;
+	return true;
+}
+
 /* If two threads free an object at once, one of them finds it cleared by the other: then it stops
- * being live while we wait, or is marked, whose flag may be raised later. */
+ * being live while we wait, or is marked, whose flag may be raised later.  The kernel may stop the
+ * other thread between the two for as long as it likes, so wait up to about a second where the end
+ * is clear.  An overflow that leaves other bytes there is named after one look. */
 static __attribute__((noinline)) _Noreturn void not_whole(const void *p, size_t size)
 {
-	helper_sleep_ms(1);
-	const uint64_t marks = atomic_load_explicit(mark_word(p), memory_order_acquire);
-	const bool live = (live_word(p) & ~marks & bit_of(p)) != 0;
+	enum { LOOKS = 1000 };
+	bool live = true;
+
+	for (int look = 0; live && (look == 0 || (look < LOOKS && is_cleared_at_end(p, size)));
+	     look++) {
+		helper_pause_ms(1);
+		const uint64_t marks = atomic_load_explicit(mark_word(p), memory_order_acquire);
+		live = (live_word(p) & ~marks & bit_of(p)) != 0;
+	}
 	if (live)
 		canary_damaged();
 	slab_misuse(live ? "write past the end" : "double free", p, size);
@@ -274,7 +294,7 @@ static __attribute__((noinline)) void judge_before(const struct hardened *h, con
 			canary_damaged();
 			slab_misuse("write before the start", p, size_class[cls].size);
 		}
-		helper_sleep_ms(1);
+		helper_pause_ms(1);
 	}
 }
 

@@ -193,16 +193,23 @@ struct tally {
 	unsigned long named, silent, twice, other;
 };
 
-static bool says_double_free(int said)
-{
-	char text[200] = "";
-	const ssize_t n = pread(said, text, sizeof text - 1, 0);
+enum { TEXT = 400 };
 
-	return n > 0 && strstr(text, "double free") != NULL;
+static bool says_double_free(const char *said)
+{
+	return strstr(said, "double free") != NULL;
+}
+
+static void report(int status, const char *said)
+{
+	printf("races: a trial ended with %s %d: %s%s", WIFSIGNALED(status) ? "signal" : "status",
+	    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), said,
+	    strchr(said, '\n') != NULL ? "" : "\n");
 }
 
 static void one(int said, struct tally *tally)
 {
+	char text[TEXT] = "";
 	int status;
 
 	if (ftruncate(said, 0) != 0 || lseek(said, 0, SEEK_SET) != 0)
@@ -218,14 +225,18 @@ static void one(int said, struct tally *tally)
 		perror("races: fork");
 		exit(1);
 	}
-	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT && says_double_free(said))
+	if (pread(said, text, sizeof text - 1, 0) < 0)
+		perror("races: what the trial said");
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT && says_double_free(text))
 		tally->named++;
 	else if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		tally->silent++;
 	else if (WIFEXITED(status) && WEXITSTATUS(status) == TWICE)
 		tally->twice++;
-	else
+	else {
 		tally->other++;
+		report(status, text);
+	}
 }
 
 static bool all_trials(const struct way *way, size_t size, unsigned long trials, uint64_t seed)
