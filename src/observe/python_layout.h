@@ -52,8 +52,10 @@ enum {
 	PYTHON_STRING_STATE = 32, /* in a string: 32 bits */
 	PYTHON_BYTES_AT = 32,
 	PYTHON_BASIC_SIZE = 32, PYTHON_ITEM_SIZE = 40, /* in a type */
+	PYTHON_FLAGS = 48, PYTHON_OPTIMIZED = 1, /* in a code object; a function's, not a body's */
 	PYTHON_FILE = 112, PYTHON_NAME = 128, PYTHON_LINES = 136, /* in a code object */
-	PYTHON_CODE_LEN = PYTHON_LINES + 8 - PYTHON_FILE,
+	PYTHON_CODE_AT = 68, /* the first of the fields of a code object that are compared */
+	PYTHON_CODE_LEN = PYTHON_LINES + 8 - PYTHON_CODE_AT,
 	PYTHON_FRAME_LEN = 72,
 };
 

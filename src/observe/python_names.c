@@ -138,7 +138,8 @@ enum { ENTRY_ONE_LINE = 10, ENTRY_NO_COLUMN = 13, ENTRY_LONG = 14, ENTRY_NONE = 
  * in `line`. */
 struct line_search {
 	uintptr_t code, at, end;
-	int64_t begins, line;
+	uint64_t ends; /* of the table, hashed: other code may be at that address by now */
+	int64_t begins, line, first;
 };
 
 struct lines {
@@ -212,23 +213,39 @@ static int64_t search_on(struct python_thread *p, struct line_search *from, int6
 	}
 }
 
+/* 0: the table cannot be read. */
+static uint64_t hash_of_ends(struct python_thread *p, uintptr_t at, size_t len)
+{
+	unsigned char ends[2 * PIECE];
+	const size_t n = min_size(len, PIECE);
+
+	if (!python_copy(p, at, ends, n) || !python_copy(p, at + len - n, ends + n, n))
+		return 0;
+	return xxh64(ends, 2 * n, len) | 1;
+}
+
 /* `first`: the line of the function, which is told where the table has none.  A module runs from
- * its beginning to its end, and its table is long: `kept` says that the code object is not freed,
- * so that a search may begin where the last one ended. */
+ * its beginning to its end, and its table is long: so a search in the same table begins where the
+ * last one ended. */
 static int64_t line_of(struct python_thread *p, uintptr_t code, uintptr_t table, int64_t unit,
-    int64_t first, bool kept)
+    int64_t first)
 {
 	static struct line_search last; /* under the lock */
-	struct line_search s = {code, table + PYTHON_BYTES_AT, 0, 0, first};
+	struct line_search s = {.code = code, .at = table + PYTHON_BYTES_AT,
+	    .line = first, .first = first};
 	size_t len;
 
 	if (unit < 0 || !python_copy(p, table + PYTHON_LEN, &len, sizeof len) || len > LINES_MAX)
 		return first;
 	s.end = s.at + len;
-	if (kept && last.code == code && last.end == s.end && last.begins <= unit)
+	s.ends = hash_of_ends(p, s.at, len);
+	if (s.ends == 0)
+		return first;
+	if (last.code == code && last.end == s.end && last.ends == s.ends &&
+	    last.first == first && last.begins <= unit)
 		s = last;
 	const int64_t line = search_on(p, &s, unit);
-	last = kept ? s : (struct line_search){.code = 0};
+	last = s;
 	return line > 0 ? line : first;
 }
 
@@ -343,13 +360,16 @@ uint32_t python_name(struct python_thread *p, const struct python_layout *l,
 	line[all.len] = '\0';
 	const bool library = script_is_library(path);
 	const int64_t unit = (int64_t)(at->instruction - at->code - l->instructions) / 2;
-	const int64_t number = line_of(p, at->code, named.lines, unit, first, library);
+	const int64_t number = line_of(p, at->code, named.lines, unit, first);
 	all.len += crash_format(line + all.len, sizeof line - all.len, " (%s:%u)",
 	    shown_path(path), (size_t)number);
 	const uint32_t n = number_of(line, all.len);
 	if (n == 0 || !library)
 		return n != 0 && path[0] == '<' ? n | PYTHON_MADE : n;
-	return n | PYTHON_LIBRARY | (script_is_import(path) ? PYTHON_IMPORT : 0);
+	/* the bodies of modules and classes, and what is in them, are freed after they ran */
+	const bool kept = (head[PYTHON_FLAGS] & PYTHON_OPTIMIZED) != 0 && line[0] != '<';
+	return n | PYTHON_LIBRARY | (script_is_import(path) ? PYTHON_IMPORT : 0) |
+	    (kept ? PYTHON_KEPT : 0);
 }
 
 void python_names_after_fork(void)

@@ -50,7 +50,7 @@ struct python_site {
 	uint32_t number; /* and flags: python_name() */
 	uintptr_t instruction, code;
 	struct python_code named;
-	struct contents contents; /* unless PYTHON_KEPT */
+	struct contents contents; /* unless PYTHON_NAMELESS */
 } __attribute__((aligned(64)));
 static_assert(sizeof(struct python_site) == 64, "a line of the cache");
 
@@ -145,11 +145,12 @@ static uint64_t hash_of_lines(uintptr_t lines, uint32_t len)
 	return mix(xxh64(bytes, part, 0), xxh64(bytes + len - part, part, 1));
 }
 
-/* Of wide characters, hash some in the middle. */
-static inline uint32_t ends_of(const struct python_code *c, const struct contents *is,
-    bool made)
+/* Of wide characters, hash some in the middle.  The table of lines counts from the code's first. */
+static inline uint32_t ends_of(uintptr_t code, const struct python_code *c,
+    const struct contents *is, bool made)
 {
 	const size_t head = python_known.layout->ascii_len;
+	const uint32_t first = *(const uint32_t *)(code + python_known.layout->first_line);
 	const uint64_t names =
 	    mix(end_of(c->file, head, is->file), end_of(c->name, head, is->name));
 	const uint64_t lines = unlikely(made)
@@ -157,15 +158,15 @@ static inline uint32_t ends_of(const struct python_code *c, const struct content
 	    : mix(end_of(c->lines, PYTHON_BYTES_AT, is->lines),
 	          end_of(c->lines, PYTHON_BYTES_AT, is->lines / 2));
 
-	return (uint32_t)(mix(names, lines) >> 32);
+	return (uint32_t)(mix(names, lines + first) >> 32);
 }
 
 /* Are the objects as they were?  While they are as long, their ends are in them. */
-static inline bool are_same(const struct python_code *c, const struct contents *were,
-    bool made)
+static inline bool are_same(uintptr_t code, const struct python_code *c,
+    const struct contents *were, bool made)
 {
 	return len_of(c->file) == were->file && len_of(c->name) == were->name &&
-	       len_of(c->lines) == were->lines && ends_of(c, were, made) == were->ends;
+	       len_of(c->lines) == were->lines && ends_of(code, c, were, made) == were->ends;
 }
 
 static bool read_len(struct python_thread *p, uintptr_t object, size_t head, uint32_t *len)
@@ -179,7 +180,7 @@ static bool read_len(struct python_thread *p, uintptr_t object, size_t head, uin
 }
 
 /* False: they cannot be read. */
-static bool read_contents(struct python_thread *p, const struct python_code *c,
+static bool read_contents(struct python_thread *p, uintptr_t code, const struct python_code *c,
     struct contents *is, bool made)
 {
 	const size_t head = python_known.layout->ascii_len;
@@ -187,7 +188,7 @@ static bool read_contents(struct python_thread *p, const struct python_code *c,
 	if (!read_len(p, c->file, head, &is->file) || !read_len(p, c->name, head, &is->name) ||
 	    !read_len(p, c->lines, PYTHON_BYTES_AT, &is->lines))
 		return false;
-	is->ends = ends_of(c, is, made);
+	is->ends = ends_of(code, c, is, made);
 	return true;
 }
 
@@ -211,13 +212,13 @@ static struct python_code named_by(const unsigned char *code)
 static inline bool is_still(struct python_thread *p, const struct python_site *s,
     const struct python_place *at)
 {
-	if (s->code != at->code || !is_mapped(p, at->code + PYTHON_FILE, PYTHON_CODE_LEN))
+	if (s->code != at->code || !is_mapped(p, at->code + PYTHON_CODE_AT, PYTHON_CODE_LEN))
 		return false;
 	const struct python_code named = named_by((const unsigned char *)at->code);
 	return named.file == s->named.file && named.name == s->named.name &&
 	       named.lines == s->named.lines &&
-	       ((s->number & PYTHON_KEPT) != 0 ||
-	           are_same(&named, &s->contents, (s->number & PYTHON_MADE) != 0));
+	       ((s->number & PYTHON_NAMELESS) != 0 ||
+	           are_same(at->code, &named, &s->contents, (s->number & PYTHON_MADE) != 0));
 }
 
 /* True: no thread wrote the site since its `changes` were read. Check this after all other
@@ -231,21 +232,24 @@ static inline bool is_settled(const struct python_site *s, uint32_t changes)
 
 /* The site of a place, and its number and flags; 0: it is not known, or not any more. */
 static inline uint32_t site_of(struct python_thread *p, const struct python_place *at,
-    const struct python_site **site, uint32_t *changes)
+    struct python_seen *seen)
 {
 	const struct site_table *const table =
 	    atomic_load_explicit(&python.table, memory_order_acquire);
 
 	for (size_t i = hash_of(at->instruction); table != NULL; i++) {
 		const struct python_site *const s = &table->at[i & table->mask];
-		*changes = atomic_load_explicit(&s->changes, memory_order_acquire);
-		if (*changes == 0)
+		const uint32_t changes = atomic_load_explicit(&s->changes, memory_order_acquire);
+		if (changes == 0)
 			return 0;
 		if (s->instruction != at->instruction)
 			continue;
-		*site = s;
 		const uint32_t number = is_still(p, s, at) ? s->number : 0;
-		return is_settled(s, *changes) ? number : 0;
+		if (number == 0 || !is_settled(s, changes))
+			return 0;
+		seen->site = s;
+		seen->changes = changes;
+		return number;
 	}
 	return 0;
 }
@@ -314,9 +318,9 @@ static uint32_t new_site(struct python_thread *p, const struct python_place *at)
 	    .named = named_by(head), .number = make_room() ? python_name(p, l, at, head) : 0};
 	if (is.number == 0)
 		atomic_store(&python.full, true);
-	if (is.number != 0 && ((is.number & PYTHON_KEPT) != 0 ||
-	                          read_contents(p, &is.named, &is.contents,
-	                              (is.number & PYTHON_MADE) != 0)))
+	const bool made = (is.number & PYTHON_MADE) != 0;
+	if (is.number != 0 && ((is.number & PYTHON_NAMELESS) != 0 ||
+	                          read_contents(p, is.code, &is.named, &is.contents, made)))
 		store(slot_of(python.table, at->instruction), &is);
 	return is.number;
 }
@@ -364,75 +368,86 @@ static inline struct python_place place_in(uintptr_t frame)
 	    word_at(frame + python_known.layout->instruction)};
 }
 
+static inline bool is_as_seen(const struct python_seen *seen, uintptr_t frame)
+{
+	const struct python_place at = place_in(frame);
+
+	return at.instruction == seen->at.instruction && at.code == seen->at.code;
+}
+
+/* Is the code that the frame runs what it was?  Its memory may hold other code by now. */
+static inline bool is_same_code(struct python_thread *p, const struct python_seen *seen)
+{
+	return seen->site == NULL || (seen->number & PYTHON_KEPT) != 0 ||
+	       (is_still(p, seen->site, &seen->at) && is_settled(seen->site, seen->changes));
+}
+
 /* The number of the function and line that a frame runs, and flags; 0: unknown. */
-static uint32_t running(struct tape *t, uintptr_t frame, struct python_walk *walk)
+static uint32_t running(struct tape *t, uintptr_t frame, struct python_seen *seen)
 {
 	struct python_thread *const p = &t->python;
 	const struct python_layout *const l = python_known.layout;
-	struct python_memo *const memo = &p->memo[frame / 16 % PYTHON_MEMOS];
+	struct python_seen *const memo = &p->memo[frame / 16 % PYTHON_MEMOS];
 
+	if (memo->frame == frame && is_as_seen(memo, frame) && is_same_code(p, memo)) {
+		*seen = *memo;
+		return seen->number;
+	}
 	if (memo->frame != frame && !is_frame(p, frame))
 		return 0;
-	const struct python_place at = place_in(frame);
-	if (memo->frame == frame && memo->at.instruction == at.instruction &&
-	    memo->at.code == at.code)
-		return memo->number;
+	*seen = (struct python_seen){frame, place_in(frame), NULL, 0, 0};
 	if (l->entry_is_empty && *(const uint8_t *)(frame + l->entry) == l->entry_is)
 		return PYTHON_NAMELESS;
-	uint32_t number = site_of(p, &at, &walk->site, &walk->changes);
-	if (unlikely(number == 0) && !python.full) {
-		number = find_site(t, &at);
-		walk->site = NULL;
-	}
-	if ((number & PYTHON_LIBRARY) != 0)
-		*memo = (struct python_memo){frame, at, number};
+	uint32_t number = site_of(p, &seen->at, seen);
+	if (unlikely(number == 0) && !python.full)
+		number = find_site(t, &seen->at);
+	seen->number = number;
+	if ((number & PYTHON_LIBRARY) != 0 && (seen->site != NULL || (number & PYTHON_KEPT) != 0))
+		*memo = *seen;
 	return number;
 }
 
-/* walk: its frames, at most PYTHON_WALK, and the last one's site; no site: it was not seen before,
- * or is none of the program's own. */
+/* walk: its frames; none if one of them is new, or they do not lead to the program's own. */
 static size_t frames_of(struct tape *t, uintptr_t frame, void *frames[PYTHON_DEPTH],
     struct python_walk *walk)
 {
+	bool all_seen = true;
 	size_t n = 0;
 
 	for (size_t looks = 0; frame != 0 && looks < LOOKS_MAX && n < PYTHON_DEPTH; looks++) {
-		const uint32_t number = running(t, frame, walk);
+		struct python_seen seen;
+		const uint32_t number = running(t, frame, &seen);
 		if (number == 0)
 			return n;
-		if (looks < PYTHON_WALK) {
-			walk->frame[looks].frame = frame;
-			walk->frame[looks].at = place_in(frame);
-		}
-		walk->count = (uint32_t)looks + 1;
+		all_seen = all_seen && looks < PYTHON_WALK &&
+		    (seen.site != NULL || (number & (PYTHON_NAMELESS | PYTHON_KEPT)) != 0);
+		if (all_seen)
+			walk->frame[looks] = seen;
 		if ((number & PYTHON_NAMELESS) == 0 && (n == 0 || (number & PYTHON_IMPORT) == 0))
 			frames[n++] = (void *)(TRACE_SCRIPT + (number & PYTHON_NUMBER));
-		if ((number & (PYTHON_NAMELESS | PYTHON_LIBRARY)) == 0)
+		if ((number & (PYTHON_NAMELESS | PYTHON_LIBRARY)) == 0) {
+			walk->count = all_seen ? (uint32_t)looks + 1 : 0;
 			return n;
-		walk->site = NULL;
+		}
 		frame = word_at(frame + python_known.layout->previous);
 	}
-	walk->site = NULL;
 	return n;
 }
 
 /* Is the stack above `frame` the one of the walk? */
 static inline bool is_same_walk(struct tape *t, const struct python_walk *w, uintptr_t frame)
 {
-	const uint32_t last = w->count - 1;
-
+	if (w->count == 0 || w->rewinds != t->rewinds)
+		return false;
 	for (uint32_t i = 0; i < w->count; i++) {
-		if (frame != w->frame[i].frame)
-			return false;
-		const struct python_place at = place_in(frame);
-		if (at.instruction != w->frame[i].at.instruction ||
-		    at.code != w->frame[i].at.code)
+		if (frame != w->frame[i].frame || !is_as_seen(&w->frame[i], frame))
 			return false;
 		frame = word_at(frame + python_known.layout->previous);
 	}
-	return w->count != 0 && w->rewinds == t->rewinds &&
-	       is_still(&t->python, w->site, &w->frame[last].at) &&
-	       is_settled(w->site, w->changes);
+	for (uint32_t i = 0; i < w->count; i++)
+		if (!is_same_code(&t->python, &w->frame[i]))
+			return false;
+	return true;
 }
 
 /* As python_stack(), and the walk remembered. */
@@ -441,14 +456,11 @@ static uint64_t walk_up(struct tape *t, uintptr_t frame, struct python_walk *w)
 	void *frames[PYTHON_DEPTH];
 
 	w->count = 0;
-	w->site = NULL;
 	const size_t n = frames_of(t, frame, frames, w);
 	w->stack = n > 1 ? stack_of_frames(t, frames, n) : 0;
 	if (w->stack == 0 && n != 0) /* n == 1, or no room: then at least who called */
 		w->stack = (uint64_t)(uintptr_t)frames[0];
 	w->rewinds = t->rewinds;
-	if (w->site == NULL || w->count > PYTHON_WALK)
-		w->count = 0;
 	return w->stack;
 }
 

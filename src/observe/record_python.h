@@ -24,25 +24,23 @@ struct python_place {
 	uintptr_t code, instruction;
 };
 
-/* The frames of a stack up to the program's own, and what the recorder made of them. */
+/* A frame that the recorder has read, and the site that it found for it. */
 struct python_site;
+struct python_seen {
+	uintptr_t frame;
+	struct python_place at;
+	/* NULL: the frame belongs to no function, or to one that is kept, or new */
+	const struct python_site *site;
+	uint32_t changes; /* of the site */
+	uint32_t number;  /* and flags: python_name() */
+};
+
+/* The frames of a stack up to the program's own, and what the recorder made of them. */
 struct python_walk {
 	uint32_t count;   /* of frames; 0: none */
 	uint32_t rewinds; /* as tape.rewinds was */
 	uint64_t stack;   /* as trace_raw.stack has it */
-	const struct python_site *site; /* of the last frame */
-	uint32_t changes; /* of the site */
-	struct {
-		uintptr_t frame;
-		struct python_place at;
-	} frame[PYTHON_WALK];
-};
-
-/* The frame ran code of the standard library. */
-struct python_memo {
-	uintptr_t frame;
-	struct python_place at;
-	uint32_t number;
+	struct python_seen frame[PYTHON_WALK];
 };
 
 /* Of one thread. */
@@ -50,7 +48,7 @@ struct python_thread {
 	uintptr_t self;  /* pthread_self(); 0: not yet asked */
 	uintptr_t state; /* the interpreter's thread state that was found to be this thread's */
 	uintptr_t page[PYTHON_PAGES]; /* by hash: numbers of pages that are mapped; 0: none */
-	struct python_memo memo[PYTHON_MEMOS]; /* by hash of the frame */
+	struct python_seen memo[PYTHON_MEMOS]; /* frames of the library, by hash of the frame */
 	struct python_walk walk[PYTHON_WALKS]; /* by hash of the innermost instruction */
 };
 
@@ -106,8 +104,8 @@ enum {
 	PYTHON_LIBRARY = 1 << 29,  /* of the standard library */
 	PYTHON_IMPORT = 1 << 28,   /* of what makes `import` work */
 	PYTHON_MADE = 1 << 27,     /* of no file */
-	PYTHON_NUMBER = PYTHON_MADE - 1,
-	PYTHON_KEPT = PYTHON_LIBRARY | PYTHON_NAMELESS, /* its code is never freed, or not shown */
+	PYTHON_KEPT = 1 << 26,     /* of a function that lasts as long as its library's module */
+	PYTHON_NUMBER = PYTHON_KEPT - 1,
 };
 
 /* Read the name of a place, and have it written to the recording if it is a new one.

@@ -175,9 +175,14 @@ for n in range(40):
     space = {"kept": kept}
     exec(compile(f"def f{n:02}():\\n    kept.append(bytearray({100300 + n}))", "<also>", "exec"), space)
     space[f"f{n:02}"]()
-    del space
+    space.clear()  # the function and its globals hold each other
 for n in range(40):
     exec(compile(f"kept.append(bytearray({100400 + n}))", f"/tmp/part{n:02}.py", "exec"))
+for n in range(40):
+    space = {"kept": kept}
+    exec(compile("\\n" * n + "def f(x):\\n    kept.append(bytearray(x))", "<moved>", "exec"), space)
+    space["f"](100600 + n)
+    space.clear()
 """)
     for env in ({}, {"PYTHONMALLOC": "malloc"}):
         record(PYTHON, "made.py", env=env)
@@ -187,6 +192,36 @@ for n in range(40):
             assert found[100500 + n] == {f"<module> (<mid>:{n + 10})"}, (n, found[100500 + n])
             assert found[100300 + n] == {f"f{n:02} (<also>:2)"}, (n, found[100300 + n])
             assert found[100400 + n] == {f"<module> (part{n:02}.py:1)"}, (n, found[100400 + n])
+            assert found[100600 + n] == {f"f (<moved>:{n + 2})"}, (n, found[100600 + n])
+
+
+def test_code_in_the_memory_of_freed_library_code_is_named_by_its_own_file():
+    """Bodies of modules and classes, which are freed after they ran: the library's, then the program's, at one address."""
+    write("reuse.py", """
+kept = []
+def body(n, path):
+    exec(compile(f"kept.append(bytearray({100200 + n}))", path, "exec"))
+def of_class(n, path):
+    exec(compile(f"class C{n:02}:\\n    kept.append(bytearray({100300 + n}))", path, "exec"))
+def inner(n, path):
+    exec(compile(f"[kept.append(bytearray({100400 + n})) for i in '.']", path, "exec"))
+def deeper(n, path):
+    exec(compile(f"own({100500 + n})", path, "exec"))
+def own(n):
+    kept.append(bytearray(n))
+for way in body, of_class, inner, deeper:
+    for n in range(40):
+        way(n, "/usr/lib/python3.11/part%02d.py" % n if n % 2 else "/tmp/of/the/program/part%02d.py" % n)
+""")
+    for env in ({}, {"PYTHONMALLOC": "malloc"}):
+        record(PYTHON, "reuse.py", env=env)
+        found = named()
+        for n in range(40):
+            caller = {100200: "body (reuse.py:4)", 100300: "of_class (reuse.py:6)", 100400: "inner (reuse.py:8)"}
+            for first, by in caller.items():
+                name = found[first + n].pop()
+                assert not found[first + n] and (name == by if n % 2 else f"(part{n:02}.py:" in name), (first + n, name)
+            assert found[100500 + n] == {"own (reuse.py:12)"}, (n, found[100500 + n])
 
 
 def test_names_and_paths_of_any_characters():
