@@ -46,8 +46,8 @@ static void print_facts(const struct advice *a)
 	       "most; the largest is %s\n",
 	    units_bytes(x, (double)f->size_median), 100 * f->small, FACTS_SMALL,
 	    units_bytes(y, (double)f->size_most));
-	printf("  its peak   %s in %s objects, %s each", units_bytes(x, (double)f->peak_payload),
-	    units_count(y, (double)f->peak_count),
+	printf("  its peak   %s in %s object%s, %s each", units_bytes(x, (double)f->peak_payload),
+	    units_count(y, (double)f->peak_count), f->peak_count == 1 ? "" : "s",
 	    units_bytes(z, f->peak_count != 0 ? (double)f->peak_payload / (double)f->peak_count
 	    : 0));
 	if (f->peak_large_count != 0)
@@ -103,7 +103,8 @@ static void add_choice(struct table *t, const struct advice *a, const struct cho
 
 	table_paint(t, paint, "%s", shown_name(a, c));
 	add_bytes(t, format, c->peak.footprint);
-	table_cell(t, "%.2f", (double)c->peak.footprint / (double)a->facts.peak_payload);
+	const double of_payload = (double)c->peak.footprint / (double)a->facts.peak_payload;
+	table_cell(t, of_payload < 99.95 ? "%.2f" : "%.0f", of_payload);
 	add_bytes(t, format, (uint64_t)c->mean);
 	add_bytes(t, format, c->end_footprint);
 	if (c->ns == 0) { /* not replayed */
@@ -142,6 +143,7 @@ static void print_choices(const struct advice *a, enum format format)
 /* ---- the advice ------------------------------------------------------------------------------ */
 
 enum { NAME = ASCENT_CONF + 64 };
+static const double SAME_MOST = 1.005; /* units_change() calls less than this "the same" */
 
 static const char *named(const struct choice *c, char buf[NAME])
 {
@@ -167,14 +169,36 @@ static void print_memory(const char *when, double mine, double usual)
 	    units_bytes(y, usual));
 }
 
+static void print_time(const struct choice *c)
+{
+	char change[UNITS_LEN];
+
+	if (c->run > 0.995 && c->run < 1.005)
+		printf("  * the run takes the same time\n");
+	else
+		printf("  * the run takes %s\n", units_change(change, c->run, "time"));
+}
+
+static bool finds(const struct advice *a, enum finding_kind kind)
+{
+	for (size_t i = 0; i < a->diagnosis.count; i++)
+		if (a->diagnosis.finding[i].kind == kind)
+			return true;
+	return false;
+}
+
 static void because(const struct advice *a, const struct choice *c)
 {
 	const struct choice *const usual = a->usual;
-	char change[UNITS_LEN], beside[UNITS_LEN], library[UNITS_LEN];
+	char beside[UNITS_LEN], library[UNITS_LEN];
 	double share;
 	const enum part gap = advise_gap(&usual->peak, &share);
 	const double mine = a->beside_heap + ADVISE_LIBRARY, other = a->beside_heap;
 
+	const bool by_time = !a->none_needed && c->run < c->process / usual->process;
+
+	if (by_time) /* the reason comes first */
+		print_time(c);
 	print_memory("on average", mine + c->mean, other + usual->mean);
 	print_memory("at the peak", mine + (double)c->peak.footprint,
 	    other + (double)usual->peak.footprint);
@@ -188,10 +212,11 @@ static void because(const struct advice *a, const struct choice *c)
 		printf("  * of glibc's heap at its peak %.0f %% is %s; of %s's %.0f %%\n",
 		    100 * share, part_words[gap], c->sys->name,
 		    percent(c->peak.part[gap], c->peak.footprint));
-	if (c->run > 0.995 && c->run < 1.005)
-		printf("  * the run takes the same time\n");
-	else
-		printf("  * the run takes %s\n", units_change(change, c->run, "time"));
+	if (!by_time)
+		print_time(c);
+	if (finds(a, FINDING_OVERSIZED))
+		printf("  * the model takes all that the program asks for as resident, also what "
+		       "it never touches\n");
 	if (a->facts.busy_threads > 1)
 		printf("  * %" PRIu64 " threads allocate at once; the model has them take turns, "
 		       "and glibc's arenas are not in it\n", a->facts.busy_threads);
@@ -210,7 +235,7 @@ static void print_stay(const struct advice *a, const struct choice *c)
 	char name[NAME], least[UNITS_LEN];
 
 	printf("advice: stay with glibc: %s ", named(c, name));
-	if (c->process >= a->usual->process)
+	if (c->process >= SAME_MOST * a->usual->process)
 		puts("would hold more memory on average");
 	else if (c->cost > ADVISE_WORTH * a->usual->cost)
 		printf("would gain less than %.0f %% in memory and time together\n",
