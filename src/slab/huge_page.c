@@ -89,6 +89,9 @@ static void decide(uint32_t first, uint32_t count, enum dmm_advice what)
  * whether it was touched, and one that it said was; 0: none. Under page_lock and advice_lock, or
  * advice_lock alone by the thread that decided. */
 static uint32_t to_ask, touched;
+/* The chunk about which the kernel was asked last; 0: parts of it were given back since, so that
+ * the answer is no longer true. Under page_lock. */
+static uint32_t asked;
 
 static bool mostly_touched(uint32_t chunk);
 
@@ -197,13 +200,21 @@ static bool may_collapse(uint32_t chunk)
  * hide the others.  Chunk 0 begins with a guard. */
 static void collapse_one_below(uint32_t end, uint32_t became)
 {
-	if (touched != 0 && touched < end && may_collapse(touched))
+	if (touched != 0 && touched == asked && touched < end && may_collapse(touched))
 		decide_huge(touched, DMM_ADVICE_COLLAPSE);
 	touched = 0;
 	for (uint32_t n = 1; n < end && to_ask == 0; n++) {
 		const uint32_t chunk = 1 + (became + n - 1) % (end - 1);
 		to_ask = may_collapse(chunk) ? chunk : 0;
 	}
+	asked = to_ask;
+}
+
+static void forget_answer(uint32_t chunk)
+{
+	CHECK(page_lock_held());
+	if (chunk == asked)
+		asked = 0;
 }
 
 /* The last chunk of a heap is half full on average, which is much of a small heap: up to this size
@@ -256,6 +267,7 @@ void huge_page_revoke(uint32_t chunk, size_t holes)
 	const bool advised = c->huge == HUGE_ADVISED;
 
 	CHECK(page_lock_held() && empty <= HUGE_PAGE_SIZE);
+	forget_answer(chunk);
 	if (!whole(c))
 		return;
 	if (empty == HUGE_PAGE_SIZE && huge_page_begins_anew(chunk)) { /* nothing is left of it */
@@ -294,7 +306,7 @@ void huge_page_forget(uint32_t chunk)
 {
 	struct slab_chunk *const c = chunk_at(chunk);
 
-	CHECK(page_lock_held());
+	forget_answer(chunk);
 	root.chunks_revoked -= c->huge == HUGE_REVOKED;
 	c->huge = huge_page_begins_anew(chunk) ? HUGE_ANEW : HUGE_NOT;
 	c->holed = false;

@@ -60,12 +60,13 @@ void quarantine_append(struct hardened *h, void *p, unsigned cls)
 	CHECK(w->count < w->limit && w->at == 0);
 	if (w->ring == NULL)
 		quarantine_set_limit(h, cls, least());
+	/* first, so that in a child of a fork that cuts in, the sum is never too small */
+	h->held += size_class[cls].size;
 	w->ring[w->count] = p;
 	atomic_signal_fence(memory_order_seq_cst);
 	w->count++;
 	w->frees++;
 	h->frees++;
-	h->held += size_class[cls].size;
 }
 
 static void reverse(void **from, void **end)
@@ -156,6 +157,7 @@ void *quarantine_take_any(struct hardened *h, unsigned *cls)
 		struct class_ring *const w = &h->rings[c];
 		if (w->count == 0)
 			continue;
+		CHECK(w->count <= w->limit && w->count <= w->slots);
 		h->held -= size_class[c].size;
 		w->at = 0;
 		*cls = c;

@@ -285,6 +285,26 @@ TEST(nor_does_a_large_object_of_which_only_the_beginning_was_touched)
 	paper_end();
 }
 
+TEST(nor_does_one_that_was_touched_when_the_kernel_was_asked_and_given_back_since)
+{
+	char *large[3];
+
+	paper_begin("guarded:0,huge_from_mib:8");
+	for (int i = 0; i < 3; i++)
+		large[i] = memset(slab_malloc(HUGE_PAGE_SIZE), 1, HUGE_PAGE_SIZE);
+	while (root.chunk_count < 9) /* now the kernel is asked about the first */
+		memset(slab_malloc(1000), 1, 1000);
+	slab_free(large[0]);
+	paper_pass_ms(3000);
+	assert_ptr_equal(slab_malloc(HUGE_PAGE_SIZE), large[0]);
+	while (root.chunk_count < 18)
+		memset(slab_malloc(1000), 1, 1000);
+	assert_false(paper_advised(large[0], DMM_ADVICE_COLLAPSE));
+	assert_true(paper_advised(large[1], DMM_ADVICE_COLLAPSE));
+	paper_sound();
+	paper_end();
+}
+
 TEST(pages_of_slabs_count_as_holes_in_a_huge_page_and_a_few_holes_do_not)
 {
 	paper_begin("guarded:0,huge_from_mib:2");
