@@ -193,9 +193,9 @@ TEST(what_is_freed_is_cleared_to_its_last_byte)
 {
 	paper_begin(HARDENED);
 	for (unsigned cls = 1; cls < class_count; cls++) {
-		const size_t size = size_class[cls].size;
-		char *const p = slab_malloc(size - 2);
-		memset(p, 1, size - 2);
+		const size_t size = size_class[cls].size, n = min_size(size - 2, MEDIUM_MAX);
+		char *const p = slab_malloc(n);
+		memset(p, 1, n);
 		slab_free(p);
 		assert_true(all(p, size, 0));
 	}
