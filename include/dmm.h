@@ -7,9 +7,14 @@
  *
  * Link with -ldmm-heaps (pkg-config dmm-heaps, CMake dmm::heaps or dmm::heaps_static).  The
  * program's malloc may be any: these functions call none.  A heap is one of the lecture's designs
- * over a range of addresses of its own, or over a buffer of the caller's.  slab, the malloc of
- * libdmm.so, cannot be such a heap: a process has one of it, since its fast path finds the tables
- * by addresses that are the same for all threads.
+ * over a range of addresses of its own, or over a buffer of the caller's.
+ *
+ * slab, the malloc of libdmm.so, cannot be such a heap: a process has one of it.  Its malloc and
+ * free know the one table of slabs and the one window of addresses by constant addresses; a second
+ * heap would need a register more in both, magazines for each pair of thread and heap, and a table
+ * over all windows that finds the heap of a pointer.  dmm_heap_create() refuses the name "slab"
+ * with ENOTSUP and a problem that says so.  Take "gnu", the default, instead; "segdata" and
+ * "segmeta" keep objects in classes of sizes, as slab does.
  *
  * Every function may be called by several threads at once, on one heap as well; but nobody may use
  * a heap that is being destroyed.  A child of fork() has all heaps as they were.  Functions that
@@ -50,8 +55,8 @@ struct dmm_heap_options {
 const char *dmm_heap_design(size_t i);
 
 /* options: NULL is as all 0; read during the call only.  NULL and errno: ENOENT no such design;
- * ENOTSUP the design is slab, or there is no buffer and the kernel's
- * pages are not of 4 KiB; EINVAL a setting or a size that is none; ENOMEM. */
+ * ENOTSUP the design is slab, or there is no buffer and the kernel's pages are not of 4 KiB; EINVAL
+ * a setting or a size that is none; ENOMEM. */
 struct dmm_heap *dmm_heap_create(const struct dmm_heap_options *options);
 /* Every object of it is gone, and its memory is the system's or the caller's again: without a look
  * at any object. NULL: nothing happens. */

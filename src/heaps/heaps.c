@@ -199,7 +199,8 @@ EXPORT struct dmm_heap *dmm_heap_create(const struct dmm_heap_options *options)
 	struct conf_error e;
 
 	if (sys == NULL && strcmp(name, "slab") == 0)
-		return refuse(o, ENOTSUP, "a process has one heap of slab: malloc's, with libdmm");
+		return refuse(o, ENOTSUP,
+		    "a process has one heap of slab: malloc's, with libdmm; take gnu or segmeta");
 	if (sys == NULL)
 		return refuse(o, ENOENT,
 		    "there is no such design: dmm_heap_design() has the names");
