@@ -27,7 +27,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { OBJECTS = 200000, PAGE = 4096, SPLITS = 200000 };
+enum { OBJECTS = 200000, PAGE = 4096, MAPS_MOST = 200000 };
 static const size_t ROOM = (size_t)96 << 20; /* beyond what the process has when the limit is set */
 
 static struct {
@@ -213,19 +213,31 @@ static void begin_again(char **argv)
 	wrong("cannot be executed again");
 }
 
+/* Skipped where so many are allowed that taking them takes long, and much memory of the kernel. */
+static size_t max_map_count(void)
+{
+	unsigned long most = 0;
+	FILE *const f = fopen("/proc/sys/vm/max_map_count", "re");
+
+	if (f == NULL || fscanf(f, "%lu", &most) != 1 || most > MAPS_MOST)
+		exit(77);
+	fclose(f);
+	return most;
+}
+
 /* Take every mapping that there can be: pages of one region, readable and not, in turns. */
 static void maps(bool keeps)
 {
-	const size_t len = (size_t)SPLITS * PAGE;
+	const size_t splits = 2 * max_map_count() + 2000, len = splits * PAGE;
 	char *const p = mmap(NULL, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
 	    0);
 	size_t i = 0;
 
 	for (int k = 0; k < 2000; k++)
 		more(draw_size());
-	while (i < SPLITS && mprotect(p + i * PAGE, PAGE, PROT_READ) == 0)
+	while (i < splits && mprotect(p + i * PAGE, PAGE, PROT_READ) == 0)
 		i += 2;
-	if (i >= SPLITS)
+	if (i >= splits)
 		wrong("vm.max_map_count was not reached");
 	for (int round = 0; round < 20; round++) { /* whatever can be had without a new mapping */
 		for (int k = 0; k < 500; k++)

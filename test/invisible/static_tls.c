@@ -11,7 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "tasks.h"
 
@@ -19,6 +21,7 @@
 enum { SLICES_MOST = 6000 };
 static __thread unsigned char own[TLS_KIB << 10];
 static _Atomic bool stop;
+static pid_t tids[2];
 
 static void fill_own(unsigned char with)
 {
@@ -37,6 +40,7 @@ static void *work(void *arg)
 {
 	const unsigned char me = (unsigned char)(size_t)arg;
 
+	tids[me / 50] = (pid_t)syscall(SYS_gettid);
 	fill_own(me);
 	while (!stop) {
 		come_and_go(8);
@@ -63,6 +67,8 @@ int main(int argc, char **argv)
 	stop = true;
 	for (size_t i = 0; i < 2; i++)
 		pthread_join(thread[i], NULL);
+	for (size_t i = 0; i < 2; i++)
+		until_gone(tids[i]);
 	check_own(100);
 	errno = 0;
 	if (getenv("LD_PRELOAD") != NULL && !seen)

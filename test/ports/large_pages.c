@@ -7,10 +7,10 @@
  * lie on one is refused (EINVAL).  So a caller that reckons with pages of 4 KiB is refused, or
  * loses what lies beside its own memory.
  */
-#include <dlfcn.h>
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -39,10 +39,39 @@ EXPORT unsigned long getauxval(unsigned long type)
 	return value;
 }
 
+/* Where the code and data of libdmm*.so lie.  Found by the first call, when the program has one
+ * thread: dladdr takes a lock of the loader, which another thread may hold at a fork, for ever in
+ * the child. */
+enum { RANGES = 32 };
+static struct {
+	uintptr_t from, end;
+} ranges[RANGES];
+static size_t range_count;
+
+static int note_ranges(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	(void)size, (void)arg;
+	if (strstr(info->dlpi_name, "libdmm") == NULL)
+		return 0;
+	for (size_t i = 0; i < info->dlpi_phnum && range_count < RANGES; i++) {
+		const Elf64_Phdr *const h = &info->dlpi_phdr[i];
+		if (h->p_type != PT_LOAD)
+			continue;
+		ranges[range_count].from = info->dlpi_addr + h->p_vaddr;
+		ranges[range_count].end = info->dlpi_addr + h->p_vaddr + h->p_memsz;
+		range_count++;
+	}
+	return 0;
+}
+
 static bool is_dmm(const void *caller)
 {
-	Dl_info info;
-	return dladdr(caller, &info) != 0 && strstr(info.dli_fname, "libdmm") != NULL;
+	if (range_count == 0)
+		dl_iterate_phdr(note_ranges, NULL);
+	for (size_t i = 0; i < range_count; i++)
+		if ((uintptr_t)caller >= ranges[i].from && (uintptr_t)caller < ranges[i].end)
+			return true;
+	return false;
 }
 
 static size_t up(uintptr_t n)

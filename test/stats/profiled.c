@@ -3,15 +3,17 @@
  *
  *   profiled known       keeps 30,000 objects of 100 bytes of 60,000, allocates and frees 60,000 of
  *                        1,000 bytes
- *   profiled hold N      has that, says "held", lives for N tenths of a second, ends in order
+ *   profiled hold N      has that, says "held", lives for N tenths of a second or until SIGTERM,
+ *                        ends in order
  *   profiled write FD    writes its profile itself
  *   profiled fork        its child allocates 2,000 objects of 1,000 bytes more
- *   profiled storm N     12 threads allocate and free for N tenths of a second
+ *   profiled storm N     12 threads allocate and free for N tenths of a second or until SIGTERM
  */
 #include "dmm_profile.h"
 
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -55,10 +57,18 @@ static void known(void)
 		free(held[i]);
 }
 
+static volatile sig_atomic_t told_to_end;
+
+static void end_soon(int number)
+{
+	(void)number;
+	told_to_end = 1;
+}
+
 static void wait_tenths(int left)
 {
-	for (; left > 0; left--)
-		while (nanosleep(&(struct timespec){0, 100000000}, NULL) != 0)
+	for (; left > 0 && !told_to_end; left--)
+		while (nanosleep(&(struct timespec){0, 100000000}, NULL) != 0 && !told_to_end)
 			;
 }
 
@@ -109,6 +119,7 @@ int main(int argc, char **argv)
 	const char *const what = argc > 1 ? argv[1] : "";
 	const int number = argc > 2 ? atoi(argv[2]) : 0;
 
+	signal(SIGTERM, end_soon);
 	if (strcmp(what, "storm") == 0) {
 		storm(number);
 		return 0;

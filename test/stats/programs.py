@@ -1,6 +1,8 @@
 """Starts a test program on slab, with settings, and waits until it holds its memory."""
 import contextlib
+import os
 import subprocess
+import time
 import unittest
 
 
@@ -22,6 +24,17 @@ def fill(at):
         while filler.write(bytes(512)) > 0:
             pass
     return at / "filler"
+
+
+def until_quiet(folder):
+    """Returns when no file of a folder was made or replaced for a second: then nobody writes a report."""
+    before, since = None, time.monotonic()
+    end = since + 60
+    while time.monotonic() - since < 1 and time.monotonic() < end:
+        found = sorted((entry.name, entry.inode()) for entry in os.scandir(folder))
+        if found != before:
+            before, since = found, time.monotonic()
+        time.sleep(0.05)
 
 
 class Programs:

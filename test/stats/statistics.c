@@ -2,13 +2,15 @@
  *
  *   statistics exact     what a program allocates and frees changes the figures by just that
  *   statistics storm     12 threads allocate while the figures are read 1,000 times a second
- *   statistics hold N    says "held", lives for N tenths of a second, then ends in order
+ *   statistics hold N    says "held", lives for N tenths of a second or until SIGTERM, then ends in
+ *                        order
  *   statistics fork      its child allocates and ends in order
  */
 #include "dmm_stats.h"
 
 #include <malloc.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -26,7 +28,7 @@
 		}                                                                                  \
 	} while (0)
 
-enum { THREADS = 12, READS = 2000, HELD = 200, MANY = 5000 };
+enum { THREADS = 12, READS = 400, HELD = 200, MANY = 5000 };
 
 /* These rules always hold: the sums, and no figure that is negative, which would be huge. */
 static void must_add_up(const struct dmm_stats *s)
@@ -202,6 +204,14 @@ static void storm(void)
 	EXPECT(after.live_objects <= before.live_objects + 2 * THREADS);
 }
 
+static volatile sig_atomic_t told_to_end;
+
+static void end_soon(int number)
+{
+	(void)number;
+	told_to_end = 1;
+}
+
 int main(int argc, char **argv)
 {
 	const char *const what = argc > 1 ? argv[1] : "";
@@ -214,10 +224,12 @@ int main(int argc, char **argv)
 		storm();
 	} else if (strcmp(what, "hold") == 0) {
 		void *volatile held = malloc(123456);
+		signal(SIGTERM, end_soon);
 		puts("held");
 		fflush(stdout);
-		for (int left = atoi(argv[2]); left > 0; left--)
-			while (nanosleep(&(struct timespec){0, 100000000}, NULL) != 0)
+		for (int left = atoi(argv[2]); left > 0 && !told_to_end; left--)
+			while (nanosleep(&(struct timespec){0, 100000000}, NULL) != 0 &&
+			       !told_to_end)
 				;
 		free(held);
 	} else if (strcmp(what, "fork") == 0) {

@@ -265,14 +265,14 @@ class Endings(unittest.TestCase):
 
     def test_a_timeout_is_shown_and_the_whole_tree_ends(self):
         mark = f"{3000 + os.getpid() % 1000}.5"
-        rows, _, whole = compare("--timeout=0.5", "--", "sh", "-c",
+        rows, _, whole = compare("--timeout=1.5", "--", "sh", "-c",
                                  f'test -z "$LD_PRELOAD" || {{ setsid sleep {mark} & sleep {mark}; }}')
         self.assertEqual((rows["bins"]["outcome"], rows["bins"]["ending"]), ("timeout", "timeout"))
-        self.assertEqual(whole["timeout_s"], 0.5)
+        self.assertEqual(whole["timeout_s"], 1.5)
         self.assertEqual(subprocess.run(["pgrep", "-f", f"sleep {mark}"], capture_output=True).stdout, b"")
-        r = dmm("compare", *QUICK, "--timeout=0.5", "--systems=bins", "--peers=none", "--", "sh", "-c",
+        r = dmm("compare", *QUICK, "--timeout=1.5", "--systems=bins", "--peers=none", "--", "sh", "-c",
                 f'test -z "$LD_PRELOAD" || sleep {mark}')
-        self.assertIn("> 0.5 s", r.stdout)
+        self.assertIn("> 1.5 s", r.stdout)
 
     def test_another_exit_status_and_other_output_are_shown(self):
         rows, r, _ = compare("--", "sh", "-c", 'test -z "$LD_PRELOAD"')
@@ -389,7 +389,11 @@ class Memories(unittest.TestCase):
         self.assertLess(rows["slab"]["ratio"]["end_rss_bytes"]["median"], 0.6)
 
     def test_a_run_too_short_for_a_look_has_no_mean(self):
-        rows, r, whole = compare("--", compiled("short", "int main(void) { return 0; }"))
+        program = compiled("short", "int main(void) { return 0; }")
+        for _ in range(30):  # on a busy machine it may last long enough
+            rows, r, whole = compare("--", program)
+            if rows["bins"]["mean_rss_bytes"] is None:
+                break
         self.assertIsNone(rows["bins"]["mean_rss_bytes"])
         self.assertIsNotNone(rows["bins"]["peak_rss_bytes"])
 

@@ -39,7 +39,7 @@ class Target:
     def __exit__(self, *_):
         self.p.stdin.close()
         try:
-            self.p.wait(20)
+            self.p.wait(100)
         except subprocess.TimeoutExpired:
             self.p.kill()
             raise
@@ -319,7 +319,7 @@ def it_fits_forty_columns_without_colour():
 
 
 def what_cannot_be_seen_is_refused_in_a_sentence():
-    refused(["no process 4194303"], "--pid=4194303")
+    refused(["no process 4999999"], "--pid=4999999")
     refused(["a number of at least 1"], "--pid=redis", status=2)
     refused(["not a core but a program"], f"--core={DMM}")
     refused(["No such file"], "--core=/nonexistent")
@@ -345,13 +345,18 @@ def top(*args, **kw):
 
 def top_prints_looks_that_add_up():
     with Target("churn", "2") as t:
-        r = top(str(t.pid), "--count=4", "--interval=0.1", "--format=json")
-        assert r.returncode == 0, r.stderr
-        looks = json.loads(r.stdout)["looks"]
-        assert len(looks) == 4 and looks[0]["per_second"] is None, looks
-        for view in looks:
-            check_sums(view)
-        assert looks[3]["per_second"]["allocated_at_least"] > 0 and looks[3]["per_second"]["freed_at_least"] > 0
+        for _ in range(30):  # on a busy machine its threads may have no turn between two looks
+            r = top(str(t.pid), "--count=4", "--interval=0.1", "--format=json")
+            assert r.returncode == 0, r.stderr
+            looks = json.loads(r.stdout)["looks"]
+            assert len(looks) == 4 and looks[0]["per_second"] is None, looks
+            for view in looks:
+                check_sums(view)
+            rates = [view["per_second"] for view in looks[1:]]
+            if all(any(rate[key] > 0 for rate in rates) for key in ("allocated_at_least", "freed_at_least")):
+                break
+        for key in ("allocated_at_least", "freed_at_least"):
+            assert any(rate[key] > 0 for rate in rates), rates
         assert [v["time_s"] for v in looks] == sorted(v["time_s"] for v in looks)
         lines = top(str(t.pid), "--count=3", "--interval=0.1", "--width=40").stdout.split("\n")
         assert len(lines) == 5 and all(len(x) <= 40 for x in lines) and "live" in lines[0], lines
@@ -367,7 +372,7 @@ def top_says_when_its_process_ends_or_becomes_another():
         p.stdout.readline()
         end(t)
         t.p.wait()
-        out, err = p.communicate(timeout=20)
+        out, err = p.communicate(timeout=100)
         assert p.returncode == 0 and f"process {t.pid} (outside_target) has ended" in err, (p.returncode, err)
     t = Target("become")
     p = subprocess.Popen([DMM, "top", str(t.pid), "--interval=0.1"], stdout=subprocess.PIPE,
@@ -375,7 +380,7 @@ def top_says_when_its_process_ends_or_becomes_another():
     p.stdout.readline()
     t.p.stdin.write(b"x")
     t.p.stdin.flush()
-    out, err = p.communicate(timeout=20)
+    out, err = p.communicate(timeout=100)
     t.p.kill()
     t.p.wait()
     assert p.returncode == 0 and "become another program" in err, (p.returncode, err)
@@ -385,7 +390,7 @@ def top_refuses_in_a_sentence():
     with Target("idle", preload=None) as t:
         r = top(str(t.pid))
         assert r.returncode == 125 and "does not run slab" in r.stderr, r
-    r = top("4194303")
+    r = top("4999999")
     assert r.returncode == 125 and "no process" in r.stderr, r
     with Target("hold") as t:
         r = top()

@@ -244,7 +244,7 @@ def test_scrubbed_recordings_name_no_path():
     r = record("T", "/usr/bin/python3", "-c", "import os", options=["--scrub"])
     assert r.returncode == 0, r.stderr
     data = open("T", "rb").read()
-    for word in (b"python3 -c", b"/usr", b"/lib", os.getcwd().encode()):
+    for word in (b"python3 -c", b"/usr/", b"/lib/", os.getcwd().encode()):  # four bytes may come up by chance
         assert word not in data, word
 
 

@@ -160,7 +160,7 @@ def process_of(trace):
 
 def until_it_is_dead(trace):
     pid = process_of(trace)
-    for _ in range(1000):
+    for _ in range(3000):
         try:
             with open(f"/proc/{pid}/stat") as f:
                 if f.read().rsplit(")", 1)[1].split()[0] in "ZX":
@@ -175,7 +175,7 @@ def test_a_daemon_that_is_killed_later_loses_no_call():
         for calls in (FEW, MANY):
             r = survive(way, calls)
             assert r.returncode == status, r
-            for _ in range(500):
+            for _ in range(3000):
                 if len(glob.glob("T.[0-9]*")) != 0 and counted()[1] == calls:
                     break
                 time.sleep(0.02)
@@ -353,7 +353,7 @@ def test_signals_to_dmm_are_the_programs_and_its_status_is_kept():
                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         assert p.stdout.readline() == "ready\n"
         p.send_signal(number)
-        _, said = p.communicate(timeout=60)
+        _, said = p.communicate(timeout=150)
         assert p.returncode == 128 + number, (p.returncode, said)
         assert f"signal {int(number)} " in said, said
         assert sum(recorded().values()) >= MANY
@@ -368,7 +368,7 @@ def test_a_signal_at_any_early_moment_leaves_no_orphan_and_says_what_happened():
                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         time.sleep(random.random() * 0.03)
         p.terminate()
-        _, said = p.communicate(timeout=60)
+        _, said = p.communicate(timeout=150)
         assert p.returncode in (143, -15), (p.returncode, said)
         assert "did not load the recorder" not in said, said
         if p.returncode == 143:

@@ -86,7 +86,7 @@ TEST(a_sleeper_is_woken)
 
 	lock_take(&l);
 	assert_int_equal(pthread_create(&t, NULL, take_and_give, &l), 0);
-	for (int i = 0; i < 2000 && (l.word & LOCK_WAITED) == 0; i++)
+	for (int i = 0; i < 60000 && (l.word & LOCK_WAITED) == 0; i++)
 		usleep(1000);
 	assert_int_equal(l.word & LOCK_WAITED, LOCK_WAITED); /* a thread sleeps in the kernel */
 	assert_true(lock_held(&l));
