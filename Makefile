@@ -99,6 +99,7 @@ trust: all
 storms: all
 	@for storm in fork first atfork threads dlopen tls statics signals; do \
 		LD_PRELOAD=$(abspath $(BUILD))/libdmm.so $(BUILD)/test/trust_storms $$storm || exit; done
+	@DMM_FORKS=1000 test/lab/trace/fork_test.py $(BUILD) .
 
 # libFuzzer over recordings and other tools' formats, MINUTES in all.
 fuzz-trace: all

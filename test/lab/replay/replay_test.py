@@ -149,7 +149,7 @@ def test_threads_that_come_and_go_are_replayed_by_threads_that_do():
         static void *one(void *p) { free(p); return malloc(1000); }
         int main(void) {
             void *p = malloc(10);
-            for (int i = 0; i < 3000; i++) {
+            for (int i = 0; i < 600; i++) {
                 pthread_t t;
                 pthread_create(&t, NULL, one, p);
                 pthread_join(t, &p);
@@ -288,7 +288,8 @@ def test_a_replay_of_a_compiler_under_glibc_needs_the_heap_that_the_compiler_nee
     """Both ask glibc what it had obtained at most: heap sections (malloc_info) and mappings (malloc_stats).
 
     The compiler is asked while it is recorded: its heap is not the same in every run, and grows in steps of 132 KiB,
-    3.6 % of it.  With addresses that are not random, where that is allowed, both are the same to the byte."""
+    3.6 % of it.  With addresses that are not random both are the same to the byte; where a container forbids that,
+    they may differ by three steps."""
     fixed = ["setarch", "-R"] if subprocess.run(["setarch", "-R", "true"], capture_output=True).returncode == 0 else []
     cc1 = run("cc", "-print-prog-name=cc1").stdout.strip()
     multi = run("cc", "-print-multiarch").stdout.strip()
@@ -306,7 +307,7 @@ def test_a_replay_of_a_compiler_under_glibc_needs_the_heap_that_the_compiler_nee
     replayed = row["glibc_heap_max_bytes"] + row["glibc_mmap_max_bytes"]
     print(f"     the compiler's heap: {alone} bytes alone, {recorded} recorded, {replayed} replayed "
           f"({100 * (replayed / recorded - 1):+.2f} %)")
-    assert abs(replayed / recorded - 1) < 0.03, (recorded, replayed)
+    assert abs(replayed / recorded - 1) < (0.03 if fixed else 0.12), (recorded, replayed)
 
 
 main(globals())

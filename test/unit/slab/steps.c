@@ -9,7 +9,8 @@
  * counts depend on the compiler, and hardly on the machine or its load: the limits are those of gcc
  * 12, and 15 % higher for any other.
  * --most: exits 1 if a pattern takes more than it may; --profiled: or may under
- * DMM_CONF=profile:1g, where hardly a malloc is a sample.  77: this machine cannot single-step.
+ * DMM_CONF=profile:1g, where hardly a malloc is a sample, without the last pattern, which takes as
+ * long as all others.  77: this machine cannot single-step.
  */
 #include <pthread.h>
 #include <semaphore.h>
@@ -184,7 +185,7 @@ int main(int argc, char **argv)
 
 	for (int i = 0; i < BATCH; i++)
 		mixed_size[i] = 16 + next() % 497;
-	for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++) {
+	for (size_t i = 0; i < sizeof patterns / sizeof *patterns - profiled; i++) {
 		const struct pattern *const p = &patterns[i];
 		const double each = (double)count(p) / p->pairs,
 			     most = slack() * (profiled ? p->profiled : p->most);
