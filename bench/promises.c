@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -316,6 +317,33 @@ static void grow(void)
 	    p[0] == 1 && p[(1 << 20) - 1] == 1 ? "intact" : "damaged");
 }
 
+/* 100 MB of objects are allocated, written and freed, in order or at random, `turns` times. */
+static void again(size_t size, bool random, unsigned turns)
+{
+	const size_t count = 100000000 / size;
+	char **const p = malloc(count * sizeof *p);
+	struct rusage u;
+
+	for (unsigned turn = 0; turn < turns; turn++) {
+		for (size_t i = 0; i < count; i++) {
+			if ((p[i] = malloc(size)) == NULL)
+				exit(2);
+			memset(p[i], 1, size);
+		}
+		if (random)
+			shuffle(p, count);
+		for (size_t i = 0; i < count; i++)
+			free(p[i]);
+	}
+	getrusage(RUSAGE_SELF, &u);
+	printf("again: %u turns of 100 MB in objects of %zu bytes, freed %s: %ld page faults, "
+	    "%.3f s of processor time, RSS %.1f MiB\n",
+	    turns, size, random ? "at random" : "in order", u.ru_minflt,
+	    (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+	    (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6, rss_mib());
+	free(p);
+}
+
 /* It has allocated, and waits. */
 static void begin_a_thread(void)
 {
@@ -351,9 +379,14 @@ int main(int argc, char **argv)
 		return idle_threads(), 0;
 	else if (strcmp(what, "grow") == 0)
 		return grow(), 0;
+	else if (strcmp(what, "again-in-order") == 0)
+		return again(500, false, 20), 0;
+	else if (strcmp(what, "again-at-random") == 0)
+		return again(2000, true, 20), 0;
 	else
 		fputs("usage: promises "
-		      "free-all|free-90-1024|free-90-64|free-only|idle-threads|grow"
+		      "free-all|free-90-1024|free-90-64|free-only|idle-threads|grow|"
+		      "again-in-order|again-at-random"
 		      " [threaded]\n", stderr);
 	return 2;
 }

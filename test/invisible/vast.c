@@ -135,7 +135,10 @@ static void time_rounds(void)
 			const double us = now() - from;
 			best = us < best ? us : best;
 		}
-		printf("%zu GiB: %.1f us\n", gib, best);
+		if (best < 1e9)
+			printf("%zu GiB: %.1f us\n", gib, best);
+		else
+			printf("%zu GiB: the kernel gives none\n", gib);
 	}
 }
 
