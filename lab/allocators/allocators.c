@@ -1,4 +1,4 @@
-/* allocators.c - what can be compared: parsing the lists of names. */
+/* allocators.c - parses lists of allocators for comparisons. */
 #include "allocators/allocators.h"
 
 #include <dlfcn.h>

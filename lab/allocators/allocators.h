@@ -1,5 +1,5 @@
-/* allocators.h - what can be compared: glibc, the systems of this project, other allocators
- * ("peers").
+/* allocators.h - the allocators that dmm can compare: glibc, the systems of this project, and
+ * others ("peers").
  *
  * A name is written as
  *      bins                          a system of this project, or a peer that is installed

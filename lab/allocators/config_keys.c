@@ -1,4 +1,4 @@
-/* config_keys.c - reading settings and remembering who said what. */
+/* config_keys.c - reads settings, and remembers the source of each value. */
 #include "allocators/config_keys.h"
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* design.c - what to do next when the user's own design failed. */
+/* design.c - suggests the next command when the user's own design failed. */
 #include "allocators/design.h"
 
 #include <fcntl.h>

@@ -1,4 +1,5 @@
-/* load.c - dlopen, after a trial in a child: what a library does when it is loaded is its own. */
+/* load.c - loads a design by dlopen, after a trial in a child: the library may crash or hang
+ * there. */
 #include "allocators/load.h"
 
 #include <dlfcn.h>

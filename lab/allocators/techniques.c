@@ -1,4 +1,4 @@
-/* techniques.c - what of each technique is tried. */
+/* techniques.c - the values of each technique that tests and measurements try. */
 #include "allocators/techniques.h"
 
 #include <stdio.h>

@@ -1,4 +1,5 @@
-/* findings.c - what an experiment says: text, figures, and whether they agree with the claim. */
+/* findings.c - the findings of an experiment: text, figures, and whether they agree with the
+ * claim. */
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>

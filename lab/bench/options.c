@@ -1,4 +1,4 @@
-/* options.c - what each technique of the appendix does to the space that a design needs.
+/* options.c - measures how each technique of the appendix changes the space that a design needs.
  *
  * Utilisation is peak payload / peak footprint, both in bytes, payloads aligned to 16.  Generated
  * loads and recordings run on simulated memory: the same figures in every run.  First each value of

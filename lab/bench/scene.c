@@ -1,4 +1,4 @@
-/* scene.c - heaps in a known state, and what one call costs on them. */
+/* scene.c - heaps in a known state, and the cost of one call on them. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,4 +1,4 @@
-/* diff.c - medians of both sides, and what runs of one side differ by. */
+/* diff.c - medians of both sides, and the noise: how much the runs of one side differ. */
 #include "budget/diff.h"
 
 #include <math.h>

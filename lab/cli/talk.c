@@ -1,4 +1,4 @@
-/* talk.c - what goes to stderr: one line an event, and what to run next. */
+/* talk.c - lines on stderr: events, errors, and the command to run next. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* terminal.h - a full screen and single keys, by plain escape sequences: for what is walked or
- * watched.
+/* terminal.h - a full screen and single keys, by plain escape sequences: for dmm show and dmm
+ * top.
  *
  * The terminal is as it was after terminal_leave(), after a signal that ends the program, and while
  * the program is stopped by Ctrl-Z.  One at a time; not thread-safe.

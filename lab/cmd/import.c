@@ -1,4 +1,4 @@
-/* import.c - dmm import: what other tools recorded, as a recording. */
+/* import.c - dmm import: converts the recordings of other tools. */
 #include <argp.h>
 
 #include "cli/lab.h"

@@ -1,5 +1,5 @@
-/* manual.c - dmm manual: fills a manual page with what the tables of the command know.  For those
- * who build dmm; the pages themselves are written in docs/manual/man.
+/* manual.c - dmm manual: fills a manual page from the tables of commands, options and settings.
+ * For those who build dmm; the pages themselves are written in docs/manual/man.
  *
  *   dmm manual NAME PAGE.in PAGE      NAME is the command that the page is about, if any
  *

@@ -1,4 +1,4 @@
-/* tune.c - dmm tune: a settings file fitted to one program, and what it is worth on other runs. */
+/* tune.c - dmm tune: fits a settings file to one program, and measures its gain on other runs. */
 #include <argp.h>
 #include <string.h>
 

@@ -1,4 +1,4 @@
-/* blame.c - what to do next after the user's own design failed. */
+/* blame.c - suggests the next command after the user's own design failed. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-/* command.c - dmm compare: checks what it shall do, compares, prints, and says what to do next. */
+/* command.c - dmm compare: checks the order, compares, prints, and suggests the next command. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* json.c - dmm compare for programs.  A field may be added; what one means changes only with
- * the version. */
+/* json.c - dmm compare as JSON.  A version may add a field; only a new version changes a
+ * meaning. */
 #include <math.h>
 #include <stdlib.h>
 

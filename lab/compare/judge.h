@@ -1,4 +1,5 @@
-/* judge.h - what verdict.c tells its words: which rows differ in which figure. */
+/* judge.h - the verdict as data, from verdict.c to verdict_text.c: which rows differ in which
+ * figure. */
 #ifndef LAB_COMPARE_JUDGE_H
 #define LAB_COMPARE_JUDGE_H
 

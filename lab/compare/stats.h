@@ -1,4 +1,4 @@
-/* stats.h - what a few noisy runs can tell, and no more.
+/* stats.h - medians of a few noisy runs, and the exact intervals in which they lie.
  *
  * A run's time is skewed and has outliers, so: medians, and for a ratio the exact interval of the
  * median by order statistics.  It assumes nothing about the distribution: each ratio lies below the

@@ -1,4 +1,5 @@
-/* verdict.c - from runs to figures, and from figures to what to take and what it costs.
+/* verdict.c - computes figures from runs, and from the figures which allocator to take and at
+ * what cost.
  *
  * Rules that every sentence obeys:
  *   V1 noise      a figure in which glibc differs from itself by more than 25 % gets no verdict

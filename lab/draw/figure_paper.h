@@ -1,4 +1,5 @@
-/* figure_paper.h - what figure.c draws on: rectangles, lines and words at places, in SVG or TikZ.
+/* figure_paper.h - the paper of figure.c: it draws rectangles, lines and words at places, in SVG
+ * or TikZ.
  *
  * x and y in points of the page, y downwards.
  */

@@ -1,4 +1,4 @@
-/* look.h - the glyphs and colours of what a heap is made of: shared by boxes, map and legend. */
+/* look.h - the glyphs and colours of the parts of a heap: shared by boxes, map and legend. */
 #ifndef LAB_DRAW_LOOK_H
 #define LAB_DRAW_LOOK_H
 

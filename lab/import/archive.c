@@ -1,4 +1,4 @@
-/* archive.c - the bytes of a file, whatever it is packed with: libarchive knows. */
+/* archive.c - reads the bytes of a plain or packed file by libarchive. */
 #include "import/archive.h"
 #include "cli/progress.h"
 

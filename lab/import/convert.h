@@ -1,4 +1,4 @@
-/* convert.h - what another tool recorded, as a recording. */
+/* convert.h - converts the recording of another tool. */
 #ifndef LAB_IMPORT_CONVERT_H
 #define LAB_IMPORT_CONVERT_H
 

@@ -1,4 +1,4 @@
-/* import.c - lines, numbers, ticks and texts: what is the same in all importers. */
+/* import.c - lines, numbers, ticks and texts: the part that all importers share. */
 #include "import/import.h"
 
 #include <stdarg.h>

@@ -1,4 +1,5 @@
-/* linked.h - what the loader has put into a process, as it stands at its first instruction. */
+/* linked.h - the libraries that the loader has mapped into a process that stands at its first
+ * instruction. */
 #ifndef LAB_PROCESS_LINKED_H
 #define LAB_PROCESS_LINKED_H
 

@@ -1,4 +1,5 @@
-/* memory.c - what all sources of memory share: mappings, threads, reads of any number of pieces. */
+/* memory.c - the part that all sources of memory share: mappings, threads, reads of several
+ * pieces. */
 #include "process/memory.h"
 
 #include <stdarg.h>

@@ -1,4 +1,5 @@
-/* packer.h - a thread of dmm record: encodes and compresses what the recorded processes note.
+/* packer.h - a thread of dmm record: encodes and compresses the events that recorded processes
+ * note.
  *
  *   program's threads --> T.tape, a shared mapping --> packer --> T
  *

@@ -1,4 +1,4 @@
-/* record.h - what dmm record does. */
+/* record.h - dmm record: runs a program with the recorder preloaded. */
 #ifndef LAB_RECORD_RECORD_H
 #define LAB_RECORD_RECORD_H
 

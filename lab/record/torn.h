@@ -1,4 +1,5 @@
-/* torn.h - mappings of a file that somebody may cut short: a load behind its end gives zeros.
+/* torn.h - mappings of a file that another process may truncate: a load behind its end gives
+ * zeros.
  *
  * The kernel raises SIGBUS where a mapped page lies behind the end of its file.  The handler puts a
  * page of zeros in its place and notes that the mapping is torn, so that the thread goes on and

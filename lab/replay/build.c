@@ -1,4 +1,5 @@
-/* build.c - from a recording to ops: slots for objects, and who waits for whom.
+/* build.c - prepares the ops of a replay from a recording: slots of objects, and which thread
+ * waits for which.
  *
  * Where a slot goes when its object dies: to the thread that freed it, last in, first out, so that
  * no other thread need wait for it; what is more than LANE_SLOTS there, to a queue for all, from

@@ -1,4 +1,4 @@
-/* job.c - what a cell's result depends on, as a hash; and results as whole files. */
+/* job.c - a hash of all that a cell's result depends on; and results as whole files. */
 #include "replay/job.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* model_print.h - what a model replay found, on a stream; n > 0 results of one recording. */
+/* model_print.h - prints n > 0 results of model replays of one recording on a stream. */
 #ifndef LAB_REPLAY_MODEL_PRINT_H
 #define LAB_REPLAY_MODEL_PRINT_H
 

@@ -1,4 +1,4 @@
-/* native.c - starts replayers in rounds, and keeps what they found. */
+/* native.c - starts replayers in rounds, and keeps their results. */
 #include "replay/native.h"
 
 #include <errno.h>

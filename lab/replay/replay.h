@@ -1,4 +1,4 @@
-/* replay.h - what dmm replay does. */
+/* replay.h - dmm replay: replays a recording on allocators, and prints the results. */
 #ifndef LAB_REPLAY_REPLAY_H
 #define LAB_REPLAY_REPLAY_H
 

@@ -1,4 +1,4 @@
-/* spill.h - a file without a name that grows at its end, for what is too long for memory.
+/* spill.h - a file without a name that grows at its end, for data that is too long for memory.
  *
  * Mapped whole where earlier bytes are changed again: its pages are the page cache's.  Where they
  * are not, `at` is a buffer for what comes behind `base`, which takes a third of the time.

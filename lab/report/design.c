@@ -1,4 +1,4 @@
-/* design.c - one design under the report's eyes: what its heap was like, sample by sample. */
+/* design.c - the heap of one design in the report, sample by sample. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-/* make.c - from a recording to its page, step by step; what goes wrong is one sentence. */
+/* make.c - makes the page of a recording, step by step; an error is one sentence. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>

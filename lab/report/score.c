@@ -1,4 +1,4 @@
-/* score.c - what `dmm compare` measured, as the page wants it. */
+/* score.c - converts the measurements of `dmm compare` for the page. */
 #include "report/score.h"
 
 #include <math.h>

@@ -1,4 +1,4 @@
-/* run.h - what dmm run does. */
+/* run.h - dmm run: runs a program on a design or another allocator. */
 #ifndef LAB_RUN_RUN_H
 #define LAB_RUN_RUN_H
 

@@ -1,4 +1,4 @@
-/* board.c - a child for each file and design, a limit of time for each, and what its end means. */
+/* board.c - starts a child for each file and design, limits its time, and judges how it ended. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-/* cell.c - one cell of a plan: is it what was planned, and has it a result already? */
+/* cell.c - runs one cell of a plan, if it is the planned one and has no result yet. */
 #include "sweep/cell.h"
 
 #include <string.h>

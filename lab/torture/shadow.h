@@ -1,4 +1,4 @@
-/* shadow.h - what the program believes about its heap, kept outside of it, and compared.
+/* shadow.h - the heap as the program must see it, kept outside of the heap and compared with it.
  *
  * Every operation goes to the heap and to the shadow; the shadow lives in a mapping of its own.
  * Rules, named in `why` when one is broken:

@@ -1,4 +1,5 @@
-/* test_os.h - what a heap stands on while it is tested: counted, failing on order, with strangers.
+/* test_os.h - the operating system below a tested heap: it counts calls, fails on order, and
+ * maps as others do.
  *
  *   heap -> os_fault -> os_arena (or os_linux)
  *                          ^

@@ -1,4 +1,4 @@
-/* settle.c - what a process left in T.tape, into T for good. */
+/* settle.c - moves the events that a process left in T.tape into T. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>

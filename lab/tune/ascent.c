@@ -1,4 +1,4 @@
-/* ascent.c - the climb, and a memory of what was scored. */
+/* ascent.c - the search: it climbs from setting to setting, and remembers each score. */
 #include "tune/ascent.h"
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* gain.h - what a settings file is worth, measured on real runs of a program.
+/* gain.h - the gain of a settings file, measured on real runs of a program.
  *
  *   round 0   glibc  glibc-again  slab  tuned  (linked)     interleaved, as dmm compare has it; a
  *   round 1   glibc-again  slab ...                         ratio is of two runs of one round

@@ -1,4 +1,4 @@
-/* tune.c - what a set of settings is worth on recordings, and the search for the best. */
+/* tune.c - scores sets of settings on recordings, and searches for the best. */
 #include "tune/tune.h"
 
 #include <math.h>

@@ -1,5 +1,4 @@
-/* workload.h - what a program does to its heap, counted from a recording made ready
- * (replay/ops.h). */
+/* workload.h - counts of a program's use of its heap, from a prepared recording (replay/ops.h). */
 #ifndef LAB_TUNE_WORKLOAD_H
 #define LAB_TUNE_WORKLOAD_H
 

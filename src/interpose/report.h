@@ -1,4 +1,4 @@
-/* report.h - reports of what the heap holds: at exit, at an interval, when a signal comes, as
+/* report.h - reports of the heap's contents: at exit, at an interval, or on a signal, as
  * settings say. */
 #ifndef INTERPOSE_REPORT_H
 #define INTERPOSE_REPORT_H

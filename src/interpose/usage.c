@@ -1,4 +1,5 @@
-/* usage.c - what the heap holds, told in the ways that programs ask for it.
+/* usage.c - the heap's contents by the calls that programs have for it: mallinfo, malloc_info,
+ * malloc_stats.
  *
  * interpose_measure() is the source of all of them, and counts mapped memory alone. In glibc's
  * words:

@@ -1,4 +1,4 @@
-/* record_flush.c - what the tapes hold, into the file: by the threads themselves.
+/* record_flush.c - the program's threads write the events of their tapes into the file.
  *
  * A thread hands a full side over to dmm record's packer.  It does the packer's work itself where
  * there is no packer, where the packer did not come in time, and at the end of the process.

@@ -1,4 +1,5 @@
-/* record_maps.c - which file is mapped where: what turns return addresses into functions later.
+/* record_maps.c - notes which file is mapped where, so that readers can turn return addresses
+ * into functions.
  *
  * /proc/self/maps is read, not dl_iterate_phdr: the loader's lock may be held by a thread
  * that is waiting for one of ours.  Build-ids are read through the kernel, since a mapping

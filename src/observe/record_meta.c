@@ -1,4 +1,4 @@
-/* record_meta.c - what a recording tells about its process. */
+/* record_meta.c - the facts about its process that a recording begins and ends with. */
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <string.h>

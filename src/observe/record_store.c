@@ -1,4 +1,5 @@
-/* record_store.c - T.tape: memory that outlives the process, for what is noted and not yet written.
+/* record_store.c - T.tape: memory that outlives the process, for events that it noted and has
+ * not written yet.
  *
  * The mapping keeps the file alive when the program closes all descriptors, changes its root or
  * its user: the file is as long as all slots at once, and sparse.  A slot's pages are made before

@@ -1,4 +1,4 @@
-/* trace_slot.h - what whoever holds a slot's lock does: sides into columns.
+/* trace_slot.h - encodes the sides of a slot into columns; the caller holds the slot's lock.
  *
  * The recorded process and dmm record both do it, each with columns of its own memory over the
  * slot's bytes: trace_tape.h.  Nothing here allocates or calls the system.

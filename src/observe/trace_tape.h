@@ -1,4 +1,5 @@
-/* trace_tape.h - T.tape beside a recording T: what its process has noted and not yet written.
+/* trace_tape.h - T.tape beside a recording T: the events that its process noted and has not
+ * written yet.
  *
  *   +-----------+--------+--------+---    mapped by the recorded process and by dmm record: when
  *   | tape head | slot 0 | slot 1 | ...   one is killed, the other has it, up to the last call.

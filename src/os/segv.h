@@ -1,5 +1,5 @@
-/* segv.h - be told of the access that is about to end the program, without standing
- * in anybody's way.
+/* segv.h - a callback for the access that is about to end the program; the program's own handler
+ * comes first.
  *
  *   the program has a handler for SIGSEGV already      ours is not put in
  *   it is Java's                                       ours is not put in

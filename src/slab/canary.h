@@ -1,4 +1,5 @@
-/* canary.h - an object that knows exactly where it ends, and whether somebody wrote there.
+/* canary.h - a canary behind an object: it marks the exact end, and shows at free whether the
+ * program wrote there.
  *
  *   | n bytes, the program's | fill fill ... | lane 0  | lane 1      | code |    slack = size - n,
  *   p                        p+n           size-16   size-8        size-1   p+size     at least 2

@@ -1,4 +1,5 @@
-/* page_purge.c - what the purger takes out of the page heap, and returns: see page_heap.h. */
+/* page_purge.c - the purger takes runs out of the page heap, and returns them purged: see
+ * page_heap.h. */
 #include "base/assert.h"
 #include "slab/chunks.h"
 #include "slab/huge_page.h"

@@ -1,5 +1,5 @@
-/* predict.h - how much freed memory a program soon asks for again: learned from what was
- * given back too early.
+/* predict.h - predicts how much freed memory a program soon asks for again, from memory that
+ * slab gave back too early.
  *
  *   freed memory      ____                ____   <- third time: all of it is kept
  *                    /    \   limit      /    \

@@ -1,4 +1,4 @@
-/* thread_cache.h - what a thread allocates from.
+/* thread_cache.h - the cache from which a thread allocates: a magazine for each size class.
  *
  *   thread_cache (TLS)                     struct slab_heap (heap.h)
  *     magazine[c] --> free objects of class c   partial[c] --> slab <-> slab   has objects in avail

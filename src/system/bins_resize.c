@@ -1,4 +1,4 @@
-/* bins_resize.c - realloc where the object lies, or a little below: what the neighbours allow.
+/* bins_resize.c - realloc in place, or a little below, where the free neighbours have room.
  *
  *   next free, both together big enough    | c        | free          |      c grows into next
  *   at the heap's top, next free or none   | c        | free | brk -->       the heap grows

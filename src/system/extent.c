@@ -1,4 +1,4 @@
-/* extent.c - mapping and unmapping what is described elsewhere. */
+/* extent.c - maps and unmaps the memory that extent.h's records describe. */
 #include "system/extent.h"
 
 #include "base/bits.h"

@@ -1,4 +1,4 @@
-/* misuse.h - what the program did wrong, in exactly these words, then abort.
+/* misuse.h - a line that names the program's mistake, in exactly these words, then abort.
  *
  *   dmm: double free: 0x... (48 bytes)
  *   dmm: invalid free: 0x... (no chunk of this heap)

@@ -1,4 +1,4 @@
-/* main.c - dmm-replayer: the calls of a recording, really made, under whatever malloc is loaded.
+/* main.c - dmm-replayer: makes the calls of a recording under the malloc that is loaded.
  *
  * usage: dmm-replayer MODE TOUCH OPS-FD RESULT-FD; dmm replay starts it.
  */

@@ -1,4 +1,4 @@
-/* footer.c - reading what an overflow left of the footer. */
+/* footer.c - reads the rest of a footer that an overflow damaged. */
 #include "system/policy/footer.h"
 
 #include <string.h>
