@@ -62,6 +62,10 @@ void options_parse(const struct argp *argp, int argc, char **argv, void *input);
 typedef void options_reader(void *arg, const struct command *command, const struct argp *argp);
 void options_read(const struct command *command, options_reader *read, void *arg);
 
+/* The one operand of a command into *operand; kind: "recording" and the like.  A second one is a
+ * usage error. */
+void option_operand(const char **operand, const char *arg, const char *kind);
+
 enum format option_format(const char *arg);
 /* A number of at least `least`, or exit(EXIT_USAGE); `name` is the option's. */
 size_t option_count(const char *name, const char *arg, size_t least);

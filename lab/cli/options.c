@@ -126,6 +126,13 @@ int option_choice(const char *name, const char *arg, const char *const *names)
 	lab_unknown(what, arg, names);
 }
 
+void option_operand(const char **operand, const char *arg, const char *kind)
+{
+	if (*operand != NULL)
+		lab_die(EXIT_USAGE, "one %s at a time: '%s' is the second", kind, arg);
+	*operand = arg;
+}
+
 enum format option_format(const char *arg)
 {
 	static const char *const names[] = {"text", "json", "csv", NULL};

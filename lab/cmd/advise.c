@@ -35,10 +35,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		r->format = option_format(arg);
 		break;
 	case ARGP_KEY_ARG:
-		if (r->path != NULL)
-			lab_die(EXIT_USAGE, "advise takes one recording, and got '%s' as well",
-			    arg);
-		r->path = arg;
+		option_operand(&r->path, arg, "recording");
 		break;
 	default:
 		return ARGP_ERR_UNKNOWN;

@@ -54,9 +54,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		c->form = (enum check_form)option_choice("format", arg, forms);
 		break;
 	case ARGP_KEY_ARG:
-		if (c->path != NULL)
-			lab_die(EXIT_USAGE, "check takes one recording, and got '%s' as well", arg);
-		c->path = arg;
+		option_operand(&c->path, arg, "recording");
 		break;
 	default:
 		return ARGP_ERR_UNKNOWN;

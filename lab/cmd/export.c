@@ -24,9 +24,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		x->output = arg;
 		break;
 	case ARGP_KEY_ARG:
-		if (x->path != NULL)
-			return ARGP_ERR_UNKNOWN;
-		x->path = arg;
+		option_operand(&x->path, arg, "recording");
 		break;
 	default:
 		return ARGP_ERR_UNKNOWN;

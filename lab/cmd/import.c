@@ -25,9 +25,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		r->output = arg;
 		break;
 	case ARGP_KEY_ARG:
-		if (r->path != NULL)
-			return ARGP_ERR_UNKNOWN;
-		r->path = arg;
+		option_operand(&r->path, arg, "file");
 		break;
 	default:
 		return ARGP_ERR_UNKNOWN;

@@ -19,9 +19,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		i->top = option_count("top", arg, 1);
 		break;
 	case ARGP_KEY_ARG:
-		if (i->path != NULL)
-			return ARGP_ERR_UNKNOWN;
-		i->path = arg;
+		option_operand(&i->path, arg, "recording");
 		break;
 	default:
 		return ARGP_ERR_UNKNOWN;

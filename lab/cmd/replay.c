@@ -151,9 +151,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		r->steps = option_count("samples", arg, 1);
 		break;
 	case ARGP_KEY_ARG:
-		if (r->path != NULL)
-			return ARGP_ERR_UNKNOWN;
-		r->path = arg;
+		option_operand(&r->path, arg, "recording");
 		break;
 	default:
 		return parse_native(key, arg, &r->native.compare, &r->native);

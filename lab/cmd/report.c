@@ -45,9 +45,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		q->plan.timeout_s = option_seconds("timeout", arg);
 		break;
 	case ARGP_KEY_ARG:
-		if (q->path != NULL)
-			return ARGP_ERR_UNKNOWN;
-		q->path = arg;
+		option_operand(&q->path, arg, "recording");
 		break;
 	default:
 		return ARGP_ERR_UNKNOWN;

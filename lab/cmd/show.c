@@ -95,10 +95,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		show->width = option_count("width", arg, DRAW_WIDTH_MIN);
 		return 0;
 	case ARGP_KEY_ARG:
-		if (show->recording != NULL)
-			lab_die(EXIT_USAGE, "show: one recording at a time, '%s' is the second",
-			    arg);
-		show->recording = arg;
+		option_operand(&show->recording, arg, "recording");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;

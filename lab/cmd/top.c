@@ -52,9 +52,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		o->width = option_count("width", arg, DRAW_WIDTH_MIN);
 		return 0;
 	case ARGP_KEY_ARG:
-		if (o->pid != NULL)
-			lab_die(EXIT_USAGE, "top: one process at a time, '%s' is the second", arg);
-		o->pid = arg;
+		option_operand(&o->pid, arg, "process");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;

@@ -1,4 +1,4 @@
-/* total.c - from figures to points. */
+/* total.c - computes the points of a score from its figures. */
 #include <stdio.h>
 
 #include "score/score.h"

@@ -146,15 +146,18 @@ API int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_action
 
 enum { ARGS_MAX = 4096 };
 
-/* The arguments up to NULL; returns how many, NULL included, or 0: too many. */
-static size_t gather(char **argv, const char *first, va_list *args)
+/* The arguments up to NULL.  False with errno E2BIG: too many. */
+static bool gather(char **argv, const char *first, va_list *args)
 {
 	size_t n = 0;
 
 	argv[n++] = (char *)(uintptr_t)first;
 	while (argv[n - 1] != NULL && n < ARGS_MAX)
 		argv[n++] = va_arg(*args, char *);
-	return argv[n - 1] == NULL ? n : 0;
+	if (argv[n - 1] == NULL)
+		return true;
+	errno = E2BIG;
+	return false;
 }
 
 API int execl(const char *path, const char *arg, ...)
@@ -163,13 +166,9 @@ API int execl(const char *path, const char *arg, ...)
 	va_list args;
 
 	va_start(args, arg);
-	const size_t n = gather(argv, arg, &args);
+	const bool fits = gather(argv, arg, &args);
 	va_end(args);
-	if (n == 0) {
-		errno = E2BIG;
-		return -1;
-	}
-	return execve(path, argv, environ);
+	return fits ? execve(path, argv, environ) : -1;
 }
 
 API int execlp(const char *file, const char *arg, ...)
@@ -178,13 +177,9 @@ API int execlp(const char *file, const char *arg, ...)
 	va_list args;
 
 	va_start(args, arg);
-	const size_t n = gather(argv, arg, &args);
+	const bool fits = gather(argv, arg, &args);
 	va_end(args);
-	if (n == 0) {
-		errno = E2BIG;
-		return -1;
-	}
-	return execvpe(file, argv, environ);
+	return fits ? execvpe(file, argv, environ) : -1;
 }
 
 API int execle(const char *path, const char *arg, ...)
@@ -193,12 +188,8 @@ API int execle(const char *path, const char *arg, ...)
 	va_list args;
 
 	va_start(args, arg);
-	const size_t n = gather(argv, arg, &args);
-	char *const *const env = n != 0 ? va_arg(args, char *const *) : NULL;
+	const bool fits = gather(argv, arg, &args);
+	char *const *const env = fits ? va_arg(args, char *const *) : NULL;
 	va_end(args);
-	if (n == 0) {
-		errno = E2BIG;
-		return -1;
-	}
-	return execve(path, argv, env);
+	return fits ? execve(path, argv, env) : -1;
 }

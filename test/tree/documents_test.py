@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """documents_test.py BUILD SOURCE [DOCUMENT|FOLDER...]: the commands of documents run as they stand.
 
-Without names: README.md and docs/manual.  Of a FOLDER, all that ends in .md.  A document's blocks marked sh are run in order, each by a shell of its own, in one new directory, which holds links
-to what the checkout holds (`build` is BUILD); `dmm` is in the PATH.  A block is a fault if it ends with another
-exit status than 0.  A comment before a block changes that:
+Without names: README.md and docs/manual.  Of a FOLDER, all that ends in .md.  A shell runs each block of a document
+that is marked sh, in order, in one new directory, which holds links to what the checkout holds (`build` is BUILD);
+`dmm` is in the PATH.  A block is a fault if it ends with another exit status than 0.  A comment before a block changes that:
 
     <!-- as: COMMANDS -->      run these in its place: a short form of what takes long
     <!-- exit: N -->           it ends with N
