@@ -217,7 +217,7 @@ class Check(Recorded):
         file.write_text("# known\npars*\nload\nnobody\n")
         done = self.check("--max-leaked=0", f"--suppress={file}")
         self.assertEqual(done.returncode, 0, done.stdout)
-        self.assertIn("leaks.txt:4: 'nobody' matches nothing", done.stderr)
+        self.assertIn("leaks.txt:4: 'nobody' matches no leak: remove it", done.stderr)
         self.assertNotIn("pars*", done.stderr)
 
     def test_a_baseline_with_a_tolerance(self):
