@@ -70,9 +70,9 @@ class Case:
             for old in self.cwd.glob("r.dmm*"):
                 old.unlink()
         with tempfile.NamedTemporaryFile("r") as report:
-            command = [str(refuse), *options, "--by=" + self.by, "--seconds=30", "--report=" + report.name,
+            command = [str(refuse), *options, "--by=" + self.by, "--seconds=60", "--report=" + report.name,
                        "--", "env", *[f"{k}={v}" for k, v in self.env.items()], *self.argv]
-            done = subprocess.run(command, capture_output=True, cwd=self.cwd, timeout=120)
+            done = subprocess.run(command, capture_output=True, cwd=self.cwd, timeout=300)
             words = report.read().split()
         told = dict(zip(words[::2], map(int, words[1::2])))
         return told, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")

@@ -24,7 +24,7 @@ DESIGNS = "minimal pad list dlist bins vm gnu segdata segmeta slab".split()
 
 
 def output(*words, **more):
-    return subprocess.run(words, capture_output=True, text=True, check=True, cwd=WORK, timeout=60, **more).stdout
+    return subprocess.run(words, capture_output=True, text=True, check=True, cwd=WORK, timeout=300, **more).stdout
 
 
 def commands():

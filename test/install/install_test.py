@@ -19,7 +19,7 @@ PREFIX = os.path.join(WORK, "prefix")
 
 def sh(*words, **more):
     more.setdefault("check", True)
-    done = subprocess.run(words, capture_output=True, text=True, timeout=240, **{**more, "check": False})
+    done = subprocess.run(words, capture_output=True, text=True, timeout=300, **{**more, "check": False})
     if more["check"] and done.returncode != 0:
         raise AssertionError(f"{' '.join(words)}: exit {done.returncode}\n{done.stdout}{done.stderr}")
     return done

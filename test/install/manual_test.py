@@ -18,7 +18,7 @@ PAGES, FILLED = SOURCE / "docs/manual/man", BUILD / "filled"
 
 
 def output(*words):
-    return subprocess.run(words, capture_output=True, text=True, check=True, timeout=60).stdout
+    return subprocess.run(words, capture_output=True, text=True, check=True, timeout=300).stdout
 
 
 def pages(directory, suffix):
@@ -29,7 +29,7 @@ class Manual(unittest.TestCase):
     @unittest.skipUnless(shutil.which("scdoc"), "scdoc is not installed")
     def test_the_committed_pages_are_made_from_their_source(self):
         with tempfile.TemporaryDirectory() as work:
-            subprocess.run([SOURCE / "tools/manual", work], check=True, timeout=60)
+            subprocess.run([SOURCE / "tools/manual", work], check=True, timeout=300)
             made, known = pages(Path(work), ".in"), pages(PAGES / "roff", ".in")
             self.assertEqual(set(made), set(known))
             for name, path in made.items():

@@ -18,7 +18,7 @@ SHOWN = "\\x1b[31m"
 
 
 def dmm(*args, **more):
-    return subprocess.run([BUILD / "dmm", *map(str, args)], capture_output=True, timeout=120,
+    return subprocess.run([BUILD / "dmm", *map(str, args)], capture_output=True, timeout=300,
                           env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", **more.pop("env", {})}, **more)
 
 

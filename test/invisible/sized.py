@@ -18,7 +18,7 @@ ONCE = re.compile(LINE + r"; it is freed all the same, and no further such call 
 
 def run(design, case, conf=""):
     library = {"slab": str(BUILD / "libdmm.so"), "glibc": ""}.get(design, str(BUILD / f"libdmm-{design}.so"))
-    return subprocess.run([BUILD / "test/sized", case], capture_output=True, text=True, timeout=60,
+    return subprocess.run([BUILD / "test/sized", case], capture_output=True, text=True, timeout=300,
                           env={"PATH": "/usr/bin:/bin", "LD_PRELOAD": library, "DMM_CONF": conf})
 
 

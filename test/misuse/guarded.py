@@ -20,7 +20,7 @@ ALL = "guarded:1,guarded_every:1"
 
 def run(*command, conf=ALL, **more):
     env = {"PATH": "/usr/bin:/bin", "LD_PRELOAD": str(LIBRARY), "DMM_CONF": conf, **more.pop("env", {})}
-    return subprocess.run(list(command), env=env, capture_output=True, text=True, timeout=60, **more)
+    return subprocess.run(list(command), env=env, capture_output=True, text=True, timeout=300, **more)
 
 
 def functions(places):

@@ -20,7 +20,7 @@ def gdb(*commands, load=True):
              "-iex", "set debuginfod enabled off"]
     for one in commands:
         words += ["-ex", one]
-    return subprocess.run(words, capture_output=True, text=True, timeout=100)
+    return subprocess.run(words, capture_output=True, text=True, timeout=300)
 
 
 @unittest.skipUnless(shutil.which("gdb"), "gdb is not installed")

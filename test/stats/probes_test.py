@@ -19,7 +19,7 @@ NOTE = re.compile(r"Provider: (\S+)\s+Name: (\S+)\s+Location: 0x([0-9a-f]+), Bas
 
 
 def output(*words):
-    return subprocess.run(words, capture_output=True, text=True, check=True, timeout=100).stdout
+    return subprocess.run(words, capture_output=True, text=True, check=True, timeout=300).stdout
 
 
 class Probes(unittest.TestCase):

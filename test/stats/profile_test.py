@@ -88,7 +88,7 @@ class ProfileTest(unittest.TestCase):
         env = dict(os.environ, HOME=str(self.work), PPROF_BINARY_PATH=str(BUILD / "test"))
         for index, function in (("inuse_space", "keep"), ("alloc_space", "churn"), ("temporary_objects", "churn")):
             done = subprocess.run([GO, "tool", "pprof", "-top", "-cum", f"-sample_index={index}", self.path],
-                                  capture_output=True, text=True, env=env, timeout=100)
+                                  capture_output=True, text=True, env=env, timeout=300)
             self.assertEqual(done.returncode, 0, done.stderr)
             rows = {line.split()[-1]: line.split() for line in done.stdout.splitlines() if line.endswith(function)}
             self.assertGreater(float(rows[function][4].rstrip("%")), 85, done.stdout)
@@ -108,7 +108,7 @@ class ProfileTest(unittest.TestCase):
     def test_the_program_writes_it_itself(self):
         with open(self.path, "wb") as out:
             p = start("write", out.fileno(), conf="profile:8k", pass_fds=[out.fileno()], stdout=subprocess.DEVNULL)
-            self.assertEqual(p.communicate(timeout=60)[1], "")
+            self.assertEqual(p.communicate(timeout=300)[1], "")
         self.assertEqual(p.returncode, 0)
         self.must_be_known(self.read())
         self.assertEqual(run("write", 1)[0].returncode, 4, "without a profile: ENODATA")
@@ -122,7 +122,7 @@ class ProfileTest(unittest.TestCase):
         p = start_held("hold", 600, conf=self.conf(",profile:interval:1"))
         self.wait_for(self.work / f"heap-{p.pid}-1.pb.gz")
         p.terminate()
-        self.assertEqual((p.communicate(timeout=60)[1], p.returncode), ("", 0))
+        self.assertEqual((p.communicate(timeout=300)[1], p.returncode), ("", 0))
         names = sorted(f.name for f in self.work.iterdir())
         self.assertGreaterEqual(len(names), 2)
         self.assertEqual(names[:2], [f"heap-{p.pid}-{i}.pb.gz" for i in (0, 1)])
@@ -139,7 +139,7 @@ class ProfileTest(unittest.TestCase):
             p.send_signal(signal.SIGUSR2)
         until_quiet(self.work)
         p.terminate()
-        self.assertEqual(p.communicate(timeout=60)[1], "")
+        self.assertEqual(p.communicate(timeout=300)[1], "")
         self.assertEqual((p.returncode, [f.name for f in self.work.iterdir()]), (0, [self.path.name]))
 
     def test_both_signals_may_be_the_same(self):
@@ -163,7 +163,7 @@ class ProfileTest(unittest.TestCase):
             self.assertLessEqual(profile.total("inuse_space"), profile.total("peak_space"))
             self.assertLessEqual(profile.total("inuse_space"), profile.total("alloc_space"))
         p.terminate()
-        self.assertEqual(p.communicate(timeout=60)[1], "")
+        self.assertEqual(p.communicate(timeout=300)[1], "")
         self.assertEqual(p.returncode, 0)
         self.assertLess(self.read().total("inuse_space"), 200000, "all was freed")
 
@@ -198,7 +198,7 @@ class ProfileTest(unittest.TestCase):
 
     def outside(self, p, *words):
         done = subprocess.run([BUILD / "dmm", "profile", f"--pid={p.pid}", *words], capture_output=True, text=True,
-                              timeout=100)
+                              timeout=300)
         self.assertEqual(done.returncode, 0, done.stderr)
         return done.stdout
 

@@ -61,5 +61,5 @@ class Programs:
         """The program when it has ended, and what it said on stderr."""
         p = self.start(*words, stdout=subprocess.DEVNULL, **more)
         with p:
-            said = p.communicate(timeout=90)[1]
+            said = p.communicate(timeout=300)[1]
         return p, said

@@ -140,7 +140,7 @@ class Statistics(unittest.TestCase):
         for _ in range(2):
             self.assertRegex(p.stderr.readline(), LINE)
         p.terminate()
-        p.communicate(timeout=60)
+        p.communicate(timeout=300)
         self.assertEqual(p.returncode, 0)
 
     def test_a_signal_reports_and_leaves_the_program_alone(self):
@@ -161,7 +161,7 @@ class Statistics(unittest.TestCase):
             p.send_signal(signal.SIGUSR2)
         until_quiet(self.work)
         p.terminate()
-        self.assertEqual(p.communicate(timeout=60)[1], "")
+        self.assertEqual(p.communicate(timeout=300)[1], "")
         self.assertEqual(p.returncode, 0)
         self.assertEqual([f.name for f in self.work.iterdir()], [made.name])
 
@@ -191,7 +191,7 @@ class Statistics(unittest.TestCase):
         link, pipe = self.work / "stdout", self.work / "pipe"
         link.symlink_to("/proc/self/fd/1")
         p = start("hold", "0", conf=f"stats:exit,stats_file:{link}", stdout=subprocess.PIPE)
-        out, said = p.communicate(timeout=60)
+        out, said = p.communicate(timeout=300)
         self.assertEqual((p.returncode, said), (0, ""))
         self.assertEqual(len(LINE.findall(out)), 1, out)
         os.mkfifo(pipe)

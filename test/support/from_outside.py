@@ -16,7 +16,7 @@ DMM = BUILD + "/dmm"
 
 
 def run(*args, **kw):
-    return subprocess.run(args, capture_output=True, timeout=100, **{"text": True, **kw})
+    return subprocess.run(args, capture_output=True, timeout=300, **{"text": True, **kw})
 
 
 def write(name, text):

@@ -13,7 +13,7 @@ BOOK = SOURCE / "docs/book"
 
 class Book(unittest.TestCase):
     def test_every_page_and_picture_is_as_it_is_made(self):
-        run = subprocess.run([SOURCE / "tools/book", "--check", DMM], capture_output=True, text=True, timeout=100)
+        run = subprocess.run([SOURCE / "tools/book", "--check", DMM], capture_output=True, text=True, timeout=300)
         self.assertEqual(run.returncode, 0, run.stdout + run.stderr)
 
     def test_no_link_leads_nowhere(self):

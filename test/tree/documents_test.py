@@ -26,7 +26,7 @@ COMMAND = re.compile(r"\s*(?:\$ )?(?:[A-Z_]+=\S* +)*(?:build/)?(?:(?:dmm|make|cm
                      r"(?:tools|bench|test)/\w)")
 SPAN = re.compile(r"(?<!`)`([^`]+)`(?!`)")
 NOTE = re.compile(r"<!-- (as|exit|needs): (.*?) -->", re.S)
-TIMEOUT_S = 280
+TIMEOUT_S = 500
 
 
 def blocks(path):
@@ -59,7 +59,7 @@ class Known:
     def output(self, *command):
         if command not in self.asked:
             done = subprocess.run(command, cwd=self.source, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                                  timeout=60)
+                                  timeout=300)
             self.asked[command] = done.stdout if done.returncode == 0 else ""
         return self.asked[command]
 

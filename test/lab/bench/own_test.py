@@ -29,7 +29,7 @@ class Own(unittest.TestCase):
     def bench(self, *args):
         fine, bad = self.libraries
         run = subprocess.run([DMM, "bench", f"--systems=bins,fine={fine},bad={bad}", *args], capture_output=True,
-                             text=True, timeout=250)
+                             text=True, timeout=300)
         self.assertIn(run.returncode, (0, 1), run.stderr)
         self.said = run.stderr
         return run.stdout

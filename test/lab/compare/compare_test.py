@@ -24,7 +24,7 @@ WORK = tempfile.mkdtemp(prefix="dmm-compare-")
 
 def dmm(*args, **more):
     more.setdefault("stdin", subprocess.DEVNULL)
-    return subprocess.run([DMM, *args], capture_output=True, text=True, timeout=120, **more)
+    return subprocess.run([DMM, *args], capture_output=True, text=True, timeout=300, **more)
 
 
 def compare(*args, systems="bins", peers="none", **more):
@@ -298,7 +298,7 @@ class Endings(unittest.TestCase):
 
     def test_children_that_we_were_born_with_live_on(self):
         script = f'{DMM} compare --runs=1 --warm=0 --systems=bins --peers=none -- true 2> >(sed s/^/told:/)'
-        r = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60)
+        r = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=300)
         self.assertEqual(r.returncode, 0)
 
 
@@ -411,7 +411,7 @@ class Server(unittest.TestCase):
         path = os.path.join(WORK, "socket")
         if os.path.exists(path):
             os.unlink(path)
-        return compare("--server", f"--drive=python3 {WORK}/client.py {path}", "--timeout=20", "--",
+        return compare("--server", f"--drive=python3 {WORK}/client.py {path}", "--timeout=300", "--",
                        "sh", "-c", f"rm -f {path}; exec python3 {WORK}/server.py {path} " + " ".join(extra))
 
     def test_a_server_is_driven_and_stopped(self):

@@ -47,7 +47,7 @@ class Target:
 
 def show(*args, **kw):
     env = dict(os.environ, COLUMNS="80")
-    return subprocess.run([DMM, "show", *args], capture_output=True, text=True, timeout=60, env=env, **kw)
+    return subprocess.run([DMM, "show", *args], capture_output=True, text=True, timeout=300, env=env, **kw)
 
 
 def look(*args):
@@ -130,7 +130,7 @@ def figures_are_the_programs_own():
 def a_core_shows_what_the_process_showed():
     with tempfile.TemporaryDirectory() as d, Target("hold") as t:
         before = look_at_rest(t.pid)
-        r = subprocess.run(["gcore", "-o", d + "/core", str(t.pid)], capture_output=True, text=True, timeout=100)
+        r = subprocess.run(["gcore", "-o", d + "/core", str(t.pid)], capture_output=True, text=True, timeout=300)
         core = f"{d}/core.{t.pid}"
         assert os.path.exists(core), r.stderr
         after = look(f"--core={core}")
@@ -211,7 +211,7 @@ def a_core_from_elsewhere_needs_no_file_of_its_program():
             program = shutil.copy(TARGET if lib else STATIC, d + "/program")
             preload = shutil.copy(lib, d + "/libdmm.so") if lib else None
             with Target("hold", program=program, preload=preload) as t:
-                subprocess.run(["gcore", "-o", d + "/core", str(t.pid)], capture_output=True, timeout=100)
+                subprocess.run(["gcore", "-o", d + "/core", str(t.pid)], capture_output=True, timeout=300)
                 os.unlink(program)
                 if preload:
                     os.unlink(preload)
@@ -340,7 +340,7 @@ def what_cannot_be_seen_is_refused_in_a_sentence():
 
 
 def top(*args, **kw):
-    return subprocess.run([DMM, "top", *args], capture_output=True, text=True, timeout=60, **kw)
+    return subprocess.run([DMM, "top", *args], capture_output=True, text=True, timeout=300, **kw)
 
 
 def top_prints_looks_that_add_up():
@@ -372,7 +372,7 @@ def top_says_when_its_process_ends_or_becomes_another():
         p.stdout.readline()
         end(t)
         t.p.wait()
-        out, err = p.communicate(timeout=100)
+        out, err = p.communicate(timeout=300)
         assert p.returncode == 0 and f"process {t.pid} (outside_target) has ended" in err, (p.returncode, err)
     t = Target("become")
     p = subprocess.Popen([DMM, "top", str(t.pid), "--interval=0.1"], stdout=subprocess.PIPE,
@@ -380,7 +380,7 @@ def top_says_when_its_process_ends_or_becomes_another():
     p.stdout.readline()
     t.p.stdin.write(b"x")
     t.p.stdin.flush()
-    out, err = p.communicate(timeout=100)
+    out, err = p.communicate(timeout=300)
     t.p.kill()
     t.p.wait()
     assert p.returncode == 0 and "become another program" in err, (p.returncode, err)

@@ -81,12 +81,12 @@ def planted(*pairs):
 
 def torture(folder, *args, seed=1):
     return subprocess.run([BUILD / "dmm", "torture", "--system=my=./my.so", f"--seed={seed}", *args], cwd=folder,
-                          capture_output=True, text=True, timeout=200, env={**os.environ, "COLUMNS": "100"})
+                          capture_output=True, text=True, timeout=300, env={**os.environ, "COLUMNS": "100"})
 
 
 def status(program, folder, preload=None):
     env = dict(os.environ, LD_PRELOAD=str(preload)) if preload else dict(os.environ)
-    return subprocess.run([program], cwd=folder, env=env, capture_output=True, timeout=60).returncode
+    return subprocess.run([program], cwd=folder, env=env, capture_output=True, timeout=300).returncode
 
 
 class Faults(unittest.TestCase):
@@ -204,7 +204,7 @@ class Lessons(unittest.TestCase):
                      ["replay", recording, "--systems=my=./my.so", "--peers=none", "--runs=1"],
                      ["score", f"--traces={recording}", "my=./my.so"]):
             with self.subTest(args[0]):
-                run = subprocess.run([BUILD / "dmm", *args], cwd=self.folder, capture_output=True, text=True, timeout=150)
+                run = subprocess.run([BUILD / "dmm", *args], cwd=self.folder, capture_output=True, text=True, timeout=300)
                 self.assertEqual(run.returncode, 1, run.stdout + run.stderr)
                 self.assertRegex(run.stderr.splitlines()[-1], r"^next: dmm torture --system=my=\S*my\.so$")
 
@@ -240,7 +240,7 @@ class Strange(unittest.TestCase):
 
     def dmm(self, *args):
         run = subprocess.run([BUILD / "dmm", *map(str, args)], cwd=self.folder, capture_output=True, text=True,
-                             timeout=200)
+                             timeout=300)
         self.assertIn(run.returncode, (0, 1, 2, 125), f"{args}: {run.returncode} {run.stderr}")
         return run
 

@@ -18,7 +18,7 @@ QUICK = ("--runs=1", "--warm=0", "--peers=none")
 
 
 def run(*args, status=0, **kw):
-    r = subprocess.run(args, capture_output=True, text=True, timeout=100, **kw)
+    r = subprocess.run(args, capture_output=True, text=True, timeout=300, **kw)
     assert status is None or r.returncode == status, (args, r.returncode, r.stdout[-500:], r.stderr[-500:])
     return r
 

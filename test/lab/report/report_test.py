@@ -23,7 +23,7 @@ CODE = {"u8": "B", "u16": "H", "u32": "I", "f32": "f", "f64": "d"}
 
 
 def run(*args, **kw):
-    return subprocess.run(args, capture_output=True, text=True, timeout=120, **kw)
+    return subprocess.run(args, capture_output=True, text=True, timeout=300, **kw)
 
 
 def report(trace, to, *options):

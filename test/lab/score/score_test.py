@@ -55,7 +55,7 @@ class WithTraces(unittest.TestCase):
 
     def score(self, *args):
         run = subprocess.run([DMM, "score", f"--traces={self.at}", "--format=json", *args],
-                             capture_output=True, text=True, timeout=120)
+                             capture_output=True, text=True, timeout=300)
         self.assertIn(run.returncode, (0, 1), run.stderr)
         self.said = run.stderr
         board = json.loads(run.stdout)

@@ -15,7 +15,7 @@ CHUNKS = ["minimal", "pad", "list", "dlist", "bins", "vm", "gnu", "segdata", "se
 
 
 def show(*args, answers=None):
-    return subprocess.run([DMM, "show", *args], capture_output=True, text=True, timeout=100, input=answers)
+    return subprocess.run([DMM, "show", *args], capture_output=True, text=True, timeout=300, input=answers)
 
 
 def fine(*args, answers=None):
@@ -96,7 +96,7 @@ class Tikz(unittest.TestCase):
                 out.write("\\documentclass{article}\\usepackage{tikz}\n\\begin{document}\n" + figures +
                           "\\end{document}\n")
             run = subprocess.run(["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "figures.tex"],
-                                 cwd=folder, capture_output=True, text=True, errors="replace", timeout=150)
+                                 cwd=folder, capture_output=True, text=True, errors="replace", timeout=300)
             self.assertEqual(run.returncode, 0, run.stdout[-2000:])
             self.assertIn("Output written on figures.pdf", run.stdout)
             self.assertNotIn("Overfull", run.stdout)
