@@ -75,7 +75,7 @@ interleave: all
 # Frees across threads as models, in all their states and all shapes, then with faults planted.
 .PHONY: spin
 spin:
-	@test/model/spin/run . $(BUILD)/spin-long remote
+	@test/model/spin/run . $(BUILD)/spin-long remote long
 	@test/model/spin/run . $(BUILD)/spin-long twice long
 
 # Two threads free one object at the same moment, 22 ways and sizes, TRIALS times each.

@@ -1,10 +1,13 @@
 /* remote.pml - slab's protocol for frees across threads, ends of threads, and heaps without a thread.
  *
- *   spin -a remote.pml && cc -O2 -DSAFETY -DNOREDUCE -o pan pan.c && ./pan
+ *   spin -a remote.pml && cc -O1 -DSAFETY -DCOLLAPSE -o pan pan.c && ./pan -m200000
  *
  * A slab of three blocks; its owner, who frees one and ends; two who free the others; one who needs a slab,
  * and takes this one over if its heap has no thread, or opens one or two where this was; and one who frees
  * the block of that.  The slab has two granules, the last block is in the second; -DSINGLE: one granule.
+ * Granule BEFORE lies before the slab and is free: a new slab of two granules may begin there and have the
+ * first granule of the old slab as its second.  With -DREOPENS the owner too may open
+ * that one, before it ends.
  * What the model says step by step, src/slab says with:
  *
  *   avail       bits that anybody may set                mark_word() or avail_word(): free, whoever freed it
@@ -12,7 +15,7 @@
  *   flag[g]     others have freed                        TAG_REMOTE in the same word
  *   inbox[h]    a bit for each granule: is the slab that begins there in it?     heap.inbox, a list
  *   counted     those that the owner has collected       avail_word() alone; slab.avail is their number
- *   second      whose is granule 1?                      slab_covering()
+ *   covers[g]   the slab that covers the granule         slab_covering()
  *
  * A tag and its flag change together (one word), so they change in one atomic block here.  A load before
  * an atomic change that finds the same is left out.
@@ -20,12 +23,22 @@
  * counted, or flagged and in the inbox of the slab's heap; that a slab that is all free was released; and that
  * no flag is up where a slab begins that is in no inbox: nobody would ever look there again.
  *
- * -DBUG=n plants a fault (test/model/spin/run): 1 the owner looks before it takes the flag down, 2 the flag before
- * the bit, 3 release without a look at the flag, 4 a moving slab is looked at before it has its new tag,
- * 5 the inbox is emptied in two steps, 6 inheriting from a heap that has a thread, 7 a further granule is
- * flagged after the bit, when the slab may have gone, 8 or before the push without a look whose it is,
- * 9 who releases for a sleeping owner drops what is not empty, 10 and gives a lock back without a look whether
- * somebody found it taken, 11 as does who inherits.
+ * -DBUG=n plants a fault (test/model/spin/run):
+ *
+ *   1   the owner looks before it takes the flag down
+ *   2   the flag before the bit
+ *   3   release without a look at the flag
+ *   4   a moving slab is looked at before it has its new tag
+ *   6   inheriting from a heap that has a thread
+ *   7   a further granule is flagged after the bit, when the slab may have gone
+ *   8   or before the push without a look whose it is
+ *   9   who releases for a sleeping owner drops what is not empty
+ *   10  and gives a lock back without a look whether somebody found it taken
+ *   11  as does who inherits
+ *   12  who frees flags and pushes without the heap's lock (slab did so until 24eb7a5)
+ *   13  or with the lock, but pushes what its block's slab was
+ *
+ * 5 was to empty an inbox in two steps, which is no fault since who pushes holds the heap's lock.
  */
 #ifndef BUG
 #define BUG 0
@@ -37,19 +50,30 @@
 #define GRANULE_OF(b) (b == 2)
 #endif
 #define NEW 3 /* the block of the other slab */
+#define BEFORE 2 /* a granule; 0 and 1 are the first slab's */
+
+/* What covers a granule; a slab of BOTH begins at granule 0, one of OLD too. */
+#define NOTHING 0
+#define OLD 1
+#define OTHER 2
+#define BOTH 3
+#define BEGIN_OF(slab) (slab == OTHER -> new_at : 0)
 
 byte avail;             /* bits of the three blocks */
 byte counted;           /* of them, as the owner knows */
 byte held = ALL;        /* blocks that the program has */
 bool released;
 
+bool taken;             /* by the other slab: the granules of the first, or one of them and BEFORE */
 bool new_avail, new_counted, new_held, new_open, new_released; /* the other slab, of one block */
-byte new_at;            /* the granule */
+byte new_at;            /* the granule where it begins */
+byte new_in;            /* and the one of its block */
+byte new_heap;
 bool new_both;          /* one more slab begins at granule 0, and all in it stays live */
 
-byte tag[2];
-bool flag[2];
-byte second;            /* granule 1 is: 0 nothing's, 1 the first slab's, 2 the other's */
+byte tag[3];
+bool flag[3];
+byte covers[3];
 byte inbox[3];
 bool lock[3];           /* heap h's */
 bool has_thread[3];
@@ -60,94 +84,23 @@ inline try_lock(h, got) { atomic { if :: !lock[h] -> lock[h] = true; got = true 
 inline give_lock(h) { lock[h] = false }
 
 /* What a function has in variables of its own, h apart, is forgotten at its end: fewer states. */
-#define LOCALS byte h, got, keep, seen; bool up, mine, gone, all_free
-inline forget() { atomic { got = 0; keep = 0; seen = 0; up = false; gone = false; all_free = false } }
+#define LOCALS byte h, g, got, keep, seen; bool up, mine, gone, all_free
+inline forget() { atomic { g = 0; got = 0; keep = 0; seen = 0; up = false; gone = false; all_free = false } }
 
-/* All is free: back to the page heap, unless the flag is up (one compare-and-exchange). */
-inline settle(h)
-{
-	if
-	:: counted == ALL && !released ->
-		atomic {
-			gone = false;
-			if
-#if BUG == 3
-			:: true -> tag[0] = 0; gone = true
-#else
-			:: tag[0] == h && !flag[0] -> tag[0] = 0; gone = true
-			:: else
-#endif
-			fi
-		}
-		if
-		:: gone ->
-#ifndef SINGLE
-			atomic { tag[1] = 0; flag[1] = false; second = 0 }
-#endif
-			released = true
-		:: else
-		fi
-	:: else
-	fi
-}
+#include "remote_slab.pml"
 
-inline settle_new(h)
-{
-	if
-	:: new_counted && !new_released ->
-		atomic {
-			if
-			:: tag[new_at] == h && !flag[new_at] -> tag[new_at] = 0; new_released = true
-			:: else
-			fi
-		}
-	:: else
-	fi
-}
-
-/* heap_look_at() at the slab that begins at granule g: the flags down, then the look, a word after another */
-inline look_at(h, g)
-{
-	if
-	:: new_open && g == new_at ->
-		atomic { flag[g] = false }
-		new_counted = new_avail;
-		settle_new(h)
-	:: new_both && g == 0 -> atomic { flag[0] = false }
-	:: else ->
-#if BUG == 1
-		counted = avail & 3;
-		counted = counted | (avail & 4);
-#endif
-		atomic { flag[0] = false }
-#ifndef SINGLE
-		atomic { flag[1] = false }
-#endif
-#if BUG != 1
-		seen = avail & 3;
-		counted = seen | (avail & 4);
-#endif
-		settle(h)
-	fi
-}
+/* The first granule of a slab out of the inbox: g. */
+#define FIRST_OF(set) (set & 1 -> 0 : (set & 2 -> 1 : BEFORE))
+#define next_of_inbox() atomic { got != 0 -> g = FIRST_OF(got); got = got & ~(1 << g) }
 
 /* heap_drain_inbox() */
 inline drain(h)
 {
-#if BUG == 5
-	got = inbox[h];
-	inbox[h] = 0;
-#else
 	atomic { got = inbox[h]; inbox[h] = 0 }
-#endif
-	if
-	:: got & 1 -> look_at(h, 0)
-	:: else
-	fi;
-	if
-	:: got & 2 -> look_at(h, 1)
-	:: else
-	fi;
+	do
+	:: next_of_inbox() -> look_at(h, g)
+	:: got == 0 -> break
+	od;
 	forget()
 }
 
@@ -170,21 +123,31 @@ inline settle_for(h)
 	od
 }
 
-/* remote_release_emptied(), for one granule of what was in the inbox */
+/* heap_release_emptied(): all is free, so that nobody frees, and the flag need not go down first */
+inline release_flagged(h)
+{
+	counted = ALL;
+	atomic { assert(tag[0] == h && flag[0]); tag[0] = 0; flag[0] = false }
+	close_old()
+}
+
+inline push(h, g)
+{
+	atomic { assert(!(inbox[h] & (1 << g))); inbox[h] = inbox[h] | (1 << g) }
+}
+
+/* remote_release_emptied(), for one slab of what was in the inbox */
 inline release_if_emptied(h, g)
 {
 	if
-	:: got & (1 << g) ->
-		if
-		:: new_open && g == new_at -> all_free = new_avail
-		:: new_both && g == 0 -> all_free = false
-		:: else -> all_free = ((avail & 3) == 3); all_free = (all_free && (avail & 4))
-		fi;
-		if
-		:: all_free -> look_at(h, g)
-		:: else -> keep = keep | (1 << g)
-		fi
-	:: else
+	:: covers[g] == OTHER -> all_free = new_avail
+	:: covers[g] == BOTH -> all_free = false
+	:: else -> all_free = ((avail & 3) == 3); all_free = (all_free && (avail & 4))
+	fi;
+	if
+	:: all_free -> look_at(h, g) /* a slab that is not its heap's only one: release_flagged() */
+	:: all_free && g == 0 && covers[0] == OLD -> release_flagged(h)
+	:: else -> keep = keep | (1 << g)
 	fi
 }
 
@@ -198,11 +161,15 @@ inline release_for(h)
 		:: mine ->
 			keep = 0;
 			atomic { got = inbox[h]; inbox[h] = 0 }
-			release_if_emptied(h, 0);
-			release_if_emptied(h, 1);
+			do
+			:: next_of_inbox() -> release_if_emptied(h, g)
+			:: got == 0 -> break
+			od;
 #if BUG != 9
-			atomic { assert(!(inbox[h] & keep & 1)); inbox[h] = inbox[h] | (keep & 1) }
-			atomic { assert(!(inbox[h] & keep & 2)); inbox[h] = inbox[h] | (keep & 2) }
+			do
+			:: atomic { keep != 0 -> g = FIRST_OF(keep); keep = keep & ~(1 << g); push(h, g) }
+			:: keep == 0 -> break
+			od;
 #endif
 			forget();
 			give_lock(h);
@@ -222,11 +189,75 @@ inline set_bit(b)
 	fi
 }
 
+/* The decisions of notify_owner() and flag_and_push(): who holds heap h's lock finds the same as long as it
+ * holds it, so one step takes the lock and decides. */
+inline look_below(h, head, granule)
+{
+	atomic {
+		!lock[h] -> lock[h] = true;
+		gone = (tag[head] != h);
+#if BUG == 8 || BUG == 13
+		seen = OLD;
+		got = head;
+#else
+		seen = covers[granule];
+		got = BEGIN_OF(seen);
+#endif
+		up = (gone || seen == NOTHING || tag[got] != h || flag[got]);
+		seen = 0
+	}
+}
+
+/* notify_owner() */
+inline notify(head, granule)
+{
+#if BUG == 12
+	atomic { up = flag[head]; h = tag[head]; flag[head] = true }
+	if
+	:: !up && h != 0 ->
+		if
+		:: granule != head && covers[granule] == OLD -> atomic { flag[granule] = true }
+		:: else
+		fi;
+		push(h, head);
+		settle_for(h);
+		release_for(h)
+	:: else
+	fi;
+#else
+	do
+	:: atomic { !flag[head] && tag[head] != 0 -> h = tag[head] }
+		look_below(h, head, granule);
+		if
+		:: !up ->
+			atomic { flag[got] = true }
+#if BUG != 13
+			if
+			:: granule != got -> atomic { flag[granule] = true }
+			:: else
+			fi;
+#endif
+			push(h, got)
+		:: else
+		fi;
+		atomic { up = false; got = 0 }
+		give_lock(h);
+		settle_for(h);
+		if
+		:: !gone -> release_for(h); break
+		:: else
+		fi
+	:: atomic { flag[head] || tag[head] == 0 -> break }
+	od;
+#endif
+	atomic { h = 0; mine = false; forget() }
+}
+
 /* remote_free(): head and granule are those of the block when it was live */
 inline remote_free(b, head, granule)
 {
 #if BUG == 2
-	atomic { up = flag[head]; h = tag[head]; flag[head] = true }
+	notify(head, granule);
 	set_bit(b);
 #else
 #if BUG != 7
@@ -242,24 +273,29 @@ inline remote_free(b, head, granule)
 	:: else
 	fi;
 #endif
-	atomic { up = flag[head]; h = tag[head]; flag[head] = true }
+	notify(head, granule);
 #endif
+}
+
+/* slab_open(), slab_tag(), slab_take(): heap h's lock is held.  The slab's first granule is `at`. */
+inline open_new(h, at)
+{
+	atomic { /* nobody else looks there before the tag */
+		new_at = at;
+		new_heap = h;
+		new_in = (at == BEFORE -> 0 : at);
+		covers[at] = OTHER;
+		covers[new_in] = OTHER;
+		new_avail = true;
+		new_counted = true;
+		new_open = true
+	}
 	if
-	:: !up && h != 0 ->
-		if
-#if BUG == 8
-		:: granule != head -> atomic { flag[granule] = true }
-#else
-		:: granule != head && second == 1 -> atomic { flag[granule] = true }
-#endif
-		:: else
-		fi;
-		atomic { assert(!(inbox[h] & (1 << head))); inbox[h] = inbox[h] | (1 << head) }
-		settle_for(h);
-		release_for(h)
+	:: at == BEFORE -> atomic { tag[0] = h; flag[0] = false }
 	:: else
 	fi;
-	atomic { h = 0; mine = false; forget() }
+	atomic { tag[at] = h; flag[at] = false }
+	atomic { new_avail = false; new_counted = false; new_held = true }
 }
 
 /* The owner: looks around, frees one of its own, and ends, leaving heap 1 without a thread. */
@@ -275,6 +311,13 @@ proctype Owner()
 	atomic { avail = avail | 1 }
 	counted = counted | 1;
 	settle(1);
+	if
+#ifdef REOPENS
+	:: atomic { released && !taken -> taken = true }
+		open_new(1, BEFORE)
+#endif
+	:: true
+	fi;
 	give_lock(1);
 	/* thread_leave_heap() */
 	take_lock(1);
@@ -298,7 +341,7 @@ proctype Free_new()
 {
 	LOCALS;
 	if
-	:: new_held -> new_held = false; remote_free(NEW, new_at, new_at)
+	:: new_held -> new_held = false; remote_free(NEW, new_at, new_in)
 	:: done >= 4 && !new_held
 	fi;
 	done++
@@ -347,21 +390,17 @@ proctype Needs()
 	:: else
 	fi;
 	if
-	:: released && !moved ->
+	:: atomic { released && !moved && !taken -> taken = true }
 		if
-		:: new_at = 0
+		:: open_new(2, 0)
+		:: open_new(2, BEFORE)
 #ifndef SINGLE
-		:: new_at = 1; second = 2
-		:: new_at = 1; second = 2; new_both = true;
-			atomic { tag[0] = 2; flag[0] = false }
+		:: open_new(2, 1)
+		:: atomic { covers[0] = BOTH; new_both = true; tag[0] = 2; flag[0] = false }
+			open_new(2, 1)
 #endif
-		fi;
-		new_avail = true; new_counted = true; new_open = true;
-		atomic { tag[new_at] = 2; flag[new_at] = false }
-		atomic { new_avail = false }
-		new_counted = false;
-		new_held = true
-	:: else
+		fi
+	:: atomic { !(released && !moved && !taken) -> skip }
 	fi;
 	give_lock(2);
 	done++
@@ -370,9 +409,9 @@ proctype Needs()
 init {
 	atomic {
 		has_thread[1] = true; has_thread[2] = true;
-		tag[0] = 1;
+		tag[0] = 1; covers[0] = OLD;
 #ifndef SINGLE
-		tag[1] = 1; second = 1;
+		tag[1] = 1; covers[1] = OLD;
 #endif
 		run Owner(); run Free(1); run Free(2); run Needs(); run Free_new()
 	}
@@ -382,16 +421,18 @@ init {
 	/* found: whoever looks next sees all of it */
 	assert(released || counted == avail || (flag[0] && tag[0] != 0 && (inbox[tag[0]] & 1)));
 	assert(!new_open || new_released || new_counted == new_avail ||
-	    (flag[new_at] && tag[new_at] == 2 && (inbox[2] & (1 << new_at))));
+	    (flag[new_at] && tag[new_at] == new_heap && (inbox[new_heap] & (1 << new_at))));
 	/* nothing in an inbox that does not begin there, or is of another heap */
-	assert(!(inbox[1] & 1) || (!released && tag[0] == 1 && flag[0]));
+	assert(!(inbox[1] & 1) || (covers[0] == OLD && tag[0] == 1 && flag[0]));
 	assert(!(inbox[1] & 2));
-	assert(!(inbox[2] & 1) || (tag[0] == 2 && flag[0]));
-	assert(!(inbox[2] & 2) || (tag[1] == 2 && flag[1] && new_open && new_at == 1));
+	assert(!(inbox[1] & 4) || (covers[BEFORE] == OTHER && tag[BEFORE] == 1 && flag[BEFORE]));
+	assert(!(inbox[2] & 1) || (covers[0] != NOTHING && BEGIN_OF(covers[0]) == 0 && tag[0] == 2 && flag[0]));
+	assert(!(inbox[2] & 2) || (covers[1] == OTHER && new_at == 1 && tag[1] == 2 && flag[1]));
+	assert(!(inbox[2] & 4) || (covers[BEFORE] == OTHER && tag[BEFORE] == 2 && flag[BEFORE]));
 	/* no flag is up of which nobody will ever take notice */
 	assert(released || !flag[0] || (inbox[tag[0]] & 1));
 	assert(!new_both || !flag[0] || (inbox[2] & 1));
-	assert(!new_open || new_released || !flag[new_at] || (inbox[2] & (1 << new_at)));
+	assert(!new_open || new_released || !flag[new_at] || (inbox[new_heap] & (1 << new_at)));
 	/* and nothing waits for ever in a heap that nobody looks into, unless somebody holds what is left */
 	assert(!(counted == ALL && !flag[0] && !released));
 	assert(!(inbox[1] != 0 && !has_thread[1]))
