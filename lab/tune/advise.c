@@ -26,6 +26,7 @@ static const double BUDGET_LEAST = 2; /* seconds */
 static const double FIRST_SHARE = 0.25; /* of a design's replays: without looks */
 
 enum { REPEAT = 3, REPEAT_MOST = 4000000 /* calls */, BESIDE_LEAST = 2 << 20 };
+enum { CALLS_LEAST = 64 * OPS_A_MARK }; /* with fewer the averages over time are too rough */
 
 /* Designs that no program should get, and why. */
 static const struct {
@@ -273,7 +274,8 @@ void advise(struct advice *a, struct tune_recording *rec, const char *path, cons
 	a->usual = find(a, "gnu");
 	a->slab = find(a, "slab");
 	a->best = best(a);
-	a->none_needed = !worth_it(a);
+	a->few = !rec->ops.head->timeless && a->facts.calls < CALLS_LEAST;
+	a->none_needed = a->few || !worth_it(a);
 }
 
 enum part advise_gap(const struct accounting *peak, double *share)

@@ -189,6 +189,8 @@ static bool finds(const struct advice *a, enum finding_kind kind)
 
 static void because(const struct advice *a, const struct choice *c)
 {
+	if (a->few)
+		return;
 	const struct choice *const usual = a->usual;
 	char beside[UNITS_LEN], library[UNITS_LEN];
 	double share;
@@ -234,6 +236,11 @@ static void print_stay(const struct advice *a, const struct choice *c)
 {
 	char name[NAME], least[UNITS_LEN];
 
+	if (a->few) {
+		printf("advice: stay with glibc: %" PRIu64 " calls are too few to judge an "
+		       "allocator by; record a longer run\n", a->facts.calls);
+		return;
+	}
 	printf("advice: stay with glibc: %s ", named(c, name));
 	if (c->process >= SAME_MOST * a->usual->process)
 		puts("would hold more memory on average");
@@ -334,7 +341,11 @@ void advice_print(const struct advice *a, enum format format)
 		print_advice(a);
 		printf("\nwhat each design would hold, by a model, in bytes of heap\n");
 		print_choices(a, format);
-		printf("ns a call: the model's, and for each system call what one costs here\n\n");
+		printf("ns a call: the model's, and for each system call what one costs here\n");
+		if (a->few)
+			printf("on average: says little of so few calls, as the model looks at the "
+			       "clock every %d calls\n", OPS_A_MARK);
+		putchar('\n');
 		print_facts(a);
 	}
 	tell_next(a);

@@ -80,6 +80,17 @@ class Advise(unittest.TestCase):
         names = {c["system"] for c in self.advice(trace, "--study")["choices"]}
         self.assertEqual(names, {"gnu", "slab", "minimal", "pad", "list", "dlist", "bins", "vm", "segdata", "segmeta"})
 
+    def test_so_few_calls_are_no_reason_to_change_and_settings_can_be_searched(self):
+        trace = self.path / "sort.dmm"
+        done = dmm("record", "-o", trace, "--", "sort", "--buffer-size=40M", "/dev/null")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        said = dmm("advise", trace).stdout
+        self.assertRegex(said, r"advice: stay with glibc: \d+ calls are too few to judge")
+        self.assertIn("on average: says little", said)
+        self.assertNotIn("times the memory", said)
+        done = dmm("tune", trace, "-o", self.path / "sort.conf")
+        self.assertEqual(done.returncode, 0, done.stderr)
+
     def test_a_small_heap_is_no_reason_to_change(self):
         trace = self.lab_trace(*(f"a {i} 100" for i in range(20)), *(f"f {i}" for i in range(20)))
         advice = self.advice(trace)
