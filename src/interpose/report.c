@@ -117,14 +117,26 @@ static int write_into(struct report_task *o, const char *path)
 	return close(fd) != 0 && error == 0 ? errno : error;
 }
 
+/* Is path a device, a pipe, or a link to one?  A link to a file, which another user may have laid
+ * there, is replaced itself; those of the system, as /dev/stdout, stay. */
+static bool is_written_into(const char *path)
+{
+	struct stat st;
+
+	if (lstat(path, &st) != 0)
+		return false;
+	if (S_ISLNK(st.st_mode))
+		return strncmp(path, "/dev/", 5) == 0 || strncmp(path, "/proc/", 6) == 0 ||
+		       (stat(path, &st) == 0 && !S_ISREG(st.st_mode));
+	return !S_ISREG(st.st_mode);
+}
+
 static int report_to_file(struct report_task *o)
 {
 	char path[PATH_ROOM];
-	struct stat st;
 
 	spell_path(o, path, "");
-	const bool is_special = lstat(path, &st) == 0 && !S_ISREG(st.st_mode);
-	const int error = is_special ? write_into(o, path) : replace_file(o, path);
+	const int error = is_written_into(path) ? write_into(o, path) : replace_file(o, path);
 	if (error != 0)
 		complain(o, path, error);
 	return error;

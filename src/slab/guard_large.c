@@ -124,12 +124,13 @@ static struct slab *unpark(size_t granules)
 }
 
 /* The pages of an unparked run stay inaccessible, past vm.max_map_count: it is parked again, for a
- * later call.  If there is no room, its addresses are lost, but no memory. */
+ * later call.  If there is no room, its addresses are lost, but no memory, and it counts as waiting
+ * for ever. */
 static void park_again(const struct slab *s)
 {
 	lock_take(&waiting_lock);
-	if (park(s))
-		atomic_fetch_add_explicit(&root.waiting, s->run + s->count, memory_order_relaxed);
+	park(s);
+	atomic_fetch_add_explicit(&root.waiting, s->run + s->count, memory_order_relaxed);
 	lock_give(&waiting_lock);
 }
 

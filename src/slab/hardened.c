@@ -6,6 +6,7 @@
 
 #include "base/crash.h"
 #include "os/helper.h"
+#include "os/libc.h"
 #include "slab/alloc.h"
 #include "slab/canary.h"
 #include "slab/clear.h"
@@ -197,12 +198,14 @@ static uint32_t tag_of_object(const void *p)
 	return tag_at(((uintptr_t)p - root.base) >> GRANULE_SHIFT);
 }
 
-/* Its last bytes are those that a free leaves. */
+/* Its last bytes are those that a free leaves; false if it leaves all bytes as they are. */
 static bool is_cleared_at_end(const void *p, size_t size)
 {
 	const unsigned char *const end = ptr_add(p, size);
 	const unsigned char byte = hardening.zero_on_free ? 0 : perturb_byte;
 
+	if (!hardening.zero_on_free && byte == 0)
+		return false;
 	for (size_t i = 1; i <= sizeof(canary_word); i++)
 		if (end[-(ptrdiff_t)i] != byte)
 			return false;
@@ -212,14 +215,16 @@ static bool is_cleared_at_end(const void *p, size_t size)
 /* If two threads free an object at once, one of them finds it cleared by the other: then it stops
  * being live while we wait, or is marked, whose flag may be raised later.  The kernel may stop the
  * other thread between the two for as long as it likes, so wait up to about a second where the end
- * is clear.  An overflow that leaves other bytes there is named after one look. */
+ * is clear.  An overflow that leaves other bytes there is named after three looks, and after one
+ * if there is no other thread. */
 static __attribute__((noinline)) _Noreturn void not_whole(const void *p, size_t size)
 {
-	enum { LOOKS = 1000 };
+	enum { FIRST_LOOKS = 3, LOOKS = 1000 };
+	const int looks = libc_single_threaded() ? 1 : LOOKS;
 	bool live = true;
 
-	for (int look = 0; live && (look == 0 || (look < LOOKS && is_cleared_at_end(p, size)));
-	     look++) {
+	for (int look = 0;
+	     live && look < looks && (look < FIRST_LOOKS || is_cleared_at_end(p, size)); look++) {
 		helper_pause_ms(1);
 		const uint64_t marks = atomic_load_explicit(mark_word(p), memory_order_acquire);
 		live = (live_word(p) & ~marks & bit_of(p)) != 0;

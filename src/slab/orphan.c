@@ -2,6 +2,7 @@
 #include "slab/orphan.h"
 
 #include "base/assert.h"
+#include "slab/canary.h"
 #include "slab/thread_cache.h"
 
 static _Atomic uint32_t turn; /* heaps that one call of orphan_next() looks at */
@@ -24,14 +25,23 @@ void orphan_others(void)
 		atomic_store(&heap_at(i)->inbox, 0);
 }
 
+/* An object that no malloc may have given out becomes live.  Without zero_on_free its end holds
+ * what was last written there, which the free of the object behind it would take for damage. */
+static void come_alive(char *p, const struct slab *s)
+{
+	if (hardening.canary && s->cls != CLASS_ZERO && !canary_plausible(p, s->size))
+		memset(p + s->size - CANARY_WORD, 0, CANARY_WORD);
+	live_set(p);
+}
+
 void orphan_settle_slab(struct slab *s)
 {
-	const char *p = slab_start(s);
+	char *p = slab_start(s);
 
 	CHECK(lock_held(&heap_of(s)->lock) && heap_of(s)->orphan && kind_of(s) == GRANULE_SLAB);
 	for (unsigned i = 0; i < s->count; i++, p += s->size)
-		if ((avail_bits(p) & bit_of(p)) == 0)
-			live_set(p);
+		if (((avail_bits(p) | live_word(p)) & bit_of(p)) == 0)
+			come_alive(p, s);
 }
 
 /* heap: the orphan whose lock is held. */

@@ -10,8 +10,8 @@
 _Atomic bool purge_wanted;
 
 /* Chunks that are to go; page_lock guards them.  One flush of a thread's magazines may empty as
- * many chunks at once as it gives away objects, up to 255 of most classes.  Of more than that, some
- * wait until they are empty the next time. */
+ * many chunks at once as it gives away objects.  Of more than fit here, some wait until they are
+ * empty the next time. */
 static struct {
 	uint32_t chunk[256];
 	unsigned count;

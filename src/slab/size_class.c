@@ -17,8 +17,8 @@ unsigned class_count;
 static void add(unsigned size, unsigned granules)
 {
 	const unsigned step = size == 0 ? ZERO_SLOT : size;
-	const size_t room =
-	    class_count < WIDE_CLASSES ? MAGAZINE_OBJECTS_MAX : MAGAZINE_LARGE_OBJECTS;
+	const bool wide = class_count != CLASS_ZERO && class_count < WIDE_CLASSES;
+	const size_t room = wide ? MAGAZINE_OBJECTS_MAX : MAGAZINE_LARGE_OBJECTS;
 	const size_t cached =
 	    min_size(max_size(tuning.magazine_bytes / step, tuning.magazine_min_objects),
 	        min_size(tuning.magazine_max_objects, room));

@@ -50,6 +50,7 @@ void cache_flush(struct thread_cache *tc, struct slab_heap *h)
 		struct magazine *const k = &tc->magazine[cls];
 		if (!magazine_empty(k))
 			flush(h, k, magazine_bottom(h, cls, k), cls, 0);
+		h->flushes[cls] = 0; /* the next refill follows no overflow */
 	}
 	flush_given(tc, h);
 	if (likely(hardening.quarantine == 0) || heap_number(h) == HEAP_FALLBACK)
@@ -162,6 +163,16 @@ void cache_look_around(struct thread_cache *tc)
 
 /* ---- slabs to magazine ----------------------------------------------------------------------- */
 
+/* The most objects of a wide magazine: threads share what two may hold.  A thread that sleeps keeps
+ * its magazines, and objects of different pages keep as many pages resident. */
+static size_t widest(size_t cached)
+{
+	const size_t heaps = __atomic_load_n(&root.heap_count, __ATOMIC_RELAXED) - HEAP_FIRST;
+
+	return min_size(cached,
+	    max_size(MAGAZINE_LARGE_OBJECTS, 2 * MAGAZINE_OBJECTS_MAX / max_size(1, heaps)));
+}
+
 /* The capacity of a magazine at its next refill. Objects of a hardened thread come in random order,
  * so it draws from many. */
 static size_t next_room(const struct slab_heap *h, unsigned cls)
@@ -175,7 +186,7 @@ static size_t next_room(const struct slab_heap *h, unsigned cls)
 	if (room == 0)
 		return first_room(cls);
 	if (room >= MAGAZINE_LARGE_OBJECTS && !given_on())
-		return h->flushes[cls] == 0 ? room : min_size(cached, 2 * room + 1);
+		return min_size(widest(cached), h->flushes[cls] == 0 ? room : 2 * room + 1);
 	return min_size(large, 2 * room + 1);
 }
 

@@ -11,7 +11,8 @@
  * few objects of a size pays for few, in pages of magazines and in what a batch takes.  A magazine
  * of objects of up to 64 bytes grows on, to 1,151, but only when it has run empty after it
  * overflowed: the program then gives back and asks again for more objects than it holds.  A program
- * that only allocates, or only frees, gains nothing from a longer one.
+ * that only allocates, or only frees, gains nothing from a longer one.  With more than two threads
+ * it grows less far, and with nine or more not beyond 255: a thread may sleep with full magazines.
  *
  * What was freed last is given out first, because it is in the caches, whatever slab it is of.  A
  * slab belongs to a heap, and a heap to a thread: only they touch its live bits and its magazines,

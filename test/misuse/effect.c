@@ -148,6 +148,46 @@ static int allowed_in_a_child(void)
 	return WEXITSTATUS(status);
 }
 
+/* A thread that keeps one object of 2,500 bytes in a heap of written bytes, and sleeps. */
+static void *sleep_with_written_objects(void *ready)
+{
+	static void *volatile kept;
+	void *p[200];
+
+	for (int i = 0; i < 200; i++)
+		p[i] = memset(malloc(7000), 'A', 7000);
+	for (int i = 0; i < 200; i++)
+		free(p[i]);
+	kept = malloc(2500);
+	sem_post(ready);
+	pause();
+	return kept;
+}
+
+/* How a child ends that takes and frees objects of the heap of a thread that it does not have. */
+static int end_of_an_heir(void)
+{
+	pthread_t thread;
+	sem_t ready;
+	int status;
+	void *p[100];
+
+	sem_init(&ready, 0, 0);
+	if (pthread_create(&thread, NULL, sleep_with_written_objects, &ready) != 0)
+		exit(1);
+	sem_wait(&ready);
+	const pid_t child = fork();
+	if (child == 0) {
+		for (int i = 0; i < 100; i++)
+			p[i] = malloc(2500);
+		for (int i = 0; i < 100; i++)
+			free(p[i]);
+		_exit(0);
+	}
+	waitpid(child, &status, 0);
+	return status;
+}
+
 /* One that has a heap, and sleeps. */
 static void *sleep_with_a_heap(void *ready)
 {
@@ -212,6 +252,8 @@ int main(int argc, char **argv)
 		printf("%.0f\n", proc_mib("/proc/self/status", "VmData:"));
 	} else if (strcmp(what, "moved") == 0) {
 		printf("%ld\n", faults_of_a_move());
+	} else if (strcmp(what, "heir") == 0) {
+		printf("%d\n", end_of_an_heir());
 	} else if (strcmp(what, "observed") == 0) {
 		free(malloc(1));
 		printf("%d ", allowed);

@@ -149,5 +149,9 @@ class Effects(unittest.TestCase):
         self.assertEqual(ask("observe:0", "observed"), [0, 0])
         self.assertEqual(ask("observe:1", "observed"), [1, 1])
 
+    def test_a_child_takes_what_a_lost_thread_wrote_for_no_damage(self):
+        for conf in ("canary:1", "hardened,check_on_reuse:0,zero_on_free:0", "hardened"):
+            self.assertEqual(ask(conf, "heir"), [0], conf)
+
 
 unittest.main()

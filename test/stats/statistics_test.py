@@ -187,6 +187,17 @@ class Statistics(unittest.TestCase):
             p.kill()
             self.assertEqual(p.communicate()[1], "")
 
+    def test_a_link_to_a_file_is_replaced_and_its_file_stays(self):
+        file, link = self.work / "file", self.work / "link"
+        file.write_text("of another\n")
+        for target in (file, self.work / "nothing"):
+            link.unlink(missing_ok=True)
+            link.symlink_to(target)
+            self.assertEqual(run("hold", "0", conf=f"stats:exit,stats_file:{link}")[1], "")
+            self.assertEqual(len(LINE.findall(link.read_text())), 1)
+            self.assertFalse(link.is_symlink())
+        self.assertEqual(file.read_text(), "of another\n")
+
     def test_a_link_a_pipe_or_a_device_is_written_into_and_stays(self):
         link, pipe = self.work / "stdout", self.work / "pipe"
         link.symlink_to("/proc/self/fd/1")

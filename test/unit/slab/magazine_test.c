@@ -136,6 +136,42 @@ TEST(a_stack_that_runs_empty_after_it_overflowed_grows_until_a_swing_of_1000_fit
 	paper_end();
 }
 
+static sem_t has_a_heap;
+
+static void *holds_a_heap_until(void *end)
+{
+	slab_free(slab_malloc(64));
+	sem_post(&has_a_heap);
+	sem_wait(end);
+	return NULL;
+}
+
+/* 16 threads that sleep keep no more than two would. */
+TEST(stacks_stay_at_255_while_many_threads_have_heaps)
+{
+	enum { THREADS = 16 };
+	const unsigned cls = class_of(32);
+	pthread_t thread[THREADS];
+	sem_t end;
+
+	paper_begin("guarded:0");
+	slab_free(slab_malloc(64));
+	sem_init(&has_a_heap, 0, 0);
+	sem_init(&end, 0, 0);
+	for (int i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_create(&thread[i], NULL, holds_a_heap_until, &end), 0);
+	for (int i = 0; i < THREADS; i++)
+		sem_wait(&has_a_heap);
+	swings(1000, 6);
+	assert_int_equal(thread_cache.heap->room[cls], MAGAZINE_LARGE_OBJECTS);
+	for (int i = 0; i < THREADS; i++)
+		sem_post(&end);
+	for (int i = 0; i < THREADS; i++)
+		pthread_join(thread[i], NULL);
+	paper_sound();
+	paper_end();
+}
+
 TEST(a_wide_stack_that_is_only_freed_into_shrinks_as_others_do)
 {
 	const unsigned cls = class_of(32);
