@@ -337,8 +337,8 @@ def test_what_is_no_recording_is_told_in_one_sentence():
         refused(1, ["nothing"], folder + "/nothing", "-o", folder + "/p.html")
         open(folder + "/text", "w").write("hello\n" * 100)
         refused(1, ["text"], folder + "/text", "-o", folder + "/p.html")
-        refused(2, ["report on what"])
-        refused(2, ["to where"], RECORDINGS + "/git.dmm")
+        refused(2, ["no recording is given"])
+        refused(2, ["no page is named"], RECORDINGS + "/git.dmm")
         refused(2, ["'bons'", "bins"], RECORDINGS + "/git.dmm", "-o", folder + "/p.html", "--systems=bons")
         assert sorted(os.listdir(folder)) == ["empty", "text"]
 
