@@ -260,10 +260,18 @@ static bool is_worth_changing(const struct compare *c, const struct row *row, en
 	    cost(c, row, base) < -log(worth_changing);
 }
 
+/* Is the row near the least of those that may be taken in the leading figure?  `row` may be. */
 static bool is_near(const struct compare *c, const struct row *row, enum figure lead)
 {
-	const struct row *const first = judge_least(c, row->no_huge_pages, lead);
+	const struct row *const base = &c->row[row->base], *first = row;
 
+	for (size_t i = 0; i < c->rows; i++) {
+		const struct row *const other = &c->row[i];
+		if (judge_candidate(other, row->no_huge_pages) &&
+		    (other == base || is_worth_changing(c, other, lead)) &&
+		    verdict_ratio(other, first, lead).median < 1)
+			first = other;
+	}
 	return judge_ties(c, row, first, lead) || verdict_ratio(row, first, lead).median < few;
 }
 

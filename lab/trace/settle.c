@@ -91,7 +91,7 @@ enum trace_settled trace_settle(const char *path, struct trace_error *e)
 	if (r == TRACE_SETTLED && (f.tape_stays || f.tape_cut))
 		*e = f.damage;
 	if (r == TRACE_SETTLED && f.tape_stays)
-		r = TRACE_UNSETTLED;
+		r = TRACE_REFUSED;
 	if (r == TRACE_SETTLED && access(name, F_OK) == 0) {
 		unlink(name);
 		if (f.tape_cut)

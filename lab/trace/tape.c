@@ -136,9 +136,11 @@ bool trace_tape_copy(struct trace_tape *t, const char *path)
 		return true;
 	const int fd = open(name, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) != 0) {
-		if (errno != ENOENT)
+		if (errno == EACCES || errno == EPERM)
 			refuse(t, "may not be read, so the calls that only it has are missing; try "
 			    "again as the user who recorded them");
+		else if (errno != ENOENT && errno != ENAMETOOLONG)
+			refuse(t, "cannot be opened, so the calls that only it has are missing");
 		if (fd >= 0)
 			close(fd);
 		return true;

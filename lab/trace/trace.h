@@ -75,6 +75,7 @@ enum trace_settled {
 	TRACE_SETTLED,   /* done, or there was nothing to do; *e: what was lost, or no text */
 	TRACE_RUNNING,   /* its process lives: nothing was changed */
 	TRACE_UNSETTLED, /* *e says why; both files are as they were */
+	TRACE_REFUSED,   /* T.tape has something else or another format: *e says it; it stays */
 };
 enum trace_settled trace_settle(const char *path, struct trace_error *e);
 

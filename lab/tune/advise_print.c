@@ -189,8 +189,6 @@ static bool finds(const struct advice *a, enum finding_kind kind)
 
 static void because(const struct advice *a, const struct choice *c)
 {
-	if (a->few)
-		return;
 	const struct choice *const usual = a->usual;
 	char beside[UNITS_LEN], library[UNITS_LEN];
 	double share;
@@ -256,7 +254,10 @@ static void print_advice(const struct advice *a)
 {
 	char name[NAME];
 
-	if (!a->rec->glibc) {
+	if (!a->rec->glibc && a->few) {
+		printf("advice: record a longer run: %" PRIu64 " calls are too few to judge an "
+		       "allocator by\n", a->facts.calls);
+	} else if (!a->rec->glibc) {
 		printf("advice: measure it: the program ran on %s, which no model knows; %s "
 		       "against glibc's design:\n", a->rec->recorded_on, named(slab_of(a), name));
 		because(a, slab_of(a));
@@ -289,6 +290,7 @@ static void print_json(const struct advice *a)
 	json_string(&j, "recording", a->rec->path);
 	json_bool(&j, "timed", a->timed);
 	json_bool(&j, "stay", a->none_needed);
+	json_bool(&j, "few_calls", a->few);
 	json_string(&j, "advice", a->none_needed ? a->usual->sys->name : a->best->sys->name);
 	json_string(&j, "settings", a->none_needed ? "" : a->best->conf);
 	json_string(&j, "recorded_on", a->rec->recorded_on[0] != '\0' ? a->rec->recorded_on : NULL);

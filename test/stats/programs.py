@@ -27,12 +27,12 @@ def fill(at):
 
 
 def until_quiet(folder):
-    """Returns when no file of a folder was made or replaced for a second: then nobody writes a report."""
+    """Returns when no file of a folder was made or replaced for three seconds, and no report is half written."""
     before, since = None, time.monotonic()
     end = since + 60
-    while time.monotonic() - since < 1 and time.monotonic() < end:
+    while time.monotonic() - since < 3 and time.monotonic() < end:
         found = sorted((entry.name, entry.inode()) for entry in os.scandir(folder))
-        if found != before:
+        if found != before or any(name.endswith(".new") for name, _ in found):
             before, since = found, time.monotonic()
         time.sleep(0.05)
 

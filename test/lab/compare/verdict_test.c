@@ -237,6 +237,15 @@ TEST(a_few_percent_of_the_figure_that_was_asked_for_do_not_outweigh_the_others)
 	expect("lean", "Fastest: quick;");
 }
 
+TEST(a_row_that_nobody_would_take_hides_no_other)
+{
+	begin();
+	c.by = BY_TIME;
+	add("quick", 0.954, 0.001, 300);
+	add("lean", 1.006, 0.001, 50);
+	expect("lean", "Fastest: quick;");
+}
+
 TEST(a_difference_within_the_noise_of_memory_does_not_count)
 {
 	begin();
