@@ -2,6 +2,7 @@
  * malloc.
  *
  *   LD_PRELOAD=libdmm.so promises PROMISE [threaded]
+ *   LD_PRELOAD=libdmm.so promises again-in-order|again-at-random [TURNS]      20 turns unless told
  *
  * threaded: the program has a thread beside, which has allocated and waits.  free-all is then the
  * work of four threads, who wait when they are done.
@@ -362,11 +363,14 @@ int main(int argc, char **argv)
 	const char *const what = argc >= 2 ? argv[1] : "";
 	const bool threaded = argc == 3 && strcmp(argv[2], "threaded") == 0;
 	const bool takes_it = strcmp(what, "free-only") != 0 && strcmp(what, "idle-threads") != 0;
+	const bool takes_turns =
+	    argc == 3 && strncmp(argv[1], "again-", 6) == 0 && atoi(argv[2]) > 0;
+	const unsigned turns = takes_turns ? (unsigned)atoi(argv[2]) : 20;
 
 	if (threaded && takes_it && strcmp(what, "free-all") != 0)
 		begin_a_thread();
-	if (argc > 3 || (argc == 3 && !(threaded && takes_it)))
-		fputs("promises: threaded alone may follow, and no more\n", stderr);
+	if (argc > 3 || (argc == 3 && !(threaded && takes_it) && !takes_turns))
+		fputs("promises: threaded may follow, or a number of turns, and no more\n", stderr);
 	else if (strcmp(what, "free-all") == 0)
 		return free_all(threaded), 0;
 	else if (strcmp(what, "free-90-1024") == 0)
@@ -380,13 +384,13 @@ int main(int argc, char **argv)
 	else if (strcmp(what, "grow") == 0)
 		return grow(), 0;
 	else if (strcmp(what, "again-in-order") == 0)
-		return again(500, false, 20), 0;
+		return again(500, false, turns), 0;
 	else if (strcmp(what, "again-at-random") == 0)
-		return again(2000, true, 20), 0;
+		return again(2000, true, turns), 0;
 	else
 		fputs("usage: promises "
 		      "free-all|free-90-1024|free-90-64|free-only|idle-threads|grow|"
 		      "again-in-order|again-at-random"
-		      " [threaded]\n", stderr);
+		      " [threaded|TURNS]\n", stderr);
 	return 2;
 }
