@@ -349,8 +349,10 @@ def test_signals_to_dmm_are_the_programs_and_its_status_is_kept():
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGUSR1):
         for name in glob.glob("T*"):
             os.unlink(name)
+        # a shell starts jobs in the background with SIGINT ignored, and nohup with SIGHUP
         p = subprocess.Popen([DMM, "record", "-o", "T", "--", SURVIVOR, "wait", str(MANY), "counts"],
-                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                             preexec_fn=lambda: signal.signal(number, signal.SIG_DFL))
         assert p.stdout.readline() == "ready\n"
         p.send_signal(number)
         _, said = p.communicate(timeout=300)
