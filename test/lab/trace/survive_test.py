@@ -29,8 +29,7 @@ def record(*command, options=(), dmm=DMM, **kw):
 
 
 def survive(way, calls, options=(), **kw):
-    for name in glob.glob("T*") + glob.glob("counts"):
-        os.unlink(name)
+    remove_recordings()
     r = record(SURVIVOR, way, str(calls), "counts", options=options, **kw)
     return r
 
@@ -62,6 +61,11 @@ def killed(way, **kw):
         all_are_there(way, calls, 137, **kw)
 
 
+def remove_recordings():
+    for name in glob.glob("T*") + glob.glob("counts"):
+        os.unlink(name)
+
+
 def test_a_killed_program_loses_no_call_wherever_it_is_killed():
     for calls in (1, 613, 614, 615, 1023, 1024, 1025, 2458, 4096, 12345, 100000):
         all_are_there("kill", calls, 137)
@@ -90,8 +94,7 @@ def test_a_program_that_leaves_by_exit_quick_exit_or_a_bare_system_call_loses_no
 
 def test_images_that_follow_each_other_at_once_are_encoded_once():
     for i in range(5):
-        for name in glob.glob("T*") + ["counts"] * os.path.exists("counts"):
-            os.unlink(name)
+        remove_recordings()
         record("env", "env", SURVIVOR, "kill", "100000", "counts")
         got = sum(recorded("T").values())
         assert got == counted()[0] == 100000, (i, got, counted()[0])
@@ -198,8 +201,7 @@ def kill_dmm_when(calls):
 def test_a_program_whose_dmm_is_killed_goes_on_and_loses_no_call():
     random.seed(5)
     for _ in range(4):
-        for name in glob.glob("T*") + ["counts"] * os.path.exists("counts"):
-            os.unlink(name)
+        remove_recordings()
         kill_dmm_when(random.randrange(3000, 40000))
         assert sum(recorded().values()) == counted()[0] == 60000, (recorded(), counted()[0])
         i = info("T")
@@ -240,8 +242,7 @@ def test_a_program_that_cuts_a_tape_short_ends_no_more_than_that_recording():
 
 def record_and_change_the_tape(command):
     """Record a child that is killed, and have its tape changed before dmm record looks at it. Returns its recording."""
-    for name in glob.glob("T*") + glob.glob("counts"):
-        os.unlink(name)
+    remove_recordings()
     r = record("sh", "-c", f'"{SURVIVOR}" kill {FEW} counts; for f in T.*.tape; do echo $f; break; done; ' + command)
     assert r.returncode == 0, r
     return r.stdout.strip()[:-len(".tape")], r.stderr
@@ -347,8 +348,7 @@ def alive(pid):
 
 def test_signals_to_dmm_are_the_programs_and_its_status_is_kept():
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGUSR1):
-        for name in glob.glob("T*"):
-            os.unlink(name)
+        remove_recordings()
         # a shell starts jobs in the background with SIGINT ignored, and nohup with SIGHUP
         p = subprocess.Popen([DMM, "record", "-o", "T", "--", SURVIVOR, "wait", str(MANY), "counts"],
                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -364,8 +364,7 @@ def test_signals_to_dmm_are_the_programs_and_its_status_is_kept():
 def test_a_signal_at_any_early_moment_leaves_no_orphan_and_says_what_happened():
     random.seed(17)
     for i in range(40):
-        for name in glob.glob("T*"):
-            os.unlink(name)
+        remove_recordings()
         p = subprocess.Popen([DMM, "record", "-o", "T", "--", SURVIVOR, "wait", str(FEW), "counts"],
                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         time.sleep(random.random() * 0.03)
@@ -472,8 +471,7 @@ def test_what_a_program_makes_after_it_gave_up_root_is_told_as_not_recorded():
     program, dmm = compile_c("giving_up", GIVING_UP), dmm_for_all(BUILD)
     for way, calls, lost in (("fork", 150, "a child of fork"), ("both", 150, "a child of fork"),
                              ("exec", 100, program)):
-        for name in glob.glob("T*"):
-            os.unlink(name)
+        remove_recordings()
         r = record(program, way, dmm=dmm)
         assert r.returncode == 0, (way, r)
         assert sum(recorded("T").values()) == calls, (way, recorded("T"))
