@@ -319,6 +319,16 @@ static inline bool stays(size_t size, size_t n)
 	return n <= size && n > size / 2;
 }
 
+/* p's first len bytes go to q, and p is freed.  q NULL: p stays.  Returns q. */
+static inline void *move_object(void *q, void *p, size_t len)
+{
+	if (q == NULL)
+		return NULL;
+	memcpy(q, p, len);
+	slab_free(p);
+	return q;
+}
+
 /* The frequent case: a live object of the calling thread becomes one of at most SMALL_MAX bytes.
  * NULL: it is another case, or malloc or free needs its slow path; nothing has changed. */
 static inline void *realloc_small(void *p, size_t n)
@@ -332,12 +342,7 @@ static inline void *realloc_small(void *p, size_t n)
 	const size_t size = class_usable((unsigned)place / TAG_MAGAZINE);
 	if (stays(size, n))
 		return p;
-	void *const q = malloc_hit(n);
-	if (q == NULL)
-		return NULL;
-	memcpy(q, p, min_size(n, size));
-	slab_free(p);
-	return q;
+	return move_object(malloc_hit(n), p, min_size(n, size));
 }
 
 void *slab_realloc(void *p, size_t n)
@@ -364,12 +369,7 @@ void *slab_realloc(void *p, size_t n)
 		return p;
 	if (at.slab->cls == CLASS_RUN && n > MEDIUM_MAX)
 		return large_resize(at.slab, n);
-	void *q = slab_malloc(n);
-	if (q == NULL)
-		return NULL;
-	memcpy(q, p, min_size(n, at.size));
-	slab_free(p);
-	return q;
+	return move_object(slab_malloc(n), p, min_size(n, at.size));
 }
 
 /* The smallest class whose objects all lie on the alignment: slabs begin on a granule. */
