@@ -6,9 +6,10 @@
  * so the handler only wakes the thread. A child of fork() has no such thread: it reports at exit
  * alone, unless it runs another program.
  *
- * A report replaces a file as a whole.  A device, a pipe or a symbolic link, such as /dev/stdout,
- * stays, and the report is written into it.  A report that cannot be written is lost, with one line
- * on stderr the first time, and the program goes on.
+ * A report replaces a file, or a symbolic link to one, as a whole.  A device, a pipe, a link to one
+ * of them, and all below /dev and /proc stay, and the thread writes the report into them.  If a
+ * report cannot be written, the thread prints one line on stderr the first time, and the program
+ * goes on without that report.
  */
 #include "interpose/report.h"
 
