@@ -234,11 +234,6 @@ static void print_stay(const struct advice *a, const struct choice *c)
 {
 	char name[NAME], least[UNITS_LEN];
 
-	if (a->few) {
-		printf("advice: stay with glibc: %" PRIu64 " calls are too few to judge an "
-		       "allocator by; record a longer run\n", a->facts.calls);
-		return;
-	}
 	printf("advice: stay with glibc: %s ", named(c, name));
 	if (c->process >= SAME_MOST * a->usual->process)
 		puts("would hold more memory on average");
@@ -254,7 +249,7 @@ static void print_advice(const struct advice *a)
 {
 	char name[NAME];
 
-	if (!a->rec->glibc && a->few) {
+	if (a->few) {
 		printf("advice: record a longer run: %" PRIu64 " calls are too few to judge an "
 		       "allocator by\n", a->facts.calls);
 	} else if (!a->rec->glibc) {
