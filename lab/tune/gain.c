@@ -181,30 +181,50 @@ static const char *noun_of(enum figure f)
 	                         : "memory on average";
 }
 
-static bool is_fine(const struct gain *g)
+static bool is_fine(const struct row *row)
 {
-	return g->set->outcome == OUTCOME_FINE && g->set->good != 0;
+	return row->outcome == OUTCOME_FINE && row->good != 0;
 }
 
-/* Does it hold more memory than it would without the settings? */
+/* -1: by the runs, `row` is less than `than` in a figure, 1: more, 0: they do not tell. */
+static int tells(const struct gain *g, const struct row *row, const struct row *than,
+    enum figure figure)
+{
+	const struct interval r = verdict_ratio(row, than, figure);
+
+	if (row == than || isnan(r.median) || !verdict_differs(&r, noise_in(g, figure)))
+		return 0;
+	return r.median < 1 ? -1 : 1;
+}
+
+/* Does a run on it take longer than on the usual malloc, by more than the user allows? */
+static bool is_slower(const struct gain *g, const struct row *row)
+{
+	return g->slower >= 0 && tells(g, row, g->usual, FIGURE_WALL) > 0 &&
+	       verdict_ratio(row, g->usual, FIGURE_WALL).median > 1 + g->slower;
+}
+
+static bool gains(const struct gain *g, const struct row *row)
+{
+	const int memory = tells(g, row, g->usual, g->figure);
+
+	return is_fine(row) && is_fine(g->usual) && !is_slower(g, row) &&
+	       (memory < 0 || (memory == 0 && tells(g, row, g->usual, FIGURE_WALL) < 0));
+}
+
+enum gain_take gain_take(const struct gain *g)
+{
+	if (g->set != g->own && !g->refuted && gains(g, g->set) &&
+	    (tells(g, g->set, g->own, g->figure) < 0 || !gains(g, g->own)))
+		return GAIN_TAKE_SET;
+	return gains(g, g->own) ? GAIN_TAKE_OWN : GAIN_TAKE_USUAL;
+}
+
+/* Does it hold more memory than the usual malloc, or than without the settings? */
 static bool is_worse(const struct gain *g)
 {
-	const struct interval r = verdict_ratio(g->set, g->own, g->figure);
-
-	return g->set != g->own && verdict_differs(&r, noise_in(g, g->figure)) && r.median > 1;
-}
-
-static bool is_less(const struct gain *g, const struct row *than)
-{
-	const struct interval r = verdict_ratio(g->set, than, g->figure);
-
-	return !isnan(r.median) && verdict_differs(&r, noise_in(g, g->figure)) && r.median < 1;
-}
-
-/* Do the runs show less memory than on the usual malloc, or than without the settings? */
-static bool is_proved(const struct gain *g)
-{
-	return is_less(g, g->usual) || (g->set != g->own && is_less(g, g->own));
+	return tells(g, g->set, g->usual, g->figure) > 0 ||
+	       tells(g, g->set, g->own, g->figure) > 0;
 }
 
 static void say_against(const struct gain *g, const struct row *row, const char *name, FILE *out)
@@ -218,34 +238,196 @@ static void say_against(const struct gain *g, const struct row *row, const char 
 	say_change(&time, noise_in(g, FIGURE_WALL), "time", out);
 }
 
-static void say(const struct gain *g, FILE *out)
+/* The settings, or the design as it comes if there are none: do the runs prove that they gain? */
+static bool is_proved(const struct gain *g)
+{
+	return gain_take(g) == (g->set != g->own ? GAIN_TAKE_SET : GAIN_TAKE_OWN);
+}
+
+void gain_sentence(const struct gain *g, FILE *out)
 {
 	char usual[PATH_MAX], own[64];
 
-	if (!is_fine(g)) {
-		fprintf(out, "not proved: %s\n",
+	if (!is_fine(g->set)) {
+		fprintf(out, "not proved: %s",
 		    g->set->why[0] != '\0' ? plain(g->set->why)
 		                           : "the program did not run to its end on it");
 		return;
 	}
-	fprintf(out, "%s: ", is_worse(g)       ? "do not use these settings"
-	                     : is_proved(g) ? "proved"
-	                                    : "not proved");
+	if (!is_fine(g->usual)) {
+		fprintf(out, "not proved: the program did not run to its end on %s",
+		    plain(usual_name(g, usual)));
+		return;
+	}
+	fprintf(out, "%s: ", is_proved(g)                     ? "proved"
+	                     : is_worse(g) && g->set != g->own ? "do not use these settings"
+	                                                       : "not proved");
 	say_against(g, g->usual, usual_name(g, usual), out);
 	if (g->set != g->own) {
 		snprintf(own, sizeof own, "%s as it comes", g->system);
 		fputs(". And ", out);
 		say_against(g, g->own, own, out);
 	}
-	fputs(".\n", out);
+	fputc('.', out);
+}
+
+/* ---- what to take ---------------------------------------------------------------------------- */
+
+/* Why slab as it comes, and not with the settings. */
+static const char *why_own(const struct gain *g)
+{
+	if (g->set == g->own)
+		return "no settings gain anything over it";
+	if (!is_fine(g->set))
+		return "the program did not run to its end with the settings";
+	if (g->refuted)
+		return "on a recording that was not searched the settings hold more memory";
+	if (is_slower(g, g->set))
+		return "with the settings a run takes longer than --slower allows";
+	if (tells(g, g->set, g->own, g->figure) > 0)
+		return "with the settings it holds more memory";
+	return "the runs prove no further gain by the settings";
+}
+
+/* What would show more than these runs, or mend what they show. */
+static void say_remedy(const struct gain *g, FILE *out)
+{
+	const struct interval r = verdict_ratio(g->set, g->usual, g->figure);
+	const int memory = tells(g, g->set, g->usual, g->figure);
+
+	if (!is_fine(g->usual))
+		fputs("no row can be compared with its; give a command that runs to its end on it",
+		    out);
+	else if (!is_fine(g->set))
+		fputs("a program that misuses malloc may fail on any other; hardened says where",
+		    out);
+	else if (isnan(r.median))
+		fprintf(out, "the run is too short to measure %s; give one of a second or more",
+		    noun_of(g->figure));
+	else if (r.coverage < COVERAGE_LEAST)
+		fprintf(out, "so few runs (%zu) prove nothing; give --runs=%d or more",
+		    g->set->good, STATS_RUNS_FOR_95);
+	else if (memory > 0)
+		fputs("it holds less. If this run does what the recordings do not, record it, too",
+		    out);
+	else if (memory < 0 && g->refuted)
+		fputs("on a recording that was not searched the settings hold more memory; search "
+		      "all recordings, and check on another one",
+		    out);
+	else if (memory < 0)
+		fprintf(out,
+		    "%s saves memory, but a run takes longer than --slower allows; a larger "
+		    "--slower accepts that",
+		    g->system);
+	else if (tells(g, g->set, g->own, g->figure) < 0)
+		fprintf(out,
+		    "the runs prove no gain over it. Who runs %s anyway gains by the settings",
+		    g->system);
+	else
+		fputs("the runs prove no gain. More runs (--runs) or an idle machine can prove a "
+		      "smaller one",
+		    out);
+}
+
+static void say_take(const struct gain *g, FILE *out)
+{
+	char buf[PATH_MAX];
+	const char *const usual = plain(usual_name(g, buf));
+	const enum gain_take take = gain_take(g);
+
+	if (take == GAIN_TAKE_SET) {
+		fprintf(out, "take %s with these settings.\n", g->system);
+	} else if (take == GAIN_TAKE_OWN) {
+		fprintf(out, "take %s as it comes: %s.\n", g->system, why_own(g));
+	} else {
+		fprintf(out, "stay with %s: ", usual);
+		say_remedy(g, out);
+		fputs(".\n", out);
+	}
 }
 
 bool gain_text(const struct gain *g, FILE *out)
 {
-	if (is_fine(g))
+	if (is_fine(g->set))
 		print_table(g, out);
-	say(g, out);
-	return is_fine(g) && !is_worse(g);
+	gain_sentence(g, out);
+	fputc('\n', out);
+	say_take(g, out);
+	return is_fine(g->set) && !is_worse(g);
+}
+
+enum { NEXT_WORDS = 4 };
+
+/* "next: dmm ...", words, "--", and the program. */
+static void next(const struct gain *g, const char *name, char *words[NEXT_WORDS])
+{
+	size_t count = 0, n = 0;
+
+	while (g->command[count] != NULL)
+		count++;
+	char **const argv = calloc(NEXT_WORDS + count + 2, sizeof *argv);
+	if (argv == NULL)
+		lab_die(EXIT_OURS, "no memory");
+	for (size_t i = 0; i < NEXT_WORDS; i++)
+		if (words[i] != NULL)
+			argv[n++] = words[i];
+	argv[n++] = (char *)"--";
+	memcpy(argv + n, g->command, count * sizeof *argv);
+	lab_next(argv, "dmm %s", name);
+	free(argv);
+}
+
+static char *word(const char *option, const char *value)
+{
+	char *text;
+
+	if (asprintf(&text, "%s%s", option, value) < 0)
+		lab_die(EXIT_OURS, "no memory");
+	return text;
+}
+
+/* The same, measured by more runs. */
+static void next_compare(const struct gain *g)
+{
+	enum { LEAST = 2 * STATS_RUNS_FOR_95, LEN = PATH_MAX + 64 };
+	const size_t wanted = 2 * g->runs > LEAST ? 2 * g->runs : LEAST;
+	char runs[32], systems[LEN];
+
+	snprintf(runs, sizeof runs, "%zu", wanted < STATS_RUNS_MAX ? wanted : STATS_RUNS_MAX);
+	snprintf(systems, sizeof systems, g->conf != NULL ? "%s,%s?DMM_CONF=file:%s" : "%s",
+	    g->system, g->system, g->conf);
+	char *words[NEXT_WORDS] = {word("--runs=", runs), word("--systems=", systems)};
+	if (g->drive != NULL) {
+		words[2] = word("--server", "");
+		words[3] = word("--drive=", g->drive);
+	}
+	next(g, "compare", words);
+	for (size_t i = 0; i < NEXT_WORDS; i++)
+		free(words[i]);
+}
+
+static void next_run(const struct gain *g, const char *system, const char *conf)
+{
+	char *words[NEXT_WORDS] = {
+	    word("--system=", system), conf != NULL ? word("--conf=", conf) : NULL};
+
+	next(g, "run", words);
+	free(words[0]);
+	free(words[1]);
+}
+
+void gain_next(const struct gain *g)
+{
+	const enum gain_take take = gain_take(g);
+
+	if (take != GAIN_TAKE_USUAL)
+		next_run(g, g->system, take == GAIN_TAKE_SET ? g->conf : NULL);
+	else if (!is_fine(g->set) && is_fine(g->usual))
+		next_run(g, "hardened", NULL);
+	else if (tells(g, g->set, g->usual, g->figure) > 0)
+		next(g, "record", (char *[NEXT_WORDS]){(char *)"-o", (char *)"other.dmm"});
+	else
+		next_compare(g);
 }
 
 /* ---- for machines ---------------------------------------------------------------------------- */
@@ -273,15 +455,15 @@ static void put_intervals(
 bool gain_json(const struct gain *g, struct json *j)
 {
 	const struct row *const glibc = row_named(&g->compare, "glibc");
+	static const char *const take[] = {"settings", "design", "usual"};
 	char usual[PATH_MAX], *text = NULL;
 	size_t len = 0;
 	FILE *const out = open_memstream(&text, &len);
 
 	if (out == NULL)
 		lab_die(EXIT_OURS, "no memory");
-	say(g, out);
+	gain_sentence(g, out);
 	fclose(out);
-	text[strcspn(text, "\n")] = '\0';
 	json_object(j, "measured");
 	json_integer(j, "runs", (int64_t)g->set->good);
 	json_string(j, "usual", usual_name(g, usual));
@@ -290,8 +472,9 @@ bool gain_json(const struct gain *g, struct json *j)
 	put_intervals(j, "own_against_usual", g->own, g->usual);
 	put_intervals(j, "noise", &glibc[1], glibc);
 	json_string(j, "verdict", text);
-	json_bool(j, "holds", is_fine(g) && !is_worse(g));
+	json_string(j, "take", take[gain_take(g)]);
+	json_bool(j, "holds", is_fine(g->set) && !is_worse(g));
 	json_end(j);
 	free(text);
-	return is_fine(g) && !is_worse(g);
+	return is_fine(g->set) && !is_worse(g);
 }

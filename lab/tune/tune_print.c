@@ -271,25 +271,47 @@ static bool tell(const struct tune_result *x)
 		lab_say("no recording was left to show that the gain holds: record another run and "
 		        "give it as well");
 	if (!holds)
-		lab_say("the gain does not hold: do not use %s", x->out);
+		lab_say("the gain does not hold: do not use %s; stay with %s as it comes, or "
+		        "search all recordings (--search=%zu) and check on another one",
+		    x->out, x->best->sys->name, x->paths);
 	return holds;
 }
 
-static void measure(const struct tune_result *x, struct gain *g)
+/* The settings file says what it was measured to be worth. */
+static void add_proof(const char *path, const struct gain *g)
+{
+	FILE *const f = fopen(path, "ae");
+
+	if (f == NULL)
+		lab_die(EXIT_OURS, "%s: %s", path, strerror(errno));
+	fprintf(f, "# Measured in %zu real runs: ", g->set->good);
+	gain_sentence(g, f);
+	fputc('\n', f);
+	if (fclose(f) != 0)
+		lab_die(EXIT_OURS, "%s: %s", path, strerror(errno));
+}
+
+static void measure(const struct tune_result *x, struct gain *g, bool holds)
 {
 	static const enum figure figures[] = {FIGURE_MEAN, FIGURE_PEAK, FIGURE_END};
 
 	g->system = x->best->sys->name;
 	g->conf = tune_gains(x) ? x->out : NULL;
 	g->figure = figures[x->order->by];
+	g->slower = x->order->slower;
+	g->refuted = !holds;
 	gain_measure(g);
+	add_proof(x->out, g);
 }
 
-static void tell_next(const struct tune_result *x)
+/* The gain was not measured: by which command it is; or what to do if it does not hold. */
+static void tell_next(const struct tune_result *x, bool holds)
 {
 	const char *const name = x->best->sys->name;
 
-	if (tune_gains(x))
+	if (!holds)
+		lab_next(NULL, "dmm record -o other.dmm -- PROGRAM ARG...");
+	else if (tune_gains(x))
 		lab_next(NULL, "dmm compare '--systems=%s,%s?DMM_CONF=file:%s' -- PROGRAM ARG...",
 		    name, name, x->out);
 	else
@@ -305,16 +327,16 @@ bool tune_report(const struct tune_result *x, enum format format, struct gain *g
 		print_table(x, format);
 	fflush(stdout);
 	holds = tell(x);
-	if (g != NULL)
-		measure(x, g);
+	if (g == NULL) {
+		if (format == FORMAT_JSON)
+			print_json(x, g);
+		tell_next(x, holds);
+		return holds;
+	}
+	measure(x, g, holds);
 	if (format == FORMAT_JSON)
 		print_json(x, g);
-	if (g != NULL)
-		holds = gain_text(g, format == FORMAT_TEXT ? stdout : stderr) && holds;
-	if (g == NULL)
-		tell_next(x);
-	else
-		lab_next(
-		    g->command, "dmm run --system=%s --conf=%s --", x->best->sys->name, x->out);
+	holds = gain_text(g, format == FORMAT_TEXT ? stdout : stderr) && holds;
+	gain_next(g);
 	return holds;
 }

@@ -101,7 +101,9 @@ class Slab(Directory):
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertLess(int(settings_of(file).get("dirty_floor_bytes", "1m").rstrip("km")), 1024, file.read_text())
         said, = re.findall(r"^(?:not )?proved: next to glibc, .*", done.stdout, re.M)
-        self.assertEqual(said.startswith("proved"), "less memory on average" in said, done.stdout)
+        self.assertEqual(said.startswith("proved"), "\ntake slab with these settings.\n" in done.stdout, done.stdout)
+        self.assertEqual(said.startswith("proved"), f"next: dmm run --system=slab --conf={file}" in done.stderr, done.stderr)
+        self.assertIn(f"# Measured in 5 real runs: {said}", file.read_text().splitlines())
         self.assertIn("no recording was left to show that the gain holds", done.stderr)
 
     def test_a_run_too_short_to_measure_memory_proves_nothing(self):
@@ -112,12 +114,15 @@ class Slab(Directory):
             if re.search(wanted, done.stdout):
                 break
         self.assertRegex(done.stdout, wanted)
+        self.assertRegex(done.stdout, r"(?m)^stay with glibc: the run is too short to measure memory on average; give one ")
+        self.assertNotIn("next: dmm run", done.stderr)
 
     def test_too_few_runs_are_no_lack_of_a_difference(self):
         done = dmm("tune", SQLITE, "-o", self.path / "few.conf", "--runs=2", "--warm=0", "--", STORIES, "burst")
         self.assertRegex(done.stdout, r"(?m)^not proved: next to glibc, so few runs tell no difference in memory on average "
                                       r"from noise \([-+][\d.]+ %\); use --runs=6;")
         self.assertNotIn("that could be told from noise", done.stdout)
+        self.assertNotIn("next: dmm run", done.stderr)
 
     def test_nothing_to_gain_is_said_in_one_sentence(self):
         rep = self.path / "small.rep"
@@ -264,6 +269,7 @@ class Study(Directory):
         done = dmm("tune", SQLITE, REDIS, "--system=gnu", "--by=peak", "--slower=any", "-o", self.path / "other.conf")
         self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
         self.assertIn("does not hold", done.stderr)
+        self.assertNotIn("other.conf' -- PROGRAM", done.stderr)
 
     def test_a_design_with_one_lock_is_never_the_best_where_threads_share_it(self):
         text = "".join(f"{1 + i % 2}: malloc {0x1000 + 64 * i:#x} 40\n" for i in range(4000))
