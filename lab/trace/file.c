@@ -140,6 +140,7 @@ static bool read_heads(struct trace_file *f, uint64_t at, struct trace_error *e)
 			break;
 		if (h.kind == TRACE_EVENTS && h.events > 0 && !remember(f, &h, at))
 			return trace_fail(e, at, "no memory for an index of %zu blocks", f->count);
+		f->begun |= h.kind != TRACE_META;
 		f->ended |= h.kind == TRACE_END;
 		if (h.kind == TRACE_END && h.now_tick > f->end_tick)
 			f->end_tick = h.now_tick;
@@ -166,19 +167,30 @@ static void forget_half_a_block(struct trace_file *f)
 	f->damage.text[0] = '\0';
 }
 
-/* What T.tape had and this reader has not.  A tape that was cut short is gone once its recording
- * is settled, so META keeps the fact. */
-static void note_problem(struct trace_file *f, const struct trace_tape *t)
+/* Behind what is known of the damage of T itself. */
+static void note_damage(struct trace_file *f, const char *text)
+{
+	const size_t n = strlen(f->damage.text);
+
+	snprintf(f->damage.text + n, sizeof f->damage.text - n, "%s%s", n != 0 ? "; " : "", text);
+}
+
+/* The calls that T.tape had and this reader has not.  trace_settle() removes a tape that was cut
+ * short, and META keeps the fact.  The process writes MAPS behind META as soon as its tape is
+ * complete.  So a blank tape of a dead process was emptied if there is MAPS; it was never used if T
+ * is sound and has none. */
+static void note_problem(struct trace_file *f, struct trace_tape *t)
 {
 	char text[sizeof f->damage.text];
 
+	if (t->blank && !t->running && (f->begun || f->sound_len != f->len))
+		trace_tape_note_cut(t);
 	f->tape_stays = t->stays;
 	f->tape_cut = t->cut;
 	if (t->problem.text[0] != '\0')
-		f->damage = t->problem;
-	else if (f->damage.text[0] == '\0' &&
-	    trace_file_value(f, TRACE_META, TRACE_TAPE_LOST, text, sizeof text))
-		trace_fail(&f->damage, TRACE_NOWHERE, "%s", text);
+		note_damage(f, t->problem.text);
+	else if (trace_file_value(f, TRACE_META, TRACE_TAPE_LOST, text, sizeof text))
+		note_damage(f, text);
 }
 
 static bool read_blocks(struct trace_file *f, struct trace_tape *t, struct trace_error *e)

@@ -70,6 +70,16 @@ static void note_loss(const char *path, const struct trace_file *f)
 		lab_say("%s: %s, and %s", path, f->damage.text, e.text);
 }
 
+/* What would be appended behind damage could not be read. */
+static enum trace_settled keep_both(const struct trace_file *f, struct trace_error *e)
+{
+	const char *const slash = strrchr(f->path, '/');
+
+	trace_fail(e, TRACE_NOWHERE, "%s; %.100s" TAPE_SUFFIX " stays beside it", f->damage.text,
+	    slash != NULL ? slash + 1 : f->path);
+	return TRACE_REFUSED;
+}
+
 enum trace_settled trace_settle(const char *path, struct trace_error *e)
 {
 	char name[PATH_LEN];
@@ -86,6 +96,8 @@ enum trace_settled trace_settle(const char *path, struct trace_error *e)
 		return TRACE_UNSETTLED;
 	}
 	enum trace_settled r = f.running ? TRACE_RUNNING : TRACE_SETTLED;
+	if (r == TRACE_SETTLED && f.sound_len != f.len)
+		r = keep_both(&f, e);
 	if (r == TRACE_SETTLED && f.tail_len != 0 && !append_tail(path, &f, e))
 		r = TRACE_UNSETTLED;
 	if (r == TRACE_SETTLED && (f.tape_stays || f.tape_cut))

@@ -44,23 +44,20 @@ static bool refuse(struct trace_tape *t, const char *why)
 	return trace_fail(&t->problem, TRACE_NOWHERE, "%.100s" TAPE_SUFFIX " %s", t->name, why);
 }
 
-/* The process, or whoever has the right, made the file shorter than it was. */
-static void note_cut(struct trace_tape *t)
+void trace_tape_note_cut(struct trace_tape *t)
 {
 	t->cut = true;
 	trace_fail(&t->problem, TRACE_NOWHERE, "%.100s" TAPE_SUFFIX " was cut short or "
 	    "overwritten, and the calls that only it had are lost", t->name);
 }
 
-/* Does the file hold slots that this dmm can read?  If not, t->problem says why, unless there was
- * nothing in it. */
-static bool has_slots(struct trace_tape *t, const struct tape_head *h, off_t len)
+/* Does the file hold slots that this dmm can read?  If not, t->problem says why, unless the file is
+ * blank. */
+static bool has_slots(struct trace_tape *t, const struct tape_head *h)
 {
-	if (h->magic == 0) { /* it is just being made, or its process died before its first call */
-		if (!t->running && len < TAPE_HEAD_LEN)
-			note_cut(t);
+	t->blank = h->magic == 0;
+	if (t->blank)
 		return false;
-	}
 	if (h->magic != TAPE_MAGIC)
 		return refuse(t, "is no file of dmm, and is left alone");
 	if (h->version != TAPE_VERSION) {
@@ -120,7 +117,7 @@ static void copy_slots(struct trace_tape *t, int fd, size_t slot_len)
 		if (copy_slot(fd, s, slot_len, (off_t)at) && s->self != 0)
 			continue;
 		memset(s, 0, slot_len);
-		note_cut(t);
+		trace_tape_note_cut(t);
 	}
 }
 
@@ -147,7 +144,7 @@ bool trace_tape_copy(struct trace_tape *t, const char *path)
 	}
 	read_head(fd, &head, st.st_size);
 	t->running = is_running(fd, (pid_t)head.pid);
-	if (has_slots(t, &head, st.st_size)) {
+	if (has_slots(t, &head)) {
 		t->len = TAPE_HEAD_LEN + (size_t)head.slots * head.slot_len;
 		t->image = malloc(t->len);
 		fine = t->image != NULL;

@@ -16,6 +16,8 @@ struct trace_tape {
 	size_t len;
 	bool running; /* the process may still write */
 	bool stays;   /* the file has, or may have, what this dmm cannot read */
+	/* its head is zeros: the process was making the file, or somebody emptied it */
+	bool blank;
 	bool cut;     /* it lost what its process had noted */
 	struct trace_error problem; /* a sentence about that; empty: everything was read */
 };
@@ -23,6 +25,8 @@ struct trace_tape {
 /* Copy PATH.tape.  To be called before the length of PATH is looked at: what the process writes in
  * between is then in both, and not in neither. */
 bool trace_tape_copy(struct trace_tape *t, const char *path);
+/* Somebody made the file shorter, or wrote over it: says so in t->problem. */
+void trace_tape_note_cut(struct trace_tape *t);
 /* The blocks that f lacks, appended to f->tail. */
 bool trace_tape_blocks(struct trace_tape *t, struct trace_file *f, struct trace_error *e);
 void trace_tape_free(struct trace_tape *t);

@@ -22,7 +22,7 @@
 #define TRACE_OPEN_MAX ((size_t)1 << 30)
 
 struct trace_error {
-	char text[256];
+	char text[512];
 };
 
 /* What is wrong is not in the file's bytes: the text says no offset. */
@@ -47,6 +47,7 @@ struct trace_file {
 	struct trace_index *blocks; /* of events, by first tick */
 	size_t count, cap;
 	uint64_t events;
+	bool begun;          /* there is more than META: its T.tape was complete by then */
 	bool ended;          /* there is an END block: the process ended in order */
 	/* when it was written; 0: there is none.  The last call may be long before */
 	uint64_t end_tick;
@@ -75,7 +76,9 @@ enum trace_settled {
 	TRACE_SETTLED,   /* done, or there was nothing to do; *e: what was lost, or no text */
 	TRACE_RUNNING,   /* its process lives: nothing was changed */
 	TRACE_UNSETTLED, /* *e says why; both files are as they were */
-	TRACE_REFUSED,   /* T.tape has something else or another format: *e says it; it stays */
+	/* T.tape stays, and *e says why: it has something else or another format, or T is damaged,
+	 * so that nothing that comes behind the damage could be read */
+	TRACE_REFUSED,
 };
 enum trace_settled trace_settle(const char *path, struct trace_error *e);
 
