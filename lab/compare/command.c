@@ -86,6 +86,8 @@ static void tell_next(const struct compare *c)
 	for (size_t i = 0; i < c->rows; i++) {
 		const struct row *const row = &c->row[i];
 		if (row->outcome == OUTCOME_CRASHED && row->allocator->path != NULL) {
+			lab_say("%s: it crashed; a run of it alone shows its last words",
+			    row->allocator->name);
 			lab_next(c->command, "dmm run --lib=%s --", row->allocator->path);
 			return;
 		}

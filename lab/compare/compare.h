@@ -121,8 +121,8 @@ double verdict_noise(const struct compare *c, const struct row *row, enum figure
 bool verdict_can_judge(const struct compare *c, bool no_huge_pages, enum figure figure);
 /* Is the ratio further from 1 than noise can explain? */
 bool verdict_differs(const struct interval *ratio, double noise);
-/* The row to take among those with the same huge pages; glibc's where no other is worth a change;
- * NULL when nothing can be judged. */
+/* The row to take among those with the same huge pages; glibc's where no other is worth a change.
+ * Never a row that failed.  NULL: none is left, or nothing can be judged. */
 const struct row *verdict_best(const struct compare *c, bool no_huge_pages);
 /* The figure that decides first: the one that was asked for. FIGURES: none was asked for, or it
  * cannot be judged, and all that can be judged decide together. */

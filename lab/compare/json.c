@@ -1,5 +1,8 @@
-/* json.c - dmm compare as JSON.  A version may add a field; only a new version changes a
- * meaning. */
+/* json.c - dmm compare as JSON.  A version may add a field; only a new version changes a meaning,
+ * or the words that a field may have.
+ *
+ * Version 2: verdict_by is "trade" where version 1 had "wall_s_x_mean_rss_bytes", as all figures
+ * decide together. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -193,7 +196,7 @@ void compare_json(const struct compare *c, FILE *out)
 	struct json j;
 
 	json_begin(&j, out);
-	json_schema(&j, "dmm-compare", 1);
+	json_schema(&j, "dmm-compare", 2);
 	json_array(&j, "command");
 	for (char *const *word = c->command; *word != NULL; word++)
 		json_string(&j, NULL, *word);

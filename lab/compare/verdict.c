@@ -300,7 +300,8 @@ const struct row *verdict_best(const struct compare *c, bool no_huge_pages)
 		    (lead == FIGURES || is_near(c, row, lead)) && is_better(c, row, best, lead))
 			best = row;
 	}
-	return best != NULL ? best : &c->row[judge_base(c, no_huge_pages)];
+	const struct row *const base = &c->row[judge_base(c, no_huge_pages)];
+	return best != NULL || !judge_candidate(base, no_huge_pages) ? best : base;
 }
 
 bool verdict_ties(const struct compare *c, const struct row *row, const struct row *best)

@@ -192,7 +192,7 @@ static void add_no_verdict(const struct compare *c, bool no_huge_pages, FILE *ou
 	const struct row *const base = &c->row[judge_base(c, no_huge_pages)];
 
 	if (first == NULL)
-		fputs("no verdict: not one allocator ran the program to its end.", out);
+		fputs("no verdict: glibc and all others failed at least once.", out);
 	else if (base->good != 0 && base->good < RUNS_LEAST)
 		fprintf(out, "no verdict: %zu %s too few to tell a difference from noise; take "
 		    "--runs=%d.",

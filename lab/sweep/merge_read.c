@@ -172,7 +172,7 @@ static bool read_cell(const cJSON *root, struct merge_cell *c, char why[MERGE_WH
 	c->model = strcmp(kind, "space") == 0;
 	text_of(root, "schema", schema, sizeof schema);
 	if (strcmp(schema, c->model ? "dmm-replay-model" : "dmm-replay") != 0 ||
-	    number_of(root, "version") != (c->model ? 2 : 1))
+	    number_of(root, "version") != 2)
 		return bad(why, "'%s': another version of dmm made it", schema);
 	text_of(cell, "recording_hash", c->recording_hash, sizeof c->recording_hash);
 	const double repeat = number_of(cell, "repeat");

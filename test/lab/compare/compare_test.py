@@ -306,7 +306,7 @@ class Json(unittest.TestCase):
     def test_the_contract(self):
         rows, r, whole = compare("--runs=3", "--", "true", systems="bins,gnu", peers="auto")
         self.assertEqual(r.returncode, 0, r.stderr)
-        self.assertEqual((whole["schema"], whole["version"]), ("dmm-compare", 1))
+        self.assertEqual((whole["schema"], whole["version"]), ("dmm-compare", 2))
         for key in ("cpu", "kernel", "huge_pages", "date", "libc", "cpus"):
             self.assertTrue(whole["provenance"][key], key)
         self.assertEqual({row["kind"] for row in rows.values()} - {"peer"}, {"baseline", "system"})
@@ -398,7 +398,7 @@ class Memories(unittest.TestCase):
         self.assertIsNotNone(rows["bins"]["peak_rss_bytes"])
 
     def test_the_figure_that_decides_can_be_chosen(self):
-        for by, key in (("trade", "trade"), ("mean", "mean_rss_bytes"), ("cpu", "cpu_s")):
+        for by, key in (("trade", "trade"), ("mean", "mean_rss_bytes"), ("cpu", "cpu_s"), ("time", "wall_s")):
             rows, r, whole = compare(f"--by={by}", "--", "true")
             self.assertEqual(whole["verdict_by"], key)
 

@@ -264,3 +264,39 @@ TEST(the_other_figures_decide_where_the_one_that_was_asked_for_cannot_be_judged)
 	add_with("quick", 0.7, 0.001, 100, 80, 30);
 	expect("quick", "By the other figures, take quick: against glibc 30 % less time.");
 }
+
+static struct row *fail_last(struct row *row)
+{
+	row->outcome = OUTCOME_CRASHED;
+	row->run[RUNS - 1].ending = ENDING_SIGNAL;
+	return row;
+}
+
+TEST(glibc_is_not_recommended_where_it_failed_in_the_last_run)
+{
+	begin();
+	fail_last(&c.row[0]);
+	add("slower", 1.2, 0.001, 120);
+	expect("slower", "Take slower: glibc did not run the program to its end.");
+}
+
+TEST(where_every_row_failed_none_is_recommended)
+{
+	begin();
+	fail_last(&c.row[0]);
+	fail_last(add_with("faster", 0.5, 0.001, 50, 40, 30));
+	verdict_digest(&c);
+	assert_null(verdict_best(&c, false));
+	says("No verdict: glibc and all others failed at least once.", true);
+	says("Not counted: glibc, faster.", true);
+	says("ake ", false);
+	says("tay ", false);
+	end();
+}
+
+TEST(a_row_that_failed_in_the_last_run_is_not_taken)
+{
+	begin();
+	fail_last(add_with("faster", 0.5, 0.001, 50, 40, 30));
+	expect("glibc", "Stay with glibc: ");
+}

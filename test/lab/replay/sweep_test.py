@@ -79,8 +79,8 @@ def test_a_cell_whose_recording_changed_fails():
 
 
 def test_a_merge_names_what_is_no_result():
-    open("a.json", "w").write('{"schema": "dmm-replay", "version": 1}')
-    open("b.json", "w").write('{"cell": {"hash": "0", "kind": "time"}, "schema": "dmm-replay", "version": 2}')
+    open("a.json", "w").write('{"schema": "dmm-replay", "version": 2}')
+    open("b.json", "w").write('{"cell": {"hash": "0", "kind": "time"}, "schema": "dmm-replay", "version": 1}')
     open("c.json", "w").write('{"cell": {"hash": "0", "kind": "space"}, "schema": "dmm-replay-model", "version": 2, "rows": 7}')
     open("d.json", "w").write("[" * 100000)
     r = run(DMM, "merge", "a.json", "b.json", "c.json", "d.json", "missing.json", status=1)
