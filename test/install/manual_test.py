@@ -16,6 +16,43 @@ from pathlib import Path
 BUILD, SOURCE = Path(sys.argv.pop(1)).resolve(), Path(sys.argv.pop(1)).resolve()
 PAGES, FILLED = SOURCE / "docs/manual/man", BUILD / "filled"
 
+# What the examples of the pages name.  dmm: a short form of what takes long, and a profile once there is one.
+PROGRAMS = {
+    "bin/dmm": """#!/bin/sh
+command=$1
+shift
+case $command in
+compare) exec "$REAL_DMM" compare --runs=1 --systems=bins --peers=none --warm=0 "$@" ;;
+tune) "$REAL_DMM" tune --runs=1 --warm=0 "$@" || [ $? = 1 ] ;; # 1: on a busy machine this run cost memory or time
+profile)
+	tries=0 # the server may not have begun yet
+	until "$REAL_DMM" profile "$@" 2>why; do
+		tries=$((tries + 1))
+		[ $tries -lt 2000 ] || { cat why >&2; exit 1; }
+		sleep 0.05
+	done
+	touch profiled ;;
+*) exec "$REAL_DMM" $command "$@" ;;
+esac
+""",
+    "bin/redis-server": """#!/usr/bin/env python3
+import socket, time
+service = socket.create_server(("127.0.0.1", 0))
+time.sleep(500)
+""",
+    "bin/redis-benchmark": "#!/bin/sh\n",
+    "bin/sqlite3": "#!/bin/sh\n",
+    "job": "#!/bin/sh\nexec sort \"$0\" >/dev/null\n",
+    "job.py": "print(sum(range(1000)))\n",
+    # with a profile it has to stay until that is taken
+    "server": """#!/usr/bin/env python3
+import os, time
+kept, profiled = [bytearray(100000) for _ in range(300)], "profile:" in os.environ["DMM_CONF"]
+while profiled and not os.path.exists("profiled"):
+    time.sleep(0.02)
+""",
+}
+
 
 def output(*words):
     return subprocess.run(words, capture_output=True, text=True, check=True, timeout=300).stdout
@@ -58,6 +95,31 @@ class Manual(unittest.TestCase):
         for name, path in made.items():
             for page, section in re.findall(r"\\fB(dmm[a-z.-]*)\\fR\((\d)\)", path.read_text().replace("\\-", "-")):
                 self.assertIn(f"{page}.{section}", made, f"in {name}")
+
+    def test_the_examples_run(self):
+        """Each block of an EXAMPLES section, in a directory with the programs that it names."""
+        ran = 0
+        for page in sorted(PAGES.glob("*.scd")):
+            section = re.search(r"^# EXAMPLES\n(.*?)(?=^# )", page.read_text() + "# ", re.M | re.S)
+            if not section:
+                continue
+            blocks = re.findall(r"^```\n(.*?)^```$", section[1], re.M | re.S)
+            self.assertTrue(blocks, f"{page.name}: examples without a block, which no test can run")
+            with tempfile.TemporaryDirectory(prefix="dmm-examples-") as work:
+                for name, text in PROGRAMS.items():
+                    path = Path(work) / name
+                    path.parent.mkdir(exist_ok=True)
+                    path.write_text(text)
+                    path.chmod(0o755)
+                env = dict(os.environ, PATH=f"{work}/bin:{os.environ['PATH']}", LD_LIBRARY_PATH=str(BUILD),
+                           REAL_DMM=str(BUILD / "dmm"), NO_COLOR="1", TMPDIR=work)
+                for block in blocks:
+                    done = subprocess.run(["bash", "-eu", "-o", "pipefail", "-c", block], cwd=work, env=env, text=True,
+                                          stdin=subprocess.DEVNULL, capture_output=True, timeout=500)
+                    self.assertEqual(done.returncode, 0, f"{page.name}: {block}{done.stdout}{done.stderr}")
+                    self.assertNotIn("cannot be preloaded", done.stderr)  # as the loader says of a wrong LD_PRELOAD
+                    ran += 1
+        self.assertGreater(ran, 6)
 
     def test_the_settings_are_those_of_the_table(self):
         systems = json.loads(output("env", "-u", "DMM_CONF", BUILD / "dmm", "config", "--format=json"))["systems"]
