@@ -4,7 +4,8 @@
  *
  *   as      RLIMIT_AS, from before the program began
  *   data    RLIMIT_DATA: no more private writable memory, which strict overcommit refuses, too
- *   maps    vm.max_map_count: every mapping there can be is in use, so nothing can be split
+ *   maps    no further mapping and no change of one: first by a filter of system calls, then by
+ *           vm.max_map_count, where it is small enough to take every mapping that there can be
  *   threads no further thread: a malloc whose helper gives memory back has to do so otherwise
  *
  * At the limit, malloc answers with NULL and ENOMEM, and what was given keeps its bytes; free,
@@ -15,6 +16,7 @@
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -213,22 +215,78 @@ static void begin_again(char **argv)
 	wrong("cannot be executed again");
 }
 
-/* Skipped where so many are allowed that taking them takes long, and much memory of the kernel. */
+/* Objects come and go; malloc has what it can get without a new mapping. */
+static void without_maps(void)
+{
+	for (int round = 0; round < 20; round++) {
+		for (int k = 0; k < 500; k++)
+			more(draw_size());
+		grow_some();
+		while (count > 1000)
+			drop(draw(count));
+	}
+	while (count > 0)
+		drop(count - 1);
+}
+
+static bool filter(struct sock_filter *calls, size_t n)
+{
+	struct sock_fprog program = {(unsigned short)n, calls};
+
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+/* The filter holds for the calling thread alone, and ends with it. */
+static void *refused_maps(void *ran)
+{
+	struct sock_filter calls[] = {
+	    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+	    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mmap, 3, 0),
+	    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_munmap, 2, 0),
+	    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mprotect, 1, 0),
+	    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mremap, 0, 1),
+	    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOMEM),
+	    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+
+	*(bool *)ran = filter(calls, sizeof calls / sizeof *calls);
+	if (*(bool *)ran)
+		without_maps();
+	return NULL;
+}
+
+static bool maps_refused(void)
+{
+	bool ran = false;
+	pthread_t thread;
+
+	for (int k = 0; k < 2000; k++)
+		more(draw_size());
+	if (pthread_create(&thread, NULL, refused_maps, &ran) != 0)
+		wrong("there is no thread");
+	pthread_join(thread, NULL);
+	beyond();
+	return ran;
+}
+
+/* 0: unknown, or so many are allowed that taking them takes long, and much memory of the kernel. */
 static size_t max_map_count(void)
 {
 	unsigned long most = 0;
 	FILE *const f = fopen("/proc/sys/vm/max_map_count", "re");
 
-	if (f == NULL || fscanf(f, "%lu", &most) != 1 || most > MAPS_MOST)
-		exit(77);
+	if (f == NULL)
+		return 0;
+	const bool is_few = fscanf(f, "%lu", &most) == 1 && most <= MAPS_MOST;
 	fclose(f);
-	return most;
+	return is_few ? most : 0;
 }
 
 /* Take every mapping that there can be: pages of one region, readable and not, in turns. */
-static void maps(bool keeps)
+static void all_maps_taken(size_t most)
 {
-	const size_t splits = 2 * max_map_count() + 2000, len = splits * PAGE;
+	const size_t splits = 2 * most + 2000, len = splits * PAGE;
 	char *const p = mmap(NULL, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
 	    0);
 	size_t i = 0;
@@ -239,18 +297,20 @@ static void maps(bool keeps)
 		i += 2;
 	if (i >= splits)
 		wrong("vm.max_map_count was not reached");
-	for (int round = 0; round < 20; round++) { /* whatever can be had without a new mapping */
-		for (int k = 0; k < 500; k++)
-			more(draw_size());
-		grow_some();
-		while (count > 1000)
-			drop(draw(count));
-	}
-	while (count > 0)
-		drop(count - 1);
+	without_maps();
 	munmap(p, len);
-	(void)keeps;
 	beyond();
+}
+
+static void maps(void)
+{
+	const bool refused = maps_refused();
+	const size_t most = max_map_count();
+
+	if (most != 0)
+		all_maps_taken(most);
+	else if (!refused)
+		exit(77);
 }
 
 /* clone() fails as it does at RLIMIT_NPROC, which does not hold for root. */
@@ -262,10 +322,8 @@ static void refuse_threads(void)
 	    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAGAIN),
 	    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
-	struct sock_fprog program = {sizeof calls / sizeof *calls, calls};
 
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
-	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+	if (!filter(calls, sizeof calls / sizeof *calls))
 		exit(77);
 }
 
@@ -302,7 +360,7 @@ int main(int argc, char **argv)
 	else if (strcmp(word, "data") == 0)
 		limit(RLIMIT_DATA, statm(5), keeps);
 	else if (strcmp(word, "maps") == 0)
-		maps(keeps);
+		maps();
 	else if (strcmp(word, "threads") == 0)
 		threads();
 	else {

@@ -39,7 +39,7 @@ class Bindings(unittest.TestCase):
         shutil.copytree(SOURCE / "bindings/rust", crate, ignore=shutil.ignore_patterns("target"))
         for features in ([], ["--features=static"]):
             said = self.sh("cargo", "test", "--offline", "--manifest-path", crate / "Cargo.toml", *features,
-                           DMM_LIB_DIR=str(self.libraries), LD_LIBRARY_PATH=str(self.libraries))
+                           CARGO_HOME=str(self.work / "cargo"), DMM_LIB_DIR=str(self.libraries), LD_LIBRARY_PATH=str(self.libraries))
             self.assertIn("the global allocator is libdmm", said)
             self.assertEqual(said.count("test result: ok. 1 passed"), 1, said)  # the crate's example
 

@@ -111,42 +111,38 @@ class Fish(unittest.TestCase):
 class Zsh(unittest.TestCase):
     """zsh completes at its line editor alone: one is started on a terminal, and keys are typed."""
 
-    def screen(self, keys):
+    def screen(self, keys, *wanted):
+        """What the terminal shows once keys are typed and every pattern of wanted has appeared."""
         pid, fd = pty.fork()
         if pid == 0:
             os.chdir(WORK)
             os.environ.update(HOME=WORK, ZDOTDIR=WORK, TERM="dumb", PS1="ready> ", COLUMNS="200", LINES="50")
             os.execvp("zsh", ["zsh", "-f", "-i"])
         try:
-            self.wait(fd, "ready> ", "")
+            self.wait(fd, "", "ready> ")
             # READY and the next prompt may come in one piece
-            self.wait(fd, r"READY\s[\s\S]*ready> ",
-                      f"autoload -U compinit; compinit -u -D; source {script('zsh')}; LISTMAX=0; echo REA''DY\n")
-            return self.wait(fd, None, keys)
+            self.wait(fd, f"autoload -U compinit; compinit -u -D; source {script('zsh')}; LISTMAX=0; echo REA''DY\n",
+                      r"READY\s[\s\S]*ready> ")
+            self.wait(fd, keys, *wanted)
         finally:
             os.kill(pid, 9)
             os.close(fd)
             os.waitpid(pid, 0)
 
-    def wait(self, fd, text, keys):
-        """What appears until the pattern `text` does, or until nothing came for a second; at most 30 s."""
+    def wait(self, fd, keys, *wanted):
         os.write(fd, keys.encode())
-        seen, end = "", time.monotonic() + 30
-        while time.monotonic() < end and (text is None or not re.search(text, seen)):
-            if not select.select([fd], [], [], 1.5 if text is None else 1)[0]:
-                if text is None and len(seen) > len(keys):
-                    return seen
-                continue
-            seen += os.read(fd, 65536).decode(errors="replace")
-        return seen
+        seen, end = "", time.monotonic() + 200
+        while missing := [w for w in wanted if not re.search(w, seen)]:
+            left = end - time.monotonic()
+            self.assertGreater(left, 0, f"{missing} did not appear: {seen!r}")
+            if select.select([fd], [], [], left)[0]:
+                seen += os.read(fd, 65536).decode(errors="replace")
 
     def test_commands_options_and_values_are_offered(self):
-        self.assertIn("compare", self.screen("dmm com\t\t"))
-        shown = self.screen("dmm compare --\t\t")
-        for option in commands()["compare"]:
-            self.assertIn(f"--{option}", shown)
-        self.assertRegex(self.screen("dmm compare --thp=\t\t"), r"as-is[\s\S]*off|both[\s\S]*off")
-        self.assertIn("run.dmm", self.screen("dmm info ru\t"))
+        self.screen("dmm com\t\t", "compare")
+        self.screen("dmm compare --\t\t", *(f"--{option}" for option in commands()["compare"]))
+        self.screen("dmm compare --thp=\t\t", r"as-is[\s\S]*off|both[\s\S]*off")
+        self.screen("dmm info ru\t", r"run\.dmm")
 
 
 if __name__ == "__main__":

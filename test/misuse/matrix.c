@@ -25,7 +25,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { SECONDS = 5, SAID = 400, EXIT_NA = 77, EXIT_REFUSED = 10, EXIT_HARMED = 11 };
+/* A cell that needs that much waits for something, or goes round in circles. */
+enum { SECONDS = 100, PROCESSOR_S = 20 };
+enum { SAID = 400, EXIT_NA = 77, EXIT_REFUSED = 10, EXIT_HARMED = 11 };
 enum { BEFORE, MISTAKE, NEXT_CALL, AFTERMATH };
 
 char *p, *q, *bad;
@@ -235,6 +237,7 @@ static void child(void)
 	pthread_t thread;
 
 	setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+	setrlimit(RLIMIT_CPU, &(struct rlimit){PROCESSOR_S, 2 * PROCESSOR_S});
 	alarm(SECONDS);
 	if (strcmp(now->thread, "ended") == 0) {
 		elsewhere(now->scene);
@@ -268,7 +271,7 @@ static const char *outcome_of(int status, const char *said)
 		default: return "late";
 		}
 	}
-	if (WTERMSIG(status) == SIGALRM)
+	if (WTERMSIG(status) == SIGALRM || WTERMSIG(status) == SIGXCPU)
 		return "hung";
 	if (told->phase > NEXT_CALL)
 		return "late";

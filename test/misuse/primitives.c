@@ -28,7 +28,7 @@
 #include "slab/root.h"
 #include "slab/guarded.h"
 
-enum { LIVE_MAX = 700, TARGET = 1 << 16, SECONDS = 5 };
+enum { LIVE_MAX = 700, TARGET = 1 << 16, SECONDS = 100 };
 enum outcome { HELD, OVERLAP = 20, OUTSIDE, LANDED, TOLD, STOPPED, OUTCOMES };
 
 struct object {

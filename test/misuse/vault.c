@@ -301,7 +301,7 @@ static bool caught(const struct kind *k, size_t size)
 		setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
 		if (freopen("/dev/null", "w", stderr) == NULL)
 			_exit(2);
-		alarm(20);
+		alarm(200);
 		n = size;
 		_exit(k->mistake());
 	}

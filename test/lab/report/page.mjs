@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { inflateSync } from "node:zlib";
 
 export const root = join(dirname(fileURLToPath(import.meta.url)), "../../..");
-const SKIPPED = 77;
+const SKIPPED = 77, PATIENCE_MS = 300000; // with a browser on a loaded machine
 
 export function skip(why) {
 	console.log(`skipped: ${why}`);
@@ -23,8 +23,9 @@ export async function openBrowser() {
 	} catch {
 		skip("no playwright-core: (cd web && npm ci --ignore-scripts)");
 	}
-	return playwright.chromium.launch({ executablePath: path, args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
-		"--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"] });
+	// containers often have 64 MiB of /dev/shm, and a picture of a whole page needs more
+	return playwright.chromium.launch({ executablePath: path, timeout: PATIENCE_MS, args: ["--headless", "--no-sandbox", "--disable-gpu",
+		"--disable-quic", "--disable-dev-shm-usage", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"] });
 }
 
 /** A report of a recording, made by the command. */
@@ -49,12 +50,13 @@ export const read = (path) => readFileSync(path, "utf8");
 /** Open a page and wait until it answers; what it says and asks for is noted in `page.noise`. */
 export async function openPage(browser, file, options = {}) {
 	const context = await browser.newContext({ viewport: { width: 1200, height: 900 }, ...options });
+	context.setDefaultTimeout(PATIENCE_MS);
 	const page = await context.newPage();
 	page.noise = [];
 	page.on("console", (m) => page.noise.push(`console ${m.type()}: ${m.text()}`));
 	page.on("pageerror", (e) => page.noise.push(`error: ${e.message}`));
 	page.on("request", (r) => /^(file|data|blob):/.test(r.url()) || page.noise.push(`request: ${r.url()}`));
 	await page.goto(`file://${file}`);
-	if (options.javaScriptEnabled !== false) await page.waitForSelector("html[data-ready=true]", { timeout: 60000 });
+	if (options.javaScriptEnabled !== false) await page.waitForSelector("html[data-ready=true]");
 	return page;
 }
