@@ -248,7 +248,7 @@ bool profile_read(struct profile *to, const char *path, struct trace_error *e)
 	const bool ok = read_pass(to, &p, e);
 	if (ok)
 		caveats_say(&p.file, &(struct caveat_facts){p.stream.events,
-		    trace_file_ns(&p.file, p.now), p.stream.peak_payload, UINT64_MAX});
+		    trace_file_ns(&p.file, p.now), p.stream.peak_payload, UINT64_MAX, false});
 	trace_stream_close(&p.stream);
 	trace_file_close(&p.file);
 	free(p.site);

@@ -53,6 +53,7 @@ struct diagnosis {
 	double seconds;      /* of the recording; 0: it knows no times */
 	double mean_payload; /* bytes, over time */
 	char unsaid[FINDING_TEXT]; /* "", or what the recording cannot tell, and what would help */
+	bool limited; /* so much is unsaid that no finding does not mean that nothing is wrong */
 };
 
 extern const char *const finding_names[FINDING_KINDS]; /* "growth", "pinned", ... */

@@ -10,7 +10,11 @@ void diagnosis_text(const struct diagnosis *d, FILE *out)
 		if (f->site[0] != '\0')
 			fprintf(out, "   at %s\n", plain(f->site));
 	}
-	if (d->count == 0 && d->calls != 0)
+	if (d->count == 0 && d->limited) {
+		fprintf(out, "no fault is found, but %s\n", plain(d->unsaid));
+		return;
+	}
+	if (d->count == 0)
 		fputs("nothing is wrong with this program's memory: nothing grows, is pinned, "
 		      "retained or "
 		      "oversized, or churns\n",

@@ -179,21 +179,33 @@ double held_steps_end(struct held_steps *s, const struct os_arena *arena, uint64
 	    miss_steps * (double)s->misses + look_steps * (double)s->looks;
 }
 
-enum { IDLE_STEP_NS = 50000000, IDLE_STEPS = 200 };
+enum { IDLE_STEPS = 4000 /* at most, in one idle time */ };
+
+/* Where slab purges next, or `ns`. */
+static uint64_t next_purge(const struct heap *h, uint64_t ns)
+{
+	return h->sys == &system_slab && slab_next_look_ns() < ns ? slab_next_look_ns() : ns;
+}
+
+static void look(const struct heap *h)
+{
+	if (h->sys == &system_slab)
+		slab_clock_moved();
+}
 
 void held_advance(struct held_time *t, struct heap *h, struct os_arena *arena, uint64_t ns)
 {
-	uint64_t step = ns > t->ns ? (ns - t->ns) / IDLE_STEPS : 0;
-
-	step = step > IDLE_STEP_NS ? step : IDLE_STEP_NS;
+	if (ns <= t->ns)
+		return;
+	const uint64_t least = (ns - t->ns) / IDLE_STEPS + 1;
+	look(h); /* the calls since t->ns may have woken the purger */
 	while (t->ns < ns) {
-		const uint64_t next = ns - t->ns > step ? t->ns + step : ns;
+		const uint64_t purge = next_purge(h, ns), next = max_size(purge, t->ns + least);
 		t->byte_ns += (double)(os_arena_footprint(arena) + t->tables) *
-		    (double)(next - t->ns);
-		t->ns = next;
-		arena->clock_ns = next;
-		if (h->sys == &system_slab)
-			slab_clock_moved();
+		    (double)(min_size(next, ns) - t->ns);
+		t->ns = min_size(next, ns);
+		arena->clock_ns = t->ns;
+		look(h);
 	}
 }
 

@@ -80,8 +80,8 @@ struct held_time {
 };
 
 /* It is `ns` now: what was held since t->ns counts, and a heap that purges in the background does
- * so. In an idle time the clock moves in steps, so that it purges at the right moments. Every
- * command calls this before each OPS_A_MARK-th call, and at the end. */
+ * so.  In an idle time the clock stops at each moment at which slab looks for pages to purge.
+ * Every command calls this wherever the recording knows the time (ops_clock), and at the end. */
 void held_advance(struct held_time *t, struct heap *h, struct os_arena *arena, uint64_t ns);
 
 #endif

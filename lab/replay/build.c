@@ -15,6 +15,7 @@
 #include "base/bits.h"
 #include "cli/array.h"
 #include "replay/ops.h"
+#include "replay/pauses.h"
 #include "replay/spill.h"
 
 enum { LANE_SLOTS = 1024, NONE = UINT32_MAX,
@@ -42,6 +43,7 @@ struct ops_build {
 	const struct trace_stream *stream;
 	bool threaded; /* OPS_FOR_THREADS */
 	struct spill ops, threads, marks;
+	struct pauses pauses;
 	struct build_slot *slot;
 	size_t slots, slot_cap;
 	uint32_t queue_head, queue_tail;
@@ -244,7 +246,7 @@ static bool add_step(struct ops_build *b, const struct step *s)
 	const uint32_t lane = lane_of(b, s->ev.thread);
 
 	b->last_tick = s->ev.tick;
-	if (lane == NONE || !mark_if_due(b))
+	if (lane == NONE || !mark_if_due(b) || !pauses_note(&b->pauses, b->count, b->last_tick))
 		return false;
 	if (s->overlaid && !add_free(b, &s->dropped, &s->ev, lane, OP_IMPLIED))
 		return false;
@@ -353,6 +355,25 @@ static bool add_index(struct ops_build *b, struct replay_head *h)
 	return fine;
 }
 
+static uint64_t ns_of(const struct ops_build *b, uint64_t ticks)
+{
+	return b->timeless ? 0 : trace_file_ns(b->file, b->file->head.start_tick + ticks);
+}
+
+static bool add_pauses(struct ops_build *b, struct replay_head *h)
+{
+	h->pauses_at = b->ops.len;
+	h->pauses = b->timeless ? 0 : b->pauses.count;
+	for (size_t i = 0; i < h->pauses; i++) {
+		struct replay_pause *const p = spill_add(&b->ops, sizeof *p);
+		if (p == NULL)
+			return false;
+		*p = (struct replay_pause){b->pauses.seen[i].at,
+		    trace_file_ns(b->file, b->pauses.seen[i].tick)};
+	}
+	return true;
+}
+
 static bool finish(struct ops_build *b)
 {
 	struct replay_head h = {.magic = OPS_MAGIC,
@@ -372,10 +393,11 @@ static bool finish(struct ops_build *b)
 
 	/* The last mark is when the process ended, which may be long after its last call. */
 	b->last_tick = max_size(b->last_tick, b->file->end_tick);
-	if (!add_mark(b, b->stream->events))
+	if (!add_mark(b, b->stream->events) || !pauses_note(&b->pauses, b->count, b->last_tick))
 		return false;
+	h.idle_ns = ns_of(b, b->pauses.longest);
 	h.marks_at = b->ops.len;
-	bool fine = spill_copy(&b->ops, &b->marks);
+	bool fine = spill_copy(&b->ops, &b->marks) && add_pauses(b, &h);
 	h.index_at = b->ops.len;
 	fine = fine && add_index(b, &h) && spill_flush(&b->ops);
 	h.len = b->ops.len;
@@ -395,7 +417,8 @@ struct ops_build *ops_build_begin(const struct trace_file *f, const struct trace
 		return NULL;
 	}
 	*b = (struct ops_build){.file = f, .stream = s, .threaded = use == OPS_FOR_THREADS,
-	    .ops.fd = -1, .threads.fd = -1, .marks.fd = -1, .queue_head = NONE};
+	    .ops.fd = -1, .threads.fd = -1, .marks.fd = -1, .queue_head = NONE,
+	    .pauses.last = f->head.start_tick};
 	b->timeless = trace_file_value(f, TRACE_META, "clock", clock, sizeof clock) &&
 	    strcmp(clock, "none") == 0;
 	if (spill_open(&b->ops, !b->threaded) && spill_open(&b->marks, false) &&
@@ -420,6 +443,7 @@ bool ops_build_end(struct ops_build *b, struct replay_ops *o, struct trace_error
 	spill_close(&b->ops);
 	spill_close(&b->threads);
 	spill_close(&b->marks);
+	free(b->pauses.seen);
 	free(b->slot);
 	free(b->lane);
 	free(b->lane_of);

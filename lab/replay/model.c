@@ -25,6 +25,7 @@ struct replay_model {
 	struct heap heap;
 	const struct replay_ops *ops;
 	struct ops_window window;
+	struct ops_clock clock;
 	struct model_result *r;
 	struct model_cell *cell;
 	const struct model_observer *observer; /* NULL: nobody watches */
@@ -182,21 +183,23 @@ static void look_at_tables(struct replay_model *m, size_t mark)
 		m->time.tables = held_tables(&m->heap, &m->arena);
 }
 
-/* Ops [from, to), moving the simulated clock at every mark. */
+/* Ops [from, to), moving the simulated clock wherever the recording knows the time. */
 static void perform_range(struct replay_model *m, size_t from, size_t to)
 {
 	while (from < to) {
-		const size_t number = from / OPS_A_MARK, mark = (number + 1) * OPS_A_MARK;
-		const size_t end = mark < to ? mark : to;
+		const size_t number = from / OPS_A_MARK;
+		const uint64_t ns = ops_clock_ns(&m->clock, from);
+		const size_t end = min_size(ops_clock_next(&m->clock, from), to);
 		if (m->ops->head->timeless)
 			m->area += (double)(os_arena_footprint(&m->arena) + m->time.tables) *
 			    (double)(end - from);
 		else
-			held_advance(&m->time, &m->heap, &m->arena, m->ops->mark[number].ns);
-		look_at_tables(m, number);
-		if (number % BUDGET_MARKS == 0)
+			held_advance(&m->time, &m->heap, &m->arena, ns);
+		if (from % OPS_A_MARK == 0)
+			look_at_tables(m, number);
+		if (from % (OPS_A_MARK * BUDGET_MARKS) == 0)
 			tell_share(m, from);
-		if (number % BUDGET_MARKS == 0 && budget_is_spent(m)) {
+		if (from % (OPS_A_MARK * BUDGET_MARKS) == 0 && budget_is_spent(m)) {
 			stop(m, "it takes too long: stopped", from);
 			return;
 		}
@@ -219,6 +222,7 @@ static bool open_heap(struct replay_model *m)
 
 	m->payload = m->peak = m->peak_at = m->peak_tables = m->r->failed = 0;
 	m->time = (struct held_time){0};
+	m->clock = (struct ops_clock){.ops = m->ops};
 	m->area = 0;
 	m->began_s = cpu_now();
 	if (error != 0) {

@@ -47,6 +47,8 @@ static bool map_small(struct replay_ops *o)
 	    o->head->len != (size_t)st.st_size)
 		return false;
 	o->mark = map(&o->mark_map, o->fd, o->head->marks_at, o->head->index_at, 0);
+	o->pause = (const struct replay_pause *)((const char *)o->mark +
+	    (o->head->pauses_at - o->head->marks_at));
 	o->thread = map(&o->thread_map, o->fd, o->head->threads_at, o->head->len, 0);
 	return o->mark != NULL && o->thread != NULL;
 }
@@ -78,16 +80,6 @@ void replay_ops_close(struct replay_ops *o)
 	if (o->fd >= 0)
 		close(o->fd);
 	*o = (struct replay_ops){.fd = -1};
-}
-
-uint64_t replay_ops_idle_ns(const struct replay_ops *o)
-{
-	const size_t marks = (o->head->count + OPS_A_MARK - 1) / OPS_A_MARK + 1;
-	uint64_t most = 0;
-
-	for (size_t i = 1; i < marks; i++)
-		most = max_size(most, o->mark[i].ns - o->mark[i - 1].ns);
-	return most;
 }
 
 bool ops_window_move(struct ops_window *w, size_t i)

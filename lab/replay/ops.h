@@ -1,12 +1,14 @@
 /* ops.h - a recording made ready to be replayed: objects instead of addresses, 16 bytes a call.
  *
- *   +------+-----+-----+-- ... --+-------------+-----------------+------------+
- *   | head | op  | op  |      op | marks       | index by thread | threads    |   one file, mapped
- *   +------+-----+-----+-- ... --+-------------+-----------------+------------+
+ *   +------+-----+-----+-- ... --+-------+--------+-----------------+---------+
+ *   | head | op  | op  |      op | marks | pauses | index by thread | threads |   one file, mapped
+ *   +------+-----+-----+-- ... --+-------+--------+-----------------+---------+
  *
  * ops stand in the valid global order of trace/stream.h.  An object has a slot from its first call
  * to its last; slots are used again, so that a replayer's table is as large as what is live.  A
- * mark says what time it was, every OPS_A_MARK ops.  The index has, thread after thread, the
+ * mark says what time it was, every OPS_A_MARK ops; a pause says it for one op.  A recording of up
+ * to PAUSES_MOST calls has a pause for each op, a longer one those after the longest gaps
+ * (pauses.h).  The index has, thread after thread, the
  * numbers of its ops; a recording of one thread and a model need none.
  *
  * OPS_FOR_THREADS: threads keep the recorded order as far as the program could have relied on it:
@@ -21,7 +23,7 @@
 
 #include "trace/stream.h"
 
-enum { OPS_A_MARK = 64, OPS_AN_EPOCH = 4096, OPS_A_WINDOW = 1 << 19, OPS_VERSION = 1 };
+enum { OPS_A_MARK = 64, OPS_AN_EPOCH = 4096, OPS_A_WINDOW = 1 << 19, OPS_VERSION = 2 };
 #define OPS_MAGIC 0x73706f6d6d64u /* "dmmops" */
 
 enum op_flag {
@@ -47,6 +49,10 @@ struct replay_mark {
 	uint64_t ns, calls; /* before the op that it stands at */
 };
 
+struct replay_pause {
+	uint64_t at, ns; /* the time just before op `at` */
+};
+
 struct replay_thread {
 	uint64_t first;  /* its first entry in the index */
 	uint32_t count;  /* entries */
@@ -56,7 +62,8 @@ struct replay_thread {
 struct replay_head { /* of the file; offsets in bytes */
 	uint64_t magic, version;
 	uint64_t count, slots; /* ops; slots in use at one time, at most */
-	uint64_t marks_at, index_at, threads_at, len;
+	uint64_t marks_at, pauses_at, pauses, index_at, threads_at, len;
+	uint64_t idle_ns; /* the longest time without calls */
 	uint64_t threads; /* in the order of their first op */
 	uint64_t calls, peak_payload, peak_count;
 	uint64_t peak_at, peak_call; /* the op that made the payload largest; its call, from 1 */
@@ -75,6 +82,7 @@ struct replay_ops {
 	int fd;
 	const struct replay_head *head;
 	const struct replay_mark *mark;
+	const struct replay_pause *pause; /* head->pauses of them, in order */
 	const struct replay_thread *thread;
 	/* NULL until replay_ops_whole() */
 	const struct replay_op *op;
@@ -108,9 +116,6 @@ bool replay_ops_map(struct replay_ops *o, int fd);
  * call of address space.  False: there is none. */
 bool replay_ops_whole(struct replay_ops *o);
 void replay_ops_close(struct replay_ops *o);
-/* The longest time between two marks, or before the end: about the longest without calls. */
-uint64_t replay_ops_idle_ns(const struct replay_ops *o);
-
 /* ---- from the first op to the last ------------------------------------------------------- */
 
 enum { OPS_BEYOND = 64 }; /* ops after a window that may be read too, if there are any */
@@ -140,6 +145,35 @@ static inline const struct replay_op *ops_window_at(struct ops_window *w, size_t
 static inline uint64_t replay_ops_ns(const struct replay_ops *o, size_t i)
 {
 	return o->mark[i == o->head->count ? (i + OPS_A_MARK - 1) / OPS_A_MARK : i / OPS_A_MARK].ns;
+}
+
+/* Goes forward through the moments that a recording knows.  Begins as {.ops = ops}. */
+struct ops_clock {
+	const struct replay_ops *ops;
+	size_t pause; /* the next one */
+};
+
+/* The time before op i, as exactly as it is known.  i never falls. */
+static inline uint64_t ops_clock_ns(struct ops_clock *c, size_t i)
+{
+	const struct replay_pause *const pause = c->ops->pause;
+	uint64_t ns = replay_ops_ns(c->ops, i);
+
+	while (c->pause < c->ops->head->pauses && pause[c->pause].at <= i)
+		c->pause++;
+	if (c->pause != 0 && pause[c->pause - 1].ns > ns)
+		ns = pause[c->pause - 1].ns;
+	return ns;
+}
+
+/* The first op after i before which the time is known again; after ops_clock_ns(c, i). */
+static inline size_t ops_clock_next(const struct ops_clock *c, size_t i)
+{
+	const size_t mark = (i / OPS_A_MARK + 1) * OPS_A_MARK;
+
+	if (c->pause == c->ops->head->pauses || c->ops->pause[c->pause].at >= mark)
+		return mark;
+	return c->ops->pause[c->pause].at;
 }
 
 static inline uint64_t replay_ops_calls(const struct replay_ops *o, size_t i)

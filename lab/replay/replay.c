@@ -13,11 +13,11 @@
 
 enum { STEPS_TEXT = 20, STEPS_JSON = 100, WARM_LEAST = 128 << 20 };
 
-static void caveats(const char *path, const struct replay_ops *ops)
+void replay_caveats(const char *path, const struct replay_ops *ops, bool diagnosed)
 {
 	const struct replay_head *const h = ops->head;
 	const struct caveat_facts k = {h->calls, replay_ops_ns(ops, h->count), h->peak_payload,
-	    replay_ops_idle_ns(ops)};
+	    h->idle_ns, diagnosed};
 	struct trace_file file;
 	struct trace_error e;
 
@@ -35,7 +35,7 @@ static void read_recording(const char *path, enum ops_use use, struct replay_ops
 		lab_die(EXIT_FAULT, "%s: %s", path, e.text);
 	if (ops->head->calls == 0)
 		lab_die(EXIT_FAULT, "%s: no calls are in it; dmm info %s says why", path, path);
-	caveats(path, ops);
+	replay_caveats(path, ops, false);
 	if (ops->head->foreign != 0 || ops->head->overlaid != 0)
 		lab_say("%s: left out %llu frees of objects whose malloc is not recorded, put in "
 		    "%llu frees that are not recorded", path,

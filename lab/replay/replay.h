@@ -19,6 +19,8 @@ struct replay_order {
 	struct native native;
 };
 
+/* Say on stderr what the recording cannot tell, and what would help (trace/caveat.h). */
+void replay_caveats(const char *path, const struct replay_ops *ops, bool diagnosed);
 /* Adds glibc twice, the designs and the peers; unknown names end dmm here. */
 void replay_list(struct replay_order *q);
 /* Replay, print, say what to do next.  Returns the exit status; of a cell EXIT_FINE, since its

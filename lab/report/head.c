@@ -166,7 +166,9 @@ static void put_diagnosis(const struct diagnosis *d, FILE *out)
 	if (d == NULL)
 		return;
 	fputs("<section id=\"diagnosis\" aria-label=\"Diagnosis\">\n<h2>What is wrong</h2>\n", out);
-	if (d->count == 0)
+	if (d->count == 0 && d->limited)
+		fputs("<p>No fault is found.</p>\n", out);
+	else if (d->count == 0)
 		fputs("<p>Nothing: nothing grows, is pinned, retained or oversized, or "
 		    "churns.</p>\n", out);
 	else

@@ -137,7 +137,7 @@ int report_make(const struct report_order *q)
 	refuse_silence(&survey);
 	caveats_say(&survey.file, &(struct caveat_facts){survey.events,
 	    replay_ops_ns(&survey.ops, survey.ops.head->count), survey.peak_payload,
-	    replay_ops_idle_ns(&survey.ops)});
+	    survey.ops.head->idle_ns, false});
 	r = (struct report){.survey = &survey, .design_count = n};
 	if (survey.file.damage.text[0] == '\0')
 		r.diagnosis = &survey.diagnosis;

@@ -263,7 +263,7 @@ int info_print(struct info *i)
 	fflush(stdout);
 	caveats_say(&i->file, &(struct caveat_facts){i->stream.events,
 	    trace_file_ns(&i->file, max_size(i->last_tick, i->file.end_tick)),
-	    i->stream.peak_payload, UINT64_MAX});
+	    i->stream.peak_payload, UINT64_MAX, false});
 	if (!damaged && i->stream.events != 0)
 		lab_next(NULL, "dmm replay --model %s", i->path);
 	info_close(i);

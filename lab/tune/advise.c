@@ -13,6 +13,7 @@
 #include "allocators/techniques.h"
 #include "run/launch.h"
 #include "slab/system.h"
+#include "trace/caveat.h"
 
 static const double SLOW_NS = 500; /* a call; no need to know it better */
 
@@ -26,7 +27,6 @@ static const double BUDGET_LEAST = 2; /* seconds */
 static const double FIRST_SHARE = 0.25; /* of a design's replays: without looks */
 
 enum { REPEAT = 3, REPEAT_MOST = 4000000 /* calls */, BESIDE_LEAST = 2 << 20 };
-enum { CALLS_LEAST = 64 * OPS_A_MARK }; /* with fewer the averages over time are too rough */
 
 /* Designs that no program should get, and why. */
 static const struct {
@@ -274,7 +274,7 @@ void advise(struct advice *a, struct tune_recording *rec, const char *path, cons
 	a->usual = find(a, "gnu");
 	a->slab = find(a, "slab");
 	a->best = best(a);
-	a->few = !rec->ops.head->timeless && a->facts.calls < CALLS_LEAST;
+	a->few = !rec->ops.head->timeless && a->facts.calls < CAVEAT_CALLS;
 	a->none_needed = a->few || !worth_it(a);
 }
 

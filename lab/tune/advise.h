@@ -53,9 +53,7 @@ struct advice {
 	struct diagnosis diagnosis;
 	struct facts facts;
 	bool timed;         /* the recording has real times */
-	/* It has times, but so few calls that the model's averages over time say little: the model
-	 * looks at the clock every OPS_A_MARK calls. */
-	bool few;
+	bool few; /* it has times, and fewer calls than CAVEAT_CALLS (trace/caveat.h) */
 	double beside_heap; /* the process's bytes besides its heap, about */
 	struct choice choice[ADVISE_CHOICES]; /* the best first, those with a problem last */
 	size_t count;

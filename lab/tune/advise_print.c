@@ -339,9 +339,6 @@ void advice_print(const struct advice *a, enum format format)
 		printf("\nwhat each design would hold, by a model, in bytes of heap\n");
 		print_choices(a, format);
 		printf("ns a call: the model's, and for each system call what one costs here\n");
-		if (a->few)
-			printf("on average: says little of so few calls, as the model looks at the "
-			       "clock every %d calls\n", OPS_A_MARK);
 		putchar('\n');
 		print_facts(a);
 	}

@@ -8,6 +8,7 @@
 
 #include "cli/lab.h"
 #include "cli/progress.h"
+#include "replay/replay.h"
 #include "slab/system.h"
 
 static const double GAIN = 1.002; /* less is not worth another setting */
@@ -66,7 +67,6 @@ static void read_recorded_on(struct tune_recording *r)
 		if (!trace_file_value(
 		        &file, TRACE_META, "allocator", r->recorded_on, sizeof r->recorded_on))
 			r->recorded_on[0] = '\0';
-		r->cut_off = file.damage.text[0] != '\0';
 		trace_file_close(&file);
 	}
 	const char *const slash = strrchr(r->recorded_on, '/');
@@ -90,6 +90,7 @@ static void open_recording(struct tune_recording *r, const char *path)
 	if (!replay_ops_build(&r->ops, path, OPS_FOR_MODELS, &e))
 		lab_die(EXIT_FAULT, "%s: %s", path, e.text);
 	refuse_empty(r);
+	replay_caveats(path, &r->ops, false);
 	r->busy_ns = busy_ns(&r->ops);
 }
 
@@ -126,6 +127,7 @@ void tune_recording_diagnose(struct tune_recording *r, const char *path, struct 
 	if (!read_and_diagnose(r, d, &e))
 		lab_die(EXIT_FAULT, "%s: %s", path, e.text);
 	refuse_empty(r);
+	replay_caveats(path, &r->ops, true);
 	r->busy_ns = busy_ns(&r->ops);
 }
 

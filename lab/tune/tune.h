@@ -30,7 +30,6 @@ struct tune_recording {
 	struct replay_ops ops;
 	char recorded_on[TUNE_NAME]; /* the file whose malloc the program had; "": not known */
 	bool glibc;                  /* that is glibc, or not known and taken for it */
-	bool cut_off;   /* its end is missing */
 	double busy_ns;              /* of the run, without idle times; 0: not known */
 };
 

@@ -12,7 +12,6 @@
 #include "slab/system.h"
 #include "tune/tune.h"
 
-enum { FEW_CALLS = 1000 };
 static const double HOLDS =
     1.005; /* of the memory as it comes, on a recording that was not searched */
 
@@ -230,30 +229,11 @@ static void tell_gain(const struct tune_result *x, size_t i)
 	    units_bytes(own, tune_figure_by(&x->best->own[i], x->order->by)), time);
 }
 
-/* The limits of the recording, and the remedy. */
-static void tell_limits(const struct tune_recording *r)
-{
-	if (r->ops.head->timeless)
-		lab_say("%s has no times: the average is over its calls, and idle time is not "
-		        "seen; record "
-		        "with dmm record",
-		    r->path);
-	if (r->cut_off)
-		lab_say("%s is cut off: the settings fit what comes before; let a recorded run end",
-		    r->path);
-	if (r->ops.head->calls < FEW_CALLS)
-		lab_say("%s has only %" PRIu64
-		        " calls: too few to fit settings to; record a longer run",
-		    r->path, r->ops.head->calls);
-}
-
 /* False: on some recording that was not searched, the settings cost memory. */
 static bool tell(const struct tune_result *x)
 {
 	bool holds = true;
 
-	for (size_t i = 0; i < x->paths; i++)
-		tell_limits(&x->rec[i]);
 	if (x->best->cut_short)
 		lab_say(
 		    "%s: the search ended after %zu sets of settings: on recordings this long it "

@@ -90,6 +90,8 @@ void purge_by(enum purger who);
 /* PURGE_BY_CLOCK: do the work that the helper would have done by now. Call it after the os's clock
  * moved. */
 void purge_by_clock(void);
+/* When it has work next, in nanoseconds of purge_clock(); UINT64_MAX: when a call wakes it. */
+uint64_t purge_next_ns(void);
 
 void purge_after_fork(void); /* in the child */
 

@@ -289,6 +289,12 @@ void purge_by_clock(void)
 	}
 }
 
+uint64_t purge_next_ns(void)
+{
+	return due_ns != 0 && atomic_load_explicit(&running, memory_order_relaxed) ? due_ns
+	                                                                           : UINT64_MAX;
+}
+
 static void forget(void)
 {
 	atomic_store(&running, false);

@@ -116,6 +116,11 @@ void slab_clock_moved(void)
 	purge_by_clock();
 }
 
+uint64_t slab_next_look_ns(void)
+{
+	return purge_next_ns();
+}
+
 void slab_purge_by_calls(void)
 {
 	purge_by(PURGE_BY_CALLS);

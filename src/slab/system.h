@@ -13,6 +13,9 @@ bool slab_check_all(struct dmm_fault *why);
 
 /* On a simulated os, while a heap is open: purge as the helper would have done by now. */
 void slab_clock_moved(void);
+/* When the helper would look for pages to purge next, in nanoseconds of the simulated clock;
+ * UINT64_MAX: it sleeps until a call wakes it.  After slab_clock_moved(). */
+uint64_t slab_next_look_ns(void);
 /* On a simulated os, after open: the program's own calls give memory back, without a helper, as in
  * a process in which a single thread has a heap. It lasts until the heap is closed. */
 void slab_purge_by_calls(void);

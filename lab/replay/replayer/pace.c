@@ -32,9 +32,15 @@ static uint64_t now_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec - pace.began_ns;
 }
 
-static uint64_t due_ns(uint64_t i)
+/* Of the replay: when it has come to this time of the recording. */
+static uint64_t due_ns(uint64_t ns)
 {
-	return (uint64_t)((double)replay_ops_ns(&replay.ops, i) / replay.result->speed);
+	return (uint64_t)((double)ns / replay.result->speed);
+}
+
+static uint64_t end_ns(void)
+{
+	return due_ns(replay_ops_ns(&replay.ops, replay.ops.head->count));
 }
 
 /* Of this thread. */
@@ -97,23 +103,23 @@ static void wait_for(uint64_t due)
 
 void pace_begin(void)
 {
-	const uint64_t all = due_ns(replay.ops.head->count) / LOOKS;
+	const uint64_t all = end_ns() / LOOKS;
 
 	pace.began_ns = 0;
 	pace.began_ns = now_ns();
 	pace.step_ns = all > LOOK_NS ? all : LOOK_NS;
 }
 
-void pace_reach(uint64_t i)
+void pace_reach(uint64_t ns)
 {
-	wait_for(due_ns(i));
+	wait_for(due_ns(ns));
 }
 
 void pace_end(void)
 {
 	struct replay_result *const r = replay.result;
 
-	wait_for(due_ns(replay.ops.head->count));
+	wait_for(end_ns());
 	look(now_ns());
 	r->paced_ns = pace.last_ns;
 	r->paced_end = pace.last_bytes;

@@ -45,8 +45,8 @@ void run_sample(uint64_t at);
 /* ---- the recording's clock (replayer/pace.c) ------------------------------------------------- */
 
 void pace_begin(void);
-/* Wait until op i is due; any thread. */
-void pace_reach(uint64_t i);
+/* Wait until this time of the recording has come; any thread. */
+void pace_reach(uint64_t ns);
 /* Wait for the end of the recording, and tell what memory was: by the last thread. */
 void pace_end(void);
 

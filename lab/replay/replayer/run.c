@@ -272,17 +272,26 @@ static inline __attribute__((always_inline)) void perform(struct replay_worker *
 
 /* ---- one thread ------------------------------------------------------------------------------ */
 
+/* Wait until op i is due, and return the next op that has a time. */
+static uint64_t keep_pace(struct ops_clock *clock, uint64_t i)
+{
+	pace_reach(ops_clock_ns(clock, i));
+	return ops_clock_next(clock, i);
+}
+
 static inline __attribute__((always_inline)) void run_alone(struct replay_worker *w,
     const enum replay_mode mode)
 {
 	const struct replay_ops *const o = &replay.ops;
 	const uint64_t n = o->head->count, step = n / REPLAY_SAMPLES_MAX + 1;
+	struct ops_clock clock = {.ops = o};
+	uint64_t timed = 0;
 
 	for (uint64_t i = 0; i < n; i++) {
 		if (mode == REPLAY_MEMORY && i % step == 0)
 			run_sample(i);
-		if (mode == REPLAY_PACE && i % OPS_A_MARK == 0)
-			pace_reach(i);
+		if (mode == REPLAY_PACE && i >= timed)
+			timed = keep_pace(&clock, i);
 		if (i + AHEAD < n)
 			__builtin_prefetch(&replay.object[o->op[i + AHEAD].slot], 1);
 		if (o->op[i].op != TRACE_OP_NONE)
@@ -296,14 +305,13 @@ static inline __attribute__((always_inline)) void run_one_of_many(struct replay_
 	const struct replay_ops *const o = &replay.ops;
 	const uint32_t *const index = o->index + w->thread->first;
 	const uint32_t n = w->thread->count;
-	uint64_t mark = UINT64_MAX;
+	struct ops_clock clock = {.ops = o};
+	uint64_t timed = 0;
 
 	for (uint32_t k = 0; k < n; k++) {
 		const uint64_t i = index[k];
-		if (mode == REPLAY_PACE && i / OPS_A_MARK != mark) {
-			mark = i / OPS_A_MARK;
-			pace_reach(i);
-		}
+		if (mode == REPLAY_PACE && i >= timed)
+			timed = keep_pace(&clock, i);
 		const struct replay_op *const op = &o->op[i];
 		struct object *const object = &replay.object[op->slot];
 		if (i >= w->epoch_end)
