@@ -117,25 +117,37 @@ static bool flag(size_t granule, unsigned *heap)
 	return (old & TAG_REMOTE) == 0 && *heap != 0;
 }
 
-/* Flag and push the slab that covers the granule, and is of the heap whose lock is held. */
+/* Flag the slab that covers the granule, if it is of the heap whose lock is held, and the granule;
+ * push the slab unless it is in the inbox. */
 static void flag_and_push(struct slab_heap *h, size_t granule)
 {
 	struct slab *const s = slab_covering(granule);
 	unsigned heap;
 
-	if (kind_of(s) != GRANULE_SLAB || heap_of(s) != h || !flag(granule_of(s), &heap))
+	if (kind_of(s) != GRANULE_SLAB || heap_of(s) != h)
 		return;
+	const bool first = flag(granule_of(s), &heap);
 	flag(granule, &heap);
-	push(h, s);
+	if (first)
+		push(h, s);
+}
+
+static inline bool both_flagged(size_t head, size_t granule)
+{
+	return flagged(head) && (granule == head || flagged(granule));
 }
 
 /* This is the first free into the slab since its owner looked: notify the owner. granule: that of
- * p.  If the owner has collected the mark meanwhile, p's slab may be gone, and a further granule of
+ * p.  Or the owner took both flags down before p was marked, and another thread's free has raised
+ * the first one since: then the flag of p's granule rises, and the owner finds both.
+ *
+ * If the owner has collected the mark meanwhile, p's slab may be gone, and a further granule of
  * another slab may lie at `head`: only the lock of its heap tells what is there, and holds it.  A
  * signal handler may have interrupted this thread while it holds the lock. */
 static __attribute__((noinline)) void notify_owner(size_t head, size_t granule)
 {
-	for (unsigned heap; !flagged(head) && (heap = tag_heap(tag_at(head))) != 0;) {
+	for (unsigned heap;
+	     !both_flagged(head, granule) && (heap = tag_heap(tag_at(head))) != 0;) {
 		struct slab_heap *const h = heap_at(heap);
 		const bool mine = lock_held(&h->lock);
 
@@ -237,7 +249,7 @@ static __attribute__((noinline)) bool judge_marked(const void *p, uint32_t tag)
 	return false;
 }
 
-/* The first free into the slab since its owner looked: the caller notifies the owner. */
+/* The first free into the slab, or into p's granule, since its owner looked. */
 static __attribute__((noinline)) bool free_first(const void *p, size_t head, uint32_t tag)
 {
 	notify_owner(head, ((uintptr_t)p - root.base) >> GRANULE_SHIFT);
@@ -246,12 +258,12 @@ static __attribute__((noinline)) bool free_first(const void *p, size_t head, uin
 	return true;
 }
 
-/* head: the first granule of the slab of p.  True: the owner was told. */
-static inline bool mark(const void *p, size_t head, uint32_t tag)
+/* head: the first granule of the slab of p, which lies in `granule`.  True: the owner was told. */
+static inline bool mark(const void *p, size_t head, size_t granule, uint32_t tag)
 {
 	if (unlikely((atomic_fetch_or(mark_word(p), bit_of(p)) & bit_of(p)) != 0))
 		slab_misuse("double free", p, class_usable(tag_class(tag)));
-	if (unlikely(!flagged(head)))
+	if (unlikely(!both_flagged(head, granule)))
 		return free_first(p, head, tag);
 	return unlikely(!is_live(p)) ? judge_marked(p, tag) : false;
 }
@@ -272,7 +284,7 @@ static __attribute__((noinline)) bool free_rare(const void *p, uint32_t tag)
 		if (granule != head)
 			flag(granule, &rest);
 	}
-	return mark(p, head, tag);
+	return mark(p, head, granule, tag);
 }
 
 bool remote_free(const void *p, uint32_t tag)
@@ -280,5 +292,6 @@ bool remote_free(const void *p, uint32_t tag)
 	if (unlikely(__atomic_load_n(&root.marked, __ATOMIC_ACQUIRE) != MARKED) ||
 	    size_class[tag_class(tag)].granules > 1)
 		return free_rare(p, tag);
-	return mark(p, ((uintptr_t)p - root.base) >> GRANULE_SHIFT, tag);
+	const size_t granule = ((uintptr_t)p - root.base) >> GRANULE_SHIFT;
+	return mark(p, granule, granule, tag);
 }

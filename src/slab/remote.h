@@ -15,9 +15,10 @@
  * Between the bit and the flag the owner may collect the bit and close the slab, and another slab
  * may be opened there, which may begin at another granule.  So the freeing thread raises the flag
  * and pushes under the lock of the heap that the tag names, which keeps that slab in place; it then
- * only asks the new owner to look.  A slab whose first granule is flagged is never released.  A
- * further granule is flagged before the bit, while p is live and holds the slab, and again before
- * the push.
+ * only asks the new owner to look.  A slab whose first granule is flagged is never released.
+ *
+ * A further granule is flagged before the bit, while p is live and holds the slab.  The owner may
+ * take that flag down before the bit is there, so the freeing thread looks again after the bit.
  */
 #ifndef SLAB_REMOTE_H
 #define SLAB_REMOTE_H
