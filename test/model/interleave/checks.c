@@ -39,6 +39,16 @@ static unsigned count_marked(const struct slab *s)
 	return marked;
 }
 
+/* Otherwise the owner's own frees there would not see the mark, until the owner looks. */
+static void check_flags_near_marks(const struct slab *s)
+{
+	for (unsigned i = 0; i < s->count; i++) {
+		const char *const p = slab_start(s) + (size_t)i * s->size;
+		if ((*mark_word(p) & bit_of(p)) != 0 && (tag_around(p) & TAG_REMOTE) == 0)
+			sched_fail("I2 found: marked, and the granule is not flagged");
+	}
+}
+
 static void check_slab(const struct slab *s)
 {
 	const uint32_t g = granule_of(s), tag = root.tags[g];
@@ -49,6 +59,7 @@ static void check_slab(const struct slab *s)
 	if ((tag & TAG_REMOTE) != 0) {
 		if (!in_inbox(heap_of(s), g))
 			sched_fail("I2 found: flagged, and in no inbox");
+		check_flags_near_marks(s);
 		return;
 	}
 	if (count_marked(s) != 0)

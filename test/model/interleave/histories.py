@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def histories(*options):
-    done = subprocess.run([Path(sys.argv[1]) / "test/interleave", *(sys.argv[2:] or ["--bound=1", "--not=pages"]),
+    done = subprocess.run([Path(sys.argv[1]) / "test/interleave", *(sys.argv[2:] or ["--bound=1"]),
                            *options], capture_output=True, text=True)
     if done.returncode != 0:
         sys.exit(f"interleave {' '.join(options)}: {done.stderr}")

@@ -78,28 +78,25 @@ static size_t word_of(const volatile void *at, const _Atomic uint64_t *biased)
 	return (uintptr_t)at - from < words * 8 ? ((uintptr_t)at - from) / 8 : SIZE_MAX;
 }
 
-/* Granules of the slabs that threads have from the beginning, and into which no other thread frees.
- * The purger loads the tag of such a granule once for each object. */
-static bool apart[64];
-
-void sched_begun(void)
+/* May an object of block_class begin in this word of the masks?  A slab of several granules begins
+ * at any of them. */
+static bool may_hold_a_start(size_t word)
 {
-	for (uint32_t g = 0; g < sizeof apart / sizeof *apart; g++)
-		apart[g] = tag_heap(tag_at(g)) != 0 && tag_class(tag_at(g)) != block_class;
+	const struct size_class *const c = &size_class[block_class];
+
+	for (unsigned i = 0; i < c->count; i++)
+		for (unsigned granule = 0; granule < c->granules; granule++)
+			if ((i * c->size >> WORD_SHIFT) % (c->granules * (size_t)GRANULE_WORDS) ==
+			    (word + (size_t)granule * GRANULE_WORDS) %
+			        (c->granules * (size_t)GRANULE_WORDS))
+				return true;
+	return false;
 }
 
-static bool is_tag_apart(const volatile void *at)
-{
-	const size_t g = ((uintptr_t)at - (uintptr_t)root.tags) / sizeof *root.tags;
-
-	return g < sizeof apart / sizeof *apart && apart[g];
-}
-
-/* No choice at fields that change only under a lock, at mask words in which no object begins, or at
- * tags that stay. */
+/* No choice at fields that change only under a lock, nor at mask words where no object begins. */
 bool sched_worth(const volatile void *at)
 {
-	if (is_tag_apart(at) || (uintptr_t)at - root.base < root.payload_mapped)
+	if ((uintptr_t)at - root.base < root.payload_mapped)
 		return false;
 	if (at == &root.units || at == &root.used || at == &root.mapped_count)
 		return false; /* they change when the heap grows, under page_lock */
@@ -110,15 +107,7 @@ bool sched_worth(const volatile void *at)
 		return false;
 	if (within(at, (void *)table_address(TABLE_SLABS), root.table[TABLE_SLABS].mapped))
 		return false; /* kind: written before the tag, and under a lock */
-	if (w == SIZE_MAX)
-		return true;
-	const size_t granules = size_class[block_class].granules;
-	/* granule 0 is a guard */
-	const size_t in_slab = (w - (size_t)GRANULE_WORDS) % (granules * GRANULE_WORDS);
-	for (unsigned i = 0; i < size_class[block_class].count; i++)
-		if (i * size_class[block_class].size >> WORD_SHIFT == in_slab)
-			return true;
-	return false;
+	return w == SIZE_MAX || may_hold_a_start(w);
 }
 
 static uint64_t hash_bytes(uint64_t hash, const void *p, size_t len)
@@ -159,9 +148,16 @@ static void note_pages(const char *p, size_t len, bool changes)
 		sched_point((void *)(page * 4096), changes);
 }
 
+/* slab_malloc() begins with a plain load of this word, which the shim does not see. */
+void *ask(size_t n)
+{
+	sched_point(&root.alone_below, false);
+	return slab_malloc(n);
+}
+
 void *take(void)
 {
-	void *const p = slab_malloc(CLASS_SIZE);
+	void *const p = ask(CLASS_SIZE);
 
 	if (p == NULL)
 		sched_fail("no memory");
@@ -243,10 +239,10 @@ static void take_three(void)
 		block[i] = take();
 }
 
-/* A heap, but nothing of the class. */
+/* A heap without a slab: each slab would be one more for the purger to look at. */
 static void have_heap(void)
 {
-	slab_free(slab_malloc(16));
+	thread_heap();
 }
 
 void begin_three(void)
@@ -398,7 +394,7 @@ static void others_come_there(void)
 	give(block[1]);
 	another_needs_and_ends();
 	for (size_t n = 32; n <= 160; n += 16) /* more than free granules lie before it */
-		slab_malloc(n);
+		ask(n);
 }
 
 void settle(void)

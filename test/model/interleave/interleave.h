@@ -12,6 +12,7 @@ extern size_t held_count;   /* objects that somebody has */
 /* Is it a choice when live bits are looked at or changed?  Are objects freed twice on purpose? */
 extern bool live_is_worth, freed_twice;
 
+void *ask(size_t n); /* slab_malloc() */
 void *take(void); /* fails when another thread has the object that it is given */
 void thread_ends(void);
 void begin_two_slabs(void); /* of blocks 0 to 2, and 3 and 4 */

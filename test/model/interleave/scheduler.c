@@ -281,7 +281,6 @@ static void one_schedule(void)
 	}
 	sched_tls_new(sched_tls());
 	s->begin();
-	sched_begun();
 	history_begin();
 	if (setjmp(g.out) == 0) {
 		unsigned list[SCHED_THREADS];

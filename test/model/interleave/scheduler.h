@@ -68,8 +68,6 @@ void sched_point(const volatile void *at, bool changes);
 
 /* Notify the test that sched_fail() is about to print. */
 void sched_failing(void);
-/* The scenario has begun, and its threads are about to. */
-void sched_begun(void);
 /* The test says what is worth a choice; thread-local storage to be swapped. */
 bool sched_worth(const volatile void *at);
 uint64_t sched_hash_state(void); /* of all that threads share */

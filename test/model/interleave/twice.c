@@ -140,7 +140,7 @@ static void drops_0_and_ends(void)
 static void small_ones_come_there(void)
 {
 	for (size_t n = 32; n <= 160; n += 16)
-		slab_malloc(n);
+		ask(n);
 }
 
 static void take_four(void)
