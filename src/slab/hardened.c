@@ -285,7 +285,8 @@ static bool is_whole_before(const char *before, const void *p, size_t size)
 
 /* p has an underflow, or the object before it an overflow. The calling thread owns the slab, so no
  * other thread allocates there; but another thread may be freeing or resizing the object before p:
- * so look again. */
+ * so look again.  Three looks do: our caller accepted an end that a free has cleared, so what may
+ * stop being damaged is a canary of which the other thread has written one half. */
 static __attribute__((noinline)) void judge_before(const struct hardened *h, const void *p,
     unsigned cls)
 {

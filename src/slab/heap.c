@@ -264,7 +264,7 @@ void heap_set_free(struct slab_heap *h)
 	change(&root.unused, heap_number(h));
 	h->taker = 0;
 	lock_give(&root.heaps_lock);
-	remote_settle_for(h); /* a thread that pushed after our last look found the lock taken */
+	remote_settle_for(h); /* as after each release of the lock of a heap without a thread */
 }
 
 /* Move a slab of `from`, which has no thread, to another heap, unless other threads are about to

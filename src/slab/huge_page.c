@@ -197,7 +197,10 @@ static bool may_collapse(uint32_t chunk)
  * ask the kernel what was touched takes up to 32 system calls, so they wait until page_lock is
  * free, and the answer is used the next time.  So many chunks from twice `end` on became huge
  * pages: the search goes on with another chunk each time, so that one that was not touched does not
- * hide the others.  Chunk 0 begins with a guard. */
+ * hide the others.  Chunk 0 begins with a guard.
+ *
+ * Pages of slabs, and freed runs that the guard detains, are given back before forget_answer(): an
+ * answer used in between makes those of one chunk resident again, at most a quarter of it. */
 static void collapse_one_below(uint32_t end, uint32_t became)
 {
 	if (touched != 0 && touched == asked && touched < end && may_collapse(touched))

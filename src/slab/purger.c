@@ -150,7 +150,9 @@ static void give_back_unused(size_t limit)
 
 static void give_back_noted(void)
 {
-	if (!atomic_load_explicit(&purge_wanted, memory_order_relaxed))
+	/* while another thread purges, each call would take page_lock twice for nothing */
+	if (!atomic_load_explicit(&purge_wanted, memory_order_relaxed) ||
+	    lock_is_held(&purge_lock))
 		return;
 	atomic_store(&purge_wanted, false);
 	for (uint32_t chunk; (chunk = purge_chunk_noted()) != 0;) {

@@ -13,6 +13,8 @@
  * overflowed: the program then gives back and asks again for more objects than it holds.  A program
  * that only allocates, or only frees, gains nothing from a longer one.  With more than two threads
  * it grows less far, and with nine or more not beyond 255: a thread may sleep with full magazines.
+ * So at most eight heaps have touched the 45 KiB of their wide magazines, which stay for the next
+ * thread.
  *
  * What was freed last is given out first, because it is in the caches, whatever slab it is of.  A
  * slab belongs to a heap, and a heap to a thread: only they touch its live bits and its magazines,

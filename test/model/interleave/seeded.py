@@ -24,9 +24,8 @@ def read_bugs():
     for block in re.split(r"\n\n+", (HERE / "seeded.txt").read_text()):
         lines = [line for line in block.split("\n") if line and not line.startswith("#")]
         if lines:
-            number, what = lines[0].split("|", 1)
-            what, _, word = what.partition("|")
-            yield {"number": int(number), "what": what, "word": word, "file": lines[1],
+            number, what, word, bound = (lines[0] + "||").split("|")[:4]
+            yield {"number": int(number), "what": what, "word": word, "bound": bound or "2", "file": lines[1],
                    "old": "\n".join(line[1:] for line in lines[2:] if line[0] == "-"),
                    "new": "\n".join(line[1:] for line in lines[2:] if line[0] == "+")}
 
@@ -79,7 +78,8 @@ def limit_processor():
 def judge(bug, entries, most):
     with tempfile.TemporaryDirectory(prefix="dmm-seed-") as work:
         try:
-            done = subprocess.run([build(bug, entries, Path(work)), "--bound=2", *most, *filter(None, [bug["word"]])],
+            program = build(bug, entries, Path(work))
+            done = subprocess.run([program, f"--bound={bug['bound']}", *most, *filter(None, [bug["word"]])],
                                   capture_output=True, text=True, preexec_fn=limit_processor)
         except subprocess.CalledProcessError as error:
             return False, error.stderr[-400:]
