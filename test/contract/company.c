@@ -1,4 +1,5 @@
-/* company.c - a heap is not alone: other heaps, strangers at the break, threads that fork. */
+/* company.c - a heap beside other heaps, beside code that also moves the break, and in threads that
+ * fork. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,5 @@
-/* contract.c - every case on every ground of one system, as cmocka tests.
+/* contract.c - runs every case of the contract for one system, on simulated and on real memory, as
+ * cmocka tests.
  *
  *      contract --system=NAME [--case=WORD] [--conf=KEY:VALUE,..]
  *      contract --system=NAME [--case=WORD] --pairwise     all pairs of values of settings

@@ -1,5 +1,5 @@
-/* damage.c - the checker's words on a damaged heap, trim's report of its own work, and objects that
- * realloc must not move. */
+/* damage.c - what the checker says of a damaged heap, what trim reports, and which objects realloc
+ * must not move. */
 #include <stdio.h>
 #include <string.h>
 

@@ -1,4 +1,4 @@
-/* misuse.c - what a system that can see it says about the program's mistakes, word for word. */
+/* misuse.c - the exact message of each system that notices a mistake of the program. */
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>

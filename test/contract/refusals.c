@@ -1,4 +1,5 @@
-/* refusals.c - every path that asks the os runs with the n-th call failing, until it succeeds. */
+/* refusals.c - the n-th call of a system to its os fails, for n = 1, 2, ... until a run makes fewer
+ * calls. */
 #include <errno.h>
 
 #include "base/bits.h"

@@ -1,4 +1,4 @@
-/* walks.c - the four kinds partition the bytes owned. */
+/* walks.c - a walk of the heap visits every byte that the heap owns once, as one of four kinds. */
 #include <string.h>
 
 #include "base/bits.h"

@@ -1,5 +1,5 @@
-/* process.c - a malloc shares its process: with sbrk, limits, libraries that come and go, the
- * end. */
+/* process.c - a malloc in a process with sbrk, limits, libraries that are loaded and unloaded, and
+ * an end. */
 #include "dropin.h"
 
 #include <dlfcn.h>

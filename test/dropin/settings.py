@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""settings.py BUILD: DMM_CONF is read, mistakes in it are said exactly, and setuid programs ignore it."""
+"""settings.py BUILD: DMM_CONF is read, each mistake in it is reported exactly, and setuid programs ignore it."""
 import os
 import re
 import shutil

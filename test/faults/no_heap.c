@@ -1,4 +1,4 @@
-/* no_heap.c - a program whose malloc never gets a page, and asks all that can be asked of it.
+/* no_heap.c - a program whose malloc never gets a page calls every function of malloc's family.
  *
  *      refuse --from=1 --by=libdmm -- env LD_PRELOAD=libdmm-NAME.so no_heap
  *

@@ -1,5 +1,4 @@
-/* fuzz_ops.c - libFuzzer over operation streams: the bytes are the program, the shadow is the
- * judge.
+/* fuzz_ops.c - libFuzzer turns bytes into operations on a heap; a shadow heap checks each result.
  *
  * Three bytes an operation: what, and two of detail.  DMM_FUZZ_SYSTEM names the system.  The
  * checker and the walk run after every operation, so that the input which breaks a rule ends with

@@ -1,4 +1,4 @@
-/* fuzz_trace.c - libFuzzer over what comes from outside: recordings, and other tools' formats.
+/* fuzz_trace.c - libFuzzer gives dmm's readers damaged recordings and files of other tools.
  *
  * DMM_FUZZ_TARGET names what the bytes are:
  *

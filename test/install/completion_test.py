@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Every command, option and value is completed by bash, zsh and fish; the shells themselves are asked.
+"""bash, zsh and fish complete every command, option and value; the test asks the shells themselves.
 
 usage: completion_test.py BUILD [unittest arguments]
 """

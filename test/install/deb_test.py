@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The Debian packages have no error that lintian finds, install, work, and leave nothing.
+"""lintian finds no error in the Debian packages; they install, work, and leave nothing behind.
 
 usage: deb_test.py DIRECTORY SOURCE     DIRECTORY: what `make deb` wrote
 """

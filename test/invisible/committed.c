@@ -1,5 +1,5 @@
-/* committed.c - what the kernel has promised to a program falls with what it gives back, so that
- * others get it under strict overcommit (vm.overcommit_memory 2).
+/* committed.c - memory that a program gives back leaves the kernel's account of promised memory, so
+ * that other programs get it under strict overcommit (vm.overcommit_memory 2).
  *
  *   LD_PRELOAD=libdmm.so committed
  *

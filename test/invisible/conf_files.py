@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""conf_files.py BUILD: a file of settings that is none is refused in one line, and nothing waits for it."""
+"""conf_files.py BUILD: the library refuses what is no file of settings in one line, and does not wait for it."""
 import os
 import socket
 import subprocess

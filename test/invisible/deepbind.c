@@ -1,4 +1,4 @@
-/* deepbind.c - dlopen with RTLD_DEEPBIND, and who its caller is.
+/* deepbind.c - dlopen drops RTLD_DEEPBIND, and still finds a library by the RUNPATH of its caller.
  *
  *   LD_PRELOAD=build/libdmm-list.so build/test/deepbind dropped     the flag is dropped
  *   DMM_CONF=deepbind:1 ...         build/test/deepbind kept        the flag is kept

@@ -1,4 +1,4 @@
-/* deepbind.h - what the two libraries of the test offer. */
+/* deepbind.h - the functions of the two libraries of the test. */
 #ifndef INVISIBLE_DEEPBIND_H
 #define INVISIBLE_DEEPBIND_H
 

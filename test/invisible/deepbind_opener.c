@@ -1,5 +1,5 @@
-/* deepbind_opener.c - a library whose RUNPATH alone leads to the plugin: only who calls dlopen
- * tells. */
+/* deepbind_opener.c - a library whose RUNPATH leads to the plugin: dlopen finds the plugin only if
+ * it knows that this library is its caller. */
 #include <dlfcn.h>
 
 #include "deepbind.h"

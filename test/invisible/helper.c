@@ -1,4 +1,5 @@
-/* helper.c - when there is a helper, when there is none, and what it is like.
+/* helper.c - when slab has a helper thread, when it has none, and that the helper is an ordinary
+ * thread.
  *
  *   LD_PRELOAD=libdmm.so DMM_CONF=purge_tick_ms:60000 helper QUESTION
  *

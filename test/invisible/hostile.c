@@ -1,4 +1,4 @@
-/* hostile.c - names that a terminal would obey, of a thread and of the process.
+/* hostile.c - a thread and a process with names that contain a terminal's escape sequences.
  *
  * It says "ready" and waits until its stdin ends. */
 #include <pthread.h>

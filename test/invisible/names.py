@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""names.py BUILD: what others named so that a terminal obeys it, dmm shows and does not pass on.
+"""names.py BUILD: dmm shows names that contain a terminal's escape sequences, and does not pass these on.
 
 A thread and a process (prctl), an executable, its arguments, its directory, and a recording have ESC, BEL and the like in
 their names.  Whatever a command then prints, on stdout or stderr, has no control character but newline and

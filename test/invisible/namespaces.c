@@ -1,4 +1,5 @@
-/* namespaces.c - what the kernel allows to a process of one task alone, after it freed memory.
+/* namespaces.c - after a program freed memory, it may still do what the kernel allows only to a
+ * process of one task.
  *
  *   LD_PRELOAD=libdmm.so DMM_CONF=purge_tick_ms:60000 namespaces alone|joined user|vm|setns|files
  *

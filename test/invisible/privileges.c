@@ -1,4 +1,5 @@
-/* privileges.c - who gives up root's rights after freeing has given them up in all tasks.
+/* privileges.c - a program that gives up root's rights after it freed memory has given them up in
+ * all tasks.
  *
  *   LD_PRELOAD=libdmm.so DMM_CONF=purge_tick_ms:60000 privileges alone|threads
  *

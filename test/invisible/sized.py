@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""sized.py BUILD DESIGN...: a free that names a wrong size is told once, and the program goes on."""
+"""sized.py BUILD DESIGN...: slab and the designs report a free with a wrong size once, and the program goes on."""
 import re
 import signal
 import subprocess

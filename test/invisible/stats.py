@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""stats.py BUILD DESIGN...: DMM_CONF=stats:1 tells every call, and bytes that add up.
+"""stats.py BUILD DESIGN...: DMM_CONF=stats:1 counts every call, and its bytes add up.
 
 `counted N` makes so many calls of each kind in two threads; what 1,000 rounds more add is known exactly."""
 import os

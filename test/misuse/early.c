@@ -1,4 +1,4 @@
-/* early.c - a library with a SIGSEGV handler of its own, put in before the heap opens. */
+/* early.c - a library that installs a SIGSEGV handler before slab opens its heap. */
 #include <signal.h>
 #include <unistd.h>
 

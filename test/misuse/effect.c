@@ -1,4 +1,4 @@
-/* effect.c - what a program can see of slab's settings: one line a question, for settings.py.
+/* effect.c - answers one question about slab's settings in this program, for settings.py.
  *
  *   LD_PRELOAD=libdmm.so DMM_CONF=... trust_effect QUESTION
  */

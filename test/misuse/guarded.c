@@ -1,4 +1,5 @@
-/* guarded.c - one mistake with a guarded object each, and programs that handle SIGSEGV themselves.
+/* guarded.c - makes one mistake with a guarded object; also programs that handle SIGSEGV
+ * themselves.
  *
  *   DMM_CONF=guarded:1,guarded_every:1 LD_PRELOAD=libdmm.so guarded MISTAKE [BYTES]
  *

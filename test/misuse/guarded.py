@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""guarded.py BUILD: what goes wrong with a guarded object is stopped and told with its stacks, and programs
+"""guarded.py BUILD: slab stops and reports each mistake with a guarded object, with stacks, and leaves programs alone that handle SIGSEGV themselves.
 that handle SIGSEGV themselves are left alone."""
 import json
 import re

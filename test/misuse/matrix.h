@@ -1,4 +1,4 @@
-/* matrix.h - one cell of the misuse matrix: a scene, one mistake, and what a good malloc answers.
+/* matrix.h - one cell of the misuse matrix: a scene, one mistake, and the answer of a good malloc.
  *
  * cells.py writes the cells; matrix.c runs each in a process of its own:
  *

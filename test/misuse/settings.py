@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""settings.py BUILD: slab reads DMM_CONF, says what is wrong with it, and keeps it out of reach."""
+"""settings.py BUILD: slab reads DMM_CONF, reports mistakes in it, and protects its settings from the program."""
 import re
 import subprocess
 import sys

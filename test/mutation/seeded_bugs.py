@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""test/mutation/seeded_bugs.py BUILD [NUMBER...]: plant each fault of seeded_bugs.txt and see who names it.
+"""test/mutation/seeded_bugs.py BUILD [NUMBER...]: plant each fault of seeded_bugs.txt and see which check finds it.
 
 The files that a fault touches are compiled again and linked in front of the archives of BUILD; then
 torture must end with the invariant that the list expects, by its name.  Exit 1 if any is not found.

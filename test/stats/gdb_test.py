@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""gdb loads its commands with libdmm.so.0, and tells what lies at an address, in a process and in its core.
+"""gdb loads its commands with libdmm.so.0; they say which object lies at an address, in a process and in its core.
 
 usage: gdb_test.py BUILD
 """

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""slab's heap profile is what pprof's tools take, tells what the program did, and is lost alone where it cannot be kept.
+"""pprof's tools read slab's heap profile; it says what the program did; where slab cannot write it, only that profile is lost.
 
 usage: profile_test.py BUILD [unittest arguments]
 """

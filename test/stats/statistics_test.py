@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What dmm_stats() tells is exact, and reports reach stderr, files and readers of OpenMetrics, or are lost alone.
+"""dmm_stats() is exact; reports reach stderr, files and readers of OpenMetrics; where slab cannot write one, only that report is lost.
 
 usage: statistics_test.py BUILD [unittest arguments]
 """

@@ -1,5 +1,5 @@
-/* races.c - two threads free one object at the same moment; then nobody may be given what another
- * has.
+/* races.c - two threads free one object at the same moment; afterwards malloc must not give one
+ * object to two owners.
  *
  *   LD_PRELOAD=libdmm.so races [--trials=N] [--seed=N] [WAY]
  *

@@ -1,5 +1,5 @@
-/* random_ops.c - random operations against a model, millions a second: for the numbers that only
- * mass gives.
+/* random_ops.c - millions of random operations a second against a model, for faults that only a
+ * great number of operations shows.
  *
  *      rapid --system=NAME [--ops=N] [--threads=T] [--seed=N] [--ledger=FILE]
  *

@@ -1,6 +1,7 @@
-/* random_ops.h - what rapid.c (the run) and random_ops_thread.c (one thread's operations) share. */
-#ifndef TEST_FUZZ_RAPID_H
-#define TEST_FUZZ_RAPID_H
+/* random_ops.h - what random_ops.c (the run) and random_ops_thread.c (one thread's operations)
+ * share. */
+#ifndef TEST_STRESS_RANDOM_OPS_H
+#define TEST_STRESS_RANDOM_OPS_H
 
 #include <stdatomic.h>
 

@@ -1,4 +1,5 @@
-/* soak.c - the clock of the soak: spells one after the other, forks, a sample in every rest.
+/* soak.c - runs the spells of the soak one after the other, forks, and takes a sample in every
+ * rest.
  *
  *      soak [--hours=H] [--threads=64] [--load=PERCENT] [--spell=SECONDS] [--seed=N]
  *

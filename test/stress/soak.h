@@ -1,4 +1,4 @@
-/* soak.h - hours of a load that shifts its shape, and what the process grew by meanwhile.
+/* soak.h - a load that changes its shape for hours, and how much the process grew.
  *
  *   cycle    | spell | spell | ... | churn of threads | rest |    the same row again and again
  *   sample                                                 ^      RSS, mappings, live bytes

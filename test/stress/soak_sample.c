@@ -1,4 +1,5 @@
-/* soak_sample.c - what the kernel says of this process, without allocating, and how it grows. */
+/* soak_sample.c - what the kernel reports about this process, read without allocating, and how that
+ * grows. */
 #include "soak.h"
 
 #include <fcntl.h>

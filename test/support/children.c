@@ -1,4 +1,4 @@
-/* children.c - children whose end is the result. */
+/* children.c - runs a test in a child process; how the child ends is the result. */
 #include "test.h"
 
 #include "emulated.h"

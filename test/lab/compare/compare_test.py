@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""dmm systems, run and compare, from outside: bad input, the JSON contract, who is shown how.
+"""dmm systems, run and compare, from outside: bad input, the JSON contract, which allocators a table shows.
 
 usage: compare_test.py BUILD [unittest arguments]
 Nothing here asserts a time: what is slow is made slow by sleeping.

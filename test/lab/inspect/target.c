@@ -1,4 +1,4 @@
-/* target.c - a program that is looked at from outside: it says what it holds, then waits.
+/* target.c - a program for dmm to look into: it prints what it holds, then waits.
  *
  * usage: target hold   what follows, one line, then end at the end of input
  *        target rest    the same, but no thread of it wakes up

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Replays, from outside: what was recorded happens again, on every allocator, and every byte is told.
+"""dmm replay, from outside: every allocator gets the recorded calls, and the table accounts for every byte.
 
 usage: replay_test.py BUILD [WORD]   runs the tests whose name holds WORD
 """

@@ -1,4 +1,4 @@
-/* make_recording.c - a recording as long as wanted: a server that never was, with names for its
+/* make_recording.c - writes a recording of any length, of an invented server, with names for its
  * frames.
  *
  *   make_recording EVENTS FILE [THREADS [LIVE]]     1 thread, at most 40,000 live objects

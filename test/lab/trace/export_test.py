@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""dmm export, from outside: what other tools make of it.
+"""dmm export, from outside: other tools read the files and find the same figures.
 
 usage: export_test.py BUILD SOURCE [WORD]   runs the tests whose name holds WORD
 """

@@ -1,4 +1,4 @@
-/* generate.c - a recording of as many events as one likes: dmm info must not need memory for them.
+/* generate.c - writes a recording of any number of events: dmm info must not need memory for them.
  *
  *   generate FILE EVENTS THREADS SEED     with callers, 50 of them; at most 1,000 objects are live
  */

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The recorder, from outside: what programs do to it, and what it must never do to programs.
+"""The recorder, from outside: whatever a program does, the recorder records it and does not change what it does.
 
 usage: record_test.py BUILD [WORD]   runs the tests whose name holds WORD
 """

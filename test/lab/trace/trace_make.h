@@ -1,4 +1,4 @@
-/* trace_make.h - plausible events for tests: a program that never existed. */
+/* trace_make.h - events for tests, as an invented program might make them. */
 #ifndef TEST_TRACE_MAKE_H
 #define TEST_TRACE_MAKE_H
 

@@ -1,4 +1,5 @@
-/* trace_test.c - the format: what goes in comes out, and damage is found, named and survived. */
+/* trace_test.c - the format: a reader gets what the writer wrote, and finds, names and survives
+ * damage. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>

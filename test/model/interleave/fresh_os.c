@@ -1,4 +1,4 @@
-/* fresh_os.c - what slab stands on here: see fresh_os.h. */
+/* fresh_os.c - see fresh_os.h. */
 #include "fresh_os.h"
 
 #include <stdlib.h>

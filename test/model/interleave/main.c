@@ -1,4 +1,4 @@
-/* main.c - which scenarios are run, and what is said of them.
+/* main.c - chooses the scenarios, runs them, and prints the results.
  *
  *      interleave [--bound=2] [--most=N] [--whole] [--done=FILE] [--not=SCENARIO] [SCENARIO]
  *

@@ -1,4 +1,4 @@
-/* scheduler.c - coroutines, choices, and going back. */
+/* scheduler.c - see scheduler.h. */
 #include "scheduler.h"
 
 #include <setjmp.h>

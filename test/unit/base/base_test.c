@@ -1,4 +1,4 @@
-/* base_test.c - the lowest room: arithmetic, names, lists, random numbers, last words. */
+/* base_test.c - arithmetic, names, lists, random numbers, and the lines of a crash. */
 #include <errno.h>
 #include <signal.h>
 #include <string.h>

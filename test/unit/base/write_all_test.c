@@ -1,4 +1,5 @@
-/* write_all_test.c - writing everything: parts, signals, and what refuses it. */
+/* write_all_test.c - write_all() writes everything: in parts, despite signals, and until a write
+ * fails. */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>

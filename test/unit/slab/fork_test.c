@@ -1,5 +1,5 @@
-/* fork_test.c - a fork at the moment when memory is being given back; and that what is kept is
- * counted. */
+/* fork_test.c - a fork while slab gives memory back; and the counts of the slabs that a heap
+ * retains. */
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>

@@ -1,5 +1,5 @@
-/* magazine_test.c - the magazines of a thread, step by step: when they shrink, and that none is
- * lost. */
+/* magazine_test.c - the magazines of a thread, step by step: when they shrink, and that no magazine
+ * is lost. */
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>

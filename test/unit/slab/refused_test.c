@@ -1,5 +1,5 @@
-/* refused_test.c - calls that the kernel refuses half-way, and what is believed of memory
- * afterwards. */
+/* refused_test.c - where the kernel refuses a call half-way, slab still knows which memory is zero
+ * and which is accessible. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>

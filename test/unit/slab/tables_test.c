@@ -1,4 +1,5 @@
-/* tables_test.c - how the tables grow with the heap, and whose pages are brought at once. */
+/* tables_test.c - how the tables grow with the heap, and for which tables slab makes pages in
+ * advance. */
 #include <pthread.h>
 #include <string.h>
 

@@ -1,4 +1,5 @@
-/* window_test.c - where tables and payload lie, and what others have mapped there. */
+/* window_test.c - where slab places tables and payload, and what it does where others have mapped
+ * memory. */
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
