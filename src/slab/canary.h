@@ -19,7 +19,7 @@
  * it, and to write them anew takes time for the whole heap.  It does so once DAMAGE_SEEN processes
  * that have a common ancestor found damaged canaries (canary_fork.c): somebody may be guessing them
  * byte by byte in one child after the other.  Older keys stay valid for what a signal handler that
- * forked had interrupted.
+ * forked had interrupted, but only where the newest key explains fewer bytes of the end.
  */
 #ifndef SLAB_CANARY_H
 #define SLAB_CANARY_H

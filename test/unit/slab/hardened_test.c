@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/bits.h"
+#include "base/rng.h"
 #include "os/os.h"
 #include "fake_kernel.h"
 #include "slab/alloc.h"
@@ -67,6 +68,42 @@ TEST(canaries_know_the_exact_end_and_see_every_byte_past_it)
 			for (size_t at = n; at < sizes[i] && at < n + 16; at++)
 				assert_true(p[at] & 0x80); /* neither NUL nor a letter */
 		}
+	paper_end();
+}
+
+static struct canary_key draw_key(struct rng *rng)
+{
+	const uint64_t mask = rng_next(rng);
+	return (struct canary_key){mask, rng_next(rng) | 1};
+}
+
+/* In a child of fork() that took another key: what is left of a damaged canary must not pass for a
+ * shorter one of the key before. */
+TEST(an_older_key_explains_no_damage_away_and_its_own_canaries_stay_valid)
+{
+	static char p[64] __attribute__((aligned(16)));
+	const size_t size = sizeof p;
+	struct rng rng = {1};
+
+	paper_begin(HARDENED);
+	for (int i = 0; i < 100000; i++) {
+		const size_t n = size - CANARY_LEAST - (size_t)i % 40;
+		hardening.keys[0] = draw_key(&rng);
+		hardening.keys[1] = draw_key(&rng);
+		hardening.key = hardening.keys + 1;
+		canary_write(p, n, size, ORIGIN_MALLOC);
+		assert_int_equal(canary_read(p, size).slack, size - n);
+		p[n] = i % 2 != 0 ? 'A' : '\0';
+		assert_int_equal(canary_read(p, size).slack, 0);
+		if (i % 2 != 0 && size - n <= CANARY_WORD)
+			assert_false(canary_plausible(p, size));
+		hardening.key = hardening.keys;
+		canary_write(p, size - CANARY_WORD, size, ORIGIN_NEW);
+		hardening.key = hardening.keys + 1;
+		assert_int_not_equal(canary_read(p, size).slack, 0);
+		assert_true(canary_plausible(p, size));
+	}
+	hardening.key = hardening.keys;
 	paper_end();
 }
 
