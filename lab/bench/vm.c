@@ -9,11 +9,11 @@
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/assert.h"
 #include "base/bits.h"
+#include "base/clock.h"
 #include "base/rng.h"
 #include "bench/lecture.h"
 #include "process/maps.h"
@@ -35,9 +35,7 @@ static double status_kib(const char *key)
 
 static double now_ns(void)
 {
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+	return (double)clock_ns(CLOCK_MONOTONIC);
 }
 
 /* ---- memory to be unmapped ------------------------------------------------------------------- */

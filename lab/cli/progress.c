@@ -4,9 +4,9 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "cli/plain.h"
 
 enum { LABEL = 160, SECONDS_A_MINUTE = 60 };
@@ -24,14 +24,6 @@ static struct {
 	bool shown, quiet;
 	double *to; /* of a child; NULL: this process shows its own line */
 } now;
-
-static double clock_s(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
 
 static bool is_watched(void)
 {
@@ -66,8 +58,8 @@ static void begin_step(const char *format, va_list args, bool anew)
 		return;
 	vsnprintf(now.label, sizeof now.label, format, args);
 	if (anew)
-		now.begun_s = clock_s();
-	write_line(clock_s());
+		now.begun_s = clock_s(CLOCK_MONOTONIC);
+	write_line(clock_s(CLOCK_MONOTONIC));
 }
 
 static void set_part(double from, double to, bool parted)
@@ -121,7 +113,7 @@ void progress_share(double share)
 		__atomic_store(now.to, &now.share, __ATOMIC_RELAXED);
 	if (!is_watched())
 		return;
-	const double at_s = clock_s();
+	const double at_s = clock_s(CLOCK_MONOTONIC);
 	if (at_s - now.written_s >= EVERY_S)
 		write_line(at_s);
 }

@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "cli/lab.h"
 #include "cmd/commands.h"
 #include "lesson/lesson.h"
@@ -89,10 +89,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 static uint64_t seed_of_the_clock(void)
 {
-	struct timespec now;
-	clock_gettime(CLOCK_REALTIME, &now);
-	return ((uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec) ^ (uint64_t)getpid() <<
-	    40;
+	return clock_ns(CLOCK_REALTIME) ^ (uint64_t)getpid() << 40;
 }
 
 int cmd_torture(int argc, char **argv)

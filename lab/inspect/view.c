@@ -2,9 +2,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/bits.h"
+#include "base/clock.h"
 #include "inspect/inspect.h"
 #include "inspect/guarded.h"
 #include "slab/root.h"
@@ -141,21 +141,14 @@ const char *outside_view_check(const struct outside_view *v)
 
 /* ---- looking --------------------------------------------------------------------------------- */
 
-static double now(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
 bool outside_look(struct outside *o, struct outside_view *v, struct memory_error *e)
 {
 	*v = (struct outside_view){.heaps = v->heaps, .heap_cap = v->heap_cap, .runs = v->runs,
 	    .run_cap = v->run_cap, .masks = v->masks, .mask_cap = v->mask_cap};
-	v->time = now();
+	v->time = clock_s(CLOCK_MONOTONIC);
 	o->memory.error = 0;
 	const bool read = outside_read_slab(o, v, e);
-	v->seconds = now() - v->time;
+	v->seconds = clock_s(CLOCK_MONOTONIC) - v->time;
 	/* A process that ended, or became another, was not corrupt: say that instead. */
 	struct memory_error other;
 	snprintf(other.text, sizeof other.text, "%s has ended", o->memory.title);

@@ -3,20 +3,12 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/bits.h"
+#include "base/clock.h"
 
 /* So many steps are looked at closely, and in pairs. */
 enum { SHORT = 400, PAIRS = 30 };
-
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
 
 struct shrink_search {
 	struct shrink *x;
@@ -32,7 +24,7 @@ static bool fails(struct shrink_search *s, size_t count, uint64_t repeat)
 	const struct play play = {.t = x->t, .step = s->trial, .count = count, .blind = x->blind,
 	    .repeat = repeat, .closely = count <= SHORT && repeat <= 1};
 
-	if (now() > s->until) {
+	if (clock_s(CLOCK_MONOTONIC) > s->until) {
 		x->stopped = true;
 		return false;
 	}
@@ -228,7 +220,7 @@ static void look_for_less(struct shrink_search *s)
 
 bool shrink_script(struct shrink *x, const struct script *script, const struct play_result *target)
 {
-	struct shrink_search s = {.x = x, .until = now() + x->seconds};
+	struct shrink_search s = {.x = x, .until = clock_s(CLOCK_MONOTONIC) + x->seconds};
 	const size_t len = (script->count + 3) * sizeof *x->step;
 
 	x->step = malloc(len);

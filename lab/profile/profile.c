@@ -5,10 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/bits.h"
+#include "base/clock.h"
 #include "cli/lab.h"
 #include "cli/table.h"
 #include "cli/units.h"
@@ -125,12 +125,10 @@ static void put_sum(uint64_t *value, struct profile_sum sum)
 static void write_pprof(struct profile_out *x)
 {
 	const struct profile_head *const head = &x->profile.head;
-	struct timespec now;
 	const struct profile_site *s;
 	size_t at = 0;
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	const uint64_t now_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+	const uint64_t now_ns = clock_ns(CLOCK_REALTIME);
 	const struct pprof_head about = {.wall_ns = now_ns, .period = head->mean,
 	    .values = PPROF_VALUES, .maps = x->profile.maps};
 	if (x->order.output == NULL && isatty(fileno(x->out)))

@@ -25,6 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/write_all.h"
 #include "observe/script_names.h"
 #include "observe/trace_slot.h"
@@ -74,13 +75,6 @@ static struct {
 	struct trace_coder *coder;
 	uint64_t poll;
 } packer = {.inotify = -1};
-
-static uint64_t clock_ns(clockid_t clock)
-{
-	struct timespec t;
-	clock_gettime(clock, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 static struct tape_slot *slot_at(const struct client *c, uint32_t i)
 {

@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 
 #include "base/bits.h"
+#include "base/clock.h"
 #include "cli/progress.h"
 
 enum { AHEAD_SLOT = 16, AHEAD_CHUNK = 6, BUDGET_MARKS = 64 /* between two looks at the time */ };
@@ -53,10 +53,7 @@ static void stop(struct replay_model *m, const char *why, size_t at)
 /* Seconds of this thread: what else runs on the machine is no matter. */
 static double cpu_now(void)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+	return clock_s(CLOCK_THREAD_CPUTIME_ID);
 }
 
 /* ---- one call -------------------------------------------------------------------------------- */

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "cli/lab.h"
 #include "cli/progress.h"
 #include "report/report.h"
@@ -22,12 +23,9 @@ struct design_child {
 /* Of CPU time: a busy machine is no fault of a design. */
 static double seconds_used(pid_t pid)
 {
-	struct timespec t;
 	clockid_t clock;
 
-	if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &t) != 0)
-		return 0;
-	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+	return clock_getcpuclockid(pid, &clock) == 0 ? clock_s(clock) : 0;
 }
 
 static void start(struct design_child *j, struct report_design *d, const struct report_survey *s,

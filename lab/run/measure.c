@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "cli/lab.h"
 #include "process/tree.h"
 
@@ -94,10 +95,7 @@ static bool has_ended(pid_t pid)
 
 static double cpu_now(void)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+	return clock_s(CLOCK_THREAD_CPUTIME_ID);
 }
 
 /* Wait for pid alone; false when it has not ended by `deadline`.  Looks at the tree meanwhile. */

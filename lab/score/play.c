@@ -11,11 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 
 #include "allocators/design.h"
 #include "allocators/subject.h"
 #include "base/bits.h"
+#include "base/clock.h"
 #include "os/os.h"
 #include "replay/accounting.h"
 #include "replay/ops.h"
@@ -262,10 +262,7 @@ static void judged_run(struct score_play *p)
 
 static double cpu_now(void)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+	return clock_s(CLOCK_THREAD_CPUTIME_ID);
 }
 
 static void plain_run(struct score_play *p)

@@ -8,9 +8,9 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/bits.h"
+#include "base/clock.h"
 #include "draw/look.h"
 #include "cli/terminal.h"
 #include "show/top.h"
@@ -208,13 +208,6 @@ static bool obey(struct screen *c, int key)
 	return true;
 }
 
-static double monotonic(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
 int top_screen(struct top *t, struct draw_style *s, double interval)
 {
 	struct screen c = {.order = SLAB_BY_HELD, .interval = interval};
@@ -224,13 +217,13 @@ int top_screen(struct top *t, struct draw_style *s, double interval)
 	terminal_enter("top needs a terminal; --count=N prints lines instead");
 	put_screen(t, s, &c);
 	while (stay && there) {
-		const double wait = top_view(t)->time + c.interval - monotonic();
+		const double wait = top_view(t)->time + c.interval - clock_s(CLOCK_MONOTONIC);
 		const int key = wait > 0 || c.paused ? terminal_key(c.paused ? -1 :
 		    (int)(wait * 1000) + 1) : KEY_NONE;
 		stay = obey(&c, key);
 		if (key == KEY_RESIZED && !s->fixed)
 			s->width = max_size(terminal_columns(), DRAW_WIDTH_MIN);
-		if (stay && !c.paused && monotonic() >= top_view(t)->time + c.interval)
+		if (stay && !c.paused && clock_s(CLOCK_MONOTONIC) >= top_view(t)->time + c.interval)
 			there = top_look(t, &e);
 		if (stay && there)
 			put_screen(t, s, &c);

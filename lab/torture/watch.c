@@ -13,16 +13,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "cli/progress.h"
 
 enum { WALL_SECONDS = 60, LOOK_MS = 20 };
-
-static double seconds(clockid_t clock)
-{
-	struct timespec t;
-
-	return clock_gettime(clock, &t) == 0 ? (double)t.tv_sec + (double)t.tv_nsec * 1e-9 : 0;
-}
 
 __attribute__((noreturn)) static void child(void (*work)(void *arg), void *arg)
 {
@@ -42,16 +36,16 @@ static bool wait_for(pid_t pid, const volatile uint64_t *done, uint64_t goal, do
 	bool ended = fd < 0;
 
 	clock_getcpuclockid(pid, &clock);
-	double cpu = seconds(clock), wall = seconds(CLOCK_MONOTONIC);
+	double cpu = clock_s(clock), wall = clock_s(CLOCK_MONOTONIC);
 	while (!ended) {
 		ended = poll(&end, 1, LOOK_MS) > 0;
 		if (*done != seen) {
 			seen = *done;
 			progress_share(goal != 0 ? (double)seen / (double)goal : 0);
-			cpu = seconds(clock);
-			wall = seconds(CLOCK_MONOTONIC);
-		} else if (seconds(clock) - cpu > cpu_s ||
-		    seconds(CLOCK_MONOTONIC) - wall > WALL_SECONDS) {
+			cpu = clock_s(clock);
+			wall = clock_s(CLOCK_MONOTONIC);
+		} else if (clock_s(clock) - cpu > cpu_s ||
+		    clock_s(CLOCK_MONOTONIC) - wall > WALL_SECONDS) {
 			break;
 		}
 	}

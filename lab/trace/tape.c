@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/bits.h"
+#include "base/clock.h"
 #include "cli/array.h"
 #include "cli/read_at.h"
 #include "observe/trace_slot.h"
@@ -290,11 +291,8 @@ static bool add_slot(struct maker *m, struct tape_slot *s)
 static void note_now(struct maker *m)
 {
 	const struct trace_file_head *const h = &m->f->head;
-	struct timespec t;
+	const uint64_t ns = clock_ns(CLOCK_MONOTONIC), tick = os_ticks() >> 4;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	const uint64_t ns = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec,
-	               tick = os_ticks() >> 4;
 	if (ns <= h->start_ns || tick <= h->start_tick || m->f->ns_per_tick == 1)
 		return;
 	const double here = (double)(ns - h->start_ns) / (double)(tick - h->start_tick);

@@ -35,8 +35,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/config.h"
 #include "base/lock.h"
 #include "observe/record_python.h"
@@ -215,17 +215,13 @@ void record_configure(void);
 
 static inline uint64_t record_clock_ns(void)
 {
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+	return clock_ns(CLOCK_MONOTONIC);
 }
 
 /* Of this thread alone: what preempts it is not the recorder's. */
 static inline uint64_t record_cpu_ns(void)
 {
-	struct timespec t;
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+	return clock_ns(CLOCK_THREAD_CPUTIME_ID);
 }
 
 /* In steps of 16 cycles, about 8 ns: the counter itself advances in steps of 10 where we measured,

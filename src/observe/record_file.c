@@ -42,10 +42,7 @@ static struct {
 
 static void note_start(void)
 {
-	struct timespec wall;
-
-	clock_gettime(CLOCK_REALTIME, &wall);
-	output.start_wall_ns = (uint64_t)wall.tv_sec * 1000000000u + (uint64_t)wall.tv_nsec;
+	output.start_wall_ns = clock_ns(CLOCK_REALTIME);
 	output.start_ns = record_clock_ns();
 	output.start_tick = record_ticks();
 }

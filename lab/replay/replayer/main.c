@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "os/ticks.h"
 #include "replay/replayer/private.h"
 
@@ -59,18 +59,11 @@ static void name_provider(void)
 	memcpy(replay.result->provider, who.dli_fname, n);
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 /* How long a tick is, and how long it takes to read two. */
 static void calibrate(void)
 {
 	enum { ROUNDS = 10000, CALIBRATE_NS = 20000000 };
-	const uint64_t ns = now_ns(), began = os_ticks();
+	const uint64_t ns = clock_ns(CLOCK_MONOTONIC), began = os_ticks();
 
 	replay.clock_cost = UINT64_MAX;
 	for (int i = 0; i < ROUNDS; i++) {
@@ -86,9 +79,9 @@ static void calibrate(void)
 		if (b - a < replay.clock_cost)
 			replay.clock_cost = b - a;
 	}
-	while (now_ns() - ns < CALIBRATE_NS)
+	while (clock_ns(CLOCK_MONOTONIC) - ns < CALIBRATE_NS)
 		;
-	replay.result->ns_per_tick = (double)(now_ns() - ns) / (double)(os_ticks() - began);
+	replay.result->ns_per_tick = (double)(clock_ns(CLOCK_MONOTONIC) - ns) / (double)(os_ticks() - began);
 }
 
 int main(int argc, char **argv)

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "replay/replayer/private.h"
 
 enum {
@@ -26,10 +27,7 @@ static struct {
 
 static uint64_t now_ns(void)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec - pace.began_ns;
+	return clock_ns(CLOCK_MONOTONIC) - pace.began_ns;
 }
 
 /* Of the replay: when it has come to this time of the recording. */
@@ -46,10 +44,7 @@ static uint64_t end_ns(void)
 /* Of this thread. */
 static uint64_t processor_ns(void)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+	return clock_ns(CLOCK_THREAD_CPUTIME_ID);
 }
 
 /* Between two looks memory is taken to change evenly.  A look that waited for a processor cost no

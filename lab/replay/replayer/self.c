@@ -8,9 +8,9 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "replay/replayer/private.h"
 
 enum { PROC_LEN = 4096 };
@@ -83,13 +83,6 @@ uint64_t self_private_bytes(void)
 	if (read_file("/proc/self/status", text))
 		return value_of(text, "\nRssAnon:") + value_of(text, "\nRssShmem:");
 	return 0;
-}
-
-static uint64_t clock_ns(clockid_t clock)
-{
-	struct timespec t;
-	clock_gettime(clock, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
 static uint64_t faults(void)
