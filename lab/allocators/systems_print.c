@@ -157,7 +157,7 @@ static void json_system(struct json *j, const struct dmm_system *sys)
 		if (sys->options & options_known[i].bit)
 			json_string(j, NULL, options_known[i].name);
 	json_end(j);
-	json_integer(j, "align_bytes", (int64_t)sys->align);
+	json_count(j, "align_bytes", sys->align);
 	json_string(j, "library", library);
 	json_end(j);
 	free(library);

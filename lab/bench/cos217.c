@@ -292,8 +292,8 @@ static void put_json(const struct pattern_suite *s)
 
 	json_begin(&j, stdout);
 	json_schema(&j, "dmm-bench-cos217", 2);
-	json_integer(&j, "count", (int64_t)s->count);
-	json_integer(&j, "size", (int64_t)s->size);
+	json_count(&j, "count", s->count);
+	json_count(&j, "size", s->size);
 	json_number(&j, "timeout_s", s->o->timeout_s);
 	json_array(&j, "rows");
 	for (size_t i = 0; i < s->o->system_count; i++)

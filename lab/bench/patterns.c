@@ -223,7 +223,7 @@ static void put_json(const struct program_suite *s)
 
 	json_begin(&j, stdout);
 	json_schema(&j, "dmm-bench-patterns", 2);
-	json_integer(&j, "runs", (int64_t)s->o->runs);
+	json_count(&j, "runs", s->o->runs);
 	json_array(&j, "rows");
 	for (size_t a = 0; a < s->list.count; a++)
 		for (size_t p = 0; p < s->patterns; p++) {

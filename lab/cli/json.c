@@ -106,6 +106,12 @@ void json_integer(struct json *j, const char *key, int64_t value)
 	fprintf(j->out, "%" PRId64, value);
 }
 
+void json_count(struct json *j, const char *key, uint64_t value)
+{
+	lead(j, key);
+	fprintf(j->out, "%" PRIu64, value);
+}
+
 void json_bool(struct json *j, const char *key, bool value)
 {
 	lead(j, key);

@@ -26,6 +26,7 @@ void json_end(struct json *j); /* the object or array opened last; after the out
 void json_string(struct json *j, const char *key, const char *value); /* NULL: null */
 void json_number(struct json *j, const char *key, double value);      /* not finite: null */
 void json_integer(struct json *j, const char *key, int64_t value);
+void json_count(struct json *j, const char *key, uint64_t value); /* of things, bytes, ns */
 void json_bool(struct json *j, const char *key, bool value);
 void json_null(struct json *j, const char *key);
 

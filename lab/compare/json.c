@@ -102,10 +102,10 @@ static void put_runs(struct json *j, const struct row *row)
 		json_object(j, NULL);
 		json_number(j, "wall_s", run->wall_s);
 		json_number(j, "cpu_s", run->cpu_s);
-		json_integer(j, "peak_rss_bytes", (int64_t)run->peak_rss);
-		json_integer(j, "mean_rss_bytes", (int64_t)run->mean_rss);
-		json_integer(j, "end_rss_bytes", (int64_t)run->end_rss);
-		json_integer(j, "faults", (int64_t)run->faults);
+		json_count(j, "peak_rss_bytes", run->peak_rss);
+		json_count(j, "mean_rss_bytes", run->mean_rss);
+		json_count(j, "end_rss_bytes", run->end_rss);
+		json_count(j, "faults", run->faults);
 		json_integer(j, "processes_with", run->with);
 		json_integer(j, "processes_without", run->without);
 		json_end(j);
@@ -203,9 +203,9 @@ void compare_json(const struct compare *c, FILE *out)
 	json_end(&j);
 	json_string(&j, "drive", c->drive);
 	json_string(&j, "linked_malloc", c->linked); /* null: libc's */
-	json_integer(&j, "runs", (int64_t)c->runs);
+	json_count(&j, "runs", c->runs);
 	json_number(&j, "timeout_s", c->timeout_s);
-	json_integer(&j, "warm_bytes", (int64_t)c->warm);
+	json_count(&j, "warm_bytes", c->warm);
 	json_number(&j, "idle_s", c->idle_s);
 	json_string(&j, "thp", modes[c->huge_pages]);
 	json_string(&j, "verdict_by", key[verdict_asked(c)]);

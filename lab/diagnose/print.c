@@ -32,8 +32,8 @@ void diagnosis_json(const struct diagnosis *d, struct json *j)
 		json_string(j, "kind", finding_names[f->kind]);
 		json_string(j, "what", f->what);
 		json_string(j, "site", f->site[0] != '\0' ? f->site : NULL);
-		json_integer(j, "bytes", (int64_t)f->bytes);
-		json_integer(j, "objects", (int64_t)f->objects);
+		json_count(j, "bytes", f->bytes);
+		json_count(j, "objects", f->objects);
 		json_number(j, "a_second", f->rate);
 		json_end(j);
 	}

@@ -1,11 +1,6 @@
 /* json.c - see json.h. */
 #include "inspect/json.h"
 
-static void integer(struct json *j, const char *key, uint64_t value)
-{
-	json_integer(j, key, (int64_t)value);
-}
-
 static void put_classes(struct json *j, const struct outside_view *v)
 {
 	json_array(j, "classes");
@@ -14,14 +9,14 @@ static void put_classes(struct json *j, const struct outside_view *v)
 		if (c->slabs == 0)
 			continue;
 		json_object(j, NULL);
-		integer(j, "size_bytes", c->size);
-		integer(j, "slabs", c->slabs);
-		integer(j, "objects", c->objects);
-		integer(j, "live", c->live);
-		integer(j, "cached", c->cached);
-		integer(j, "freed_by_others", c->remote);
-		integer(j, "held_bytes", c->held);
-		integer(j, "purged_bytes", c->purged);
+		json_count(j, "size_bytes", c->size);
+		json_count(j, "slabs", c->slabs);
+		json_count(j, "objects", c->objects);
+		json_count(j, "live", c->live);
+		json_count(j, "cached", c->cached);
+		json_count(j, "freed_by_others", c->remote);
+		json_count(j, "held_bytes", c->held);
+		json_count(j, "purged_bytes", c->purged);
 		json_end(j);
 	}
 	json_end(j);
@@ -37,17 +32,17 @@ static void put_threads(struct json *j, const struct outside_view *v)
 		if (h->slabs == 0 && h->kind != OUTSIDE_THREAD)
 			continue;
 		json_object(j, NULL);
-		integer(j, "number", h->number);
+		json_count(j, "number", h->number);
 		json_string(j, "kind", kinds[h->kind]);
 		if (h->tid != 0)
 			json_integer(j, "tid", h->tid);
 		else
 			json_null(j, "tid");
-		integer(j, "slabs", h->slabs);
-		integer(j, "objects", h->objects);
-		integer(j, "live", h->live);
-		integer(j, "live_bytes", h->live_bytes);
-		integer(j, "held_bytes", h->held);
+		json_count(j, "slabs", h->slabs);
+		json_count(j, "objects", h->objects);
+		json_count(j, "live", h->live);
+		json_count(j, "live_bytes", h->live_bytes);
+		json_count(j, "held_bytes", h->held);
 		json_end(j);
 	}
 	json_end(j);
@@ -64,13 +59,13 @@ static void put_resident(struct json *j, const struct outside_view *v)
 		return;
 	}
 	json_object(j, "resident");
-	integer(j, "bytes", outside_resident(v));
+	json_count(j, "bytes", outside_resident(v));
 	for (int i = 0; i <= OUTSIDE_IS_TORN; i++)
-		integer(j, kinds[i], v->resident[i]);
-	integer(j, "tables_bytes", v->resident_tables);
-	integer(j, "swapped_bytes", v->swapped);
-	integer(j, "process_rss_bytes", v->rss);
-	integer(j, "process_faults", v->faults);
+		json_count(j, kinds[i], v->resident[i]);
+	json_count(j, "tables_bytes", v->resident_tables);
+	json_count(j, "swapped_bytes", v->swapped);
+	json_count(j, "process_rss_bytes", v->rss);
+	json_count(j, "process_faults", v->faults);
 	json_number(j, "process_cpu_s", v->cpu_seconds);
 	json_end(j);
 }
@@ -80,32 +75,32 @@ void outside_json_figures(struct json *j, const struct outside_view *v)
 	char key[48];
 
 	json_object(j, "heap");
-	integer(j, "held_bytes", outside_held(v));
+	json_count(j, "held_bytes", outside_held(v));
 	for (int i = 0; i < OUTSIDE_CAUSES; i++) {
 		snprintf(key, sizeof key, "%s_bytes", outside_cause_name(i));
-		integer(j, key, v->bytes[i]);
+		json_count(j, key, v->bytes[i]);
 	}
-	integer(j, "granule_bytes", v->granule);
-	integer(j, "granules", v->granules);
-	integer(j, "slabs", v->slabs);
-	integer(j, "objects", v->objects);
-	integer(j, "live_objects", v->live_objects);
-	integer(j, "large_objects", v->large_objects);
+	json_count(j, "granule_bytes", v->granule);
+	json_count(j, "granules", v->granules);
+	json_count(j, "slabs", v->slabs);
+	json_count(j, "objects", v->objects);
+	json_count(j, "live_objects", v->live_objects);
+	json_count(j, "large_objects", v->large_objects);
 	put_classes(j, v);
 	put_threads(j, v);
 	json_object(j, "guarded");
-	integer(j, "slots", v->guarded_slots);
-	integer(j, "live_objects", v->guarded_live);
-	integer(j, "live_bytes", v->guarded_bytes);
-	integer(j, "freed_objects", v->guarded_freed);
+	json_count(j, "slots", v->guarded_slots);
+	json_count(j, "live_objects", v->guarded_live);
+	json_count(j, "live_bytes", v->guarded_bytes);
+	json_count(j, "freed_objects", v->guarded_freed);
 	json_end(j);
 	json_end(j);
 	put_resident(j, v);
 	json_object(j, "reading");
 	json_number(j, "seconds", v->seconds);
-	integer(j, "torn_granules", v->torn_slabs);
-	integer(j, "chunks_read_again", v->again);
-	integer(j, "moved_bytes", v->moved);
+	json_count(j, "torn_granules", v->torn_slabs);
+	json_count(j, "chunks_read_again", v->again);
+	json_count(j, "moved_bytes", v->moved);
 	json_end(j);
 }
 

@@ -89,7 +89,7 @@ void cell_json(const struct sweep_cell *c, struct json *j)
 	json_string(j, "hash", c->hash);
 	json_string(j, "kind", c->model ? "space" : "time");
 	json_string(j, "recording_hash", c->content);
-	json_integer(j, "repeat", (int64_t)c->repeat);
+	json_count(j, "repeat", c->repeat);
 	json_end(j);
 }
 

@@ -122,12 +122,12 @@ void model_over_time_text(const struct model_result *results, size_t n, FILE *ou
 
 static void write_accounting(struct json *j, const struct accounting *a)
 {
-	json_integer(j, "events", (int64_t)a->events);
-	json_integer(j, "ns", (int64_t)a->ns);
-	json_integer(j, "footprint_bytes", (int64_t)a->footprint);
-	json_integer(j, "live_objects", (int64_t)a->live_count);
+	json_count(j, "events", a->events);
+	json_count(j, "ns", a->ns);
+	json_count(j, "footprint_bytes", a->footprint);
+	json_count(j, "live_objects", a->live_count);
 	for (int i = 0; i < PARTS; i++)
-		json_integer(j, part_names[i], (int64_t)a->part[i]);
+		json_count(j, part_names[i], a->part[i]);
 }
 
 static void write_result(struct json *j, const struct model_result *r)
@@ -139,7 +139,7 @@ static void write_result(struct json *j, const struct model_result *r)
 	write_accounting(j, &r->peak);
 	json_end(j);
 	json_number(j, "mean_footprint_bytes", r->mean);
-	json_integer(j, "end_footprint_bytes", (int64_t)r->end);
+	json_count(j, "end_footprint_bytes", r->end);
 	json_array(j, "samples");
 	for (size_t k = 0; k < r->sample_count; k++) {
 		json_object(j, NULL);
@@ -159,8 +159,8 @@ void model_json(const char *path, const struct model_result *results, size_t n,
 	if (cell != NULL)
 		cell_json(cell, j);
 	json_string(j, "recording", path);
-	json_integer(j, "events", (int64_t)results[0].calls);
-	json_integer(j, "lower_bound_bytes", (int64_t)results[0].peak_payload);
+	json_count(j, "events", results[0].calls);
+	json_count(j, "lower_bound_bytes", results[0].peak_payload);
 	json_array(j, "rows");
 	for (size_t i = 0; i < n; i++)
 		write_result(j, &results[i]);

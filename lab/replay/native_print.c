@@ -379,7 +379,7 @@ static void put_latency(struct json *j, const struct native_row *row, unsigned k
 	}
 	json_object(j, name);
 	if (!row->merged)
-		json_integer(j, "calls", (int64_t)native_count(row, kind));
+		json_count(j, "calls", native_count(row, kind));
 	for (int i = 0; i < NATIVE_QUANTILES; i++)
 		json_number(j, native_quantiles[i].key,
 		    native_latency(row, kind, native_quantiles[i].q));
@@ -393,11 +393,11 @@ static void put_samples(struct json *j, const struct native *n, const struct nat
 	for (size_t k = 0; k < row->samples; k++) {
 		const struct replay_sample *const s = &row->sample[k];
 		json_object(j, NULL);
-		json_integer(j, "calls", (int64_t)replay_ops_calls(n->ops, s->at));
-		json_integer(j, "ns", (int64_t)replay_ops_ns(n->ops, s->at));
-		json_integer(j, "payload_bytes", (int64_t)s->payload);
-		json_integer(j, "usable_bytes", (int64_t)s->usable);
-		json_integer(j, "rss_bytes", (int64_t)s->rss);
+		json_count(j, "calls", replay_ops_calls(n->ops, s->at));
+		json_count(j, "ns", replay_ops_ns(n->ops, s->at));
+		json_count(j, "payload_bytes", s->payload);
+		json_count(j, "usable_bytes", s->usable);
+		json_count(j, "rss_bytes", s->rss);
 		json_end(j);
 	}
 	json_end(j);
@@ -410,11 +410,11 @@ static void more_json(const struct compare *c, const struct row *row, struct jso
 
 	json_number(j, "calls_per_s", native_ops_per_s(n, row));
 	json_string(j, "malloc_from", mine->provider[0] != '\0' ? mine->provider : NULL);
-	json_integer(j, "skipped_calls", (int64_t)n->ops->head->without_effect);
-	json_integer(j, "failed_calls", (int64_t)mine->failed);
+	json_count(j, "skipped_calls", n->ops->head->without_effect);
+	json_count(j, "failed_calls", mine->failed);
 	if (mine->glibc_heap_max != 0) {
-		json_integer(j, "glibc_heap_max_bytes", (int64_t)mine->glibc_heap_max);
-		json_integer(j, "glibc_mmap_max_bytes", (int64_t)mine->glibc_mmap_max);
+		json_count(j, "glibc_heap_max_bytes", mine->glibc_heap_max);
+		json_count(j, "glibc_mmap_max_bytes", mine->glibc_mmap_max);
 	}
 	json_object(j, "latency_ns");
 	put_latency(j, mine, REPLAY_KINDS, "all");
@@ -426,9 +426,9 @@ static void more_json(const struct compare *c, const struct row *row, struct jso
 	if (!mine->paced)
 		return;
 	json_object(j, "paced");
-	json_integer(j, "peak_bytes", (int64_t)mine->paced_peak);
-	json_integer(j, "mean_bytes", (int64_t)mine->paced_mean);
-	json_integer(j, "end_bytes", (int64_t)mine->paced_end);
+	json_count(j, "peak_bytes", mine->paced_peak);
+	json_count(j, "mean_bytes", mine->paced_mean);
+	json_count(j, "end_bytes", mine->paced_end);
 	json_number(j, "behind_s", mine->behind_s);
 	json_end(j);
 }
@@ -446,17 +446,17 @@ void native_json(const struct native *n, struct json *j)
 	if (n->cell != NULL)
 		cell_json(n->cell, j);
 	json_string(j, "recording", n->path);
-	json_integer(j, "calls", (int64_t)h->calls);
-	json_integer(j, "threads", (int64_t)h->threads);
-	json_integer(j, "lower_bound_bytes", (int64_t)h->peak_payload);
+	json_count(j, "calls", h->calls);
+	json_count(j, "threads", h->threads);
+	json_count(j, "lower_bound_bytes", h->peak_payload);
 	json_string(j, "touch", touch_words[n->touch]);
-	json_integer(j, "runs", (int64_t)c->runs);
+	json_count(j, "runs", c->runs);
 	json_number(j, "timeout_s", c->timeout_s);
-	json_integer(j, "warm_bytes", (int64_t)c->warm);
+	json_count(j, "warm_bytes", c->warm);
 	json_number(j, "pace", n->pace > 0 ? n->pace : (double)NAN);
 	json_string(j, "thp", modes[c->huge_pages]);
 	json_string(j, "verdict_by", figures[c->by]);
-	json_integer(j, "own_bytes", (int64_t)n->own_bytes);
+	json_count(j, "own_bytes", n->own_bytes);
 	provenance_json(&c->provenance, j, "provenance");
 	((struct native *)n)->compare.more_json = more_json;
 	compare_json_rows(c, j);

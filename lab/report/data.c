@@ -289,13 +289,13 @@ static void put_pins(struct json *j, const struct report_pins *p, const char *ke
     const struct nodes *n)
 {
 	json_object(j, key);
-	json_integer(j, "event", (int64_t)p->event);
-	json_integer(j, "footprint", (int64_t)p->footprint);
-	json_integer(j, "payload", (int64_t)p->payload);
-	json_integer(j, "sparse", (int64_t)p->sparse_bytes);
-	json_integer(j, "sparse_live", (int64_t)p->sparse_live);
-	json_integer(j, "stretches", (int64_t)p->sparse_count);
-	json_integer(j, "sites", (int64_t)p->sites);
+	json_count(j, "event", p->event);
+	json_count(j, "footprint", p->footprint);
+	json_count(j, "payload", p->payload);
+	json_count(j, "sparse", p->sparse_bytes);
+	json_count(j, "sparse_live", p->sparse_live);
+	json_count(j, "stretches", p->sparse_count);
+	json_count(j, "sites", p->sites);
 	json_array(j, "pins");
 	for (size_t i = 0; i < p->count; i++) {
 		const struct report_pin *const pin = &p->pin[i];
@@ -320,23 +320,23 @@ static void put_design(struct json *j, const struct report_design *d, unsigned r
 	json_string(j, "name", d->name);
 	json_string(j, "doc", d->doc);
 	json_string(j, "problem", d->problem[0] != '\0' ? d->problem : NULL);
-	json_integer(j, "samples", (int64_t)d->samples);
-	json_integer(j, "peak", (int64_t)d->peak.footprint);
+	json_count(j, "samples", d->samples);
+	json_count(j, "peak", d->peak.footprint);
 	json_number(j, "mean", d->mean);
-	json_integer(j, "end", (int64_t)d->end);
-	json_integer(j, "peak_event", (int64_t)d->peak.events);
+	json_count(j, "end", d->end);
+	json_count(j, "peak_event", d->peak.events);
 	json_array(j, "peak_parts");
 	for (int p = 0; p < PARTS; p++)
-		json_integer(j, NULL, (int64_t)d->peak.part[p]);
+		json_count(j, NULL, d->peak.part[p]);
 	json_end(j);
-	json_integer(j, "granule", (int64_t)(d->granule << reduction));
-	json_integer(j, "rows", (int64_t)map_rows(d, reduction));
+	json_count(j, "granule", d->granule << reduction);
+	json_count(j, "rows", map_rows(d, reduction));
 	json_bool(j, "classed", d->classed);
 	json_number(j, "blocks_cover", d->all_area > 0 ? d->block_area / d->all_area : 1);
 	json_array(j, "regions");
 	for (size_t i = 0; i < d->region_count; i++) {
 		json_array(j, NULL);
-		json_integer(j, NULL, (int64_t)d->region[i].addr);
+		json_count(j, NULL, d->region[i].addr);
 		json_integer(j, NULL, d->region[i].row >> reduction);
 		json_end(j);
 	}
@@ -358,9 +358,9 @@ static void put_moments(struct json *j, const struct report_survey *s)
 	for (size_t i = 0; i < s->moment_count; i++) {
 		json_object(j, NULL);
 		json_string(j, "name", s->moment[i].name);
-		json_integer(j, "event", (int64_t)s->moment[i].event);
-		json_integer(j, "ns", (int64_t)s->moment[i].ns);
-		json_integer(j, "payload", (int64_t)s->moment[i].payload);
+		json_count(j, "event", s->moment[i].event);
+		json_count(j, "ns", s->moment[i].ns);
+		json_count(j, "payload", s->moment[i].payload);
 		json_end(j);
 	}
 	json_end(j);
@@ -372,12 +372,12 @@ static void put_object(struct json *j, const struct report *r, unsigned reductio
 	json_schema(j, "dmm-report", REPORT_DATA_VERSION);
 	json_integer(j, "reduction", reduction);
 	if (r->survey != NULL) {
-		json_integer(j, "events", (int64_t)r->survey->events);
-		json_integer(j, "ns", (int64_t)r->survey->ns);
-		json_integer(j, "peak_payload", (int64_t)r->survey->peak_payload);
-		json_integer(j, "peak_event", (int64_t)r->survey->peak_event);
+		json_count(j, "events", r->survey->events);
+		json_count(j, "ns", r->survey->ns);
+		json_count(j, "peak_payload", r->survey->peak_payload);
+		json_count(j, "peak_event", r->survey->peak_event);
 		json_bool(j, "stacks", r->survey->has_stacks);
-		json_integer(j, "sites", (int64_t)r->survey->site_count);
+		json_count(j, "sites", r->survey->site_count);
 		put_moments(j, r->survey);
 	}
 	json_array(j, "parts");

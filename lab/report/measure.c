@@ -81,7 +81,7 @@ void page_measured_json(const struct native *n, struct json *j)
 		json_object(j, NULL);
 		json_string(j, "name", n->compare.row[i].allocator->name);
 		json_string(j, "kind", allocator_kind(n->compare.row[i].allocator));
-		json_integer(j, "tile", (int64_t)i);
+		json_count(j, "tile", i);
 		json_end(j);
 	}
 	json_end(j);

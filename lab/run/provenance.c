@@ -62,7 +62,7 @@ void provenance_json(const struct provenance *p, struct json *j, const char *key
 	json_string(j, "date", p->date);
 	json_string(j, "cpu", p->cpu);
 	json_integer(j, "cpus", p->cpus);
-	json_integer(j, "memory_bytes", (int64_t)p->memory);
+	json_count(j, "memory_bytes", p->memory);
 	json_string(j, "kernel", p->kernel);
 	json_string(j, "libc", p->libc);
 	json_string(j, "huge_pages", p->huge_pages);

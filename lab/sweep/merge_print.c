@@ -231,7 +231,7 @@ static void print(struct merging *r)
 	if (r->order->format == FORMAT_JSON) {
 		json_begin(&s.json, stdout);
 		json_schema(&s.json, "dmm-merge", 1);
-		json_integer(&s.json, "cells", (int64_t)r->cells);
+		json_count(&s.json, "cells", r->cells);
 		json_array(&s.json, "time");
 	}
 	merge_kind(r, &s, false);

@@ -194,19 +194,19 @@ static void write_dhat_point(const struct export *x, struct json *j, uint32_t st
 	    frames_of(x, symbols_leave_wrappers(x->symbols, x->stream.reader, stack), frames);
 
 	json_object(j, NULL);
-	json_integer(j, "tb", (int64_t)s->total_bytes);
-	json_integer(j, "tbk", (int64_t)s->total_blocks);
+	json_count(j, "tb", s->total_bytes);
+	json_count(j, "tbk", s->total_blocks);
 	json_integer(j, "tl", dhat_time(x, s->lifetime));
-	json_integer(j, "mb", (int64_t)s->max_bytes);
-	json_integer(j, "mbk", (int64_t)s->max_blocks);
-	json_integer(j, "gb", (int64_t)s->peak_bytes);
-	json_integer(j, "gbk", (int64_t)s->peak_blocks);
-	json_integer(j, "eb", (int64_t)s->live_bytes);
-	json_integer(j, "ebk", (int64_t)s->live_blocks);
+	json_count(j, "mb", s->max_bytes);
+	json_count(j, "mbk", s->max_blocks);
+	json_count(j, "gb", s->peak_bytes);
+	json_count(j, "gbk", s->peak_blocks);
+	json_count(j, "eb", s->live_bytes);
+	json_count(j, "ebk", s->live_blocks);
 	json_array(j, "fs");
 	for (size_t i = 0; i < n; i++)
-		json_integer(j, NULL,
-		    (int64_t)live_slot(table,
+		json_count(j, NULL,
+		    live_slot(table,
 		        trace_reader_node(x->stream.reader, frames[i])->addr + 1)
 		        ->user);
 	if (n == 0)

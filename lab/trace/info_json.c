@@ -14,14 +14,14 @@ static void json_site(struct info *i, struct json *j, struct symbols *symbols, c
 	    symbols != NULL ? symbols_path(symbols, i->stream.reader, s->stack, names, NULL) : 0;
 
 	json_object(j, NULL);
-	json_integer(j, "bytes", (int64_t)s->live_bytes);
-	json_integer(j, "objects", (int64_t)s->live_objects);
-	json_integer(j, "peak_bytes", (int64_t)s->peak_bytes);
-	json_integer(j, "peak_objects", (int64_t)s->peak_objects);
-	json_integer(j, "calls", (int64_t)s->calls);
-	json_integer(j, "total_bytes", (int64_t)s->total_bytes);
-	json_integer(j, "temporary", (int64_t)s->temporary);
-	json_integer(j, "freed", (int64_t)s->freed);
+	json_count(j, "bytes", s->live_bytes);
+	json_count(j, "objects", s->live_objects);
+	json_count(j, "peak_bytes", s->peak_bytes);
+	json_count(j, "peak_objects", s->peak_objects);
+	json_count(j, "calls", s->calls);
+	json_count(j, "total_bytes", s->total_bytes);
+	json_count(j, "temporary", s->temporary);
+	json_count(j, "freed", s->freed);
 	json_number(j, "mean_life_seconds", info_mean_life(i, s));
 	json_array(j, "stack");
 	for (size_t n = 0; n < count; n++)
@@ -58,7 +58,7 @@ static void json_family(const struct info *i, struct json *j)
 		json_integer(j, "pid", r->pid);
 		json_integer(j, "parent", r->parent);
 		json_string(j, "recording", r->path[0] != '\0' ? r->path : NULL);
-		json_integer(j, "events", (int64_t)r->events);
+		json_count(j, "events", r->events);
 		json_string(j, "what", r->what);
 		json_end(j);
 	}
@@ -76,23 +76,23 @@ void info_json(struct info *i)
 	json_string(&j, "command",
 	    trace_file_value(&i->file, TRACE_META, "command", value, sizeof value) ? value : NULL);
 	json_bool(&j, "ended", i->file.ended);
-	json_integer(&j, "bytes", (int64_t)i->file.len);
-	json_integer(&j, "events", (int64_t)i->stream.events);
+	json_count(&j, "bytes", i->file.len);
+	json_count(&j, "events", i->stream.events);
 	json_integer(&j, "threads", i->threads);
 	json_number(&j, "seconds",
 	    i->timeless ? (double)NAN : (double)trace_file_ns(&i->file, i->last_tick) * 1e-9);
-	json_integer(&j, "peak_payload_bytes", (int64_t)i->stream.peak_payload);
-	json_integer(&j, "peak_objects", (int64_t)i->stream.peak_count);
-	json_integer(&j, "peak_anon_bytes", (int64_t)i->file.peak_anon_kib * 1024);
-	json_integer(&j, "live_bytes", (int64_t)i->stream.payload);
-	json_integer(&j, "live_objects", (int64_t)i->stream.live.count);
-	json_integer(&j, "foreign_frees", (int64_t)i->stream.foreign);
-	json_integer(&j, "missed_frees", (int64_t)i->stream.overlaid);
-	json_integer(&j, "lost_events", (int64_t)info_end_value(i, "lost"));
+	json_count(&j, "peak_payload_bytes", i->stream.peak_payload);
+	json_count(&j, "peak_objects", i->stream.peak_count);
+	json_count(&j, "peak_anon_bytes", i->file.peak_anon_kib * 1024);
+	json_count(&j, "live_bytes", i->stream.payload);
+	json_count(&j, "live_objects", i->stream.live.count);
+	json_count(&j, "foreign_frees", i->stream.foreign);
+	json_count(&j, "missed_frees", i->stream.overlaid);
+	json_count(&j, "lost_events", info_end_value(i, "lost"));
 	json_object(&j, "calls");
 	for (int op = 0; op < TRACE_OPS; op++)
 		if (i->calls[op] != 0)
-			json_integer(&j, trace_op_name[op], (int64_t)i->calls[op]);
+			json_count(&j, trace_op_name[op], i->calls[op]);
 	json_end(&j);
 	json_sites(i, &j);
 	json_family(i, &j);

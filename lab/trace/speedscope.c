@@ -113,7 +113,7 @@ static void write_kind(const struct speedscope *s, struct json *j, size_t kind)
 	json_string(j, "name", s->kinds[kind]);
 	json_string(j, "unit", "bytes");
 	json_integer(j, "startValue", 0);
-	json_integer(j, "endValue", (int64_t)total);
+	json_count(j, "endValue", total);
 	json_array(j, "samples");
 	for (size_t i = 0; i < s->row_count; i++) {
 		const struct speedscope_row *const row = &s->rows[i];
@@ -128,7 +128,7 @@ static void write_kind(const struct speedscope *s, struct json *j, size_t kind)
 	json_array(j, "weights");
 	for (size_t i = 0; i < s->row_count; i++)
 		if (s->rows[i].weight[kind] != 0)
-			json_integer(j, NULL, (int64_t)s->rows[i].weight[kind]);
+			json_count(j, NULL, s->rows[i].weight[kind]);
 	json_end(j);
 	json_end(j);
 }

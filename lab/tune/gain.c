@@ -465,7 +465,7 @@ bool gain_json(const struct gain *g, struct json *j)
 	gain_sentence(g, out);
 	fclose(out);
 	json_object(j, "measured");
-	json_integer(j, "runs", (int64_t)g->set->good);
+	json_count(j, "runs", g->set->good);
 	json_string(j, "usual", usual_name(g, usual));
 	put_intervals(j, "against_usual", g->set, g->usual);
 	put_intervals(j, "against_own", g->set, g->own);

@@ -98,8 +98,8 @@ static void print_figures(
 	for (size_t i = 0; i < count; i++) {
 		json_object(j, NULL);
 		json_number(j, "mean_footprint_bytes", f[i].mean);
-		json_integer(j, "peak_footprint_bytes", (int64_t)f[i].peak);
-		json_integer(j, "end_footprint_bytes", (int64_t)f[i].end);
+		json_count(j, "peak_footprint_bytes", f[i].peak);
+		json_count(j, "end_footprint_bytes", f[i].end);
 		json_number(j, "steps", f[i].steps);
 		json_end(j);
 	}
@@ -120,8 +120,8 @@ static void print_json(const struct tune_result *x, const struct gain *g)
 		json_object(&j, NULL);
 		json_string(&j, "path", x->rec[i].path);
 		json_bool(&j, "searched", i < x->order->searched);
-		json_integer(&j, "calls", (int64_t)x->rec[i].ops.head->calls);
-		json_integer(&j, "lower_bound_bytes", (int64_t)x->rec[i].ops.head->peak_payload);
+		json_count(&j, "calls", x->rec[i].ops.head->calls);
+		json_count(&j, "lower_bound_bytes", x->rec[i].ops.head->peak_payload);
 		json_end(&j);
 	}
 	json_end(&j);
@@ -131,7 +131,7 @@ static void print_json(const struct tune_result *x, const struct gain *g)
 		json_object(&j, NULL);
 		json_string(&j, "name", u->sys->name);
 		json_string(&j, "settings", u->found.conf);
-		json_integer(&j, "tried", (int64_t)u->found.tried);
+		json_count(&j, "tried", u->found.tried);
 		json_bool(&j, "cut_short", u->cut_short);
 		print_figures(&j, "as_it_comes", u->own, x->paths);
 		print_figures(&j, "tuned", u->set, x->paths);
