@@ -70,5 +70,10 @@ const char *draw_address(char buf[DRAW_SIZE_TEXT], const struct draw_style *s, u
 void draw_text(FILE *out, const struct draw_style *s, size_t indent, const char *text);
 __attribute__((format(printf, 4, 5))) void draw_say(FILE *out, const struct draw_style *s,
     size_t indent, const char *format, ...);
+/* The same in the colour of captions. */
+__attribute__((format(printf, 3, 4))) void draw_caption(FILE *out, const struct draw_style *s,
+    const char *format, ...);
+/* An arrow, for "this, therefore that". */
+const char *draw_then(const struct draw_style *s);
 
 #endif

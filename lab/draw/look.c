@@ -176,3 +176,21 @@ void draw_say(FILE *out, const struct draw_style *s, size_t indent, const char *
 	va_end(args);
 	draw_text(out, s, indent, text);
 }
+
+void draw_caption(FILE *out, const struct draw_style *s, const char *format, ...)
+{
+	char text[200];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	fputs(s->colour ? "\033[1;33m" : "", out);
+	draw_text(out, s, 4, text);
+	fputs(s->colour ? "\033[0m" : "", out);
+}
+
+const char *draw_then(const struct draw_style *s)
+{
+	return s->ascii ? "=>" : "⇒";
+}

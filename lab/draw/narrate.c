@@ -154,34 +154,20 @@ static const char *caption(const struct tell *t)
 	return t->hole ? "External fragmentation!" : NULL;
 }
 
-__attribute__((format(printf, 3, 4))) static void put_caption(FILE *out, const struct draw_style *s,
-    const char *format, ...)
-{
-	char text[160];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(text, sizeof text, format, args);
-	va_end(args);
-	fputs(s->colour ? "\033[1;33m" : "", out);
-	draw_text(out, s, 4, text);
-	fputs(s->colour ? "\033[0m" : "", out);
-}
-
 void tell_captions(FILE *out, const struct draw_style *s, const struct tell *t)
 {
 	char a[DRAW_SIZE_TEXT], b[DRAW_SIZE_TEXT], c[DRAW_SIZE_TEXT];
 	const char *const one = caption(t);
 
 	if (one != NULL)
-		put_caption(out, s, "* %s", one);
+		draw_caption(out, s, "* %s", one);
 	if (t->call.is_malloc && t->grew != 0 && t->free_bytes >= t->call.n &&
 	    t->free_largest < t->call.n)
-		put_caption(out, s, "* External fragmentation! %s available, but not contiguously "
+		draw_caption(out, s, "* External fragmentation! %s available, but not contiguously "
 		    "(at most %s)",
 		    draw_size(a, s, t->free_bytes), draw_size(b, s, t->free_largest));
 	if (t->call.is_malloc && t->waste != 0)
-		put_caption(out, s, "* Internal fragmentation! asked %s, provided %s: %s wasted",
+		draw_caption(out, s, "* Internal fragmentation! asked %s, provided %s: %s wasted",
 		    draw_size(a, s, t->call.n), draw_size(b, s, t->call.n + t->waste),
 		    draw_size(c, s, t->waste));
 }
@@ -232,11 +218,6 @@ struct size_text {
 };
 #define SIZE(bytes) draw_size((struct size_text){0}.buf, k->s, bytes)
 
-static const char *then(const struct speaker *k)
-{
-	return k->s->ascii ? "=>" : "⇒";
-}
-
 static void tell_growth(const struct speaker *k, const struct tell *t)
 {
 	const bool maps = t->call.mapped;
@@ -244,18 +225,18 @@ static void tell_growth(const struct speaker *k, const struct tell *t)
 
 	if (maps && t->split && !(k->sys->traits & DMM_COALESCES))
 		line(k, "None left %s map new virtual memory pages, cut into chunks of equal size",
-		    then(k));
+		    draw_then(k->s));
 	else if (maps)
 		line(k, "%s%s%sall mmap(): %s new", searches ? "None found " : "",
-		    searches ? then(k) : "",
+		    searches ? draw_then(k->s) : "",
 		    searches ? " c" : "C", SIZE(t->grew));
 	else
 		line(k, "%s%s%sall brk() to increase heap size by %s",
 		    searches ? "None found " : "",
-		    searches ? then(k) : "", searches ? " c" : "C", SIZE(t->grew));
+		    searches ? draw_then(k->s) : "", searches ? " c" : "C", SIZE(t->grew));
 	if (t->merged_growth && !maps && (k->sys->traits & DMM_COALESCES))
 		line(k, "Previous chunk in memory is free %s remove both, coalesce, insert",
-		    then(k));
+		    draw_then(k->s));
 }
 
 static void tell_search(const struct speaker *k, const struct tell *t)
@@ -299,10 +280,10 @@ static void tell_malloc(const struct speaker *k, const struct tell *t)
 		tell_growth(k, t);
 	if (traits & DMM_COALESCES)
 		line(k, "%s & %s %s %s", t->grew != 0 ? "New chunk" : "Found",
-		    t->split ? "too big" : "reasonable size", then(k),
+		    t->split ? "too big" : "reasonable size", draw_then(k->s),
 		    t->split ? k->words->split : k->words->fits);
 	else if (t->grew == 0 && traits & DMM_FREES)
-		line(k, "Found %s %s", then(k), k->words->fits);
+		line(k, "Found %s %s", draw_then(k->s), k->words->fits);
 }
 
 static void tell_free(const struct speaker *k, const struct tell *t)
@@ -314,12 +295,14 @@ static void tell_free(const struct speaker *k, const struct tell *t)
 	else
 		line(k, "%s", k->words->insert);
 	if (t->merged_next)
-		line(k, "Next chunk in memory also free %s remove both, coalesce, insert", then(k));
+		line(k, "Next chunk in memory also free %s remove both, coalesce, insert",
+		    draw_then(k->s));
 	if (t->merged_prev)
-		line(k, "Prev chunk in memory free %s remove both, coalesce, insert", then(k));
+		line(k, "Prev chunk in memory free %s remove both, coalesce, insert",
+		    draw_then(k->s));
 	if (t->freed != NULL && t->shrank != 0)
 		line(k, "High end of heap is free %s call brk() to decrease heap size by %s",
-		    then(k),
+		    draw_then(k->s),
 		    SIZE(t->shrank));
 }
 

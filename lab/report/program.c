@@ -54,6 +54,16 @@ static void put_stack(FILE *out, const struct named_site *site)
 	}
 }
 
+/* The head of a call site's row. */
+static void put_site_head(const struct report *r, FILE *out, uint32_t stack)
+{
+	const struct named_site name = page_site(r, stack);
+
+	fputs("<tr><th scope=\"row\">", out);
+	put_stack(out, &name);
+	fputs("</th>", out);
+}
+
 static size_t moment_named(const struct report_survey *s, const char *name)
 {
 	for (size_t i = 0; i < s->moment_count; i++)
@@ -72,10 +82,8 @@ static void put_sites_table(const struct report *r, FILE *out, size_t peak, size
 	      "scope=\"col\">live at the peak</th><th scope=\"col\">at the end</th><th "
 	      "scope=\"col\">allocated in all</th></tr></thead>\n<tbody>\n", out);
 	for (size_t i = 0; i < min_size(s->site_count, TOP); i++) {
-		const struct named_site name = page_site(r, s->sites[i].stack);
-		fputs("<tr><th scope=\"row\">", out);
-		put_stack(out, &name);
-		fprintf(out, "</th><td class=\"n\">%s</td><td class=\"n\">%s</td><td "
+		put_site_head(r, out, s->sites[i].stack);
+		fprintf(out, "<td class=\"n\">%s</td><td class=\"n\">%s</td><td "
 		    "class=\"n\">%s</td></tr>\n",
 		    units_bytes(a, s->sites[i].bytes[peak]), units_bytes(b, s->sites[i].bytes[end]),
 		    units_bytes(c, (double)s->sites[i].total_bytes));
@@ -141,10 +149,8 @@ static void put_pins_table(const struct report *r, FILE *out, const struct repor
 	      "scope=\"col\">freeing them gives back</th><th scope=\"col\">held with "
 	      "others</th></tr></thead>\n<tbody>\n", out);
 	for (size_t i = 0; i < min_size(p->count, TOP); i++) {
-		const struct named_site name = page_site(r, p->pin[i].stack);
-		fputs("<tr><th scope=\"row\">", out);
-		put_stack(out, &name);
-		fprintf(out, "</th><td class=\"n\">%s</td><td class=\"n\">%s</td><td "
+		put_site_head(r, out, p->pin[i].stack);
+		fprintf(out, "<td class=\"n\">%s</td><td class=\"n\">%s</td><td "
 			     "class=\"n\">%s</td><td class=\"n\">%s</td></tr>\n",
 			     page_count(n, p->pin[i].survivors),
 		    units_bytes(a, (double)p->pin[i].survivor_bytes),

@@ -75,25 +75,6 @@ struct scene_speaker {
 
 #define line(speaker, ...) draw_say((speaker)->out, (speaker)->s, 4, __VA_ARGS__)
 
-__attribute__((format(printf, 2, 3))) static void caption(const struct scene_speaker *k,
-    const char *format, ...)
-{
-	char text[200];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(text, sizeof text, format, args);
-	va_end(args);
-	fputs(k->s->colour ? "\033[1;33m" : "", k->out);
-	draw_text(k->out, k->s, 4, text);
-	fputs(k->s->colour ? "\033[0m" : "", k->out);
-}
-
-static const char *then(const struct scene_speaker *k)
-{
-	return k->s->ascii ? "=>" : "⇒";
-}
-
 static const char *granules(char buf[32], uint32_t count)
 {
 	snprintf(buf, 32, "%u granule%s", count, count == 1 ? "" : "s");
@@ -106,7 +87,7 @@ static void tell_growth(const struct scene_speaker *k)
 	char bytes[UNITS_LEN];
 
 	if (n->granules > b->granules)
-		line(k, "No room in the chunks %s mmap(): %s more, next to them", then(k),
+		line(k, "No room in the chunks %s mmap(): %s more, next to them", draw_then(k->s),
 		    units_bytes(bytes, (double)((n->granules - b->granules) * n->granule)));
 }
 
@@ -115,7 +96,8 @@ static void tell_large_malloc(const struct scene_speaker *k, const struct outsid
 {
 	char count[32];
 
-	line(k, "Too large for a class %s the shortest run of free granules that fits", then(k));
+	line(k, "Too large for a class %s the shortest run of free granules that fits",
+	    draw_then(k->s));
 	tell_growth(k);
 	line(k, "Use %s %s", granules(count, run->count),
 	    was == STATE_DIRTY ? "that were used before: their memory is still there"
@@ -141,10 +123,10 @@ static void tell_small_malloc(const struct scene_speaker *k, const struct outsid
 	if (was == STATE_AVAIL || was == STATE_LIVE) {
 		line(k, "The stack is empty %s refill it from a slab with free objects: %llu, "
 		    "lowest address first",
-		    then(k), (unsigned long long)got);
+		    draw_then(k->s), (unsigned long long)got);
 	} else {
 		line(k, "The stack is empty, no slab of the class has a free object %s a new slab "
-		    "of %s %s", then(k),
+		    "of %s %s", draw_then(k->s),
 		    granules(count, run->count), was == STATE_DIRTY ? "that were used before"
 		    : "without memory yet");
 		tell_growth(k);
@@ -163,7 +145,7 @@ static void tell_malloc(const struct scene_speaker *k, const struct tell_call *c
 	if (is != STATE_LIVE && is != STATE_LARGE)
 		return;
 	if (was == is) { /* realloc */
-		line(k, "Enough room behind it %s it stays where it is", then(k));
+		line(k, "Enough room behind it %s it stays where it is", draw_then(k->s));
 		return;
 	}
 	const uint64_t usable = is == STATE_LARGE ? run->count * k->scene->now.granule : run->size;
@@ -172,10 +154,11 @@ static void tell_malloc(const struct scene_speaker *k, const struct tell_call *c
 	else
 		tell_small_malloc(k, run, was);
 	if (was == STATE_DIRTY)
-		caption(k, "* DMM system reused previously freed chunk");
+		draw_caption(k->out, k->s, "* DMM system reused previously freed chunk");
 	if (usable > call->n) {
 		char a[DRAW_SIZE_TEXT], b[DRAW_SIZE_TEXT], c[DRAW_SIZE_TEXT];
-		caption(k, "* Internal fragmentation! asked %s, provided %s: %s wasted",
+		draw_caption(k->out, k->s,
+		    "* Internal fragmentation! asked %s, provided %s: %s wasted",
 		    draw_size(a, k->s, call->n),
 		    draw_size(b, k->s, usable), draw_size(c, k->s, usable - call->n));
 	}
@@ -191,7 +174,7 @@ static void tell_free(const struct scene_speaker *k, const struct tell_call *cal
 
 	if (was == STATE_LARGE) {
 		line(k, "Examine address, infer granule: a large object %s its %s are free and "
-		        "dirty, until they are reused or given back", then(k),
+		        "dirty, until they are reused or given back", draw_then(k->s),
 		        granules(count, was_run->count));
 		return;
 	}
@@ -199,12 +182,13 @@ static void tell_free(const struct scene_speaker *k, const struct tell_call *cal
 		return;
 	line(k, "Examine address, infer granule, read its tag: class of %u bytes", was_run->size);
 	line(k, "Its live bit is set %s clear it, push the object on the thread's stack of that "
-	    "class", then(k));
+	    "class", draw_then(k->s));
 	if (n->classes[was_run->cls].cached < b->classes[was_run->cls].cached)
-		line(k, "The stack is full %s its older half goes back to the slabs", then(k));
+		line(k, "The stack is full %s its older half goes back to the slabs",
+		    draw_then(k->s));
 	if (n->slabs < b->slabs)
 		line(k, "No object of a slab is live or in a stack %s its granules are free and "
-		    "dirty", then(k));
+		    "dirty", draw_then(k->s));
 	else if (is == STATE_AVAIL)
 		line(k, "The object is free in its slab");
 }

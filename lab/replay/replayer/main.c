@@ -81,7 +81,8 @@ static void calibrate(void)
 	}
 	while (clock_ns(CLOCK_MONOTONIC) - ns < CALIBRATE_NS)
 		;
-	replay.result->ns_per_tick = (double)(clock_ns(CLOCK_MONOTONIC) - ns) / (double)(os_ticks() - began);
+	replay.result->ns_per_tick = (double)(clock_ns(CLOCK_MONOTONIC) - ns) /
+	    (double)(os_ticks() - began);
 }
 
 int main(int argc, char **argv)
