@@ -61,6 +61,13 @@ static int some_purge(void *ctx, void *p, size_t len)
 	return (refused & PURGE) != 0 ? -EAGAIN : below.purge(ctx, p, len);
 }
 
+/* The kernel's munmap takes guards away, the arena's does not. */
+static int some_unmap(void *ctx, void *p, size_t len)
+{
+	os_linux.advise(NULL, p, len, DMM_ADVICE_UNGUARD);
+	return below.unmap(ctx, p, len);
+}
+
 /* Guards are real here, if the kernel has them. */
 static int some_advise(void *ctx, void *p, size_t len, enum dmm_advice what)
 {
@@ -95,6 +102,7 @@ void fuzz_slab_begin(struct stage *stage, const uint8_t *data, size_t len)
 	class_count = 0; /* what the settings say of magazines goes into the table of classes */
 	below = *os;
 	os->map = some_map;
+	os->unmap = some_unmap;
 	os->protect = some_protect;
 	os->purge = some_purge;
 	os->advise = some_advise;
