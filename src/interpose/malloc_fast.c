@@ -21,6 +21,7 @@
 #include "slab/origin.h"
 #include "slab/profile_hit.h"
 #include "slab/purge.h"
+#include "slab/remote_hit.h"
 #include "slab/settings.h"
 #include "slab/system.h"
 
@@ -101,9 +102,21 @@ static __attribute__((noinline)) void free_miss(void *p)
 	slab_free_slow(p);
 }
 
+/* place: see remote_hit() */
+static __attribute__((noinline)) void free_elsewhere(void *p, size_t place)
+{
+	if (!remote_hit(p, place))
+		free_miss(p);
+}
+
 static inline void do_free(void *p)
 {
-	if (unlikely(!free_hit_at(&p, ANY_PLACE)))
+	size_t place;
+	const enum free_try how = free_try(&p, &place);
+
+	if (unlikely(how == FREE_ELSEWHERE))
+		free_elsewhere(p, place);
+	else if (unlikely(how == FREE_MISSED))
 		free_miss(p);
 }
 
@@ -145,9 +158,21 @@ static __attribute__((noinline)) void delete_miss(void *p, enum origin origin)
 	free_miss(p);
 }
 
+/* Where origins are checked, hardening.on is set, and remote_hit() is false. */
+static __attribute__((noinline)) void delete_elsewhere(void *p, size_t place, enum origin origin)
+{
+	if (!remote_hit(p, place))
+		delete_miss(p, origin);
+}
+
 static inline void do_delete(void *p, enum origin origin)
 {
-	if (unlikely(!free_hit_at(&p, ANY_PLACE)))
+	size_t place;
+	const enum free_try how = free_try(&p, &place);
+
+	if (unlikely(how == FREE_ELSEWHERE))
+		delete_elsewhere(p, place, origin);
+	else if (unlikely(how == FREE_MISSED))
 		delete_miss(p, origin);
 }
 

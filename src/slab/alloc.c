@@ -17,7 +17,7 @@
 #include "slab/profile.h"
 #include "slab/profile_hit.h"
 #include "slab/purge.h"
-#include "slab/remote.h"
+#include "slab/remote_hit.h"
 #include "slab/thread.h"
 
 static void *pop_checked(unsigned cls)
@@ -242,6 +242,18 @@ void slab_free_slow(void *p)
 	purge_check(__builtin_return_address(0));
 }
 
+void slab_free_first(const void *p, uint32_t tag, const void *caller)
+{
+	remote_notify(p, tag);
+	purge_check(caller);
+}
+
+void slab_free_elsewhere(void *p, size_t place)
+{
+	if (!remote_hit(p, place))
+		slab_free_slow(p);
+}
+
 /* p must be live; says what it is. */
 static struct place live_place(const char *call, const void *p)
 {
@@ -438,7 +450,9 @@ void slab_free_sized_slow(void *p, size_t n)
 	if (n <= MEDIUM_MAX && off >> UNIT_SHIFT < root.units && likely(!hardening.on)) {
 		const uint32_t tag = tag_at(off >> GRANULE_SHIFT);
 		if (tag_heap(tag) != 0 && tag_class(tag) == class_of(n))
-			return unlikely(hardening.detour) ? slab_free(p) : slab_free_slow(p);
+			return unlikely(hardening.detour)
+			           ? slab_free(p)
+			           : slab_free_elsewhere(p, tag ^ own_tag());
 	}
 	free_sized(p, n, n <= MEDIUM_MAX ? size_class[class_of(n)].size : n);
 }

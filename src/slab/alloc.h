@@ -8,9 +8,15 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 void *slab_malloc_slow(size_t n);
 void slab_free_slow(void *p);          /* NULL is allowed */
+/* The same for an object that own_place() said this of (fast.h). */
+void slab_free_elsewhere(void *p, size_t place);
+/* The rest of a free, which marked p, if it was the first into the slab since its owner looked.
+ * tag: of p's granule; caller: see purge_check(). */
+void slab_free_first(const void *p, uint32_t tag, const void *caller);
 void *slab_calloc(size_t count, size_t n);
 void *slab_realloc(void *p, size_t n); /* n == 0 frees and returns NULL */
 /* align: a power of two (else EINVAL), n: any. */

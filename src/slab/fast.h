@@ -107,21 +107,12 @@ static inline void *address_of_unit(size_t unit)
 	return (void *)((unit << UNIT_SHIFT) + root.base);
 }
 
-/* True: freed. wanted: the place of the one magazine that *address may belong to, or ANY_PLACE. The
- * address is written above the magazine's top before all checks are done, which frees its register;
- * if the object turns out not to be live, *address is computed anew. */
-#define ANY_PLACE SIZE_MAX
-NO_SANITIZE static inline bool free_hit_at(void **address, size_t wanted)
+/* True: freed. unit: where *address lies; place: of the magazine that it may belong to. The address
+ * is written above the magazine's top before all checks are done, which frees its register; if the
+ * object turns out not to be live, *address is computed anew. */
+NO_SANITIZE static inline bool free_own_hit(void **address, size_t unit, size_t place)
 {
 	void *p = *address;
-	const size_t unit = unit_at(p);
-	if (unlikely(unit >= root.units))
-		return false;
-	size_t place = own_place(unit);
-	if (unlikely(wanted == ANY_PLACE ? place >= CLASS_MAX * sizeof(struct magazine)
-	                                 : place != wanted))
-		return false;
-
 	const uintptr_t own = own_offset(thread_cache);
 	void **const top = magazine_at(own, place)->top;
 	own_apart(place);
@@ -143,6 +134,39 @@ NO_SANITIZE static inline bool free_hit_at(void **address, size_t wanted)
 	return true;
 }
 
+enum free_try {
+	FREE_DONE,
+	FREE_MISSED,
+	/* the granule is not the calling thread's, or flagged; *place: own_place() */
+	FREE_ELSEWHERE,
+};
+
+/* Free *address, of any class, by the fast path. */
+static inline enum free_try free_try(void **address, size_t *place)
+{
+	const size_t unit = unit_at(*address);
+	if (unlikely(unit >= root.units))
+		return FREE_MISSED;
+	*place = own_place(unit);
+	if (unlikely(*place >= CLASS_MAX * sizeof(struct magazine)))
+		return FREE_ELSEWHERE;
+	return likely(free_own_hit(address, unit, *place)) ? FREE_DONE : FREE_MISSED;
+}
+
+/* True: freed. wanted: the place of the one magazine that *address may belong to, or ANY_PLACE;
+ * *address as above. */
+#define ANY_PLACE SIZE_MAX
+static inline bool free_hit_at(void **address, size_t wanted)
+{
+	const size_t unit = unit_at(*address);
+	size_t place;
+
+	if (wanted == ANY_PLACE)
+		return free_try(address, &place) == FREE_DONE;
+	return likely(unit < root.units) && likely(own_place(unit) == wanted) &&
+	       free_own_hit(address, unit, wanted);
+}
+
 static inline bool free_hit(void *p, size_t wanted)
 {
 	return free_hit_at(&p, wanted);
@@ -159,7 +183,12 @@ NO_SANITIZE static inline bool realloc_hit(const void *p, size_t n)
 
 static inline void slab_free(void *p)
 {
-	if (unlikely(!free_hit_at(&p, ANY_PLACE)))
+	size_t place;
+	const enum free_try how = free_try(&p, &place);
+
+	if (unlikely(how == FREE_ELSEWHERE))
+		slab_free_elsewhere(p, place);
+	else if (unlikely(how == FREE_MISSED))
 		slab_free_slow(p);
 }
 

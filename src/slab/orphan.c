@@ -21,6 +21,7 @@ void orphan_others(void)
 	}
 	if (__atomic_load_n(&root.marked, __ATOMIC_ACQUIRE) == MARKED)
 		__atomic_store_n(&root.marked, MARKED_FORKED, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&root.single_most, 0, __ATOMIC_SEQ_CST);
 	for (uint32_t i = HEAP_FALLBACK; i < root.heap_count && root.marked == MARKED_FORKED; i++)
 		atomic_store(&heap_at(i)->inbox, 0);
 }

@@ -45,6 +45,16 @@ static void push_again(uint32_t granule)
 		push(heap_of(s), s);
 }
 
+/* From now on remote_hit() frees what it can. */
+static void allow_hits(void)
+{
+	unsigned cls = CLASS_ZERO;
+
+	while (cls + 1 < class_count && size_class[cls + 1].granules == 1)
+		cls++;
+	__atomic_store_n(&root.single_most, cls * TAG_MAGAZINE, __ATOMIC_RELEASE);
+}
+
 void remote_rebuild(void)
 {
 	lock_take(&inbox_lock);
@@ -55,6 +65,7 @@ void remote_rebuild(void)
 			if ((tag_at(g) & TAG_REMOTE) != 0)
 				push_again(g);
 		__atomic_store_n(&root.marked, MARKED, __ATOMIC_SEQ_CST);
+		allow_hits();
 	}
 	lock_give(&inbox_lock);
 }
@@ -231,46 +242,39 @@ static __attribute__((noinline)) void first_mark(void)
 	uint8_t not = MARKED_NOT;
 
 	__atomic_store_n(&root.alone_below, 0, __ATOMIC_SEQ_CST);
-	if (!__atomic_compare_exchange_n(&root.marked, &not, MARKED, false, __ATOMIC_SEQ_CST,
+	if (__atomic_compare_exchange_n(&root.marked, &not, MARKED, false, __ATOMIC_SEQ_CST,
 	        __ATOMIC_SEQ_CST))
+		allow_hits();
+	else
 		remote_rebuild();
 }
 
-static inline bool is_live(const void *p)
+void remote_marked_twice(const void *p, uint32_t tag)
 {
-	return (atomic_load(live_word_at(p)) & bit_of(p)) != 0;
+	slab_misuse("double free", p, class_usable(tag_class(tag)));
 }
 
-/* p was not live when it was marked: if the mark is still there, judge it. */
-static __attribute__((noinline)) bool judge_marked(const void *p, uint32_t tag)
+void remote_judge(const void *p, uint32_t tag)
 {
 	if (marked(p))
 		judge(p, ((uintptr_t)p - root.base) >> GRANULE_SHIFT, class_usable(tag_class(tag)));
-	return false;
 }
 
-/* The first free into the slab, or into p's granule, since its owner looked. */
-static __attribute__((noinline)) bool free_first(const void *p, size_t head, uint32_t tag)
+/* The first free into the slab, whose first granule is `head`, or into p's granule, since its owner
+ * looked. */
+static void notify(const void *p, size_t head, uint32_t tag)
 {
 	notify_owner(head, ((uintptr_t)p - root.base) >> GRANULE_SHIFT);
-	if (unlikely(!is_live(p)))
-		judge_marked(p, tag);
-	return true;
+	if (unlikely(!remote_is_live(p)))
+		remote_judge(p, tag);
 }
 
-/* head: the first granule of the slab of p, which lies in `granule`.  True: the owner was told. */
-static inline bool mark(const void *p, size_t head, size_t granule, uint32_t tag)
+void remote_notify(const void *p, uint32_t tag)
 {
-	if (unlikely((atomic_fetch_or(mark_word(p), bit_of(p)) & bit_of(p)) != 0))
-		slab_misuse("double free", p, class_usable(tag_class(tag)));
-	if (unlikely(!both_flagged(head, granule)))
-		return free_first(p, head, tag);
-	return unlikely(!is_live(p)) ? judge_marked(p, tag) : false;
+	notify(p, ((uintptr_t)p - root.base) >> GRANULE_SHIFT, tag);
 }
 
-/* The slab has several granules, or this is the first mark of all, or the first in a child of
- * fork(). */
-static __attribute__((noinline)) bool free_rare(const void *p, uint32_t tag)
+bool remote_free(const void *p, uint32_t tag)
 {
 	const size_t granule = ((uintptr_t)p - root.base) >> GRANULE_SHIFT;
 	size_t head = granule;
@@ -284,14 +288,13 @@ static __attribute__((noinline)) bool free_rare(const void *p, uint32_t tag)
 		if (granule != head)
 			flag(granule, &rest);
 	}
-	return mark(p, head, granule, tag);
-}
-
-bool remote_free(const void *p, uint32_t tag)
-{
-	if (unlikely(__atomic_load_n(&root.marked, __ATOMIC_ACQUIRE) != MARKED) ||
-	    size_class[tag_class(tag)].granules > 1)
-		return free_rare(p, tag);
-	const size_t granule = ((uintptr_t)p - root.base) >> GRANULE_SHIFT;
-	return mark(p, granule, granule, tag);
+	if (unlikely(remote_mark(p)))
+		remote_marked_twice(p, tag);
+	if (!both_flagged(head, granule)) {
+		notify(p, head, tag);
+		return true;
+	}
+	if (unlikely(!remote_is_live(p)))
+		remote_judge(p, tag);
+	return false;
 }

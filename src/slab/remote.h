@@ -45,4 +45,25 @@ extern struct lock inbox_lock; /* held by it */
 /* Close the slabs in h's inbox that have no live object; any thread holds h's lock. */
 void remote_release_emptied(struct slab_heap *h);
 
+/* ---- for remote_hit.h ------------------------------------------------------------------------ */
+
+/* Another thread marked p before: end the program.  (A call that may return is a jump in free.) */
+void remote_marked_twice(const void *p, uint32_t tag);
+/* p was not live when it was marked: freed twice, if the mark is still there. */
+void remote_judge(const void *p, uint32_t tag);
+/* This was the first free into the slab, which has one granule, since its owner looked: notify the
+ * owner. */
+void remote_notify(const void *p, uint32_t tag);
+
+static inline bool remote_is_live(const void *p)
+{
+	return (atomic_load(live_word_at(p)) >> ((uintptr_t)p >> UNIT_SHIFT) % 64 & 1) != 0;
+}
+
+/* True: another thread marked p before. */
+static inline bool remote_mark(const void *p)
+{
+	return (atomic_fetch_or(mark_word(p), bit_of(p)) & bit_of(p)) != 0;
+}
+
 #endif

@@ -30,7 +30,7 @@
  *
  * Who may write:
  *   root          page_lock, but heaps, heap_count: heaps_lock; kept: a heap's lock, atomically;
- *                 marked, alone_below: everybody; huge_dear_until: advice_lock
+ *                 marked, single_most, alone_below: everybody; huge_dear_until: advice_lock
  *   struct slab_chunk  page_lock
  *   tags          the heap's lock, but TAG_REMOTE: everybody, atomically
  *   live          the owner; of a slab without owner, who holds the heap's lock
@@ -312,6 +312,9 @@ struct slab_root {
 	_Atomic uint64_t *marks; /* [address >> WORD_SHIFT] */
 	_Atomic uint32_t *tags_by_address; /* [address >> GRANULE_SHIFT]: tags */
 	uint8_t  marked;       /* enum marked: is any word of marks in use? Changed atomically */
+	/* While `marked` is MARKED, the place of the last class whose slabs have one granule, as do
+	 * those of all classes before; else 0 (remote.h) */
+	uint32_t single_most;
 	/* SMALL_MAX + 1 while `marked` is MARKED_NOT, then 0: malloc of less does not look at
 	 * marks */
 	size_t   alone_below;
