@@ -140,6 +140,18 @@ static void print_choices(const struct advice *a, enum format format)
 	table_end(&t);
 }
 
+/* What is live is the least that any design can hold. */
+static void print_bound(const struct advice *a)
+{
+	const struct facts *const f = &a->facts;
+	char mean[UNITS_LEN], peak[UNITS_LEN], end[UNITS_LEN];
+
+	printf("no design can hold less than what is live: %s at the peak, %s on average, %s at "
+	       "the end\n",
+	    units_bytes(peak, (double)f->peak_payload), units_bytes(mean, f->mean_payload),
+	    units_bytes(end, (double)f->end_payload));
+}
+
 /* ---- the advice ------------------------------------------------------------------------------ */
 
 enum { NAME = ASCENT_CONF + 64 };
@@ -306,6 +318,7 @@ static void print_json(const struct advice *a)
 	json_count(&j, "peak_objects", f->peak_count);
 	json_count(&j, "peak_large_bytes", f->peak_large);
 	json_count(&j, "end_payload_bytes", f->end_payload);
+	json_number(&j, "mean_payload_bytes", f->mean_payload);
 	json_end(&j);
 	json_array(&j, "choices");
 	for (size_t i = 0; i < a->count; i++) {
@@ -338,6 +351,7 @@ void advice_print(const struct advice *a, enum format format)
 		print_advice(a);
 		printf("\nwhat each design would hold, by a model, in bytes of heap\n");
 		print_choices(a, format);
+		print_bound(a);
 		printf("ns a call: the model's, and for each system call what one costs here\n");
 		putchar('\n');
 		print_facts(a);

@@ -18,6 +18,9 @@ struct workload_pass {
 	uint64_t sizes[FACTS_SIZES + 1], powers[64]; /* requests by size; by power of two above */
 	uint64_t small, objects, short_lived, live;
 	uint64_t payload;
+	struct ops_clock clock;
+	uint64_t now; /* ns, or without times ops */
+	double area;  /* under the payload */
 };
 
 static void count_size(struct workload_pass *p, uint64_t size)
@@ -124,19 +127,35 @@ static void count_threads(struct facts *f, const struct replay_ops *ops)
 		f->busy_threads = 1;
 }
 
+/* What was live until op i counts. */
+static size_t move_clock(struct workload_pass *p, size_t i)
+{
+	const bool timeless = p->ops->head->timeless;
+	const uint64_t now = timeless ? i : ops_clock_ns(&p->clock, i);
+
+	p->area += (double)p->payload * (double)(now > p->now ? now - p->now : 0);
+	p->now = now > p->now ? now : p->now;
+	return timeless ? i + 1 : ops_clock_next(&p->clock, i);
+}
+
 /* False: no address space. */
 static bool perform_all(struct workload_pass *p)
 {
 	const struct replay_head *const head = p->ops->head;
+	size_t known = 0; /* the next op before which the time is known */
 
 	for (size_t at = 0; at < head->count; at++) {
 		const struct replay_op *const op = ops_window_at(&p->window, at);
 		if (op == NULL)
 			return false;
+		if (at == known)
+			known = move_clock(p, at);
 		perform(p, op, at);
 		if (at == head->peak_at)
 			look_at_peak(p);
 	}
+	move_clock(p, head->count);
+	p->f->mean_payload = p->now != 0 ? p->area / (double)p->now : (double)p->payload;
 	return true;
 }
 
@@ -155,7 +174,7 @@ bool facts_count(struct facts *f, const struct replay_ops *ops)
 	}
 	p->f = f;
 	p->ops = ops;
-	p->window.ops = ops;
+	p->window.ops = p->clock.ops = ops;
 	const bool fine = perform_all(p);
 	ops_window_close(&p->window);
 	count_threads(f, ops);

@@ -21,6 +21,7 @@ struct facts {
 	/* of that in objects of FACTS_LARGE bytes and more */
 	uint64_t peak_large, peak_large_count;
 	uint64_t end_payload;
+	double mean_payload; /* over the recording's time; without times, over its calls */
 	uint64_t asked;                /* bytes, of all requests together */
 };
 

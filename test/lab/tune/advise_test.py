@@ -47,6 +47,8 @@ class Advise(unittest.TestCase):
         self.assertEqual((facts["never_freed"], facts["end_payload_bytes"]), (1, 48))
         self.assertEqual((facts["peak_payload_bytes"], facts["peak_objects"]), (200124, 3))
         self.assertEqual(facts["peak_large_bytes"], 200000)
+        lives = 24 + 124 + 200124 + 200024 + 200048 + 48  # after each call: without times it is over the calls
+        self.assertAlmostEqual(facts["mean_payload_bytes"], lives / 6, places=3)
 
     def test_its_figures_are_what_a_replay_finds(self):
         trace = RECORDINGS / "git.dmm"
