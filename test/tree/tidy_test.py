@@ -117,8 +117,8 @@ class Planted(unittest.TestCase):
     def test_a_script_of_500_lines_and_long_data_are_none(self):
         self.assertEqual(self.tidy({"tools/long": "#!/bin/sh\n" + "\n" * 499, "test/data": "\n" * 900}), [])
 
-    def test_a_second_reader_of_mappings_array_and_head_of_json_are_faults(self):
-        for line in ('f("/proc/self/maps");', 'f("/proc/%d/maps", 1);', "p = realloc(p, 9);", 'f("{\\"schema\\":1");'):
+    def test_a_second_reader_of_mappings_or_clocks_array_and_head_of_json_are_faults(self):
+        for line in ('f("/proc/self/maps");', 'f("/proc/%d/maps", 1);', "p = realloc(p, 9);", "clock_gettime(0, p);", 'f("{\\"schema\\":1");'):
             self.one({"lab/cli/again.c": "/* again.c - once more. */\nvoid f();\nvoid *p;\n\nvoid again(void)\n"
                                          f"{{\n\t{line}\n}}\n"}, r"again\.c:7: a second place for ")
 
