@@ -119,6 +119,8 @@ def figures_are_the_programs_own():
         assert view["source"] == "process" and view["library"] == "libdmm.so.0.1.0", view
         threads = [h for h in view["heap"]["heaps"] if h["kind"] == "thread"]
         assert t.pid in [h["tid"] for h in threads], threads
+        ended = [h for h in view["heap"]["heaps"] if h["kind"] == "ended"]
+        assert any(h["live"] >= 1 for h in ended), view["heap"]["heaps"]
         assert {h["tid"] for h in threads} <= {int(x) for x in os.listdir(f"/proc/{t.pid}/task")}
         resident = view["resident"]
         assert 0 < resident["bytes"] <= resident["process_rss_bytes"] * 1.1, resident

@@ -15,9 +15,9 @@
 #include <unistd.h>
 
 enum { OBJECTS = 900, SIZE = 9300, LARGE = 7, LARGE_SIZE = 1 << 20, SMALL = 5000,
-    SMALL_SIZE = 1470 };
+    SMALL_SIZE = 1470, LEFT_SIZE = 40 };
 
-static void *objects[OBJECTS], *large[LARGE], *small[SMALL];
+static void *objects[OBJECTS], *large[LARGE], *small[SMALL], *left;
 static _Atomic int stop;
 
 static void *must(size_t n)
@@ -37,9 +37,11 @@ static void wait_for_end(void)
 		;
 }
 
-/* Another thread frees a tenth of the small ones, which the first does not take back. */
+/* Another thread frees a tenth of the small ones, which the first does not take back, and leaves an
+ * object at its end. */
 static void *free_some(void *arg)
 {
+	left = must(LEFT_SIZE);
 	for (int i = 0; i < SMALL; i += 10)
 		free(small[i]);
 	return arg;
