@@ -65,7 +65,7 @@ mutate: all
 	@tools/mutate $(BUILD) --under=src/system --count=$(or $(COUNT),200)
 	@tools/mutate $(BUILD) --under=src/slab --count=$(or $(COUNT),170)
 
-# src/slab under every schedule with three preemptions, then with faults planted.  Stopped, it goes on the next time
+# src/slab under every schedule with three preemptions (half an hour), then with faults planted.  Stopped, it goes on
 # with the scenarios that have no line yet in the file of what is done, which is that of this very program.
 interleave: all
 	@$(BUILD)/test/interleave --bound=$(or $(BOUND),3) \
