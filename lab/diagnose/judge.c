@@ -303,15 +303,15 @@ static void tell_unsaid(struct diagnosis *d, const struct gather *g)
 	    d->calls < CAVEAT_CALLS || g->file->damage.text[0] != '\0';
 	if (d->calls == 0)
 		text = "nothing is allocated in it; dmm info tells why";
+	else if (g->file->damage.text[0] != '\0')
+		text = "the recording is cut off, and all this is about what comes before; let "
+		       "a recorded run end, with room on the disk";
 	else if (g->timeless)
 		text = "the recording knows no times, so nothing can be said about growth a "
 		       "second, idle time and churn; dmm record has them";
 	else if (d->seconds < seconds_least || d->calls < CAVEAT_CALLS)
 		text = "the recording is too short to say anything about growth, idle time and "
 		       "churn; record a longer run";
-	else if (g->file->damage.text[0] != '\0')
-		text = "the recording is cut off, and all this is about what comes before; let "
-		       "a recorded run end, with room on the disk";
 	else if (trace_reader_nodes(g->stream->reader) == 0)
 		text = "the recording has no call sites; dmm record --stacks=caller, fp or dwarf "
 		       "brings them";

@@ -110,7 +110,8 @@ void outside_json(FILE *out, const struct outside *o, const struct outside_view 
 	struct json j;
 
 	json_begin(&j, out);
-	json_schema(&j, "dmm-heap", 1);
+	/* 2: the kind "ended" is a heap whose thread has ended, not the one for calls after that */
+	json_schema(&j, "dmm-heap", 2);
 	json_string(&j, "program", o->memory.name);
 	json_integer(&j, "pid", o->memory.pid);
 	json_string(&j, "source", o->memory.live ? "process" : "core");

@@ -1,4 +1,4 @@
-/* json.h - a view for machines: schema "dmm-heap", version 1; and its classes as CSV. */
+/* json.h - a view for machines: schema "dmm-heap", version 2; and its classes as CSV. */
 #ifndef LAB_INSPECT_JSON_H
 #define LAB_INSPECT_JSON_H
 

@@ -1,6 +1,6 @@
-/* pauses.h - the moments at which a recording's calls were made: all of a short recording, and
- * those after the longest pauses of a long one.  build.c notes them, ops.h reads them.  Not
- * thread-safe. */
+/* pauses.h - the moments at which a recording's calls were made: all of a short recording, and of a
+ * long one those after its longest pauses, at least PAUSES_MOST / 2 of them.  build.c notes them,
+ * ops.h reads them.  Not thread-safe. */
 #ifndef LAB_REPLAY_PAUSES_H
 #define LAB_REPLAY_PAUSES_H
 

@@ -114,7 +114,7 @@ static void put_csv(const struct top *t)
 static void begin_json(struct json *j, const struct top *t)
 {
 	json_begin(j, stdout);
-	json_schema(j, "dmm-top", 1);
+	json_schema(j, "dmm-top", 2); /* 2: as for "dmm-heap" */
 	json_string(j, "program", t->outside.memory.name);
 	json_integer(j, "pid", t->outside.memory.pid);
 	json_string(j, "library", t->outside.library);

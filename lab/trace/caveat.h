@@ -11,7 +11,7 @@ struct caveat_facts {
 	uint64_t calls, ns, peak_payload; /* ns: how long the recording is */
 	/* its longest time without calls; UINT64_MAX: no matter to this command */
 	uint64_t idle_ns;
-	/* The diagnosis says already that it is cut off, without times or too short. */
+	/* The diagnosis says already that it is cut off, without times, or too short. */
 	bool diagnosed;
 };
 

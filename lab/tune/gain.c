@@ -220,11 +220,13 @@ enum gain_take gain_take(const struct gain *g)
 	return gains(g, g->own) ? GAIN_TAKE_OWN : GAIN_TAKE_USUAL;
 }
 
-/* Does it hold more memory than the usual malloc, or than without the settings? */
+/* Does it hold more memory than the usual malloc, or than without the settings? If the run is too
+ * slow without them, that does not count against them. */
 static bool is_worse(const struct gain *g)
 {
-	return tells(g, g->set, g->usual, g->figure) > 0 ||
-	       tells(g, g->set, g->own, g->figure) > 0;
+	return gain_take(g) != GAIN_TAKE_SET &&
+	       (tells(g, g->set, g->usual, g->figure) > 0 ||
+	           tells(g, g->set, g->own, g->figure) > 0);
 }
 
 static void say_against(const struct gain *g, const struct row *row, const char *name, FILE *out)

@@ -46,7 +46,8 @@ enum gain_take {
 void gain_measure(struct gain *g);
 enum gain_take gain_take(const struct gain *g);
 /* The figures, what they prove, and what to take.  False: the program failed on the settings, or
- * they hold more memory than the usual malloc or the design as it comes. */
+ * they are not to be taken and hold more memory than the usual malloc or the design as it comes; if
+ * there are none, the same of the design as it comes. */
 bool gain_text(const struct gain *g, FILE *out);
 /* What they prove, in one line without its end. */
 void gain_sentence(const struct gain *g, FILE *out);

@@ -229,8 +229,9 @@ static void tell_gain(const struct tune_result *x, size_t i)
 	    units_bytes(own, tune_figure_by(&x->best->own[i], x->order->by)), time);
 }
 
-/* False: on some recording that was not searched, the settings cost memory. */
-static bool tell(const struct tune_result *x)
+/* False: on some recording that was not searched, the settings cost memory.  measured: real runs
+ * tell afterwards what to take instead. */
+static bool tell(const struct tune_result *x, bool measured)
 {
 	bool holds = true;
 
@@ -250,7 +251,9 @@ static bool tell(const struct tune_result *x)
 	if (x->paths == x->order->searched)
 		lab_say("no recording was left to show that the gain holds: record another run and "
 		        "give it as well");
-	if (!holds)
+	if (!holds && measured)
+		lab_say("the gain does not hold: do not use %s", x->out);
+	else if (!holds)
 		lab_say("the gain does not hold: do not use %s; stay with %s as it comes, or "
 		        "search all recordings (--search=%zu) and check on another one",
 		    x->out, x->best->sys->name, x->paths);
@@ -306,7 +309,7 @@ bool tune_report(const struct tune_result *x, enum format format, struct gain *g
 	if (format != FORMAT_JSON)
 		print_table(x, format);
 	fflush(stdout);
-	holds = tell(x);
+	holds = tell(x, g != NULL);
 	if (g == NULL) {
 		if (format == FORMAT_JSON)
 			print_json(x, g);

@@ -47,9 +47,12 @@ time.sleep(500)
     # with a profile it has to stay until that is taken
     "server": """#!/usr/bin/env python3
 import os, time
+begun = time.monotonic()
 kept, profiled = [bytearray(100000) for _ in range(300)], "profile:" in os.environ["DMM_CONF"]
 while profiled and not os.path.exists("profiled"):
     time.sleep(0.02)
+    if time.monotonic() > begun + 120:
+        raise SystemExit("no profile was taken")
 """,
 }
 

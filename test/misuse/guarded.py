@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""guarded.py BUILD: slab stops and reports each mistake with a guarded object, with stacks, and leaves programs alone that handle SIGSEGV themselves.
-that handle SIGSEGV themselves are left alone."""
+"""guarded.py BUILD: slab stops and reports each mistake with a guarded object, with stacks.
+It leaves programs alone that handle SIGSEGV themselves."""
 import json
 import re
 import resource

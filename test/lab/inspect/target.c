@@ -18,7 +18,7 @@ enum { OBJECTS = 900, SIZE = 9300, LARGE = 7, LARGE_SIZE = 1 << 20, SMALL = 5000
     SMALL_SIZE = 1470, LEFT_SIZE = 40 };
 
 static void *objects[OBJECTS], *large[LARGE], *small[SMALL], *left;
-static _Atomic int stop;
+static _Atomic int stop, awake;
 
 static void *must(size_t n)
 {
@@ -50,6 +50,7 @@ static void *free_some(void *arg)
 static void *sleep_on(void *arg)
 {
 	free(must(64));
+	awake = 1;
 	while (!stop)
 		usleep(10000);
 	return arg;
@@ -75,6 +76,8 @@ static int hold(int sleepers)
 	if (sleepers) {
 		pthread_create(&sleeper, NULL, sleep_on, NULL);
 		pthread_setname_np(sleeper, "sleeper");
+		while (!awake) /* otherwise it may take over the heap that the other leaves */
+			usleep(1000);
 	}
 	pthread_create(&other, NULL, free_some, NULL);
 	pthread_join(other, NULL);

@@ -40,6 +40,27 @@ TEST(of_a_long_recording_the_longest_pauses_are_kept)
 	free(p.seen);
 }
 
+/* Frames of a game, turns of a poll loop: each call after a pause of about one length. */
+TEST(of_many_pauses_of_about_one_length_half_the_room_is_kept)
+{
+	static const uint64_t spread[] = {1, 7, 6000};
+
+	for (size_t s = 0; s < sizeof spread / sizeof *spread; s++) {
+		struct pauses p = {0};
+		uint64_t tick = 0;
+
+		for (uint64_t i = 0; i < 4 * PAUSES_MOST; i++) {
+			tick += 1000000 + i * 7919 % spread[s];
+			assert_true(pauses_note(&p, i, tick));
+			assert_true(p.count <= PAUSES_MOST);
+		}
+		assert_true(p.count >= PAUSES_MOST / 2);
+		for (size_t k = 1; k < p.count; k++)
+			assert_true(p.seen[k].at > p.seen[k - 1].at);
+		free(p.seen);
+	}
+}
+
 TEST(a_clock_that_steps_back_is_no_pause)
 {
 	struct pauses p = {.last = 50};

@@ -10,7 +10,7 @@ import sys
 from collections import Counter
 
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../support"))
-from from_outside import BUILD, DMM, compile_c, events, main, run
+from from_outside import BUILD, DMM, compile_c, events, info, main, run
 
 SURVIVOR = BUILD + "/test/survivor"
 FEW = 700  # calls that are still on the tape when the process is killed
