@@ -443,12 +443,12 @@ static void free_sized(void *p, size_t n, size_t usable)
 
 void slab_free_sized_slow(void *p, size_t n)
 {
-	const size_t off = (uintptr_t)p - root.base;
+	const size_t unit = unit_at(p); /* too large a number if p is not aligned */
 
 	if (p == NULL)
 		return;
-	if (n <= MEDIUM_MAX && off >> UNIT_SHIFT < root.units && likely(!hardening.on)) {
-		const uint32_t tag = tag_at(off >> GRANULE_SHIFT);
+	if (n <= MEDIUM_MAX && unit < root.units && likely(!hardening.on)) {
+		const uint32_t tag = tag_at(unit >> (GRANULE_SHIFT - UNIT_SHIFT));
 		if (tag_heap(tag) != 0 && tag_class(tag) == class_of(n))
 			return unlikely(hardening.detour)
 			           ? slab_free(p)

@@ -12,7 +12,8 @@
 
 void *slab_malloc_slow(size_t n);
 void slab_free_slow(void *p);          /* NULL is allowed */
-/* The same for an object that own_place() said this of (fast.h). */
+/* The same for an aligned p whose unit is below root.units; place: own_place() of its granule
+ * (fast.h). */
 void slab_free_elsewhere(void *p, size_t place);
 /* The rest of a free, which marked p, if it was the first into the slab since its owner looked.
  * tag: of p's granule; caller: see purge_check(). */

@@ -217,14 +217,19 @@ static bool is_cleared_at_end(const void *p, size_t size)
  * other thread between the two for as long as it likes, so wait up to about a second where the end
  * is clear.  An overflow that leaves other bytes there is named after three looks, and after one
  * if there is no other thread. */
-static __attribute__((noinline)) _Noreturn void not_whole(const void *p, size_t size)
+static bool waits_again(const void *p, size_t size, int look)
 {
 	enum { FIRST_LOOKS = 3, LOOKS = 1000 };
 	const int looks = libc_single_threaded() ? 1 : LOOKS;
+
+	return look < looks && (look < FIRST_LOOKS || (size != 0 && is_cleared_at_end(p, size)));
+}
+
+static __attribute__((noinline)) _Noreturn void not_whole(const void *p, size_t size)
+{
 	bool live = true;
 
-	for (int look = 0;
-	     live && look < looks && (look < FIRST_LOOKS || is_cleared_at_end(p, size)); look++) {
+	for (int look = 0; live && waits_again(p, size, look); look++) {
 		helper_pause_ms(1);
 		const uint64_t marks = atomic_load_explicit(mark_word(p), memory_order_acquire);
 		live = (live_word(p) & ~marks & bit_of(p)) != 0;
@@ -285,8 +290,8 @@ static bool is_whole_before(const char *before, const void *p, size_t size)
 
 /* p has an underflow, or the object before it an overflow. The calling thread owns the slab, so no
  * other thread allocates there; but another thread may be freeing or resizing the object before p:
- * so look again.  Three looks do: our caller accepted an end that a free has cleared, so what may
- * stop being damaged is a canary of which the other thread has written one half. */
+ * so look again, as long as not_whole() does: while a free has filled the end and has not marked
+ * the object yet, the kernel may stop that thread. */
 static __attribute__((noinline)) void judge_before(const struct hardened *h, const void *p,
     unsigned cls)
 {
@@ -294,13 +299,14 @@ static __attribute__((noinline)) void judge_before(const struct hardened *h, con
 	const char *const its = before(h, p, size_class[cls].size, &size);
 
 	for (int look = 0; its != NULL && !is_whole_before(its, p, size); look++) {
-		if (look == 3 && size != 0 && !object_live(its))
-			slab_misuse("write after free", its, size);
-		if (look == 3) {
-			canary_damaged();
-			slab_misuse("write before the start", p, size_class[cls].size);
+		if (waits_again(its, size, look)) {
+			helper_pause_ms(1);
+			continue;
 		}
-		helper_pause_ms(1);
+		if (size != 0 && !object_live(its))
+			slab_misuse("write after free", its, size);
+		canary_damaged();
+		slab_misuse("write before the start", p, size_class[cls].size);
 	}
 }
 

@@ -19,9 +19,9 @@ void orphan_others(void)
 		atomic_store_explicit(&h->orphan, true, memory_order_relaxed);
 		root.orphans++;
 	}
+	__atomic_store_n(&root.single_most, 0, __ATOMIC_SEQ_CST);
 	if (__atomic_load_n(&root.marked, __ATOMIC_ACQUIRE) == MARKED)
 		__atomic_store_n(&root.marked, MARKED_FORKED, __ATOMIC_SEQ_CST);
-	__atomic_store_n(&root.single_most, 0, __ATOMIC_SEQ_CST);
 	for (uint32_t i = HEAP_FALLBACK; i < root.heap_count && root.marked == MARKED_FORKED; i++)
 		atomic_store(&heap_at(i)->inbox, 0);
 }

@@ -45,14 +45,20 @@ static void push_again(uint32_t granule)
 		push(heap_of(s), s);
 }
 
-/* From now on remote_hit() frees what it can. */
+/* From now on remote_hit() frees what it can; nothing in a hardened process.  A signal handler that
+ * interrupts this may fork: then the child's inboxes wait for remote_rebuild(), and no free of the
+ * child may pass that by. */
 static void allow_hits(void)
 {
 	unsigned cls = CLASS_ZERO;
 
+	if (hardening.on)
+		return;
 	while (cls + 1 < class_count && size_class[cls + 1].granules == 1)
 		cls++;
-	__atomic_store_n(&root.single_most, cls * TAG_MAGAZINE, __ATOMIC_RELEASE);
+	__atomic_store_n(&root.single_most, cls * TAG_MAGAZINE, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&root.marked, __ATOMIC_SEQ_CST) != MARKED)
+		__atomic_store_n(&root.single_most, 0, __ATOMIC_SEQ_CST);
 }
 
 void remote_rebuild(void)
@@ -149,8 +155,9 @@ static inline bool both_flagged(size_t head, size_t granule)
 }
 
 /* This is the first free into the slab since its owner looked: notify the owner. granule: that of
- * p.  Or the owner took both flags down before p was marked, and another thread's free has raised
- * the first one since: then the flag of p's granule rises, and the owner finds both.
+ * p.  It may also be that the owner took both flags down before p was marked, and that another
+ * thread's free has raised the first one since: then the flag of p's granule rises, and the owner
+ * finds both.
  *
  * If the owner has collected the mark meanwhile, p's slab may be gone, and a further granule of
  * another slab may lie at `head`: only the lock of its heap tells what is there, and holds it.  A

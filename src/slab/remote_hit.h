@@ -8,11 +8,12 @@
 #include "slab/settings.h"
 
 /* Free p if it is an object of another thread's slab of one granule; false: it is something else,
- * or an additional duty waits, or no thread has marked yet.  place: own_place() of the granule of
- * p, which is no place of a magazine.  It is inlined into a function that returns to the caller of
- * free().
- * A granule without a slab, as those of malloc(0), has the place 0 in its tag, and the comparison
- * with single_most excludes it. */
+ * or an additional duty waits, or no thread has marked yet.  p is aligned, and its unit_at() below
+ * root.units: the bits say no more than at which unit an object begins.  place: own_place() of the
+ * granule of p.  It is inlined into a function that returns to the caller of free().
+ *
+ * A granule without a slab has the place 0 in its tag, and so has a slab of malloc(0): the
+ * comparison with single_most excludes both. */
 static inline __attribute__((always_inline)) bool remote_hit(const void *p, size_t place)
 {
 	const _Atomic uint32_t *const at = &root.tags_by_address[(uintptr_t)p >> GRANULE_SHIFT];

@@ -10,6 +10,8 @@
 #include "interleave.h"
 #include "slab/alloc.h"
 #include "slab/fast.h"
+#include "slab/heap.h"
+#include "slab/thread.h"
 
 static void begin_looking_at_live(void)
 {
@@ -70,6 +72,40 @@ static void empty_stack(void)
 static void begin_freeing_twice(void)
 {
 	begin_three();
+	quiet();
+}
+
+/* A thread has freed an object of another before, of another slab, and its owner has looked: from
+ * then on such frees take a shorter way (remote_hit.h). */
+static void *elsewhere;
+
+static void take_elsewhere(void)
+{
+	elsewhere = slab_malloc(16);
+}
+
+static void drop_elsewhere(void)
+{
+	slab_free(elsewhere);
+}
+
+static void look_into_inbox(void)
+{
+	struct slab_heap *const h = thread_heap();
+
+	lock_take(&h->lock);
+	heap_drain_inbox(h);
+	lock_give(&h->lock);
+}
+
+static void begin_freeing_twice_after_another(void)
+{
+	begin_three();
+	sched_as(0, take_elsewhere);
+	sched_as(1, drop_elsewhere);
+	sched_as(0, look_into_inbox);
+	if (root.single_most == 0)
+		abort();
 	quiet();
 }
 
@@ -187,6 +223,8 @@ const struct sched_scenario twice_scenarios[] = {
     {"two others free, there is no owner, and look at what is live", begin_orphaned_looking_at_live,
         {another_takes_one, free_0, free_1_and_2}, settle},
     {"twice: the owner and another", begin_freeing_twice, {drops_0, drops_0}, settle_named},
+    {"twice: the owner and another, after another object", begin_freeing_twice_after_another,
+        {drops_0, drops_0}, settle_named},
     {"twice: the owner and another, who frees more", begin_freeing_twice, {drops_0, drops_0_and_1},
         settle_named},
     {"twice: the owner, who then ends, and another", begin_freeing_twice,

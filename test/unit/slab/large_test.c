@@ -1,5 +1,6 @@
 /* large_test.c - large objects, realloc, sized frees, and the address space of them all. */
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -202,6 +203,34 @@ TEST(a_sized_free_takes_every_size_that_the_object_may_have_and_no_other)
 	refused(1);
 	slab_free_sized(NULL, 77);
 	paper_sound();
+	paper_end();
+}
+
+static void *free_behind_its_begin(void *of_another)
+{
+	slab_free(of_another); /* from now on such frees take a shorter way */
+	slab_free_sized(victim + 8, said);
+	return NULL;
+}
+
+static void free_behind_its_begin_in_a_thread(void *of_another)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, free_behind_its_begin, of_another) == 0)
+		pthread_join(thread, NULL);
+}
+
+TEST(a_sized_free_behind_the_begin_of_another_threads_object_is_named)
+{
+	char line[100];
+
+	paper_begin("guarded:0");
+	victim = painted(16, 1);
+	said = 16;
+	snprintf(line, sizeof line, "dmm: invalid free: %p (inside 16 bytes)\n",
+	    (void *)(victim + 8));
+	test_aborts_saying(free_behind_its_begin_in_a_thread, painted(48, 1), line);
 	paper_end();
 }
 
