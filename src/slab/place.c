@@ -87,10 +87,14 @@ void slab_bad_pointer(const char *call, const void *p)
 		crash("invalid %s: %p (inside %u bytes)", call, p,
 		    (size_t)run->run << GRANULE_SHIFT);
 	const struct place at = place_of(p);
+	/* The caller found no live object. If one is there now, p is its begin, and another thread
+	 * is collecting it, or was given it since: heap_look_at() takes the flag down before it
+	 * clears live bits. */
+	const bool freed = at.freed || at.slab != NULL;
 
-	if (at.freed && strcmp(call, "free") == 0)
+	if (freed && strcmp(call, "free") == 0)
 		slab_misuse("double free", p, at.size);
-	if (at.freed)
+	if (freed)
 		crash("%s after free: %p (%u bytes)", call, p, at.size);
 	if (at.size != 0)
 		crash("invalid %s: %p (inside %u bytes)", call, p, at.size);
