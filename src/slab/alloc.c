@@ -207,7 +207,8 @@ static __attribute__((noinline)) void free_any(void *p)
 /* purge_check() need not be called after a result of FREED_QUIETLY. */
 enum freed { FREED_NOT, FREED, FREED_QUIETLY };
 
-/* The two most frequent reasons: p is live and the magazine is full, or the slab is another heap's.
+/* The two most frequent reasons: p is live and the magazine is full, or the slab is another heap's
+ * and remote_hit() does not serve it: it has several granules, or no thread has marked yet.
  * remote_free() reads the mark when it sets it, so the mark's cache line is fetched once. */
 static inline enum freed free_frequent(void *p)
 {

@@ -45,7 +45,8 @@
  *
  * Who calls whom, top first; a file calls those in its own row and below:
  *
- *   interface       fast.h alloc hardened system fork canary_fork perturb origin room walk measure
+ *   interface       fast.h alloc remote_hit.h hardened system fork canary_fork perturb origin room
+ *                   walk measure
  *   large objects   large guard_large
  *   an address      place mapped guarded guarded_report          (1)
  *   threads         init thread                                  (2)
@@ -272,7 +273,7 @@ struct slab_heap {
 	struct lock lock;
 	uint32_t number;
 	_Atomic uint32_t inbox;     /* slabs into which other threads freed; 0: none */
-	_Atomic uint32_t pushes;    /* into the inbox, ever */
+	_Atomic uint32_t pushes;    /* flags raised, most with a push into the inbox, ever */
 	uint32_t next_unused;       /* in root.unused, a heap number; 0: none */
 	uint32_t partial_granules;
 	struct thread_cache *owner; /* the cache of its thread; NULL: it has none */
