@@ -47,8 +47,8 @@ void remote_release_emptied(struct slab_heap *h);
 
 /* ---- for remote_hit.h ------------------------------------------------------------------------ */
 
-/* Another thread marked p before: end the program.  (It is not _Noreturn, so that the compiler jumps
- * here, and free needs no stack frame.) */
+/* Another thread marked p before: end the program.  (It is not _Noreturn, so that the compiler
+ * jumps here, and free needs no stack frame.) */
 void remote_marked_twice(const void *p, uint32_t tag);
 /* p was not live when it was marked: freed twice, if the mark is still there. */
 void remote_judge(const void *p, uint32_t tag);
