@@ -50,8 +50,7 @@ static uint64_t now_ns(void)
 	return root.os->now_ns(root.os->ctx);
 }
 
-/* Was the last huge page expensive, and not long ago? */
-static bool are_dear(void)
+bool huge_page_is_dear(void)
 {
 	const uint64_t until = atomic_load_explicit(&root.huge_dear_until, memory_order_relaxed);
 	return until != 0 && until - now_ns() <= DEAR_FOR_NS;
@@ -250,7 +249,7 @@ void huge_page_fill(uint32_t chunk, uint32_t count)
 
 	CHECK(page_lock_held());
 	if (!whole(c) || c->huge == HUGE_ADVISED || (never_was && !at_once && chunk < first) ||
-	    !(at_once || nearly_full(chunk, 0)) || are_dear() || !may_decide())
+	    !(at_once || nearly_full(chunk, 0)) || huge_page_is_dear() || !may_decide())
 		return;
 	/* If parts of the chunk were given back, a collapse would fill them: that is left to
 	 * khugepaged. A slab is written to at once anyway; a larger object may not be. */
@@ -295,7 +294,7 @@ void huge_page_fill_run(uint32_t first, uint32_t count)
 	bool some = false;
 
 	CHECK(page_lock_held());
-	if (from >= end || are_dear() || !may_decide())
+	if (from >= end || huge_page_is_dear() || !may_decide())
 		return;
 	for (uint32_t chunk = (uint32_t)from; chunk < end; chunk++) {
 		some = some || chunk_at(chunk)->huge != HUGE_ADVISED;

@@ -29,6 +29,8 @@ void huge_page_revoke(uint32_t chunk, size_t holes);
 /* Would a chunk that is free as a whole be a huge page at the next touch, if all of it
  * were given back? */
 bool huge_page_begins_anew(uint32_t chunk);
+/* Were huge pages dear within the last half second? */
+bool huge_page_is_dear(void);
 /* The chunk was unmapped, and all advice with it. */
 void huge_page_forget(uint32_t chunk);
 

@@ -247,7 +247,8 @@ void run_give(uint32_t first, uint32_t count, bool clean)
 		CHECK((free & run) == 0);
 		c->epoch = root.epoch;
 		chunk_update(chunk, free | run, clean ? dirty : dirty | run);
-		if (unlikely(c->holed) && chunk_is_whole(chunk) && huge_page_begins_anew(chunk))
+		if (unlikely(c->holed) && chunk_is_whole(chunk) && huge_page_begins_anew(chunk) &&
+		    !huge_page_is_dear())
 			purge_chunk_soon(chunk);
 		at += n;
 	}

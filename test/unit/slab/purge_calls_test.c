@@ -138,23 +138,55 @@ TEST(what_is_wanted_again_and_again_is_given_back_once_or_twice)
 	paper_end();
 }
 
+static unsigned free_chunks_with_holes(void)
+{
+	unsigned count = 0;
+
+	for (uint32_t chunk = 1; chunk < root.chunk_count; chunk++)
+		count += chunk_at(chunk)->state == CHUNK_HERE && chunk_at(chunk)->holed &&
+		    chunk_is_whole(chunk);
+	return count;
+}
+
 /* At the end of a fall in random order the thread's magazines hold objects of most chunks.  One
  * call empties them all, and each chunk has lost parts of its memory before. */
 TEST(all_chunks_that_one_flush_empties_go_and_are_filled_by_huge_pages_again)
 {
-	unsigned here = 0;
-
 	begin("guarded:0,huge_from_mib:4");
 	objects_fill(object, 0, OBJECTS, 2000);
 	shuffle();
 	objects_free(object, 0, OBJECTS);
 	assert_true(root.chunk_count >= 20);
-	for (uint32_t chunk = 1; chunk < root.chunk_count; chunk++)
-		here += chunk_at(chunk)->state == CHUNK_HERE && chunk_at(chunk)->holed &&
-		    chunk_is_whole(chunk);
-	assert_int_equal(here, 0);
+	assert_int_equal(free_chunks_with_holes(), 0);
 	paper_sound();
 	paper_end();
+}
+
+/* Chunks with holes fall empty, and no more is dirty than may be. */
+static unsigned free_chunks_left(bool dear)
+{
+	enum { LEFT = 32 };
+
+	begin("guarded:0,huge_from_mib:4");
+	objects_fill(object, 0, OBJECTS, 2000);
+	for (size_t i = 0; i < OBJECTS; i++)
+		if (i % LEFT != 0)
+			slab_free(object[i]);
+	purge_now(0);
+	tuning.dirty_floor_bytes = 1024 * MIB;
+	root.huge_dear_until = dear ? paper.now_ns + 400000000 : 0;
+	for (size_t i = 0; i < OBJECTS; i += LEFT)
+		slab_free(object[i]);
+	const unsigned left = free_chunks_with_holes();
+	paper_sound();
+	paper_end();
+	return left;
+}
+
+TEST(chunks_with_holes_that_fall_empty_go_unless_huge_pages_are_dear)
+{
+	assert_int_equal(free_chunks_left(false), 0);
+	assert_true(free_chunks_left(true) >= 4);
 }
 
 TEST(nothing_is_learned_where_the_setting_says_so)
