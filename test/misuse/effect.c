@@ -213,11 +213,11 @@ int main(int argc, char **argv)
 	const char *const what = argc == 3 ? argv[1] : "";
 	const int n = argc == 3 ? atoi(argv[2]) : 0;
 
-	if (strcmp(what, "falls") == 0) { /* RSS once it is below 30 MiB, or after n ms */
+	if (strcmp(what, "falls") == 0) { /* RSS once it is below 29 MiB, or after n ms */
 		begin_a_thread();
 		take(64);
 		give(16, 48);
-		for (int i = 0; i < n / 10 && resident_mib() >= 30; i++)
+		for (int i = 0; i < n / 10 && resident_mib() >= 29; i++)
 			sleep_ms(10);
 		printf("%.0f\n", resident_mib());
 	} else if (strcmp(what, "kept") == 0) { /* of n bytes */
