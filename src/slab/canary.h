@@ -135,6 +135,9 @@ bool canary_plausible(const void *p, size_t size);
 void canary_fill(const void *p, char *from, char *end);
 bool canary_is_filled_by(const struct canary_key *k, const void *p, const char *from,
     const char *end);
+/* By any key: a signal handler that forked may have interrupted canary_fill().  So in a child with
+ * seven older keys, an overflow into a fill of one byte passes in 7 of 128 times, if it wrote 0x80
+ * or more: smaller bytes never pass. */
 bool canary_is_filled(const void *p, const char *from, const char *end);
 
 /* A damaged canary was found: count it for the children of all our ancestors. */
