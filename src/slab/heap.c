@@ -341,12 +341,11 @@ uint32_t heap_new_shared(void)
 /* ---- objects in and out ---------------------------------------------------------------------- */
 
 /* Set the bits in avail of object[0] and of the following ones, up to `end`, that lie in the same
- * KiB. Returns the first that lies elsewhere. */
-static inline void *const *put_back_word(struct slab_heap *h, void *const *const object,
+ * KiB of slab s. Returns the first that lies elsewhere. */
+static inline void *const *put_back_word(const struct slab *s, void *const *const object,
     void *const *const end)
 {
 	const uintptr_t first = (uintptr_t)*object, word = round_down(first, WORD_BYTES);
-	struct slab *const s = slab_covering((first - root.base) >> GRANULE_SHIFT);
 	_Atomic uint64_t *const at = avail_word(*object);
 	const uint64_t avail = atomic_load_explicit(at, memory_order_relaxed);
 	void *const *next = object + 1;
@@ -354,14 +353,29 @@ static inline void *const *put_back_word(struct slab_heap *h, void *const *const
 	size_t off;
 
 	bit_add(&bits, first / MAX_ALIGN);
-	for (; next < end && (off = (uintptr_t)*next - word) < WORD_BYTES; next++)
+	for (; next != end && (off = (uintptr_t)*next - word) < WORD_BYTES; next++)
 		bit_add(&bits, off / MAX_ALIGN);
-	/* The slab was closed while its owner was inside its free of this object. */
-	if (unlikely(s->heap != heap_number(h)))
-		slab_freed_twice(s, *object, bits);
 	if (unlikely((avail & bits) != 0))
 		slab_freed_twice(s, *object, avail & bits);
 	atomic_store_explicit(at, avail | bits, memory_order_relaxed);
+	return next;
+}
+
+/* Put object[0] and the following ones, up to `end`, that lie in the same granule into avail.
+ * Returns the first that lies elsewhere. */
+static inline void *const *put_back_granule(struct slab_heap *h, void *const *const object,
+    void *const *const end)
+{
+	const uintptr_t granule = round_down((uintptr_t)*object, GRANULE);
+	struct slab *const s = slab_covering((granule - root.base) >> GRANULE_SHIFT);
+	void *const *next = object;
+
+	/* The slab was closed while its owner was inside its free of this object. */
+	if (unlikely(s->heap != heap_number(h)))
+		slab_freed_twice(s, *object, bit_of(*object));
+	do
+		next = put_back_word(s, next, end);
+	while (next < end && (uintptr_t)*next - granule < GRANULE);
 	s->avail = (uint16_t)(s->avail + (next - object));
 	if (unlikely(s->listed != LISTED || s->avail == s->count))
 		heap_settle_slab(h, s);
@@ -374,7 +388,7 @@ void heap_put_back(struct slab_heap *h, void *const *object, size_t n, unsigned 
 
 	CHECK(heap_held(h));
 	while (object < end)
-		object = put_back_word(h, object, end);
+		object = put_back_granule(h, object, end);
 	h->fallen += n * size_class[cls].size;
 	DEBUG_CHECK(ring_whole(h, cls));
 }

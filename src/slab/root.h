@@ -79,7 +79,7 @@
 #include "slab/size_class.h"
 
 enum {
-	ROOT_VERSION = 11,
+	ROOT_VERSION = 12,
 	UNIT_SHIFT = 4,        /* 16 bytes: every object begins at a multiple */
 	WORD_SHIFT = 10,       /* 1 KiB: 64 units, a word of live and avail */
 	WORD_BYTES = 1 << WORD_SHIFT,
@@ -283,7 +283,9 @@ struct slab_heap {
 	_Atomic bool orphan;        /* orphan.h */
 	uint32_t partial[CLASS_MAX]; /* oldest slab with objects in avail */
 	uint16_t room[CLASS_MAX];   /* of the magazine when it was last filled; 0: never */
-	uint8_t  flushes[CLASS_MAX]; /* flushes of the full magazine since it was empty */
+	/* Objects that flushes of the full magazine put back since it was last filled, at most
+	 * UINT16_MAX, and as many as that had become when it was filled after a flush. */
+	uint16_t flushed[CLASS_MAX], swing[CLASS_MAX];
 	/* Bytes that went from magazines to slabs, less those that were taken again, since the
 	 * pages of its slabs were looked at; never below 0. */
 	size_t   fallen;

@@ -50,7 +50,7 @@ void cache_flush(struct thread_cache *tc, struct slab_heap *h)
 		struct magazine *const k = &tc->magazine[cls];
 		if (!magazine_empty(k))
 			flush(h, k, magazine_bottom(h, cls, k), cls, 0);
-		h->flushes[cls] = 0; /* the next refill follows no overflow */
+		h->flushed[cls] = 0; /* the next refill follows no overflow */
 	}
 	flush_given(tc, h);
 	if (likely(hardening.quarantine == 0) || heap_number(h) == HEAP_FALLBACK)
@@ -89,7 +89,7 @@ void cache_attach(struct thread_cache *tc, struct slab_heap *h)
 		const size_t room = first_room(cls);
 		k->top = bottom_for(h, cls, room);
 		k->limit = k->top + room;
-		h->room[cls] = h->flushes[cls] = 0;
+		h->room[cls] = h->flushed[cls] = h->swing[cls] = 0;
 	}
 	tc->tag = heap_number(h) << TAG_HEAP_SHIFT;
 	tc->heap = h;
@@ -97,35 +97,45 @@ void cache_attach(struct thread_cache *tc, struct slab_heap *h)
 	h->thread = tc != &fallback_cache ? (uintptr_t)__builtin_thread_pointer() : 0;
 }
 
-/* A full magazine gives away its older half, a wide one its oldest 128. A thread that only frees
- * comes here again and again without a refill between, and may then never call again.  Each object
- * in its magazines keeps a slab from being empty, and so a page of payload and two of tables
- * resident.  So these magazines become smaller, down to LEAST, and give away all objects: half of
- * LEAST then remains on average.  Magazines of 12 that keep their newer half cost as many flushes,
- * and 9 remain.  A flush costs as much as a few frees.  So magazines of small objects, of which
- * there are many, keep more room while the heap is small: what remains then keeps no more resident
- * than the purger does, which leaves 1 MiB dirty. */
-static void make_room(struct slab_heap *h, struct magazine *k, unsigned cls)
+/* The capacity below which a magazine that is only freed into does not shrink.  Magazines of small
+ * objects, of which there are many, keep more room while the heap is small: what remains then keeps
+ * no more resident than the purger does, which leaves 1 MiB dirty.  A program that freed about as
+ * many objects once before, and then asked for them again, will soon ask again: its magazines keep
+ * more room, so that it flushes fewer times. */
+static size_t least_room(const struct slab_heap *h, unsigned cls)
 {
 	enum {
-		FLUSHES = 2,
 		LEAST = 6,
 		SMALL = 256,
 		SMALL_HEAP = (16 << 20) / GRANULE,
-		LEAST_SMALL = 31
+		LEAST_SMALL = 31,
+		LEAST_SWINGING = 63
 	};
-	const size_t least =
-	    size_class[cls].size <= SMALL && root.used < SMALL_HEAP ? LEAST_SMALL : LEAST;
+
+	if (h->flushed[cls] < 2 * h->swing[cls])
+		return LEAST_SWINGING;
+	return size_class[cls].size <= SMALL && root.used < SMALL_HEAP ? LEAST_SMALL : LEAST;
+}
+
+/* A full magazine gives away its older half, a wide one its oldest 128. A thread that only frees
+ * comes here again and again without a refill between, and may then never call again.  Each object
+ * in its magazines keeps a slab from being empty, and so a page of payload and two of tables
+ * resident.  So a magazine that has given back as many objects as it holds becomes smaller at each
+ * flush and gives away all objects: half of least_room() then remains on average.  Magazines of 12
+ * that keep their newer half cost as many flushes, and 9 remain.  A flush costs as much as a few
+ * frees. */
+static void make_room(struct slab_heap *h, struct magazine *k, unsigned cls)
+{
 	void **const bottom = magazine_bottom(h, cls, k);
 	size_t room = (size_t)(k->limit - bottom), keep = room - batch_of(room);
 
 	CHECK(heap_held(h) && k->top == k->limit && cls < class_count);
-	if (h->flushes[cls] < FLUSHES * max_size(1, room / MAGAZINE_LARGE_OBJECTS)) {
-		h->flushes[cls]++;
-	} else {
-		room = min_size(room, max_size(room / 2, least));
+	if (h->flushed[cls] >= room) {
+		room = min_size(room, max_size(room / 2, least_room(h, cls)));
 		keep = 0;
 	}
+	const size_t flushed = h->flushed[cls] + (size_t)(k->top - bottom) - keep;
+	h->flushed[cls] = (uint16_t)min_size(UINT16_MAX, flushed);
 	k->limit = bottom + room;
 	flush(h, k, bottom, cls, keep);
 }
@@ -186,7 +196,7 @@ static size_t next_room(const struct slab_heap *h, unsigned cls)
 	if (room == 0)
 		return first_room(cls);
 	if (room >= MAGAZINE_LARGE_OBJECTS && !given_on())
-		return min_size(widest(cached), h->flushes[cls] == 0 ? room : 2 * room + 1);
+		return min_size(widest(cached), h->flushed[cls] == 0 ? room : 2 * room + 1);
 	return min_size(large, 2 * room + 1);
 }
 
@@ -217,7 +227,9 @@ static bool refill(struct slab_heap *h, struct magazine *k, unsigned cls)
 	k->top = bottom + (end - at);
 	k->limit = bottom + room;
 	h->room[cls] = (uint16_t)room;
-	h->flushes[cls] = 0;
+	if (h->flushed[cls] != 0)
+		h->swing[cls] = h->flushed[cls];
+	h->flushed[cls] = 0;
 	DEBUG_CHECK(batch_whole(h, cls, bottom, k->top));
 	PROBE(refill, size_class[cls].size, end - at);
 	return true;

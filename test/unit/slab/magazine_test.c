@@ -16,7 +16,7 @@
 #include "slab/thread_cache.h"
 #include "test.h"
 
-enum { OBJECTS = 3000 };
+enum { OBJECTS = 4000 };
 static char *object[OBJECTS];
 
 static void fill(size_t n)
@@ -28,41 +28,57 @@ static void fill(size_t n)
 /* The capacity of a magazine and the objects that it keeps, flush after flush; the last pair
  * repeats. */
 struct flushes {
-	size_t n, room[10], kept[3];
+	size_t room[7], kept[3];
 };
 
-static void frees_all_twice(const struct flushes *f, size_t last)
+static void frees_all(size_t n, const struct flushes *f)
 {
-	const unsigned cls = class_of(f->n);
+	const unsigned cls = class_of(n);
+	const struct magazine *const k = &thread_cache.magazine[cls];
+	size_t flushes = 0;
 
-	paper_begin("guarded:0");
-	for (int round = 0; round < 2; round++) {
-		size_t flushes = 0;
-		fill(f->n); /* a refill: as large as ever */
-		const struct magazine *const k = &thread_cache.magazine[cls];
-		for (size_t i = 0; i < OBJECTS; i++) {
-			void **const before = k->top;
-			slab_free(object[i]);
-			if (k->top > before)
-				continue;
-			void **const bottom = magazine_bottom(thread_cache.heap, cls, k);
-			assert_int_equal(k->top - bottom - 1, f->kept[min_size(flushes, 2)]);
-			assert_int_equal(k->limit - bottom, f->room[min_size(flushes++, last)]);
-		}
-		assert_true(flushes > 20);
+	for (size_t i = 0; i < OBJECTS; i++) {
+		void **const before = k->top;
+		slab_free(object[i]);
+		if (k->top > before)
+			continue;
+		void **const bottom = magazine_bottom(thread_cache.heap, cls, k);
+		assert_int_equal(k->top - bottom - 1, f->kept[min_size(flushes, 2)]);
+		assert_int_equal(k->limit - bottom, f->room[min_size(flushes++, 6)]);
 	}
+	assert_true(flushes > 20);
+}
+
+TEST(a_stack_that_gave_back_as_much_as_it_holds_halves_down_to_6_and_is_emptied)
+{
+	paper_begin("guarded:0");
+	fill(512);
+	frees_all(512, &(struct flushes){{128, 128, 64, 32, 16, 8, 6}, {64, 64, 0}});
 	paper_sound();
 	paper_end();
 }
 
-TEST(a_stack_that_is_full_for_the_third_time_without_a_refill_halves_down_to_6_and_is_emptied)
-{
-	frees_all_twice(&(struct flushes){512, {128, 128, 64, 32, 16, 8, 6}, {64, 64, 0}}, 6);
-}
-
 TEST(a_stack_of_small_objects_halves_down_to_31_while_the_heap_is_small)
 {
-	frees_all_twice(&(struct flushes){128, {255, 255, 127, 63, 31, 31}, {127, 127, 0}}, 5);
+	paper_begin("guarded:0");
+	fill(128);
+	frees_all(128, &(struct flushes){{255, 255, 127, 63, 31, 31, 31}, {127, 127, 0}});
+	paper_sound();
+	paper_end();
+}
+
+TEST(a_stack_halves_down_to_63_once_the_program_asked_again_for_what_it_had_freed)
+{
+	static const struct flushes first = {{128, 128, 64, 32, 16, 8, 6}, {64, 64, 0}},
+	                            then = {{128, 128, 64, 63, 63, 63, 63}, {64, 64, 0}};
+
+	paper_begin("guarded:0");
+	for (int round = 0; round < 3; round++) {
+		fill(512); /* refills: the stack is as large as ever */
+		frees_all(512, round == 0 ? &first : &then);
+	}
+	paper_sound();
+	paper_end();
 }
 
 TEST(a_stack_of_small_objects_halves_down_to_6_in_a_large_heap)
@@ -128,10 +144,10 @@ TEST(a_stack_that_runs_empty_after_it_overflowed_grows_until_a_swing_of_1000_fit
 	assert_int_equal(k->limit - magazine_bottom(h, cls, k), MAGAZINE_OBJECTS_MAX);
 	assert_ptr_equal(magazine_bottom(h, cls, k), wide_magazine(h, cls));
 	const size_t fallen = h->fallen;
-	const uint8_t flushes = h->flushes[cls];
+	const size_t flushed = h->flushed[cls];
 	swings(1000, 3);
 	assert_int_equal(h->fallen, fallen); /* neither a refill nor a flush */
-	assert_int_equal(h->flushes[cls], flushes);
+	assert_int_equal(h->flushed[cls], flushed);
 	paper_sound();
 	paper_end();
 }
