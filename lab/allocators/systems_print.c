@@ -7,6 +7,7 @@
 #include "allocators/allocators.h"
 #include "allocators/registry.h"
 #include "cli/json.h"
+#include "cli/screen.h"
 #include "cli/table.h"
 
 struct system_lesson {
@@ -96,21 +97,27 @@ static const char *stands_on(const struct dmm_system *sys)
 	}
 }
 
+enum { NAME = 10 }; /* columns before the words of a design */
+
 /* Three lines a design: the idea, the lesson, and in grey its abilities and limits. */
 static void print_text(void)
 {
 	for (const struct dmm_system *const *s = registry_systems(); *s != NULL; s++) {
 		const struct dmm_system *const sys = *s;
 		const char *const blind = unseen(sys);
-		printf("%s%-8s%s  %s\n", table_escape(stdout, PAINT_GOOD), sys->name,
-		    table_escape(stdout, PAINT_PLAIN), sys->doc);
-		printf("%10s%s\n", "", teaches(sys->name));
-		printf("%10s%son %s; %s, %s, %s; %s%s%s\n", "", table_escape(stdout, PAINT_DIM),
-		    stands_on(sys), sys->traits & DMM_FREES ? "reuses" : "reuses nothing",
+		printf("%s%-8s%s  ", table_escape(stdout, PAINT_GOOD), sys->name,
+		    table_escape(stdout, PAINT_PLAIN));
+		screen_text(stdout, NAME, sys->doc);
+		printf("%*s", NAME, "");
+		screen_text(stdout, NAME, teaches(sys->name));
+		printf("%*s%s", NAME, "", table_escape(stdout, PAINT_DIM));
+		screen_words(stdout, NAME, "on %s; %s, %s, %s; %s%s", stands_on(sys),
+		    sys->traits & DMM_FREES ? "reuses" : "reuses nothing",
 		    sys->traits & DMM_COALESCES ? "merges" : "never merges",
 		    sys->traits & DMM_RETURNS ? "returns memory" : "returns none",
 		    blind[0] == '-' ? "sees double and foreign frees" : "cannot see these frees: ",
-		    blind[0] == '-' ? "" : blind, table_escape(stdout, PAINT_PLAIN));
+		    blind[0] == '-' ? "" : blind);
+		fputs(table_escape(stdout, PAINT_PLAIN), stdout);
 	}
 }
 

@@ -257,6 +257,7 @@ static void put_block(const struct pattern_suite *s, enum block block)
 		if (s->chosen[k])
 			columns[count++] = (struct column){patterns[k].name, true};
 	table_begin(&t, columns, count);
+	table_split(&t, 1, 0);
 	for (size_t i = 0; i < s->o->system_count; i++) {
 		table_cell(&t, "%s", s->o->names[i]);
 		for (size_t k = 0; k < PATTERNS; k++)

@@ -172,6 +172,7 @@ static void print_table(const struct option_suite *s, const struct rows *rows)
 		columns[i + 1] = (struct column){column_name(s, i), true};
 	columns[s->columns + 1] = (struct column){"mean", true};
 	table_begin(&t, columns, s->columns + 2);
+	table_split(&t, 1, 0);
 	for (size_t r = 0; r < rows->count; r++) {
 		const struct option_row *const row = &rows->row[r];
 		table_cell(&t, "%s", row->conf[0] != '\0' ? row->conf : "as it comes");

@@ -187,6 +187,7 @@ static void put_block(const struct program_suite *s, bool rss)
 	for (size_t a = 0; a < s->list.count; a++)
 		columns[a + 1] = (struct column){s->list.item[a].name, true};
 	table_begin(&t, columns, s->list.count + 1);
+	table_split(&t, 1, 0);
 	for (size_t p = 0; p < s->patterns; p++) {
 		table_cell(&t, "%s", s->name[p]);
 		for (size_t a = 0; a < s->list.count; a++)

@@ -3,8 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/assert.h"
 #include "budget/diff.h"
 #include "cli/json.h"
+#include "cli/screen.h"
 #include "cli/table.h"
 #include "cli/units.h"
 
@@ -40,7 +42,7 @@ static bool is_judged(const struct diff *d, enum quantity m)
 static void print_all(const struct diff *d, FILE *out)
 {
 	static const struct column columns[] = {{"", false}, {"before", true}, {"after", true},
-	    {"change", true}, {"", true}, {"", false}};
+	    {"change", true}, {"in %", true}, {"", false}};
 	struct table t;
 
 	table_begin(&t, columns, 6);
@@ -59,7 +61,7 @@ static void print_list(const struct diff *d, const struct change_list *l, const 
     FILE *out)
 {
 	const struct column columns[] = {{"before", true}, {"after", true}, {"change", true},
-	    {"", true},
+	    {"in %", true},
 	    {title, false}};
 	struct table t;
 
@@ -90,10 +92,19 @@ void diff_usual_text(const struct diff *d, FILE *out)
 
 static void print_usual(const struct diff *d, FILE *out)
 {
-	fputs("\nnoise is taken as ", out);
-	diff_usual_text(d, out);
-	fputs("; averages are not judged; with three recordings on each side noise is measured: "
-	      "dmm diff A1,A2,A3 B1,B2,B3\n", out);
+	char *text = NULL;
+	size_t len = 0;
+	FILE *const usual = open_memstream(&text, &len);
+
+	CHECK(usual != NULL);
+	diff_usual_text(d, usual);
+	fclose(usual);
+	fputc('\n', out);
+	screen_words(out, 0,
+	    "noise is taken as %s; averages are not judged; dmm diff A1,A2,A3 B1,B2,B3, with three "
+	    "recordings on each side, measures noise",
+	    text);
+	free(text);
 }
 
 void diff_text(const struct diff *d, size_t top, FILE *out)

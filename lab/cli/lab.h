@@ -31,7 +31,7 @@ struct command {
 
 /* ---- talk -------------------------------------------------------------------------------- */
 
-/* One line on stderr: "dmm: ...". */
+/* One line on stderr: "dmm: ...".  On a terminal it breaks between words. */
 __attribute__((format(printf, 1, 2))) void lab_say(const char *format, ...);
 /* The same, then exit(status). */
 __attribute__((format(printf, 2, 3), noreturn)) void lab_die(int status, const char *format, ...);

@@ -4,10 +4,12 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "cli/plain.h"
+#include "cli/screen.h"
 
 enum { LABEL = 160, SECONDS_A_MINUTE = 60 };
 
@@ -38,15 +40,19 @@ static void write_line(double at_s)
 {
 	const double spent = at_s - now.begun_s;
 	const double left = now.share > 0 ? spent / now.share - spent : 0;
+	char share[32] = "", rest[64] = "";
 
 	fflush(stdout); /* what stands there already stays above the line */
-	fprintf(stderr, "\r\033[K%s", plain(now.label));
 	if (now.share > 0)
-		fprintf(stderr, ": %.0f %%", 100 * now.share);
+		snprintf(share, sizeof share, ": %.0f %%", 100 * now.share);
 	if (now.share >= GUESS_SHARE && left > MINUTES_FROM_S)
-		fprintf(stderr, ", about %.0f min left", left / SECONDS_A_MINUTE);
+		snprintf(rest, sizeof rest, ", about %.0f min left", left / SECONDS_A_MINUTE);
 	else if (now.share >= GUESS_SHARE)
-		fprintf(stderr, ", about %.0f s left", left);
+		snprintf(rest, sizeof rest, ", about %.0f s left", left);
+	/* A line that wraps could not be wiped: the label is cut, its figures stay. */
+	const size_t figures = strlen(share) + strlen(rest) + 1, width = screen_width(stderr);
+	fprintf(stderr, "\r\033[K%.*s%s%s", (int)(width > figures ? width - figures : 0),
+	    plain(now.label), share, rest);
 	fflush(stderr);
 	now.shown = true;
 	now.written_s = at_s;

@@ -3,17 +3,41 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/nearest.h"
 #include "cli/lab.h"
 #include "cli/plain.h"
 #include "cli/progress.h"
+#include "cli/screen.h"
 
 /* bytes; what is longer is printed as it is cut off where there is no memory */
 enum { LINE = 4096 };
 
-/* It must speak also when there is no memory. */
-static void put(const char *format, va_list args)
+static const char prefix[] = "dmm: ";
+
+/* The words of the message in lines that fit the terminal.  Ends the line.  Changes text. */
+static void put_lines(char *text, size_t used)
+{
+	const size_t width = screen_width(stderr);
+
+	for (;;) {
+		const size_t line = screen_line(text, width > used ? width - used : 1);
+		char *next = text + line + strspn(text + line, " ");
+		const bool more = *next != '\0';
+		text[line] = '\0';
+		plain_put(stderr, text);
+		fputc('\n', stderr);
+		if (!more)
+			return;
+		text = next;
+		used = (size_t)fprintf(stderr, "  ");
+	}
+}
+
+/* It must speak also when there is no memory.  A message is one line, but on a terminal it breaks
+ * between words if `breaks`. */
+static void put(const char *format, va_list args, bool breaks)
 {
 	char text[LINE], *longer = NULL;
 	va_list again;
@@ -23,7 +47,13 @@ static void put(const char *format, va_list args)
 	    vasprintf(&longer, format, again) < 0)
 		longer = NULL;
 	va_end(again);
-	plain_put(stderr, longer != NULL ? longer : text);
+	if (breaks && isatty(STDERR_FILENO)) {
+		put_lines(longer != NULL ? longer : text, strlen(prefix));
+	} else {
+		plain_put(stderr, longer != NULL ? longer : text);
+		if (breaks)
+			fputc('\n', stderr);
+	}
 	free(longer);
 }
 
@@ -31,9 +61,8 @@ static void say(const char *format, va_list args)
 {
 	progress_hide();
 	fflush(stdout);
-	fputs("dmm: ", stderr);
-	put(format, args);
-	fputc('\n', stderr);
+	fputs(prefix, stderr);
+	put(format, args, true);
 }
 
 void lab_say(const char *format, ...)
@@ -102,7 +131,7 @@ void lab_next(char *const *argv, const char *format, ...)
 	fflush(stdout);
 	fputs("next: ", stderr);
 	va_start(args, format);
-	put(format, args);
+	put(format, args, false);
 	va_end(args);
 	for (; argv != NULL && *argv != NULL; argv++) {
 		fputc(' ', stderr);

@@ -5,6 +5,7 @@
 
 #include "cmd/commands.h"
 #include "cli/lab.h"
+#include "cli/screen.h"
 
 static int run_completion(int argc, char **argv);
 static int run_manual(int argc, char **argv);
@@ -42,7 +43,10 @@ static const struct command commands[] = {
     {0},
 };
 
-enum { COMMANDS = sizeof commands / sizeof commands[0] };
+enum {
+	COMMANDS = sizeof commands / sizeof commands[0],
+	DOC = 13, /* columns before what a command does */
+};
 
 static int run_completion(int argc, char **argv)
 {
@@ -60,11 +64,14 @@ static int help(FILE *out)
 	      "usage: dmm COMMAND [OPTION...] [-- PROGRAM ARG...]\n\n",
 	    out);
 	for (const struct command *c = commands; c->name != NULL; c++)
-		if (c->doc != NULL)
-			fprintf(out, "  %-10s %s\n", c->name, c->doc);
-	fputs("\n'dmm COMMAND --help' lists the options of a command; 'dmm --version' prints the "
-	      "version.\n",
-	    out);
+		if (c->doc != NULL) {
+			fprintf(out, "  %-10s ", c->name);
+			screen_text(out, DOC, c->doc);
+		}
+	fputc('\n', out);
+	screen_text(out, 0,
+	    "'dmm COMMAND --help' lists the options of a command; 'dmm --version' prints the "
+	    "version.");
 	return out == stdout ? EXIT_FINE : EXIT_USAGE;
 }
 

@@ -5,11 +5,10 @@
 
 #include "base/bits.h"
 #include "compare/compare.h"
+#include "cli/screen.h"
 #include "cli/table.h"
 #include "cli/units.h"
 #include "cli/plain.h"
-
-enum { PROSE_WIDTH = 90 };
 
 /* ---- the table ------------------------------------------------------------------------------- */
 
@@ -116,24 +115,56 @@ static double coverage_of(const struct compare *c)
 	return 0;
 }
 
+static bool has_intervals(const struct compare *c, bool no_huge_pages)
+{
+	for (size_t i = 0; i < c->rows; i++)
+		if (c->row[i].no_huge_pages == no_huge_pages &&
+		    c->row[i].ratio[verdict_time(c)].coverage > 0)
+			return true;
+	return false;
+}
+
+/* Without several runs there are no intervals.  A narrow screen leaves out the intervals first, and
+ * then bytes of memory, of which the ratios stay. */
+static size_t set_columns(const struct compare *c, bool no_huge_pages, struct column *columns,
+    const char *interval, size_t *spare)
+{
+	const bool cpu = c->by == BY_CPU;
+	size_t count = 0;
+
+	columns[count++] = (struct column){"allocator", false};
+	columns[count++] = (struct column){cpu ? "CPU time" : "time", true};
+	columns[count++] = (struct column){cpu ? "CPU /glibc" : "time /glibc", true};
+	spare[0] = count;
+	columns[count++] =
+	    (struct column){has_intervals(c, no_huge_pages) ? interval : "", true};
+	columns[count++] = (struct column){"peak", true};
+	columns[count++] = (struct column){"peak /glibc", true};
+	for (enum figure f = FIGURE_MEAN; f <= FIGURE_END; f++) {
+		const bool mean = f == FIGURE_MEAN;
+		if (!has(c, no_huge_pages, f))
+			continue;
+		spare[mean ? 2 : 1] = count;
+		columns[count++] = (struct column){mean ? "mean" : "end", true};
+		columns[count++] = (struct column){mean ? "mean /glibc" : "end /glibc", true};
+	}
+	columns[count++] = (struct column){"by time", false};
+	return count;
+}
+
 static void print_table(const struct compare *c, bool no_huge_pages, FILE *out)
 {
-	const double coverage = coverage_of(c);
-	char title[16];
-	struct column columns[12] = {{"allocator", false}, {c->by == BY_CPU ? "cpu" : "time", true},
-	    {"/glibc", true}, {title, true}, {"peak", true}, {"/glibc", true}};
-	size_t count = 6;
+	char interval[32];
+	struct column columns[12];
+	size_t spare[3] = {0};
 	struct table t;
 
-	snprintf(title, sizeof title, coverage > 0 ? "%.0f %%" : "",
-	    fmin(round(coverage * 100), 95));
-	for (enum figure f = FIGURE_MEAN; f <= FIGURE_END; f++)
-		if (has(c, no_huge_pages, f)) {
-			columns[count++] = (struct column){f == FIGURE_MEAN ? "mean" : "end", true};
-			columns[count++] = (struct column){"/glibc", true};
-		}
-	columns[count++] = (struct column){"", false};
-	table_begin(&t, columns, count);
+	snprintf(interval, sizeof interval, "%.0f %% interval",
+	    fmin(round(coverage_of(c) * 100), 95));
+	table_begin(&t, columns, set_columns(c, no_huge_pages, columns, interval, spare));
+	for (size_t i = 0; i < sizeof spare / sizeof *spare; i++)
+		if (spare[i] != 0)
+			table_spare(&t, spare[i], 1);
 	for (size_t i = 0; i < c->rows; i++) {
 		const struct row *const row = &c->row[i];
 		if (row->no_huge_pages != no_huge_pages)
@@ -148,25 +179,9 @@ static void print_table(const struct compare *c, bool no_huge_pages, FILE *out)
 
 /* ---- prose ----------------------------------------------------------------------------------- */
 
-static void print_prose(const char *text, FILE *out)
-{
-	size_t used = 0;
-
-	while (*text != '\0') {
-		const size_t n = strcspn(text, " ");
-		if (used > 0)
-			fputc(used + 1 + n > PROSE_WIDTH ? '\n' : ' ', out);
-		used = used > 0 && used + 1 + n <= PROSE_WIDTH ? used + 1 + n : n;
-		fwrite(text, 1, n, out);
-		text += n;
-		text += strspn(text, " ");
-	}
-	fputc('\n', out);
-}
-
 static void print_command(const struct compare *c, FILE *out)
 {
-	const size_t width = table_width(out);
+	const size_t width = screen_width(out);
 	size_t used = 0;
 
 	for (char *const *word = c->command; *word != NULL; word++) {
@@ -180,7 +195,7 @@ static void print_command(const struct compare *c, FILE *out)
 	}
 	fputc('\n', out);
 	if (c->drive != NULL)
-		fprintf(out, "driven by: %s\n", c->drive);
+		screen_words(out, 0, "driven by: %s", c->drive);
 }
 
 static void print_head(const struct compare *c, FILE *out)
@@ -189,11 +204,11 @@ static void print_head(const struct compare *c, FILE *out)
 
 	fputs(table_escape(out, PAINT_DIM), out);
 	print_command(c, out);
-	fprintf(out, "%zu run%s each in rotating order; %ld x %s, %s, %s\n", c->runs,
+	screen_words(out, 0, "%zu run%s each in rotating order; %ld x %s, %s, %s", c->runs,
 	    c->runs == 1 ? "" : "s", p->cpus, p->cpu, p->kernel, p->libc);
 	if (c->linked != NULL)
-		fprintf(out, "by itself it runs on %s, row '%s'; glibc is preloaded\n", c->linked,
-		    c->linked_row);
+		screen_words(out, 0, "by itself it runs on %s, row '%s'; glibc is preloaded",
+		    c->linked, c->linked_row);
 	fputs(table_escape(out, PAINT_PLAIN), out);
 }
 
@@ -207,9 +222,9 @@ static void print_reasons(const struct compare *c, bool no_huge_pages, FILE *out
 		    row->outcome == OUTCOME_TOO_SLOW || strcmp(row->why, said) == 0)
 			continue;
 		if (row->proof.whole_program) /* the same for all */
-			fprintf(out, "%s\n", said = row->why);
+			screen_text(out, 0, said = row->why);
 		else
-			fprintf(out, "%s: %s\n", row->allocator->name, row->why);
+			screen_words(out, 0, "%s: %s", row->allocator->name, row->why);
 	}
 }
 
@@ -221,7 +236,7 @@ static void print_strays(const struct compare *c, bool no_huge_pages, FILE *out)
 		if (row->no_huge_pages != no_huge_pages || row->good == 0 ||
 		    row->run[0].without == 0 || row->proof.verdict != PROOF_LOADED)
 			continue;
-		fprintf(out, "%s: %u of %u processes looked at ran without it\n",
+		screen_words(out, 0, "%s: %u of %u processes looked at ran without it",
 		    row->allocator->name, row->run[0].without,
 		    row->run[0].with + row->run[0].without);
 	}
@@ -238,7 +253,7 @@ static void print_part(const struct compare *c, bool no_huge_pages, FILE *out)
 	fputc('\n', out);
 	print_reasons(c, no_huge_pages, out);
 	print_strays(c, no_huge_pages, out);
-	print_prose(verdict, out);
+	screen_text(out, 0, verdict);
 	free(verdict);
 }
 

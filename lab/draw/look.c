@@ -6,10 +6,10 @@
 #include <locale.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/bits.h"
+#include "cli/screen.h"
 
 /* Each kind has a glyph of its own, so that no colour is needed to tell them apart; the colours
  * keep their distance for those who see fewer of them. */
@@ -85,16 +85,6 @@ const char *look_dots(const struct draw_style *s)
 	return s->ascii ? "~" : "⋯";
 }
 
-static size_t terminal_width(FILE *out)
-{
-	struct winsize size;
-	const char *const columns = getenv("COLUMNS");
-
-	if (isatty(fileno(out)) && ioctl(fileno(out), TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
-		return size.ws_col;
-	return columns != NULL && atoi(columns) > 0 ? (size_t)atoi(columns) : 80;
-}
-
 /* A terminal that does not speak UTF-8 gets ASCII; a file gets what was asked for. */
 static bool speaks_utf8(FILE *out)
 {
@@ -112,7 +102,7 @@ struct draw_style draw_style(FILE *out, bool ascii, size_t width)
 	    .colour = isatty(fileno(out)) && (no_color == NULL || no_color[0] == '\0'),
 	    .fixed = width != 0,
 	    .ascii = ascii || !speaks_utf8(out),
-	    .width = max_size(width != 0 ? width : terminal_width(out), DRAW_WIDTH_MIN),
+	    .width = max_size(width != 0 ? width : screen_width(out), DRAW_WIDTH_MIN),
 	};
 }
 

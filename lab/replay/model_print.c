@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "cli/screen.h"
 #include "cli/units.h"
 
 static const struct column part_columns[] = {{"payload", true}, {"padding", true},
@@ -39,10 +40,12 @@ void model_text(const struct model_result *results, size_t n, FILE *out)
 	columns[FIRST].title = "payload %";
 	columns[FIRST + PARTS] = (struct column){"", false};
 	table_begin(&t, columns, sizeof columns / sizeof *columns);
+	table_split(&t, 1, FIRST);
 	for (size_t i = 0; i < n; i++)
 		add_row(&t, &results[i]);
 	table_text(&t, out);
-	fprintf(out, "lower bound: %s, the peak payload; the parts are those of each peak\n",
+	screen_words(out, 0,
+	    "lower bound: %s, the peak payload; the parts are %% of each system's peak footprint",
 	    units_bytes(bytes, (double)results[0].peak_payload));
 	table_end(&t);
 }
@@ -106,13 +109,16 @@ void model_over_time_text(const struct model_result *results, size_t n, FILE *ou
 	memcpy(columns + 3, part_columns, sizeof part_columns);
 	for (size_t i = 0; i < n; i++) {
 		table_begin(&t, columns, sizeof columns / sizeof *columns);
+		table_split(&t, 2, 0);
 		const size_t n_samples = results[i].sample_count;
 		for (size_t k = 0; k < n_samples; k++)
 			add_sample(&t, &results[i].samples[k],
 			    results[i].samples[n_samples - 1].ns != 0);
-		fprintf(out, "\n%s: footprint = payload + padding + headers + bins + caches "
-		    "+ tails + retained\n\n",
+		fputc('\n', out);
+		screen_words(out, 0, "%s: footprint = payload + padding + headers + bins + caches "
+		    "+ tails + retained",
 		    results[i].subject->name);
+		fputc('\n', out);
 		table_text(&t, out);
 		table_end(&t);
 	}

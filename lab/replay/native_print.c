@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "replay/native.h"
+#include "cli/screen.h"
 #include "cli/table.h"
 #include "cli/units.h"
 #include "cli/plain.h"
@@ -106,21 +107,54 @@ static double coverage_of(const struct native *n)
 	return 0;
 }
 
+/* Without several runs there are no intervals; without times of calls, no latencies.  A narrow
+ * screen leaves out the intervals first, and keeps the rarest latencies and the ratios. */
+static void set_columns(const struct native *n, struct table *t, struct column *columns,
+    const char *interval)
+{
+	static const struct column timed[] = {{"allocator", false}, {"calls/s", true},
+	    {"time /glibc", true}, {"", true}, {"p50", true}, {"p99", true}, {"p99.9", true},
+	    {"p99.99", true}, {"longest", true}, {"memory", true}, {"memory /glibc", true},
+	    {"by time", false}};
+	enum { CALLS = 1, INTERVAL = 3, P50, P99, P99_9, P99_99 };
+	const size_t cut = n->latency ? 0 : NATIVE_QUANTILES;
+
+	memcpy(columns, timed, P50 * sizeof *timed);
+	memcpy(columns + P50, timed + P50 + cut, sizeof timed - (P50 + cut) * sizeof *timed);
+	if (coverage_of(n) > 0)
+		columns[INTERVAL].title = interval;
+	table_begin(t, columns, sizeof timed / sizeof *timed - cut);
+	table_spare(t, INTERVAL, 1);
+	if (n->latency) {
+		table_spare(t, P99_99, 1);
+		table_spare(t, P99, 1);
+		table_spare(t, P50, 1);
+		table_spare(t, CALLS, 1);
+	}
+}
+
+static void print_verdict(const struct native *n, bool no_huge_pages, FILE *out)
+{
+	char *const verdict = verdict_text(&n->compare, no_huge_pages);
+	const char *const runs = n->merged ? strstr(verdict, "--runs=") : NULL;
+
+	if (runs != NULL) /* more of them are more cells */
+		screen_words(out, 0, "%.*sdmm sweep --repeat=%s", (int)(runs - verdict), verdict,
+		    runs + strlen("--runs="));
+	else
+		screen_text(out, 0, verdict);
+	free(verdict);
+}
+
 static void print_part(const struct native *n, bool no_huge_pages, FILE *out)
 {
-	const struct column timed[] = {{"allocator", false}, {"calls/s", true},
-	    {"time/glibc", true}, {"", true}, {"p50", true}, {"p99", true}, {"p99.9", true},
-	    {"p99.99", true}, {"longest", true}, {"memory", true}, {"/glibc", true}, {"", false}};
-	struct column columns[sizeof timed / sizeof *timed];
-	const size_t cut = n->latency ? 0 : NATIVE_QUANTILES; /* no columns of latency */
-	char title[16];
+	struct column columns[16];
+	char interval[32];
 	struct table t;
 
-	memcpy(columns, timed, 4 * sizeof *timed);
-	memcpy(columns + 4, timed + 4 + cut, sizeof timed - (4 + cut) * sizeof *timed);
-	snprintf(title, sizeof title, "%.0f %%", fmin(round(coverage_of(n) * 100), 95));
-	columns[3].title = title;
-	table_begin(&t, columns, sizeof timed / sizeof *timed - cut);
+	snprintf(interval, sizeof interval, "%.0f %% interval",
+	    fmin(round(coverage_of(n) * 100), 95));
+	set_columns(n, &t, columns, interval);
 	for (size_t i = 0; i < n->compare.rows; i++) {
 		const struct row *const row = &n->compare.row[i];
 		if (row->no_huge_pages != no_huge_pages)
@@ -138,16 +172,9 @@ static void print_part(const struct native *n, bool no_huge_pages, FILE *out)
 	for (size_t i = 0; i < n->compare.rows; i++) {
 		const struct row *const row = &n->compare.row[i];
 		if (row->no_huge_pages == no_huge_pages && row->why[0] != '\0')
-			fprintf(out, "%s: %s\n", row->allocator->name, row->why);
+			screen_words(out, 0, "%s: %s", row->allocator->name, row->why);
 	}
-	char *const verdict = verdict_text(&n->compare, no_huge_pages);
-	const char *const runs = n->merged ? strstr(verdict, "--runs=") : NULL;
-	if (runs != NULL) /* more of them are more cells */
-		fprintf(out, "%.*sdmm sweep --repeat=%s\n", (int)(runs - verdict), verdict,
-		    runs + strlen("--runs="));
-	else
-		fprintf(out, "%s\n", verdict);
-	free(verdict);
+	print_verdict(n, no_huge_pages, out);
 }
 
 /* A replay that is late has idle times that are too short: the output says so. */
@@ -161,8 +188,9 @@ static void print_behind(const struct native *n, FILE *out)
 		if (n->row[i].behind_s > most->behind_s)
 			most = &n->row[i];
 	if (most->behind_s > BEHIND_SHARE * whole)
-		fprintf(out, "%s fell behind the recording by up to %s: a lower --pace or a quiet "
-		    "machine gives idle times their length\n",
+		screen_words(out, 0,
+		    "%s fell behind the recording by up to %s: a lower --pace or a quiet "
+		    "machine gives idle times their length",
 		    n->compare.row[most - n->row].allocator->name,
 		    units_seconds(late, most->behind_s));
 }
@@ -186,19 +214,23 @@ static void print_pace(const struct native *n, FILE *out)
 	static const struct column one[] = {{"allocator", false}, {"peak", true},
 	    {"on average", true}, {"at the end", true}};
 	static const struct column several[] = {{"allocator", false}, {"peak", true},
-	    {"on average", true}, {"/glibc", true}, {"", true}, {"at the end", true},
-	    {"/glibc", true}, {"", true}};
+	    {"on average", true}, {"average /glibc", true}, {"interval", true},
+	    {"at the end", true}, {"end /glibc", true}, {"interval", true}};
 	const double whole = (double)replay_ops_ns(n->ops, n->ops->head->count) * 1e-9;
 	const bool many = n->compare.by >= BY_MEAN;
 	char text[UNITS_LEN];
 	struct table t;
 
-	fprintf(out, "\nmemory at the recorded pace, idle times included: %zu run%s each of %s\n",
+	fputc('\n', out);
+	screen_words(out, 0,
+	    "memory at the recorded pace, idle times included: %zu run%s each of %s",
 	    many ? n->compare.runs : 1, many && n->compare.runs != 1 ? "s" : "",
 	    units_seconds(text, whole / n->pace));
 	if (n->pace != 1)
-		fprintf(out, "%g times as fast as recorded: idle times are shorter, and what an "
-		    "allocator gives back after a delay comes back later\n", n->pace);
+		screen_words(out, 0,
+		    "%g times as fast as recorded: idle times are shorter, so an allocator that "
+		    "gives memory back after a delay does so later in the recording",
+		    n->pace);
 	table_begin(&t, many ? several : one,
 	    many ? sizeof several / sizeof *several : sizeof one / sizeof *one);
 	for (size_t i = 0; i < n->compare.rows; i++) {
@@ -221,14 +253,16 @@ void native_text(const struct native *n, FILE *out)
 	const struct provenance *const p = &n->compare.provenance;
 	char calls[UNITS_LEN], payload[UNITS_LEN];
 
-	fprintf(out, "%s%s: %s calls of %" PRIu64 " thread%s, peak payload %s; touched: %s\n",
-	    table_escape(out, PAINT_DIM), plain(n->path), units_count(calls, (double)h->calls),
-	    h->threads, h->threads == 1 ? "" : "s", units_bytes(payload, (double)h->peak_payload),
+	fputs(table_escape(out, PAINT_DIM), out);
+	screen_words(out, 0, "%s: %s calls of %" PRIu64 " thread%s, peak payload %s; touched: %s",
+	    plain(n->path), units_count(calls, (double)h->calls), h->threads,
+	    h->threads == 1 ? "" : "s", units_bytes(payload, (double)h->peak_payload),
 	    touch_words[n->touch]);
-	fprintf(out, n->merged ? "%zu cell%s each, glibc in each; %ld x %s, %s, %s%s\n"
-	                       : "%zu run%s each in rotating order; %ld x %s, %s, %s%s\n",
-	    n->compare.runs, n->compare.runs == 1 ? "" : "s", p->cpus, p->cpu, p->kernel, p->libc,
-	    table_escape(out, PAINT_PLAIN));
+	screen_words(out, 0, "%zu %s%s each%s; %ld x %s, %s, %s", n->compare.runs,
+	    n->merged ? "cell" : "run", n->compare.runs == 1 ? "" : "s",
+	    n->merged ? ", glibc in each" : " in rotating order", p->cpus, p->cpu, p->kernel,
+	    p->libc);
+	fputs(table_escape(out, PAINT_PLAIN), out);
 	if (n->compare.huge_pages != HUGE_OFF)
 		print_part(n, false, out);
 	if (n->compare.huge_pages != HUGE_AS_IS)
@@ -346,6 +380,7 @@ void native_over_time_text(const struct native *n, size_t steps, FILE *out)
 	if (count == 0)
 		return;
 	table_begin(&t, columns, 3 + count);
+	table_split(&t, 3, 0);
 	for (size_t k = 0; k <= steps; k++) {
 		const uint64_t at =
 		    (uint64_t)((double)n->ops->head->count * (double)k / (double)steps);

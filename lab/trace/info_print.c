@@ -9,10 +9,13 @@
 
 #include "base/bits.h"
 #include "cli/plain.h"
+#include "cli/screen.h"
 #include "cli/units.h"
 #include "trace/caveat.h"
 #include "trace/no_events.h"
 #include "trace/symbols.h"
+
+enum { HEAD = 19 }; /* columns before a value of the head */
 
 /* When that was, from the beginning. */
 static const char *moment(const struct info *i, char text[UNITS_LEN], uint64_t tick)
@@ -115,9 +118,9 @@ static void print_sites(struct info *i)
 	    plural(leaks));
 	print_list(i, symbols, SITES_BY_LIVE);
 	if (i->wrapped)
-		puts("of some sites only wrappers of malloc are known: record with --stacks=dwarf, "
-		     "or with the "
-		     "debugging information of the program");
+		screen_text(stdout, 0,
+		    "of some sites only wrappers of malloc are known: record with --stacks=dwarf, "
+		    "or with the debugging information of the program");
 	symbols_close(symbols);
 }
 
@@ -146,8 +149,10 @@ static void print_cost(const struct info *i)
 
 	if (i->file.head.tick_is_ns || events == 0)
 		return;
-	printf("recording cost     %.1f ns an event to note it, %.1f ns to write it in the "
-	       "program, %.1f ns in dmm; %" PRIu64 " events lost\n",
+	printf("%-*s", HEAD, "recording cost");
+	screen_words(stdout, HEAD,
+	    "%.1f ns an event to note it, %.1f ns to write it in the program, %.1f ns in dmm; "
+	    "%" PRIu64 " events lost",
 	    (double)info_end_value(i, "note_ps") / 1000,
 	    (double)info_end_value(i, "flush_ns") / (double)events,
 	    (double)info_end_value(i, "packer_ns") / (double)events, info_end_value(i, "lost"));
@@ -168,7 +173,7 @@ static void print_silence(const struct info *i)
 			snprintf(why, sizeof why,
 			    "the recording does not say which program it was");
 	}
-	printf("no events: %s\n", why);
+	screen_words(stdout, 0, "no events: %s", why);
 }
 
 static const char *ending(const struct info *i, char *text, size_t cap)
@@ -201,8 +206,9 @@ static void print_head(const struct info *i)
 
 	for (size_t k = 0; k < sizeof keys / sizeof *keys; k++)
 		if (trace_file_value(&i->file, TRACE_META, keys[k], value, sizeof value))
-			printf("%-18s %s\n", keys[k], plain(value));
-	printf("recording          %s, %s, %.2f bytes an event%s%s\n", plain(i->path),
+			printf("%-*s%s\n", HEAD, keys[k], plain(value));
+	printf("%-*s", HEAD, "recording");
+	screen_words(stdout, HEAD, "%s, %s, %.2f bytes an event%s%s", plain(i->path),
 	    units_bytes(a, (double)i->file.len),
 	    i->file.events != 0 ? (double)i->file.len / (double)i->file.events : 0.0,
 	    (i->file.head.flags & TRACE_SCRUBBED) != 0 ? ", scrubbed" : "",

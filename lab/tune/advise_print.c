@@ -1,10 +1,14 @@
 /* advise_print.c - an advice for people, as CSV and as JSON. */
 #include <inttypes.h>
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/assert.h"
 #include "cli/json.h"
+#include "cli/screen.h"
 #include "cli/table.h"
 #include "cli/units.h"
 #include "allocators/techniques.h"
@@ -28,44 +32,73 @@ static double percent(uint64_t part, uint64_t whole)
 	return whole != 0 ? 100.0 * (double)part / (double)whole : 0;
 }
 
+enum { FACT = 13 }; /* columns before a fact */
+
+static void print_calls(const struct advice *a)
+{
+	const struct facts *const f = &a->facts;
+	char calls[UNITS_LEN], time[UNITS_LEN], in[UNITS_LEN + 8] = "", busy[128] = "";
+
+	if (a->timed)
+		snprintf(in, sizeof in, " in %s", units_seconds(time, f->seconds));
+	if (f->threads > 1)
+		snprintf(busy, sizeof busy,
+		    "; the busiest thread makes %.0f %% of them; %.1f %% use an object of another "
+		    "thread",
+		    100 * f->busiest, percent(f->handed, f->calls));
+	printf("  calls      ");
+	screen_words(stdout, FACT, "%s%s by %" PRIu64 " thread%s%s",
+	    units_count(calls, (double)f->calls), in, f->threads, f->threads == 1 ? "" : "s", busy);
+}
+
+static void print_peak(const struct facts *f)
+{
+	char bytes[UNITS_LEN], count[UNITS_LEN], each[UNITS_LEN], large[128] = "";
+	const double mean =
+	    f->peak_count != 0 ? (double)f->peak_payload / (double)f->peak_count : 0;
+
+	if (f->peak_large_count != 0)
+		snprintf(large, sizeof large,
+		    "; %.0f %% of these bytes are in %" PRIu64 " object%s of 128 KiB or more",
+		    percent(f->peak_large, f->peak_payload), f->peak_large_count,
+		    f->peak_large_count == 1 ? "" : "s");
+	printf("  its peak   ");
+	screen_words(stdout, FACT, "%s in %s object%s, %s each on average%s",
+	    units_bytes(bytes, (double)f->peak_payload), units_count(count, (double)f->peak_count),
+	    f->peak_count == 1 ? "" : "s", units_bytes(each, mean), large);
+}
+
 static void print_facts(const struct advice *a)
 {
 	const struct facts *const f = &a->facts;
-	char x[UNITS_LEN], y[UNITS_LEN], z[UNITS_LEN];
+	char x[UNITS_LEN], y[UNITS_LEN];
 
 	printf("what the program does\n");
-	printf("  calls      %s", units_count(x, (double)f->calls));
-	if (a->timed)
-		printf(" in %s", units_seconds(y, f->seconds));
-	printf(" by %" PRIu64 " thread%s", f->threads, f->threads == 1 ? "" : "s");
-	if (f->threads > 1)
-		printf(", the busiest makes %.0f %%; %.1f %% of them are on what another thread "
-		    "had",
-		    100 * f->busiest, percent(f->handed, f->calls));
-	printf("\n  sizes      half of all requests are of %s at most, %.0f %% of %d bytes at "
-	       "most; the largest is %s\n",
+	print_calls(a);
+	printf("  sizes      ");
+	screen_words(stdout, FACT,
+	    "half of all requests ask for %s or less, %.0f %% for %d bytes or less; the largest "
+	    "asks for %s",
 	    units_bytes(x, (double)f->size_median), 100 * f->small, FACTS_SMALL,
 	    units_bytes(y, (double)f->size_most));
-	printf("  its peak   %s in %s object%s, %s each", units_bytes(x, (double)f->peak_payload),
-	    units_count(y, (double)f->peak_count), f->peak_count == 1 ? "" : "s",
-	    units_bytes(z, f->peak_count != 0 ? (double)f->peak_payload / (double)f->peak_count
-	    : 0));
-	if (f->peak_large_count != 0)
-		printf("; %.0f %% of that in %" PRIu64 " of 128 KiB and more",
-		    percent(f->peak_large, f->peak_payload), f->peak_large_count);
-	printf("\n  lifetimes  %.0f %% of its objects are gone within %d calls, %s are never "
-	       "freed; %.0f %% of the calls are realloc\n",
+	print_peak(f);
+	printf("  lifetimes  ");
+	screen_words(stdout, FACT,
+	    "%.0f %% of its objects are freed within %d calls; %s are never freed; %.0f %% of the "
+	    "calls are realloc",
 	    100 * f->short_lived, FACTS_SHORT, units_count(x, (double)f->never_freed),
 	    percent(f->reallocs, f->calls));
-	printf("  its end    %s are live, %.0f %% of the peak\n",
-	    units_bytes(x, (double)f->end_payload),
-	    percent(f->end_payload, f->peak_payload));
+	printf("  its end    ");
+	screen_words(stdout, FACT, "%s are live, %.0f %% of the peak",
+	    units_bytes(x, (double)f->end_payload), percent(f->end_payload, f->peak_payload));
+	printf("  time       ");
 	if (a->timed)
-		printf("  time       glibc's calls would be %.1f %% of its run\n",
+		screen_words(stdout, FACT, "on glibc, its calls would take %.1f %% of its run",
 		    100 * a->usual->ns * 1e-9 * (double)f->calls / f->seconds);
 	else
-		printf("  time       not in the recording; glibc's calls are taken as %.0f %% of "
-		    "the run\n",
+		screen_words(stdout, FACT,
+		    "the recording has no times; dmm assumes that glibc's calls take %.0f %% of "
+		    "the run",
 		    100 * ADVISE_SHARE);
 }
 
@@ -90,7 +123,7 @@ static bool is_usual(const struct choice *c)
 static const char *shown_name(const struct advice *a, const struct choice *c)
 {
 	(void)a;
-	return is_usual(c) ? "gnu, glibc's design" : c->sys->name;
+	return is_usual(c) ? "gnu (like glibc)" : c->sys->name;
 }
 
 static void add_choice(struct table *t, const struct advice *a, const struct choice *c,
@@ -128,9 +161,13 @@ static void print_choices(const struct advice *a, enum format format)
 	    {"on average", true}, {"at the end", true}, {"ns a call", true}, {"run time", true},
 	    {"largest part beside payload", false},
 	    {"settings", false}};
+	enum { NS_A_CALL = 5, LARGEST = 7, SETTINGS };
 	struct table t;
 
 	table_begin(&t, columns, sizeof columns / sizeof *columns);
+	table_below(&t, SETTINGS);
+	table_spare(&t, LARGEST, 1);
+	table_spare(&t, NS_A_CALL, 1);
 	for (size_t i = 0; i < a->count; i++)
 		add_choice(&t, a, &a->choice[i], format);
 	if (format == FORMAT_CSV)
@@ -146,15 +183,16 @@ static void print_bound(const struct advice *a)
 	const struct facts *const f = &a->facts;
 	char mean[UNITS_LEN], peak[UNITS_LEN], end[UNITS_LEN];
 
-	printf("no design can hold less than what is live: %s at the peak, %s on average, %s at "
-	       "the end\n",
+	screen_words(stdout, 0,
+	    "no design can hold less than the bytes that are live: %s at the peak, %s on average, "
+	    "%s at the end",
 	    units_bytes(peak, (double)f->peak_payload), units_bytes(mean, f->mean_payload),
 	    units_bytes(end, (double)f->end_payload));
 }
 
 /* ---- the advice ------------------------------------------------------------------------------ */
 
-enum { NAME = ASCENT_CONF + 64 };
+enum { NAME = ASCENT_CONF + 64, ITEM = 4 }; /* ITEM: columns before the words of an item */
 static const double SAME_MOST = 1.005; /* units_change() calls less than this "the same" */
 
 static const char *named(const struct choice *c, char buf[NAME])
@@ -171,14 +209,26 @@ static const char *named(const struct choice *c, char buf[NAME])
 	return buf;
 }
 
-/* " 12 % less memory on average (4.2 MiB for 9.1)" */
+__attribute__((format(printf, 1, 2))) static void item(const char *format, ...)
+{
+	va_list args;
+	char *text;
+
+	va_start(args, format);
+	CHECK(vasprintf(&text, format, args) >= 0);
+	va_end(args);
+	printf("  * ");
+	screen_text(stdout, ITEM, text);
+	free(text);
+}
+
+/* "on average: 12 % less memory, 4.20 MiB against 4.77 MiB on glibc" */
 static void print_memory(const char *when, double mine, double usual)
 {
 	char change[UNITS_LEN], x[UNITS_LEN], y[UNITS_LEN];
 
-	printf("  * %s: %s, %s for %s\n", when, units_change(change, mine / usual, "memory"),
-	    units_bytes(x, mine),
-	    units_bytes(y, usual));
+	item("%s: %s, %s against %s on glibc", when, units_change(change, mine / usual, "memory"),
+	    units_bytes(x, mine), units_bytes(y, usual));
 }
 
 static void print_time(const struct choice *c)
@@ -186,9 +236,9 @@ static void print_time(const struct choice *c)
 	char change[UNITS_LEN];
 
 	if (c->run > 0.995 && c->run < 1.005)
-		printf("  * the run takes the same time\n");
+		item("the run takes the same time as on glibc");
 	else
-		printf("  * the run takes %s\n", units_change(change, c->run, "time"));
+		item("the run takes %s than on glibc", units_change(change, c->run, "time"));
 }
 
 static bool finds(const struct advice *a, enum finding_kind kind)
@@ -216,22 +266,23 @@ static void because(const struct advice *a, const struct choice *c)
 	    other + (double)usual->peak.footprint);
 	print_memory("at the end", mine + (double)c->end_footprint,
 	    other + (double)usual->end_footprint);
-	printf("  * these figures are of the process without its code: they count about %s beside "
-	       "its heap, and %s for %s's library\n",
+	item("these figures are of the process without its code: they count about %s beside its "
+	     "heap, and %s for %s's library",
 	    units_bytes(beside, a->beside_heap), units_bytes(library, ADVISE_LIBRARY),
 	    c->sys->name);
 	if (share >= 0.05)
-		printf("  * of glibc's heap at its peak %.0f %% is %s; of %s's %.0f %%\n",
-		    100 * share, part_words[gap], c->sys->name,
+		item("of glibc's heap at its peak %.0f %% is %s; of %s's %.0f %%", 100 * share,
+		    part_words[gap], c->sys->name,
 		    percent(c->peak.part[gap], c->peak.footprint));
 	if (!by_time)
 		print_time(c);
 	if (finds(a, FINDING_OVERSIZED))
-		printf("  * the model takes all that the program asks for as resident, also what "
-		       "it never touches\n");
+		item("the model counts all that the program asks for as resident, also what it "
+		     "never touches");
 	if (a->facts.busy_threads > 1)
-		printf("  * %" PRIu64 " threads allocate at once; the model has them take turns, "
-		       "and glibc's arenas are not in it\n", a->facts.busy_threads);
+		item("%" PRIu64 " threads allocate at once; the model has them take turns, and it "
+		     "has no model of glibc's arenas",
+		    a->facts.busy_threads);
 }
 
 static const struct choice *slab_of(const struct advice *a)
@@ -244,16 +295,16 @@ static const struct choice *slab_of(const struct advice *a)
 
 static void print_stay(const struct advice *a, const struct choice *c)
 {
-	char name[NAME], least[UNITS_LEN];
+	char name[NAME], least[UNITS_LEN], why[128];
 
-	printf("advice: stay with glibc: %s ", named(c, name));
 	if (c->process >= SAME_MOST * a->usual->process)
-		puts("would hold more memory on average");
+		snprintf(why, sizeof why, "hold more memory on average");
 	else if (c->cost > ADVISE_WORTH * a->usual->cost)
-		printf("would gain less than %.0f %% in memory and time together\n",
+		snprintf(why, sizeof why, "gain less than %.0f %% in memory and time together",
 		    100 * (1 - ADVISE_WORTH));
 	else
-		printf("would save less than %s\n", units_bytes(least, ADVISE_SAVES));
+		snprintf(why, sizeof why, "save less than %s", units_bytes(least, ADVISE_SAVES));
+	screen_words(stdout, 0, "advice: stay with glibc: %s would %s", named(c, name), why);
 	because(a, c);
 }
 
@@ -262,18 +313,32 @@ static void print_advice(const struct advice *a)
 	char name[NAME];
 
 	if (a->few) {
-		printf("advice: record a longer run: %" PRIu64 " calls are too few to judge an "
-		       "allocator by\n", a->facts.calls);
+		screen_words(stdout, 0,
+		    "advice: record a longer run: %" PRIu64 " calls are too few to judge an "
+		    "allocator by",
+		    a->facts.calls);
 	} else if (!a->rec->glibc) {
-		printf("advice: measure it: the program ran on %s, which no model knows; %s "
-		       "against glibc's design:\n", a->rec->recorded_on, named(slab_of(a), name));
+		screen_words(stdout, 0,
+		    "advice: measure it: the program ran on %s, for which dmm has no model; %s "
+		    "against glibc's design:",
+		    a->rec->recorded_on, named(slab_of(a), name));
 		because(a, slab_of(a));
 	} else if (a->none_needed) {
 		print_stay(a, a->best != a->usual ? a->best : slab_of(a));
 	} else {
-		printf("advice: run it on %s\n", named(a->best, name));
+		screen_words(stdout, 0, "advice: run it on %s", named(a->best, name));
 		because(a, a->best);
 	}
+}
+
+/* The words under the table. */
+static void print_notes(const struct advice *a)
+{
+	screen_text(stdout, 0,
+	    "of payload: the peak as a multiple of the peak payload; run time: of the whole "
+	    "recorded run, against glibc's design; ns a call: of the design's code by the model, "
+	    "with each system call at its cost on this machine");
+	print_bound(a);
 }
 
 static void tell_next(const struct advice *a)
@@ -351,8 +416,7 @@ void advice_print(const struct advice *a, enum format format)
 		print_advice(a);
 		printf("\nwhat each design would hold, by a model, in bytes of heap\n");
 		print_choices(a, format);
-		print_bound(a);
-		printf("ns a call: the model's, and for each system call what one costs here\n");
+		print_notes(a);
 		putchar('\n');
 		print_facts(a);
 	}

@@ -10,6 +10,7 @@
 
 #include "cli/lab.h"
 #include "cli/plain.h"
+#include "cli/screen.h"
 #include "cli/table.h"
 #include "cli/units.h"
 
@@ -81,35 +82,27 @@ void gain_measure(struct gain *g)
 
 /* ---- the figures ----------------------------------------------------------------------------- */
 
-/* "-17.2 % (-17.5 to -16.8)" */
-static void put_change(struct table *t, const struct interval *r, double noise)
-{
-	const bool differs = verdict_differs(r, noise);
-
-	if (isnan(r->median))
-		table_cell(t, "not seen");
-	else
-		table_paint(t,
-		    !differs        ? PAINT_PLAIN
-		    : r->median < 1 ? PAINT_GOOD
-		                    : PAINT_BAD,
-		    "%+.1f %% (%+.1f to %+.1f)", 100 * (r->median - 1), 100 * (r->low - 1),
-		    100 * (r->high - 1));
-}
-
 static double noise_in(const struct gain *g, enum figure f)
 {
 	return verdict_noise(&g->compare, g->own, f);
 }
 
-static void put_row(struct table *t, const struct gain *g, const char *words, const struct row *row,
-    const struct row *against)
+/* "-17.2 % (-17.5 to -16.8)" */
+static void put_change(struct table *t, const struct gain *g, const struct row *against,
+    enum figure figure)
 {
-	table_cell(t, "%s", words);
-	for (size_t i = 0; i < SHOWN; i++) {
-		const struct interval r = verdict_ratio(row, against, shown[i]);
-		put_change(t, &r, row == against ? NAN : noise_in(g, shown[i]));
-	}
+	const struct interval r = verdict_ratio(g->set, against, figure);
+	const bool differs = verdict_differs(&r, noise_in(g, figure));
+
+	if (isnan(r.median))
+		table_cell(t, "not seen");
+	else
+		table_paint(t,
+		    !differs       ? PAINT_PLAIN
+		    : r.median < 1 ? PAINT_GOOD
+		                   : PAINT_BAD,
+		    "%+.1f %% (%+.1f to %+.1f)", 100 * (r.median - 1), 100 * (r.low - 1),
+		    100 * (r.high - 1));
 }
 
 static const char *usual_name(const struct gain *g, char buf[PATH_MAX])
@@ -128,25 +121,34 @@ static const char *set_name(const struct gain *g, char buf[64])
 	return buf;
 }
 
+/* A line a figure: the columns are as few as what is compared. */
 static void print_table(const struct gain *g, FILE *out)
 {
-	static const struct column columns[] = {{"", false}, {"on average", true},
-	    {"at the peak", true}, {"at the end", true}, {"time", true}, {"CPU time", true}};
-	const struct row *const glibc = row_named(&g->compare, "glibc");
-	char words[PATH_MAX + 128], usual[PATH_MAX], set[64];
+	static const char *const words[] = {"memory on average", "memory at the peak",
+	    "memory at the end", "time", "CPU time"};
+	char usual[PATH_MAX], set[64], against_usual[PATH_MAX + 16], against_own[96];
+	struct column columns[] = {{"", false}, {against_usual, true}, {against_own, true},
+	    {"noise", true}};
 	struct table t;
 
-	fprintf(out,
-	    "\nmeasured in %zu runs of each; change, with the exact interval of its median\n",
-	    g->set->good);
+	snprintf(against_usual, sizeof against_usual, "against %s", usual_name(g, usual));
+	snprintf(against_own, sizeof against_own,
+	    g->set != g->own ? "against %s as it comes" : "", g->system);
+	fputc('\n', out);
+	screen_words(out, 0,
+	    "%s, measured in %zu runs of each; change of the median, and its 95 %% interval; "
+	    "noise: glibc against itself",
+	    set_name(g, set), g->set->good);
 	table_begin(&t, columns, sizeof columns / sizeof *columns);
-	snprintf(words, sizeof words, "%s, against %s", set_name(g, set), usual_name(g, usual));
-	put_row(&t, g, words, g->set, g->usual);
-	if (g->set != g->own) {
-		snprintf(words, sizeof words, "the same, against %s as it comes", g->system);
-		put_row(&t, g, words, g->set, g->own);
+	for (size_t i = 0; i < SHOWN; i++) {
+		table_cell(&t, "%s", words[i]);
+		put_change(&t, g, g->usual, shown[i]);
+		if (g->set != g->own)
+			put_change(&t, g, g->own, shown[i]);
+		else
+			table_cell(&t, "%s", "");
+		verdict_noise_cell(&g->compare, g->own, shown[i], &t);
 	}
-	put_row(&t, g, "glibc, against itself: noise", &glibc[1], glibc);
 	table_text(&t, out);
 	table_end(&t);
 }
@@ -323,7 +325,8 @@ static void say_remedy(const struct gain *g, FILE *out)
 		    g->system);
 	else if (tells(g, g->set, g->own, g->figure) < 0)
 		fprintf(out,
-		    "the runs prove no gain over it. Who runs %s anyway gains by the settings",
+		    "the runs prove no gain over it. A program that runs on %s anyway gains by the "
+		    "settings",
 		    g->system);
 	else
 		fputs("the runs prove no gain. More runs (--runs) or an idle machine can prove a "
@@ -338,23 +341,38 @@ static void say_take(const struct gain *g, FILE *out)
 	const enum gain_take take = gain_take(g);
 
 	if (take == GAIN_TAKE_SET) {
-		fprintf(out, "take %s with these settings.\n", g->system);
+		fprintf(out, "take %s with these settings", g->system);
 	} else if (take == GAIN_TAKE_OWN) {
-		fprintf(out, "take %s as it comes: %s.\n", g->system, why_own(g));
+		fprintf(out, "take %s as it comes: %s", g->system, why_own(g));
 	} else {
 		fprintf(out, "stay with %s: ", usual);
 		say_remedy(g, out);
-		fputs(".\n", out);
 	}
+	fputc('.', out);
+}
+
+/* A sentence, in lines that fit the screen. */
+static void print_sentence(
+    const struct gain *g, void (*say)(const struct gain *g, FILE *out), FILE *out)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *const memory = open_memstream(&text, &len);
+
+	if (memory == NULL)
+		lab_die(EXIT_OURS, "no memory");
+	say(g, memory);
+	fclose(memory);
+	screen_text(out, 0, text);
+	free(text);
 }
 
 bool gain_text(const struct gain *g, FILE *out)
 {
 	if (is_fine(g->set))
 		print_table(g, out);
-	gain_sentence(g, out);
-	fputc('\n', out);
-	say_take(g, out);
+	print_sentence(g, gain_sentence, out);
+	print_sentence(g, say_take, out);
 	return is_fine(g->set) && !is_worse(g);
 }
 

@@ -49,7 +49,7 @@ enum gain_take gain_take(const struct gain *g);
  * they are not to be taken and hold more memory than the usual malloc or the design as it comes; if
  * there are none, the same of the design as it comes. */
 bool gain_text(const struct gain *g, FILE *out);
-/* What they prove, in one line without its end. */
+/* What they prove, as one line, which it does not end. */
 void gain_sentence(const struct gain *g, FILE *out);
 /* The command to run next, on stderr. */
 void gain_next(const struct gain *g);

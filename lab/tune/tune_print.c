@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/json.h"
+#include "cli/screen.h"
 #include "cli/table.h"
 #include "cli/units.h"
 #include "slab/system.h"
@@ -65,12 +66,14 @@ static void add_bound(struct table *t, const struct tune_result *x, enum format 
 
 static void print_table(const struct tune_result *x, enum format format)
 {
-	static const struct column columns[] = {{"recording", false}, {"", false},
+	static const struct column columns[] = {{"recording", false}, {"role", false},
 	    {"design", false}, {"settings", false}, {"on average", true}, {"at the peak", true},
 	    {"at the end", true}, {"run time", true}};
+	enum { SETTINGS = 3 };
 	struct table t;
 
 	table_begin(&t, columns, sizeof columns / sizeof *columns);
+	table_below(&t, SETTINGS);
 	for (size_t i = 0; i < x->paths; i++) {
 		for (size_t k = 0; k < x->systems; k++) {
 			add_row(&t, x, format, &x->tuned[k], i, false);
@@ -84,9 +87,9 @@ static void print_table(const struct tune_result *x, enum format format)
 		table_text(&t, stdout);
 	table_end(&t);
 	if (format == FORMAT_TEXT)
-		puts("bytes of heap, in simulated memory; run time: counted in system calls, page "
-		     "faults "
-		     "and slow calls, next to the design as it comes");
+		screen_text(stdout, 0,
+		    "bytes of heap, in simulated memory; run time: change against the design as it "
+		    "comes, estimated from system calls, page faults and slow calls");
 }
 
 /* ---- for machines ---------------------------------------------------------------------------- */

@@ -1,0 +1,94 @@
+/* screen.c - see screen.h. */
+#include "cli/screen.h"
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "base/assert.h"
+#include "base/bits.h"
+
+enum { WIDTH_OF_NO_TERMINAL = 80, SENTENCE_MOST = 100, COLUMNS_MOST = 10000 };
+
+/* 0: `out` is no terminal, or one that does not know its width. */
+static size_t terminal_width(FILE *out)
+{
+	struct winsize size;
+	return ioctl(fileno(out), TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+size_t screen_width(FILE *out)
+{
+	const size_t known = terminal_width(out);
+	const char *const columns = getenv("COLUMNS");
+	char *end;
+
+	if (known > 0)
+		return known;
+	if (columns == NULL || columns[0] < '0' || columns[0] > '9')
+		return WIDTH_OF_NO_TERMINAL;
+	const unsigned long n = strtoul(columns, &end, 10);
+	return *end == '\0' && n > 0 ? min_size(n, COLUMNS_MOST) : WIDTH_OF_NO_TERMINAL;
+}
+
+/* UTF-8's continuation bytes take no column. */
+size_t screen_columns(const char *text, size_t len)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < len; i++)
+		n += ((unsigned char)text[i] & 0xc0) != 0x80;
+	return n;
+}
+
+static bool is_number(const char *word, size_t len)
+{
+	return len > 0 && strspn(word, "+-0123456789.,") >= len && word[len - 1] >= '0' &&
+	    word[len - 1] <= '9';
+}
+
+size_t screen_line(const char *text, size_t width)
+{
+	size_t line = strcspn(text, " "), without_number = 0;
+
+	while (text[line] != '\0') {
+		const size_t next = line + strspn(text + line, " ");
+		const size_t end = next + strcspn(text + next, " ");
+		if (end == next || screen_columns(text, end) > width)
+			break;
+		without_number = is_number(text + next, end - next) ? line : 0;
+		line = end;
+	}
+	return text[line] != '\0' && without_number > 0 ? without_number : line;
+}
+
+void screen_text(FILE *out, size_t indent, const char *text)
+{
+	const size_t known = terminal_width(out), all = screen_width(out);
+	const size_t width = known > 0 ? min_size(all, SENTENCE_MOST) : all;
+
+	for (;;) {
+		const size_t line = screen_line(text, width > indent ? width - indent : 1);
+		fwrite(text, 1, line, out);
+		fputc('\n', out);
+		text += line;
+		text += strspn(text, " ");
+		if (*text == '\0')
+			return;
+		fprintf(out, "%*s", (int)indent, "");
+	}
+}
+
+void screen_words(FILE *out, size_t indent, const char *format, ...)
+{
+	va_list args;
+	char *text;
+
+	va_start(args, format);
+	CHECK(vasprintf(&text, format, args) >= 0);
+	va_end(args);
+	screen_text(out, indent, text);
+	free(text);
+}

@@ -1,0 +1,28 @@
+/* screen.h - how wide the reader's screen is, and text that fits it.
+ *
+ * The width is that of the terminal; for a pipe or a file it is what COLUMNS says, else 80.
+ * Sentences on a terminal end at 100 columns at most: longer lines are hard to read.
+ */
+#ifndef LAB_CLI_SCREEN_H
+#define LAB_CLI_SCREEN_H
+
+#include <stddef.h>
+#include <stdio.h>
+
+/* The width of `out` in columns. */
+size_t screen_width(FILE *out);
+
+/* Columns that these bytes of UTF-8 take. */
+size_t screen_columns(const char *text, size_t len);
+
+/* Bytes of the first line of `text` where lines have `width` columns: whole words, at least one.  A
+ * number stays with the word after it, which may be its unit. */
+size_t screen_line(const char *text, size_t width);
+
+/* Print words as far as they fit in a line, then go on below the text's first letter, which stands
+ * in column `indent`: the caller has printed so much of the line.  Ends the line. */
+void screen_text(FILE *out, size_t indent, const char *text);
+__attribute__((format(printf, 3, 4))) void screen_words(FILE *out, size_t indent,
+    const char *format, ...);
+
+#endif

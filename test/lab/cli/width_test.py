@@ -1,0 +1,97 @@
+#!/usr/bin/env python3
+"""test/lab/cli/width_test.py DMM RECORDINGS: what a command prints fits the reader's screen, and loses nothing there."""
+import csv
+import fcntl
+import io
+import os
+import pty
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+import unittest
+from pathlib import Path
+
+DMM, RECORDINGS = Path(sys.argv.pop(1)).resolve(), Path(sys.argv.pop(1)).resolve()
+QUICK = ("--runs=1", "--warm=0", "--peers=none")
+COMMANDS = (
+    ("--help",), ("systems",), ("config",), ("config", "--system=slab"),
+    ("info", "cc.dmm"), ("info", "redis.dmm"), ("diff", "cc.dmm", "git.dmm"),
+    ("advise", "cc.dmm"), ("advise", "redis.dmm"), ("advise", "--study", "sqlite3.dmm"),
+    ("tune", "sqlite3.dmm", "-o", "a.conf"), ("tune", "sqlite3.dmm", "-o", "b.conf", *QUICK[:2], "--", "sleep", "0.05"),
+    ("replay", "--model", "--study", "--over-time", "git.dmm"),
+    ("replay", *QUICK, "--over-time", "sqlite3.dmm"), ("replay", *QUICK, "--pace=1", "--by=mean", "sqlite3.dmm"),
+    ("compare", *QUICK, "--systems=slab,gnu", "--", "sleep", "0.05"),
+    ("compare", "--runs=2", *QUICK[1:], "--systems=slab", "--", "sleep", "0.05"),
+)
+
+
+def dmm(*args, columns=80):
+    env = {key: value for key, value in os.environ.items() if key != "DMM_CONF"} | {"COLUMNS": str(columns)}
+    return subprocess.run([DMM, *args], env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+
+
+class Width(unittest.TestCase):
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.addCleanup(os.chdir, os.getcwd())
+        os.chdir(directory.name)
+        for trace in RECORDINGS.glob("*.dmm"):
+            Path(trace.name).symlink_to(trace)
+
+    def test_no_line_is_wider_than_the_screen(self):
+        for args in COMMANDS:
+            for columns in (80, 120):
+                with self.subTest(args=args, columns=columns):
+                    done = dmm(*args, columns=columns)
+                    self.assertIn(done.returncode, (0, 1), done.stderr)
+                    self.assertNotEqual(done.stdout, "")
+                    self.assertEqual([line for line in done.stdout.splitlines() if len(line) > columns], [])
+
+    def test_what_a_table_leaves_out_is_named_and_a_wider_screen_shows_it(self):
+        narrow = dmm("advise", "cc.dmm").stdout
+        self.assertIn("left out at 80 columns: largest part beside payload; ", narrow)
+        self.assertNotIn("free for later requests", narrow)
+        wide = dmm("advise", "cc.dmm", columns=200).stdout
+        self.assertNotIn("left out", wide)
+        self.assertIn("% free for later requests", wide)
+
+    def test_a_pipe_has_80_columns_unless_COLUMNS_says_more(self):
+        for columns, same in (("", True), ("0", True), ("wide", True), ("80", True), ("200", False)):
+            self.assertEqual(dmm("systems", columns=columns).stdout == dmm("systems").stdout, same, columns)
+
+    def test_a_terminal_says_its_width_itself(self):
+        main, terminal = pty.openpty()
+        fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 60, 0, 0))
+        with subprocess.Popen([DMM, "systems"], env={**os.environ, "NO_COLOR": "1", "COLUMNS": "200"},
+                              stdout=terminal, stderr=subprocess.DEVNULL) as child:
+            os.close(terminal)
+            said = b""
+            try:
+                while part := os.read(main, 65536):
+                    said += part
+            except OSError:  # the other side is closed
+                pass
+            os.close(main)
+        self.assertEqual(child.returncode, 0)
+        longest = max(len(line) for line in said.decode().splitlines())
+        self.assertTrue(40 < longest <= 60, longest)
+
+    def test_one_run_has_no_interval_and_no_column_for_it(self):
+        one = dmm("compare", *QUICK, "--systems=slab", "--", "true", columns=200).stdout
+        two = dmm("compare", "--runs=2", *QUICK[1:], "--systems=slab", "--", "true", columns=200).stdout
+        heads = [next(line for line in said.splitlines() if line.startswith("allocator")) for said in (one, two)]
+        self.assertNotIn("%", heads[0])
+        self.assertIn("50 % interval", heads[1])
+
+    def test_csv_has_every_column_at_any_width(self):
+        narrow, wide = (dmm("tune", "sqlite3.dmm", "-o", "c.conf", "--format=csv", columns=n).stdout for n in (20, 200))
+        self.assertEqual(narrow, wide)
+        rows = list(csv.DictReader(io.StringIO(narrow)))
+        self.assertEqual([row["role"] for row in rows], ["searched"] * 3)
+        self.assertEqual(rows[0]["settings"], "as it comes")
+
+
+unittest.main()
