@@ -382,15 +382,35 @@ static inline void *const *put_back_granule(struct slab_heap *h, void *const *co
 	return next;
 }
 
-void heap_put_back(struct slab_heap *h, void *const *object, size_t n, unsigned cls)
+/* Each object may need two lines of memory that are in no cache: fetch those of the first ones at
+ * once. */
+static inline void fetch_ahead(void *const *object, size_t n)
 {
-	void *const *const end = object + n;
+	for (size_t i = 0; i < n; i++) {
+		__builtin_prefetch((const void *)avail_word(object[i]), 1);
+		__builtin_prefetch(
+		    slab_at(((uintptr_t)object[i] - root.base) >> GRANULE_SHIFT), 1);
+	}
+}
+
+size_t heap_put_back_some(struct slab_heap *h, void *const *object, size_t n, unsigned cls)
+{
+	void *const *const first = object, *const *const end = object + n;
 
 	CHECK(heap_held(h));
-	while (object < end)
+	fetch_ahead(object, min_size(n, FLUSH_SLABS));
+	for (int slabs = 0; object < end && slabs < FLUSH_SLABS; slabs++)
 		object = put_back_granule(h, object, end);
+	n = (size_t)(object - first);
 	h->fallen += n * size_class[cls].size;
 	DEBUG_CHECK(ring_whole(h, cls));
+	return n;
+}
+
+void heap_put_back(struct slab_heap *h, void *const *object, size_t n, unsigned cls)
+{
+	for (size_t done; n > 0; object += done, n -= done)
+		done = heap_put_back_some(h, object, n, cls);
 }
 
 static struct slab *find_partial(struct slab_heap *h, unsigned cls)
@@ -428,17 +448,16 @@ static void note_taken(struct slab_heap *h, size_t bytes)
 		predict_asked(&h->pages, again, purge_clock(), purge_again_ns());
 }
 
-/* Take free objects of a class from the heap's slabs, or from a new one, and write them to end[-1],
- * end[-2], ... down to bottom. Returns where it ended: at end, if there is no memory. */
 void **heap_take_objects(struct slab_heap *h, unsigned cls, void **end, void **bottom)
 {
 	void **at = end;
 
 	CHECK(heap_held(h) && cls < class_count && bottom < end);
-	while (at > bottom) {
+	for (int slabs = 0; at > bottom && slabs < REFILL_SLABS; slabs++) {
 		struct slab *s = find_partial(h, cls);
 		if (s == NULL && (at < end || (s = find_new(h, cls)) == NULL))
 			break;
+		__builtin_prefetch(slab_at(s->next), 1);
 		if (s->listed == LISTED_KEPT)
 			unkeep(s);
 		void **const from = at;

@@ -18,16 +18,25 @@ struct thread_cache fallback_cache = {THREAD_CACHE_NONE};
 
 /* ---- magazine to slabs ----------------------------------------------------------------------- */
 
-/* Flush all but the `keep` newest objects of a magazine. */
-static inline void flush(struct slab_heap *h, struct magazine *k, void **bottom, unsigned cls,
-    size_t keep)
+static inline void flush(struct slab_heap *h, struct magazine *k, void **bottom, unsigned cls)
 {
-	void **const kept = k->top - keep;
+	heap_put_back(h, bottom, (size_t)(k->top - bottom), cls);
+	k->top = bottom;
+}
 
-	heap_put_back(h, bottom, (size_t)(kept - bottom), cls);
-	if (keep != 0)
-		memmove(bottom, kept, keep * sizeof *bottom);
-	k->top = bottom + keep;
+/* Flush some of the n oldest objects of a magazine, of FLUSH_SLABS slabs. If these are few, the
+ * newest objects fill the gap: to move all others down would take longer than the flush. */
+static void flush_some(struct slab_heap *h, struct magazine *k, void **bottom, unsigned cls,
+    size_t n)
+{
+	const size_t gone = heap_put_back_some(h, bottom, n, cls),
+		     left = (size_t)(k->top - bottom) - gone;
+
+	if (left >= 2 * gone)
+		memcpy(bottom, bottom + left, gone * sizeof *bottom);
+	else
+		memmove(bottom, bottom + gone, left * sizeof *bottom);
+	k->top = bottom + left;
 }
 
 static void flush_given(struct thread_cache *tc, struct slab_heap *h)
@@ -49,7 +58,7 @@ void cache_flush(struct thread_cache *tc, struct slab_heap *h)
 	for (unsigned cls = 0; cls < class_count; cls++) {
 		struct magazine *const k = &tc->magazine[cls];
 		if (!magazine_empty(k))
-			flush(h, k, magazine_bottom(h, cls, k), cls, 0);
+			flush(h, k, magazine_bottom(h, cls, k), cls);
 		h->flushed[cls] = 0; /* the next refill follows no overflow */
 	}
 	flush_given(tc, h);
@@ -117,27 +126,33 @@ static size_t least_room(const struct slab_heap *h, unsigned cls)
 	return size_class[cls].size <= SMALL && root.used < SMALL_HEAP ? LEAST_SMALL : LEAST;
 }
 
-/* A full magazine gives away its older half, a wide one its oldest 128. A thread that only frees
- * comes here again and again without a refill between, and may then never call again.  Each object
- * in its magazines keeps a slab from being empty, and so a page of payload and two of tables
- * resident.  So a magazine that has given back as many objects as it holds becomes smaller at each
- * flush and gives away all objects: half of least_room() then remains on average.  Magazines of 12
- * that keep their newer half cost as many flushes, and 9 remain.  A flush costs as much as a few
- * frees. */
+static void note_flushed(struct slab_heap *h, unsigned cls, size_t n)
+{
+	h->flushed[cls] = (uint16_t)min_size(UINT16_MAX, h->flushed[cls] + n);
+}
+
+/* A full magazine gives away its oldest objects, up to half of them, of FLUSH_SLABS slabs. A thread
+ * that only frees comes here again and again without a refill between, and may then never call
+ * again.  Each object in its magazines keeps a slab from being empty, and so a page of payload and
+ * two of tables resident.  So a magazine that has given back as many objects as it holds, and at
+ * least ONLY_FREED, becomes smaller at each flush and gives away all objects: half of least_room()
+ * then remains on average.
+ * Magazines of 12 that keep their newer half cost as many flushes, and 9 remain.  A flush costs as
+ * much as a few frees. */
 static void make_room(struct slab_heap *h, struct magazine *k, unsigned cls)
 {
+	enum { ONLY_FREED = 32 };
 	void **const bottom = magazine_bottom(h, cls, k);
-	size_t room = (size_t)(k->limit - bottom), keep = room - batch_of(room);
+	const size_t room = (size_t)(k->limit - bottom);
 
 	CHECK(heap_held(h) && k->top == k->limit && cls < class_count);
-	if (h->flushed[cls] >= room) {
-		room = min_size(room, max_size(room / 2, least_room(h, cls)));
-		keep = 0;
+	if (h->flushed[cls] >= max_size(room, ONLY_FREED)) {
+		k->limit = bottom + min_size(room, max_size(room / 2, least_room(h, cls)));
+		flush(h, k, bottom, cls);
+	} else {
+		flush_some(h, k, bottom, cls, batch_of(room));
 	}
-	const size_t flushed = h->flushed[cls] + (size_t)(k->top - bottom) - keep;
-	h->flushed[cls] = (uint16_t)min_size(UINT16_MAX, flushed);
-	k->limit = bottom + room;
-	flush(h, k, bottom, cls, keep);
+	note_flushed(h, cls, (size_t)(bottom + room - k->top));
 }
 
 void cache_push(struct thread_cache *tc, void *p, unsigned cls)

@@ -11,6 +11,7 @@
 #include "fake_kernel.h"
 #include "slab/alloc.h"
 #include "slab/fast.h"
+#include "slab/heap.h"
 #include "slab/init.h"
 #include "slab/page_heap.h"
 #include "slab/thread_cache.h"
@@ -91,6 +92,36 @@ TEST(a_stack_of_small_objects_halves_down_to_6_in_a_large_heap)
 	const struct magazine *const k = &thread_cache.magazine[class_of(64)];
 	assert_int_equal(k->limit - magazine_bottom(thread_cache.heap, class_of(64), k), 6);
 	slab_free(large);
+	paper_end();
+}
+
+/* The objects that are freed are all of different slabs. */
+TEST(a_free_or_malloc_moves_objects_of_few_slabs)
+{
+	enum { BYTES = 1024, STEP = GRANULE / BYTES };
+	const unsigned cls = class_of(BYTES);
+	const struct magazine *const k = &thread_cache.magazine[cls];
+	size_t flushes = 0, refills = 0;
+
+	paper_begin("guarded:0");
+	fill(BYTES);
+	const struct slab_heap *const h = thread_cache.heap;
+	const size_t room = (size_t)(k->limit - magazine_bottom(h, cls, k));
+	for (size_t i = 0; h->flushed[cls] < room; i += STEP) {
+		const bool full = k->top == k->limit;
+		slab_free(object[i]);
+		if (full)
+			assert_int_equal(k->limit - k->top, FLUSH_SLABS - 1);
+		flushes += full;
+	}
+	assert_int_equal(flushes, room / FLUSH_SLABS);
+	for (size_t i = 0; refills < room / REFILL_SLABS; i += STEP) {
+		refills += magazine_empty(k);
+		assert_non_null(object[i] = slab_malloc(BYTES));
+		if (refills > 0)
+			assert_in_range(k->top - magazine_bottom(h, cls, k), 0, REFILL_SLABS - 1);
+	}
+	paper_sound();
 	paper_end();
 }
 
