@@ -38,12 +38,13 @@ static bool may_decide(void)
 
 /* A huge page takes 0.1 ms if the kernel has free memory, and 5 ms if the host of a virtual machine
  * must find it first. Small pages take much less then, since most of them lie in blocks that the
- * kernel still holds. */
-static const uint64_t DEAR_NS = 1000000, DEAR_FOR_NS = 500000000;
+ * kernel still holds. One dear huge page may be the only one, so slab soon tries another; if that
+ * is dear too, it goes without for longer. */
+static const uint64_t DEAR_NS = 1000000, DEAR_ONCE_FOR_NS = 30000000, DEAR_FOR_NS = 500000000,
+                      DEAR_AGAIN_NS = 2000000000;
 /* If one huge page was cheap, slab expects the same of the next ones and leaves them to the first
  * write: the malloc calls that touched each were the slowest of all. */
 static const uint64_t CHEAP_FOR_NS = 20000000;
-static uint64_t cheap_until; /* advice_lock */
 
 static uint64_t now_ns(void)
 {
@@ -56,23 +57,54 @@ bool huge_page_is_dear(void)
 	return until != 0 && until - now_ns() <= DEAR_FOR_NS;
 }
 
-/* A thread that was interrupted meanwhile also takes huge pages for expensive, and does without for
- * a moment. */
-static void advise_timed(void *p, size_t len, enum dmm_advice what)
+/* Write to the last page of a chunk, which brings the others. A thread that was interrupted
+ * meanwhile also takes huge pages for dear, and does without for a moment. */
+static void bring(char *chunk)
 {
+	const size_t page = root.os->page;
 	const uint64_t from = now_ns();
-	root.os->advise(root.os->ctx, p, len, what);
+	root.os->advise(root.os->ctx, chunk + HUGE_PAGE_SIZE - page, page, DMM_ADVICE_POPULATE);
 	const uint64_t now = now_ns();
-	const uint64_t until = now - from > DEAR_NS ? now + DEAR_FOR_NS : 0;
+	const bool dear = now - from > DEAR_NS,
+	    again = dear && root.huge_dear_at != 0 && now - root.huge_dear_at <= DEAR_AGAIN_NS;
+	const uint64_t until = dear ? now + (again ? DEAR_FOR_NS : DEAR_ONCE_FOR_NS) : 0;
 
 	atomic_store_explicit(&root.huge_dear_until, until, memory_order_relaxed);
-	cheap_until = until == 0 ? now + CHEAP_FOR_NS : 0;
+	root.huge_cheap_until = dear ? 0 : now + CHEAP_FOR_NS;
+	root.huge_dear_at = dear ? now : root.huge_dear_at;
 }
 
 static bool known_cheap(void)
 {
 	CHECK(lock_held(&advice_lock));
-	return cheap_until - now_ns() <= CHEAP_FOR_NS;
+	return root.huge_cheap_until - now_ns() <= CHEAP_FOR_NS;
+}
+
+/* A collapse copies the small pages of a chunk, and first waits until every processor has emptied a
+ * list of its own (lru_add_drain_all in Linux): 0.3 ms in all on an idle machine, up to 20 ms on a
+ * busy one. So its time says nothing about huge pages; but all collapses together take at most a
+ * tenth of the program's time, or a hundredth where they are slow. */
+static const uint64_t PAUSE_MAX_NS = 1000000000, SEARCH_AGAIN_NS = 100000000;
+
+static bool pauses(const _Atomic uint64_t *until)
+{
+	const uint64_t at = atomic_load_explicit(until, memory_order_relaxed);
+	return at != 0 && at - now_ns() - 1 < PAUSE_MAX_NS;
+}
+
+static void pause(_Atomic uint64_t *until, uint64_t ns)
+{
+	atomic_store_explicit(until, now_ns() + (ns < PAUSE_MAX_NS ? ns : PAUSE_MAX_NS),
+	    memory_order_relaxed);
+}
+
+static void collapse(char *chunk)
+{
+	const uint64_t from = now_ns();
+	root.os->advise(root.os->ctx, chunk, HUGE_PAGE_SIZE, DMM_ADVICE_COLLAPSE);
+	const uint64_t took = now_ns() - from;
+
+	pause(&root.no_collapse_until, took * (took > DEAR_NS ? 100 : 10));
 }
 
 static void decide(uint32_t first, uint32_t count, enum dmm_advice what)
@@ -84,9 +116,9 @@ static void decide(uint32_t first, uint32_t count, enum dmm_advice what)
 	waiting[waiting_count++].what = what;
 }
 
-/* Chunks that were filled before there were huge pages: one about which the kernel will be asked
- * whether it was touched, and one that it said was; 0: none. Under page_lock and advice_lock, or
- * advice_lock alone by the thread that decided. */
+/* Of the chunks that are full of small pages: one about which the kernel will be asked whether it
+ * was touched, and one that it said was; 0: none. Under page_lock and advice_lock, or advice_lock
+ * alone by the thread that decided. */
 static uint32_t to_ask, touched;
 /* The chunk about which the kernel was asked last; 0: parts of it were given back since, so that
  * the answer is no longer true. Under page_lock. */
@@ -94,24 +126,27 @@ static uint32_t asked;
 
 static bool mostly_touched(uint32_t chunk);
 
+static void tell(char *p, size_t len, enum dmm_advice what)
+{
+	if (what == DMM_ADVICE_COLLAPSE)
+		collapse(p);
+	else if (what != DMM_ADVICE_POPULATE)
+		root.os->advise(root.os->ctx, p, len, what);
+	else if (!known_cheap())
+		bring(p);
+}
+
 void huge_page_tell_kernel(void)
 {
-	for (unsigned i = 0; i < waiting_count; i++) {
-		char *const p = granule_address(waiting[i].first * CHUNK_GRANULES);
-		const size_t len = waiting[i].count * HUGE_PAGE_SIZE, page = root.os->page;
-		/* touching its last page brings the others */
-		if (waiting[i].what == DMM_ADVICE_POPULATE && !known_cheap())
-			advise_timed(p + len - page, page, DMM_ADVICE_POPULATE);
-		else if (waiting[i].what == DMM_ADVICE_POPULATE)
-			continue;
-		else if (waiting[i].what == DMM_ADVICE_COLLAPSE)
-			advise_timed(p, len, DMM_ADVICE_COLLAPSE);
-		else
-			root.os->advise(root.os->ctx, p, len, waiting[i].what);
-	}
+	for (unsigned i = 0; i < waiting_count; i++)
+		tell(granule_address(waiting[i].first * CHUNK_GRANULES),
+		    waiting[i].count * HUGE_PAGE_SIZE, waiting[i].what);
 	waiting_count = 0;
-	if (to_ask != 0)
+	if (to_ask != 0) {
 		touched = mostly_touched(to_ask) ? to_ask : 0;
+		if (touched == 0)
+			pause(&root.no_search_until, SEARCH_AGAIN_NS);
+	}
 	to_ask = 0;
 	lock_give(&advice_lock);
 }
@@ -131,6 +166,18 @@ static void decide_huge(uint32_t chunk, enum dmm_advice then)
 	decide(chunk, 1, DMM_ADVICE_HUGE);
 	if (then != DMM_ADVICE_HUGE)
 		decide(chunk, 1, then);
+}
+
+/* The last chunk of a heap is half full on average, which is much of a small heap: up to this size
+ * a chunk becomes a huge page when it is nearly full. A large heap would pay for the delay with
+ * page faults and copies. */
+static size_t huge_at_once_from(void)
+{
+	/* chunks that are advised out of order: each may be a mapping of its own */
+	enum { MOST = 64 };
+	const size_t first = huge_from();
+
+	return first == SETTING_NEVER ? first : min_size(2 * first, first + MOST);
 }
 
 /* ---- how full chunks are --------------------------------------------------------------------- */
@@ -185,29 +232,39 @@ static bool mostly_touched(uint32_t chunk)
 	return there >= SAMPLES - MISSING;
 }
 
+/* Full of small pages, since it was filled when the heap was small or huge pages were dear. */
 static bool may_collapse(uint32_t chunk)
 {
-	return whole(chunk_at(chunk)) && chunk_at(chunk)->huge == HUGE_NOT &&
+	const struct slab_chunk *const c = chunk_at(chunk);
+
+	return (c->huge == HUGE_NOT || c->huge == HUGE_ANEW) && whole(c) && nearly_full(chunk, 0) &&
 	       nearly_full(chunk, huge_page_holes(chunk));
 }
 
-/* One that was filled before there were huge pages; the next when the heap has grown again, since
- * each takes a third of a millisecond, and ten times that where a host has to find the memory.  To
- * ask the kernel what was touched takes up to 32 system calls, so they wait until page_lock is
- * free, and the answer is used the next time.  So many chunks from twice `end` on became huge
- * pages: the search goes on with another chunk each time, so that one that was not touched does not
- * hide the others.  Chunk 0 begins with a guard.
+/* Find one chunk full of small pages, and have it collapsed.  To ask the kernel what was touched
+ * takes up to 32 system calls, so they wait until page_lock is free, and the answer is used the
+ * next time. The search goes on where it ended. Chunk 0 begins with a guard.
  *
  * Pages of slabs, and freed runs that the guard detains, are given back before forget_answer(): an
  * answer used in between makes those of one chunk resident again, at most a quarter of it. */
-static void collapse_one_below(uint32_t end, uint32_t became)
+static void collapse_another(void)
 {
-	if (touched != 0 && touched == asked && touched < end && may_collapse(touched))
+	enum { LOOKS = 64 };
+	static uint32_t cursor; /* page_lock */
+
+	if (root.chunk_count <= huge_at_once_from() || pauses(&root.no_collapse_until) ||
+	    pauses(&root.no_search_until) || !may_decide())
+		return;
+	if (touched != 0 && touched == asked && may_collapse(touched))
 		decide_huge(touched, DMM_ADVICE_COLLAPSE);
 	touched = 0;
-	for (uint32_t n = 1; n < end && to_ask == 0; n++) {
-		const uint32_t chunk = 1 + (became + n - 1) % (end - 1);
-		to_ask = may_collapse(chunk) ? chunk : 0;
+	for (unsigned n = 0; n < LOOKS && to_ask == 0; n++) {
+		cursor = cursor + 1 < root.chunk_count ? cursor + 1 : 1;
+		to_ask = may_collapse(cursor) ? cursor : 0;
+		if (cursor == 1 && to_ask == 0 && n != 0) {
+			pause(&root.no_search_until, SEARCH_AGAIN_NS);
+			break;
+		}
 	}
 	asked = to_ask;
 }
@@ -219,18 +276,6 @@ static void forget_answer(uint32_t chunk)
 		asked = 0;
 }
 
-/* The last chunk of a heap is half full on average, which is much of a small heap: up to this size
- * a chunk becomes a huge page when it is nearly full. A large heap would pay for the delay with
- * page faults and copies. */
-static size_t huge_at_once_from(void)
-{
-	/* chunks that are advised out of order: each may be a mapping of its own */
-	enum { MOST = 64 };
-	const size_t first = huge_from();
-
-	return first == SETTING_NEVER ? first : min_size(2 * first, first + MOST);
-}
-
 /* A heap that was this large once will be so again: free granules of its first chunks get huge
  * pages then, since the page faults for 100 MB would take as long as the rest of the program's
  * work. */
@@ -240,24 +285,37 @@ bool huge_page_begins_anew(uint32_t chunk)
 	return chunk >= from || (from != SETTING_NEVER && root.chunk_count >= 2 * from);
 }
 
-void huge_page_fill(uint32_t chunk, uint32_t count)
+/* What a chunk is advised to be; false: nothing, or not now. */
+static bool advice_for(uint32_t chunk, uint32_t count, bool clean, enum dmm_advice *what)
 {
 	const struct slab_chunk *const c = chunk_at(chunk);
-	const size_t first = huge_from();
 	const bool never_was = c->huge == HUGE_NOT || c->huge == HUGE_ANEW;
-	const bool at_once = c->huge == HUGE_ANEW || (never_was && chunk >= huge_at_once_from());
+	/* no small page is in it, which would be in the way */
+	const bool fresh = clean && (c->dirty[0] | c->dirty[1]) == 0 &&
+	    free_bytes(c) + (size_t)count * GRANULE == HUGE_PAGE_SIZE;
+	const bool at_once =
+	    fresh && never_was && (c->huge == HUGE_ANEW || chunk >= huge_at_once_from());
 
-	CHECK(page_lock_held());
-	if (!whole(c) || c->huge == HUGE_ADVISED || (never_was && !at_once && chunk < first) ||
-	    !(at_once || nearly_full(chunk, 0)) || huge_page_is_dear() || !may_decide())
-		return;
+	if (!whole(c) || c->huge == HUGE_ADVISED || (c->huge == HUGE_NOT && chunk < huge_from()) ||
+	    !(at_once || nearly_full(chunk, 0)))
+		return false;
 	/* If parts of the chunk were given back, a collapse would fill them: that is left to
 	 * khugepaged. A slab is written to at once anyway; a larger object may not be. */
-	const bool slab = count <= SLAB_GRANULES_MAX;
-	decide_huge(chunk, at_once ? (slab ? DMM_ADVICE_POPULATE : DMM_ADVICE_HUGE)
-	    : never_was ? DMM_ADVICE_COLLAPSE : DMM_ADVICE_HUGE);
-	if (never_was && chunk >= 2 * first)
-		collapse_one_below((uint32_t)first, chunk - 2 * (uint32_t)first);
+	*what = !never_was || (at_once && count > SLAB_GRANULES_MAX) ? DMM_ADVICE_HUGE
+	    : at_once ? DMM_ADVICE_POPULATE : DMM_ADVICE_COLLAPSE;
+	return *what != DMM_ADVICE_COLLAPSE || !pauses(&root.no_collapse_until);
+}
+
+void huge_page_fill(uint32_t chunk, uint32_t count, bool clean)
+{
+	enum dmm_advice what;
+
+	CHECK(page_lock_held());
+	if (tuning.huge_from_mib == SETTING_NEVER || huge_page_is_dear())
+		return;
+	if (advice_for(chunk, count, clean, &what) && may_decide())
+		decide_huge(chunk, what);
+	collapse_another();
 }
 
 void huge_page_revoke(uint32_t chunk, size_t holes)

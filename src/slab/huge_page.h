@@ -15,11 +15,16 @@
 
 /* Bytes of a chunk's slabs that were given back; approximate, since owners may be filling them. */
 size_t huge_page_holes(uint32_t chunk);
-/* `count` granules were taken from a chunk, so that it fills up: back it with a huge page; in a
- * small heap only when three quarters of it are taken.  For a slab the huge page is brought at
- * once, and the time taken, unless one was cheap in the last 20 ms: where they are dear, there will
- * be none for half a second, and then for khugepaged alone. */
-void huge_page_fill(uint32_t chunk, uint32_t count);
+/* `count` granules were taken from a chunk, so that it fills up; clean: none of them was used
+ * before. A large heap (twice huge_from_mib) has each new chunk backed by a huge page at once. A
+ * smaller one, and a chunk in which small pages lie, waits until three quarters of the chunk are
+ * taken, and has it copied into a huge page (a collapse).
+ *
+ * For a slab the huge page is brought at once, and the time taken, unless one was cheap in the last
+ * 20 ms. After one that was dear there is none for 30 ms; after a second one, none for half a
+ * second. Chunks that were filled meanwhile are collapsed later, one at a time, and collapses take
+ * at most a tenth of the program's time. */
+void huge_page_fill(uint32_t chunk, uint32_t count, bool clean);
 /* The same for the whole chunks in a run of a large object that is expected to be filled. */
 void huge_page_fill_run(uint32_t first, uint32_t count);
 /* Parts of a chunk were given back, `holes` bytes of slabs among them. If a quarter of it is empty

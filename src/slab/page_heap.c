@@ -77,7 +77,7 @@ static uint32_t take_in_chunk(uint32_t chunk, bool dirty, uint32_t count, uint32
 	*clean = (old_dirty & run) == 0;
 	c->epoch = root.epoch;
 	chunk_update(chunk, free & ~run, old_dirty & ~run);
-	huge_page_fill(chunk, count);
+	huge_page_fill(chunk, count, *clean);
 	return chunk * CHUNK_GRANULES + at;
 }
 

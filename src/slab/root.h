@@ -30,7 +30,8 @@
  *
  * Who may write:
  *   root          page_lock, but heaps, heap_count: heaps_lock; kept: a heap's lock, atomically;
- *                 marked, single_most, alone_below: everybody; huge_dear_until: advice_lock
+ *                 marked, single_most, alone_below: everybody; huge_dear_until and the
+ *                 four beside it: advice_lock
  *   struct slab_chunk  page_lock
  *   tags          the heap's lock, but TAG_REMOTE: everybody, atomically
  *   live          the owner; of a slab without owner, who holds the heap's lock
@@ -344,6 +345,10 @@ struct slab_root {
 	uint32_t chunks_revoked;     /* that are HUGE_REVOKED */
 	/* ns by the os's clock until which slab uses no huge pages; 0: they are not expensive */
 	_Atomic uint64_t huge_dear_until;
+	uint64_t huge_dear_at;       /* the last that was expensive */
+	uint64_t huge_cheap_until;   /* huge pages are expected to be cheap */
+	/* ns until which slab copies no chunks into huge pages, and searches for none */
+	_Atomic uint64_t no_collapse_until, no_search_until;
 	size_t   used;               /* granules in slabs and runs */
 	size_t   dirty;              /* granules free and dirty */
 	_Atomic size_t kept;         /* granules of slabs that are LISTED_KEPT */

@@ -94,8 +94,9 @@ static int paper_advise(void *ctx, void *p, size_t len, enum dmm_advice what)
 	if (what == DMM_ADVICE_HUGE || what == DMM_ADVICE_COLLAPSE ||
 	    (what == DMM_ADVICE_NOHUGE && (uintptr_t)p != paper.mapped_last))
 		count_locks(what == DMM_ADVICE_NOHUGE);
-	if (what == DMM_ADVICE_COLLAPSE ||
-	    (what == DMM_ADVICE_POPULATE && (uintptr_t)p >= root.base)) /* not of a table */
+	if (what == DMM_ADVICE_COLLAPSE)
+		paper.now_ns += paper.collapse_ns;
+	if (what == DMM_ADVICE_POPULATE && (uintptr_t)p >= root.base) /* not of a table */
 		paper.now_ns += paper.huge_ns;
 	if (paper.count < PAPER_CALLS)
 		paper.call[paper.count++] = (struct paper_call){(uintptr_t)p, len, what};
@@ -107,6 +108,7 @@ static enum dmm_touched paper_touched(void *ctx, const void *p)
 {
 	(void)ctx;
 	paper.waited_for += lock_held(&root.page_lock);
+	paper.asked++;
 	return os_linux.touched(NULL, p);
 }
 

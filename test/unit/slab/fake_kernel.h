@@ -11,7 +11,7 @@ enum { PAPER_CALLS = 4096 };
 struct paper {
 	struct dmm_os os;
 	uint64_t now_ns;
-	uint64_t huge_ns; /* what one huge page takes */
+	uint64_t huge_ns, collapse_ns; /* what one huge page takes, and one collapse */
 	size_t most_usable;   /* nor does map_at() map more in one call; 0: no bound */
 	bool   no_purge, no_move, no_protect, no_map, move_loses;
 	bool   no_segments; /* map() gives nothing: a full pool stays full */
@@ -25,6 +25,7 @@ struct paper {
 	 * whether memory was touched;
 	 * memory given back under a heap's lock */
 	size_t waited_for;
+	size_t asked; /* whether memory was touched */
 	size_t unmapped_under_page_lock;
 	size_t tables_grown; /* by calls of map_at() */
 	size_t count;                     /* of what is written down, advice alone */

@@ -35,6 +35,11 @@ static enum dmm_advice last_advice(uint32_t chunk)
 	return last;
 }
 
+static bool is_huge(uint32_t chunk)
+{
+	return last_advice(chunk) != DMM_ADVICE_NOHUGE;
+}
+
 /* One object stays alive in every `every` bytes: chunks 5 to 8 are full, and then so much of
  * each is given back. */
 static void leave_one_in(size_t every)
@@ -43,7 +48,7 @@ static void leave_one_in(size_t every)
 
 	fill(0, 10 * (2 << 20) / OBJECT);
 	for (uint32_t chunk = 5; chunk < 9; chunk++)
-		assert_int_equal(last_advice(chunk), DMM_ADVICE_HUGE);
+		assert_true(is_huge(chunk));
 	for (size_t i = 0; i < 10 * (2 << 20) / OBJECT; i++)
 		if (step != 0 ? i % step != 0 : i % 16 < 2) {
 			slab_free(object[i]);
@@ -57,7 +62,7 @@ TEST(what_is_sparse_is_no_huge_page_any_more_until_it_is_filled)
 	paper_begin("guarded:0,huge_from_mib:2");
 	leave_one_in(64 << 10); /* whole granules come back */
 	for (uint32_t chunk = 5; chunk < 9; chunk++)
-		assert_int_equal(last_advice(chunk), DMM_ADVICE_NOHUGE);
+		assert_false(is_huge(chunk));
 	assert_in_range(root.chunks_revoked, 4, 10);
 	const size_t calls = paper.count;
 	slab_free(slab_malloc(OBJECT)); /* a little changes nothing */
@@ -66,7 +71,7 @@ TEST(what_is_sparse_is_no_huge_page_any_more_until_it_is_filled)
 		if (object[i] == NULL)
 			fill(i, i + 1);
 	for (uint32_t chunk = 5; chunk < 9; chunk++)
-		assert_int_equal(last_advice(chunk), DMM_ADVICE_HUGE);
+		assert_true(is_huge(chunk));
 	assert_true(root.chunks_revoked <= 2); /* the ends, which are not full */
 	for (size_t i = calls; i < paper.count; i++)
 		/* that is for the start of a heap */
@@ -91,7 +96,7 @@ TEST(what_was_sparse_and_becomes_empty_begins_anew)
 	assert_true(root.chunks_revoked <= 2);
 	fill(0, 10 * (2 << 20) / OBJECT);
 	for (uint32_t chunk = 1; chunk < 9; chunk++)
-		assert_int_not_equal(last_advice(chunk), DMM_ADVICE_NOHUGE);
+		assert_true(is_huge(chunk));
 	paper_sound();
 	paper_end();
 }
@@ -132,26 +137,6 @@ static unsigned count_huge(uint32_t from, uint32_t to)
 	return count;
 }
 
-TEST(a_huge_page_that_was_dear_is_the_last_for_half_a_second)
-{
-	enum { PER_CHUNK = (2 << 20) / OBJECT };
-
-	paper_begin("guarded:0,huge_from_mib:4");
-	paper.huge_ns = 5000000;
-	fill(0, 10 * PER_CHUNK);
-	assert_in_range(count_huge(1, 10), 1, 2);
-	paper.now_ns += 600000000;
-	fill(10 * PER_CHUNK, 12 * PER_CHUNK); /* another question, the same answer */
-	assert_in_range(count_huge(1, 12), 2, 4);
-	paper.huge_ns = 100000;
-	paper.now_ns += 600000000;
-	fill(12 * PER_CHUNK, 17 * PER_CHUNK);
-	assert_in_range(count_huge(12, 17), 4, 5);
-	paper_sound();
-	paper.huge_ns = 0;
-	paper_end();
-}
-
 static bool was_brought(const void *p)
 {
 	return paper_advised((void *)(((uintptr_t)p | (HUGE_PAGE_SIZE - 1))), DMM_ADVICE_POPULATE);
@@ -165,6 +150,87 @@ static unsigned count_brought(void)
 	for (size_t i = 0; i < paper.count; i++)
 		count += paper.call[i].what == DMM_ADVICE_POPULATE && paper.call[i].at >= root.base;
 	return count;
+}
+
+enum { PER_CHUNK = (2 << 20) / OBJECT };
+
+TEST(after_a_huge_page_that_was_dear_slab_tries_one_more_and_then_none_for_half_a_second)
+{
+	paper_begin("guarded:0,huge_from_mib:2");
+	fill(0, 10 * PER_CHUNK);
+	const unsigned before = count_brought();
+	paper.now_ns += 100000000;
+	paper.huge_ns = 5000000;
+	fill(10 * PER_CHUNK, 13 * PER_CHUNK);
+	assert_int_equal(count_brought(), before + 1);
+	paper.now_ns += 40000000;
+	fill(13 * PER_CHUNK, 16 * PER_CHUNK); /* a second one, dear too */
+	assert_int_equal(count_brought(), before + 2);
+	paper.now_ns += 300000000;
+	paper.huge_ns = 100000;
+	fill(16 * PER_CHUNK, 17 * PER_CHUNK);
+	assert_int_equal(count_brought(), before + 2);
+	paper_sound();
+	paper_end();
+}
+
+TEST(one_dear_huge_page_among_cheap_ones_costs_the_next_few_alone)
+{
+	paper_begin("guarded:0,huge_from_mib:2");
+	fill(0, 4 * PER_CHUNK);
+	paper.now_ns += 100000000;
+	paper.huge_ns = 5000000;
+	fill(4 * PER_CHUNK, 5 * PER_CHUNK);
+	paper.huge_ns = 100000;
+	paper.now_ns += 40000000;
+	fill(5 * PER_CHUNK, 12 * PER_CHUNK);
+	assert_in_range(count_huge(6, 12), 5, 6);
+	paper_end();
+}
+
+TEST(what_was_filled_while_huge_pages_were_dear_becomes_huge_later)
+{
+	paper_begin("guarded:0,huge_from_mib:2");
+	paper.huge_ns = 5000000;
+	fill(0, 8 * PER_CHUNK);
+	const unsigned before = count_huge(1, 8);
+	assert_in_range(before, 0, 4);
+	paper.now_ns += 1000000000;
+	paper.huge_ns = 100000;
+	fill(8 * PER_CHUNK, 12 * PER_CHUNK);
+	assert_in_range(count_huge(1, 8), 6, 7);
+	for (size_t i = 0; i < paper.count; i++)
+		assert_false(paper.call[i].what == DMM_ADVICE_COLLAPSE &&
+		    paper.call[i].at == (uintptr_t)granule_address(0));
+	paper_sound();
+	paper_end();
+}
+
+/* How many collapses a heap of 64 MiB makes in the 200 ms in which it grows from 16 MiB, if each
+ * takes so long. */
+static size_t count_collapses(uint64_t ns)
+{
+	size_t count = 0;
+
+	paper_begin("guarded:0,huge_from_mib:8");
+	paper.collapse_ns = ns;
+	for (size_t i = 0; i < 32 * PER_CHUNK; i += 100) {
+		fill(i, i + 100);
+		paper.now_ns += 1000000;
+	}
+	for (size_t i = 0; i < paper.count; i++)
+		count += paper.call[i].what == DMM_ADVICE_COLLAPSE;
+	assert_true(count_huge(8, 30) >= 20); /* whether a collapse is slow says nothing of them */
+	paper_sound();
+	paper_end();
+	return count;
+}
+
+TEST(collapses_that_are_slow_are_few_and_huge_pages_go_on)
+{
+	assert_in_range(count_collapses(0), 7, 8);
+	assert_in_range(count_collapses(300000), 7, 8);
+	assert_in_range(count_collapses(3000000), 1, 2);
 }
 
 TEST(only_a_slab_has_its_huge_page_brought_at_once_and_none_after_one_that_was_cheap)
@@ -292,7 +358,7 @@ TEST(nor_does_one_that_was_touched_when_the_kernel_was_asked_and_given_back_sinc
 	paper_begin("guarded:0,huge_from_mib:8");
 	for (int i = 0; i < 3; i++)
 		large[i] = memset(slab_malloc(HUGE_PAGE_SIZE), 1, HUGE_PAGE_SIZE);
-	while (root.chunk_count < 9) /* now the kernel is asked about the first */
+	while (paper.asked == 0) /* the kernel, about the first */
 		memset(slab_malloc(1000), 1, 1000);
 	slab_free(large[0]);
 	paper_pass_ms(3000);
@@ -310,12 +376,12 @@ TEST(pages_of_slabs_count_as_holes_in_a_huge_page_and_a_few_holes_do_not)
 	paper_begin("guarded:0,huge_from_mib:2");
 	leave_one_in(16 << 10); /* an object in each granule: three pages of its four come back */
 	for (uint32_t chunk = 5; chunk < 9; chunk++)
-		assert_int_equal(last_advice(chunk), DMM_ADVICE_NOHUGE);
+		assert_false(is_huge(chunk));
 	paper_end();
 	paper_begin("guarded:0,huge_from_mib:2");
 	leave_one_in(0); /* two of sixteen are freed: an eighth */
 	assert_true(paper.purged_bytes > 0);
 	for (uint32_t chunk = 5; chunk < 9; chunk++)
-		assert_int_equal(last_advice(chunk), DMM_ADVICE_HUGE);
+		assert_true(is_huge(chunk));
 	paper_end();
 }
