@@ -106,12 +106,13 @@ enum {
 	/* a NULL below each, which is never written */
 	MAGAZINE_SMALL_OBJECTS = MAGAZINE_SMALL_BYTES / 8 - 1,
 	MAGAZINE_LARGE_OBJECTS = 255,
-	/* bytes of a wide one, for classes of up to 64 bytes; also an odd number of lines */
+	/* bytes of a wide one; also an odd number of lines */
 	MAGAZINE_WIDE_BYTES = 145 * 64,
 	/* So a program that gives back up to 1,023 objects at a time, and asks for them again,
 	 * needs no refill, also when the last one left almost a batch of 128. */
 	MAGAZINE_OBJECTS_MAX = 1023 + 128,
-	WIDE_CLASSES = 64 / 16 + 1,
+	/* magazine_bytes holds more than 255 objects of these classes, of up to 240 bytes */
+	WIDE_CLASSES = 240 / 16 + 1,
 	PURGE_UNIT = 4096,     /* bytes: the purger gives back whole units of slabs */
 };
 static_assert(1 << GRANULE_SHIFT == GRANULE, "two names of one number");

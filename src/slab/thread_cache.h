@@ -9,12 +9,12 @@
  *
  * A magazine begins small, with 15 objects, and doubles at each refill, up to 255.  So who needs
  * few objects of a size pays for few, in pages of magazines and in what a batch takes.  A magazine
- * of objects of up to 64 bytes grows on, to 1,151, but only when it has run empty after it
- * overflowed: the program then gives back and asks again for more objects than it holds.  A program
- * that only allocates, or only frees, gains nothing from a longer one.  With more than two threads
- * it grows less far, and with nine or more not beyond 255: a thread may sleep with full magazines.
- * So at most eight heaps have touched the 45 KiB of their wide magazines, which stay for the next
- * thread.
+ * of objects of up to 240 bytes grows on, to 64 KiB of objects and at most 1,151, but only when it
+ * has run empty after it overflowed: the program then gives back and asks again for more objects
+ * than it holds.  A program that only allocates, or only frees, gains nothing from a longer one.
+ * With more than two threads it grows less far, and with nine or more not beyond 255: a thread may
+ * sleep with full magazines.  So at most eight heaps have touched their wide magazines, which take
+ * up to 76 KiB and stay for the next thread.
  *
  * What was freed last is given out first, because it is in the caches, whatever slab it is of.  A
  * slab belongs to a heap, and a heap to a thread: only they touch its live bits and its magazines,

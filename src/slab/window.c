@@ -9,7 +9,7 @@
 enum {
 	POOL_ALIGN = 4096, /* of records of this size and more */
 	HEAD_PAGES = 512,  /* room for the distances between the tables at one end of the window */
-	POOL_FIRST = 512 << 10, /* bytes of the pool inside the window: a block and two heaps */
+	POOL_FIRST = 768 << 10, /* bytes of the pool inside the window: a block and two heaps */
 	SEGMENT = 1 << 20,      /* bytes by which the search goes on elsewhere */
 	DRAWS = 16,             /* windows that are tried before a smaller one is */
 	CHUNKS_LEAST = 8,

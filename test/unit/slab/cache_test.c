@@ -89,7 +89,7 @@ TEST(a_thread_keeps_no_more_than_the_settings_say)
 	paper_begin("guarded:0");
 	for (unsigned cls = 1; cls < class_count; cls++) {
 		const size_t bytes = (64 << 10) / size_class[cls].size;
-		const size_t most = cls <= class_of(64) ? 1151 : 255;
+		const size_t most = cls <= class_of(240) ? 1151 : 255;
 		assert_int_equal(size_class[cls].cached, bytes < 4 ? 4 : min_size(bytes, most));
 	}
 	paper_end();

@@ -151,15 +151,20 @@ TEST(a_stack_begins_with_15_and_doubles_at_each_refill_up_to_255)
 	paper_end();
 }
 
-/* Allocate n objects of 32 bytes and free them, so many times. */
-static void swings(size_t n, int times)
+/* Allocate n objects of `size` bytes and free them, so many times. */
+static void swings_of(size_t size, size_t n, int times)
 {
 	for (; times > 0; times--) {
 		for (size_t i = 0; i < n; i++)
-			assert_non_null(object[i] = slab_malloc(32));
+			assert_non_null(object[i] = slab_malloc(size));
 		for (size_t i = 0; i < n; i++)
 			slab_free(object[i]);
 	}
+}
+
+static void swings(size_t n, int times)
+{
+	swings_of(32, n, times);
 }
 
 TEST(a_stack_that_runs_empty_after_it_overflowed_grows_until_a_swing_of_1000_fits)
@@ -179,6 +184,24 @@ TEST(a_stack_that_runs_empty_after_it_overflowed_grows_until_a_swing_of_1000_fit
 	swings(1000, 3);
 	assert_int_equal(h->fallen, fallen); /* neither a refill nor a flush */
 	assert_int_equal(h->flushed[cls], flushed);
+	paper_sound();
+	paper_end();
+}
+
+TEST(a_stack_of_128_bytes_grows_to_64_KiB_of_objects)
+{
+	const unsigned cls = class_of(128);
+
+	paper_begin("guarded:0");
+	struct slab_heap *const h = (slab_free(slab_malloc(128)), thread_cache.heap);
+	swings_of(128, 1000, 5);
+	assert_int_equal(h->room[cls], (64 << 10) / 128);
+	const size_t fallen = h->fallen;
+	swings_of(128, 400, 1);
+	const size_t flushed = h->flushed[cls];
+	swings_of(128, 400, 3);
+	assert_int_equal(h->flushed[cls], flushed);
+	assert_int_equal(h->fallen, fallen); /* neither a refill nor a flush */
 	paper_sound();
 	paper_end();
 }

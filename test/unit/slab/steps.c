@@ -139,7 +139,7 @@ static const struct pattern {
     {"1,000 of 16 to 512 bytes, then all freed", mixed_batch, 5, BATCH, 58.2, 66.0},
     {"1,000 by realloc(NULL, 32), then all freed", realloc_batch, 5, BATCH, 60.3, 98.6},
     {"1,000 frees of what another thread has", free_of_another, 5, BATCH, 58.6, 66.8},
-    {"4,000 of 12 sizes a step, a fifth lives on", ring_step, 4 * SLOTS, RING, 101.4, 132.0},
+    {"4,000 of 12 sizes a step, a fifth lives on", ring_step, 4 * SLOTS, RING, 85.0, 132.0},
 };
 
 static void child(const struct pattern *p)
