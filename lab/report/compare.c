@@ -139,7 +139,7 @@ void report_compare(const struct compare *c, const char *output)
 	struct trace_file f;
 	struct trace_error e;
 
-	scores_of_compare(&scores, c, "runs of the program itself");
+	scores_of_compare(&scores, c, "run", "of the program itself");
 	snprintf(folder, sizeof folder, "%.200s/dmm-report-XXXXXX", tmp != NULL ? tmp : "/tmp");
 	if (c->drive != NULL || mkdtemp(folder) == NULL) {
 		lab_say("%s has the scoreboard; for the heap of a server: dmm record, then dmm "

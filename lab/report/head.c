@@ -209,7 +209,7 @@ static void put_verdict(const struct report *r, FILE *out)
 		if (!decided)
 			put_space_answer(r, out, best);
 		if (!decided && r->scores != NULL) {
-			fputs("<p>By the clock: ", out);
+			fputs("<p>", out);
 			page_text(out, r->scores->verdict);
 			fputs("</p>\n", out);
 		}
@@ -280,9 +280,10 @@ static void put_ratio(FILE *out, const struct interval *i)
 		fputs("<td class=\"n\">&#8211;</td>", out);
 		return;
 	}
-	fprintf(out, "<td class=\"n\">%.2f <span class=\"range\">%.2f&#8211;%.2f</span></td>",
-	    i->median, i->low,
-	    i->high);
+	fprintf(out, "<td class=\"n\">%.2f", i->median);
+	if (i->coverage > 0)
+		fprintf(out, " <span class=\"range\">%.2f&#8211;%.2f</span>", i->low, i->high);
+	fputs("</td>", out);
 }
 
 static void put_space(FILE *out, const struct report_design *d, double most)
@@ -344,7 +345,7 @@ static void put_name(FILE *out, const struct line *l, bool least)
 	else if (l->score != NULL && is_noise(l->score))
 		fputs(" <span class=\"tag\">the noise</span>", out);
 	else if (l->score != NULL && l->score->ties && strcmp(l->score->kind, "baseline") != 0)
-		fputs(" <span class=\"tag\">as fast</span>", out);
+		fputs(" <span class=\"tag\">as good</span>", out);
 	if (why[0] != '\0') {
 		fputs("<br><span class=\"warn\">", out);
 		page_text(out, why);
@@ -370,6 +371,16 @@ static double most_of(const struct line *lines, size_t n, int what)
 	return most > 0 ? most : 1;
 }
 
+/* "Time", and by what factor it is that of glibc. */
+static void put_measured_titles(FILE *out, const char *figure, double coverage)
+{
+	fprintf(out, "<th scope=\"col\">%1$s</th><th scope=\"col\">%1$s &#247;&nbsp;glibc", figure);
+	if (coverage > 0)
+		fprintf(out, " <span class=\"range\">and %.0f %% interval</span>", coverage * 100);
+	fputs("</th>", out);
+}
+
+/* What was measured on the program itself stands before what the models hold. */
 static void put_table(const struct report *r, FILE *out, const struct line *lines, size_t n)
 {
 	const bool measured = r->scores != NULL, replayed = r->design_count != 0;
@@ -377,25 +388,23 @@ static void put_table(const struct report *r, FILE *out, const struct line *line
 
 	fputs("<div class=\"wide\"><table class=\"scores\">\n<thead><tr><th "
 	    "scope=\"col\">Allocator</th>", out);
+	if (measured) {
+		put_measured_titles(out, "Time", r->scores->coverage);
+		put_measured_titles(out, "Peak memory", r->scores->coverage);
+	}
 	if (replayed)
 		fputs("<th scope=\"col\">Heap at its peak</th><th scope=\"col\">times the live "
 		      "peak</th><th scope=\"col\">Heap on average</th><th scope=\"col\">Heap at "
 		      "the end</th>", out);
-	if (measured)
-		fprintf(out, "<th scope=\"col\">Time</th><th scope=\"col\">&#247; glibc "
-			     "<span class=\"range\">%1$.0f %%</span></th><th scope=\"col\">Peak "
-			     "memory</th><th scope=\"col\">&#247; glibc "
-			     "<span class=\"range\">%1$.0f %%</span></th>",
-			     r->scores->coverage * 100);
 	fputs("</tr></thead>\n<tbody>\n", out);
 	for (size_t i = 0; i < n; i++) {
 		fputs("<tr>", out);
 		put_name(out, &lines[i], lines[i].design != NULL && lines[i].design == leanest);
-		if (replayed)
-			put_space(out, lines[i].design, most_of(lines, n, 0));
 		if (measured)
 			put_measured(out, lines[i].score, most_of(lines, n, 1),
 			    most_of(lines, n, 2));
+		if (replayed)
+			put_space(out, lines[i].design, most_of(lines, n, 0));
 		fputs("</tr>\n", out);
 	}
 	fputs("</tbody></table></div>\n", out);
@@ -403,14 +412,15 @@ static void put_table(const struct report *r, FILE *out, const struct line *line
 
 static void put_measured_note(const struct report_scores *s, FILE *out)
 {
-	fprintf(out, "<b>Time and peak memory</b>: medians of %s; a ratio is paired within a round",
+	fprintf(out, "<b>Time and peak memory</b>: %s%s.", s->coverage > 0 ? "medians of " : "",
 	    s->how);
 	if (s->coverage > 0)
-		fprintf(out, ", and its interval holds the true median with %.0f %%",
+		fprintf(out,
+		    " A ratio compares two runs of one round; its interval contains the true "
+		    "median with a probability of %.0f %%.",
 		    s->coverage * 100);
-	fputs(".", out);
 	if (!isnan(s->noise))
-		fprintf(out, " glibc against itself came %.1f %% apart: no smaller difference "
+		fprintf(out, " Two rows of glibc differ by up to %.1f %%: no smaller difference "
 		    "counts.",
 		    s->noise * 100);
 }

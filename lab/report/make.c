@@ -113,7 +113,8 @@ static void measure(struct report *r, const struct report_order *q)
 	plan.runs = runs_of(q, r->survey);
 	if (plan.runs == 0 || !report_measure(&native, q->path, &plan))
 		return;
-	scores_of_compare(&scores, &native.compare, "replays of the recording on real memory");
+	scores_of_compare(&scores, &native.compare, "replay",
+	    "of the recording on real memory");
 	r->native = &native;
 	r->scores = &scores;
 }

@@ -19,16 +19,18 @@ static void put_lives(const struct report *r, FILE *out)
 			all += s->call_count[t][k];
 			never += t == LIFE_TIMES - 1 ? s->call_count[t][k] : 0;
 		}
+	const uint64_t freed = all - never;
 	unsigned half = 0;
-	for (; half < LIFE_TIMES - 1 && 2 * young < all; half++)
+	for (; half < LIFE_TIMES - 1 && 2 * young < freed; half++)
 		for (int k = 0; k < LIFE_SIZES; k++)
 			young += s->call_count[half][k];
 	limit = half == 0 ? 1 : (uint64_t)1 << (half - 1);
 	fputs("<section id=\"lives\">\n<h2>Lifetime by size</h2>\n<p class=\"says\">", out);
-	fprintf(out, "<b>%.0f %%</b> of %s objects are freed within %s call%s; %s (%.1f %%), %s "
-		     "together, are never freed.</p>\n",
-		     100.0 * (double)young / (double)(all + !all),
-	    units_count(a, (double)all), page_count(c, limit), limit == 1 ? "" : "s",
+	if (freed != 0)
+		fprintf(out, "<b>%.0f %%</b> of %s objects are freed within %s call%s; ",
+		    100.0 * (double)young / (double)all, units_count(a, (double)all),
+		    page_count(c, limit), limit == 1 ? "" : "s");
+	fprintf(out, "%s (%.1f %%), %s together, are never freed.</p>\n",
 	    units_count(b, (double)never), 100.0 * (double)never / (double)(all + !all),
 	    units_bytes(d, (double)s->end_payload));
 	fputs("<figure class=\"pic\" data-figure=\"lives\">\n", out);

@@ -26,14 +26,15 @@ static void put_row(struct report_score *to, const struct compare *c, const stru
 	    verdict_ties(c, row, best);
 }
 
-void scores_of_compare(struct report_scores *s, const struct compare *c, const char *each)
+void scores_of_compare(struct report_scores *s, const struct compare *c, const char *noun,
+    const char *of)
 {
 	static char how[160];
 	const bool off = c->huge_pages == HUGE_OFF;
 	const struct row *const best = verdict_best(c, off);
 
-	snprintf(how, sizeof how, "%zu %s on each%s", c->runs, each,
-	    off ? ", without huge pages" : "");
+	snprintf(how, sizeof how, "%zu %s%s %s on each%s", c->runs, noun,
+	    c->runs == 1 ? "" : "s", of, off ? ", without huge pages" : "");
 	*s = (struct report_scores){.how = how, .verdict = verdict_text(c, off),
 	    .noise = verdict_noise(c, &c->row[0], verdict_time(c)), .huge_pages_off = off};
 	for (size_t i = 0; i < c->rows; i++)

@@ -23,7 +23,8 @@ struct report_scores {
 	struct report_score score[ROWS_MAX];
 };
 
-/* each: what was run, "replays of the recording on real memory" */
-void scores_of_compare(struct report_scores *s, const struct compare *c, const char *each);
+/* What was run, in two parts: "replay", "of the recording on real memory". */
+void scores_of_compare(struct report_scores *s, const struct compare *c, const char *noun,
+    const char *of);
 
 #endif

@@ -162,6 +162,16 @@ static double place(const struct axis_range *r, double v, double from, double to
 	return from + (to - from) * (log(v) - log(r->low)) / (log(r->high) - log(r->low));
 }
 
+static double place_time(const struct axis_range *x, double v)
+{
+	return place(x, v, 70, 830);
+}
+
+static double place_memory(const struct axis_range *y, double v)
+{
+	return place(y, v, 270, 20);
+}
+
 struct label_box {
 	double x, y, w;
 };
@@ -188,13 +198,12 @@ static void put_score(FILE *out, const struct report_score *s, const struct axis
     const struct axis_range *y,
     struct label_box *taken, size_t n)
 {
-	const double px = place(x, s->time.median, 70, 830),
-	    py = place(y, s->memory.median, 270, 20);
+	const double px = place_time(x, s->time.median), py = place_memory(y, s->memory.median);
 
 	taken[n] = place_label(taken, n, px, py, 7.6 * (double)strlen(s->name));
 	fprintf(out, "<path class=\"whisker\" d=\"M%.1f %.1fH%.1fM%.1f %.1fV%.1f\"/>\n",
-	    place(x, s->time.low, 70, 830), py, place(x, s->time.high, 70, 830), px,
-	    place(y, s->memory.low, 270, 20), place(y, s->memory.high, 270, 20));
+	    place_time(x, s->time.low), py, place_time(x, s->time.high), px,
+	    place_memory(y, s->memory.low), place_memory(y, s->memory.high));
 	fprintf(out, "<circle class=\"dot %s%s\" cx=\"%.1f\" cy=\"%.1f\" r=\"%d\"/><text "
 		     "class=\"%s\" x=\"%.1f\" "
 		     "y=\"%.1f\">", s->kind, s->best ? " best" : "", px, py, s->best ? 7 : 5,
@@ -211,9 +220,24 @@ static bool can_be_placed(const struct report_score *s)
 	    isfinite(s->memory.high);
 }
 
+/* No name covers a dot, nor another name. */
+static void put_dots(FILE *out, const struct report_scores *s, const struct axis_range *x,
+    const struct axis_range *y)
+{
+	static struct label_box taken[2 * ROWS_MAX];
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->count; i++)
+		if (can_be_placed(&s->score[i]))
+			taken[n++] = (struct label_box){place_time(x, s->score[i].time.median) - 6,
+			    place_memory(y, s->score[i].memory.median) + 4, 12};
+	for (size_t i = 0; i < s->count; i++)
+		if (can_be_placed(&s->score[i]))
+			put_score(out, &s->score[i], x, y, taken, n++);
+}
+
 void svg_scores(const struct report *r, FILE *out)
 {
-	static struct label_box taken[ROWS_MAX];
 	struct axis_range x = {0.8, 1.25}, y = {0.8, 1.25};
 	static const double ticks[] = {0.1, 0.2, 0.5, 0.8, 1, 1.25, 2, 5, 10, 20, 50, 100};
 
@@ -224,28 +248,27 @@ void svg_scores(const struct report *r, FILE *out)
 		widen(&x, s->time.low / 1.05), widen(&x, s->time.high * 1.05);
 		widen(&y, s->memory.low / 1.05), widen(&y, s->memory.high * 1.05);
 	}
-	fputs("<figure class=\"pic always\">\n<svg viewBox=\"0 0 960 310\" role=\"img\" "
+	fputs("<figure class=\"pic always\">\n<svg viewBox=\"0 0 960 314\" role=\"img\" "
 	      "aria-label=\"Time against memory, as ratios to glibc; the table above has the "
 	      "numbers\">\n", out);
 	for (size_t i = 0; i < sizeof ticks / sizeof *ticks; i++) {
 		if (ticks[i] >= x.low && ticks[i] <= x.high)
 			fprintf(out, "<path class=\"grid%s\" d=\"M%.1f 12V276\"/><text "
 				     "class=\"tick mid\" x=\"%.1f\" y=\"292\">%g</text>\n",
-				     ticks[i] == 1 ? " one" : "", place(&x, ticks[i], 70, 830),
-			    place(&x, ticks[i], 70, 830), ticks[i]);
+				     ticks[i] == 1 ? " one" : "", place_time(&x, ticks[i]),
+			    place_time(&x, ticks[i]), ticks[i]);
 		if (ticks[i] >= y.low && ticks[i] <= y.high)
 			fprintf(out, "<path class=\"grid%s\" d=\"M70 %.1fH830\"/><text "
 				     "class=\"tick end\" x=\"62\" y=\"%.1f\">%g</text>\n",
 				     ticks[i] == 1 ? " one" : "",
-			    place(&y, ticks[i], 270, 20), place(&y, ticks[i], 270, 20) + 4,
+			    place_memory(&y, ticks[i]), place_memory(&y, ticks[i]) + 4,
 			    ticks[i]);
 	}
-	fputs("<text class=\"tick\" x=\"840\" y=\"292\">time &#247; glibc</text>"
+	fputs("<text class=\"tick end\" x=\"830\" y=\"308\">time &#247; glibc</text>"
 	      "<text class=\"tick\" x=\"8\" y=\"10\">memory &#247; glibc</text>\n", out);
-	size_t n = 0;
-	for (size_t i = 0; i < r->scores->count; i++)
-		if (can_be_placed(&r->scores->score[i]))
-			put_score(out, &r->scores->score[i], &x, &y, taken, n++);
-	fprintf(out, "</svg>\n<figcaption>Down and to the left is better; whiskers are %.0f %% "
-		     "intervals.</figcaption>\n</figure>\n", r->scores->coverage * 100);
+	put_dots(out, r->scores, &x, &y);
+	fputs("</svg>\n<figcaption>Down and to the left is better", out);
+	if (r->scores->coverage > 0)
+		fprintf(out, "; the lines are %.0f %% intervals", r->scores->coverage * 100);
+	fputs(".</figcaption>\n</figure>\n", out);
 }

@@ -208,6 +208,24 @@ const tests = {
 		await page.context().close();
 	},
 
+	async "in a narrow window letters can be read, and a row keeps its name while its figures scroll"() {
+		const compared = join(pictures, "compared.html");
+		execFileSync(join(build, "dmm"), ["compare", "--runs=1", "--warm=0", "--systems=slab", "--peers=none", `--report=${compared}`, "--", "ls", root], { stdio: "ignore" });
+		const page = await openPage(browser, compared, { viewport: { width: 400, height: 800 } });
+		const small = await page.$$eval("svg", (all) => all.filter((s) => s.viewBox.baseVal.width > 0 && s.querySelector("text") && s.checkVisibility())
+			.map((s) => (12 * s.getBoundingClientRect().width) / s.viewBox.baseVal.width).filter((pixels) => pixels < 9));
+		assert.deepEqual(small, [], "letters of so many pixels");
+		const [before, after, name] = await page.$eval(".wide:has(.scores)", (box) => {
+			const figure = box.querySelector("tbody td:last-child"), name = box.querySelector("tbody th"), before = figure.getBoundingClientRect().right;
+			box.scrollLeft = box.scrollWidth;
+			return [before, figure.getBoundingClientRect().right, name.getBoundingClientRect().left - box.getBoundingClientRect().left];
+		});
+		assert.ok(before > 400 && after <= 400, `the last figure moves from ${before} to ${after}`);
+		assert.ok(Math.abs(name) < 1, `the name stands at ${name}`);
+		await picture(page, "narrow-compared");
+		await page.context().close();
+	},
+
 	async "the page in the tree is the one that its sources make"() {
 		if (!existsSync(join(root, "web/node_modules/esbuild"))) return console.log("     (esbuild is not installed: not compared)");
 		const to = join(mkdtempSync(join(tmpdir(), "dmm-page-")), "report.html");

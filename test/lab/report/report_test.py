@@ -204,7 +204,7 @@ def test_measured_figures_stand_beside_the_model_s():
         assert all(p <= u for p, u in zip(series[2::5], series[3::5])), x["name"]
         assert max(series[2::5]) <= m["peak_payload"]
     assert "glibc again" in page
-    assert "true median with 50 %" in page, "two runs give no more than that"
+    assert "true median with a probability of 50 %." in page, "two runs give no more than that"
     Shape().feed(page)
 
 
@@ -273,6 +273,21 @@ def test_the_sentences_of_a_page_agree_with_its_table():
             assert len(ends) == 1, (name, design, ends)
 
 
+def test_the_time_in_which_objects_are_freed_is_that_of_the_freed_ones():
+    with tempfile.TemporaryDirectory() as folder:
+        for frees, words in ((2, r"<b>20 %</b> of 10 objects are freed within 16 calls; 8 \(80\.0 %\), "),
+                             (0, r'class="says">10 \(100\.0 %\), ')):
+            calls = [f"a {i} 64" for i in range(10)] + [f"f {i}" for i in range(frees)]
+            with open(folder + "/t.rep", "w") as f:
+                f.write("\n".join(["1000", "10", str(len(calls)), "1", *calls]) + "\n")
+            assert run(DMM, "import", "--from=rep", folder + "/t.rep", "-o", folder + "/t.dmm").returncode == 0
+            r = run(DMM, "report", folder + "/t.dmm", "--runs=0", "-o", folder + "/p.html")
+            assert r.returncode == 0, r.stderr
+            page = open(folder + "/p.html", encoding="utf-8").read()
+            lives = page[page.index('<section id="lives">'):]
+            assert re.search(words, lives[:lives.index("</p>")]), (frees, lives[:300])
+
+
 def test_the_page_begins_with_what_is_wrong():
     page = page_of("cc")
     assert page.index("What is wrong") < page.index("takes the least memory") < page.index("Scoreboard")
@@ -301,7 +316,8 @@ def test_a_comparison_makes_a_page_with_times_and_heap():
         Shape().feed(page)
         m = meta(page)
         assert [d["name"] for d in m["designs"]] == ["gnu", "bins"] and m["events"] > 0
-        assert "runs of the program itself" in page and "<h1>sort" in page
+        assert "2 runs of the program itself" in page and "<h1>sort" in page
+        assert page.count("50 % interval</span>") == 2
         assert sorted(os.listdir(folder)) == ["in", "p.html"], os.listdir(folder)
 
 
@@ -317,6 +333,8 @@ def test_a_comparison_of_what_cannot_be_recorded_has_its_scoreboard():
         page = open(folder + "/p.html", encoding="utf-8").read()
         Shape().feed(page)
         assert 'id="scores"' in page and 'id="series"' not in page
+        assert " 1 run of the program itself on each" in page
+        assert "interval" not in page[page.index('id="scores"'):page.index("</table>")], "of one run"
     r = run(DMM, "compare", "--report=/nowhere/p.html", "--", "true")
     assert r.returncode == 125 and "/nowhere/p.html" in r.stderr
 
