@@ -1,6 +1,8 @@
 /* chunks.c - see chunks.h. */
 #include "slab/chunks.h"
 
+#include <string.h>
+
 #include "base/assert.h"
 
 static unsigned longest_run(mask128 m)
@@ -42,8 +44,19 @@ static uint64_t *word_of(struct bin_words *w, unsigned bin)
 	return &w->all[bin];
 }
 
+static uint64_t filled; /* the bins that are not empty */
+static_assert(2 * RUN_BINS + ROW_BINS + 1 <= 64, "a bit each");
+
+void bins_forget(void)
+{
+	memset(root.middle, 0, sizeof root.middle);
+	root.top = (struct bin_words){0};
+	filled = 0;
+}
+
 static void bin_set(uint32_t chunk, unsigned bin)
 {
+	filled |= 1ull << bin;
 	*word_of(bins_at(chunk / 64), bin) |= 1ull << chunk % 64;
 	*word_of(&root.middle[chunk / 4096], bin) |= 1ull << chunk / 64 % 64;
 	*word_of(&root.top, bin) |= 1ull << chunk / 4096;
@@ -55,7 +68,16 @@ static void bin_clear(uint32_t chunk, unsigned bin)
 		return;
 	if ((*word_of(&root.middle[chunk / 4096], bin) &= ~(1ull << chunk / 64 % 64)) != 0)
 		return;
-	*word_of(&root.top, bin) &= ~(1ull << chunk / 4096);
+	if ((*word_of(&root.top, bin) &= ~(1ull << chunk / 4096)) == 0)
+		filled &= ~(1ull << bin);
+}
+
+unsigned bin_with_longer(bool dirty, unsigned bin)
+{
+	const unsigned next = run_bin(dirty, bin + 1);
+	const uint64_t longer = filled & ((1ull << run_bin(dirty, RUN_BINS)) - (1ull << next));
+
+	return longer != 0 ? (unsigned)lowest_one(longer) : 0;
 }
 
 /* The chunk with the lowest address in a bin, or UINT32_MAX: it is empty. */
@@ -185,36 +207,39 @@ static unsigned ones_before(mask128 m, unsigned at)
 	return zeros == 0 ? at : at - 1 - highest(zeros);
 }
 
-/* The bin of `now`, if the bin of `before` was `bin` and the two differ by one row of granules: the
- * other runs are unchanged. */
+/* The least length of the runs of a bin. */
+static unsigned least_of(unsigned bin)
+{
+	return bin <= 8 ? bin : bin == RUN_BINS - 1 ? CHUNK_GRANULES : (1u << (bin - 6)) + 1;
+}
+
+static bool is_one_row(mask128 m)
+{
+	return ((m + (m & -m)) & m) == 0;
+}
+
+/* The length of the run into which this row of granules grew. */
+static unsigned run_around(mask128 now, mask128 row)
+{
+	const unsigned from = lowest(row), to = highest(row) + 1;
+
+	return ones_before(now, from) + (to - from) + ones_from(now, to);
+}
+
+/* The bin of `now`, where the bin of `before` was `bin`. */
 static unsigned bin_after(mask128 before, mask128 now, unsigned bin)
 {
-	const mask128 changed = before ^ now;
-	const unsigned from = lowest(changed), to = highest(changed) + 1;
-	const unsigned left = ones_before(now, from), right = ones_from(now, to);
-	const unsigned whole = left + (to - from) + right;
+	const mask128 came = now & ~before;
 
-	if ((changed & now) != 0) /* granules were freed: one run grew, or two became one */
-		return (unsigned)max_size(bin, bin_of(whole));
-	if (bin_of(whole) < bin || bin_of((unsigned)max_size(left, right)) == bin)
-		return bin; /* another run is the longest, or a part of this one suffices */
+	if (came == 0) /* no run has grown */
+		return run_ends(now, least_of(bin)) != 0 ? bin : bin_of(longest_run(now));
+	if ((before & ~now) == 0 && is_one_row(came)) /* one run grew, or two became one */
+		return (unsigned)max_size(bin, bin_of(run_around(now, came)));
 	return bin_of(longest_run(now));
 }
 
-static bool is_one_row(mask128 before, mask128 now)
+static void refile(uint32_t chunk, bool dirty, uint8_t *bin, unsigned now)
 {
-	const mask128 changed = before ^ now;
-
-	return ((changed + (changed & -changed)) & changed) == 0 &&
-	    ((changed & now) == 0 || (changed & now) == changed);
-}
-
-static void refile(uint32_t chunk, bool dirty, uint8_t *bin, mask128 before, mask128 m)
-{
-	if (m == before)
-		return;
-	const unsigned now =
-	    is_one_row(before, m) ? bin_after(before, m, *bin) : bin_of(longest_run(m));
 	if (now == *bin)
 		return;
 	if (*bin != 0)
@@ -227,9 +252,11 @@ static void refile(uint32_t chunk, bool dirty, uint8_t *bin, mask128 before, mas
 /* How many more ones `now` has. */
 static size_t growth(mask128 before, mask128 now)
 {
-	const mask128 came = now & ~before, went = before & ~now;
+	const mask128 changed = before ^ now, came = changed & now;
 
-	return (came != 0 ? (size_t)population(came) : 0) - (went != 0 ? population(went) : 0);
+	if (came == 0)
+		return -(size_t)population(changed);
+	return 2 * (size_t)population(came) - population(changed);
 }
 
 static bool chunk_check(uint32_t chunk, struct dmm_fault *why);
@@ -244,12 +271,23 @@ void chunk_update(uint32_t chunk, mask128 free, mask128 dirty)
 	CHECK(page_lock_held() && chunk < root.chunk_count);
 	CHECK((dirty & ~free) == 0);
 	const mask128 old_free = join(c->free), old_dirty = join(c->dirty);
-	root.used -= growth(old_free, free);
-	root.dirty += growth(old_dirty, dirty);
-	store(c->free, free);
-	store(c->dirty, dirty);
-	refile(chunk, false, &c->free_bin, old_free, free);
-	refile(chunk, true, &c->dirty_bin, old_dirty, dirty);
+	if (old_free != free) {
+		const size_t grown = growth(old_free, free);
+		const unsigned bin = bin_after(old_free, free, c->free_bin);
+		root.used -= grown;
+		store(c->free, free);
+		refile(chunk, false, &c->free_bin, bin);
+		if (old_dirty == old_free && dirty == free) { /* all that is free is dirty */
+			root.dirty += grown;
+			store(c->dirty, dirty);
+			refile(chunk, true, &c->dirty_bin, bin);
+		}
+	}
+	if (join(c->dirty) != dirty) {
+		root.dirty += growth(old_dirty, dirty);
+		store(c->dirty, dirty);
+		refile(chunk, true, &c->dirty_bin, bin_after(old_dirty, dirty, c->dirty_bin));
+	}
 	if (was_free != all_free(chunk))
 		(was_free ? row_split : row_join)(chunk);
 	DEBUG_CHECK(chunk_check(chunk, &why));

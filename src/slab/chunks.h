@@ -91,6 +91,10 @@ enum { ROW_ANY = 2 * RUN_BINS + ROW_BINS }; /* all rows */
 /* The chunk with the lowest address in a bin; with the highest; the next one; or UINT32_MAX:
  * there is none. */
 uint32_t bin_first(unsigned bin);
+/* The bin of the next longer free or dirty runs after run_bin(dirty, bin) that is not empty; 0: all
+ * are. */
+unsigned bin_with_longer(bool dirty, unsigned bin);
+void bins_forget(void); /* all are empty: the heap is closed */
 uint32_t bin_last(unsigned bin);
 uint32_t bin_next(unsigned bin, uint32_t chunk);
 

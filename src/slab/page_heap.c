@@ -2,7 +2,6 @@
 #include "slab/page_heap.h"
 
 #include <errno.h>
-#include <string.h>
 
 #include "base/assert.h"
 #include "slab/chunks.h"
@@ -29,8 +28,7 @@ void page_heap_close(void)
 	__atomic_store_n(&root.units, 0, __ATOMIC_RELEASE);
 	window_close();
 	root.used = root.dirty = 0; /* a start that was refused half-way is tried again */
-	memset(root.middle, 0, sizeof root.middle);
-	root.top = (struct bin_words){0};
+	bins_forget();
 	dirty_predictor = (struct predictor){0};
 	purge_chunks_forget();
 }
@@ -53,10 +51,8 @@ static uint32_t find_chunk(bool dirty, uint32_t wide)
 			return chunk;
 		chunk = bin_next(run_bin(dirty, exact), chunk);
 	}
-	for (unsigned bin = exact + 1; bin < RUN_BINS; bin++)
-		if ((chunk = bin_first(run_bin(dirty, bin))) != UINT32_MAX)
-			return chunk;
-	return UINT32_MAX;
+	const unsigned longer = bin_with_longer(dirty, exact);
+	return longer != 0 ? bin_first(longer) : UINT32_MAX;
 }
 
 static uint32_t take_in_chunk(uint32_t chunk, bool dirty, uint32_t count, uint32_t align,
@@ -67,7 +63,7 @@ static uint32_t take_in_chunk(uint32_t chunk, bool dirty, uint32_t count, uint32
 	mask128 starts = run_ends(dirty ? old_dirty : free, count) >> (count - 1);
 
 	unsigned at = lowest(starts);
-	while (at % align != 0) {
+	while ((at & (align - 1)) != 0) {
 		starts &= starts - 1;
 		if (starts == 0)
 			return 0;
@@ -191,7 +187,7 @@ static uint32_t take_small(uint32_t count, uint32_t align, bool *clean)
 				return 0;
 			continue;
 		}
-		if (payload_here(chunk, 1))
+		if (likely(chunk_at(chunk)->state == CHUNK_HERE) || payload_here(chunk, 1))
 			return take_in_chunk(chunk, dirty, count, align, clean);
 		if (chunk_at(chunk)->state == CHUNK_ABSENT)
 			return 0;
