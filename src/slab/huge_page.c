@@ -249,9 +249,11 @@ static bool may_collapse(uint32_t chunk)
  * answer used in between makes those of one chunk resident again, at most a quarter of it. */
 static void collapse_another(void)
 {
-	enum { LOOKS = 64 };
-	static uint32_t cursor; /* page_lock */
+	enum { EVERY = 16, LOOKS = 64 };
+	static uint32_t calls, cursor; /* page_lock */
 
+	if (++calls % EVERY != 0)
+		return; /* a look at the clock takes as long as the rest of a call */
 	if (root.chunk_count <= huge_at_once_from() || pauses(&root.no_collapse_until) ||
 	    pauses(&root.no_search_until) || !may_decide())
 		return;

@@ -324,8 +324,10 @@ TEST(of_what_was_filled_before_there_were_huge_pages_what_has_holes_gets_none)
 			slab_free(object[i]);
 	paper_pass_ms(3000);
 	assert_in_range(huge_page_holes(1), HUGE_PAGE_SIZE / 2, HUGE_PAGE_SIZE);
-	while (root.chunk_count < 14)
+	while (root.chunk_count < 14) {
 		memset(slab_malloc(1000), 1, 1000);
+		paper.now_ns += 100000;
+	}
 	assert_false(paper_advised(at, DMM_ADVICE_HUGE));
 	assert_true(paper_advised(at + HUGE_PAGE_SIZE, DMM_ADVICE_COLLAPSE));
 	assert_true(paper_advised(at + 2 * HUGE_PAGE_SIZE, DMM_ADVICE_COLLAPSE));
