@@ -261,6 +261,13 @@ static size_t growth(mask128 before, mask128 now)
 
 static bool chunk_check(uint32_t chunk, struct dmm_fault *why);
 
+/* Of the granules that were dirty before, some may have been taken or given back since. */
+static uint8_t still_missing(uint8_t missing, mask128 before, mask128 now)
+{
+	const mask128 stay = before & now;
+	return stay == 0 ? 0 : (uint8_t)(missing * population(stay) / population(before));
+}
+
 /* Change a chunk's masks, and all fields that follow from them. */
 void chunk_update(uint32_t chunk, mask128 free, mask128 dirty)
 {
@@ -271,6 +278,8 @@ void chunk_update(uint32_t chunk, mask128 free, mask128 dirty)
 	CHECK(page_lock_held() && chunk < root.chunk_count);
 	CHECK((dirty & ~free) == 0);
 	const mask128 old_free = join(c->free), old_dirty = join(c->dirty);
+	if (unlikely(c->missing != 0))
+		c->missing = still_missing(c->missing, old_dirty, dirty);
 	if (old_free != free) {
 		const size_t grown = growth(old_free, free);
 		const unsigned bin = bin_after(old_free, free, c->free_bin);

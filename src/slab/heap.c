@@ -443,9 +443,9 @@ static void note_taken(struct slab_heap *h, size_t bytes)
 	const size_t again = bytes > h->fallen ? bytes - h->fallen : 0;
 
 	h->fallen -= bytes - again;
-	predict_level(&h->pages, h->fallen);
-	if (unlikely(again != 0 && predict_waits(&h->pages)))
-		predict_asked(&h->pages, again, purge_clock(), purge_again_ns());
+	low_water_note(&h->pages, h->fallen);
+	if (unlikely(again != 0 && predict_waits(&pages_predictor)))
+		purge_pages_asked(again);
 }
 
 void **heap_take_objects(struct slab_heap *h, unsigned cls, void **end, void **bottom)

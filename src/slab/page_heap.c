@@ -29,7 +29,7 @@ void page_heap_close(void)
 	window_close();
 	root.used = root.dirty = 0; /* a start that was refused half-way is tried again */
 	bins_forget();
-	dirty_predictor = (struct predictor){0};
+	dirty_predictor = pages_predictor = (struct predictor){0};
 	purge_chunks_forget();
 }
 
@@ -194,8 +194,6 @@ static uint32_t take_small(uint32_t count, uint32_t align, bool *clean)
 	}
 }
 
-struct predictor dirty_predictor;
-
 /* `count` granules were taken; `dirty` were dirty before. */
 static void note_taken(size_t count, size_t dirty)
 {
@@ -231,7 +229,26 @@ void run_fill(uint32_t first, uint32_t count)
 	huge_page_advise();
 }
 
-void run_give(uint32_t first, uint32_t count, bool clean)
+/* A chunk that is free as a whole, and lost parts of its memory before, may go back as a whole
+ * and be filled by a huge page the next time. That takes about as long as to fill 40 granules with
+ * small pages, so at least so many must be missing. */
+static bool is_worth_anew(uint32_t chunk)
+{
+	enum { MANY = CHUNK_GRANULES / 3, UNITS = GRANULE / MISSING_UNIT };
+	const struct slab_chunk *const c = chunk_at(chunk);
+	const unsigned clean = population(join(c->free) & ~join(c->dirty));
+
+	return chunk_is_whole(chunk) && clean + c->missing / UNITS >= MANY &&
+	       huge_page_begins_anew(chunk) && !huge_page_is_dear();
+}
+
+static void note_missing(struct slab_chunk *c, size_t bytes)
+{
+	const size_t units = c->missing + (bytes + MISSING_UNIT - 1) / MISSING_UNIT;
+	c->missing = (uint8_t)min_size(units, UINT8_MAX);
+}
+
+static void give(uint32_t first, uint32_t count, bool clean, size_t missing)
 {
 	CHECK(first > 0 && count > 0);
 	lock_take(&root.page_lock);
@@ -243,12 +260,24 @@ void run_give(uint32_t first, uint32_t count, bool clean)
 		CHECK((free & run) == 0);
 		c->epoch = root.epoch;
 		chunk_update(chunk, free | run, clean ? dirty : dirty | run);
-		if (unlikely(c->holed) && chunk_is_whole(chunk) && huge_page_begins_anew(chunk) &&
-		    !huge_page_is_dear())
+		if (unlikely(missing != 0))
+			note_missing(c, missing);
+		missing = 0;
+		if (unlikely(c->holed) && is_worth_anew(chunk))
 			purge_chunk_soon(chunk);
 		at += n;
 	}
 	lock_give(&root.page_lock);
+}
+
+void run_give(uint32_t first, uint32_t count, bool clean)
+{
+	give(first, count, clean, 0);
+}
+
+void run_give_holed(uint32_t first, uint32_t count, size_t missing)
+{
+	give(first, count, false, missing);
 }
 
 bool run_extend(uint32_t end, uint32_t more, bool *clean)

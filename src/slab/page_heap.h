@@ -26,6 +26,8 @@ uint32_t run_take(uint32_t count, uint32_t align, bool *clean);
 void run_fill(uint32_t first, uint32_t count);
 /* Give granules back; clean: they were not written to since they were taken clean. */
 void run_give(uint32_t first, uint32_t count, bool clean);
+/* The same for a slab that has given back `missing` bytes of its pages. */
+void run_give_holed(uint32_t first, uint32_t count, size_t missing);
 /* Take `more` granules directly after a run that ends before `end`; false: they are not free. */
 bool run_extend(uint32_t end, uint32_t more, bool *clean);
 

@@ -8,32 +8,53 @@ static bool is_past(uint64_t then, uint64_t now, uint64_t within)
 	return now - then > within;
 }
 
+static void set(size_t *at, size_t to)
+{
+	__atomic_store_n(at, to, __ATOMIC_RELAXED);
+}
+
+/* What was given back, and may still teach something. */
+static size_t gone(const struct predictor *p, uint64_t now, uint64_t within)
+{
+	return is_past(p->gone_at, now, within) ? 0 : p->gone;
+}
+
 void predict_gave(struct predictor *p, size_t n, uint64_t now, uint64_t within)
 {
-	if (is_past(p->gone_at, now, within))
-		p->gone = 0;
-	p->gone += n;
+	set(&p->gone, gone(p, now, within) + n);
 	p->gone_at = now;
 }
 
 void predict_asked(struct predictor *p, size_t n, uint64_t now, uint64_t within)
 {
-	if (is_past(p->gone_at, now, within))
-		p->gone = 0;
-	const size_t early = min_size(n, p->gone);
-	p->gone -= early;
-	p->keep += early;
+	const size_t could_be = gone(p, now, within), early = min_size(n, could_be);
+
+	set(&p->gone, could_be - early);
+	set(&p->keep, p->keep + early);
+}
+
+void predict_forget(struct predictor *p, size_t unused)
+{
+	set(&p->keep, p->keep - min_size(p->keep, unused));
+}
+
+size_t low_water_unused(struct low_water *w, size_t level, size_t limit, uint64_t now,
+    uint64_t within)
+{
+	low_water_note(w, level);
+	if (!is_past(w->since, now, within))
+		return 0;
+	const size_t unused = w->low > limit ? w->low - limit : 0;
+	w->low = level - unused;
+	w->since = now;
+	return unused;
 }
 
 size_t predict_unused(struct predictor *p, size_t level, size_t limit, uint64_t now,
     uint64_t within)
 {
-	predict_level(p, level);
-	if (!is_past(p->window_at, now, within))
-		return 0;
-	const size_t unused = p->low > limit ? p->low - limit : 0;
-	p->keep -= min_size(p->keep, unused);
-	p->low = level - unused;
-	p->window_at = now;
+	const size_t unused = low_water_unused(&p->level, level, limit, now, within);
+
+	predict_forget(p, unused);
 	return unused;
 }

@@ -37,12 +37,30 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The least level of a window of time. */
+struct low_water {
+	size_t low;
+	uint64_t since; /* when the window began */
+};
+
+/* So many units are free now, after some were taken. */
+static inline void low_water_note(struct low_water *w, size_t level)
+{
+	if (level < w->low)
+		w->low = level;
+}
+
+/* Look at the clock. If a window has passed, begin a new one, and return the units beyond the limit
+ * that were not needed in it; else 0. */
+size_t low_water_unused(struct low_water *w, size_t level, size_t limit, uint64_t now,
+    uint64_t within);
+
+/* Other threads may read keep and gone atomically at any time. */
 struct predictor {
-	size_t keep;        /* beyond the limit */
-	size_t gone;        /* given back within the last `within`, and not needed again */
-	uint64_t gone_at;   /* when units were last given back */
-	size_t low;         /* the least level of this window */
-	uint64_t window_at; /* when it began */
+	size_t keep;      /* beyond the limit */
+	size_t gone;      /* given back within the last `within`, and not needed again */
+	uint64_t gone_at; /* when units were last given back */
+	struct low_water level;
 };
 
 /* n units were given back, because more were free than predict keeps. */
@@ -53,15 +71,17 @@ void predict_asked(struct predictor *p, size_t n, uint64_t now, uint64_t within)
  * called. */
 static inline bool predict_waits(const struct predictor *p)
 {
-	return p->gone != 0;
+	return __atomic_load_n(&p->gone, __ATOMIC_RELAXED) != 0;
 }
 
 /* So many units are free now, after some were taken. */
 static inline void predict_level(struct predictor *p, size_t level)
 {
-	if (level < p->low)
-		p->low = level;
+	low_water_note(&p->level, level);
 }
+
+/* So many units were not needed for a window. */
+void predict_forget(struct predictor *p, size_t unused);
 
 /* Look at the clock. Returns the units beyond the limit that were not needed for a window: the
  * caller gives them back now. */

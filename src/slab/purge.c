@@ -49,13 +49,18 @@ static void purge_bits(uint32_t first, uint32_t count)
 		give_back(mark_word(p), (size_t)count * GRANULE_WORDS * sizeof *root.marks);
 }
 
+/* Neighbouring groups in one call: of a whole chunk each table takes one call, not four. */
 static void purge_groups(uint32_t chunk, const uint64_t mask[2])
 {
 	const uint32_t group = purge_group();
 
-	for (uint32_t at = 0; at < CHUNK_GRANULES; at += group)
-		if ((join(mask) & ones(at, group)) == ones(at, group))
-			purge_bits(chunk * CHUNK_GRANULES + at, group);
+	for (uint32_t at = 0, end; at < CHUNK_GRANULES; at = end + group) {
+		for (end = at; end < CHUNK_GRANULES; end += group)
+			if ((join(mask) & ones(end, group)) != ones(end, group))
+				break;
+		if (end > at)
+			purge_bits(chunk * CHUNK_GRANULES + at, end - at);
+	}
 }
 
 /* Give back a claimed chunk; false: the kernel refused a part.  purge_lock is held. */
@@ -144,29 +149,6 @@ bool purge_whole(uint32_t chunk)
 		purge_claimed(chunk, true, mask);
 	lock_give(&purge_lock);
 	return true;
-}
-
-/* ---- what was learned of free runs ----------------------------------------------------------- */
-
-size_t purge_keep(void)
-{
-	return __atomic_load_n(&dirty_predictor.keep, __ATOMIC_RELAXED);
-}
-
-void purge_gave(size_t granules)
-{
-	lock_take(&root.page_lock);
-	predict_gave(&dirty_predictor, granules, purge_clock(), purge_again_ns());
-	lock_give(&root.page_lock);
-}
-
-size_t purge_unused(size_t limit)
-{
-	lock_take(&root.page_lock);
-	const size_t n =
-	    predict_unused(&dirty_predictor, root.dirty, limit, purge_clock(), purge_again_ns());
-	lock_give(&root.page_lock);
-	return n;
 }
 
 /* ---- pages of slabs ------------------------------------------------------------------------- */
@@ -363,7 +345,7 @@ bool purge_heap(struct slab_heap *h)
 	/* if the program soon needs that again, such a deep fall is no reason to look the next
 	 * time */
 	if (w.given != 0)
-		predict_gave(&h->pages, h->fallen, purge_clock(), purge_again_ns());
+		purge_pages_gave(h);
 	h->fallen = 0;
 	lock_give(&h->lock);
 	huge_page_advise();

@@ -13,11 +13,25 @@
  *   the helper                while at least two threads have heaps.  It looks ten times a second
  *                             (purge_tick_ms), and gives back pages that were idle for 400 ms
  *                             (purge_age_ms), down to the limit.  It ends after a second without
- *                             work, and as soon as one heap is left.
+ *                             work, and as soon as one heap is left.  If no more than limit + keep
+ *                             is dirty, it begins only when that has lasted for 10 ms.
  *   the clock                 on a simulated os: the helper's work, when the test moves the clock.
  *
  * It goes back in this order (purge.c): whole free chunks with their metadata, free runs, pages of
  * slabs on which no object is live.
+ *
+ * The process learns what it needs again, not the heap, since threads that begin get other heaps
+ * than those that ended had: of dirty granules one amount, of pages of slabs one for each heap.
+ *
+ *   learned   what calls give back because more than limit + keep was dirty, and what a look at a
+ *             heap's slabs gives back
+ *   not       what the helper gives back, since it was idle for 400 ms; and free chunks with holes
+ *             (purge_chunk_soon), which go back so that a huge page fills them. They would go each
+ *             time, so each time the program would seem to need more than it has.
+ *
+ * The first fall to one thread cannot wait until it is known whether other threads begin: that
+ * thread may sleep from then on, and pthread_join() must return without the helper, since unshare()
+ * and setns() fail in a process that has another thread.
  *
  * No madvise() or munmap() for this runs under a heap's lock or page_lock: the purger first takes
  * the memory out of all lists. It holds purge_lock meanwhile, for one chunk or slab at a time; fork
@@ -46,6 +60,13 @@ static inline size_t purge_dirty(void)
 }
 
 /* ---- for the calls of the program: no lock is held ------------------------------------------- */
+
+/* So many bytes of slabs were taken, more than came back since pages of the heap went. */
+void purge_pages_asked(size_t bytes);
+/* How many bytes one heap is expected to need again soon, of those that fell since pages of its
+ * slabs were given back. The process learns this, not each heap, since threads that begin get other
+ * heaps than those that ended had. page_lock guards it. */
+extern HIDDEN struct predictor pages_predictor;
 
 /* More is dirty than the limit, or purge_wanted is set. caller: free()'s return address; NULL:
  * unknown. */
@@ -95,7 +116,7 @@ uint64_t purge_next_ns(void);
 
 void purge_after_fork(void); /* in the child */
 
-/* ---- purge.c for purger.c -------------------------------------------------------------------- */
+/* ---- purge.c and learned.c for purger.c ------------------------------------------------------ */
 
 /* The os's, in ns. */
 static inline uint64_t purge_clock(void)
@@ -110,6 +131,12 @@ static inline uint64_t purge_again_ns(void)
 }
 /* Granules beyond the limit that the program is expected to need again soon. */
 size_t purge_keep(void);
+/* The same for bytes of one heap (pages_predictor). */
+size_t purge_pages_keep(void);
+/* The pages of a heap's slabs were given back. Its lock is held. */
+void purge_pages_gave(struct slab_heap *h);
+/* The heap's level has not fallen so low for a second: it is sparse. */
+size_t purge_pages_unused(struct slab_heap *h);
 /* So many granules were given back because more than limit + keep were dirty. */
 void purge_gave(size_t granules);
 /* So many granules beyond the limit stayed dirty for a second or more: give them back. */

@@ -12,6 +12,7 @@
 static _Atomic enum purger purger = PURGE_BY_PROCESS;
 static _Atomic bool running;     /* a helper or, on a simulated os, the clock */
 static _Atomic uint32_t owners;  /* threads that have a heap */
+static _Atomic bool sparse_wanted; /* a heap is sparse, and no helper runs */
 static _Atomic uint64_t no_helper_until, no_calls_until; /* by the clock: one was refused */
 
 static const uint64_t AGAIN_NS = 1000000000;
@@ -189,37 +190,90 @@ static void give_back_by_call(void)
 
 /* ---- which of them --------------------------------------------------------------------------- */
 
+/* To begin and end a helper takes 0.1 ms, which a program whose threads begin and end every few
+ * milliseconds would pay each time. So no helper begins in the first 10 ms if the program is
+ * expected to need again all that is dirty: by then its threads may have ended. */
+static const uint64_t HELPER_WAITS_NS = 10000000;
+static _Atomic uint64_t over_since; /* no helper runs, and more is dirty than the limit; 0: no */
+
+static bool helper_may_wait(void)
+{
+	const size_t keep = purge_keep();
+
+	if (keep == 0 || purge_dirty() > purge_limit() + keep)
+		return false;
+	const uint64_t now = purge_clock(), since = atomic_load(&over_since);
+	if (since == 0)
+		atomic_store(&over_since, now);
+	return since == 0 || now - since <= HELPER_WAITS_NS;
+}
+
+/* Let the helper work, if there may be one; false: the call gives back. */
+static bool leave_to_helper(const void *caller)
+{
+	if (!helper_allowed())
+		return false;
+	if (atomic_load_explicit(&running, memory_order_relaxed) ||
+	    (!atomic_load_explicit(&sparse_wanted, memory_order_relaxed) && helper_may_wait())) {
+		atomic_store(&purge_wanted, false);
+		return true;
+	}
+	if (!helper_is_there(caller))
+		return false;
+	atomic_store(&purge_wanted, false);
+	atomic_store(&sparse_wanted, false);
+	atomic_store(&over_since, 0);
+	return true;
+}
+
 void purge_over(const void *caller)
 {
 	if (atomic_load_explicit(&purger, memory_order_relaxed) == PURGE_BY_CLOCK)
 		atomic_store(&running, true);
-	else if (!helper_allowed() || !helper_is_there(caller))
+	else if (!leave_to_helper(caller))
 		give_back_by_call();
-	else
-		atomic_store(&purge_wanted, false);
+}
+
+/* The helper looks at a few slabs at a time. It need not begin at once for pages that the program
+ * is expected to need again: as pages or, once their slabs are empty, as dirty granules. */
+static bool is_helpers(const struct slab_heap *h)
+{
+	const size_t keep = max_size(purge_pages_keep(), purge_keep() << GRANULE_SHIFT);
+
+	if (atomic_load_explicit(&running, memory_order_relaxed))
+		return false;
+	return h->fallen > tuning.dirty_floor_bytes + keep || !helper_may_wait();
 }
 
 /* A sweep looks at each partly empty slab, so enough frees must pay for it: half of the live bytes
  * in these slabs, and at least the floor. */
-bool purge_is_sparse(struct slab_heap *h)
+static bool is_callers(struct slab_heap *h)
 {
 	enum { EVERY = 16, SHARE = 2 };
-	const size_t floor = tuning.dirty_floor_bytes;
-
-	if (h->partial_granules <= purge_limit())
-		return false;
-	if (helper_allowed() ||
-	    atomic_load_explicit(&purger, memory_order_relaxed) == PURGE_BY_CLOCK)
-		return !atomic_load_explicit(&running, memory_order_relaxed);
-	if (h->fallen <= floor)
-		return false;
+	const size_t floor = tuning.dirty_floor_bytes, keep = purge_pages_keep();
 	const size_t all = (size_t)h->partial_granules << GRANULE_SHIFT;
 	const size_t live = h->partial_live != 0 ? min_size(h->partial_live, all) : all;
-	const size_t keep = h->pages.keep;
+
+	if (h->fallen <= floor)
+		return false;
 	if (h->fallen > max_size(floor, live / SHARE) + keep)
 		return true;
-	return keep != 0 && ++h->looks % EVERY == 0 &&
-	    predict_unused(&h->pages, h->fallen, floor, purge_clock(), purge_again_ns()) != 0;
+	return keep != 0 && ++h->looks % EVERY == 0 && purge_pages_unused(h) != 0;
+}
+
+bool purge_is_sparse(struct slab_heap *h)
+{
+	if (h->partial_granules <= purge_limit())
+		return false;
+	return helper_allowed() ||
+	        atomic_load_explicit(&purger, memory_order_relaxed) == PURGE_BY_CLOCK
+	    ? is_helpers(h) : is_callers(h);
+}
+
+static void want_helper(void)
+{
+	atomic_store(&sparse_wanted, true);
+	atomic_store(&purge_wanted, true);
 }
 
 void purge_sparse(struct slab_heap *h)
@@ -227,7 +281,7 @@ void purge_sparse(struct slab_heap *h)
 	if (atomic_load_explicit(&purger, memory_order_relaxed) == PURGE_BY_CLOCK)
 		atomic_store(&running, true);
 	else if (helper_allowed())
-		atomic_store(&purge_wanted, true);
+		want_helper();
 	else if (purge_clock() >= atomic_load_explicit(&no_calls_until, memory_order_relaxed) &&
 	         !purge_heap(h))
 		pause_calls();
@@ -240,8 +294,11 @@ void purge_heap_taken(void)
 
 void purge_heap_left(struct slab_heap *h)
 {
-	if (atomic_fetch_sub(&owners, 1) <= 2 && helper_running())
-		helper_stop();
+	if (atomic_fetch_sub(&owners, 1) <= 2) {
+		atomic_store(&over_since, 0);
+		if (helper_running())
+			helper_stop();
+	}
 	if (h->partial_granules > purge_limit()) {
 		lock_take(&h->lock);
 		const bool sparse = purge_is_sparse(h);
@@ -301,6 +358,8 @@ static void forget(void)
 {
 	atomic_store(&running, false);
 	atomic_store(&purge_wanted, false);
+	atomic_store(&sparse_wanted, false);
+	atomic_store(&over_since, 0);
 	atomic_store(&no_helper_until, 0);
 	atomic_store(&no_calls_until, 0);
 	rounds = (struct rounds){0};

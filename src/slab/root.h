@@ -214,13 +214,17 @@ struct slab_chunk {
 	uint8_t  free_bin, dirty_bin;
 	uint8_t  huge;     /* enum chunk_huge */
 	bool     claimed;  /* the purger has claimed the dirty granules, and will give them back */
-	/* parts were given back since all of it last was: it is no huge page now */
-	bool     holed;
 	uint8_t  state;    /* enum chunk_state */
 	uint8_t  mapped;   /* granules */
-	bool     stuck;    /* no more of it will be mapped, since a foreign mapping follows */
+	/* Of the dirty granules: MISSING_UNITs that slabs had given back before they were closed,
+	 * about: as if they were spread evenly. */
+	uint8_t  missing;
+	/* parts were given back since all of it last was: it is no huge page now */
+	bool     holed : 1;
+	bool     stuck : 1; /* no more of it will be mapped, since a foreign mapping follows */
 };
 static_assert(sizeof(struct slab_chunk) == 48, "no larger than need be");
+enum { MISSING_UNIT = GRANULE / 2 };
 
 /* Bitmaps over chunks, one per kind and bin, interleaved so that a small heap touches one page. */
 struct bin_words {
@@ -293,7 +297,10 @@ struct slab_heap {
 	size_t   fallen;
 	size_t   partial_live;      /* live bytes in partly empty slabs at that time */
 	uint32_t looks;             /* while it was sparse */
-	struct predictor pages;     /* in bytes: how much of that the program soon needs again */
+	/* bytes that had fallen when its pages went, in the last second; when that was */
+	size_t   given;
+	uint64_t given_at;
+	struct low_water pages;     /* of `fallen`: purge_pages_keep() */
 };
 
 /* A heap lies at the start of its place in the pool; the small magazines of all classes follow it,

@@ -126,12 +126,13 @@ static uint32_t take_granules(uint32_t granules, unsigned heap)
 
 static void give_granules(uint32_t first, uint32_t granules)
 {
+	const size_t missing = (size_t)popcount(slab_at(first)->purged) * PURGE_UNIT;
 	if (likely(!hardening.guard_large) || !has_guard(first))
-		return run_give(first, granules, false);
+		return run_give_holed(first, granules, missing);
 	atomic_store_explicit(&slab_at(first - 1)->kind, GRANULE_NONE, memory_order_relaxed);
 	if (guard_set(granule_address(first - 1), GRANULE, false) == 0)
-		return run_give(first - 1, granules + 1, false);
-	run_give(first, granules, false); /* the guard's address is lost, but no memory */
+		return run_give_holed(first - 1, granules + 1, missing);
+	run_give_holed(first, granules, missing); /* the guard's address is lost, but no memory */
 }
 
 /* ---- open and close -------------------------------------------------------------------------- */

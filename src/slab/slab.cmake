@@ -14,6 +14,7 @@ set(slab_files
 	huge_page.c
 	init.c
 	large.c
+	learned.c
 	mapped.c
 	measure.c
 	misuse.c

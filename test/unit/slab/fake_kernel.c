@@ -79,6 +79,7 @@ static int paper_protect(void *ctx, void *p, size_t len, enum dmm_protect how)
 static int paper_purge(void *ctx, void *p, size_t len)
 {
 	(void)ctx;
+	paper.purge_calls++;
 	if (paper.no_purge)
 		return -EAGAIN;
 	paper.purged_bytes += len;

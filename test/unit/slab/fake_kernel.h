@@ -20,6 +20,7 @@ struct paper {
 	size_t moves_before_loss; /* move_loses: calls that are granted before */
 	size_t moves_every, moves_asked; /* every so-manieth is refused; 0: none */
 	size_t purged_bytes, moved_bytes; /* by calls that were granted */
+	size_t purge_calls;               /* granted or not */
 	uintptr_t mapped_last; /* by map_at(), which advises against huge pages at once */
 	/* calls under page_lock: advice on huge pages after that, memory given back, pages moved,
 	 * whether memory was touched;

@@ -200,3 +200,27 @@ TEST(a_clock_that_jumps_back_forgets_and_keeps_nothing)
 	predict_asked(&p, 100, 3 * SECOND, SECOND);
 	assert_int_equal(p.keep, 7);
 }
+
+TEST(of_a_window_counts_the_least_level)
+{
+	struct low_water w = {0};
+
+	assert_int_equal(low_water_unused(&w, 100, 10, 5 * SECOND, SECOND), 0); /* it began at 0 */
+	low_water_note(&w, 90);
+	low_water_note(&w, 40);
+	low_water_note(&w, 70);
+	assert_int_equal(low_water_unused(&w, 80, 10, 6 * SECOND, SECOND), 0);
+	assert_int_equal(low_water_unused(&w, 80, 10, 6 * SECOND + 1, SECOND), 30);
+	/* the next window begins with what is left */
+	assert_int_equal(low_water_unused(&w, 80, 10, 8 * SECOND, SECOND), 40);
+}
+
+TEST(no_more_is_forgotten_than_was_learned)
+{
+	struct predictor p = {.keep = 50};
+
+	predict_forget(&p, 20);
+	assert_int_equal(p.keep, 30);
+	predict_forget(&p, 40);
+	assert_int_equal(p.keep, 0);
+}

@@ -7,6 +7,7 @@
 #include "base/rng.h"
 #include "fake_kernel.h"
 #include "objects.h"
+#include "os/helper.h"
 #include "slab/alloc.h"
 #include "slab/chunks.h"
 #include "slab/fast.h"
@@ -189,6 +190,54 @@ TEST(chunks_with_holes_that_fall_empty_go_unless_huge_pages_are_dear)
 	assert_true(free_chunks_left(true) >= 4);
 }
 
+/* Chunks lose the memory of a few granules, and fall empty; *count: how many chunks there are. */
+static size_t purged_of_chunks_that_lost(unsigned granules)
+{
+	enum { CHUNKS = 20 };
+	static uint32_t run[CHUNKS];
+	bool clean;
+
+	begin("guarded:0,huge_from_mib:4");
+	for (unsigned i = 0; i < CHUNKS; i++) {
+		run[i] = run_take(CHUNK_GRANULES, 1, &clean);
+		assert_true(run[i] != 0);
+	}
+	for (unsigned i = 0; i < CHUNKS; i++)
+		run_give(run[i], granules, false);
+	purge_now(0);
+	const size_t purged = paper.purged_bytes;
+	tuning.dirty_floor_bytes = 1024 * MIB;
+	for (unsigned i = 0; i < CHUNKS; i++)
+		run_give(run[i] + granules, CHUNK_GRANULES - granules, false);
+	purge_check(NULL);
+	const size_t went = paper.purged_bytes - purged;
+	paper_sound();
+	paper_end();
+	return went;
+}
+
+/* To fill a few small pages takes less than to give the others back and to fill a huge one. */
+TEST(a_chunk_that_falls_empty_stays_if_it_lost_little_of_its_memory)
+{
+	assert_int_equal(purged_of_chunks_that_lost(8), 0);
+	assert_true(purged_of_chunks_that_lost(64) >= 20 * MIB);
+}
+
+/* Payload, live, avail and the records of slabs. */
+TEST(of_a_whole_chunk_each_table_goes_with_one_call)
+{
+	begin("guarded:0,dirty_floor_bytes:1g");
+	objects_fill(object, 0, OBJECTS, OBJECT);
+	const size_t chunks = root.chunk_count;
+	objects_free(object, 0, OBJECTS);
+	const size_t calls = paper.purge_calls;
+	purge_now(0);
+	assert_true(chunks >= 20);
+	assert_in_range(paper.purge_calls - calls, chunks - 1, 5 * chunks);
+	paper_sound();
+	paper_end();
+}
+
 TEST(nothing_is_learned_where_the_setting_says_so)
 {
 	begin("guarded:0,purge_again_ms:0");
@@ -308,6 +357,90 @@ TEST(a_thread_that_ends_leaves_no_more_than_the_limit)
 	assert_int_equal(pthread_create(&thread, NULL, allocates_and_frees, NULL), 0);
 	assert_int_equal(pthread_join(thread, NULL), 0);
 	assert_true(paper_resident_payload() <= wanted() + MIB);
+	paper_sound();
+	paper_end();
+}
+
+/* A thread that holds the heap that was used last, so that the next one gets another. */
+static pthread_barrier_t held;
+
+static void *holds_a_heap(void *arg)
+{
+	slab_free(slab_malloc(1));
+	pthread_barrier_wait(&held);
+	pthread_barrier_wait(&held);
+	return arg;
+}
+
+/* Objects of each slab live on in the main thread's hands. */
+static void *leaves_sparse_slabs(void *arg)
+{
+	objects_fill(object, 0, OBJECTS, OBJECT);
+	for (size_t i = 0; i < OBJECTS; i++)
+		if (i % 31 != 0)
+			objects_free(object, i, i + 1);
+	return arg;
+}
+
+static void in_a_thread(void *(*body)(void *))
+{
+	pthread_t thread;
+
+	assert_int_equal(pthread_create(&thread, NULL, body, NULL), 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
+TEST(what_one_threads_heap_has_taught_the_next_thread_need_not_learn)
+{
+	pthread_t holder;
+
+	begin("guarded:0");
+	slab_free(slab_malloc(1));
+	in_a_thread(leaves_sparse_slabs); /* its pages go */
+	const size_t first = paper.purged_bytes;
+	assert_true(first >= 10 * MIB);
+	objects_free(object, 0, OBJECTS);
+	in_a_thread(leaves_sparse_slabs); /* and are asked for again, which teaches */
+	objects_free(object, 0, OBJECTS);
+	assert_int_equal(pthread_barrier_init(&held, NULL, 2), 0);
+	assert_int_equal(pthread_create(&holder, NULL, holds_a_heap, NULL), 0);
+	pthread_barrier_wait(&held);
+	const size_t before = paper.purged_bytes;
+	in_a_thread(leaves_sparse_slabs); /* with another heap */
+	assert_true(paper.purged_bytes - before <= 4 * MIB);
+	pthread_barrier_wait(&held);
+	assert_int_equal(pthread_join(holder, NULL), 0);
+	paper_sound();
+	paper_end();
+}
+
+/* ---- the helper */
+
+TEST(no_helper_begins_for_a_moment_in_which_memory_is_expected_to_be_needed_again)
+{
+	pthread_t holder;
+
+	begin("guarded:0,purge_tick_ms:60000");
+	for (int i = 0; i < 3; i++) {
+		objects_fill(object, 0, OBJECTS, OBJECT);
+		objects_free(object, 0, OBJECTS);
+	}
+	assert_true(purge_keep() * GRANULE >= 30 * MIB);
+	assert_int_equal(pthread_barrier_init(&held, NULL, 2), 0);
+	assert_int_equal(pthread_create(&holder, NULL, holds_a_heap, NULL), 0);
+	pthread_barrier_wait(&held);
+	purge_by(PURGE_BY_PROCESS);
+	objects_fill(object, 0, OBJECTS, OBJECT);
+	objects_free(object, 0, OBJECTS);
+	assert_true(purge_dirty() > purge_limit());
+	assert_false(helper_running());
+	pass_ms(11);
+	objects_fill(object, 0, OBJECTS / 8, OBJECT);
+	objects_free(object, 0, OBJECTS / 8);
+	assert_true(helper_running());
+	purge_by(PURGE_BY_CALLS);
+	pthread_barrier_wait(&held);
+	assert_int_equal(pthread_join(holder, NULL), 0);
 	paper_sound();
 	paper_end();
 }
