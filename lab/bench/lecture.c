@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "draw/draw.h"
 #include "cli/json.h"
+#include "cli/screen.h"
 #include "cli/table.h"
 #include "cli/progress.h"
 
@@ -143,10 +144,18 @@ static void check_words(const struct experiment *const *all, char *const *words)
 	}
 }
 
+/* A script gets one line each, whose first word is the name. */
 static void list_all(const struct experiment *const *all)
 {
-	for (size_t i = 0; all[i] != NULL; i++)
-		printf("%-22s %s: %s\n", all[i]->name, all[i]->slide, all[i]->claim);
+	enum { TEXT = 23 };
+
+	for (size_t i = 0; all[i] != NULL; i++) {
+		printf("%-22s ", all[i]->name);
+		if (isatty(STDOUT_FILENO))
+			screen_words(stdout, TEXT, "%s: %s", all[i]->slide, all[i]->claim);
+		else
+			printf("%s: %s\n", all[i]->slide, all[i]->claim);
+	}
 }
 
 static void begin(enum format format, struct json *j)
@@ -168,8 +177,11 @@ static void end(const struct bench_options *o, struct json *j, size_t agree, siz
 	} else if (o->format == FORMAT_TEXT) {
 		if (o->words[0] == NULL)
 			lecture_summary_print(o);
-		printf("\n%zu of %zu claims agree with what was measured; "
-		       "docs/evidence/claims.md explains the others.\n", agree, run);
+		putchar('\n');
+		screen_words(stdout, 0,
+		    "%zu of %zu claims agree with what was measured; docs/evidence/claims.md "
+		    "explains the others.",
+		    agree, run);
 	}
 }
 

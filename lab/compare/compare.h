@@ -133,7 +133,8 @@ bool verdict_judges_memory(const struct compare *c, bool no_huge_pages);
 /* Is the row as good as `best` in the leading figure, within noise? Without a leading figure: do
  * the two differ by less than 3 % in all figures together? */
 bool verdict_ties(const struct compare *c, const struct row *row, const struct row *best);
-/* The row against glibc, in time, as a table's last column: "faster", "slower, take", ... */
+/* The row against glibc, in time, as a table's last column: "faster", "slower", "same, take", ...
+ * "same": no difference beyond noise. */
 void verdict_remark(const struct compare *c, const struct row *row, struct table *t);
 /* A cell with the noise of a figure. */
 void verdict_noise_cell(const struct compare *c, const struct row *row, enum figure figure,

@@ -148,7 +148,7 @@ static size_t set_columns(const struct compare *c, bool no_huge_pages, struct co
 		columns[count++] = (struct column){mean ? "mean" : "end", true};
 		columns[count++] = (struct column){mean ? "mean /glibc" : "end /glibc", true};
 	}
-	columns[count++] = (struct column){"by time", false};
+	columns[count++] = (struct column){"time, verdict", false};
 	return count;
 }
 

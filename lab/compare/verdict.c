@@ -326,7 +326,7 @@ void verdict_noise_cell(const struct compare *c, const struct row *row, enum fig
 
 void verdict_remark(const struct compare *c, const struct row *row, struct table *t)
 {
-	static const char *const words[] = {"faster", "no difference", "slower"};
+	static const char *const words[] = {"faster", "same", "slower"};
 	static const enum paint paints[] = {PAINT_GOOD, PAINT_DIM, PAINT_BAD};
 	const enum figure time = verdict_time(c);
 	const bool best = row == verdict_best(c, row->no_huge_pages);

@@ -115,7 +115,7 @@ static void set_columns(const struct native *n, struct table *t, struct column *
 	static const struct column timed[] = {{"allocator", false}, {"calls/s", true},
 	    {"time /glibc", true}, {"", true}, {"p50", true}, {"p99", true}, {"p99.9", true},
 	    {"p99.99", true}, {"longest", true}, {"memory", true}, {"memory /glibc", true},
-	    {"by time", false}};
+	    {"time, verdict", false}};
 	enum { CALLS = 1, INTERVAL = 3, P50, P99, P99_9, P99_99 };
 	const size_t cut = n->latency ? 0 : NATIVE_QUANTILES;
 

@@ -7,8 +7,12 @@
 #include "allocators/pairwise.h"
 #include "allocators/registry.h"
 #include "cli/lab.h"
+#include "cli/screen.h"
+#include "cli/units.h"
 #include "system/policy/params.h"
 #include "torture/torture.h"
+
+enum { NAME = 10 }; /* columns before the words of a run */
 
 /* A run as it was asked for. */
 struct torture_job {
@@ -62,18 +66,20 @@ static void complain(const struct torture_job *j, const struct torture_result *r
 static int torture_one(const struct torture_job *j)
 {
 	const struct torture_result r = torture_run(&j->t);
-	char bytes[32] = "";
+	char bytes[UNITS_LEN + 8] = "", usable[UNITS_LEN];
 
 	if (r.peak_usable != 0) /* refusals in a design's own threads are not counted */
-		snprintf(bytes, sizeof bytes, ", %9zu bytes", r.peak_usable);
-	if (r.end == TORTURE_FINE)
-		printf("%-8s  %9" PRIu64 " operations  %2u threads  seed %-20" PRIu64 "  %7" PRIu64
-		       " checks  %7" PRIu64 " refused  peak %5zu live%s: sound%s%s\n",
-		    j->word, r.ops, j->t.threads, j->t.seed, r.checks, r.refused, r.peak_live,
-		    bytes,
-		    j->conf[0] != '\0' ? "  " : "", j->conf);
-	else
+		snprintf(bytes, sizeof bytes, " of %s", units_bytes(usable, (double)r.peak_usable));
+	if (r.end == TORTURE_FINE) {
+		printf("%-8s  ", j->word);
+		screen_words(stdout, NAME,
+		    "sound: %" PRIu64 " operations of %u thread%s, %" PRIu64 " checks, %" PRIu64
+		    " refused, at most %zu objects%s live, seed %" PRIu64 "%s%s",
+		    r.ops, j->t.threads, j->t.threads == 1 ? "" : "s", r.checks, r.refused,
+		    r.peak_live, bytes, j->t.seed, j->conf[0] != '\0' ? ", " : "", j->conf);
+	} else {
 		complain(j, &r);
+	}
 	if (r.end != TORTURE_FINE && r.end != TORTURE_CANNOT && j->t.script != NULL)
 		j->order->failed(j->order, &(struct torture_failure){&j->t, &r, j->word, j->conf});
 	fflush(stdout);

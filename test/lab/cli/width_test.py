@@ -24,6 +24,8 @@ COMMANDS = (
     ("replay", *QUICK, "--over-time", "sqlite3.dmm"), ("replay", *QUICK, "--pace=1", "--by=mean", "sqlite3.dmm"),
     ("compare", *QUICK, "--systems=slab,gnu", "--", "sleep", "0.05"),
     ("compare", "--runs=2", *QUICK[1:], "--systems=slab", "--", "sleep", "0.05"),
+    ("torture", "--system=slab", "--ops=2000"),
+    ("bench", "--suite=lecture", "overhead"),
 )
 
 
