@@ -201,7 +201,9 @@ static inline size_t do_usable(const void *p)
 
 const char *slab_settings_text(void)
 {
-	return secure_getenv("DMM_CONF"); /* NULL while there is no environment yet */
+	/* A string in the code would lie among those of the messages, which no start needs. */
+	static const char name[] = "DMM_CONF";
+	return secure_getenv(name); /* NULL while there is no environment yet */
 }
 
 bool dlopen_keeps_deepbind(void)
