@@ -280,8 +280,8 @@ static void because(const struct advice *a, const struct choice *c)
 		item("the model counts all that the program asks for as resident, also what it "
 		     "never touches");
 	if (a->facts.busy_threads > 1)
-		item("%" PRIu64 " threads allocate at once; the model has them take turns, and it "
-		     "has no model of glibc's arenas",
+		item("%" PRIu64 " threads allocate at once; the model lets them take turns, and "
+		     "leaves glibc's arenas out",
 		    a->facts.busy_threads);
 }
 

@@ -226,10 +226,11 @@ static void tell_gain(const struct tune_result *x, size_t i)
 		snprintf(time, sizeof time, "takes %.1f %% %s", fabs(percent),
 		    percent < 0 ? "less time" : "more time");
 	lab_say(
-	    "%s (%s): %s next to %s as it comes, %s for %s; by the count of the model, the run %s",
-	    x->rec[i].name, role(x, i), units_change(change, ratio(x, i), noun), x->best->sys->name,
+	    "%s (%s): %s, %s against %s of %s as it comes; the model counts that the run %s",
+	    x->rec[i].name, role(x, i), units_change(change, ratio(x, i), noun),
 	    units_bytes(set, tune_figure_by(&x->best->set[i], x->order->by)),
-	    units_bytes(own, tune_figure_by(&x->best->own[i], x->order->by)), time);
+	    units_bytes(own, tune_figure_by(&x->best->own[i], x->order->by)), x->best->sys->name,
+	    time);
 }
 
 /* False: on some recording that was not searched, the settings cost memory.  measured: real runs
