@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "actor.h"
 #include "base/bits.h"
 #include "fake_kernel.h"
 #include "slab/alloc.h"
@@ -165,46 +166,6 @@ TEST(objects_go_first_to_the_slabs_that_others_share_before_a_new_one_is_opened)
 }
 
 /* ---- several, one after another, each step when it is told to go on */
-
-struct actor {
-	pthread_t thread;
-	sem_t go, done;
-	void (*act)(void);
-};
-
-static void *live_on(void *arg)
-{
-	struct actor *const a = arg;
-
-	for (;;) {
-		sem_wait(&a->go);
-		if (a->act == NULL)
-			return NULL;
-		a->act();
-		sem_post(&a->done);
-	}
-}
-
-static void begins(struct actor *a)
-{
-	sem_init(&a->go, 0, 0);
-	sem_init(&a->done, 0, 0);
-	assert_int_equal(pthread_create(&a->thread, NULL, live_on, a), 0);
-}
-
-static void does(struct actor *a, void (*act)(void))
-{
-	a->act = act;
-	sem_post(&a->go);
-	sem_wait(&a->done);
-}
-
-static void ends(struct actor *a)
-{
-	a->act = NULL;
-	sem_post(&a->go);
-	pthread_join(a->thread, NULL);
-}
 
 static size_t size = 64;
 
