@@ -100,6 +100,7 @@ static void release_own(void)
 
 	if (h == NULL || hardening.on)
 		return;
+	cache_flush_others(&thread_cache);
 	lock_take(&h->lock);
 	cache_flush(&thread_cache, h);
 	heap_release_all_kept(h);

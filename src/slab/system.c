@@ -14,6 +14,7 @@
 #include "slab/profile.h"
 #include "slab/profile_draw.h"
 #include "slab/purge.h"
+#include "slab/shared.h"
 
 static bool fault(struct dmm_fault *why, const char *rule, const void *at, uint64_t found,
     uint64_t wanted)
@@ -46,8 +47,11 @@ static bool check_objects(const struct slab_heap *h, unsigned cls, void *const *
 	for (; at < top; at++) {
 		const uint64_t bits = (live_word(*at) | free_word(*at)) & bit_of(*at);
 		const uint32_t tag = tag_at(((uintptr_t)*at - root.base) >> GRANULE_SHIFT);
-		if (bits != 0)
+		const bool orphaned = shared_mixes(cls) && heap_at(tag_heap(tag))->orphan;
+		if (bits != 0 && !orphaned)
 			return fault(why, "S6 cached", *at, bits, 0);
+		if (tag_class(tag) == cls && (orphaned || shared_is(tag_heap(tag))))
+			continue;
 		if ((tag & ~TAG_REMOTE) != tag_of(heap_number(h), cls))
 			return fault(why, "S6 cached", *at, tag, tag_of(heap_number(h), cls));
 	}
