@@ -96,6 +96,8 @@ static void put_change(struct table *t, const struct gain *g, const struct row *
 
 	if (isnan(r.median))
 		table_cell(t, "not seen");
+	else if (r.coverage == 0)
+		table_cell(t, "%+.1f %%", 100 * (r.median - 1));
 	else
 		table_paint(t,
 		    !differs       ? PAINT_PLAIN
@@ -114,11 +116,17 @@ static const char *usual_name(const struct gain *g, char buf[PATH_MAX])
 	return buf;
 }
 
-static const char *set_name(const struct gain *g, char buf[64])
+static void print_title(const struct gain *g, FILE *out)
 {
-	snprintf(
-	    buf, 64, "%s %s", g->system, g->conf != NULL ? "with these settings" : "as it comes");
-	return buf;
+	const double coverage = verdict_ratio(g->set, g->usual, FIGURE_WALL).coverage;
+	char interval[64] = "";
+
+	if (coverage > 0)
+		snprintf(interval, sizeof interval, " of the median, and its %.0f %% interval",
+		    fmin(round(100 * coverage), 95));
+	screen_words(out, 0, "%s %s in %zu run%s of each; change%s; noise: glibc against itself",
+	    g->system, g->conf != NULL ? "with these settings" : "as it comes", g->set->good,
+	    g->set->good == 1 ? "" : "s", interval);
 }
 
 /* A line a figure: the columns are as few as what is compared. */
@@ -126,7 +134,7 @@ static void print_table(const struct gain *g, FILE *out)
 {
 	static const char *const words[] = {"memory on average", "memory at the peak",
 	    "memory at the end", "time", "CPU time"};
-	char usual[PATH_MAX], set[64], against_usual[PATH_MAX + 16], against_own[96];
+	char usual[PATH_MAX], against_usual[PATH_MAX + 16], against_own[96];
 	struct column columns[] = {{"", false}, {against_usual, true}, {against_own, true},
 	    {"noise", true}};
 	struct table t;
@@ -135,10 +143,7 @@ static void print_table(const struct gain *g, FILE *out)
 	snprintf(against_own, sizeof against_own,
 	    g->set != g->own ? "against %s as it comes" : "", g->system);
 	fputc('\n', out);
-	screen_words(out, 0,
-	    "%s, measured in %zu runs of each; change of the median, and its 95 %% interval; "
-	    "noise: glibc against itself",
-	    set_name(g, set), g->set->good);
+	print_title(g, out);
 	table_begin(&t, columns, sizeof columns / sizeof *columns);
 	for (size_t i = 0; i < SHOWN; i++) {
 		table_cell(&t, "%s", words[i]);
@@ -351,28 +356,29 @@ static void say_take(const struct gain *g, FILE *out)
 	fputc('.', out);
 }
 
-/* A sentence, in lines that fit the screen. */
-static void print_sentence(
-    const struct gain *g, void (*say)(const struct gain *g, FILE *out), FILE *out)
+/* A sentence; the caller frees it. */
+static char *text_of(const struct gain *g, void (*say)(const struct gain *g, FILE *out))
 {
 	char *text = NULL;
 	size_t len = 0;
-	FILE *const memory = open_memstream(&text, &len);
+	FILE *const out = open_memstream(&text, &len);
 
-	if (memory == NULL)
+	if (out == NULL)
 		lab_die(EXIT_OURS, "no memory");
-	say(g, memory);
-	fclose(memory);
-	screen_text(out, 0, text);
-	free(text);
+	say(g, out);
+	fclose(out);
+	return text;
 }
 
 bool gain_text(const struct gain *g, FILE *out)
 {
 	if (is_fine(g->set))
 		print_table(g, out);
-	print_sentence(g, gain_sentence, out);
-	print_sentence(g, say_take, out);
+	char *const proof = text_of(g, gain_sentence), *const take = text_of(g, say_take);
+	screen_text(out, 0, proof);
+	screen_text(out, 0, take);
+	free(proof);
+	free(take);
 	return is_fine(g->set) && !is_worse(g);
 }
 
@@ -476,14 +482,8 @@ bool gain_json(const struct gain *g, struct json *j)
 {
 	const struct row *const glibc = row_named(&g->compare, "glibc");
 	static const char *const take[] = {"settings", "design", "usual"};
-	char usual[PATH_MAX], *text = NULL;
-	size_t len = 0;
-	FILE *const out = open_memstream(&text, &len);
+	char usual[PATH_MAX], *const text = text_of(g, gain_sentence);
 
-	if (out == NULL)
-		lab_die(EXIT_OURS, "no memory");
-	gain_sentence(g, out);
-	fclose(out);
 	json_object(j, "measured");
 	json_count(j, "runs", g->set->good);
 	json_string(j, "usual", usual_name(g, usual));
