@@ -463,7 +463,7 @@ void **heap_take_objects(struct slab_heap *h, unsigned cls, void **end, void **b
 	void **at = end;
 
 	CHECK(heap_held(h) && cls < class_count && bottom < end);
-	for (int slabs = 0; at > bottom && slabs < REFILL_SLABS; slabs++) {
+	for (unsigned left = refill_slabs(cls); at > bottom && left > 0; left--) {
 		struct slab *s = find_partial(h, cls);
 		if (s == NULL && (at < end || (s = find_new(h, cls)) == NULL))
 			break;

@@ -52,10 +52,15 @@ void heap_release_emptied(struct slab_heap *h, struct slab *s);
 bool heap_lists_or_drains(struct slab_heap *h, unsigned cls);
 /* Of how many slabs one call of malloc or free moves objects at most. Each slab costs misses of the
  * cache, and where a program frees at random, nearly each object is of another slab: a refill or a
- * flush of half a magazine was then the slowest of 1,000 calls. */
-enum { REFILL_SLABS = 2, FLUSH_SLABS = 4 };
+ * flush of half a magazine was then the slowest of 1,000 calls.  Of larger objects each has a line
+ * of bits for itself. */
+enum { FLUSH_SLABS = 4 };
+static inline unsigned refill_slabs(unsigned cls)
+{
+	return size_class[cls].size < WORD_BYTES ? 2 : 1;
+}
 
-/* Take free objects of a class from at most REFILL_SLABS of the heap's slabs, or from a new one,
+/* Take free objects of a class from at most refill_slabs() of the heap's slabs, or from a new one,
  * and write them to end[-1], end[-2], ... down to bottom. Returns where it ended: at end, if there
  * is no memory. */
 void **heap_take_objects(struct slab_heap *h, unsigned cls, void **end, void **bottom);

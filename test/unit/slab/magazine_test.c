@@ -96,18 +96,18 @@ TEST(a_stack_of_small_objects_halves_down_to_6_in_a_large_heap)
 }
 
 /* The objects that are freed are all of different slabs. */
-TEST(a_free_or_malloc_moves_objects_of_few_slabs)
+static void moves_objects_of_few_slabs(size_t bytes)
 {
-	enum { BYTES = 1024, STEP = GRANULE / BYTES };
-	const unsigned cls = class_of(BYTES);
+	const unsigned cls = class_of(bytes), taken = refill_slabs(cls);
 	const struct magazine *const k = &thread_cache.magazine[cls];
 	size_t flushes = 0, refills = 0;
 
-	paper_begin("guarded:0");
-	fill(BYTES);
+	fill(bytes);
+	while (!magazine_empty(k)) /* neighbours */
+		assert_non_null(slab_malloc(bytes));
 	const struct slab_heap *const h = thread_cache.heap;
 	const size_t room = (size_t)(k->limit - magazine_bottom(h, cls, k));
-	for (size_t i = 0; h->flushed[cls] < room; i += STEP) {
+	for (size_t i = 0; h->flushed[cls] < room; i += GRANULE / bytes) {
 		const bool full = k->top == k->limit;
 		slab_free(object[i]);
 		if (full)
@@ -115,12 +115,19 @@ TEST(a_free_or_malloc_moves_objects_of_few_slabs)
 		flushes += full;
 	}
 	assert_int_equal(flushes, room / FLUSH_SLABS);
-	for (size_t i = 0; refills < room / REFILL_SLABS; i += STEP) {
+	for (size_t i = 0; refills < room / taken; i += GRANULE / bytes) {
 		refills += magazine_empty(k);
-		assert_non_null(object[i] = slab_malloc(BYTES));
+		assert_non_null(object[i] = slab_malloc(bytes));
 		if (refills > 0)
-			assert_in_range(k->top - magazine_bottom(h, cls, k), 0, REFILL_SLABS - 1);
+			assert_in_range(k->top - magazine_bottom(h, cls, k), 0, taken - 1);
 	}
+}
+
+TEST(a_free_or_malloc_moves_objects_of_few_slabs)
+{
+	paper_begin("guarded:0");
+	moves_objects_of_few_slabs(960);
+	moves_objects_of_few_slabs(1024);
 	paper_sound();
 	paper_end();
 }
