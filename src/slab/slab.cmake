@@ -61,9 +61,11 @@ set_target_properties(dmm_shared dmm_static PROPERTIES LINKER_LANGUAGE C OUTPUT_
 # does not (mold, gold), a process has 200 KiB more of the library resident.
 include(CheckLinkerFlag)
 set(DMM_ORDER ${CMAKE_CURRENT_SOURCE_DIR}/interpose/libdmm.ld)
-check_linker_flag(C -Wl,-T,${DMM_ORDER} DMM_LINKER_TAKES_ORDER)
-if(DMM_LINKER_TAKES_ORDER)
-	set(DMM_ORDER_OPTION -Wl,-T,${DMM_ORDER})
+# By alignment: the page of settings comes first among the variables, and no hole remains before it.
+set(DMM_ORDER_OPTION -Wl,-T,${DMM_ORDER},--sort-section=alignment)
+check_linker_flag(C ${DMM_ORDER_OPTION} DMM_LINKER_TAKES_ORDER)
+if(NOT DMM_LINKER_TAKES_ORDER)
+	set(DMM_ORDER_OPTION "")
 endif()
 target_link_options(dmm_shared PRIVATE ${DMM_ORDER_OPTION})
 # libdmm.so.0: the number rises when a program that was linked with the library would not run on the new one
