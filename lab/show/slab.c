@@ -184,7 +184,7 @@ static void tell_free(const struct scene_speaker *k, const struct tell_call *cal
 	line(k, "Its live bit is set %s clear it, push the object on the thread's stack of that "
 	    "class", draw_then(k->s));
 	if (n->classes[was_run->cls].cached < b->classes[was_run->cls].cached)
-		line(k, "The stack is full %s its older half goes back to the slabs",
+		line(k, "The stack is full %s its oldest objects go back to the slabs",
 		    draw_then(k->s));
 	if (n->slabs < b->slabs)
 		line(k, "No object of a slab is live or in a stack %s its granules are free and "

@@ -4,7 +4,7 @@
  *     magazine[c] --> free objects of class c   partial[c] --> slab <-> slab   has objects in avail
  *     tag      =   number of the heap << 16  inbox      --> slab --> slab   others have freed into
  *
- *   malloc   <--pop--  magazine[c]  --full: its older half-->  avail of the slabs
+ *   malloc   <--pop--  magazine[c]  --full: its oldest----->  avail of the slabs
  *   free     --push->            <--empty: a batch--------
  *
  * A magazine begins small, with 15 objects, and doubles at each refill, up to 255.  So who needs
