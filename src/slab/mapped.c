@@ -12,15 +12,76 @@
 #include "slab/place.h"
 #include "slab/settings.h"
 
-enum { FREED = 16 };
+enum { FREED = 16, REFUSED = 16 };
 
 struct lock mapped_lock;
 static struct mapped_object freed[FREED];
 static unsigned freed_next;
+/* with their guards; mapped_lock */
+static struct mapped_object refused[REFUSED];
+static unsigned refused_count;
 
 static size_t guard_len(void)
 {
 	return hardening.guard_large ? root.os->page : 0;
+}
+
+/* ---- what the kernel does not take back ------------------------------------------------------ */
+
+/* The kernel refuses to unmap if that splits a mapping and the program has vm.max_map_count of
+ * them. The memory goes back then, the addresses stay, and slab asks again later; of more than
+ * REFUSED at a time it forgets one. */
+static bool try_unmap(const struct mapped_object *o)
+{
+	const struct dmm_os *const os = root.os;
+
+	if (o->len == 0 || os->unmap(os->ctx, (void *)o->start, o->len) == 0)
+		return true;
+	os->purge(os->ctx, (void *)o->start, o->len);
+	return false;
+}
+
+static void note_refused(const struct mapped_object *o)
+{
+	CHECK(lock_held(&mapped_lock));
+	if (refused_count < REFUSED)
+		refused[refused_count++] = *o;
+}
+
+/* Small, or never touched, so the lock may be held meanwhile. */
+static void unmap_small(void *p, size_t len)
+{
+	const struct mapped_object o = {(uintptr_t)p, len};
+	if (!try_unmap(&o))
+		note_refused(&o);
+}
+
+/* The lock is not held: to unmap a large object may take long. */
+static void unmap(struct mapped_object o)
+{
+	if (try_unmap(&o))
+		return;
+	lock_take(&mapped_lock);
+	note_refused(&o);
+	lock_give(&mapped_lock);
+}
+
+/* The one that was refused first, to ask about it again; empty: there is none. */
+static struct mapped_object take_refused(void)
+{
+	struct mapped_object first = {0};
+
+	CHECK(lock_held(&mapped_lock));
+	if (likely(refused_count == 0))
+		return first;
+	first = refused[0];
+	memmove(refused, refused + 1, --refused_count * sizeof *refused);
+	return first;
+}
+
+const struct mapped_object *mapped_refused(unsigned i)
+{
+	return i < refused_count ? &refused[i] : NULL;
 }
 
 /* ---- the table ------------------------------------------------------------------------------- */
@@ -65,7 +126,7 @@ static bool table_grow(void)
 		return false;
 	if (had != 0) {
 		memcpy(table, root.mapped, had);
-		os->unmap(os->ctx, root.mapped, had);
+		unmap_small(root.mapped, had);
 	}
 	root.mapped = table;
 	root.mapped_room = (uint32_t)(len / sizeof *table);
@@ -117,7 +178,7 @@ static char *map(size_t len, size_t align)
 	if (at == NULL || guard == 0)
 		return at;
 	if (lead > guard) /* the guard lies next to the object */
-		os->unmap(os->ctx, at, lead - guard);
+		unmap_small(at, lead - guard);
 	os->protect(os->ctx, at + lead - guard, guard, DMM_PROTECT_NONE);
 	os->protect(os->ctx, at + lead + len, guard, DMM_PROTECT_NONE);
 	return at + lead;
@@ -140,8 +201,10 @@ void *mapped_malloc(size_t n, size_t align, bool *clean)
 	if (n <= DMM_SIZE_MAX - 4 * root.os->page && align <= DMM_SIZE_MAX / 2 && root.base != 0) {
 		const size_t len = round_up(max_size(n, 1), root.os->page);
 		lock_take(&mapped_lock);
+		const struct mapped_object again = take_refused();
 		p = add(len, align);
 		lock_give(&mapped_lock);
+		unmap(again);
 		if (p == NULL && page_heap_shed()) {
 			lock_take(&mapped_lock);
 			p = add(len, align);
@@ -156,8 +219,8 @@ void *mapped_malloc(size_t n, size_t align, bool *clean)
 
 bool mapped_free(void *p)
 {
-	const struct dmm_os *const os = root.os;
 	const size_t guard = guard_len();
+	struct mapped_object again = {0};
 
 	if (__atomic_load_n(&root.mapped_count, __ATOMIC_RELAXED) == 0)
 		return false;
@@ -167,14 +230,13 @@ bool mapped_free(void *p)
 	if (o != NULL) {
 		freed[freed_next++ % FREED] = *o;
 		leave(o);
+		again = take_refused();
 	}
 	lock_give(&mapped_lock);
 	if (len == 0)
 		return false;
-	/* Past vm.max_map_count, which a split of a mapping may exceed, the memory goes back and
-	 * the addresses stay. */
-	if (os->unmap(os->ctx, (char *)p - guard, len + 2 * guard) != 0)
-		os->purge(os->ctx, p, len);
+	unmap((struct mapped_object){(uintptr_t)p - guard, len + 2 * guard});
+	unmap(again);
 	return true;
 }
 
@@ -282,6 +344,9 @@ void mapped_close(void)
 	for (uint32_t i = 0; i < root.mapped_count; i++)
 		os->unmap(os->ctx, (char *)root.mapped[i].start - guard,
 		    root.mapped[i].len + 2 * guard);
+	for (unsigned i = 0; i < refused_count; i++)
+		os->unmap(os->ctx, (void *)refused[i].start, refused[i].len);
+	refused_count = 0;
 	if (root.mapped_room != 0)
 		os->unmap(os->ctx, root.mapped, root.mapped_room * sizeof *root.mapped);
 	memset(freed, 0, sizeof freed);

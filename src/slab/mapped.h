@@ -31,6 +31,9 @@ void *mapped_resize(void *p, size_t n);
 void mapped_forget(const void *p);
 /* Bytes of the live one that begins at p; 0: none does. */
 size_t mapped_size(const void *p);
+/* The i-th range that was freed and that the kernel refused to unmap: no memory lies behind its
+ * addresses; NULL: there are fewer. The caller holds mapped_lock, or is alone. */
+const struct mapped_object *mapped_refused(unsigned i);
 /* End the program with a message if p lies in such an object or is the start of one
  * that was freed. */
 void mapped_bad_pointer(const char *call, const void *p);

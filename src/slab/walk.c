@@ -4,6 +4,7 @@
  * The heap must be at rest: no other thread allocates meanwhile.
  */
 #include "slab/guarded.h"
+#include "slab/mapped.h"
 #include "slab/settings.h"
 #include "slab/slab.h"
 #include "slab/system.h"
@@ -91,7 +92,7 @@ static int walk_payload(struct walk *w)
 
 /* What lies together. */
 struct area {
-	enum { NOTHING, TABLE, PAYLOAD, GUARDED, MAPPED_OBJECT } is;
+	enum { NOTHING, TABLE, PAYLOAD, GUARDED, MAPPED_OBJECT, REFUSED } is;
 	uintptr_t at;
 	size_t len; /* of a table, or an object */
 };
@@ -121,6 +122,9 @@ static struct area next_area(uintptr_t from)
 	for (uint32_t i = 0; i < root.mapped_count; i++)
 		look(&best, from,
 		    (struct area){MAPPED_OBJECT, root.mapped[i].start, root.mapped[i].len});
+	const struct mapped_object *o;
+	for (unsigned i = 0; (o = mapped_refused(i)) != NULL; i++)
+		look(&best, from, (struct area){REFUSED, o->start, o->len});
 	if (guarded_address() != 0)
 		look(&best, from, (struct area){GUARDED, guarded_address(), 0});
 	return best;
@@ -150,6 +154,8 @@ int slab_walk(dmm_visit *visit, void *arg)
 			r = tell(&w, (void *)a.at, a.len, DMM_META, "tables", -1);
 		else if (a.is == MAPPED_OBJECT)
 			r = walk_mapped(&w, &a);
+		else if (a.is == REFUSED)
+			r = tell(&w, (void *)a.at, a.len, DMM_PAD, "lost", -1);
 		else if (a.is == PAYLOAD)
 			r = walk_payload(&w);
 		else if ((r = flush(&w)) == 0)

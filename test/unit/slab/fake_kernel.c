@@ -49,6 +49,8 @@ static int paper_unmap(void *ctx, void *p, size_t len)
 {
 	(void)ctx;
 	paper.unmapped_under_page_lock += lock_held(&root.page_lock);
+	if (paper.no_unmap)
+		return -ENOMEM;
 	return os_linux.unmap(NULL, p, len);
 }
 

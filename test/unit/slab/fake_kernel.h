@@ -13,7 +13,7 @@ struct paper {
 	uint64_t now_ns;
 	uint64_t huge_ns, collapse_ns; /* what one huge page takes, and one collapse */
 	size_t most_usable;   /* nor does map_at() map more in one call; 0: no bound */
-	bool   no_purge, no_move, no_protect, no_map, move_loses;
+	bool   no_purge, no_unmap, no_move, no_protect, no_map, move_loses;
 	bool   no_segments; /* map() gives nothing: a full pool stays full */
 	uintptr_t foreign, foreign_end; /* map_at() finds a foreign mapping there */
 	bool   moves_in_chunk;    /* alone; across its end -EFAULT */
