@@ -82,8 +82,8 @@ static bool known_cheap(void)
 
 /* A collapse copies the small pages of a chunk, and first waits until every processor has emptied a
  * list of its own (lru_add_drain_all in Linux): 0.3 ms in all on an idle machine, up to 20 ms on a
- * busy one. So its time says nothing about huge pages; but all collapses together take at most a
- * tenth of the program's time, or a hundredth where they are slow. */
+ * busy one. So its time says nothing about huge pages; but all collapses together take about a
+ * tenth of the program's time at most, or a fiftieth where they are slow. */
 static const uint64_t PAUSE_MAX_NS = 1000000000, SEARCH_AGAIN_NS = 100000000;
 
 static bool pauses(const _Atomic uint64_t *until)
@@ -232,18 +232,29 @@ static bool mostly_touched(uint32_t chunk)
 	return there >= SAMPLES - MISSING;
 }
 
-/* Full of small pages, since it was filled when the heap was small or huge pages were dear. */
+/* Free granules without memory, as far as slab knows. */
+static unsigned clean_granules(const struct slab_chunk *c)
+{
+	return popcount(c->free[0] & ~c->dirty[0]) + popcount(c->free[1] & ~c->dirty[1]);
+}
+
+/* Full of small pages, since it was filled when the heap was small or huge pages were dear.  A
+ * collapse makes free granules resident that are not dirty, and the purger would not find them: so
+ * hardly any may have been given back. */
 static bool may_collapse(uint32_t chunk)
 {
+	enum { MOST_GIVEN = CHUNK_GRANULES / 16 };
 	const struct slab_chunk *const c = chunk_at(chunk);
 
 	return (c->huge == HUGE_NOT || c->huge == HUGE_ANEW) && whole(c) && nearly_full(chunk, 0) &&
+	       (!c->holed || clean_granules(c) <= MOST_GIVEN) &&
 	       nearly_full(chunk, huge_page_holes(chunk));
 }
 
 /* Find one chunk full of small pages, and have it collapsed.  To ask the kernel what was touched
  * takes up to 32 system calls, so they wait until page_lock is free, and the answer is used the
- * next time. The search goes on where it ended. Chunk 0 begins with a guard.
+ * next time. The search goes on where it ended. In a small heap it leaves out the chunks that are
+ * to stay small. Chunk 0 begins with a guard.
  *
  * Pages of slabs, and freed runs that the guard detains, are given back before forget_answer(): an
  * answer used in between makes those of one chunk resident again, at most a quarter of it. */
@@ -254,16 +265,18 @@ static void collapse_another(void)
 
 	if (++calls % EVERY != 0)
 		return; /* a look at the clock takes as long as the rest of a call */
-	if (root.chunk_count <= huge_at_once_from() || pauses(&root.no_collapse_until) ||
+	const size_t from = root.chunk_count > huge_at_once_from() ? 1 : huge_from();
+	if (root.chunk_count <= from || pauses(&root.no_collapse_until) ||
 	    pauses(&root.no_search_until) || !may_decide())
 		return;
-	if (touched != 0 && touched == asked && may_collapse(touched))
+	if (touched >= from && touched == asked && may_collapse(touched))
 		decide_huge(touched, DMM_ADVICE_COLLAPSE);
 	touched = 0;
 	for (unsigned n = 0; n < LOOKS && to_ask == 0; n++) {
-		cursor = cursor + 1 < root.chunk_count ? cursor + 1 : 1;
+		const bool next = cursor >= from && cursor + 1 < root.chunk_count;
+		cursor = next ? cursor + 1 : (uint32_t)from;
 		to_ask = may_collapse(cursor) ? cursor : 0;
-		if (cursor == 1 && to_ask == 0 && n != 0) {
+		if (cursor == from && to_ask == 0 && n != 0) {
 			pause(&root.no_search_until, SEARCH_AGAIN_NS);
 			break;
 		}

@@ -344,8 +344,10 @@ TEST(nor_does_a_large_object_of_which_only_the_beginning_was_touched)
 		large[i] = slab_malloc(HUGE_PAGE_SIZE);
 		memset(large[i], 1, i == 1 ? HUGE_PAGE_SIZE : HUGE_PAGE_SIZE / 4);
 	}
-	while (root.chunk_count < 18)
+	while (root.chunk_count < 18) {
 		memset(slab_malloc(1000), 1, 1000);
+		paper.now_ns += 100000;
+	}
 	assert_false(paper_advised(large[0], DMM_ADVICE_HUGE));
 	assert_true(paper_advised(large[1], DMM_ADVICE_COLLAPSE));
 	assert_false(paper_advised(large[2], DMM_ADVICE_HUGE));
@@ -365,8 +367,10 @@ TEST(nor_does_one_that_was_touched_when_the_kernel_was_asked_and_given_back_sinc
 	slab_free(large[0]);
 	paper_pass_ms(3000);
 	assert_ptr_equal(slab_malloc(HUGE_PAGE_SIZE), large[0]);
-	while (root.chunk_count < 18)
+	while (root.chunk_count < 18) {
 		memset(slab_malloc(1000), 1, 1000);
+		paper.now_ns += 100000;
+	}
 	assert_false(paper_advised(large[0], DMM_ADVICE_COLLAPSE));
 	assert_true(paper_advised(large[1], DMM_ADVICE_COLLAPSE));
 	paper_sound();
