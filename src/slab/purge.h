@@ -13,8 +13,9 @@
  *   the helper                while at least two threads have heaps.  It looks ten times a second
  *                             (purge_tick_ms), and gives back pages that were idle for 400 ms
  *                             (purge_age_ms), down to the limit.  It ends after a second without
- *                             work, and as soon as one heap is left.  If no more than limit + keep
- *                             is dirty, it begins only when that has lasted for 10 ms.
+ *                             work, and as soon as one heap is left.  If one heap was left less
+ *                             than 100 ms ago, and no more than limit + keep is dirty, it begins
+ *                             only when that has lasted for 10 ms.
  *   the clock                 on a simulated os: the helper's work, when the test moves the clock.
  *
  * It goes back in this order (purge.c): whole free chunks with their metadata, free runs, pages of
@@ -95,6 +96,8 @@ void purge_sparse(struct slab_heap *h);
 /* A thread got its heap; a thread left its heap, which stays. */
 void purge_heap_taken(void);
 void purge_heap_left(struct slab_heap *h);
+/* The heaps of all threads are closed. */
+void purge_heaps_gone(void);
 
 /* Give back all but `keep` bytes; returns the bytes given back. */
 size_t purge_now(size_t keep);
@@ -106,7 +109,7 @@ enum purger {
 	PURGE_BY_CALLS,
 	PURGE_BY_CLOCK,   /* the purger does nothing by itself */
 };
-/* Returns when the helper is gone.  Forgets what was learned. */
+/* Returns when the helper is gone.  Forgets what waits to be given back, not what was learned. */
 void purge_by(enum purger who);
 /* PURGE_BY_CLOCK: do the work that the helper would have done by now. Call it after the os's clock
  * moved. */

@@ -37,6 +37,19 @@ struct rounds {
 	unsigned quiet;
 };
 
+/* Memory that the program has not needed for a second is not expected to be needed again. */
+static void forget_unneeded(void)
+{
+	(void)purge_unused(purge_limit());
+	for (uint32_t i = HEAP_FALLBACK; i < root.heap_count && purge_pages_keep() != 0; i++) {
+		struct slab_heap *const h = heap_at(i);
+		lock_take(&h->lock);
+		(void)purge_pages_unused(h);
+		lock_give(&h->lock);
+		remote_settle_for(h);
+	}
+}
+
 /* False: there was nothing to do for a while, and the purger sleeps until a thread wakes it. */
 static bool tick(struct rounds *r)
 {
@@ -48,6 +61,7 @@ static bool tick(struct rounds *r)
 	for (uint32_t i = HEAP_FALLBACK; i < root.heap_count; i++)
 		purge_release(heap_at(i), false);
 	const bool changed = purge_slabs(&r->cursor);
+	forget_unneeded();
 	if (too_dirty()) {
 		purge_runs(before, true, purge_limit() / 2);
 		purge_runs(before, false, purge_limit());
@@ -100,7 +114,6 @@ static void release_own(void)
 
 	if (h == NULL || hardening.on)
 		return;
-	cache_flush_others(&thread_cache);
 	lock_take(&h->lock);
 	cache_flush(&thread_cache, h);
 	heap_release_all_kept(h);
@@ -192,19 +205,24 @@ static void give_back_by_call(void)
 /* ---- which of them --------------------------------------------------------------------------- */
 
 /* To begin and end a helper takes 0.1 ms, which a program whose threads begin and end every few
- * milliseconds would pay each time. So no helper begins in the first 10 ms if the program is
- * expected to need again all that is dirty: by then its threads may have ended. */
-static const uint64_t HELPER_WAITS_NS = 10000000;
+ * milliseconds would pay each time. So where one thread was alone less than 100 ms ago, no helper
+ * begins in the first 10 ms if the program is expected to need again all that is dirty: by then its
+ * threads may have ended. Elsewhere it begins at once, since no call may come after the 10 ms. */
+static const uint64_t HELPER_WAITS_NS = 10000000, COME_AND_GO_NS = 100000000;
 static _Atomic uint64_t over_since; /* no helper runs, and more is dirty than the limit; 0: no */
+static _Atomic uint64_t alone_at;   /* when the last but one thread left its heap; 0: never */
 
 static bool helper_may_wait(void)
 {
 	const size_t keep = purge_keep();
+	const uint64_t alone = atomic_load_explicit(&alone_at, memory_order_relaxed);
 
-	if (keep == 0 || purge_dirty() > purge_limit() + keep)
+	if (keep == 0 || alone == 0 || purge_dirty() > purge_limit() + keep)
 		return false;
 	const uint64_t now = purge_clock(), since = atomic_load(&over_since);
-	if (since == 0)
+	if (now - alone > COME_AND_GO_NS)
+		return false;
+	if (since == 0 && too_dirty())
 		atomic_store(&over_since, now);
 	return since == 0 || now - since <= HELPER_WAITS_NS;
 }
@@ -293,10 +311,17 @@ void purge_heap_taken(void)
 	atomic_fetch_add(&owners, 1);
 }
 
+void purge_heaps_gone(void)
+{
+	atomic_store(&owners, 0);
+}
+
 void purge_heap_left(struct slab_heap *h)
 {
 	if (atomic_fetch_sub(&owners, 1) <= 2) {
 		atomic_store(&over_since, 0);
+		atomic_store(&sparse_wanted, false);
+		atomic_store(&alone_at, purge_clock());
 		if (helper_running())
 			helper_stop();
 	}
@@ -361,6 +386,7 @@ static void forget(void)
 	atomic_store(&purge_wanted, false);
 	atomic_store(&sparse_wanted, false);
 	atomic_store(&over_since, 0);
+	atomic_store(&alone_at, 0);
 	atomic_store(&no_helper_until, 0);
 	atomic_store(&no_calls_until, 0);
 	rounds = (struct rounds){0};

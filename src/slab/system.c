@@ -14,7 +14,6 @@
 #include "slab/profile.h"
 #include "slab/profile_draw.h"
 #include "slab/purge.h"
-#include "slab/shared.h"
 
 static bool fault(struct dmm_fault *why, const char *rule, const void *at, uint64_t found,
     uint64_t wanted)
@@ -47,11 +46,8 @@ static bool check_objects(const struct slab_heap *h, unsigned cls, void *const *
 	for (; at < top; at++) {
 		const uint64_t bits = (live_word(*at) | free_word(*at)) & bit_of(*at);
 		const uint32_t tag = tag_at(((uintptr_t)*at - root.base) >> GRANULE_SHIFT);
-		const bool orphaned = shared_mixes(cls) && heap_at(tag_heap(tag))->orphan;
-		if (bits != 0 && !orphaned)
+		if (bits != 0)
 			return fault(why, "S6 cached", *at, bits, 0);
-		if (tag_class(tag) == cls && (orphaned || shared_is(tag_heap(tag))))
-			continue;
 		if ((tag & ~TAG_REMOTE) != tag_of(heap_number(h), cls))
 			return fault(why, "S6 cached", *at, tag, tag_of(heap_number(h), cls));
 	}
@@ -150,6 +146,7 @@ void slab_shut_down(void)
 	root = (struct slab_root){0};
 	thread_cache = (struct thread_cache){THREAD_CACHE_NONE};
 	fallback_cache = (struct thread_cache){THREAD_CACHE_NONE};
+	purge_heaps_gone();
 	slab_start_os = &os_linux;
 }
 
