@@ -43,7 +43,7 @@ struct outside_class {
 	uint64_t held, purged, resident; /* bytes */
 };
 
-enum outside_heap_kind { OUTSIDE_THREAD, OUTSIDE_LATE, OUTSIDE_IDLE, OUTSIDE_SHARED };
+enum outside_heap_kind { OUTSIDE_THREAD, OUTSIDE_LATE, OUTSIDE_IDLE };
 
 /* A thread's slabs; or those of threads that ended. */
 struct outside_heap {

@@ -24,10 +24,8 @@ static void put_classes(struct json *j, const struct outside_view *v)
 
 static void put_threads(struct json *j, const struct outside_view *v)
 {
-	static const char *const kinds[] = {[OUTSIDE_THREAD] = "thread",
-	    [OUTSIDE_LATE] = "late",
-	    [OUTSIDE_IDLE] = "ended",
-	    [OUTSIDE_SHARED] = "shared"};
+	static const char *const kinds[] = {
+	    [OUTSIDE_THREAD] = "thread", [OUTSIDE_LATE] = "late", [OUTSIDE_IDLE] = "ended"};
 
 	json_array(j, "heaps");
 	for (size_t i = 0; i < v->heap_count; i++) {

@@ -392,7 +392,6 @@ static void read_heaps(struct outside *o, struct outside_view *v)
 		h->number = i;
 		h->pointer = heap.thread;
 		h->kind = i == HEAP_FALLBACK       ? OUTSIDE_LATE
-		          : heap.shared         ? OUTSIDE_SHARED
 		          : heap.owner == NULL ? OUTSIDE_IDLE
 		                               : OUTSIDE_THREAD;
 		o->tables->magazines += magazines_of(&heap);

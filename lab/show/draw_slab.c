@@ -267,8 +267,6 @@ static void heap_title(char *text, size_t room, const struct outside_heap *h)
 		snprintf(text, room, "(asked after a thread's end)");
 	else if (h->kind == OUTSIDE_IDLE)
 		snprintf(text, room, "(of a thread that ended)");
-	else if (h->kind == OUTSIDE_SHARED)
-		snprintf(text, room, "(shared by all threads)");
 	else if (h->tid == 0 && h->pointer == 0)
 		snprintf(text, room, "(a thread)");
 	else if (h->tid == 0)

@@ -18,7 +18,6 @@
 #include "slab/profile_hit.h"
 #include "slab/purge.h"
 #include "slab/remote_hit.h"
-#include "slab/shared_hit.h"
 #include "slab/thread.h"
 
 static void *pop_checked(unsigned cls)
@@ -182,15 +181,6 @@ static __attribute__((noinline)) bool detour_free(void *p)
 	return true;
 }
 
-/* p is live, and another heap's than the calling thread's. */
-static void free_of_another(void *p, uint32_t tag)
-{
-	if (!shared_is(tag_heap(tag)))
-		remote_free(p, tag);
-	else if (!shared_free(p, tag))
-		slab_bad_pointer("free", p);
-}
-
 static __attribute__((noinline)) void free_any(void *p)
 {
 	const size_t off = (uintptr_t)p - root.base;
@@ -206,7 +196,7 @@ static __attribute__((noinline)) void free_any(void *p)
 	if (unlikely((live_word(p) & bit_of(p)) == 0) && !orphan_settle_object(p))
 		slab_bad_pointer("free", p);
 	if (tag_heap(tag) << TAG_HEAP_SHIFT != thread_cache.tag) {
-		free_of_another(p, tag);
+		remote_free(p, tag);
 		return;
 	}
 	if (unlikely(!object_live(p)))
@@ -237,8 +227,6 @@ static inline enum freed free_frequent(void *p)
 	if (unlikely(hardening.detour && (hardening.on || profiler_has(tag))) ||
 	    tag_heap(place) == 0 || tag_heap(tag) == 0)
 		return FREED_NOT;
-	if (unlikely(shared_is(tag_heap(tag))))
-		return shared_free(p, tag) ? FREED : FREED_NOT;
 	return remote_free(p, tag) ? FREED : FREED_QUIETLY;
 }
 
@@ -263,7 +251,7 @@ void slab_free_first(const void *p, uint32_t tag, const void *caller)
 
 void slab_free_elsewhere(void *p, size_t place)
 {
-	if (!remote_hit(p, place) && !shared_hit(p))
+	if (!remote_hit(p, place))
 		slab_free_slow(p);
 }
 

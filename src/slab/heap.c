@@ -8,7 +8,6 @@
 #include "slab/page_heap.h"
 #include "slab/purge.h"
 #include "slab/remote.h"
-#include "slab/shared.h"
 #include "slab/window.h"
 
 /* ---- lists ---------------------------------------------------------------------------------- */
@@ -132,7 +131,7 @@ void heap_settle_slab(struct slab_heap *h, struct slab *s)
 		list_slab(h, s);
 	if (s->avail < s->count || s->listed == LISTED_KEPT)
 		return;
-	if ((h->owner != NULL || shared_is(heap_number(h))) && s->next == granule_of(s))
+	if (h->owner != NULL && s->next == granule_of(s))
 		keep(s);
 	else
 		release(h, s, 0);
@@ -293,8 +292,7 @@ static bool reclaim_from(struct slab_heap *h, struct slab_heap *from, unsigned c
 {
 	bool found = false;
 
-	/* objects of an orphan that was shared may lie in a magazine of who forked */
-	if (from == h || from->shared || look(&from->partial[cls]) == 0 || !lock_try(&from->lock))
+	if (from == h || look(&from->partial[cls]) == 0 || !lock_try(&from->lock))
 		return false;
 	if (from->owner == NULL && from->partial[cls] != 0)
 		found = move_slab(h, from, slab_at(from->partial[cls]));
@@ -422,14 +420,6 @@ static struct slab *find_partial(struct slab_heap *h, unsigned cls)
 	if (h->partial[cls] == 0 && !reclaim(h, cls))
 		return NULL;
 	return slab_at(h->partial[cls]);
-}
-
-bool heap_lists_or_drains(struct slab_heap *h, unsigned cls)
-{
-	CHECK(heap_held(h));
-	if (h->partial[cls] == 0)
-		heap_drain_inbox(h);
-	return h->partial[cls] != 0;
 }
 
 static struct slab *find_new(struct slab_heap *h, unsigned cls)

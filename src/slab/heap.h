@@ -22,12 +22,6 @@ static inline bool heap_held(const struct slab_heap *h)
 	return lock_held(&h->lock);
 }
 
-/* Has the heap's list of the class a slab? Without the lock it is a guess. */
-static inline bool heap_lists(const struct slab_heap *h, unsigned cls)
-{
-	return __atomic_load_n(&h->partial[cls], __ATOMIC_RELAXED) != 0;
-}
-
 /* ---- slabs: the heap's lock is held ---------------------------------------------------------- */
 
 /* avail of s has changed: list s, or, if no object is live and the heap has another, close it. */
@@ -48,8 +42,6 @@ void heap_look_at(struct slab_heap *h, struct slab *s);
  * mark emptied the slab, and that was stopped then. */
 void heap_release_emptied(struct slab_heap *h, struct slab *s);
 
-/* Has the heap's list of the class a slab, now or after a look into the inbox? Its thread calls. */
-bool heap_lists_or_drains(struct slab_heap *h, unsigned cls);
 /* Of how many slabs one call of malloc or free moves objects at most. Each slab costs misses of the
  * cache, and where a program frees at random, nearly each object is of another slab: a refill or a
  * flush of half a magazine was then the slowest of 1,000 calls.  Of larger objects each has a line

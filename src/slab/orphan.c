@@ -3,7 +3,6 @@
 
 #include "base/assert.h"
 #include "slab/canary.h"
-#include "slab/shared.h"
 #include "slab/thread_cache.h"
 
 static _Atomic uint32_t turn; /* heaps that one call of orphan_next() looks at */
@@ -12,7 +11,7 @@ void orphan_others(void)
 {
 	for (uint32_t i = HEAP_FIRST; i < root.heap_count; i++) {
 		struct slab_heap *const h = heap_at(i);
-		if ((h->taker == 0 && !shared_is(i)) || h->taker == lock_self())
+		if (h->taker == 0 || h->taker == lock_self())
 			continue;
 		h->taker = 0;
 		h->owner = NULL;
@@ -20,7 +19,6 @@ void orphan_others(void)
 		atomic_store_explicit(&h->orphan, true, memory_order_relaxed);
 		root.orphans++;
 	}
-	root.shared_count = 0;
 	__atomic_store_n(&root.single_most, 0, __ATOMIC_SEQ_CST);
 	if (__atomic_load_n(&root.marked, __ATOMIC_ACQUIRE) == MARKED)
 		__atomic_store_n(&root.marked, MARKED_FORKED, __ATOMIC_SEQ_CST);
@@ -47,22 +45,6 @@ void orphan_settle_slab(struct slab *s)
 			come_alive(p, s);
 }
 
-/* Objects of a shared heap may lie in the magazine of the thread that forked.  Only that thread can
- * tell. */
-static bool in_own_magazine(const void *p, unsigned cls)
-{
-	for (uint32_t i = HEAP_FIRST; i < root.heap_count; i++) {
-		const struct slab_heap *const h = heap_at(i);
-		if (h->taker != lock_self() || h->owner == NULL)
-			continue;
-		const struct magazine *const k = &h->owner->magazine[cls];
-		for (void *const *at = magazine_bottom(h, cls, k); at < k->top; at++)
-			if (*at == p)
-				return true;
-	}
-	return false;
-}
-
 /* heap: the orphan whose lock is held. */
 static bool settle_locked(const struct slab_heap *h, const void *p)
 {
@@ -73,8 +55,7 @@ static bool settle_locked(const struct slab_heap *h, const void *p)
 		return false;
 	const size_t within = (uintptr_t)p - (uintptr_t)slab_start(s);
 	if (within % s->size != 0 || within / s->size >= s->count ||
-	    ((avail_bits(p) | atomic_load(mark_word(p))) & bit_of(p)) != 0 ||
-	    (h->shared && in_own_magazine(p, s->cls)))
+	    ((avail_bits(p) | atomic_load(mark_word(p))) & bit_of(p)) != 0)
 		return false;
 	live_set(p);
 	return true;
@@ -128,7 +109,7 @@ struct slab_heap *orphan_adopt(void)
 	CHECK(lock_held(&root.heaps_lock));
 	for (uint32_t i = HEAP_FIRST; root.orphans != 0 && i < root.heap_count; i++) {
 		struct slab_heap *const h = heap_at(i);
-		if (!h->orphan || h->shared)
+		if (!h->orphan)
 			continue;
 		settle_heap(h);
 		root.orphans--;

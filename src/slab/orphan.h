@@ -17,9 +17,6 @@
  *   of a heap    when no heap number is left for a new thread: then it is no orphan any more
  *
  * and remote_rebuild() rebuilds its inbox at the first use.
- *
- * The shared heaps (shared.h) become orphans too.  No heap takes over a slab of theirs, since the
- * magazine of the thread that forked may hold objects of it.
  */
 #ifndef SLAB_ORPHAN_H
 #define SLAB_ORPHAN_H

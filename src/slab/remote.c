@@ -6,7 +6,6 @@
 #include "slab/misuse.h"
 #include "slab/purge.h"
 #include "slab/settings.h"
-#include "slab/shared.h"
 #include "slab/thread_cache.h"
 
 struct lock inbox_lock;
@@ -55,9 +54,7 @@ static void allow_hits(void)
 
 	if (hardening.on)
 		return;
-	const bool small = __atomic_load_n(&root.shared_first, __ATOMIC_SEQ_CST) != 0;
-	const unsigned end = small ? SMALL_CLASSES : class_count;
-	while (cls + 1 < end && size_class[cls + 1].granules == 1)
+	while (cls + 1 < class_count && size_class[cls + 1].granules == 1)
 		cls++;
 	__atomic_store_n(&root.single_most, cls * TAG_MAGAZINE, __ATOMIC_SEQ_CST);
 	if (__atomic_load_n(&root.marked, __ATOMIC_SEQ_CST) != MARKED)
@@ -270,45 +267,11 @@ void remote_judge(const void *p, uint32_t tag)
 		judge(p, ((uintptr_t)p - root.base) >> GRANULE_SHIFT, class_usable(tag_class(tag)));
 }
 
-/* ---- larger objects become shared ------------------------------------------------------------ */
-
-/* heaps_lock is held. */
-static void begin_to_share(void)
-{
-	uint32_t count = 0;
-
-	CHECK(lock_held(&root.heaps_lock) && root.shared_count == 0);
-	const uint32_t first = root.heap_count;
-	while (count < SHARED_HEAPS && heap_new_shared() != 0)
-		heap_at(first + count++)->shared = true;
-	if (count == 0)
-		return;
-	__atomic_store_n(&root.shared_first, first, __ATOMIC_SEQ_CST);
-	__atomic_store_n(&root.shared_count, count, __ATOMIC_RELEASE);
-	if (__atomic_load_n(&root.marked, __ATOMIC_ACQUIRE) == MARKED)
-		allow_hits();
-}
-
-void remote_note_larger(unsigned cls)
-{
-	if (likely(cls < SMALL_CLASSES) || hardening.on || root.shared_count != 0 ||
-	    atomic_fetch_add_explicit(&root.shared_notes, 1, memory_order_relaxed) %
-	            SHARED_AFTER != SHARED_AFTER - 1)
-		return;
-	/* a later note tries again */
-	if (lock_held(&root.heaps_lock) || !lock_try(&root.heaps_lock))
-		return;
-	if (root.shared_count == 0)
-		begin_to_share();
-	lock_give(&root.heaps_lock);
-}
-
 /* The first free into the slab, whose first granule is `head`, or into p's granule, since its owner
  * looked. */
 static void notify(const void *p, size_t head, uint32_t tag)
 {
 	notify_owner(head, ((uintptr_t)p - root.base) >> GRANULE_SHIFT);
-	remote_note_larger(tag_class(tag));
 	if (unlikely(!remote_is_live(p)))
 		remote_judge(p, tag);
 }

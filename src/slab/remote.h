@@ -45,11 +45,6 @@ extern struct lock inbox_lock; /* held by it */
 /* Close the slabs in h's inbox that have no live object; any thread holds h's lock. */
 void remote_release_emptied(struct slab_heap *h);
 
-/* The calling thread freed the first object, of this class, of a slab of another's since its owner
- * looked: after SHARED_AFTER such frees of larger objects, heaps are shared (shared.h). The thread
- * holds no lock, unless it is in a signal handler. */
-void remote_note_larger(unsigned cls);
-
 /* ---- for remote_hit.h ------------------------------------------------------------------------ */
 
 /* Another thread marked p before: end the program.  (It is not _Noreturn, so that the compiler

@@ -30,13 +30,11 @@
  *
  * Who may write:
  *   root          page_lock, but heaps, heap_count: heaps_lock; kept: a heap's lock, atomically;
- *                 marked, single_most, alone_below, shared_notes: everybody;
- *                 shared_first, shared_count: heaps_lock; huge_dear_until and the four beside it:
- *                 advice_lock
+ *                 marked, single_most, alone_below: everybody; huge_dear_until and the
+ *                 four beside it: advice_lock
  *   struct slab_chunk  page_lock
  *   tags          the heap's lock, but TAG_REMOTE: everybody, atomically
- *   live          the owner; of a slab without owner, who holds the heap's lock; of a shared heap's
- *                 slab (shared.h) who has the object, and who frees it, atomically
+ *   live          the owner; of a slab without owner, who holds the heap's lock
  *   avail, slab   the heap's lock
  *   marks         everybody sets bits atomically; who holds the heap's lock clears them
  *   magazines     their thread; of a heap without a thread, who holds its lock
@@ -48,8 +46,8 @@
  *
  * Who calls whom, top first; a file calls those in its own row and below:
  *
- *   interface       fast.h alloc remote_hit.h shared_hit.h hardened system fork canary_fork perturb
- *                   origin room walk measure
+ *   interface       fast.h alloc remote_hit.h hardened system fork canary_fork perturb origin room
+ *                   walk measure
  *   large objects   large guard_large
  *   an address      place mapped guarded guarded_report          (1)
  *   threads         init thread                                  (2)
@@ -82,7 +80,7 @@
 #include "slab/size_class.h"
 
 enum {
-	ROOT_VERSION = 13,
+	ROOT_VERSION = 14,
 	UNIT_SHIFT = 4,        /* 16 bytes: every object begins at a multiple */
 	WORD_SHIFT = 10,       /* 1 KiB: 64 units, a word of live and avail */
 	WORD_BYTES = 1 << WORD_SHIFT,
@@ -289,7 +287,6 @@ struct slab_heap {
 	/* lock_self() of the thread that took it from root.unused; else 0 */
 	uintptr_t taker;
 	_Atomic bool orphan;        /* orphan.h */
-	bool shared;                /* shared.h; also in a child of fork(), as an orphan */
 	uint32_t partial[CLASS_MAX]; /* oldest slab with objects in avail */
 	uint16_t room[CLASS_MAX];   /* of the magazine when it was last filled; 0: never */
 	/* Objects that flushes of the full magazine put back since it was last filled, at most
@@ -383,9 +380,6 @@ struct slab_root {
 	size_t   mapped_bytes; /* of these objects */
 	struct profile_head *profile; /* profile.h; 0: no profile is taken */
 	uint32_t profile_heap; /* the heap of its samples, which no thread owns; 0: none */
-	/* the heaps for larger objects of all threads (shared.h), numbered from shared_first on */
-	uint32_t shared_first, shared_count;
-	_Atomic uint32_t shared_notes;
 };
 
 /* Hidden for us, exported as dmm_slab_root. */

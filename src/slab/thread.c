@@ -32,7 +32,6 @@ static struct slab_heap *attach(struct thread_cache *tc)
 void thread_leave_heap(struct slab_heap *h)
 {
 	CHECK(h->owner != NULL && h->owner->heap == h && h->taker == lock_self());
-	cache_flush_others(h->owner);
 	lock_take(&h->lock);
 	cache_flush(h->owner, h);
 	heap_set_owner(h, NULL);

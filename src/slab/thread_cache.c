@@ -10,8 +10,6 @@
 #include "slab/profile_draw.h"
 #include "slab/purge.h"
 #include "slab/quarantine.h"
-#include "slab/remote.h"
-#include "slab/shared.h"
 
 void *const no_object[1] = {NULL};
 __thread struct thread_cache thread_cache = {THREAD_CACHE_NONE};
@@ -26,11 +24,13 @@ static inline void flush(struct slab_heap *h, struct magazine *k, void **bottom,
 	k->top = bottom;
 }
 
-/* The `gone` oldest objects have left the magazine. If these are few, the newest objects fill the
- * gap: to move all others down would take longer than the flush. */
-static void close_gap(struct magazine *k, void **bottom, size_t gone)
+/* Flush some of the n oldest objects of a magazine, of FLUSH_SLABS slabs. If these are few, the
+ * newest objects fill the gap: to move all others down would take longer than the flush. */
+static void flush_some(struct slab_heap *h, struct magazine *k, void **bottom, unsigned cls,
+    size_t n)
 {
-	const size_t left = (size_t)(k->top - bottom) - gone;
+	const size_t gone = heap_put_back_some(h, bottom, n, cls),
+		     left = (size_t)(k->top - bottom) - gone;
 
 	if (left >= 2 * gone)
 		memcpy(bottom, bottom + left, gone * sizeof *bottom);
@@ -131,9 +131,7 @@ static void note_flushed(struct slab_heap *h, unsigned cls, size_t n)
 	h->flushed[cls] = (uint16_t)min_size(UINT16_MAX, h->flushed[cls] + n);
 }
 
-/* How many of its oldest objects a full magazine may give away.
- *
- * A full magazine gives away its oldest objects, up to half of them, of FLUSH_SLABS slabs. A thread
+/* A full magazine gives away its oldest objects, up to half of them, of FLUSH_SLABS slabs. A thread
  * that only frees comes here again and again without a refill between, and may then never call
  * again.  Each object in its magazines keeps a slab from being empty, and so a page of payload and
  * two of tables resident.  So a magazine that has given back as many objects as it holds, and at
@@ -141,130 +139,20 @@ static void note_flushed(struct slab_heap *h, unsigned cls, size_t n)
  * then remains on average.
  * Magazines of 12 that keep their newer half cost as many flushes, and 9 remain.  A flush costs as
  * much as a few frees. */
-static size_t to_give(struct slab_heap *h, struct magazine *k, void **bottom, unsigned cls)
-{
-	enum { ONLY_FREED = 32 };
-	const size_t room = (size_t)(k->limit - bottom);
-
-	CHECK(k->top == k->limit && cls < class_count);
-	if (h->flushed[cls] < max_size(room, ONLY_FREED))
-		return batch_of(room);
-	k->limit = bottom + min_size(room, max_size(room / 2, least_room(h, cls)));
-	return room;
-}
-
 static void make_room(struct slab_heap *h, struct magazine *k, unsigned cls)
 {
+	enum { ONLY_FREED = 32 };
 	void **const bottom = magazine_bottom(h, cls, k);
-	const size_t all = (size_t)(k->top - bottom), n = to_give(h, k, bottom, cls);
+	const size_t room = (size_t)(k->limit - bottom);
 
-	CHECK(heap_held(h));
-	if (n == all)
+	CHECK(heap_held(h) && k->top == k->limit && cls < class_count);
+	if (h->flushed[cls] >= max_size(room, ONLY_FREED)) {
+		k->limit = bottom + min_size(room, max_size(room / 2, least_room(h, cls)));
 		flush(h, k, bottom, cls);
-	else
-		close_gap(k, bottom, heap_put_back_some(h, bottom, n, cls));
-	note_flushed(h, cls, (size_t)(bottom + all - k->top));
-}
-
-/* ---- magazine to shared heaps ---------------------------------------------------------------- */
-
-/* Sort n objects so that those of slabs of `count` heaps, numbered from `first` on, come first;
- * returns how many they are. */
-static size_t sort_by_heap(void **object, size_t n, unsigned first, unsigned count)
-{
-	size_t sorted = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		void *const p = object[i];
-		if (tag_heap(tag_around(p)) - first >= count)
-			continue;
-		object[i] = object[sorted];
-		object[sorted++] = p;
+	} else {
+		flush_some(h, k, bottom, cls, batch_of(room));
 	}
-	return sorted;
-}
-
-/* Of a heap that was shared in the parent of a fork. It counts as live there; also let the bit say
- * so, and free it as other threads' objects are freed. */
-static void give_to_orphan(void *p)
-{
-	live_set(p);
-	remote_free(p, tag_around(p));
-}
-
-/* Give some of n objects of a class, or all, to its shared heap; returns how many. */
-static size_t give(void *const *object, size_t n, unsigned cls, bool all)
-{
-	struct slab_heap *const h = shared_heap(cls);
-	size_t gone = n;
-
-	lock_take(&h->lock);
-	if (all)
-		heap_put_back(h, object, n, cls);
-	else
-		gone = heap_put_back_some(h, object, n, cls);
-	const bool sparse = purge_is_sparse(h);
-	lock_give(&h->lock);
-	remote_settle_for(h);
-	if (sparse)
-		purge_sparse(h);
-	return gone;
-}
-
-/* The same for objects of no slab of the calling thread; `gone` ones, the first of them then,
- * left. */
-static size_t give_others(void **object, size_t n, unsigned cls, bool all)
-{
-	const size_t shared = sort_by_heap(object, n, root.shared_first, root.shared_count);
-	size_t gone = shared != 0 ? give(object, shared, cls, all) : 0;
-
-	while (gone >= shared && gone < n)
-		give_to_orphan(object[gone++]);
-	return gone;
-}
-
-void cache_give_shared(void **object, size_t n, unsigned cls)
-{
-	give_others(object, n, cls, true);
-}
-
-void cache_flush_others(struct thread_cache *tc)
-{
-	struct slab_heap *const h = tc->heap;
-
-	for (unsigned cls = SMALL_CLASSES; cls < class_count && shared_mixes(cls); cls++) {
-		struct magazine *const k = &tc->magazine[cls];
-		if (magazine_empty(k))
-			continue;
-		void **const bottom = magazine_bottom(h, cls, k);
-		const size_t n = (size_t)(k->top - bottom),
-			     own = sort_by_heap(bottom, n, heap_number(h), 1);
-		give_others(bottom + own, n - own, cls, true);
-		k->top = bottom + own;
-	}
-}
-
-/* make_room() for a magazine that may hold objects of shared heaps. When it gives away some, they
- * are either those of its own slabs or the others. True: the thread's own heap is sparse. */
-static __attribute__((noinline)) bool make_room_of_mixed(struct slab_heap *h, struct magazine *k,
-    unsigned cls)
-{
-	void **const bottom = magazine_bottom(h, cls, k);
-	const size_t all = (size_t)(k->top - bottom), n = to_give(h, k, bottom, cls),
-		     own = sort_by_heap(bottom, n, heap_number(h), 1);
-	const bool others = own == 0 || (n == all && own < n);
-	size_t gone = others ? give_others(bottom + own, n - own, cls, n == all) : 0;
-
-	lock_take(&h->lock);
-	if (n == all)
-		heap_put_back(h, bottom, own, cls);
-	else
-		gone += heap_put_back_some(h, bottom, own, cls);
-	close_gap(k, bottom, n == all ? n : gone);
-	note_flushed(h, cls, (size_t)(bottom + all - k->top));
-	const bool sparse = purge_is_sparse(h);
-	lock_give(&h->lock);
-	return sparse;
+	note_flushed(h, cls, (size_t)(bottom + room - k->top));
 }
 
 void cache_push(struct thread_cache *tc, void *p, unsigned cls)
@@ -273,9 +161,7 @@ void cache_push(struct thread_cache *tc, void *p, unsigned cls)
 	struct magazine *const k = &tc->magazine[cls];
 	bool sparse = false;
 
-	if (k->top == k->limit && unlikely(shared_mixes(cls))) {
-		sparse = make_room_of_mixed(h, k, cls);
-	} else if (k->top == k->limit) {
+	if (k->top == k->limit) {
 		lock_take(&h->lock);
 		make_room(h, k, cls);
 		sparse = purge_is_sparse(h);
@@ -306,8 +192,7 @@ void cache_look_around(struct thread_cache *tc)
  * its magazines, and objects of different pages keep as many pages resident. */
 static size_t widest(size_t cached)
 {
-	const size_t heaps = __atomic_load_n(&root.heap_count, __ATOMIC_RELAXED) - HEAP_FIRST -
-	                     __atomic_load_n(&root.shared_count, __ATOMIC_RELAXED);
+	const size_t heaps = __atomic_load_n(&root.heap_count, __ATOMIC_RELAXED) - HEAP_FIRST;
 
 	return min_size(cached,
 	    max_size(MAGAZINE_LARGE_OBJECTS, 2 * MAGAZINE_OBJECTS_MAX / max_size(1, heaps)));
@@ -331,26 +216,25 @@ static size_t next_room(const struct slab_heap *h, unsigned cls)
 }
 
 /* Check the objects of a refill: each is of the heap and the class, and free; for debug builds. */
-static bool batch_whole(const struct slab_heap *from, unsigned cls, void *const *at,
-    void *const *end)
+static bool batch_whole(const struct slab_heap *h, unsigned cls, void *const *at, void *const *end)
 {
 	for (; at < end; at++)
-		if ((tag_around(*at) & ~TAG_REMOTE) != tag_of(heap_number(from), cls) ||
+		if ((tag_around(*at) & ~TAG_REMOTE) != tag_of(heap_number(h), cls) ||
 		    ((live_word(*at) | avail_bits(*at)) & bit_of(*at)) != 0)
 			return false;
 	return true;
 }
 
-/* Put a batch of objects of `from`, which is h or a shared heap, onto an empty magazine, the lowest
- * address on top, where malloc takes first; false: no memory. */
-static bool refill(struct slab_heap *h, struct slab_heap *from, struct magazine *k, unsigned cls)
+/* Put a batch onto an empty magazine, the lowest address on top, where malloc takes first; false:
+ * no memory. */
+static bool refill(struct slab_heap *h, struct magazine *k, unsigned cls)
 {
 	const size_t room = next_room(h, cls);
 	void **const bottom = bottom_for(h, cls, room);
 	void **const end = bottom + batch_of(room);
-	void **const at = heap_take_objects(from, cls, end, bottom);
+	void **const at = heap_take_objects(h, cls, end, bottom);
 
-	CHECK(heap_held(from) && magazine_empty(k) && cls < class_count);
+	CHECK(heap_held(h) && magazine_empty(k) && cls < class_count);
 	if (at == end)
 		return false;
 	if (at > bottom)
@@ -361,32 +245,9 @@ static bool refill(struct slab_heap *h, struct slab_heap *from, struct magazine 
 	if (h->flushed[cls] != 0)
 		h->swing[cls] = h->flushed[cls];
 	h->flushed[cls] = 0;
-	DEBUG_CHECK(batch_whole(from, cls, bottom, k->top));
+	DEBUG_CHECK(batch_whole(h, cls, bottom, k->top));
 	PROBE(refill, size_class[cls].size, end - at);
 	return true;
-}
-
-/* The thread's own slabs first: those of the time before. */
-static __attribute__((noinline)) bool fill_larger(struct slab_heap *h, struct magazine *k,
-    unsigned cls)
-{
-	struct slab_heap *const from = shared_heap(cls);
-	bool ok = false;
-
-	if (!magazine_empty(k))
-		return true;
-	if (heap_lists(h, cls) || atomic_load(&h->inbox) != 0) {
-		lock_take(&h->lock);
-		ok = heap_lists_or_drains(h, cls) && refill(h, h, k, cls);
-		lock_give(&h->lock);
-	}
-	if (ok)
-		return true;
-	lock_take(&from->lock);
-	ok = refill(h, from, k, cls);
-	lock_give(&from->lock);
-	remote_settle_for(from);
-	return ok;
 }
 
 bool cache_fill(struct thread_cache *tc, unsigned cls)
@@ -394,10 +255,8 @@ bool cache_fill(struct thread_cache *tc, unsigned cls)
 	struct slab_heap *const h = tc->heap;
 	struct magazine *const k = &tc->magazine[cls];
 
-	if (unlikely(shared_serves(cls)) && tc == &thread_cache)
-		return fill_larger(h, k, cls);
 	lock_take(&h->lock);
-	const bool ok = !magazine_empty(k) || refill(h, h, k, cls);
+	const bool ok = !magazine_empty(k) || refill(h, k, cls);
 	lock_give(&h->lock);
 	return ok;
 }

@@ -114,9 +114,6 @@ static inline bool magazine_empty(const struct magazine *k)
 /* Push an object that is not live any more on a magazine of the calling thread,
  * making room first. */
 void cache_push(struct thread_cache *tc, void *p, unsigned cls);
-/* Give back n objects of a class that are not live, and not of slabs of the calling thread. No lock
- * is held; the caller then calls purge_check(). */
-void cache_give_shared(void **object, size_t n, unsigned cls);
 /* Other threads freed into the slab of an object that we free: look into the inbox now and then. */
 void cache_look_around(struct thread_cache *tc);
 /* The most objects that the calling thread's next refill of the class takes. */
@@ -131,9 +128,6 @@ void *cache_pop_given(struct thread_cache *tc, unsigned cls);
 /* Put all magazines into avail; the lock of h, which is tc's heap, is held, and its thread has
  * ended, or calls. */
 void cache_flush(struct thread_cache *tc, struct slab_heap *h);
-/* Give back the objects in tc's magazines that are not of slabs of its heap; before cache_flush(),
- * and without a lock. */
-void cache_flush_others(struct thread_cache *tc);
 /* Magazines of tc become those of h, empty; h's lock is held. */
 void cache_attach(struct thread_cache *tc, struct slab_heap *h);
 

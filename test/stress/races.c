@@ -40,7 +40,6 @@ struct way {
 	bool sized;
 	bool trims;      /* a third thread gives memory back meanwhile, closing slabs */
 	bool large;
-	bool shared;     /* before, threads freed larger objects for each other */
 };
 
 static const struct way ways[] = {
@@ -54,9 +53,6 @@ static const struct way ways[] = {
     {.name = "two others, the owner has ended, a third trims", .dead_owner = true, .alone = true,
         .trims = true},
     {.name = "two threads, a large object", .large = true},
-    {.name = "owner and another, of a shared heap", .shared = true},
-    {.name = "owner and another, of a shared heap, a third trims", .shared = true, .alone = true,
-        .trims = true},
 };
 
 static struct {
@@ -170,31 +166,10 @@ static pthread_t start(void *(*act)(void *), uintptr_t arg)
 	return thread;
 }
 
-static void *frees_all(void *arg)
-{
-	for (void **all = arg; *all != NULL; all++)
-		free(*all);
-	return NULL;
-}
-
-/* Objects of 300 slabs: after that slab shares heaps for larger objects. */
-static void exchange(void)
-{
-	static void *object[600 + 1];
-
-	for (int i = 0; i < 600; i++)
-		if ((object[i] = malloc(30000)) == NULL)
-			_exit(UNABLE);
-	pthread_join(start(frees_all, (uintptr_t)object), NULL);
-}
-
 /* One trial, in a child. */
 static void run(void)
 {
 	pthread_t third = 0;
-
-	if (trial.way->shared)
-		exchange();
 
 	trial.of_main = malloc(OTHER_SIZE);
 	const pthread_t other = start(races, 1);
@@ -296,7 +271,7 @@ static bool all_trials(const struct way *way, size_t size, unsigned long trials,
 
 int main(int argc, char **argv)
 {
-	static const size_t small[] = {16, 200, 5000}, large[] = {100000}, shared[] = {5000};
+	static const size_t small[] = {16, 200, 5000}, large[] = {100000};
 	unsigned long trials = 100;
 	uint64_t seed = 1;
 	const char *word = "";
@@ -311,13 +286,11 @@ int main(int argc, char **argv)
 			word = argv[i];
 	}
 	for (size_t w = 0; w < sizeof ways / sizeof *ways; w++) {
-		const bool one_size = ways[w].large || ways[w].shared;
-		const size_t n = one_size ? 1 : sizeof small / sizeof *small;
+		const size_t n = ways[w].large ? 1 : sizeof small / sizeof *small;
 		if (strstr(ways[w].name, word) == NULL || (ways[w].sized && free_sized == NULL))
 			continue;
 		for (size_t i = 0; i < n; i++)
-			ok &= all_trials(&ways[w],
-			    (ways[w].large ? large : ways[w].shared ? shared : small)[i], trials,
+			ok &= all_trials(&ways[w], (ways[w].large ? large : small)[i], trials,
 			    seed);
 	}
 	return !ok;

@@ -39,7 +39,6 @@
 #include "slab/huge_page.h"
 #include "slab/mapped.h"
 #include "slab/remote.h"
-#include "slab/shared.h"
 #include "slab/system.h"
 #include "slab/window.h"
 
@@ -404,37 +403,6 @@ void settle(void)
 	held_count = 0;
 }
 
-/* From here on shared heaps serve the class. */
-static void share(void)
-{
-	root.shared_notes = SHARED_AFTER - 1;
-	remote_note_larger(block_class);
-	if (!shared_serves(block_class))
-		abort();
-}
-
-static void begin_three_then_share(void)
-{
-	begin_three();
-	share();
-}
-
-void begin_shared(void)
-{
-	begin();
-	sched_as(0, have_heap);
-	sched_as(1, have_heap);
-	sched_as(2, have_heap);
-	share();
-	sched_as(0, take_three);
-}
-
-static void begin_orphaned_then_share(void)
-{
-	begin_orphaned();
-	share();
-}
-
 /* ---- all of them */
 
 const struct sched_scenario usual_scenarios[] = {
@@ -469,13 +437,5 @@ const struct sched_scenario usual_scenarios[] = {
         {owner_ends, free_0, free_1, purger_sweeps}, settle},
     {"pages of a heap without a thread go while another needs them", begin_orphaned,
         {NULL, free_0_and_2, another_needs, purger_sweeps}, settle},
-    {"two free objects of a shared heap, another allocates there", begin_shared,
-        {owner_works, free_0, free_1}, settle},
-    {"the purger looks at a shared heap in use", begin_shared,
-        {another_takes_one, free_0, free_1_and_2, purger_sweeps}, settle},
-    {"two free into the slab that the owner had before heaps were shared", begin_three_then_share,
-        {owner_works, free_0, free_1}, settle},
-    {"a shared heap takes over a slab into which another frees", begin_orphaned_then_share,
-        {NULL, free_0_and_2, another_needs, free_1}, settle},
     {0},
 };

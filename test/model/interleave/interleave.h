@@ -18,7 +18,6 @@ void thread_ends(void);
 void begin_two_slabs(void); /* of blocks 0 to 2, and 3 and 4 */
 void begin_three(void);    /* thread 0 has three blocks, which are a slab */
 void begin_orphaned(void); /* and has ended */
-void begin_shared(void);   /* thread 0 has three blocks of shared heaps */
 void owner_ends_at_once(void);
 void purger_looks(void);
 /* Steps of threads in scenarios of both files. */

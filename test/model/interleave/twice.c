@@ -156,13 +156,6 @@ static void begin_freeing_a_lone_orphan_twice(void)
 	quiet();
 }
 
-/* Only a lock tells who was first: nothing of it depends on the owner. */
-static void begin_freeing_shared_twice(void)
-{
-	begin_shared();
-	quiet();
-}
-
 static void drops_0(void)
 {
 	slab_free(block[0]);
@@ -254,8 +247,6 @@ const struct sched_scenario twice_scenarios[] = {
     {"twice: two others, there is no owner, alone, slabs come to lie there",
         begin_freeing_a_lone_orphan_twice,
         {NULL, drops_0, drops_0, small_ones_come_there}, settle_twice},
-    {"twice: two of three, in a shared heap", begin_freeing_shared_twice,
-        {NULL, drops_0, drops_0_and_1, purger_looks}, settle_named},
     {0},
 };
 
