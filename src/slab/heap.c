@@ -453,7 +453,9 @@ void **heap_take_objects(struct slab_heap *h, unsigned cls, void **end, void **b
 	void **at = end;
 
 	CHECK(heap_held(h) && cls < class_count && bottom < end);
-	for (unsigned left = refill_slabs(cls); at > bottom && left > 0; left--) {
+	/* hardened by random_order: enough to draw the next object from */
+	void **const least = hardening.random_order ? end - RANDOM_LEAST : end;
+	for (unsigned n = 0; at > bottom && (n < refill_slabs(cls) || at > least); n++) {
 		struct slab *s = find_partial(h, cls);
 		if (s == NULL && (at < end || (s = find_new(h, cls)) == NULL))
 			break;

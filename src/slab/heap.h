@@ -46,7 +46,7 @@ void heap_release_emptied(struct slab_heap *h, struct slab *s);
  * cache, and where a program frees at random, nearly each object is of another slab: a refill or a
  * flush of half a magazine was then the slowest of 1,000 calls.  Of larger objects each has a line
  * of bits for itself. */
-enum { FLUSH_SLABS = 4 };
+enum { FLUSH_SLABS = 4, RANDOM_LEAST = 4 };
 static inline unsigned refill_slabs(unsigned cls)
 {
 	return size_class[cls].size < WORD_BYTES ? 2 : 1;
