@@ -21,9 +21,9 @@ size_t huge_page_holes(uint32_t chunk);
  * taken, and has it copied into a huge page (a collapse).
  *
  * For a slab the huge page is brought at once, and the time taken, unless one was cheap in the last
- * 20 ms. After one that was dear there is none for 30 ms; after a second one, none for half a
- * second. Chunks that were filled meanwhile are collapsed later, one at a time, and collapses take
- * about a tenth of the program's time at most. */
+ * 20 ms. After one of more than 1 ms there is none for 30 ms; after a second one within 2 s, none
+ * for half a second. Chunks that were filled meanwhile are collapsed later, one at a time, and
+ * collapses take about a tenth of the program's time at most. */
 void huge_page_fill(uint32_t chunk, uint32_t count, bool clean);
 /* The same for the whole chunks in a run of a large object that is expected to be filled. */
 void huge_page_fill_run(uint32_t first, uint32_t count);
@@ -34,7 +34,7 @@ void huge_page_revoke(uint32_t chunk, size_t holes);
 /* Would a chunk that is free as a whole be a huge page at the next touch, if all of it
  * were given back? */
 bool huge_page_begins_anew(uint32_t chunk);
-/* Were huge pages dear within the last half second? */
+/* Does slab do without huge pages now, because the last one took more than 1 ms? */
 bool huge_page_is_dear(void);
 /* The chunk was unmapped, and all advice with it. */
 void huge_page_forget(uint32_t chunk);

@@ -46,8 +46,8 @@ static const struct conf_key keys[SLAB_SETTINGS] = {
         "the number of objects that a magazine may hold however large they are",
         NUMBER(1, MAGAZINE_LARGE_OBJECTS), &tuning.magazine_min_objects},
     {"magazine_max_objects",
-        "the most objects that a magazine holds, at most 255 of those above 64 bytes; it overrides "
-        "magazine_min_objects",
+        "the most objects that a magazine holds, at most 255 of those above 240 bytes; it "
+        "overrides magazine_min_objects",
         NUMBER(1, MAGAZINE_OBJECTS_MAX), &tuning.magazine_max_objects},
     {"dirty_floor_bytes", "slab retains at least this many bytes of free pages before it purges",
         BYTES(1ul << 40), &tuning.dirty_floor_bytes},

@@ -6,11 +6,8 @@
 #include "base/bits.h"
 #include "base/rng.h"
 #include "os/os.h"
-#include "fake_kernel.h"
-#include "slab/alloc.h"
 #include "slab/fast.h"
 #include "slab/init.h"
-#include "slab/mapped.h"
 #include "slab/page_heap.h"
 #include "slab/purge.h"
 #include "slab/system.h"
@@ -137,43 +134,4 @@ TEST(a_kernel_with_none_of_these_calls_works)
 	os.advise = no_advice;
 	os.purge = no_purge;
 	on(&os);
-}
-
-/* ---- an object in a mapping of its own */
-
-static int add_lost(void *arg, const struct dmm_piece *piece)
-{
-	if (piece->kind == DMM_PAD && strcmp(piece->what, "lost") == 0)
-		*(size_t *)arg += piece->len;
-	return 0;
-}
-
-static size_t lost_bytes(void)
-{
-	size_t n = 0;
-
-	assert_int_equal(slab_walk(add_lost, &n), 0);
-	return n;
-}
-
-TEST(a_mapping_that_the_kernel_does_not_take_back_loses_its_memory_and_goes_back_later)
-{
-	const size_t mib = 1 << 20, n = MAPPED_FROM + mib;
-
-	paper_begin("guarded:0");
-	char *const p = slab_malloc(n), *const q = slab_malloc(n);
-	assert_non_null(p);
-	assert_non_null(q);
-	memset(p, 1, mib);
-	paper.no_unmap = true;
-	slab_free(p);
-	assert_int_equal(lost_bytes(), n);
-	assert_int_equal(paper_resident(p, mib), 0);
-	slab_free(q); /* asks about the first again */
-	assert_int_equal(lost_bytes(), 2 * n);
-	paper.no_unmap = false;
-	slab_free(slab_malloc(n)); /* a malloc and a free ask about one each */
-	assert_int_equal(lost_bytes(), 0);
-	paper_sound();
-	paper_end();
 }

@@ -11,6 +11,7 @@
 #include "slab/alloc.h"
 #include "slab/fast.h"
 #include "slab/init.h"
+#include "slab/mapped.h"
 #include "slab/page_heap.h"
 #include "slab/purge.h"
 #include "slab/system.h"
@@ -446,6 +447,45 @@ TEST(large_objects_leave_a_window_that_is_used_up)
 		assert_int_equal(p[i][10 * MIB - 1], (char)i);
 		slab_free(p[i]);
 	}
+	paper_sound();
+	paper_end();
+}
+
+/* ---- an object in a mapping of its own */
+
+static int add_lost(void *arg, const struct dmm_piece *piece)
+{
+	if (piece->kind == DMM_PAD && strcmp(piece->what, "lost") == 0)
+		*(size_t *)arg += piece->len;
+	return 0;
+}
+
+static size_t lost_bytes(void)
+{
+	size_t n = 0;
+
+	assert_int_equal(slab_walk(add_lost, &n), 0);
+	return n;
+}
+
+TEST(a_mapping_that_the_kernel_does_not_take_back_loses_its_memory_and_goes_back_later)
+{
+	const size_t n = MAPPED_FROM + MIB;
+
+	paper_begin("guarded:0");
+	char *const p = slab_malloc(n), *const q = slab_malloc(n);
+	assert_non_null(p);
+	assert_non_null(q);
+	memset(p, 1, MIB);
+	paper.no_unmap = true;
+	slab_free(p);
+	assert_int_equal(lost_bytes(), n);
+	assert_int_equal(paper_resident(p, MIB), 0);
+	slab_free(q); /* asks about the first again */
+	assert_int_equal(lost_bytes(), 2 * n);
+	paper.no_unmap = false;
+	slab_free(slab_malloc(n)); /* a malloc and a free ask about one each */
+	assert_int_equal(lost_bytes(), 0);
 	paper_sound();
 	paper_end();
 }
