@@ -58,12 +58,18 @@ target_link_options(dmm_shared PRIVATE -Wl,--no-undefined -Wl,-z,now -Wl,-z,node
 	-Wl,--version-script=${DMM_EXPORTS})
 set_target_properties(dmm_shared dmm_static PROPERTIES LINKER_LANGUAGE C OUTPUT_NAME dmm)
 # What small programs execute lies together.  GNU ld and lld add this script to their own; with a linker that
-# does not (mold, gold), a process has 200 KiB more of the library resident.
-include(CheckLinkerFlag)
+# does not (mold, gold), a process has up to 200 KiB more of the library resident.
+include(CheckCSourceCompiles)
 set(DMM_ORDER ${CMAKE_CURRENT_SOURCE_DIR}/interpose/libdmm.ld)
 # By alignment: the page of settings comes first among the variables, and no hole remains before it.
 set(DMM_ORDER_OPTION -Wl,-T,${DMM_ORDER},--sort-section=alignment)
-check_linker_flag(C ${DMM_ORDER_OPTION} DMM_LINKER_TAKES_ORDER)
+# The check links a program, but with the options of libraries, which may name another linker. It calls a
+# function, since lld adds nothing after a section that is not there, such as .plt.
+separate_arguments(options NATIVE_COMMAND "${CMAKE_SHARED_LINKER_FLAGS}")
+set(CMAKE_REQUIRED_LINK_OPTIONS ${options} ${DMM_ORDER_OPTION})
+check_c_source_compiles("#include <stdio.h>
+	int main(void) { return puts(\"\"); }" DMM_LINKER_TAKES_ORDER FAIL_REGEX "warning: .*(unknown|unrecognized|ignor)")
+unset(CMAKE_REQUIRED_LINK_OPTIONS)
 if(NOT DMM_LINKER_TAKES_ORDER)
 	set(DMM_ORDER_OPTION "")
 endif()
