@@ -120,10 +120,9 @@ static bool is_usual(const struct choice *c)
 	return strcmp(c->sys->name, "gnu") == 0 && c->conf[0] == '\0';
 }
 
-static const char *shown_name(const struct advice *a, const struct choice *c)
+static const char *shown_name(const struct choice *c, enum format format)
 {
-	(void)a;
-	return is_usual(c) ? "gnu (like glibc)" : c->sys->name;
+	return is_usual(c) && format == FORMAT_TEXT ? "gnu (like glibc)" : c->sys->name;
 }
 
 static void add_choice(struct table *t, const struct advice *a, const struct choice *c,
@@ -134,7 +133,7 @@ static void add_choice(struct table *t, const struct advice *a, const struct cho
 	const enum paint paint = c->problem[0] != '\0' ? PAINT_DIM : c == a->best ? PAINT_GOOD
 	    : PAINT_PLAIN;
 
-	table_paint(t, paint, "%s", shown_name(a, c));
+	table_paint(t, paint, "%s", shown_name(c, format));
 	add_bytes(t, format, c->peak.footprint);
 	const double of_payload = (double)c->peak.footprint / (double)a->facts.peak_payload;
 	table_cell(t, of_payload < 99.95 ? "%.2f" : "%.0f", of_payload);

@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
 """test/lab/tune/advise_test.py DMM RECORDINGS STORIES: dmm advise, from outside: diagnosis, facts, figures, advice."""
+import csv
+import io
 import json
 import os
 import subprocess
@@ -50,6 +52,13 @@ class Advise(unittest.TestCase):
         self.assertEqual(facts["peak_large_bytes"], 200000)
         lives = 24 + 124 + 200124 + 200024 + 200048 + 48  # after each call: without times it is over the calls
         self.assertAlmostEqual(facts["mean_payload_bytes"], lives / 6, places=3)
+
+    def test_csv_names_designs_as_json_does(self):
+        trace = self.lab_trace(*(f"a {i} 24" for i in range(1000)))
+        rows = csv.DictReader(io.StringIO(dmm("advise", trace, "--format=csv").stdout))
+        systems = [choice["system"] for choice in self.advice(trace)["choices"]]
+        self.assertEqual([row["design"] for row in rows], systems)
+        self.assertIn("gnu", systems)
 
     def test_its_figures_are_what_a_replay_finds(self):
         trace = RECORDINGS / "git.dmm"
