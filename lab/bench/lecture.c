@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/assert.h"
 #include "draw/draw.h"
@@ -144,17 +143,14 @@ static void check_words(const struct experiment *const *all, char *const *words)
 	}
 }
 
-/* A script gets one line each, whose first word is the name. */
+/* The first word of each is the name. */
 static void list_all(const struct experiment *const *all)
 {
 	enum { TEXT = 23 };
 
 	for (size_t i = 0; all[i] != NULL; i++) {
 		printf("%-22s ", all[i]->name);
-		if (isatty(STDOUT_FILENO))
-			screen_words(stdout, TEXT, "%s: %s", all[i]->slide, all[i]->claim);
-		else
-			printf("%s: %s\n", all[i]->slide, all[i]->claim);
+		screen_item(stdout, TEXT, "%s: %s", all[i]->slide, all[i]->claim);
 	}
 }
 

@@ -1,11 +1,13 @@
 /* screen.c - see screen.h. */
 #include "cli/screen.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "base/assert.h"
 #include "base/bits.h"
@@ -33,14 +35,31 @@ size_t screen_width(FILE *out)
 	return *end == '\0' && n > 0 ? min_size(n, COLUMNS_MOST) : WIDTH_OF_NO_TERMINAL;
 }
 
-/* UTF-8's continuation bytes take no column. */
+/* A character takes one column: its first byte counts, and UTF-8's continuation bytes do not. */
+static bool begins_character(char byte)
+{
+	return ((unsigned char)byte & 0xc0) != 0x80;
+}
+
 size_t screen_columns(const char *text, size_t len)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < len; i++)
-		n += ((unsigned char)text[i] & 0xc0) != 0x80;
+		n += begins_character(text[i]);
 	return n;
+}
+
+size_t screen_cut(const char *text, size_t columns)
+{
+	size_t len = 0;
+
+	for (size_t used = 0; text[len] != '\0'; len++) {
+		used += begins_character(text[len]);
+		if (used > columns)
+			break;
+	}
+	return len;
 }
 
 static bool is_number(const char *word, size_t len)
@@ -49,13 +68,31 @@ static bool is_number(const char *word, size_t len)
 	    word[len - 1] <= '9';
 }
 
+/* Bytes of the first word. Words in single quotes, such as a command, are one word if they fit in a
+ * line, since readers copy them. */
+static size_t word_length(const char *text, size_t width)
+{
+	const size_t alone = strcspn(text, " ");
+	const char *quote = text + strspn(text, "(");
+
+	if (*quote != '\'')
+		return alone;
+	do
+		quote = strchr(quote + 1, '\'');
+	while (quote != NULL && isalnum((unsigned char)quote[1])); /* an apostrophe */
+	if (quote == NULL)
+		return alone;
+	const size_t quoted = (size_t)(quote - text) + strcspn(quote, " ");
+	return screen_columns(text, quoted) <= width ? quoted : alone;
+}
+
 size_t screen_line(const char *text, size_t width)
 {
-	size_t line = strcspn(text, " "), without_number = 0;
+	size_t line = word_length(text, width), without_number = 0;
 
 	while (text[line] != '\0') {
 		const size_t next = line + strspn(text + line, " ");
-		const size_t end = next + strcspn(text + next, " ");
+		const size_t end = next + word_length(text + next, width);
 		if (end == next || screen_columns(text, end) > width)
 			break;
 		without_number = is_number(text + next, end - next) ? line : 0;
@@ -81,14 +118,34 @@ void screen_text(FILE *out, size_t indent, const char *text)
 	}
 }
 
+static void put_words(FILE *out, size_t indent, const char *format, va_list args)
+{
+	char *text;
+
+	CHECK(vasprintf(&text, format, args) >= 0);
+	screen_text(out, indent, text);
+	free(text);
+}
+
 void screen_words(FILE *out, size_t indent, const char *format, ...)
 {
 	va_list args;
-	char *text;
 
 	va_start(args, format);
-	CHECK(vasprintf(&text, format, args) >= 0);
+	put_words(out, indent, format, args);
 	va_end(args);
-	screen_text(out, indent, text);
-	free(text);
+}
+
+void screen_item(FILE *out, size_t indent, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	if (isatty(fileno(out))) {
+		put_words(out, indent, format, args);
+	} else {
+		vfprintf(out, format, args);
+		fputc('\n', out);
+	}
+	va_end(args);
 }

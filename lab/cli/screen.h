@@ -12,17 +12,24 @@
 /* The width of `out` in columns. */
 size_t screen_width(FILE *out);
 
-/* Columns that these bytes of UTF-8 take. */
+/* Columns that these bytes of UTF-8 take; each character counts as one. */
 size_t screen_columns(const char *text, size_t len);
+/* Bytes of the longest beginning of `text` that takes at most `columns`: whole characters. */
+size_t screen_cut(const char *text, size_t columns);
 
 /* Bytes of the first line of `text` where lines have `width` columns: whole words, at least one.  A
- * number stays with the word after it, which may be its unit. */
+ * number stays with the word after it, which may be its unit; words in single quotes stay
+ * together if they fit in a line. */
 size_t screen_line(const char *text, size_t width);
 
 /* Print words as far as they fit in a line, then go on below the text's first letter, which stands
  * in column `indent`: the caller has printed so much of the line.  Ends the line. */
 void screen_text(FILE *out, size_t indent, const char *text);
 __attribute__((format(printf, 3, 4))) void screen_words(FILE *out, size_t indent,
+    const char *format, ...);
+/* The same for one of several items, such as runs, but a pipe or a file gets one line for each,
+ * however long, so that scripts can search for it. */
+__attribute__((format(printf, 3, 4))) void screen_item(FILE *out, size_t indent,
     const char *format, ...);
 
 #endif

@@ -186,12 +186,13 @@ static void print_command(const struct compare *c, FILE *out)
 
 	for (char *const *word = c->command; *word != NULL; word++) {
 		const char *const text = plain(*word);
-		const size_t n = strcspn(text, "\n");
-		if (used + n + 5 > width) {
+		const size_t n = strcspn(text, "\n"), columns = screen_columns(text, n);
+		if (used + columns + 5 > width) {
 			fputs(" ...", out);
 			break;
 		}
-		used += (size_t)fprintf(out, "%s%.*s", used > 0 ? " " : "", (int)n, text);
+		fprintf(out, "%s%.*s", used > 0 ? " " : "", (int)n, text);
+		used += columns + (used > 0);
 	}
 	fputc('\n', out);
 	if (c->drive != NULL)
@@ -224,7 +225,7 @@ static void print_reasons(const struct compare *c, bool no_huge_pages, FILE *out
 		if (row->proof.whole_program) /* the same for all */
 			screen_text(out, 0, said = row->why);
 		else
-			screen_words(out, 0, "%s: %s", row->allocator->name, row->why);
+			screen_item(out, 0, "%s: %s", row->allocator->name, row->why);
 	}
 }
 
@@ -236,7 +237,7 @@ static void print_strays(const struct compare *c, bool no_huge_pages, FILE *out)
 		if (row->no_huge_pages != no_huge_pages || row->good == 0 ||
 		    row->run[0].without == 0 || row->proof.verdict != PROOF_LOADED)
 			continue;
-		screen_words(out, 0, "%s: %u of %u processes looked at ran without it",
+		screen_item(out, 0, "%s: %u of %u processes looked at ran without it",
 		    row->allocator->name, row->run[0].without,
 		    row->run[0].with + row->run[0].without);
 	}

@@ -5,6 +5,7 @@ import fcntl
 import io
 import os
 import pty
+import re
 import struct
 import subprocess
 import sys
@@ -24,7 +25,6 @@ COMMANDS = (
     ("replay", *QUICK, "--over-time", "sqlite3.dmm"), ("replay", *QUICK, "--pace=1", "--by=mean", "sqlite3.dmm"),
     ("compare", *QUICK, "--systems=slab,gnu", "--", "sleep", "0.05"),
     ("compare", "--runs=2", *QUICK[1:], "--systems=slab", "--", "sleep", "0.05"),
-    ("torture", "--system=slab", "--ops=2000"),
     ("bench", "--suite=lecture", "overhead"),
 )
 
@@ -32,6 +32,23 @@ COMMANDS = (
 def dmm(*args, columns=80):
     env = {key: value for key, value in os.environ.items() if key != "DMM_CONF"} | {"COLUMNS": str(columns)}
     return subprocess.run([DMM, *args], env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+
+
+def on_terminal(*args, columns):
+    """What the command writes to a terminal of so many columns, without the escapes."""
+    main, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+    with subprocess.Popen([DMM, *args], env={**os.environ, "NO_COLOR": "1", "COLUMNS": "200"},
+                          stdin=subprocess.DEVNULL, stdout=terminal, stderr=terminal):
+        os.close(terminal)
+        said = b""
+        try:
+            while part := os.read(main, 65536):
+                said += part
+        except OSError:  # the other side is closed
+            pass
+        os.close(main)
+    return re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", said.decode())
 
 
 class Width(unittest.TestCase):
@@ -65,21 +82,32 @@ class Width(unittest.TestCase):
             self.assertEqual(dmm("systems", columns=columns).stdout == dmm("systems").stdout, same, columns)
 
     def test_a_terminal_says_its_width_itself(self):
-        main, terminal = pty.openpty()
-        fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 60, 0, 0))
-        with subprocess.Popen([DMM, "systems"], env={**os.environ, "NO_COLOR": "1", "COLUMNS": "200"},
-                              stdout=terminal, stderr=subprocess.DEVNULL) as child:
-            os.close(terminal)
-            said = b""
-            try:
-                while part := os.read(main, 65536):
-                    said += part
-            except OSError:  # the other side is closed
-                pass
-            os.close(main)
-        self.assertEqual(child.returncode, 0)
-        longest = max(len(line) for line in said.decode().splitlines())
-        self.assertTrue(40 < longest <= 60, longest)
+        for args in (("systems",), ("torture", "--system=slab", "--ops=2000"), ("bench", "--suite=lecture", "--list")):
+            longest = max(len(line) for line in on_terminal(*args, columns=60).splitlines())
+            self.assertTrue(40 < longest <= 60, (args, longest))
+
+    def test_a_pipe_gets_one_line_for_each_item(self):
+        for args, item in ((("torture", "--system=all", "--ops=500"), r"^\w+ +sound: .* live, seed \d+$"),
+                           (("bench", "--suite=lecture", "--list"), r"^\S+ +.+: .+$")):
+            lines = dmm(*args, columns=40).stdout.splitlines()
+            self.assertGreater(len(lines), 5, args)
+            for line in lines:
+                self.assertRegex(line, item)
+
+    def test_a_line_of_progress_ends_with_a_whole_character(self):
+        for name in ("\u00fc" * 100, "x" + "\u00fc" * 100):  # two bytes each
+            Path(name).symlink_to("/bin/true")
+            said = on_terminal("compare", *QUICK, "--systems=slab", "--", "./" + name, columns=60)
+            shown = [line for line in re.split(r"[\r\n]+", said) if line.startswith("rehearsal: ")]
+            self.assertNotEqual(shown, [])
+            for line in shown:
+                self.assertRegex(line, r"^rehearsal: \./x?\u00fc+(: \d+ %.*)?$")
+                self.assertLess(len(line), 60)
+
+    def test_a_message_keeps_a_quoted_command_in_one_line(self):
+        said = on_terminal("info", "--format=csv", "cc.dmm", columns=40)
+        self.assertIn("'dmm export --to=csv'", said)
+        self.assertIn("\n", said.strip())
 
     def test_one_run_has_no_interval_and_no_column_for_it(self):
         one = dmm("compare", *QUICK, "--systems=slab", "--", "true", columns=200).stdout
