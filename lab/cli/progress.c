@@ -51,8 +51,9 @@ static void write_line(double at_s)
 		snprintf(rest, sizeof rest, ", about %.0f s left", left);
 	/* A line that wraps could not be wiped: the label is cut, its figures stay. */
 	const size_t figures = strlen(share) + strlen(rest) + 1, width = screen_width(stderr);
-	fprintf(stderr, "\r\033[K%.*s%s%s", (int)(width > figures ? width - figures : 0),
-	    plain(now.label), share, rest);
+	const char *const label = plain(now.label);
+	fprintf(stderr, "\r\033[K%.*s%s%s",
+	    (int)screen_cut(label, width > figures ? width - figures : 0), label, share, rest);
 	fflush(stderr);
 	now.shown = true;
 	now.written_s = at_s;
@@ -62,7 +63,8 @@ static void begin_step(const char *format, va_list args, bool anew)
 {
 	if (!is_watched())
 		return;
-	vsnprintf(now.label, sizeof now.label, format, args);
+	if (vsnprintf(now.label, sizeof now.label, format, args) >= LABEL) /* cut in a character? */
+		now.label[screen_cut(now.label, screen_columns(now.label, LABEL - 1) - 1)] = '\0';
 	if (anew)
 		now.begun_s = clock_s(CLOCK_MONOTONIC);
 	write_line(clock_s(CLOCK_MONOTONIC));

@@ -12,6 +12,7 @@
 
 #include "cli/lab.h"
 #include "cli/progress.h"
+#include "cli/screen.h"
 
 static struct termios as_found, raw;
 static volatile sig_atomic_t resized;
@@ -134,8 +135,7 @@ static void put_rows(const char *text, size_t rows)
 void terminal_status(const char *status, bool colour)
 {
 	printf("\033[%zu;1H%s%.*s%s\033[K", terminal_rows(), colour ? "\033[7m" : "",
-	    (int)terminal_columns() - 1,
-	    status, colour ? "\033[0m" : "");
+	    (int)screen_cut(status, terminal_columns() - 1), status, colour ? "\033[0m" : "");
 	fflush(stdout);
 }
 

@@ -121,22 +121,13 @@ const char *draw_address(char buf[DRAW_SIZE_TEXT], const struct draw_style *s, u
 	return buf;
 }
 
-/* Columns of n bytes of UTF-8 text: every glyph used here is one column wide. */
-static size_t columns_of(const char *text, size_t n)
-{
-	size_t columns = 0;
-	for (size_t i = 0; i < n; i++)
-		columns += ((unsigned char)text[i] & 0xc0) != 0x80;
-	return columns;
-}
-
 void draw_text(FILE *out, const struct draw_style *s, size_t indent, const char *text)
 {
 	size_t at = 0;
 
 	while (*text != '\0') {
 		const size_t n = strcspn(text, " ");
-		const size_t columns = columns_of(text, n);
+		const size_t columns = screen_columns(text, n);
 		if (at == 0 || at + 1 + columns > s->width) {
 			fprintf(out, "%s%*s", at == 0 ? "" : "\n", (int)indent, "");
 			at = indent;

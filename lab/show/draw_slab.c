@@ -8,6 +8,7 @@
 #include "draw/look.h"
 #include "cli/units.h"
 #include "cli/plain.h"
+#include "cli/screen.h"
 
 enum { MARGIN = 2 };
 
@@ -279,10 +280,12 @@ static void put_heap(FILE *out, const struct draw_style *s, const struct outside
 {
 	char title[64], live[UNITS_LEN], held[UNITS_LEN], slabs[32];
 	const bool wide = s->width >= 64;
-	const int room = wide ? 30 : 15;
+	const size_t room = wide ? 30 : 15;
 
 	heap_title(title, sizeof title, h);
-	fprintf(out, "%*s%-*.*s", MARGIN, "", room, room, title);
+	const size_t shown = screen_cut(title, room);
+	fprintf(out, "%*s%.*s%*s", MARGIN, "", (int)shown, title,
+	    (int)(room - screen_columns(title, shown)), "");
 	if (wide)
 		fprintf(out, " %8s", slab_count(slabs, h->slabs));
 	fprintf(out, " %10s %10s", units_bytes(live, (double)h->live_bytes), units_bytes(held,

@@ -12,6 +12,7 @@
 #include "draw/look.h"
 #include "cli/lab.h"
 #include "cli/progress.h"
+#include "cli/screen.h"
 #include "trace/live.h"
 #include "os/os.h"
 #include "show/show.h"
@@ -285,10 +286,10 @@ static void put_callers(struct recording *r, FILE *out, const struct draw_style 
 	    0;
 	for (size_t i = 0; i < CALLERS && i < count; i++) {
 		const char *const name = names[i];
-		const size_t len = strlen(name) + (i == 0 ? 0 : 2);
+		const size_t len = screen_columns(name, strlen(name)) + (i == 0 ? 0 : 2);
 		if (i != 0 && len > room)
 			break;
-		fprintf(out, "%s%.*s", i == 0 ? " " : ", ", (int)room, name);
+		fprintf(out, "%s%.*s", i == 0 ? " " : ", ", (int)screen_cut(name, room), name);
 		room -= len < room ? len : room;
 	}
 	fprintf(out, "%s\n", look_off(s));
