@@ -38,10 +38,11 @@ static bool may_decide(void)
 
 /* A huge page takes 0.1 ms if the kernel has free memory, and 5 ms if the host of a virtual machine
  * must find it first. Small pages take much less then, since most of them lie in blocks that the
- * kernel still holds. One dear huge page may be the only one, so slab soon tries another; if that
- * is dear too, it goes without for longer. */
-static const uint64_t DEAR_NS = 1000000, DEAR_ONCE_FOR_NS = 30000000, DEAR_FOR_NS = 500000000,
-                      DEAR_AGAIN_NS = 2000000000;
+ * kernel still holds. One dear huge page among cheap ones may be the only one, so slab soon tries
+ * another; if that is dear too, or none was cheap lately, it goes without for longer. */
+static const uint64_t NONE_NS = 40000, DEAR_NS = 1000000, DEAR_ONCE_FOR_NS = 30000000,
+                      DEAR_FOR_NS = 500000000, DEAR_AGAIN_NS = 2000000000,
+                      CHEAP_LATELY_NS = 1000000000;
 /* If one huge page was cheap, slab expects the same of the next ones and leaves them to the first
  * write: the malloc calls that touched each were the slowest of all. */
 static const uint64_t CHEAP_FOR_NS = 20000000;
@@ -57,6 +58,20 @@ bool huge_page_is_dear(void)
 	return until != 0 && until - now_ns() <= DEAR_FOR_NS;
 }
 
+static void judge(uint64_t took)
+{
+	const uint64_t now = now_ns();
+	const bool dear = took > DEAR_NS,
+	    again = root.huge_dear_at != 0 && now - root.huge_dear_at <= DEAR_AGAIN_NS,
+	    alone = root.huge_cheap_at != 0 && now - root.huge_cheap_at <= CHEAP_LATELY_NS;
+	const uint64_t until = dear ? now + (alone && !again ? DEAR_ONCE_FOR_NS : DEAR_FOR_NS) : 0;
+
+	atomic_store_explicit(&root.huge_dear_until, until, memory_order_relaxed);
+	root.huge_cheap_until = dear ? 0 : now + CHEAP_FOR_NS;
+	root.huge_dear_at = dear ? now : root.huge_dear_at;
+	root.huge_cheap_at = dear ? root.huge_cheap_at : now;
+}
+
 /* Write to the last page of a chunk, which brings the others. A thread that was interrupted
  * meanwhile also takes huge pages for dear, and does without for a moment. */
 static void bring(char *chunk)
@@ -64,14 +79,20 @@ static void bring(char *chunk)
 	const size_t page = root.os->page;
 	const uint64_t from = now_ns();
 	root.os->advise(root.os->ctx, chunk + HUGE_PAGE_SIZE - page, page, DMM_ADVICE_POPULATE);
-	const uint64_t now = now_ns();
-	const bool dear = now - from > DEAR_NS,
-	    again = dear && root.huge_dear_at != 0 && now - root.huge_dear_at <= DEAR_AGAIN_NS;
-	const uint64_t until = dear ? now + (again ? DEAR_FOR_NS : DEAR_ONCE_FOR_NS) : 0;
+	const uint64_t took = now_ns() - from;
+	if (took >= NONE_NS) /* else another thread was first, with small pages perhaps */
+		judge(took);
+}
 
-	atomic_store_explicit(&root.huge_dear_until, until, memory_order_relaxed);
-	root.huge_cheap_until = dear ? 0 : now + CHEAP_FOR_NS;
-	root.huge_dear_at = dear ? now : root.huge_dear_at;
+/* The advice waits for page faults of other threads in that mapping, so it is slow where huge pages
+ * are dear that others bring. */
+static void advise_huge(char *p, size_t len)
+{
+	const uint64_t from = now_ns();
+	root.os->advise(root.os->ctx, p, len, DMM_ADVICE_HUGE);
+	const uint64_t took = now_ns() - from;
+	if (took > DEAR_NS)
+		judge(took);
 }
 
 static bool known_cheap(void)
@@ -82,7 +103,7 @@ static bool known_cheap(void)
 
 /* A collapse copies the small pages of a chunk, and first waits until every processor has emptied a
  * list of its own (lru_add_drain_all in Linux): 0.3 ms in all on an idle machine, up to 20 ms on a
- * busy one. So its time says nothing about huge pages; but all collapses together take about a
+ * busy one. So a slow one says nothing about huge pages; but all collapses together take about a
  * tenth of the program's time at most, or a fiftieth where they are slow. */
 static const uint64_t PAUSE_MAX_NS = 1000000000, SEARCH_AGAIN_NS = 100000000;
 
@@ -101,9 +122,12 @@ static void pause(_Atomic uint64_t *until, uint64_t ns)
 static void collapse(char *chunk)
 {
 	const uint64_t from = now_ns();
-	root.os->advise(root.os->ctx, chunk, HUGE_PAGE_SIZE, DMM_ADVICE_COLLAPSE);
-	const uint64_t took = now_ns() - from;
+	const int failed =
+	    root.os->advise(root.os->ctx, chunk, HUGE_PAGE_SIZE, DMM_ADVICE_COLLAPSE);
+	const uint64_t now = now_ns(), took = now - from;
 
+	if (failed == 0 && took <= DEAR_NS)
+		root.huge_cheap_at = now;
 	pause(&root.no_collapse_until, took * (took > DEAR_NS ? 100 : 10));
 }
 
@@ -130,6 +154,8 @@ static void tell(char *p, size_t len, enum dmm_advice what)
 {
 	if (what == DMM_ADVICE_COLLAPSE)
 		collapse(p);
+	else if (what == DMM_ADVICE_HUGE)
+		advise_huge(p, len);
 	else if (what != DMM_ADVICE_POPULATE)
 		root.os->advise(root.os->ctx, p, len, what);
 	else if (!known_cheap())

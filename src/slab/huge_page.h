@@ -21,9 +21,10 @@ size_t huge_page_holes(uint32_t chunk);
  * taken, and has it copied into a huge page (a collapse).
  *
  * For a slab the huge page is brought at once, and the time taken, unless one was cheap in the last
- * 20 ms. After one of more than 1 ms there is none for 30 ms; after a second one within 2 s, none
- * for half a second. Chunks that were filled meanwhile are collapsed later, one at a time, and
- * collapses take about a tenth of the program's time at most. */
+ * 20 ms. After one of more than 1 ms there is none for half a second; for 30 ms only if huge pages
+ * were cheap in the last second and none was slow in the last two. Chunks that were filled
+ * meanwhile are collapsed later, one at a time, and collapses take about a tenth of the program's
+ * time at most. */
 void huge_page_fill(uint32_t chunk, uint32_t count, bool clean);
 /* The same for the whole chunks in a run of a large object that is expected to be filled. */
 void huge_page_fill_run(uint32_t first, uint32_t count);

@@ -31,7 +31,7 @@
  * Who may write:
  *   root          page_lock, but heaps, heap_count: heaps_lock; kept: a heap's lock, atomically;
  *                 marked, single_most, alone_below: everybody; huge_dear_until and the
- *                 four beside it: advice_lock
+ *                 five beside it: advice_lock
  *   struct slab_chunk  page_lock
  *   tags          the heap's lock, but TAG_REMOTE: everybody, atomically
  *   live          the owner; of a slab without owner, who holds the heap's lock
@@ -80,7 +80,7 @@
 #include "slab/size_class.h"
 
 enum {
-	ROOT_VERSION = 14,
+	ROOT_VERSION = 15,
 	UNIT_SHIFT = 4,        /* 16 bytes: every object begins at a multiple */
 	WORD_SHIFT = 10,       /* 1 KiB: 64 units, a word of live and avail */
 	WORD_BYTES = 1 << WORD_SHIFT,
@@ -353,7 +353,7 @@ struct slab_root {
 	uint32_t chunks_revoked;     /* that are HUGE_REVOKED */
 	/* ns by the os's clock until which slab uses no huge pages; 0: they are not expensive */
 	_Atomic uint64_t huge_dear_until;
-	uint64_t huge_dear_at;       /* the last that was expensive */
+	uint64_t huge_dear_at, huge_cheap_at; /* the last that was, or was not */
 	uint64_t huge_cheap_until;   /* huge pages are expected to be cheap */
 	/* ns until which slab copies no chunks into huge pages, and searches for none */
 	_Atomic uint64_t no_collapse_until, no_search_until;

@@ -143,7 +143,7 @@ static int paper_move(void *ctx, void *from, void *to, size_t len)
 void paper_begin(const char *settings)
 {
 	paper_end();
-	paper = (struct paper){.os = os_linux, .now_ns = 1000000000};
+	paper = (struct paper){.os = os_linux, .now_ns = 1000000000, .huge_ns = 100000};
 	paper.os.window = paper_window;
 	paper.os.map_at = paper_map_at;
 	paper.os.map = paper_map;
