@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """settings.py BUILD: slab reads DMM_CONF, reports mistakes in it, and protects its settings from the program."""
+import os
 import re
 import subprocess
 import sys
@@ -41,9 +42,10 @@ class Settings(unittest.TestCase):
         self.says("file:/no/such", "dmm: DMM_CONF: file:/no/such: no such file")
 
     def readonly_pages(self, conf):
-        """Parts of the library in memory that cannot be written."""
+        """Pages of the library in memory that cannot be written."""
         maps = run(conf, "/bin/cat", "/proc/self/maps").stdout
-        return len(re.findall(r" r--p .*/libdmm\.so[.0-9]*$", maps, re.MULTILINE))
+        ranges = re.findall(r"^([0-9a-f]+)-([0-9a-f]+) r--p .*/libdmm\.so[.0-9]*$", maps, re.MULTILINE)
+        return sum(int(end, 16) - int(start, 16) for start, end in ranges) // os.sysconf("SC_PAGE_SIZE")
 
     def test_the_settings_are_read_only_after_the_start(self):
         self.assertEqual(self.readonly_pages("canary:1") + 1, self.readonly_pages("canary:1,readonly_conf:1"))
