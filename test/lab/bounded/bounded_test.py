@@ -150,7 +150,8 @@ def record(name, text, *options):
 def said(words, trace="T"):
     r = run(*line(words, trace))
     assert r.returncode in (0, 1), (words, r)
-    return r.stderr + (r.stdout if words == "advise" else "")  # its diagnosis is what says it
+    text = r.stderr + (r.stdout if words == "advise" else "")  # its diagnosis is what says it
+    return " ".join(text.split())
 
 
 def test_a_recording_without_faults_is_said_to_have_none():
