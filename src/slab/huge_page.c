@@ -40,6 +40,8 @@ static bool may_decide(void)
  * must find it first. Small pages take much less then, since most of them lie in blocks that the
  * kernel still holds. One dear huge page among cheap ones may be the only one, so slab soon tries
  * another; if that is dear too, or none was cheap lately, it goes without for longer. */
+/* NONE: faster than any huge page can come.  DEAR: slower than a cheap one by far.  DEAR_ONCE_FOR
+ * and DEAR_FOR: how long slab goes without.  DEAR_AGAIN and CHEAP_LATELY: how long it remembers. */
 static const uint64_t NONE_NS = 40000, DEAR_NS = 1000000, DEAR_ONCE_FOR_NS = 30000000,
                       DEAR_FOR_NS = 500000000, DEAR_AGAIN_NS = 2000000000,
                       CHEAP_LATELY_NS = 1000000000;
@@ -58,13 +60,15 @@ bool huge_page_is_dear(void)
 	return until != 0 && until - now_ns() <= DEAR_FOR_NS;
 }
 
+/* A huge page came within `took` ns: decide until when slab goes without, or leaves the touch to
+ * the program. advice_lock is held. */
 static void judge(uint64_t took)
 {
 	const uint64_t now = now_ns();
 	const bool dear = took > DEAR_NS,
 	    again = root.huge_dear_at != 0 && now - root.huge_dear_at <= DEAR_AGAIN_NS,
-	    alone = root.huge_cheap_at != 0 && now - root.huge_cheap_at <= CHEAP_LATELY_NS;
-	const uint64_t until = dear ? now + (alone && !again ? DEAR_ONCE_FOR_NS : DEAR_FOR_NS) : 0;
+	    lately = root.huge_cheap_at != 0 && now - root.huge_cheap_at <= CHEAP_LATELY_NS;
+	const uint64_t until = dear ? now + (lately && !again ? DEAR_ONCE_FOR_NS : DEAR_FOR_NS) : 0;
 
 	atomic_store_explicit(&root.huge_dear_until, until, memory_order_relaxed);
 	root.huge_cheap_until = dear ? 0 : now + CHEAP_FOR_NS;
