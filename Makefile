@@ -22,7 +22,7 @@ test: configure
 	@cmake --build $(BUILD) -j $(JOBS)
 	@[ -d web/node_modules ] || ! command -v npm >/dev/null || \
 		(cd web && npm ci --no-audit --no-fund --ignore-scripts --silent) || echo "dmm: no npm registry: pages are not tested in a browser" >&2
-	@ctest --test-dir $(BUILD) --output-on-failure -j $(JOBS)
+	@env -u COLUMNS ctest --test-dir $(BUILD) --output-on-failure -j $(JOBS)
 	@$(MAKE) --no-print-directory debug-checks
 
 # The suites of units and of the contract once more, with DEBUG_CHECK on: every slow path walks what it changed.

@@ -150,7 +150,7 @@ static void list_all(const struct experiment *const *all)
 
 	for (size_t i = 0; all[i] != NULL; i++) {
 		printf("%-22s ", all[i]->name);
-		screen_item(stdout, TEXT, "%s: %s", all[i]->slide, all[i]->claim);
+		screen_words(stdout, TEXT, "%s: %s", all[i]->slide, all[i]->claim);
 	}
 }
 

@@ -12,27 +12,31 @@
 #include "base/assert.h"
 #include "base/bits.h"
 
-enum { WIDTH_OF_NO_TERMINAL = 80, SENTENCE_MOST = 100, COLUMNS_MOST = 10000 };
+enum { SENTENCE_MOST = 100, COLUMNS_MOST = 10000 };
 
-/* 0: `out` is no terminal, or one that does not know its width. */
-static size_t terminal_width(FILE *out)
+/* 0: COLUMNS does not say. */
+static size_t columns_said(void)
 {
-	struct winsize size;
-	return ioctl(fileno(out), TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+	const char *const columns = getenv("COLUMNS");
+	char *end;
+
+	if (columns == NULL || columns[0] < '0' || columns[0] > '9')
+		return 0;
+	const unsigned long n = strtoul(columns, &end, 10);
+	return *end == '\0' ? min_size(n, COLUMNS_MOST) : 0;
 }
 
 size_t screen_width(FILE *out)
 {
-	const size_t known = terminal_width(out);
-	const char *const columns = getenv("COLUMNS");
-	char *end;
+	struct winsize size;
+	const bool terminal = isatty(fileno(out));
 
-	if (known > 0)
-		return known;
-	if (columns == NULL || columns[0] < '0' || columns[0] > '9')
-		return WIDTH_OF_NO_TERMINAL;
-	const unsigned long n = strtoul(columns, &end, 10);
-	return *end == '\0' && n > 0 ? min_size(n, COLUMNS_MOST) : WIDTH_OF_NO_TERMINAL;
+	if (terminal && ioctl(fileno(out), TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+		return size.ws_col;
+	const size_t said = columns_said();
+	if (said > 0)
+		return said;
+	return terminal ? SCREEN_USUAL_WIDTH : SCREEN_NO_LIMIT;
 }
 
 /* A character takes one column: its first byte counts, and UTF-8's continuation bytes do not. */
@@ -103,8 +107,8 @@ size_t screen_line(const char *text, size_t width)
 
 void screen_text(FILE *out, size_t indent, const char *text)
 {
-	const size_t known = terminal_width(out), all = screen_width(out);
-	const size_t width = known > 0 ? min_size(all, SENTENCE_MOST) : all;
+	const size_t all = screen_width(out);
+	const size_t width = isatty(fileno(out)) ? min_size(all, SENTENCE_MOST) : all;
 
 	for (;;) {
 		const size_t line = screen_line(text, width > indent ? width - indent : 1);
@@ -118,34 +122,14 @@ void screen_text(FILE *out, size_t indent, const char *text)
 	}
 }
 
-static void put_words(FILE *out, size_t indent, const char *format, va_list args)
-{
-	char *text;
-
-	CHECK(vasprintf(&text, format, args) >= 0);
-	screen_text(out, indent, text);
-	free(text);
-}
-
 void screen_words(FILE *out, size_t indent, const char *format, ...)
 {
 	va_list args;
+	char *text;
 
 	va_start(args, format);
-	put_words(out, indent, format, args);
+	CHECK(vasprintf(&text, format, args) >= 0);
 	va_end(args);
-}
-
-void screen_item(FILE *out, size_t indent, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	if (isatty(fileno(out))) {
-		put_words(out, indent, format, args);
-	} else {
-		vfprintf(out, format, args);
-		fputc('\n', out);
-	}
-	va_end(args);
+	screen_text(out, indent, text);
+	free(text);
 }

@@ -1,15 +1,20 @@
 /* screen.h - how wide the reader's screen is, and text that fits it.
  *
- * The width is that of the terminal; for a pipe or a file it is what COLUMNS says, else 80.
+ * The width is that of the terminal; for a pipe or a file it is what COLUMNS says.  Without COLUMNS
+ * it has no limit: a row and a sentence are one line each, so that a script finds them.
  * Sentences on a terminal end at 100 columns at most: longer lines are hard to read.
  */
 #ifndef LAB_CLI_SCREEN_H
 #define LAB_CLI_SCREEN_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 
-/* The width of `out` in columns. */
+#define SCREEN_NO_LIMIT SIZE_MAX
+enum { SCREEN_USUAL_WIDTH = 80 };
+
+/* The width of `out` in columns, or SCREEN_NO_LIMIT. */
 size_t screen_width(FILE *out);
 
 /* Columns that these bytes of UTF-8 take; each character counts as one. */
@@ -26,10 +31,6 @@ size_t screen_line(const char *text, size_t width);
  * in column `indent`: the caller has printed so much of the line.  Ends the line. */
 void screen_text(FILE *out, size_t indent, const char *text);
 __attribute__((format(printf, 3, 4))) void screen_words(FILE *out, size_t indent,
-    const char *format, ...);
-/* The same for one of several items, such as runs, but a pipe or a file gets one line for each,
- * however long, so that scripts can search for it. */
-__attribute__((format(printf, 3, 4))) void screen_item(FILE *out, size_t indent,
     const char *format, ...);
 
 #endif

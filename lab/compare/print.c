@@ -225,7 +225,7 @@ static void print_reasons(const struct compare *c, bool no_huge_pages, FILE *out
 		if (row->proof.whole_program) /* the same for all */
 			screen_text(out, 0, said = row->why);
 		else
-			screen_item(out, 0, "%s: %s", row->allocator->name, row->why);
+			screen_words(out, 0, "%s: %s", row->allocator->name, row->why);
 	}
 }
 
@@ -237,7 +237,7 @@ static void print_strays(const struct compare *c, bool no_huge_pages, FILE *out)
 		if (row->no_huge_pages != no_huge_pages || row->good == 0 ||
 		    row->run[0].without == 0 || row->proof.verdict != PROOF_LOADED)
 			continue;
-		screen_item(out, 0, "%s: %u of %u processes looked at ran without it",
+		screen_words(out, 0, "%s: %u of %u processes looked at ran without it",
 		    row->allocator->name, row->run[0].without,
 		    row->run[0].with + row->run[0].without);
 	}

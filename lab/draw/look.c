@@ -97,12 +97,17 @@ static bool speaks_utf8(FILE *out)
 struct draw_style draw_style(FILE *out, bool ascii, size_t width)
 {
 	const char *const no_color = getenv("NO_COLOR");
+	const bool fixed = width != 0;
 
+	if (!fixed)
+		width = screen_width(out);
+	if (width == SCREEN_NO_LIMIT)
+		width = SCREEN_USUAL_WIDTH;
 	return (struct draw_style){
 	    .colour = isatty(fileno(out)) && (no_color == NULL || no_color[0] == '\0'),
-	    .fixed = width != 0,
+	    .fixed = fixed,
 	    .ascii = ascii || !speaks_utf8(out),
-	    .width = max_size(width != 0 ? width : screen_width(out), DRAW_WIDTH_MIN),
+	    .width = max_size(width, DRAW_WIDTH_MIN),
 	};
 }
 

@@ -172,7 +172,7 @@ static void print_part(const struct native *n, bool no_huge_pages, FILE *out)
 	for (size_t i = 0; i < n->compare.rows; i++) {
 		const struct row *const row = &n->compare.row[i];
 		if (row->no_huge_pages == no_huge_pages && row->why[0] != '\0')
-			screen_item(out, 0, "%s: %s", row->allocator->name, row->why);
+			screen_words(out, 0, "%s: %s", row->allocator->name, row->why);
 	}
 	print_verdict(n, no_huge_pages, out);
 }

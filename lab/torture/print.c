@@ -72,7 +72,7 @@ static int torture_one(const struct torture_job *j)
 		snprintf(bytes, sizeof bytes, " of %s", units_bytes(usable, (double)r.peak_usable));
 	if (r.end == TORTURE_FINE) {
 		printf("%-8s  ", j->word);
-		screen_item(stdout, NAME,
+		screen_words(stdout, NAME,
 		    "sound: %" PRIu64 " operations of %u thread%s, %" PRIu64 " checks, %" PRIu64
 		    " refused, at most %zu objects%s live, seed %" PRIu64 "%s%s",
 		    r.ops, j->t.threads, j->t.threads == 1 ? "" : "s", r.checks, r.refused,

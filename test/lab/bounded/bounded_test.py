@@ -150,8 +150,7 @@ def record(name, text, *options):
 def said(words, trace="T"):
     r = run(*line(words, trace))
     assert r.returncode in (0, 1), (words, r)
-    text = r.stderr + (r.stdout if words == "advise" else "")  # its diagnosis is what says it
-    return " ".join(text.split())
+    return r.stderr + (r.stdout if words == "advise" else "")  # its diagnosis is what says it
 
 
 def test_a_recording_without_faults_is_said_to_have_none():

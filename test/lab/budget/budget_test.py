@@ -30,7 +30,6 @@ int main(void)
     return 0;
 }
 """
-os.environ["COLUMNS"] = "1000"  # a sentence stays in one line
 
 
 def dmm(*args):

@@ -20,7 +20,6 @@ BUILD = os.path.abspath(sys.argv.pop(1))
 DMM = os.path.join(BUILD, "dmm")
 QUICK = ["--runs=1", "--warm=0"]
 WORK = tempfile.mkdtemp(prefix="dmm-compare-")
-os.environ["COLUMNS"] = "1000"  # a sentence stays in one line
 
 
 def dmm(*args, **more):

@@ -19,8 +19,6 @@ sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../
 from from_outside import BUILD, DMM, compile_c, events, info, main, run, skip
 from runner import dmm_for_all
 
-os.environ["COLUMNS"] = "1000"  # each sentence stays in one line
-
 SURVIVOR = BUILD + "/test/survivor"
 MARK = "777"
 FEW, MANY = 700, 5000  # still on the tape; in columns, and in the file

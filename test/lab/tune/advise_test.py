@@ -11,7 +11,6 @@ import unittest
 from pathlib import Path
 
 DMM, RECORDINGS, STORIES = sys.argv.pop(1), Path(sys.argv.pop(1)), sys.argv.pop(1)
-os.environ["COLUMNS"] = "1000"  # a sentence stays in one line
 
 
 def dmm(*args):

@@ -11,7 +11,6 @@ from pathlib import Path
 
 DMM, RECORDINGS, STORIES = sys.argv.pop(1), Path(sys.argv.pop(1)), sys.argv.pop(1)
 CC, GIT, SQLITE, REDIS, PYTHON = (RECORDINGS / f"{name}.dmm" for name in ("cc", "git", "sqlite3", "redis", "python3"))
-os.environ["COLUMNS"] = "1000"  # a sentence stays in one line
 
 
 def dmm(*args):
