@@ -1,4 +1,4 @@
-/* conf_file.c - settings in a file: all words of it, and whether a system can obey them. */
+/* conf_file.c - the settings of --conf: all words, and whether a system can obey them. */
 #include "allocators/conf_file.h"
 
 #include <stdio.h>
@@ -15,8 +15,12 @@ static char *read_words(const char *path)
 	struct conf_word w;
 	char *all = NULL;
 	size_t len = 0;
-	int error = conf_text_open(&t, path);
+	int error = 0;
 
+	if (conf_is_text(path))
+		conf_text_begin(&t, path);
+	else
+		error = conf_text_open(&t, path);
 	FILE *const out = open_memstream(&all, &len);
 	if (out == NULL)
 		lab_die(EXIT_OURS, "no memory for the settings");
@@ -44,7 +48,7 @@ static void check(const char *path, const struct dmm_system *sys)
 	if (s == NULL)
 		lab_die(EXIT_OURS, "no memory for the settings");
 	settings_begin(s, sys);
-	settings_obey_file(s, path);
+	settings_obey_argument(s, path);
 	settings_end(s);
 	if (s->problems != 0)
 		lab_die(EXIT_USAGE, "%s%s%s", s->problem[0].word == 0 ? path : "",

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "slab/settings.h"
 
@@ -51,8 +52,9 @@ static void note(struct settings *s, const char *key, const char *file, size_t l
     const char *problem)
 {
 	struct setting *const item = find(s, key);
-	char from[SETTINGS_TEXT] = "DMM_CONF";
+	char from[SETTINGS_TEXT];
 
+	snprintf(from, sizeof from, "%s", s->source != NULL ? s->source : "DMM_CONF");
 	if (file != NULL)
 		snprintf(from, sizeof from, "%s:%zu", file, line);
 	s->words++;
@@ -80,12 +82,28 @@ void settings_obey(struct settings *s, const char *text)
 		conf_obey(&s->conf, s->sys, text, hear, s);
 }
 
-void settings_obey_file(struct settings *s, const char *path)
+static void obey_file(struct settings *s, const char *path)
 {
 	if (is_slab(s->sys))
 		slab_settings_obey_file(path, hear, s);
 	else
 		conf_obey_file(&s->conf, s->sys, path, hear, s);
+}
+
+bool conf_is_text(const char *arg)
+{
+	return arg[strcspn(arg, ":/")] == ':' && access(arg, F_OK) != 0;
+}
+
+void settings_obey_argument(struct settings *s, const char *arg)
+{
+	if (!conf_is_text(arg)) {
+		obey_file(s, arg);
+		return;
+	}
+	s->source = "--conf";
+	settings_obey(s, arg);
+	s->source = NULL;
 }
 
 /* All techniques; the last keys are none. */

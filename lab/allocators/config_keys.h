@@ -1,6 +1,6 @@
 /* config_keys.h - every key of a system with its value and where that came from.
  *
- *   default  <  DMM_CONF, with the files that it names  <  the file of --conf
+ *   default  <  DMM_CONF, with the files that it names  <  --conf, a file or settings
  *   The last word counts.
  *
  * The keys come from one table a kind of system: the techniques (policy/params.h) for the
@@ -18,7 +18,7 @@ enum { SETTINGS_KEYS = 48, SETTINGS_PROBLEMS = 32, SETTINGS_TEXT = 256 };
 struct setting {
 	const char *key, *doc;
 	char value[SETTINGS_TEXT], range[96];
-	char from[SETTINGS_TEXT]; /* "default", "DMM_CONF", "FILE:LINE" */
+	char from[SETTINGS_TEXT]; /* "default", "DMM_CONF", "--conf", "FILE:LINE" */
 };
 
 /* What was wrong with one word. */
@@ -31,6 +31,7 @@ struct setting_problem {
 struct settings {
 	const struct dmm_system *sys;
 	struct conf conf;
+	const char *source; /* of words that stand in no file; NULL: "DMM_CONF" */
 	struct setting item[SETTINGS_KEYS];
 	size_t count, words;
 	struct setting_problem problem[SETTINGS_PROBLEMS];
@@ -39,7 +40,10 @@ struct settings {
 
 void settings_begin(struct settings *s, const struct dmm_system *sys);
 void settings_obey(struct settings *s, const char *text);
-void settings_obey_file(struct settings *s, const char *path);
+/* Is the value of --conf settings themselves, "key:value,..", and not the name of a file? */
+bool conf_is_text(const char *arg);
+/* The value of --conf: a file of settings, or settings themselves (conf_is_text()). */
+void settings_obey_argument(struct settings *s, const char *arg);
 
 /* When all is read: fills in the values.  Settings that cannot be together are one more problem,
  * and the system is as it comes. */
@@ -52,7 +56,7 @@ struct config_order {
 	const struct dmm_system *system[CONFIG_SYSTEMS_MAX];
 	size_t systems;
 	bool chosen; /* by the user: then a key that one lacks is a mistake */
-	const char *conf; /* a file of settings; NULL: none */
+	const char *conf; /* a file of settings, or settings; NULL: none */
 	enum format format;
 };
 

@@ -17,7 +17,7 @@ static void read_all(const struct config_order *r, struct settings *all)
 		if (text != NULL)
 			settings_obey(&all[i], text);
 		if (r->conf != NULL)
-			settings_obey_file(&all[i], r->conf);
+			settings_obey_argument(&all[i], r->conf);
 		settings_end(&all[i]);
 	}
 }

@@ -35,8 +35,8 @@ struct command {
 __attribute__((format(printf, 1, 2))) void lab_say(const char *format, ...);
 /* The same, then exit(status). */
 __attribute__((format(printf, 2, 3), noreturn)) void lab_die(int status, const char *format, ...);
-/* "dmm: unknown WHAT 'WORD'; did you mean 'NEAREST'?", then exit(EXIT_USAGE).  names: NULL ends
- * it. */
+/* "dmm: unknown WHAT 'WORD'; did you mean 'NEAREST'?", then exit(EXIT_USAGE).  Where no name is
+ * near and there are few, the message lists them.  names: NULL ends it. */
 __attribute__((noreturn)) void lab_unknown(const char *what, const char *word,
     const char *const *names);
 /* The last line on stderr: the command that one would run next.  argv (may be NULL) is appended,

@@ -84,14 +84,22 @@ void lab_die(int status, const char *format, ...)
 
 void lab_unknown(const char *what, const char *word, const char *const *names)
 {
+	enum { LISTED = 24 };
+	char list[400];
 	size_t count = 0;
+
 	while (names[count] != NULL)
 		count++;
 
 	const char *const nearest = nearest_name(word, names, count);
 	if (nearest != NULL)
 		lab_die(EXIT_USAGE, "unknown %s '%s'; did you mean '%s'?", what, word, nearest);
-	lab_die(EXIT_USAGE, "unknown %s '%s'", what, word);
+	if (count == 0 || count > LISTED)
+		lab_die(EXIT_USAGE, "unknown %s '%s'", what, word);
+	const int used = snprintf(list, sizeof list, "%s", names[0]);
+	for (size_t i = 1, at = (size_t)used; i < count && at < sizeof list; i++)
+		at += (size_t)snprintf(list + at, sizeof list - at, ", %s", names[i]);
+	lab_die(EXIT_USAGE, "unknown %s '%s'; there are %s", what, word, list);
 }
 
 /* As a shell would need it: plain words stay plain. */

@@ -1,8 +1,10 @@
 /* main.c - the table of subcommands, and the choice of one. */
 #include <argp.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/nearest.h"
 #include "cmd/commands.h"
 #include "cli/lab.h"
 #include "cli/screen.h"
@@ -78,10 +80,14 @@ static int help(FILE *out)
 static void unknown(const char *word)
 {
 	const char *names[COMMANDS];
+	const bool option = word[0] == '-';
 
 	for (int i = 0; i < COMMANDS; i++)
 		names[i] = commands[i].name;
-	lab_unknown(word[0] == '-' ? "option" : "command", word, names);
+	if (nearest_name(word, names, COMMANDS - 1) == NULL)
+		lab_die(EXIT_USAGE, "unknown %s '%s'; 'dmm --help' lists the commands",
+		    option ? "option" : "command", word);
+	lab_unknown(option ? "option" : "command", word, names);
 }
 
 static int run(const struct command *c, int argc, char **argv)
@@ -93,6 +99,38 @@ static int run(const struct command *c, int argc, char **argv)
 	return c->run(argc, argv);
 }
 
+static const struct command *find(const char *name)
+{
+	for (const struct command *c = commands; c->name != NULL; c++)
+		if (strcmp(name, c->name) == 0)
+			return c;
+	unknown(name);
+	return NULL;
+}
+
+/* 'dmm help COMMAND' is 'dmm COMMAND --help'. */
+static int help_on(const char *name)
+{
+	char option[] = "--help", *argv[] = {NULL, option, NULL};
+
+	return run(find(name), 2, argv);
+}
+
+/* A full disk must not pass for an empty result. */
+static int finish(int status)
+{
+	const bool lost = ferror(stdout) != 0; /* errno is of something else by now */
+
+	errno = 0;
+	if (lost)
+		fputc('\n', stdout);
+	if (fflush(stdout) == 0 && !lost)
+		return status;
+	lab_say("stdout cannot be written%s%s", errno != 0 ? ": " : "",
+	    errno != 0 ? strerror(errno) : "");
+	return status == EXIT_FINE ? EXIT_OURS : status;
+}
+
 int main(int argc, char **argv)
 {
 	argp_program_version = "dmm " DMM_VERSION;
@@ -100,14 +138,14 @@ int main(int argc, char **argv)
 
 	if (argc < 2)
 		return help(stderr);
-	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)
-		return help(stdout);
-	if (strcmp(argv[1], "--version") == 0) {
+	if (strcmp(argv[1], "help") == 0 && argc > 2)
+		return finish(help_on(argv[2]));
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0 ||
+	    strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "-?") == 0)
+		return finish(help(stdout));
+	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
 		puts(argp_program_version);
-		return EXIT_FINE;
+		return finish(EXIT_FINE);
 	}
-	for (const struct command *c = commands; c->name != NULL; c++)
-		if (strcmp(argv[1], c->name) == 0)
-			return run(c, argc - 1, argv + 1);
-	unknown(argv[1]);
+	return finish(run(find(argv[1]), argc - 1, argv + 1));
 }

@@ -14,6 +14,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	struct profile_order *const x = state->input;
 
 	switch (key) {
+	case ARGP_KEY_ARG:
+		if (x->pid != 0)
+			lab_die(EXIT_USAGE, "one process at a time: '%s' is the second", arg);
+		/* fall through */
 	case KEY_PID:
 		x->pid = (pid_t)option_count("pid", arg, 1);
 		break;
@@ -38,7 +42,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 int cmd_profile(int argc, char **argv)
 {
 	static const struct argp_option options[] = {
-	    {"pid", KEY_PID, "PID", 0, "The process, started with DMM_CONF=profile:512k", 0},
+	    {"pid", KEY_PID, "PID", 0,
+	        "The process, started with DMM_CONF=profile:512k; --pid= may be left out", 0},
 	    {"to", KEY_TO, "text|pprof|folded|speedscope", 0, "The format (text)", 0},
 	    {"what", KEY_WHAT, "live|allocated|peak|temporary", 0,
 	        "Sort the text by these bytes, and count them in folded stacks (live)", 0},
@@ -47,6 +52,7 @@ int cmd_profile(int argc, char **argv)
 	    {0}};
 	static const struct argp argp = {.options = options,
 	    .parser = parse,
+	    .args_doc = "[PID]",
 	    .doc = "Show which call stacks of a running process hold memory, from the samples that "
 	           "slab takes when DMM_CONF=profile:512k is set. The process is not stopped.\v"
 	           "For a recording: dmm export --to=pprof T."};

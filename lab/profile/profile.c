@@ -1,6 +1,7 @@
 /* profile.c - see profile.h. */
 #include "profile/profile.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -246,13 +247,14 @@ int profile_run(const struct profile_order *order)
 	if (x.symbols == NULL)
 		lab_die(EXIT_OURS, "no memory for symbols");
 	if (order->output != NULL && (x.out = fopen(order->output, "we")) == NULL)
-		lab_die(EXIT_OURS, "%s cannot be written", order->output);
+		lab_die(EXIT_OURS, "%s cannot be written: %s", order->output,
+		    strerror(errno));
 	write_as[order->to](&x);
 	const bool ok = fflush(x.out) == 0 && !ferror(x.out) &&
 	    (order->output == NULL || fclose(x.out) == 0);
 	if (!ok)
-		lab_die(EXIT_OURS, "%s cannot be written",
-		    order->output != NULL ? order->output : "stdout");
+		lab_die(EXIT_OURS, "%s cannot be written: %s",
+		    order->output != NULL ? order->output : "stdout", strerror(errno));
 	if (x.profile.torn)
 		lab_say("the process took samples while dmm read them: figures may miss a few");
 	if (x.profile.head.lost != 0)

@@ -2,6 +2,7 @@
 #include "record/record.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <glob.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -40,6 +42,43 @@ static bool is_recording(const char *path)
 	    (strcmp(magic, "dmmtrace") == 0 || strcmp(magic, "dmm tape") == 0);
 	fclose(f);
 	return is;
+}
+
+/* A file that is not dmm's, or that another dmm record writes now, is not replaced. */
+static void check_earlier(const char *path)
+{
+	struct trace_error e;
+	struct trace_file f;
+	struct stat st;
+
+	if (stat(path, &st) != 0 || (S_ISREG(st.st_mode) && st.st_size == 0))
+		return;
+	if (!S_ISREG(st.st_mode))
+		lab_die(EXIT_USAGE, "%s: not a regular file; name another by -o", path);
+	if (access(path, R_OK) != 0)
+		lab_die(EXIT_OURS, "%s: %s", path, strerror(errno));
+	if (!is_recording(path))
+		lab_die(EXIT_USAGE, "%s is not a recording, and is not overwritten: name another "
+		    "file by -o, or remove it first", path);
+	if (!trace_file_open(&f, path, &e))
+		return; /* damaged: it may go */
+	if (f.running)
+		lab_die(EXIT_USAGE, "%s is being recorded, by process %d: name another file by -o, "
+		    "or wait until that process has ended", path, (int)f.head.pid);
+	trace_file_close(&f);
+}
+
+/* The program must not run, perhaps for hours, for a recording that has no place. */
+static void check_place(const char *path)
+{
+	const int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	if (fd < 0 && errno != EEXIST)
+		lab_die(EXIT_OURS, "%s cannot be created: %s", path, strerror(errno));
+	if (fd < 0)
+		return;
+	close(fd);
+	unlink(path);
 }
 
 /* Files of an earlier recording of this name: the first process's, T.PID, T.execN, T.PID.execN, and
@@ -184,7 +223,8 @@ static void tell_others(const char *path)
 		    running == 1 ? " is" : "es are");
 }
 
-static const char *ending(const struct trace_file *f, int status, char *text, size_t cap)
+static const char *ending(const struct trace_file *f, int status, enum trace_settled settled,
+    char *text, size_t cap)
 {
 	char why[64];
 
@@ -192,6 +232,8 @@ static const char *ending(const struct trace_file *f, int status, char *text, si
 		snprintf(text, cap, "; recording stopped: %s", why);
 	else if (f->ended)
 		text[0] = '\0';
+	else if (settled == TRACE_UNSETTLED && WIFEXITED(status))
+		snprintf(text, cap, "; recording stopped before the program ended");
 	else if (WIFSIGNALED(status))
 		snprintf(text, cap, "; the program did not end in order: signal %d (%s)",
 		    WTERMSIG(status),
@@ -202,22 +244,23 @@ static const char *ending(const struct trace_file *f, int status, char *text, si
 }
 
 /* The files that the process wrote, and the signal that ended it. */
-static void complete(const struct record_order *r, int status)
+static enum trace_settled complete(const struct record_order *r, int status)
 {
 	struct trace_error e;
 	char text[32];
 
 	const enum trace_settled settled = trace_settle(r->path, &e);
 	if (settled == TRACE_UNSETTLED)
-		lab_say("%s: the last calls are still in %s.tape, which belongs to it: %s", r->path,
-		    r->path, e.text);
+		lab_say("%s: %s; the last calls are still in %s.tape: keep both files, dmm reads "
+		    "them together", r->path, e.text, r->path);
 	else if (e.text[0] != '\0')
 		lab_say("%s: %s", r->path, e.text);
 	if (settled != TRACE_SETTLED || !WIFSIGNALED(status))
-		return;
+		return settled;
 	snprintf(text, sizeof text, "signal=%d\n", WTERMSIG(status));
 	if (!trace_append_text(r->path, TRACE_META, text, &e))
 		lab_say("%s: %s", r->path, e.text);
+	return settled;
 }
 
 static void tell(const struct record_order *r, int status)
@@ -225,11 +268,12 @@ static void tell(const struct record_order *r, int status)
 	char events[UNITS_LEN], bytes[UNITS_LEN], end[128];
 	struct trace_error e;
 	struct trace_file f;
+	enum trace_settled settled = TRACE_SETTLED;
 
 	if (access(r->path, F_OK) != 0)
 		record_silence(r, status);
 	else
-		complete(r, status);
+		settled = complete(r, status);
 	progress_begin("counting the calls in %s", r->path);
 	const bool readable = trace_file_open(&f, r->path, &e);
 	progress_end();
@@ -239,7 +283,7 @@ static void tell(const struct record_order *r, int status)
 		lab_say("%s: %s events in %s (%.1f bytes an event)%s", r->path,
 		    units_count(events, (double)f.events), units_bytes(bytes, (double)f.len),
 		    f.events != 0 ? (double)f.len / (double)f.events : 0.0,
-		    ending(&f, status, end, sizeof end));
+		    ending(&f, status, settled, end, sizeof end));
 		caveat_python(&f);
 		tell_others(r->path);
 		trace_file_close(&f);
@@ -253,7 +297,9 @@ int record_program(struct record_order *r)
 
 	if (library == NULL)
 		lab_die(EXIT_OURS, "libdmm-record.so is not beside dmm");
+	check_earlier(r->path);
 	remove_earlier(r->path);
+	check_place(r->path);
 	share_total(r->path, r->max_size != 0);
 	if (r->max_size == 0)
 		packer_open(r->path);

@@ -1,6 +1,7 @@
 /* export.c - a recording as folded stacks, as DHAT's JSON, as CSV, for pprof. */
 #include "trace/export.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -288,7 +289,7 @@ static void write_pprof(struct export *x)
 		if (x->sites[stack].total_blocks != 0)
 			sample_site(x, p, stack);
 	if (!pprof_close(p, x->timeless ? 0 : trace_file_ns(&x->file, x->last_tick) - begin))
-		lab_die(EXIT_OURS, "%s cannot be written", name);
+		lab_die(EXIT_OURS, "%s cannot be written: %s", name, strerror(errno));
 }
 
 /* ---- speedscope ------------------------------------------------------------------------------ */
@@ -391,7 +392,7 @@ static int finish(struct export *x)
 
 	if (fflush(x->out) != 0 || ferror(x->out) != 0 ||
 	    (x->order.output != NULL && fclose(x->out) != 0))
-		lab_die(EXIT_OURS, "%s cannot be written", name);
+		lab_die(EXIT_OURS, "%s cannot be written: %s", name, strerror(errno));
 	const struct trace_error *const e =
 	    x->damage.text[0] != '\0' ? &x->damage : &x->file.damage;
 	if (e->text[0] == '\0')
@@ -408,7 +409,8 @@ int export_run(const struct export_order *order)
 	if (!trace_file_open(&x.file, order->path, &e))
 		lab_die(EXIT_FAULT, "%s: %s", order->path, e.text);
 	if (order->output != NULL && (x.out = fopen(order->output, "we")) == NULL)
-		lab_die(EXIT_OURS, "%s cannot be written", order->output);
+		lab_die(EXIT_OURS, "%s cannot be written: %s", order->output,
+		    strerror(errno));
 	x.cap = 1;
 	x.sites = calloc(1, sizeof *x.sites);
 	x.symbols = symbols_open(&x.file);

@@ -146,6 +146,16 @@ class RunWithAFile(WithFiles):
                 self.assertIn("my.conf" + where + ": ", done.stderr)
                 self.assertIn(why, done.stderr)
 
+    def test_settings_may_stand_in_the_place_of_the_file(self):
+        done = dmm("run", "--system=bins", "--conf=reuse:links,stats:1", "--", "/bin/echo", "hello")
+        self.assertEqual((done.returncode, done.stdout), (0, "hello\n"), done.stderr)
+        self.assertIn("malloc, ", done.stderr)
+        done = dmm("run", "--conf=purge_age:3", "--", "/bin/echo", "hello")
+        self.assertEqual((done.returncode, done.stdout), (2, ""))
+        self.assertIn("--conf: unknown key 'purge_age'; did you mean 'purge_age_ms'?", done.stderr)
+        found, done = settings("slab", "--conf=canary:1", conf="canary:0")
+        self.assertEqual((done.returncode, found["canary"]), (0, ("1", "--conf")), done.stderr)
+
     def test_a_file_that_is_not_there_is_named(self):
         done = dmm("run", "--system=bins", "--conf=/nonexistent/f", "--", "/bin/true")
         self.assertEqual(done.returncode, 2)

@@ -216,13 +216,6 @@ def test_a_full_disk_ends_the_recording_not_the_program():
     assert info("T")["events"] > 10000
 
 
-def test_a_file_that_cannot_be_written_is_one_line():
-    r = record("/nowhere/T", "/bin/true")
-    assert r.returncode == 0, r
-    r = record("/proc/T", compile_c("m", "#include <stdlib.h>\nint main(void){void*volatile p=malloc(1);free(p);return 3;}"))
-    assert r.returncode == 3 and r.stderr.count("recording ends here") == 1, r
-
-
 def test_a_program_that_closes_all_descriptors_is_not_written_into():
     program = compile_c("closer", """
         #include <fcntl.h>
@@ -331,8 +324,40 @@ def test_a_full_file_system_is_one_line_and_the_program_goes_on():
         return
     assert "fine\nstatus 7\n" in r.stdout, r
     assert r.stderr.count("no space left on device; recording ends here, the program goes on") == 1, r.stderr
+    assert "the program did not end in order" not in r.stderr, r.stderr
     kept = json.load(open("info.json"))
     assert kept["events"] > 10000 and not kept["ended"], kept  # whole blocks only: info exits 0
+
+
+def test_a_program_does_not_start_for_a_recording_that_has_no_place():
+    for path, said in (("none/T", "cannot be created: No such file or directory"), ("/proc/T", "cannot be created"),
+                       (".", "not a regular file")):
+        r = record(path, "sh", "-c", "echo ran")
+        assert r.returncode in (2, 125) and r.stdout == "" and said in r.stderr, r
+        assert r.stderr.count("\n") == 1, r
+
+
+def test_a_file_that_is_no_recording_is_not_overwritten():
+    with open("job.py", "w") as f:
+        f.write("print('mine')\n")
+    r = record("job.py", "sh", "-c", "echo ran")
+    assert r.returncode == 2 and r.stdout == "" and "job.py is not a recording" in r.stderr, r
+    assert open("job.py").read() == "print('mine')\n"
+    open("empty", "w").close()
+    for again in range(2):
+        r = record("empty", "sh", "-c", "echo ran")
+        assert r.returncode == 0 and info("empty")["events"] > 0, (again, r)
+
+
+def test_a_recording_that_another_process_writes_is_left_alone():
+    p = subprocess.Popen([DMM, "record", "-o", "T", "--", "sh", "-c", "echo ready; read line"],
+                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert p.stdout.readline() == "ready\n"
+    r = record("T", "sh", "-c", "echo ran")
+    assert r.returncode == 2 and r.stdout == "" and "T is being recorded, by process " in r.stderr, r
+    _, said = p.communicate("\n", timeout=300)
+    assert p.returncode == 0 and info("T")["ended"], said
+    assert record("T", "sh", "-c", "echo ran").returncode == 0
 
 
 def blocks_of_events(trace):
