@@ -1,4 +1,4 @@
-/* size_class.c - the rule of size_class.h, carried out once at start. */
+/* size_class.c - the rule of size_class.h, carried out at start. */
 #include "slab/size_class.h"
 
 #include "base/assert.h"
@@ -75,9 +75,30 @@ static void fill_classes(void)
 	add(CANARIED_MAX, GRANULES);
 }
 
+/* The settings that the tables obey.  dmm replay and dmm tune start slab with one set of settings
+ * after another in one process. */
+static struct {
+	size_t magazine_bytes;
+	uint16_t magazine_min_objects, magazine_max_objects;
+	bool canary;
+} obeyed;
+
+static bool obeys_settings(void)
+{
+	return class_count != 0 && obeyed.magazine_bytes == tuning.magazine_bytes &&
+	    obeyed.magazine_min_objects == tuning.magazine_min_objects &&
+	    obeyed.magazine_max_objects == tuning.magazine_max_objects &&
+	    obeyed.canary == hardening.canary;
+}
+
 void size_class_init(bool hidden)
 {
-	if (class_count == 0) {
+	if (!obeys_settings()) {
+		obeyed.magazine_bytes = tuning.magazine_bytes;
+		obeyed.magazine_min_objects = (uint16_t)tuning.magazine_min_objects;
+		obeyed.magazine_max_objects = (uint16_t)tuning.magazine_max_objects;
+		obeyed.canary = hardening.canary;
+		class_count = 0;
 		fill_classes();
 		fill(small_place, SMALL_MAX, 16);
 		fill(medium_place, MEDIUM_MAX, 64);

@@ -65,9 +65,9 @@ extern HIDDEN uint8_t medium_class[CANARIED_MAX / 64 + 1];
 extern HIDDEN int32_t small_at[SMALL_MAX + 1];
 extern HIDDEN size_t small_below; /* SMALL_MAX + 1; 0 before the start */
 
-/* Fill all tables but small_at; idempotent. hidden: medium_place names the magazine that is always
- * empty, so that every malloc of more than SMALL_MAX misses the fast path; classes are
-  * unchanged. */
+/* Fill all tables but small_at, unless they were filled for the same settings.  hidden:
+ * medium_place names the magazine that is always empty, so that every malloc of more than
+ * SMALL_MAX misses the fast path; the classes are the same. */
 void size_class_init(bool hidden);
 /* Fill small_at: the pointer for class 0 lies at `from`, and each next one `step` bytes on. */
 void size_class_point(uintptr_t from, size_t step);

@@ -56,6 +56,18 @@ def test_a_model_tells_the_gap_over_time_in_text_and_csv():
         assert sum(int(x[p]) for p in PARTS) == int(x["footprint_bytes"]), x
 
 
+def test_the_settings_of_one_row_are_not_those_of_another():
+    names = ["slab", "slab?magazine_bytes:1k", "slab?magazine_max_objects:7", "slab?dirty_floor_bytes:0,dirty_share_permille:0",
+             "slab?huge_from_mib:2"]
+    trace = SHIPPED + "/cc.dmm"
+    alone = {name: model(trace, f"--systems={name}")[name] for name in names}
+    for order in names, names[::-1]:
+        together = model(trace, "--systems=" + ",".join(order))
+        for name in names:
+            assert together[name] == alone[name], (order, name)
+    assert len({row["mean_footprint_bytes"] for row in alone.values()}) == len(names), alone
+
+
 def test_a_model_of_slab_has_what_slab_has_resident_without_huge_pages():
     for name in ("cc", "redis", "sqlite3"):
         trace = f"{SHIPPED}/{name}.dmm"
