@@ -70,15 +70,15 @@ class Config(WithFiles):
 
     def test_of_all_designs_only_what_none_can_obey_is_a_mistake(self):
         done = dmm("config", conf="mmap_threshold:never,fit:best,stats:1")
-        self.assertEqual((done.returncode, done.stderr.count("DMM_CONF: ")), (0, 0), done.stderr)
+        self.assertEqual((done.returncode, done.stderr.count("DMM_CONF: ")), (0, 0), done.stdout + done.stderr)
         done = dmm("config", conf="mmap_threshold:1")
-        self.assertEqual((done.returncode, done.stderr.count("DMM_CONF: ")), (1, 1), done.stderr)
+        self.assertEqual((done.returncode, done.stderr.count("DMM_CONF: ")), (1, 1), done.stdout + done.stderr)
         self.assertIn("4k to 1024g", done.stderr)
 
     def test_every_design_tells_whether_it_prints_statistics_and_keeps_deepbind(self):
         for system in ("minimal", "pad", "list", "dlist", "bins", "vm", "gnu", "segdata", "segmeta"):
             found, done = settings(system, conf="deepbind:1")
-            self.assertEqual((done.returncode, done.stderr.count("DMM_CONF: ")), (0, 0), done.stderr)
+            self.assertEqual((done.returncode, done.stderr.count("DMM_CONF: ")), (0, 0), done.stdout + done.stderr)
             self.assertEqual((found["stats"], found["deepbind"]), (("0", "default"), ("1", "DMM_CONF")), system)
 
     def test_a_report_that_only_slab_makes_is_refused(self):
@@ -96,7 +96,7 @@ class Config(WithFiles):
 
     def test_slab_has_keys_of_its_own_and_a_word_for_all_of_them(self):
         found, done = settings("slab", conf="hardened,canary:0,quarantine:7")
-        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.assertEqual((found["canary"][0], found["quarantine"][0]), ("0", "7"))
         self.assertEqual((found["zero_on_free"], found["guard_large"]), (("1", "DMM_CONF"), ("1", "DMM_CONF")))
         path = self.file("\nrandom_order:1\ncanari:1\n")
@@ -109,7 +109,7 @@ class Config(WithFiles):
     def test_a_word_with_a_value_of_two_parts_sets_the_key_that_is_meant(self):
         path = "/var/lib/node_exporter/textfile_collector/dmm-%p.prom"
         found, done = settings("slab", conf=f"stats:interval:15,stats:exit,stats_file:{path}")
-        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.assertEqual((found["stats_interval_s"], found["stats_exit"]), (("15", "DMM_CONF"), ("1", "DMM_CONF")))
         self.assertEqual((found["stats_file"], found["stats"]), ((path, "DMM_CONF"), ("0", "default")))
 

@@ -67,7 +67,7 @@ class Diff(Recorded):
     def test_the_planted_change_is_named_first(self):
         for sides in ((self.trace("before0"), self.trace("after0")), (self.side("before"), self.side("after"))):
             done = dmm("diff", *sides, "--format=json")
-            self.assertEqual(done.returncode, 1, done.stderr)
+            self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
             diff = json.loads(done.stdout)
             self.assertEqual((diff["schema"], diff["version"]), ("dmm-diff", 1))
             first = diff["sites"][0]
@@ -120,7 +120,7 @@ class Diff(Recorded):
                        check=True)
         for early, more in ((30, 0), (23, 0), (23, 7), (0, 7)):
             done = dmm("record", "-o", self.path / f"clock{early}-{more}.dmm", "--", program, early, more)
-            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         for after, status, words in (("clock23-0", 1, "noise is taken as 2 % of the whole;"),
                                      ("clock23-7", 0, "15 % of the bytes at the peak and 5 % of the rest, since 3 call"),
                                      ("clock0-7", 1, "since 3 call sites")):
@@ -159,7 +159,7 @@ class Diff(Recorded):
     def test_the_page_shows_what_changed_and_needs_nothing_else(self):
         page = self.path / "page.html"
         done = dmm("diff", self.side("before"), self.side("after"), f"--page={page}")
-        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
         text = page.read_text()
         rows = re.findall(r"<rect class=(\w+) .*?<td>([^<]*)\n", text)
         self.assertIn(("more", "bytes at the peak"), rows)
@@ -174,7 +174,7 @@ class Diff(Recorded):
         odd.write_bytes(self.trace("before0").read_bytes())
         page = self.path / "same.html"
         done = dmm("diff", odd, self.trace("before1"), f"--page={page}")
-        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.assertIn("No difference: every call site and size is within noise", page.read_text())
         self.assertIn("a&lt;b&gt;&amp;.dmm", page.read_text())
         done = dmm("diff", odd, self.trace("before1"), "--page=/nowhere/page.html")
@@ -194,7 +194,7 @@ class Diff(Recorded):
         for args, status, words in (((), 2, "dmm diff BEFORE AFTER"), (("a", "b", "c"), 2, "'c'"),
                                     (("/nonexistent/a", "/nonexistent/b"), 1, "/nonexistent/a")):
             done = dmm("diff", *args)
-            self.assertEqual(done.returncode, status, done.stderr)
+            self.assertEqual(done.returncode, status, done.stdout + done.stderr)
             self.assertIn(words, done.stderr)
 
 

@@ -67,7 +67,7 @@ class Width(unittest.TestCase):
             for columns in (80, 120):
                 with self.subTest(args=args, columns=columns):
                     done = dmm(*args, columns=columns)
-                    self.assertIn(done.returncode, (0, 1), done.stderr)
+                    self.assertIn(done.returncode, (0, 1), done.stdout + done.stderr)
                     self.assertNotEqual(done.stdout, "")
                     self.assertEqual([line for line in done.stdout.splitlines() if len(line) > columns], [])
 

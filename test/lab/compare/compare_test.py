@@ -61,9 +61,9 @@ class Words(unittest.TestCase):
 
     def test_unknown_peer_and_value_exit_2(self):
         r = dmm("compare", "--peers=gemalloc", "--", "true")
-        self.assertEqual((r.returncode, "'jemalloc'" in r.stderr), (2, True), r.stderr)
+        self.assertEqual((r.returncode, "'jemalloc'" in r.stderr), (2, True), r.stdout + r.stderr)
         r = dmm("compare", "--thp=of", "--", "true")
-        self.assertEqual((r.returncode, "'off'" in r.stderr), (2, True), r.stderr)
+        self.assertEqual((r.returncode, "'off'" in r.stderr), (2, True), r.stdout + r.stderr)
         self.assertEqual(dmm("compare", "--runs=0", "--", "true").returncode, 2)
         self.assertEqual(dmm("compare", "--runs=-1", "--", "true").returncode, 2)
         self.assertEqual(dmm("compare", "--timeout=x", "--", "true").returncode, 2)
@@ -167,7 +167,7 @@ class Targets(unittest.TestCase):
         self.assertIsNone(rows["bins"]["wall_s"])
         self.assertGreater(rows["glibc"]["wall_s"]["median"], 0)
         r = dmm("run", "--system=bins", "--", path)
-        self.assertEqual((r.returncode, words in r.stderr), (125, True), r.stderr)
+        self.assertEqual((r.returncode, words in r.stderr), (125, True), r.stdout + r.stderr)
 
     def test_static(self):
         self.refused(compiled("static", "int main(void) { return 0; }", "-static"), "statically linked")
@@ -223,7 +223,7 @@ class Peers(unittest.TestCase):
     def test_settings_of_one_system_end_where_the_next_begins(self):
         names = ["slab?purge_age_ms:300", "slab?purge_age_ms:500,purge_tick_ms:50", "bins?fit:best"]
         rows, r, _ = compare("--", "true", systems=",".join(names))
-        self.assertEqual(r.returncode, 0, r.stderr)
+        self.assertEqual(r.returncode, 0, r.stdout + r.stderr)
         self.assertEqual(list(rows), ["glibc", "glibc-again", *names])
         self.assertEqual([rows[n]["settings"] for n in names], [["DMM_CONF=" + n.split("?")[1]] for n in names])
 
@@ -305,7 +305,7 @@ class Endings(unittest.TestCase):
 class Json(unittest.TestCase):
     def test_the_contract(self):
         rows, r, whole = compare("--runs=3", "--", "true", systems="bins,gnu", peers="auto")
-        self.assertEqual(r.returncode, 0, r.stderr)
+        self.assertEqual(r.returncode, 0, r.stdout + r.stderr)
         self.assertEqual((whole["schema"], whole["version"]), ("dmm-compare", 2))
         for key in ("cpu", "kernel", "huge_pages", "date", "libc", "cpus"):
             self.assertTrue(whole["provenance"][key], key)
@@ -416,7 +416,7 @@ class Server(unittest.TestCase):
 
     def test_a_server_is_driven_and_stopped(self):
         rows, r, _ = self.serve()
-        self.assertEqual(r.returncode, 0, r.stderr)
+        self.assertEqual(r.returncode, 0, r.stdout + r.stderr)
         for row in rows.values():
             self.assertEqual((row["outcome"], row["exit"]), ("fine", 0))
             self.assertGreater(row["peak_rss_bytes"]["median"], 4 << 20)  # python's, not the driver's sh

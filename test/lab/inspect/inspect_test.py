@@ -203,7 +203,7 @@ def damaged_cores(core, d):
             poke(at, bytes((seed * 7919 + i * i * 31) % 256 for i in range(64)))(f)
             f.flush()
             r = show(f"--core={core}")
-            assert r.returncode in (0, 1), (seed, r.returncode, r.stderr)
+            assert r.returncode in (0, 1), (seed, r.returncode, r.stdout + r.stderr)
             poke(at, good)(f)
 
 

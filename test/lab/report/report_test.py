@@ -342,7 +342,7 @@ def test_a_comparison_of_what_cannot_be_recorded_has_its_scoreboard():
 def refused(status, words, *args, **kw):
     r = run(DMM, "report", *args, **kw)
     lines = r.stderr.strip().split("\n")
-    assert r.returncode == status, (r.returncode, r.stderr)
+    assert r.returncode == status, (r.returncode, r.stdout + r.stderr)
     assert len(lines) == 1 and lines[0].startswith("dmm: "), r.stderr
     for word in words:
         assert word in lines[0], (word, lines[0])
@@ -400,7 +400,7 @@ def test_a_damaged_recording_gives_a_page_that_says_so_or_one_sentence():
             trace, to = f"{folder}/bad{at}", f"{folder}/bad{at}.html"
             open(trace, "wb").write(whole[:at] + bytes([whole[at] ^ 0x55]) + whole[at + 1:])
             r = report(trace, to, "--systems=gnu")
-            assert r.returncode in (0, 1), (at, r.returncode, r.stderr)
+            assert r.returncode in (0, 1), (at, r.returncode, r.stdout + r.stderr)
             told += r.returncode == 1
             if os.path.exists(to):
                 Shape().feed(open(to, encoding="utf-8").read())

@@ -242,12 +242,14 @@ def test_code_made_at_run_time_is_named_by_its_map():
         stack, count = line.rsplit(" ", 1)
         innermost["plantBuffers" in stack.rsplit(";", 1)[-1]] += int(count) * ("plantBuffers" in stack)
     assert innermost[True] >= 0.99 * 9000 * 70001 and innermost[False] < 0.01 * 9000 * 70001, innermost
-    r = json.loads(run(DMM, "info", "--format=json", "--top=100", "T").stdout)
+    # All sites: those of the interpreter are few, and how few depends on when V8 has compiled the function.
+    r = json.loads(run(DMM, "info", "--format=json", "--top=10000000", "T").stdout)
     first = Counter()
     for site in r["most_calls"]:
         if site["total_bytes"] == 70001 * site["calls"]:
-            first["plantBuffers" in site["stack"][0] and "plant.js:2" in site["stack"][0]] += site["calls"]
-    assert first[True] >= 0.99 * 9000, first
+            first[site["stack"][0]] += site["calls"]
+    named = sum(calls for name, calls in first.items() if "plantBuffers" in name and "plant.js:2" in name)
+    assert named >= 0.99 * 9000, first
 
 
 main(globals())

@@ -27,7 +27,7 @@ class Advise(unittest.TestCase):
     def imported(self, form, text):
         (self.path / "in.txt").write_text(text)
         done = dmm("import", f"--from={form}", self.path / "in.txt", "-o", self.path / "t.dmm")
-        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         return self.path / "t.dmm"
 
     def lab_trace(self, *ops):
@@ -36,7 +36,7 @@ class Advise(unittest.TestCase):
 
     def advice(self, trace, *options):
         done = dmm("advise", trace, "--format=json", *options)
-        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         return json.loads(done.stdout)
 
     def test_the_facts_are_those_of_the_calls(self):
@@ -94,13 +94,13 @@ class Advise(unittest.TestCase):
     def test_so_few_calls_are_no_reason_to_change_and_settings_can_be_searched(self):
         trace = self.path / "sort.dmm"
         done = dmm("record", "-o", trace, "--", "sort", "--buffer-size=40M", "/dev/null")
-        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         said = dmm("advise", trace).stdout
         self.assertRegex(said, r"advice: record a longer run: \d+ calls are too few to judge")
         self.assertIn("the recording is too short to say anything about growth, idle time and churn", said)
         self.assertNotIn("times the memory", said)
         done = dmm("tune", trace, "-o", self.path / "sort.conf")
-        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
     def test_a_small_heap_is_no_reason_to_change(self):
         trace = self.lab_trace(*(f"a {i} 100" for i in range(20)), *(f"f {i}" for i in range(20)))
@@ -199,9 +199,9 @@ class Stories(unittest.TestCase):
         with tempfile.TemporaryDirectory() as directory:
             trace = Path(directory, "t.dmm")
             done = dmm("record", "--stacks=fp", "-o", trace, "--", STORIES, story)
-            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
             done = dmm("advise", trace)
-            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
             return done.stdout.split("\n")[:3]
 
     def told(self, story, beginning):

@@ -30,6 +30,11 @@ def settings_of(file):
     return dict(line.split(":") for line in file.read_text().splitlines() if not line.startswith("#"))
 
 
+def bytes_of(text):
+    """16k: 16384"""
+    return int(text.rstrip("kmg")) << {"k": 10, "m": 20, "g": 30}.get(text[-1], 0)
+
+
 class Directory(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -76,14 +81,17 @@ class Slab(Directory):
         self.assertLessEqual(now["peak_footprint_bytes"], 1.02 * own["peak_footprint_bytes"])
 
     def test_no_single_change_gains(self):
-        now = self.slab["tuned"][0]["mean_footprint_bytes"]
+        # --slower=any: a change that gains memory may be refused because it takes time
+        done = dmm("tune", self.traces[0], "--slower=any", "--format=json", "-o", self.path / "any.conf")
+        slab, = json.loads(done.stdout)["systems"]
+        now = slab["tuned"][0]["mean_footprint_bytes"]
         for change in ("dirty_floor_bytes:512k", "dirty_share_permille:30", "magazine_bytes:16k", "purge_again_ms:300"):
-            mean = replayed(self.traces[0], "slab", f"{self.slab['settings']},{change}")["mean_footprint_bytes"]
-            self.assertGreaterEqual(mean * 1.002, now, change)
+            mean = replayed(self.traces[0], "slab", f"{slab['settings']},{change}")["mean_footprint_bytes"]
+            self.assertGreaterEqual(mean * 1.002, now, (slab["settings"], change))
 
     def test_slab_reads_the_file(self):
         done = dmm("config", "--system=slab", f"--conf={self.file}", "--format=json")
-        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         one, = json.loads(done.stdout)["systems"]
         got = {s["key"]: s["value"] for s in one["settings"] if s["from"] != "default"}
         self.assertEqual(got, settings_of(self.file))
@@ -95,14 +103,18 @@ class Slab(Directory):
         done = dmm("tune", PYTHON, CC, GIT, "--search=1", "--format=json", "-o", self.path / "x.conf")
         self.assertEqual([r["searched"] for r in json.loads(done.stdout)["recordings"]], [True, False, False])
 
-    def test_a_burst_is_given_back_sooner_and_that_is_what_a_real_run_shows(self):
+    def test_a_burst_is_given_back_sooner_and_real_runs_decide_what_is_advised(self):
+        """slab may hold less or more than glibc here: that depends on how fast the machine makes the burst."""
         file = self.path / "burst.conf"
         done = dmm("tune", self.traces[0], "-o", file, "--runs=5", "--warm=0", "--", STORIES, "burst")
-        self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertLess(int(settings_of(file).get("dirty_floor_bytes", "1m").rstrip("km")), 1024, file.read_text())
-        said, = re.findall(r"^(?:not )?proved: next to glibc, .*", done.stdout, re.M)
-        self.assertEqual(said.startswith("proved"), "\ntake slab with these settings.\n" in done.stdout, done.stdout)
-        self.assertEqual(said.startswith("proved"), f"next: dmm run --system=slab --conf={file}" in done.stderr, done.stderr)
+        told = done.stdout + done.stderr
+        self.assertLess(bytes_of(settings_of(file)["dirty_floor_bytes"]), 1 << 20, file.read_text())
+        verdicts = "proved|not proved|do not use these settings"
+        said, = re.findall(rf"^(?:{verdicts}): next to glibc, .*", done.stdout, re.M) or [told]
+        self.assertEqual(done.returncode, said.startswith("do not use these settings"), told)
+        proved = said.startswith("proved")
+        self.assertEqual(proved, "\ntake slab with these settings.\n" in done.stdout, told)
+        self.assertEqual(proved, f"next: dmm run --system=slab --conf={file}" in done.stderr, told)
         self.assertIn(f"# Measured in 5 real runs: {said}", file.read_text().splitlines())
         self.assertIn("no recording was left to show that the gain holds", done.stderr)
 
@@ -110,7 +122,7 @@ class Slab(Directory):
         wanted = r"(?m)^not proved: next to glibc, the run is too short to measure memory on average;"
         for _ in range(20):  # on a busy machine /bin/true may last long enough to be looked at
             done = dmm("tune", SQLITE, "-o", self.path / "short.conf", "--runs=1", "--warm=0", "--", "/bin/true")
-            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
             if re.search(wanted, done.stdout):
                 break
         self.assertRegex(done.stdout, wanted)
@@ -130,7 +142,7 @@ class Slab(Directory):
                        "".join(f"f {i}\n" for i in range(20)))
         dmm("import", "--from=rep", rep, "-o", self.path / "small.dmm")
         done = dmm("tune", self.path / "small.dmm", "-o", self.path / "small.conf")
-        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         said = [line for line in done.stderr.splitlines() if "nothing is to be gained" in line]
         self.assertEqual(len(said), 1, done.stderr)
         self.assertIn("nothing is to be gained: none of ", done.stderr)
@@ -185,7 +197,7 @@ class Slab(Directory):
                 ((CC, "--slower=lots", "-o", "/dev/null"), 2, "--slower=lots")):
             with self.subTest(args=args):
                 done = dmm("tune", *args)
-                self.assertEqual(done.returncode, status, done.stderr)
+                self.assertEqual(done.returncode, status, done.stdout + done.stderr)
                 self.assertIn(words, done.stderr)
 
 
@@ -238,10 +250,10 @@ class Study(Directory):
         cls.best = cls.systems[cls.found["best"]]
 
     def test_the_file_is_read_by_whoever_reads_settings(self):
-        self.assertEqual(self.done.returncode, 0, self.done.stderr)
+        self.assertEqual(self.done.returncode, 0, self.done.stdout + self.done.stderr)
         self.assertNotEqual(self.best["settings"], "")
         done = dmm("config", f"--system={self.best['name']}", f"--conf={self.file}", "--format=json")
-        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         one, = json.loads(done.stdout)["systems"]
         got = {s["key"]: s["value"] for s in one["settings"] if s["from"] != "default"}
         self.assertEqual(got, dict(word.split(":") for word in self.best["settings"].split(",")))
