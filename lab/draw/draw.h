@@ -22,6 +22,7 @@ struct draw_style {
 	bool   colour, ascii;
 	bool   fixed; /* the width was asked for: it does not follow the terminal's */
 	size_t width; /* columns, at least DRAW_WIDTH_MIN */
+	size_t rows;  /* of the screen that the drawing should fit; 0: it may be long */
 	size_t unit;  /* the unit of sizes, in bytes; 0: bytes */
 };
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/bits.h"
 #include "draw/demo.h"
 #include "cli/lab.h"
 #include "show/show.h"
@@ -154,29 +155,80 @@ static void seek(void *arg, size_t step)
 		advance(&w->stage, &w->scene);
 }
 
-/* The program as on the slides, with an arrow at the call just made. */
-static void put_program(FILE *out, const struct draw_style *s, const struct demo_stage *stage)
+/* The program as on the slides, with an arrow at the call just made: at most `rows` lines of it,
+ * around that call. */
+static void put_program(FILE *out, const struct draw_style *s, const struct demo_stage *stage,
+    size_t rows)
 {
+	const size_t count = stage->demo->step_count, shown = min_size(rows, count);
+	const size_t before = min_size(stage->done - 1, shown / 2);
+	const size_t first = min_size(stage->done - 1 - before, count - shown);
 	char line[DEMO_LINE];
 
-	for (size_t i = 0; i < stage->demo->step_count; i++)
-		fprintf(out, "  %s %s\n", i + 1 != stage->done ? " " : s->ascii ? ">" : "→",
-		    demo_line(line, &stage->demo->step[i]));
+	for (size_t i = first; i < first + shown; i++)
+		fprintf(out, "  %s %s%s\n", i + 1 != stage->done ? " " : s->ascii ? ">" : "→",
+		    demo_line(line, &stage->demo->step[i]),
+		    (i == first && i != 0) || (i + 1 == first + shown && i + 1 != count)
+		        ? "  ..." : "");
+	if (shown != 0)
+		fputc('\n', out);
+}
+
+static size_t count_lines(const char *text)
+{
+	size_t n = 0;
+	for (; (text = strchr(text, '\n')) != NULL; text++)
+		n++;
+	return n;
+}
+
+/* A drawing as text, which the caller frees. */
+static char *drawn(void (*draw)(const struct demo_walk *, FILE *, const struct draw_style *),
+    const struct demo_walk *w, const struct draw_style *s)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *const out = open_memstream(&text, &len);
+
+	if (out == NULL)
+		lab_die(EXIT_OURS, "out of memory");
+	draw(w, out, s);
+	fclose(out);
+	return text;
+}
+
+static void draw_title(const struct demo_walk *w, FILE *out, const struct draw_style *s)
+{
+	put_title(out, s, w->stage.demo, w->sys, w->params);
 	fputc('\n', out);
 }
 
+static void draw_step(const struct demo_walk *w, FILE *out, const struct draw_style *s)
+{
+	put_step(out, s, &w->stage, &w->scene);
+	put_legend(out, s, &w->stage, &w->scene, draw_kinds(&w->stage.now, w->stage.labels,
+	    w->stage.label_count));
+}
+
+/* The heap comes first: of title and program as much as the screen has room for. */
 static void put(void *arg, FILE *out, const struct draw_style *style)
 {
+	enum { LEAST = 3 }; /* lines of the program that tell where one is */
 	const struct demo_walk *const w = arg;
 	struct draw_style s = *style;
 
 	s.unit = w->stage.demo->unit;
-	put_title(out, &s, w->stage.demo, w->sys, w->params);
-	fputc('\n', out);
-	put_program(out, &s, &w->stage);
-	put_step(out, &s, &w->stage, &w->scene);
-	put_legend(out, &s, &w->stage, &w->scene, draw_kinds(&w->stage.now, w->stage.labels,
-	    w->stage.label_count));
+	char *const title = drawn(draw_title, w, &s), *const step = drawn(draw_step, w, &s);
+	const size_t used = count_lines(step) + 1; /* the line below the program */
+	const size_t room = s.rows == 0 ? SIZE_MAX : s.rows > used ? s.rows - used : 0;
+	const bool titled = room >= count_lines(title) + LEAST;
+
+	if (titled)
+		fputs(title, out);
+	put_program(out, &s, &w->stage, titled ? room - count_lines(title) : room);
+	fputs(step, out);
+	free(title);
+	free(step);
 }
 
 static void words_of_steps(const void *arg, FILE *out, const struct draw_style *s)

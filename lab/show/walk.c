@@ -137,6 +137,14 @@ static size_t next_step(int key, size_t step, size_t steps)
 	}
 }
 
+static void resize(struct key_walk *w)
+{
+	if (!w->style.fixed)
+		w->style.width = max_size(terminal_columns(), DRAW_WIDTH_MIN);
+	w->style.rows = terminal_rows() - 1;
+	forget(w);
+}
+
 void show_walk(struct show_source *source, const struct draw_style *style, size_t step)
 {
 	struct key_walk w = {.source = source, .style = *style};
@@ -144,15 +152,14 @@ void show_walk(struct show_source *source, const struct draw_style *style, size_
 	bool draw = true;
 
 	terminal_enter("show --step needs a terminal; without --step all is printed");
+	w.style.rows = terminal_rows() - 1;
 	while (step != 0) {
 		if (draw)
 			put_screen(&w, step);
 		const int key = terminal_key(-1);
 		const size_t next = next_step(key, step, source->steps);
-		if (key == KEY_RESIZED && !style->fixed) {
-			w.style.width = max_size(terminal_columns(), DRAW_WIDTH_MIN);
-			forget(&w);
-		}
+		if (key == KEY_RESIZED)
+			resize(&w);
 		if (key == 'd' || key == 'u')
 			w.scroll = key == 'd' ? w.scroll + SCROLL
 			    : w.scroll - min_size(w.scroll, SCROLL);
