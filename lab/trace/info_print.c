@@ -124,23 +124,59 @@ static void print_sites(struct info *i)
 	symbols_close(symbols);
 }
 
+/* Does x come before y, where only some can be shown?  The first process does, then those that
+ * were not recorded, then those with most events. */
+static bool more_telling(const struct family *f, size_t x, size_t y)
+{
+	const struct relative *const a = &f->at[x], *const b = &f->at[y];
+	const uint64_t weight_a = x == 0 || a->path[0] == '\0' ? UINT64_MAX : a->events;
+	const uint64_t weight_b = y == 0 || b->path[0] == '\0' ? UINT64_MAX : b->events;
+
+	return weight_a != weight_b ? weight_a > weight_b : x < y;
+}
+
+static bool is_shown(const struct info *i, size_t k)
+{
+	size_t before = 0;
+
+	for (size_t other = 0; other < i->family.count; other++)
+		before += other != k && more_telling(&i->family, other, k);
+	return before < i->top;
+}
+
+/* A shell's whole script may be a command: on a terminal it ends with its line. */
+static void print_command(const char *what, int used)
+{
+	const size_t width = screen_width(stdout), least = 20;
+	const size_t room = width > (size_t)used + least ? width - (size_t)used : least;
+
+	printf("%.*s\n", (int)screen_cut(what, width == SCREEN_NO_LIMIT ? strlen(what) : room),
+	    what);
+}
+
 /* Parents before children, those with most events first; T alone is not worth a list. */
 static void print_family(const struct info *i)
 {
 	char events[UNITS_LEN];
+	size_t left_out = 0;
 
 	if (i->family.count < 2)
 		return;
 	printf("\nprocesses\n");
 	for (size_t k = 0; k < i->family.count; k++) {
 		const struct relative *const r = &i->family.at[k];
-		printf("%*spid %u  ", 2 + 2 * r->depth, "", r->pid);
+		if (!is_shown(i, k)) {
+			left_out++;
+			continue;
+		}
+		int used = printf("%*spid %u  ", 2 + 2 * r->depth, "", r->pid);
 		if (r->path[0] != '\0')
-			printf("%s events  %s  %s\n", units_count(events, (double)r->events),
-			    plain(r->path), plain(r->what));
-		else
-			puts(plain(r->what));
+			used += printf("%s events  %s  ", units_count(events, (double)r->events),
+			    plain(r->path));
+		print_command(plain(r->what), used);
 	}
+	if (left_out != 0)
+		printf("  ... and %zu more with fewer events: --top=N\n", left_out);
 }
 
 static void print_cost(const struct info *i)

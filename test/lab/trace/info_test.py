@@ -142,6 +142,10 @@ def test_info_gives_the_tree_of_processes_and_those_that_were_not_recorded():
                     "./still: not recorded: it is static"}, lost
     text = run(DMM, "info", "T").stdout
     assert re.search(r"^processes\n  pid \d+ .*\n    pid \d+ .*\n", text, re.M), text
+    few = run(DMM, "info", "--top=4", "T").stdout.split("\n\n")[1].splitlines()
+    # the first, the two that were not recorded, and the one with most events
+    assert len(few) == 6 and few[5] == "  ... and 3 more with fewer events: --top=N", few
+    assert sum("not recorded" in line for line in few) == 2 and any("4000 events" in line for line in few), few
 
 
 main(globals())
