@@ -47,6 +47,18 @@ bool slab_conf_valid(const char *text, char *why, size_t cap)
 	return valid;
 }
 
+bool slab_conf_simulable(const char *text)
+{
+	slab_settings_obey(text, NULL, NULL);
+	const bool can = !hardening.canary && !hardening.zero_on_free &&
+	    !hardening.check_on_reuse && hardening.quarantine == 0 &&
+	    !hardening.random_order && !hardening.guard_large && !hardening.readonly_conf &&
+	    !surface.stats && sampling.mean == 0 && !surface.profile_exit &&
+	    surface.profile_interval_s == 0 && surface.profile_signal == 0;
+	slab_settings_reset();
+	return can;
+}
+
 bool slab_conf_changes_nothing(const char *text)
 {
 	struct settings *const own = obey(""), *const set = obey(text);

@@ -16,6 +16,10 @@ void slab_conf_next(const char *text);
 /* Can slab obey all of it?  False: the first mistake is in why[cap]. */
 bool slab_conf_valid(const char *text, char *why, size_t cap);
 
+/* Can slab obey it on simulated memory, where objects have no bytes?  Not if it has to write into
+ * objects, or to watch each call. */
+bool slab_conf_simulable(const char *text);
+
 /* Does it set nothing to another value than slab comes with? */
 bool slab_conf_changes_nothing(const char *text);
 

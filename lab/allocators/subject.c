@@ -44,6 +44,11 @@ static void choose(struct subject *s, char *item)
 	const struct dmm_system *const sys = registry_choose(item);
 	if (!subject_make(s, sys, settings != NULL ? settings : "", why, sizeof why))
 		lab_die(EXIT_USAGE, "%s: %s", whole, why);
+	if (sys == &system_slab && !slab_conf_simulable(s->conf))
+		lab_die(EXIT_USAGE,
+		    "%s: these settings need the bytes of objects, which simulated memory does not "
+		    "have; dmm compare, and dmm replay without --model, measure them",
+		    whole);
 	if (snprintf(s->name, sizeof s->name, "%s", whole) >= (int)sizeof s->name)
 		lab_die(EXIT_USAGE, "'%.40s...': too long", whole);
 }

@@ -374,7 +374,7 @@ void slab_settings_after_fork(void)
 
 void slab_settings_reset(void)
 {
-	if (hardening.readonly_conf)
+	if (hardening.readonly_conf && root.os != NULL) /* else slab did not start */
 		root.os->protect(root.os->ctx, &settings_page, sizeof settings_page,
 		    DMM_PROTECT_RW);
 	if (hardening.damaged != NULL)
