@@ -407,10 +407,13 @@ size_t heap_put_back_some(struct slab_heap *h, void *const *object, size_t n, un
 	return n;
 }
 
-void heap_put_back(struct slab_heap *h, void *const *object, size_t n, unsigned cls)
+size_t heap_put_back(struct slab_heap *h, void *const *object, size_t n, unsigned cls)
 {
-	for (size_t done; n > 0; object += done, n -= done)
+	size_t slabs = 0;
+
+	for (size_t done; n > 0; object += done, n -= done, slabs += FLUSH_SLABS)
 		done = heap_put_back_some(h, object, n, cls);
+	return slabs;
 }
 
 static struct slab *find_partial(struct slab_heap *h, unsigned cls)

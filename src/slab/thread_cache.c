@@ -18,10 +18,13 @@ struct thread_cache fallback_cache = {THREAD_CACHE_NONE};
 
 /* ---- magazine to slabs ----------------------------------------------------------------------- */
 
-static inline void flush(struct slab_heap *h, struct magazine *k, void **bottom, unsigned cls)
+/* Returns of how many slabs the objects were: see heap_put_back(). */
+static inline size_t flush(struct slab_heap *h, struct magazine *k, void **bottom, unsigned cls)
 {
-	heap_put_back(h, bottom, (size_t)(k->top - bottom), cls);
+	const size_t slabs = heap_put_back(h, bottom, (size_t)(k->top - bottom), cls);
+
 	k->top = bottom;
+	return slabs;
 }
 
 /* Flush some of the n oldest objects of a magazine, of FLUSH_SLABS slabs. If these are few, the
@@ -106,13 +109,21 @@ void cache_attach(struct thread_cache *tc, struct slab_heap *h)
 	h->thread = tc != &fallback_cache ? (uintptr_t)__builtin_thread_pointer() : 0;
 }
 
-/* The capacity below which a magazine that is only freed into does not shrink.  Magazines of small
- * objects, of which there are many, keep more room while the heap is small: what remains then keeps
- * no more resident than the purger does, which leaves 1 MiB dirty.  A program that freed about as
- * many objects once before, and then asked for them again, will soon ask again: its magazines keep
- * more room, so that it flushes fewer times.  If it does not ask again, it has freed as many in the
- * end: so they keep less for the last eighth, and little remains when it sleeps. */
-static size_t least_room(const struct slab_heap *h, unsigned cls)
+/* The capacity below which a magazine that is only freed into does not shrink, when it has just
+ * given back n objects of so many slabs:
+ *
+ *   of a slab for each of LEAST   What remains lies in as many slabs as LEAST objects that were
+ *                                 freed at random. Neighbours follow each other where a program
+ *                                 drops a structure in the order in which it was built.
+ *   at least LEAST_SMALL          for small objects, of which there are many, while the heap is
+ *                                 small: what remains then keeps no more resident than the purger
+ *                                 does, which leaves 1 MiB dirty.
+ *   LEAST_SWINGING                for a program that freed about as many objects once before, and
+ *                                 then asked for them again: it will soon ask again, so its
+ *                                 magazines keep more room, and it flushes fewer times. If it does
+ *                                 not ask again, it has freed as many in the end: so they keep less
+ *                                 for the last eighth, and little remains when it sleeps. */
+static size_t least_room(const struct slab_heap *h, unsigned cls, size_t n, size_t slabs)
 {
 	enum {
 		LEAST = 6,
@@ -124,7 +135,8 @@ static size_t least_room(const struct slab_heap *h, unsigned cls)
 
 	if (h->swing[cls] != UINT16_MAX && h->flushed[cls] < h->swing[cls] - h->swing[cls] / 8)
 		return LEAST_SWINGING;
-	return size_class[cls].size <= SMALL && root.used < SMALL_HEAP ? LEAST_SMALL : LEAST;
+	const bool small = size_class[cls].size <= SMALL && root.used < SMALL_HEAP;
+	return max_size(small ? LEAST_SMALL : LEAST, min_size(LEAST_SWINGING, LEAST * n / slabs));
 }
 
 static void note_flushed(struct slab_heap *h, unsigned cls, size_t n)
@@ -148,8 +160,9 @@ static void make_room(struct slab_heap *h, struct magazine *k, unsigned cls)
 
 	CHECK(heap_held(h) && k->top == k->limit && cls < class_count);
 	if (h->flushed[cls] >= max_size(room, ONLY_FREED)) {
-		k->limit = bottom + min_size(room, max_size(room / 2, least_room(h, cls)));
-		flush(h, k, bottom, cls);
+		const size_t slabs = flush(h, k, bottom, cls),
+			     least = least_room(h, cls, room, slabs);
+		k->limit = bottom + min_size(room, max_size(room / 2, least));
 	} else {
 		flush_some(h, k, bottom, cls, batch_of(room));
 	}

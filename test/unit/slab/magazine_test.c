@@ -26,26 +26,49 @@ static void fill(size_t n)
 		assert_non_null(object[i] = slab_malloc(n));
 }
 
-/* The capacity of a magazine and the objects that it keeps, flush after flush; the last pair
- * repeats, until three quarters are freed. The capacity at the end. */
-struct flushes {
-	size_t room[7], kept[3], end;
+enum order {
+	IN_ORDER,  /* neighbours follow each other */
+	SCATTERED, /* each object is of another slab than the one before */
 };
 
-static void frees_all(size_t n, const struct flushes *f)
+static void free_nth(size_t i, enum order order)
+{
+	enum { STEP = OBJECTS / 2 - 1 }; /* a prime number */
+
+	slab_free(object[order == IN_ORDER ? i : i * STEP % OBJECTS]);
+}
+
+/* The capacity of a magazine: at first, while it gives away some of its objects, and then, flush
+ * after flush of all of them; the last one repeats, until three quarters are freed. The capacity at
+ * the end. */
+struct flushes {
+	size_t first, then[5], end;
+};
+
+static void frees_all(size_t n, enum order order, const struct flushes *f)
 {
 	const unsigned cls = class_of(n);
 	const struct magazine *const k = &thread_cache.magazine[cls];
+	const size_t some = order == IN_ORDER ? (f->first + 1) / 2 : FLUSH_SLABS;
 	size_t flushes = 0;
 
+	while (!magazine_empty(k)) /* neighbours */
+		assert_non_null(slab_malloc(n));
 	for (size_t i = 0; i < OBJECTS; i++) {
 		void **const before = k->top;
-		slab_free(object[i]);
+		free_nth(i, order);
 		if (k->top > before || i >= OBJECTS / 4 * 3)
 			continue;
 		void **const bottom = magazine_bottom(thread_cache.heap, cls, k);
-		assert_int_equal(k->top - bottom - 1, f->kept[min_size(flushes, 2)]);
-		assert_int_equal(k->limit - bottom, f->room[min_size(flushes++, 6)]);
+		const size_t kept = (size_t)(k->top - bottom) - 1;
+		const size_t room = (size_t)(k->limit - bottom);
+		if (kept != 0 && flushes == 0) {
+			assert_int_equal(kept, f->first - some);
+			assert_int_equal(room, f->first);
+			continue;
+		}
+		assert_int_equal(kept, 0);
+		assert_int_equal(room, f->then[min_size(flushes++, 4)]);
 	}
 	assert_true(flushes > 20);
 	assert_int_equal(k->limit - magazine_bottom(thread_cache.heap, cls, k), f->end);
@@ -55,7 +78,19 @@ TEST(a_stack_that_gave_back_as_much_as_it_holds_halves_down_to_6_and_is_emptied)
 {
 	paper_begin("guarded:0");
 	fill(512);
-	frees_all(512, &(struct flushes){{128, 128, 64, 32, 16, 8, 6}, {64, 64, 0}, 6});
+	frees_all(512, SCATTERED, &(struct flushes){128, {64, 32, 16, 8, 6}, 6});
+	paper_sound();
+	paper_end();
+}
+
+TEST(a_stack_halves_down_to_63_where_neighbours_are_freed_one_after_the_other)
+{
+	paper_begin("guarded:0");
+	fill(512);
+	frees_all(512, IN_ORDER, &(struct flushes){128, {64, 63, 63, 63, 63}, 63});
+	fill(512);
+	fill(128);
+	frees_all(128, IN_ORDER, &(struct flushes){255, {127, 63, 63, 63, 63}, 63});
 	paper_sound();
 	paper_end();
 }
@@ -64,20 +99,20 @@ TEST(a_stack_of_small_objects_halves_down_to_31_while_the_heap_is_small)
 {
 	paper_begin("guarded:0");
 	fill(128);
-	frees_all(128, &(struct flushes){{255, 255, 127, 63, 31, 31, 31}, {127, 127, 0}, 31});
+	frees_all(128, SCATTERED, &(struct flushes){255, {127, 63, 31, 31, 31}, 31});
 	paper_sound();
 	paper_end();
 }
 
 TEST(a_stack_halves_down_to_63_once_the_program_asked_again_for_what_it_had_freed)
 {
-	static const struct flushes first = {{128, 128, 64, 32, 16, 8, 6}, {64, 64, 0}, 6},
-	                            then = {{128, 128, 64, 63, 63, 63, 63}, {64, 64, 0}, 6};
+	static const struct flushes first = {128, {64, 32, 16, 8, 6}, 6},
+	                            then = {128, {64, 63, 63, 63, 63}, 6};
 
 	paper_begin("guarded:0");
 	for (int round = 0; round < 3; round++) {
 		fill(512); /* refills: the stack is as large as ever */
-		frees_all(512, round == 0 ? &first : &then);
+		frees_all(512, SCATTERED, round == 0 ? &first : &then);
 	}
 	paper_sound();
 	paper_end();
@@ -85,13 +120,17 @@ TEST(a_stack_halves_down_to_63_once_the_program_asked_again_for_what_it_had_free
 
 TEST(a_stack_of_small_objects_halves_down_to_6_in_a_large_heap)
 {
+	const struct magazine *const k = &thread_cache.magazine[class_of(64)];
+
 	paper_begin("guarded:0");
 	char *const large = slab_malloc((size_t)64 << 20);
-	fill(64);
-	for (size_t i = 0; i < OBJECTS; i++)
-		slab_free(object[i]);
-	const struct magazine *const k = &thread_cache.magazine[class_of(64)];
-	assert_int_equal(k->limit - magazine_bottom(thread_cache.heap, class_of(64), k), 6);
+	for (enum order order = IN_ORDER; order <= SCATTERED; order++) {
+		fill(64);
+		for (size_t i = 0; i < OBJECTS; i++)
+			free_nth(i, order);
+		assert_int_equal(k->limit - magazine_bottom(thread_cache.heap, class_of(64), k),
+		    order == IN_ORDER ? 63 : 6);
+	}
 	slab_free(large);
 	paper_end();
 }
