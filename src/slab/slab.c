@@ -219,6 +219,16 @@ static inline char *object_of(char *base, size_t bit)
 	return base + (bit << UNIT_SHIFT);
 }
 
+/* Fetch the first line of an object that the program will soon write to. slab itself touches no
+ * object, so the first access is the program's: a store that misses the cache, and the stores
+ * behind it wait for it. Several fetches run at once. take_row() does not fetch: there the
+ * processor itself fetches ahead, because the addresses follow each other. */
+static inline char *fetched(char *p)
+{
+	__builtin_prefetch(p, 1);
+	return p;
+}
+
 /* The objects at p, p + size, ... up to `last`; size > 0. */
 static inline void **take_row(char *p, char *const last, const size_t size, void **out)
 {
@@ -244,7 +254,7 @@ static inline void **take_all(char *base, uint64_t bits, unsigned step, void **o
 		return take_row(object_of(base, lowest_one(bits)),
 		    object_of(base, log2_floor(bits)), (size_t)step << UNIT_SHIFT, out);
 	for (; bits != 0; bits &= bits - 1)
-		*--out = object_of(base, lowest_one(bits));
+		*--out = fetched(object_of(base, lowest_one(bits)));
 	return out;
 }
 
