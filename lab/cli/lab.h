@@ -19,6 +19,7 @@ enum {
 	EXIT_OURS = 125, /* dmm itself failed: no memory, no right to look, nowhere to write */
 	EXIT_NOT_EXECUTABLE = 126,
 	EXIT_NOT_FOUND = 127,
+	EXIT_INTERRUPTED = 130, /* by ^C, before all was measured; as a shell has it */
 };
 
 struct argp; /* glibc's, of <argp.h> */

@@ -292,6 +292,7 @@ void compare_run(struct compare *c)
 		run_round(c, round, input, &done);
 	progress_end();
 	if (measure_interrupted())
-		lab_say("interrupted; the figures are from the runs before");
+		lab_say(done.done > rows_in(c) ? "interrupted; the figures are from the runs before"
+		                               : "interrupted in the first round");
 	verdict_digest(c);
 }

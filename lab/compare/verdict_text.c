@@ -177,7 +177,8 @@ static void add_excluded(const struct compare *c, bool no_huge_pages, FILE *out)
 
 	for (size_t i = 0; i < c->rows; i++) {
 		const struct row *const row = &c->row[i];
-		if (row->no_huge_pages != no_huge_pages || row->outcome == OUTCOME_FINE)
+		if (row->no_huge_pages != no_huge_pages || row->outcome == OUTCOME_FINE ||
+		    row->outcome == OUTCOME_NOT_RUN)
 			continue;
 		fprintf(out, "%s%s", any ? ", " : " Not counted: ", row->allocator->name);
 		any = true;
@@ -186,12 +187,24 @@ static void add_excluded(const struct compare *c, bool no_huge_pages, FILE *out)
 		fputc('.', out);
 }
 
+/* The user interrupted before the first run had ended. */
+static bool nothing_ran(const struct compare *c, bool no_huge_pages)
+{
+	for (size_t i = 0; i < c->rows; i++)
+		if (c->row[i].no_huge_pages == no_huge_pages &&
+		    c->row[i].outcome != OUTCOME_NOT_RUN)
+			return false;
+	return true;
+}
+
 static void add_no_verdict(const struct compare *c, bool no_huge_pages, FILE *out)
 {
 	const struct row *const first = judge_least(c, no_huge_pages, verdict_time(c));
 	const struct row *const base = &c->row[judge_base(c, no_huge_pages)];
 
-	if (first == NULL)
+	if (nothing_ran(c, no_huge_pages))
+		fputs("no verdict: no run has ended.", out);
+	else if (first == NULL)
 		fputs("no verdict: glibc and all others failed at least once.", out);
 	else if (base->good != 0 && base->good < RUNS_LEAST)
 		fprintf(out, "no verdict: %zu %s too few to tell a difference from noise; take "

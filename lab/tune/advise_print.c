@@ -278,6 +278,10 @@ static void because(const struct advice *a, const struct choice *c)
 	if (finds(a, FINDING_OVERSIZED))
 		item("the model counts all that the program asks for as resident, also what it "
 		     "never touches");
+	if (finds(a, FINDING_RETAINED) && a->none_needed)
+		item("after a peak glibc may hold more than its model here; 'dmm replay --pace %s' "
+		     "measures both",
+		    a->rec->path);
 	if (a->facts.busy_threads > 1)
 		item("%" PRIu64 " threads allocate at once; the model lets them take turns, and "
 		     "leaves glibc's arenas out",

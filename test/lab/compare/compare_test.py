@@ -43,6 +43,24 @@ def compiled(name, source, *flags):
     return path
 
 
+class Interrupted(unittest.TestCase):
+    def test_an_interrupt_before_the_first_run_has_ended_calls_no_allocator_a_failure(self):
+        started = os.path.join(WORK, "started")
+        os.mkfifo(started)
+        with subprocess.Popen([DMM, "compare", *QUICK, "--systems=bins", "--peers=none", "--", "sh", "-c",
+                               f"echo >{started}; exec sleep 600"], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as p:
+            with open(started) as f:  # a run has begun
+                f.readline()
+            p.send_signal(signal.SIGINT)
+            out, said = p.communicate(timeout=300)
+        self.assertEqual(p.returncode, 130, said)
+        self.assertIn("dmm: interrupted", said)
+        self.assertIn("no verdict: no run has ended.", out.lower())
+        self.assertNotIn("failed", out)
+        self.assertNotIn("Not counted", out)
+
+
 class Words(unittest.TestCase):
     def test_unknown_system_exits_2_names_the_nearest_and_runs_nothing(self):
         witness = os.path.join(WORK, "witness")
