@@ -72,11 +72,26 @@ static bool is_number(const char *word, size_t len)
 	    word[len - 1] <= '9';
 }
 
+/* Bytes of the first word, or, of settings that no line can hold, those up to the last comma that
+ * fits. */
+static size_t unquoted_length(const char *text, size_t width)
+{
+	const size_t word = strcspn(text, " "), fits = screen_cut(text, width);
+	size_t part = word;
+
+	if (word <= fits)
+		return word;
+	for (size_t i = 0; i < fits; i++)
+		if (text[i] == ',')
+			part = i + 1;
+	return part;
+}
+
 /* Bytes of the first word. Words in single quotes, such as a command, are one word if they fit in a
  * line, since readers copy them. */
 static size_t word_length(const char *text, size_t width)
 {
-	const size_t alone = strcspn(text, " ");
+	const size_t alone = unquoted_length(text, width);
 	const char *quote = text + strspn(text, "(");
 
 	if (*quote != '\'')

@@ -24,7 +24,7 @@ size_t screen_cut(const char *text, size_t columns);
 
 /* Bytes of the first line of `text` where lines have `width` columns: whole words, at least one.  A
  * number stays with the word after it, which may be its unit; words in single quotes stay
- * together if they fit in a line. */
+ * together if they fit in a line.  Settings that no line can hold are broken after a comma. */
 size_t screen_line(const char *text, size_t width);
 
 /* Print words as far as they fit in a line, then go on below the text's first letter, which stands
