@@ -199,16 +199,21 @@ void heap_release_emptied(struct slab_heap *h, struct slab *s)
 
 void heap_drain_inbox(struct slab_heap *h)
 {
-	CHECK(heap_held(h));
-	if (unlikely(__atomic_load_n(&root.marked, __ATOMIC_ACQUIRE) == MARKED_FORKED))
-		remote_rebuild();
-	uint32_t granule = atomic_exchange_explicit(&h->inbox, 0, memory_order_acquire);
-
-	while (granule != 0) {
-		struct slab *s = slab_at(granule);
-		granule = s->inbox_next;
+	for (struct slab *s; (s = remote_next_waiting(h)) != NULL;)
 		heap_look_at(h, s);
-	}
+}
+
+/* Look at slabs that wait only until one has objects of the class: the others would be closed if
+ * they are all free, and soon be opened again, and other threads still free into some.  Slabs of
+ * large objects hold more memory, which any thread may need: a thread that asks for one looks at
+ * all that wait. */
+static void search_inbox(struct slab_heap *h, unsigned cls)
+{
+	if (size_class[cls].size >= WORD_BYTES)
+		return heap_drain_inbox(h);
+	for (struct slab *s; h->partial[cls] == 0 && (s = remote_next_waiting(h)) != NULL;)
+		heap_look_at(h, s);
+	change(&h->looked, atomic_load_explicit(&h->pushes, memory_order_relaxed));
 }
 
 /* ---- heaps and their threads ----------------------------------------------------------------- */
@@ -419,7 +424,7 @@ size_t heap_put_back(struct slab_heap *h, void *const *object, size_t n, unsigne
 static struct slab *find_partial(struct slab_heap *h, unsigned cls)
 {
 	if (h->partial[cls] == 0)
-		heap_drain_inbox(h);
+		search_inbox(h, cls);
 	if (h->partial[cls] == 0 && !reclaim(h, cls))
 		return NULL;
 	return slab_at(h->partial[cls]);

@@ -31,8 +31,8 @@ void heap_unlist_slab(struct slab_heap *h, struct slab *s);
  * call. */
 void heap_release_all_kept(struct slab_heap *h);
 void heap_release_idle_kept(struct slab_heap *h);
-/* Collect the objects that other threads freed into avail. The caller is the heap's thread, or the
- * heap has none. */
+/* Collect the objects that other threads freed into avail, of all slabs that wait. The caller is
+ * the heap's thread, or the heap has none. */
 void heap_drain_inbox(struct slab_heap *h);
 /* The same for one slab that was in the inbox. */
 void heap_look_at(struct slab_heap *h, struct slab *s);

@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 #include "slab/canary.h"
+#include "slab/remote.h"
 #include "slab/thread_cache.h"
 
 static _Atomic uint32_t turn; /* heaps that one call of orphan_next() looks at */
@@ -23,7 +24,7 @@ void orphan_others(void)
 	if (__atomic_load_n(&root.marked, __ATOMIC_ACQUIRE) == MARKED)
 		__atomic_store_n(&root.marked, MARKED_FORKED, __ATOMIC_SEQ_CST);
 	for (uint32_t i = HEAP_FALLBACK; i < root.heap_count && root.marked == MARKED_FORKED; i++)
-		atomic_store(&heap_at(i)->inbox, 0);
+		remote_forget_waiting(heap_at(i));
 }
 
 /* An object that no malloc may have given out becomes live.  Without zero_on_free its end holds

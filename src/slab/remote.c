@@ -66,7 +66,7 @@ void remote_rebuild(void)
 	lock_take(&inbox_lock);
 	if (__atomic_load_n(&root.marked, __ATOMIC_ACQUIRE) == MARKED_FORKED) {
 		for (uint32_t i = HEAP_FALLBACK; i < root.heap_count; i++)
-			atomic_store(&heap_at(i)->inbox, 0);
+			remote_forget_waiting(heap_at(i));
 		for (uint32_t g = 1; g < root.chunk_count * CHUNK_GRANULES; g++)
 			if ((tag_at(g) & TAG_REMOTE) != 0)
 				push_again(g);
@@ -76,19 +76,33 @@ void remote_rebuild(void)
 	lock_give(&inbox_lock);
 }
 
+struct slab *remote_next_waiting(struct slab_heap *h)
+{
+	uint32_t granule = h->waiting;
+
+	CHECK(heap_held(h));
+	if (granule == 0) {
+		if (unlikely(__atomic_load_n(&root.marked, __ATOMIC_ACQUIRE) == MARKED_FORKED))
+			remote_rebuild();
+		granule = atomic_exchange_explicit(&h->inbox, 0, memory_order_acquire);
+	}
+	if (granule == 0)
+		return NULL;
+	struct slab *const s = slab_at(granule);
+	__atomic_store_n(&h->waiting, s->inbox_next, __ATOMIC_RELAXED);
+	return s;
+}
+
 void remote_release_emptied(struct slab_heap *h)
 {
+	uint32_t keep = 0;
+
 	CHECK(heap_held(h));
-	if (unlikely(__atomic_load_n(&root.marked, __ATOMIC_ACQUIRE) == MARKED_FORKED))
-		remote_rebuild();
-	if (atomic_load_explicit(&h->inbox, memory_order_relaxed) == 0)
-		return;
-	if (hardening.quarantine != 0 && h->owner != NULL)
+	if (h->owner == NULL)
+		return heap_drain_inbox(h);
+	if (hardening.quarantine != 0)
 		return; /* objects freed by other threads go into the owner's quarantine */
-	uint32_t granule = atomic_exchange(&h->inbox, 0), keep = 0;
-	while (granule != 0) {
-		struct slab *s = slab_at(granule);
-		granule = s->inbox_next;
+	for (struct slab *s; (s = remote_next_waiting(h)) != NULL;) {
 		/* The owner may be changing live bits at this moment, unless it has no object of
 		 * the slab left. */
 		if (slab_all_free(s)) {
@@ -98,20 +112,17 @@ void remote_release_emptied(struct slab_heap *h)
 			keep = granule_of(s);
 		}
 	}
-	while (keep != 0) {
-		struct slab *s = slab_at(keep);
-		keep = s->inbox_next;
-		push(h, s);
-	}
+	__atomic_store_n(&h->waiting, keep, __ATOMIC_RELAXED);
 }
 
 /* An owner that sleeps, or waits for us, never collects the objects that we freed: so look through
- * its inbox for slabs without a live object now and then. */
+ * its inbox for slabs without a live object after each 64 pushes after which it did not look. */
 static void release_for(struct slab_heap *h)
 {
 	enum { PUSHES = 64 };
+	const uint32_t pushes = atomic_fetch_add_explicit(&h->pushes, 1, memory_order_relaxed);
 
-	if (atomic_fetch_add_explicit(&h->pushes, 1, memory_order_relaxed) % PUSHES != PUSHES - 1 ||
+	if ((pushes - __atomic_load_n(&h->looked, __ATOMIC_RELAXED)) % PUSHES != PUSHES - 1 ||
 	    !lock_try(&h->lock))
 		return;
 	remote_release_emptied(h);

@@ -36,6 +36,26 @@ bool remote_free(const void *p, uint32_t tag);
  * not the caller's. Neither page_lock nor h's lock is held. */
 void remote_settle_for(struct slab_heap *h);
 
+/* The slabs into which other threads freed wait in h->inbox.  Who holds h's lock takes all of them
+ * to h->waiting, and from there one at a time; they stay flagged until it looks at them.  While h
+ * has no thread, h->waiting is empty. */
+/* The next slab; NULL: none. h's lock is held. The caller looks at it, closes it, or puts it back
+ * into h->waiting. */
+struct slab *remote_next_waiting(struct slab_heap *h);
+
+/* Any thread may ask. */
+static inline bool remote_any_waits(const struct slab_heap *h)
+{
+	return atomic_load(&h->inbox) != 0 || __atomic_load_n(&h->waiting, __ATOMIC_RELAXED) != 0;
+}
+
+/* In a child of fork(), before remote_rebuild(). */
+static inline void remote_forget_waiting(struct slab_heap *h)
+{
+	atomic_store(&h->inbox, 0);
+	__atomic_store_n(&h->waiting, 0, __ATOMIC_RELAXED);
+}
+
 /* In a child of fork(): other threads were pushing while fork copied the inboxes, and threads that
  * are gone had raised a flag and not pushed yet. Rebuild all inboxes from the flags, before the
  * first push and the first look. */

@@ -80,7 +80,7 @@
 #include "slab/size_class.h"
 
 enum {
-	ROOT_VERSION = 15,
+	ROOT_VERSION = 16,
 	UNIT_SHIFT = 4,        /* 16 bytes: every object begins at a multiple */
 	WORD_SHIFT = 10,       /* 1 KiB: 64 units, a word of live and avail */
 	WORD_BYTES = 1 << WORD_SHIFT,
@@ -279,7 +279,11 @@ struct slab_heap {
 	struct lock lock;
 	uint32_t number;
 	_Atomic uint32_t inbox;     /* slabs into which other threads freed; 0: none */
+	/* slabs that went from the inbox here, to be looked at before those that are there now;
+	 * 0: none, as while the heap has no thread */
+	uint32_t waiting;
 	_Atomic uint32_t pushes;    /* flags raised, most with a push into the inbox, ever */
+	uint32_t looked;            /* pushes, when the owner last searched the inbox */
 	uint32_t next_unused;       /* in root.unused, a heap number; 0: none */
 	uint32_t partial_granules;
 	struct thread_cache *owner; /* the cache of its thread; NULL: it has none */

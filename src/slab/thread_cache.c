@@ -10,6 +10,7 @@
 #include "slab/profile_draw.h"
 #include "slab/purge.h"
 #include "slab/quarantine.h"
+#include "slab/remote.h"
 
 void *const no_object[1] = {NULL};
 __thread struct thread_cache thread_cache = {THREAD_CACHE_NONE};
@@ -193,7 +194,7 @@ void cache_look_around(struct thread_cache *tc)
 {
 	struct slab_heap *const h = tc->heap;
 
-	if (++tc->flagged_frees % 16 != 0 || atomic_load(&h->inbox) == 0)
+	if (++tc->flagged_frees % 16 != 0 || !remote_any_waits(h))
 		return;
 	lock_take(&h->lock);
 	heap_drain_inbox(h);

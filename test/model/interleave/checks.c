@@ -6,23 +6,32 @@
 #include "slab/system.h"
 #include "slab/thread_cache.h"
 
-static bool in_inbox(const struct slab_heap *h, uint32_t granule)
+static bool in_list(uint32_t first, uint32_t granule)
 {
-	for (uint32_t g = h->inbox; g != 0; g = slab_at(g)->inbox_next)
+	for (uint32_t g = first; g != 0; g = slab_at(g)->inbox_next)
 		if (g == granule)
 			return true;
 	return false;
 }
 
-static void check_inbox(const struct slab_heap *h)
+static void check_list(const struct slab_heap *h, uint32_t first)
 {
 	unsigned n = 0;
 
-	for (uint32_t g = h->inbox; g != 0; g = slab_at(g)->inbox_next)
+	for (uint32_t g = first; g != 0; g = slab_at(g)->inbox_next)
 		if (kind_of(slab_at(g)) != GRANULE_SLAB || heap_of(slab_at(g)) != h ||
 		    (root.tags[g] & TAG_REMOTE) == 0 || ++n > BLOCKS)
 			sched_fail("I2 found: something in an inbox does not belong there");
-	if (h->inbox != 0 && h->owner == NULL)
+}
+
+static void check_inbox(const struct slab_heap *h)
+{
+	check_list(h, h->inbox);
+	check_list(h, h->waiting);
+	for (uint32_t g = h->inbox; g != 0; g = slab_at(g)->inbox_next)
+		if (in_list(h->waiting, g))
+			sched_fail("I2 found: a slab is in an inbox, and out of it");
+	if ((h->inbox | h->waiting) != 0 && h->owner == NULL)
 		sched_fail(
 		    "I2 found: something is in the inbox of a heap without a thread, and nobody "
 		    "will look");
@@ -57,7 +66,7 @@ static void check_slab(const struct slab *s)
 	if (s->avail != avail)
 		sched_fail("I2 found: objects are in avail that nobody has counted");
 	if ((tag & TAG_REMOTE) != 0) {
-		if (!in_inbox(heap_of(s), g))
+		if (!in_list(heap_of(s)->inbox, g) && !in_list(heap_of(s)->waiting, g))
 			sched_fail("I2 found: flagged, and in no inbox");
 		check_flags_near_marks(s);
 		return;

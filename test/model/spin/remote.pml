@@ -14,14 +14,15 @@
  *   tag[g]      the heap, 0: none                        root.tags[granule], its heap
  *   flag[g]     others have freed                        TAG_REMOTE in the same word
  *   inbox[h]    a bit for each granule: is the slab that begins there in it?     heap.inbox, a list
+ *   waiting[h]  the same, of what was taken out and not looked at yet            heap.waiting, a list
  *   counted     those that the owner has collected       avail_word() alone; slab.avail is their number
  *   covers[g]   the slab that covers the granule         slab_covering()
  *
  * A tag and its flag change together (one word), so they change in one atomic block here.  A load before
  * an atomic change that finds the same is left out.
  * Checked: assertions on the way, and at the end, when all have ended, that every free block is found:
- * counted, or flagged and in the inbox of the slab's heap; that a slab that is all free was released; and that
- * no flag is up where a slab begins that is in no inbox: nobody would ever look there again.
+ * counted, or flagged and in the inbox of the slab's heap, or waiting; that a slab that is all free was released;
+ * and that no flag is up where a slab begins that is in neither: nobody would ever look there again.
  *
  * -DBUG=n plants a fault (test/model/spin/run):
  *
@@ -33,13 +34,14 @@
  *   7   a further granule is flagged after the bit, when the slab may have gone
  *   8   or before the push without a look whose it is
  *   9   who releases for a sleeping owner drops what is not empty
- *   10  and gives a lock back without a look whether somebody found it taken
- *   11  as does who inherits
+ *   11  who inherits gives a lock back without a look whether somebody found it taken
  *   12  who frees flags and pushes without the heap's lock (slab did so until 24eb7a5)
  *   13  or with the lock, but pushes what its block's slab was
  *   14  or does not look after the bit whether the owner took a further granule's flag down (as slab until a567909)
  *
- * 5 was to empty an inbox in two steps, which is no fault since who pushes holds the heap's lock.
+ * 5 was to empty an inbox in two steps, which is no fault since who pushes holds the heap's lock.  10 was that who
+ * releases for a sleeping owner gives the lock back without a look, as in 11: no fault since it drains the inbox of a
+ * heap without a thread.
  */
 #ifndef BUG
 #define BUG 0
@@ -76,6 +78,7 @@ byte tag[3];
 bool flag[3];
 byte covers[3];
 byte inbox[3];
+byte waiting[3];
 bool lock[3];           /* heap h's */
 bool has_thread[3];
 byte done;
@@ -94,10 +97,24 @@ inline forget() { atomic { g = 0; got = 0; keep = 0; seen = 0; up = false; gone 
 #define FIRST_OF(set) (set & 1 -> 0 : (set & 2 -> 1 : BEFORE))
 #define next_of_inbox() atomic { got != 0 -> g = FIRST_OF(got); got = got & ~(1 << g) }
 
+/* What remote_next_waiting() returns one by one: who pushes holds the lock. */
+#define take_inbox(h) atomic { got = inbox[h] | waiting[h]; inbox[h] = 0; waiting[h] = 0 }
+
+/* search_inbox(): it stops at any slab, and the others wait */
+inline search(h)
+{
+	take_inbox(h);
+	do
+	:: next_of_inbox() -> look_at(h, g)
+	:: atomic { waiting[h] = got; break }
+	od;
+	forget()
+}
+
 /* heap_drain_inbox() */
 inline drain(h)
 {
-	atomic { got = inbox[h]; inbox[h] = 0 }
+	take_inbox(h);
 	do
 	:: next_of_inbox() -> look_at(h, g)
 	:: got == 0 -> break
@@ -134,7 +151,7 @@ inline release_flagged(h)
 
 inline push(h, g)
 {
-	atomic { assert(!(inbox[h] & (1 << g))); inbox[h] = inbox[h] | (1 << g) }
+	atomic { assert(!((inbox[h] | waiting[h]) & (1 << g))); inbox[h] = inbox[h] | (1 << g) }
 }
 
 /* remote_release_emptied(), for one slab of what was in the inbox */
@@ -160,23 +177,22 @@ inline release_for(h)
 	:: try_lock(h, mine);
 		if
 		:: mine ->
-			keep = 0;
-			atomic { got = inbox[h]; inbox[h] = 0 }
-			do
-			:: next_of_inbox() -> release_if_emptied(h, g)
-			:: got == 0 -> break
-			od;
+			if
+			:: !has_thread[h] -> drain(h)
+			:: else ->
+				keep = 0;
+				take_inbox(h);
+				do
+				:: next_of_inbox() -> release_if_emptied(h, g)
+				:: got == 0 -> break
+				od;
 #if BUG != 9
-			do
-			:: atomic { keep != 0 -> g = FIRST_OF(keep); keep = keep & ~(1 << g); push(h, g) }
-			:: keep == 0 -> break
-			od;
+				waiting[h] = keep;
 #endif
-			forget();
+				forget()
+			fi;
 			give_lock(h);
-#if BUG != 10
 			settle_for(h)
-#endif
 		:: else
 		fi
 	fi
@@ -312,8 +328,8 @@ inline open_new(h, at)
 proctype Owner()
 {
 	LOCALS;
-	take_lock(1); /* cache_look_around() */
-	drain(1);
+	take_lock(1); /* find_partial() or cache_look_around() */
+	search(1);
 	give_lock(1);
 	held = held & ~1;
 	take_lock(1);
@@ -429,23 +445,24 @@ init {
 	assert(!lock[1] && !lock[2]);
 	assert(held == 0 && avail == ALL);
 	/* found: whoever looks next sees all of it */
-	assert(released || counted == avail || (flag[0] && tag[0] != 0 && (inbox[tag[0]] & 1)));
+	assert(released || counted == avail || (flag[0] && tag[0] != 0 && ((inbox[tag[0]] | waiting[tag[0]]) & 1)));
 	assert(!new_open || new_released || new_counted == new_avail ||
-	    (flag[new_at] && tag[new_at] == new_heap && (inbox[new_heap] & (1 << new_at))));
+	    (flag[new_at] && tag[new_at] == new_heap && ((inbox[new_heap] | waiting[new_heap]) & (1 << new_at))));
 	/* nothing in an inbox that does not begin there, or is of another heap */
-	assert(!(inbox[1] & 1) || (covers[0] == OLD && tag[0] == 1 && flag[0]));
-	assert(!(inbox[1] & 2));
-	assert(!(inbox[1] & 4) || (covers[BEFORE] == OTHER && tag[BEFORE] == 1 && flag[BEFORE]));
-	assert(!(inbox[2] & 1) || (covers[0] != NOTHING && BEGIN_OF(covers[0]) == 0 && tag[0] == 2 && flag[0]));
-	assert(!(inbox[2] & 2) || (covers[1] == OTHER && new_at == 1 && tag[1] == 2 && flag[1]));
-	assert(!(inbox[2] & 4) || (covers[BEFORE] == OTHER && tag[BEFORE] == 2 && flag[BEFORE]));
+	assert(!((inbox[1] | waiting[1]) & 1) || (covers[0] == OLD && tag[0] == 1 && flag[0]));
+	assert(!((inbox[1] | waiting[1]) & 2));
+	assert(!((inbox[1] | waiting[1]) & 4) || (covers[BEFORE] == OTHER && tag[BEFORE] == 1 && flag[BEFORE]));
+	assert(!((inbox[2] | waiting[2]) & 1) || (covers[0] != NOTHING && BEGIN_OF(covers[0]) == 0 && tag[0] == 2 && flag[0]));
+	assert(!((inbox[2] | waiting[2]) & 2) || (covers[1] == OTHER && new_at == 1 && tag[1] == 2 && flag[1]));
+	assert(!((inbox[2] | waiting[2]) & 4) || (covers[BEFORE] == OTHER && tag[BEFORE] == 2 && flag[BEFORE]));
 	/* no flag is up of which nobody will ever take notice */
-	assert(released || !flag[0] || (inbox[tag[0]] & 1));
-	assert(!new_both || !flag[0] || (inbox[2] & 1));
-	assert(!new_open || new_released || !flag[new_at] || (inbox[new_heap] & (1 << new_at)));
+	assert(released || !flag[0] || ((inbox[tag[0]] | waiting[tag[0]]) & 1));
+	assert(!new_both || !flag[0] || ((inbox[2] | waiting[2]) & 1));
+	assert(!new_open || new_released || !flag[new_at] || ((inbox[new_heap] | waiting[new_heap]) & (1 << new_at)));
 	/* and nothing waits for ever in a heap that nobody looks into, unless somebody holds what is left */
 	assert(!(counted == ALL && !flag[0] && !released));
-	assert(!(inbox[1] != 0 && !has_thread[1]));
+	assert(!((inbox[1] | waiting[1]) != 0 && !has_thread[1]));
+	assert((inbox[1] & waiting[1]) == 0 && (inbox[2] & waiting[2]) == 0);
 	/* the flags are up where the owner has yet to look: its own free of such a block leaves the hit path */
 	assert(released || ((counted ^ avail) & 3) == 0 || flag[0]);
 #ifndef SINGLE

@@ -64,6 +64,8 @@ static bool in_inbox(const struct slab *s)
 
 	for (uint32_t g = heap_of(s)->inbox; g != 0; g = slab_at(g)->inbox_next)
 		found += slab_at(g) == s;
+	for (uint32_t g = heap_of(s)->waiting; g != 0; g = slab_at(g)->inbox_next)
+		found += slab_at(g) == s;
 	return found == 1;
 }
 
