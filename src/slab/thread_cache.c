@@ -194,10 +194,12 @@ void cache_look_around(struct thread_cache *tc)
 {
 	struct slab_heap *const h = tc->heap;
 
-	if (++tc->flagged_frees % 16 != 0 || !remote_any_waits(h))
+	if (!remote_any_waits(h))
 		return;
 	lock_take(&h->lock);
-	heap_drain_inbox(h);
+	struct slab *const s = remote_next_waiting(h);
+	if (s != NULL)
+		heap_look_at(h, s);
 	lock_give(&h->lock);
 }
 

@@ -39,7 +39,6 @@ static_assert(sizeof(struct magazine) == TAG_MAGAZINE, "a tag is the place of a 
 struct thread_cache {
 	struct magazine magazine[CLASS_MAX];
 	uint32_t tag;   /* heap << TAG_HEAP_SHIFT; 0: no heap */
-	uint16_t flagged_frees; /* frees into own slabs that other threads freed into */
 	bool     ended;
 	struct slab_heap *heap;
 	/* While a profile is taken (profile_draw.h): tops, as those of magazines.  Without a heap
@@ -114,7 +113,8 @@ static inline bool magazine_empty(const struct magazine *k)
 /* Push an object that is not live any more on a magazine of the calling thread,
  * making room first. */
 void cache_push(struct thread_cache *tc, void *p, unsigned cls);
-/* Other threads freed into the slab of an object that we free: look into the inbox now and then. */
+/* Other threads freed into the slab of an object that we free: look at one slab that waits. To look
+ * at all of them, once in 16 such frees, took 0.1 ms where others had pushed hundreds. */
 void cache_look_around(struct thread_cache *tc);
 /* The most objects that the calling thread's next refill of the class takes. */
 unsigned cache_batch(unsigned cls);
