@@ -258,9 +258,8 @@ void gain_sentence(const struct gain *g, FILE *out)
 	char usual[PATH_MAX], own[64];
 
 	if (!is_fine(g->set)) {
-		fprintf(out, "not proved: %s",
-		    g->set->why[0] != '\0' ? plain(g->set->why)
-		                           : "the program did not run to its end on it");
+		fprintf(out, "not proved: %s", g->set->why[0] != '\0' ? plain(g->set->why)
+		    : "the program did not run to its end on it");
 		return;
 	}
 	if (!is_fine(g->usual)) {
@@ -268,9 +267,10 @@ void gain_sentence(const struct gain *g, FILE *out)
 		    plain(usual_name(g, usual)));
 		return;
 	}
-	fprintf(out, "%s: ", is_proved(g)                     ? "proved"
-	                     : is_worse(g) && g->set != g->own ? "do not use these settings"
-	                                                       : "not proved");
+	fputs(is_proved(g) ? "proved: "
+	    : is_worse(g) && g->set != g->own ? "do not use these settings: "
+	    : gain_take(g) != GAIN_TAKE_OWN ? "not proved: "
+	    : "the settings are not proved, the design as it comes is; with the settings: ", out);
 	say_against(g, g->usual, usual_name(g, usual), out);
 	if (g->set != g->own) {
 		snprintf(own, sizeof own, "%s as it comes", g->system);
