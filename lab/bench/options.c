@@ -66,7 +66,7 @@ static double of_recording(const struct option_suite *s, size_t i, const struct 
 	struct model_result r;
 
 	snprintf(subject.name, sizeof subject.name, "%s", sys->name);
-	if (!model_memory(&r, ops_of(s, i), &subject, 0))
+	if (!model_memory(&r, ops_of(s, i), &subject, 0, NULL))
 		lab_die(EXIT_OURS, "%s: no memory", path);
 	if (r.problem[0] != '\0' || r.peak.footprint == 0)
 		lab_die(EXIT_FAULT, "%s on %s: %s", path, sys->name,

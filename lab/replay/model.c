@@ -28,6 +28,7 @@ struct replay_model {
 	struct ops_clock clock;
 	struct model_result *r;
 	struct model_cell *cell;
+	struct tcache *tcache; /* before the heap; NULL: none */
 	const struct model_observer *observer; /* NULL: nobody watches */
 	struct model_life *life; /* beside `cell`, for it */
 	uint64_t calls;
@@ -60,8 +61,11 @@ static double cpu_now(void)
 
 static void give(struct replay_model *m, const struct replay_op *op, struct model_cell *c)
 {
-	c->p = op->align_log2 > 4 ? heap_aligned(&m->heap, (size_t)1 << op->align_log2, op->size)
-	                          : heap_malloc(&m->heap, op->size);
+	c->p = tcache_pop(m->tcache, op);
+	if (c->p == NULL)
+		c->p = op->align_log2 > 4
+		    ? heap_aligned(&m->heap, (size_t)1 << op->align_log2, op->size)
+		    : heap_malloc(&m->heap, op->size);
 	c->size = op->size;
 	m->payload += op->size;
 	if (m->touching)
@@ -72,7 +76,8 @@ static void give(struct replay_model *m, const struct replay_op *op, struct mode
 
 static void take(struct replay_model *m, struct model_cell *c)
 {
-	heap_free(&m->heap, c->p);
+	if (!tcache_push(m->tcache, c->p, c->size))
+		heap_free(&m->heap, c->p);
 	m->payload -= c->size;
 	*c = (struct model_cell){0};
 }
@@ -455,14 +460,14 @@ bool model_watch(struct model_result *r, const struct replay_ops *ops,
 }
 
 bool model_memory(struct model_result *r, const struct replay_ops *ops,
-    const struct subject *subject,
-    double budget_s)
+    const struct subject *subject, double budget_s, struct tcache *tcache)
 {
 	static struct replay_model m;
 	uint64_t peak = 0;
 
 	if (!open_model(&m, r, ops, subject))
 		return false;
+	m.tcache = tcache;
 	m.touching = true;
 	m.budget_s = budget_s;
 	m.runs = 1;

@@ -10,6 +10,7 @@
 
 #include "replay/accounting.h"
 #include "replay/ops.h"
+#include "replay/tcache.h"
 #include "allocators/subject.h"
 
 struct model_result {
@@ -37,10 +38,10 @@ bool model_replay(struct model_result *r, const struct replay_ops *ops,
     const struct subject *subject,
     size_t samples);
 /* One run alone: r->peak has the footprint and no parts, and there are no samples.
- * budget_s: of CPU time; a run that needs more ends early, and r->problem says so; 0: any. */
+ * budget_s: of CPU time; a run that needs more ends early, and r->problem says so; 0: any.
+ * tcache: empty; this cache stands before the heap, as glibc's does (tcache.h); NULL: none. */
 bool model_memory(struct model_result *r, const struct replay_ops *ops,
-    const struct subject *subject,
-    double budget_s);
+    const struct subject *subject, double budget_s, struct tcache *tcache);
 void model_free(struct model_result *r);
 
 /* ---- under an observer's eyes -------------------------------------------------------------- */

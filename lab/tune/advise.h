@@ -11,9 +11,9 @@
  * Settings of slab add their steps, page faults among them, to the run on slab as it comes.  They
  * are advised only if slab as it comes is not worth a change, or costs 3 % more.
  * Memory and time count alike: the advice is the least of their product.  glibc's row is a model of
- * its design, gnu.  A program that was recorded on another malloc is told so: no model knows that
- * one.  Never advised: what never frees, what searches one list for every call, and one lock around
- * every call where several threads are busy.
+ * its design, gnu, behind a cache as glibc's (replay/tcache.h).  A program that was recorded on
+ * another malloc is told so: no model knows that one.  Never advised: what never frees, what
+ * searches one list for every call, and one lock around every call where several threads are busy.
  */
 #ifndef LAB_TUNE_ADVISE_H
 #define LAB_TUNE_ADVISE_H

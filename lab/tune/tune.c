@@ -200,7 +200,7 @@ static bool measure(struct tune_figure *f, const struct dmm_system *sys, const c
 
 	if (!subject_make(&subject, sys, conf, why, sizeof why))
 		return false;
-	if (!model_memory(&r, &rec->ops, &subject, 0))
+	if (!model_memory(&r, &rec->ops, &subject, 0, NULL))
 		lab_die(EXIT_OURS, "%s: no memory", rec->path);
 	*f = (struct tune_figure){r.mean, r.peak.footprint, r.end, r.steps};
 	return r.problem[0] == '\0';

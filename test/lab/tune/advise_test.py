@@ -65,7 +65,9 @@ class Advise(unittest.TestCase):
         peaks = {row["name"]: row["peak"]["footprint_bytes"] for row in rows}
         for choice in self.advice(trace, "--study")["choices"]:
             never_frees = choice["system"] in ("minimal", "pad")  # counted, not replayed
-            if choice["system"] != "slab" and not choice["settings"] and not never_frees:
+            if choice["behind_tcache"]:
+                self.assertGreater(choice["peak_footprint_bytes"], peaks["gnu"])
+            elif choice["system"] != "slab" and not choice["settings"] and not never_frees:
                 self.assertEqual(choice["peak_footprint_bytes"], peaks[choice["system"]], choice["system"])
 
     def test_what_it_advises_costs_least_of_what_can_be_had(self):
@@ -84,6 +86,23 @@ class Advise(unittest.TestCase):
         trace = self.lab_trace(*(f"a {i} 64" for i in range(150000)))
         advice = self.advice(trace)
         self.assertEqual((advice["stay"], advice["advice"]), (False, "slab"))
+
+    def test_glibc_keeps_a_heap_whose_last_objects_lie_in_its_cache(self):
+        """glibc caches the first 7 freed objects of a size, and no neighbour merges with them.  If they are the last of
+        the heap, the heap cannot shrink; if they are its first, all above them is given back."""
+        count, chunk = 50000, 80  # of 72 bytes
+        makes, tail = [f"a {i} 72" for i in range(count)], [f"a {count} {count * chunk - 20000}", f"f {count}"]
+        ends = {}
+        for order in (1, -1):
+            trace = self.lab_trace(*makes, *(f"f {i}" for i in range(count)[::order]), *tail)
+            ends[order], = (c["end_footprint_bytes"] for c in self.advice(trace)["choices"] if c["system"] == "gnu")
+        self.assertGreaterEqual(ends[-1], count * chunk)
+        self.assertLess(ends[1], count * chunk // 2)
+
+    def test_who_should_stay_is_told_to_measure_it(self):
+        done = dmm("advise", RECORDINGS / "git.dmm")
+        self.assertIn("advice: stay with glibc: by the model, ", done.stdout)
+        self.assertIn(f"next: dmm replay --pace=4 {RECORDINGS / 'git.dmm'}\n", done.stderr)
 
     def test_designs_for_study_are_shown_on_request_only(self):
         trace = RECORDINGS / "git.dmm"
