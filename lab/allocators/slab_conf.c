@@ -53,7 +53,7 @@ bool slab_conf_simulable(const char *text)
 	const bool can = !hardening.canary && !hardening.zero_on_free &&
 	    !hardening.check_on_reuse && hardening.quarantine == 0 &&
 	    !hardening.random_order && !hardening.guard_large && !hardening.readonly_conf &&
-	    !surface.stats && sampling.mean == 0 && !surface.profile_exit &&
+	    !guarding.on && !surface.stats && sampling.mean == 0 && !surface.profile_exit &&
 	    surface.profile_interval_s == 0 && surface.profile_signal == 0;
 	slab_settings_reset();
 	return can;

@@ -33,6 +33,16 @@ bool subject_make(struct subject *s, const struct dmm_system *sys, const char *c
 	return false;
 }
 
+bool subject_simulable(const struct subject *s, char *why, size_t cap)
+{
+	if (s->sys != &system_slab || slab_conf_simulable(s->conf))
+		return true;
+	snprintf(why, cap,
+	    "these settings write into objects or watch each call, which the model cannot do; 'dmm "
+	    "compare', or 'dmm replay' without --model, measures them");
+	return false;
+}
+
 static void choose(struct subject *s, char *item)
 {
 	char whole[PATH_MAX], why[256], *path, *settings;
@@ -42,13 +52,9 @@ static void choose(struct subject *s, char *item)
 	if (path != NULL)
 		path[-1] = '='; /* registry_choose() reads both */
 	const struct dmm_system *const sys = registry_choose(item);
-	if (!subject_make(s, sys, settings != NULL ? settings : "", why, sizeof why))
+	if (!subject_make(s, sys, settings != NULL ? settings : "", why, sizeof why) ||
+	    !subject_simulable(s, why, sizeof why))
 		lab_die(EXIT_USAGE, "%s: %s", whole, why);
-	if (sys == &system_slab && !slab_conf_simulable(s->conf))
-		lab_die(EXIT_USAGE,
-		    "%s: these settings need the bytes of objects, which simulated memory does not "
-		    "have; dmm compare, and dmm replay without --model, measure them",
-		    whole);
 	if (snprintf(s->name, sizeof s->name, "%s", whole) >= (int)sizeof s->name)
 		lab_die(EXIT_USAGE, "'%.40s...': too long", whole);
 }

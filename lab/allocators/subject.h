@@ -21,6 +21,9 @@ struct subject {
 bool subject_make(struct subject *s, const struct dmm_system *sys, const char *conf, char *why,
     size_t cap);
 
+/* Can a model replay it (slab_conf_simulable())?  False: the reason is in why[cap]. */
+bool subject_simulable(const struct subject *s, char *why, size_t cap);
+
 /* names: comma-separated, or NULL for all systems of this build.  After a comma, key:value belongs
  * to the system before it.  Returns how many; what is wrong ends with exit(EXIT_USAGE). */
 size_t subjects_choose(struct subject *subjects, const char *names);

@@ -1,7 +1,6 @@
 /* advise.c - dmm advise: which design, which settings, and why, in words. */
 #include <argp.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "allocators/conf_file.h"
 #include "cli/lab.h"
@@ -43,6 +42,21 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return 0;
 }
 
+/* The settings of --conf, which the caller frees; NULL: none are given. */
+static char *read_conf(const char *from)
+{
+	struct subject slab;
+	char why[256];
+
+	if (from == NULL)
+		return NULL;
+	char *const conf = conf_read_file(from, &system_slab);
+	if (!subject_make(&slab, &system_slab, conf, why, sizeof why) ||
+	    !subject_simulable(&slab, why, sizeof why))
+		lab_die(EXIT_USAGE, "%s: %s", from, why);
+	return conf;
+}
+
 int cmd_advise(int argc, char **argv)
 {
 	static const struct argp_option options[] = {
@@ -71,9 +85,7 @@ int cmd_advise(int argc, char **argv)
 	options_parse(&argp, argc, argv, &r);
 	if (r.path == NULL)
 		lab_die(EXIT_USAGE, "no recording is given: dmm advise T");
-	char *const conf = r.conf != NULL ? conf_read_file(r.conf, &system_slab) : NULL;
-	if (conf != NULL && strlen(conf) >= SUBJECT_CONF)
-		lab_die(EXIT_USAGE, "%s: more than %d bytes of settings", r.conf, SUBJECT_CONF - 1);
+	char *const conf = read_conf(r.conf);
 	advise(&a, &rec, r.path, conf, r.study);
 	advice_print(&a, r.format);
 	free(conf);

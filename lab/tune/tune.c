@@ -190,7 +190,8 @@ double tune_longer(const struct tuned *t, const struct tune_recording *rec, size
 	return longer(&t->own[i], &t->set[i], &rec[i]);
 }
 
-/* One replay.  False: these settings cannot be together, or the model ran out of memory. */
+/* One replay.  False: these settings cannot be together, no model can replay them, or the model ran
+ * out of memory. */
 static bool measure(struct tune_figure *f, const struct dmm_system *sys, const char *conf,
     const struct tune_recording *rec)
 {
@@ -198,7 +199,8 @@ static bool measure(struct tune_figure *f, const struct dmm_system *sys, const c
 	struct model_result r;
 	char why[256];
 
-	if (!subject_make(&subject, sys, conf, why, sizeof why))
+	if (!subject_make(&subject, sys, conf, why, sizeof why) ||
+	    !subject_simulable(&subject, why, sizeof why))
 		return false;
 	if (!model_memory(&r, &rec->ops, &subject, 0, NULL))
 		lab_die(EXIT_OURS, "%s: no memory", rec->path);

@@ -68,13 +68,13 @@ def test_the_settings_of_one_row_are_not_those_of_another():
     assert len({row["mean_footprint_bytes"] for row in alone.values()}) == len(names), alone
 
 
-def test_settings_that_need_the_bytes_of_objects_are_refused_on_simulated_memory():
+def test_settings_that_write_into_objects_or_watch_calls_are_refused_on_simulated_memory():
     trace = SHIPPED + "/sqlite3.dmm"
     for settings in ("canary:1", "zero_on_free:1", "check_on_reuse:1", "quarantine:9", "random_order:1", "guard_large:1",
-                     "readonly_conf:1", "stats:1", "profile:64k", "profile:exit", "hardened"):
+                     "readonly_conf:1", "stats:1", "profile:64k", "profile:exit", "guarded:1", "hardened"):
         for command in (("replay", "--model"), ("report", "-o", "page.html")):
             r = run(DMM, *command, f"--systems=slab,slab?{settings}", trace, status=2)
-            assert f"slab?{settings}: these settings need the bytes of objects" in r.stderr, r
+            assert f"slab?{settings}: these settings write into objects or watch each call" in r.stderr, r
     r = run(DMM, "compare", "--runs=1", "--warm=0", "--peers=none", "--systems=slab?readonly_conf:1", "--", "/bin/true")
     assert "slab?readonly_conf:1" in r.stdout, r
 

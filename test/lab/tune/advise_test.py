@@ -104,6 +104,16 @@ class Advise(unittest.TestCase):
         self.assertIn("advice: stay with glibc: by the model, ", done.stdout)
         self.assertIn(f"next: dmm replay --pace=4 {RECORDINGS / 'git.dmm'}\n", done.stderr)
 
+    def test_settings_that_write_into_objects_or_watch_calls_are_refused(self):
+        conf = self.path / "my.conf"
+        conf.write_text("canary:1\n")
+        for settings in (conf, "canary:1", "zero_on_free:1", "check_on_reuse:1", "quarantine:9", "random_order:1",
+                         "guard_large:1", "readonly_conf:1", "stats:1", "profile:64k", "profile:exit", "guarded:1",
+                         "hardened:1"):
+            done = dmm("advise", f"--conf={settings}", RECORDINGS / "sqlite3.dmm")
+            self.assertEqual((done.returncode, done.stdout), (2, ""), (settings, done.stderr))
+            self.assertIn(f"dmm: {settings}: these settings write into objects or watch each call", done.stderr)
+
     def test_designs_for_study_are_shown_on_request_only(self):
         trace = RECORDINGS / "git.dmm"
         self.assertEqual({c["system"] for c in self.advice(trace)["choices"]}, {"gnu", "slab"})
