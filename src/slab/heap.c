@@ -209,9 +209,9 @@ void heap_drain_inbox(struct slab_heap *h)
  * all that wait. */
 static void search_inbox(struct slab_heap *h, unsigned cls)
 {
-	if (size_class[cls].size >= WORD_BYTES)
-		return heap_drain_inbox(h);
-	for (struct slab *s; h->partial[cls] == 0 && (s = remote_next_waiting(h)) != NULL;)
+	const bool all = size_class[cls].size >= WORD_BYTES;
+
+	for (struct slab *s; (all || h->partial[cls] == 0) && (s = remote_next_waiting(h)) != NULL;)
 		heap_look_at(h, s);
 	change(&h->looked, atomic_load_explicit(&h->pushes, memory_order_relaxed));
 }

@@ -21,9 +21,11 @@ void orphan_others(void)
 		root.orphans++;
 	}
 	__atomic_store_n(&root.single_most, 0, __ATOMIC_SEQ_CST);
-	if (__atomic_load_n(&root.marked, __ATOMIC_ACQUIRE) == MARKED)
-		__atomic_store_n(&root.marked, MARKED_FORKED, __ATOMIC_SEQ_CST);
-	for (uint32_t i = HEAP_FALLBACK; i < root.heap_count && root.marked == MARKED_FORKED; i++)
+	/* In a child of such a child, a rebuild may have been interrupted, and goes on. */
+	if (__atomic_load_n(&root.marked, __ATOMIC_ACQUIRE) != MARKED)
+		return;
+	__atomic_store_n(&root.marked, MARKED_FORKED, __ATOMIC_SEQ_CST);
+	for (uint32_t i = HEAP_FALLBACK; i < root.heap_count; i++)
 		remote_forget_waiting(heap_at(i));
 }
 

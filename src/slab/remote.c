@@ -76,16 +76,30 @@ void remote_rebuild(void)
 	lock_give(&inbox_lock);
 }
 
+/* In a child of fork(), before a look at what waits.  Not during a walk: if the fork came from a
+ * signal handler that interrupted one, the walk goes on in the child, with links that a rebuild
+ * would change. */
+static void rebuild_first(void)
+{
+	if (unlikely(__atomic_load_n(&root.marked, __ATOMIC_ACQUIRE) == MARKED_FORKED))
+		remote_rebuild();
+}
+
+/* What *link names; at the end of what waits, that is all of the inbox. 0: nothing. */
+static uint32_t next_at(struct slab_heap *h, uint32_t *link)
+{
+	if (*link == 0)
+		__atomic_store_n(link,
+		    atomic_exchange_explicit(&h->inbox, 0, memory_order_acquire),
+		    __ATOMIC_RELAXED);
+	return *link;
+}
+
 struct slab *remote_next_waiting(struct slab_heap *h)
 {
-	uint32_t granule = h->waiting;
-
 	CHECK(heap_held(h));
-	if (granule == 0) {
-		if (unlikely(__atomic_load_n(&root.marked, __ATOMIC_ACQUIRE) == MARKED_FORKED))
-			remote_rebuild();
-		granule = atomic_exchange_explicit(&h->inbox, 0, memory_order_acquire);
-	}
+	rebuild_first();
+	const uint32_t granule = next_at(h, &h->waiting);
 	if (granule == 0)
 		return NULL;
 	struct slab *const s = slab_at(granule);
@@ -95,24 +109,24 @@ struct slab *remote_next_waiting(struct slab_heap *h)
 
 void remote_release_emptied(struct slab_heap *h)
 {
-	uint32_t keep = 0;
-
 	CHECK(heap_held(h));
 	if (h->owner == NULL)
 		return heap_drain_inbox(h);
 	if (hardening.quarantine != 0)
 		return; /* objects freed by other threads go into the owner's quarantine */
-	for (struct slab *s; (s = remote_next_waiting(h)) != NULL;) {
+	rebuild_first();
+	uint32_t *link = &h->waiting;
+	for (uint32_t granule; (granule = next_at(h, link)) != 0;) {
+		struct slab *const s = slab_at(granule);
 		/* The owner may be changing live bits at this moment, unless it has no object of
 		 * the slab left. */
 		if (slab_all_free(s)) {
+			__atomic_store_n(link, s->inbox_next, __ATOMIC_RELAXED);
 			heap_release_emptied(h, s);
 		} else {
-			s->inbox_next = keep;
-			keep = granule_of(s);
+			link = &s->inbox_next;
 		}
 	}
-	__atomic_store_n(&h->waiting, keep, __ATOMIC_RELAXED);
 }
 
 /* An owner that sleeps, or waits for us, never collects the objects that we freed: so look through

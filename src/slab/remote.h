@@ -38,9 +38,9 @@ void remote_settle_for(struct slab_heap *h);
 
 /* The slabs into which other threads freed wait in h->inbox.  Who holds h's lock takes all of them
  * to h->waiting, and from there one at a time; they stay flagged until it looks at them.  While h
- * has no thread, h->waiting is empty. */
-/* The next slab; NULL: none. h's lock is held. The caller looks at it, closes it, or puts it back
- * into h->waiting. */
+ * has no thread, h->waiting is empty.  In a child of fork() both lists may be anything until
+ * remote_rebuild(): the fork may have interrupted who was changing them. */
+/* The next slab; NULL: none. h's lock is held. The caller looks at it. */
 struct slab *remote_next_waiting(struct slab_heap *h);
 
 /* Any thread may ask. */

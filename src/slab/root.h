@@ -38,8 +38,8 @@
  *   avail, slab   the heap's lock
  *   marks         everybody sets bits atomically; who holds the heap's lock clears them
  *   magazines     their thread; of a heap without a thread, who holds its lock
- *   struct slab_heap   its lock, but inbox: everybody, atomically; next_unused, taker, orphan:
- *                      heaps_lock
+ *   struct slab_heap   its lock, but inbox: everybody, atomically; waiting, until the first look
+ *                      in a child of fork: inbox_lock; next_unused, taker, orphan: heaps_lock
  * Lock order: start_lock, fallback_lock, heaps_lock, purge_lock, heaps' locks by
  * number, inbox_lock, waiting_lock, page_lock, advice_lock, mapped_lock, the locks of
  * guarded.c and profile.c, window_lock.

@@ -194,9 +194,8 @@ void cache_look_around(struct thread_cache *tc)
 {
 	struct slab_heap *const h = tc->heap;
 
-	if (!remote_any_waits(h))
+	if (!remote_any_waits(h) || !lock_try(&h->lock))
 		return;
-	lock_take(&h->lock);
 	struct slab *const s = remote_next_waiting(h);
 	if (s != NULL)
 		heap_look_at(h, s);

@@ -1,11 +1,13 @@
 /* signal_fork.c - fork() in a signal handler that interrupts malloc.
  *
- *   LD_PRELOAD=libdmm.so signal_fork none|joined|idle [FORKS]
+ *   LD_PRELOAD=libdmm.so signal_fork none|joined|idle|trim [FORKS]
  *
  *   none    the program never has a second thread: glibc promises that this works (its
  *           tst-mallocfork2)
  *   joined  it had threads, which have ended
  *   idle    it has a thread that sleeps
+ *   trim    the thread that sleeps has objects of which main freed every other one, and main trims
+ *           all the time
  *
  * A process sends signals; main allocates and frees all the time.  The handler forks.  Every other
  * child ends in the handler; the rest return from it, so that the interrupted call goes on,
@@ -13,10 +15,12 @@
  * (SIGALRM), crashed, or found an object changed.
  */
 #include <errno.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +30,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { OBJECTS = 300, CHILD_ROUNDS = 3, HANG_SECONDS = 60 };
+enum { OBJECTS = 300, GIVEN = 1 << 16, CHILD_ROUNDS = 3, HANG_SECONDS = 60 };
 
 static struct shared {
 	atomic_ulong handled; /* signals, by the program; the sender waits for it */
@@ -36,6 +40,9 @@ static volatile unsigned long forks, hangs, faults; /* the handler changes them 
 static unsigned long wanted;
 static volatile sig_atomic_t rounds_left = -1; /* of a child that goes on */
 static unsigned char *object[OBJECTS];
+static bool trims;
+static void *given[GIVEN];
+static pthread_barrier_t sleeps;
 static size_t size[OBJECTS];
 static unsigned long long state = 88172645463325252u;
 
@@ -113,6 +120,10 @@ static void end_child(void)
 	for (size_t i = 0; i < OBJECTS; i++)
 		if (!whole(i))
 			_exit(1);
+	for (size_t i = 1; trims && i < GIVEN; i += 2)
+		free(given[i]);
+	if (trims)
+		malloc_trim(0);
 	if (pthread_create(&thread, NULL, allocate_once, NULL) != 0 ||
 	    pthread_join(thread, NULL) != 0)
 		_exit(2);
@@ -121,6 +132,8 @@ static void end_child(void)
 
 static void round_of_calls(void)
 {
+	for (int i = 0; trims && i < 10; i++)
+		malloc_trim(SIZE_MAX / 2);
 	for (size_t n = 0; n < OBJECTS; n++) {
 		const size_t i = next() % OBJECTS;
 		if (!whole(i))
@@ -158,10 +171,13 @@ static void send_signals(pid_t to)
 	}
 }
 
-static void *sleep_on(void *arg)
+/* Before it sleeps, it fills `given` if it shall. */
+static void *sleep_on(void *fills)
 {
 	free(malloc(500));
-	(void)arg;
+	for (size_t i = 0; fills != NULL && i < GIVEN; i++)
+		given[i] = malloc(64);
+	pthread_barrier_wait(&sleeps);
 	for (;;)
 		pause();
 	return NULL;
@@ -183,8 +199,14 @@ static void have_threads(const char *which)
 	if (strcmp(which, "none") == 0)
 		return;
 	let_through(false); /* the threads inherit that */
-	if (strcmp(which, "idle") == 0)
-		pthread_create(&thread[0], NULL, sleep_on, NULL);
+	trims = strcmp(which, "trim") == 0;
+	if (trims || strcmp(which, "idle") == 0) {
+		pthread_barrier_init(&sleeps, NULL, 2);
+		pthread_create(&thread[0], NULL, sleep_on, trims ? given : NULL);
+		pthread_barrier_wait(&sleeps);
+	}
+	for (size_t i = 0; trims && i < GIVEN; i += 2)
+		free(given[i]);
 	for (int i = 1; i < 4; i++)
 		pthread_create(&thread[i], NULL, allocate_once, NULL);
 	for (int i = 1; i < 4; i++)
@@ -198,7 +220,7 @@ int main(int argc, char **argv)
 	const pid_t self = getpid();
 
 	if (argc < 2) {
-		fprintf(stderr, "usage: signal_fork none|joined|idle [FORKS]\n");
+		fprintf(stderr, "usage: signal_fork none|joined|idle|trim [FORKS]\n");
 		return 2;
 	}
 	setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});

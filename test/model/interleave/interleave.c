@@ -380,11 +380,22 @@ void begin_orphaned(void)
 }
 
 /* The next push is the one in 64 after which who pushed releases what others emptied. */
+static void pushed_to(void)
+{
+	for (uint32_t i = HEAP_FALLBACK; i < root.heap_count; i++)
+		atomic_store(&heap_at(i)->pushes, 63);
+}
+
 static void begin_orphaned_and_pushed_to(void)
 {
 	begin_orphaned();
-	for (uint32_t i = HEAP_FALLBACK; i < root.heap_count; i++)
-		atomic_store(&heap_at(i)->pushes, 63);
+	pushed_to();
+}
+
+static void begin_two_slabs_pushed_to(void)
+{
+	begin_two_slabs();
+	pushed_to();
 }
 
 /* Takes the slab over, empties it, ends; then slabs of one granule come to lie where it was. */
@@ -437,5 +448,9 @@ const struct sched_scenario usual_scenarios[] = {
         {owner_ends, free_0, free_1, purger_sweeps}, settle},
     {"pages of a heap without a thread go while another needs them", begin_orphaned,
         {NULL, free_0_and_2, another_needs, purger_sweeps}, settle},
+    {"the purger walks over two slabs that wait", begin_two_slabs,
+        {owner_works, free_0_and_3, purger_looks}, settle},
+    {"who frees walks over two slabs that wait", begin_two_slabs_pushed_to,
+        {owner_works, free_0_and_3, free_4_and_1}, settle},
     {0},
 };
