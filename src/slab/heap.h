@@ -59,8 +59,8 @@ void **heap_take_objects(struct slab_heap *h, unsigned cls, void **end, void **b
 /* One object, which becomes live, for a heap that no thread owns; NULL: no memory. */
 void *heap_take_one(struct slab_heap *h, unsigned cls);
 /* Put n objects of a class, of slabs of h, which are not live, into avail. It is fast if neighbours
- * follow each other. Returns of how many slabs they were, rounded up to a multiple of FLUSH_SLABS;
- * a slab counts again if objects of others lie between its own. */
+ * follow each other. Returns the number of slabs that they came from, rounded up to a multiple
+ * of FLUSH_SLABS; a slab counts again if objects of others lie between its own. */
 size_t heap_put_back(struct slab_heap *h, void *const *object, size_t n, unsigned cls);
 /* The same for those of the first FLUSH_SLABS slabs; returns their number. */
 size_t heap_put_back_some(struct slab_heap *h, void *const *object, size_t n, unsigned cls);

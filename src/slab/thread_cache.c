@@ -113,9 +113,10 @@ void cache_attach(struct thread_cache *tc, struct slab_heap *h)
 /* The capacity below which a magazine that is only freed into does not shrink, when it has just
  * given back n objects of so many slabs:
  *
- *   of a slab for each of LEAST   What remains lies in as many slabs as LEAST objects that were
- *                                 freed at random. Neighbours follow each other where a program
- *                                 drops a structure in the order in which it was built.
+ *   LEAST objects                 that were freed at random keep a page resident each. Where a
+ *                                 program drops a structure in the order in which it was built,
+ *                                 neighbours follow each other: as many as fill LEAST pages, and
+ *                                 lie in LEAST slabs, keep no more.
  *   at least LEAST_SMALL          for small objects, of which there are many, while the heap is
  *                                 small: what remains then keeps no more resident than the purger
  *                                 does, which leaves 1 MiB dirty.
@@ -136,8 +137,11 @@ static size_t least_room(const struct slab_heap *h, unsigned cls, size_t n, size
 
 	if (h->swing[cls] != UINT16_MAX && h->flushed[cls] < h->swing[cls] - h->swing[cls] / 8)
 		return LEAST_SWINGING;
-	const bool small = size_class[cls].size <= SMALL && root.used < SMALL_HEAP;
-	return max_size(small ? LEAST_SMALL : LEAST, min_size(LEAST_SWINGING, LEAST * n / slabs));
+	const size_t size = max_size(1, size_class[cls].size),
+		     fit = min_size(LEAST * n / slabs, LEAST * root.os->page / size);
+	const bool small = size <= SMALL && root.used < SMALL_HEAP;
+
+	return max_size(small ? LEAST_SMALL : LEAST, min_size(LEAST_SWINGING, fit));
 }
 
 static void note_flushed(struct slab_heap *h, unsigned cls, size_t n)

@@ -114,7 +114,8 @@ static inline bool magazine_empty(const struct magazine *k)
  * making room first. */
 void cache_push(struct thread_cache *tc, void *p, unsigned cls);
 /* Other threads freed into the slab of an object that we free: look at one slab that waits, unless
- * another thread holds the heap's lock. To look at all of them, once in 16 such frees, took 0.1 ms where others had pushed hundreds. */
+ * another thread holds the heap's lock. To look at all of them, once in 16 such frees, took 0.1 ms
+ * where others had pushed hundreds. */
 void cache_look_around(struct thread_cache *tc);
 /* The most objects that the calling thread's next refill of the class takes. */
 unsigned cache_batch(unsigned cls);
