@@ -282,6 +282,10 @@ static void because(const struct advice *a, const struct choice *c)
 		item("after a peak glibc may hold more than its model here; 'dmm replay --pace %s' "
 		     "measures both",
 		    a->rec->path);
+	if (a->facts.reallocs > a->facts.calls / 20)
+		item("%.0f %% of the calls are realloc: glibc is late to merge the rest, of up to "
+		     "128 bytes, that a shrinking one leaves, so it may hold more than its model",
+		    percent(a->facts.reallocs, a->facts.calls));
 	if (a->facts.busy_threads > 1)
 		item("%" PRIu64 " threads allocate at once; the model lets them take turns, and "
 		     "leaves glibc's arenas out",

@@ -99,6 +99,12 @@ class Advise(unittest.TestCase):
         self.assertGreaterEqual(ends[-1], count * chunk)
         self.assertLess(ends[1], count * chunk // 2)
 
+    def test_what_glibc_keeps_of_shrinking_reallocs_is_said_where_there_are_many(self):
+        words = "realloc: glibc is late to merge the rest"
+        many = self.lab_trace(*(op for i in range(1000) for op in (f"a {i} 150", f"r {i} 50")))
+        self.assertIn("* 50 % of the calls are " + words, dmm("advise", many).stdout)
+        self.assertNotIn(words, dmm("advise", self.lab_trace(*(f"a {i} 50" for i in range(1000)))).stdout)
+
     def test_who_should_stay_is_told_to_measure_it(self):
         done = dmm("advise", RECORDINGS / "git.dmm")
         self.assertIn("advice: stay with glibc: by the model, ", done.stdout)
