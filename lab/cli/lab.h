@@ -44,6 +44,10 @@ __attribute__((noreturn)) void lab_unknown(const char *what, const char *word,
  * quoted for a shell. */
 __attribute__((format(printf, 2, 3))) void lab_next(char *const *argv, const char *format, ...);
 
+/* Flush stdout.  If any of it could not be written, say so, and return EXIT_OURS in place of
+ * EXIT_FINE; else `status`. */
+int lab_finish(int status);
+
 /* ---- options ------------------------------------------------------------------------------ */
 
 enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_CSV };

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/nearest.h"
 #include "cli/lab.h"
@@ -103,6 +104,15 @@ void options_read(const struct command *command, options_reader *read, void *arg
 	reading.read = NULL;
 }
 
+static bool parsing;
+
+/* argp ends the process itself, with 0, when it has printed a help text or the version. */
+static void at_exit(void)
+{
+	if (parsing && lab_finish(EXIT_FINE) != EXIT_FINE)
+		_exit(EXIT_OURS);
+}
+
 void options_parse(const struct argp *argp, int argc, char **argv, void *input)
 {
 	if (reading.read != NULL) {
@@ -110,7 +120,11 @@ void options_parse(const struct argp *argp, int argc, char **argv, void *input)
 		longjmp(reading.back, 1);
 	}
 	look_for_misspelt(argp, argc, argv);
+	if (atexit(at_exit) != 0)
+		lab_die(EXIT_OURS, "no memory");
+	parsing = true;
 	const error_t e = argp_parse(argp, argc, argv, ARGP_IN_ORDER, NULL, input);
+	parsing = false;
 	if (e != 0)
 		lab_die(EXIT_OURS, "cannot parse the options: %s", strerror(e));
 }

@@ -1,6 +1,5 @@
 /* main.c - the table of subcommands, and the choice of one. */
 #include <argp.h>
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -108,27 +107,18 @@ static const struct command *find(const char *name)
 	return NULL;
 }
 
+static bool asks_for_help(const char *word)
+{
+	return strcmp(word, "help") == 0 || strcmp(word, "--help") == 0 ||
+	    strcmp(word, "-h") == 0 || strcmp(word, "-?") == 0;
+}
+
 /* 'dmm help COMMAND' is 'dmm COMMAND --help'. */
 static int help_on(const char *name)
 {
 	char option[] = "--help", *argv[] = {NULL, option, NULL};
 
-	return run(find(name), 2, argv);
-}
-
-/* A full disk must not pass for an empty result. */
-static int finish(int status)
-{
-	const bool lost = ferror(stdout) != 0; /* errno is of something else by now */
-
-	errno = 0;
-	if (lost)
-		fputc('\n', stdout);
-	if (fflush(stdout) == 0 && !lost)
-		return status;
-	lab_say("stdout cannot be written%s%s", errno != 0 ? ": " : "",
-	    errno != 0 ? strerror(errno) : "");
-	return status == EXIT_FINE ? EXIT_OURS : status;
+	return asks_for_help(name) ? help(stdout) : run(find(name), 2, argv);
 }
 
 int main(int argc, char **argv)
@@ -139,13 +129,12 @@ int main(int argc, char **argv)
 	if (argc < 2)
 		return help(stderr);
 	if (strcmp(argv[1], "help") == 0 && argc > 2)
-		return finish(help_on(argv[2]));
-	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0 ||
-	    strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "-?") == 0)
-		return finish(help(stdout));
+		return lab_finish(help_on(argv[2]));
+	if (asks_for_help(argv[1]))
+		return lab_finish(help(stdout));
 	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
 		puts(argp_program_version);
-		return finish(EXIT_FINE);
+		return lab_finish(EXIT_FINE);
 	}
-	return finish(run(find(argv[1]), argc - 1, argv + 1));
+	return lab_finish(run(find(argv[1]), argc - 1, argv + 1));
 }

@@ -19,7 +19,7 @@ class Operands(unittest.TestCase):
 
     def test_help_names_a_command_and_its_options(self):
         whole = subprocess.run([DMM, "--help"], capture_output=True, text=True).stdout
-        for words in (["help"], ["-h"], ["-?"]):
+        for words in (["help"], ["-h"], ["-?"], ["help", "help"], ["help", "--help"]):
             done = subprocess.run([DMM, *words], capture_output=True, text=True)
             self.assertEqual((done.returncode, done.stdout), (0, whole), words)
         one = subprocess.run([DMM, "info", "--help"], capture_output=True, text=True).stdout
@@ -34,7 +34,8 @@ class Operands(unittest.TestCase):
             self.assertIn(said, done.stderr)
 
     def test_output_that_cannot_be_written_is_a_failure_with_its_reason(self):
-        for words in (["--help"], ["systems"], ["show", "--demo", "--system=list"], ["config", "--format=json"]):
+        for words in (["--help"], ["systems"], ["show", "--demo", "--system=list"], ["config", "--format=json"],
+                      ["help", "info"], ["info", "--help"], ["run", "--usage"], ["info", "--version"]):
             with self.subTest(words=words), open("/dev/full", "w") as full:
                 done = subprocess.run([DMM, *words], stdout=full, stderr=subprocess.PIPE, text=True)
                 self.assertEqual(done.returncode, 125, done.stderr)
