@@ -19,7 +19,8 @@ enum {
 	EXIT_OURS = 125, /* dmm itself failed: no memory, no right to look, nowhere to write */
 	EXIT_NOT_EXECUTABLE = 126,
 	EXIT_NOT_FOUND = 127,
-	EXIT_INTERRUPTED = 130, /* by ^C, before all was measured; as a shell has it */
+	/* by ^C before all was measured, and no fault was found; as a shell has it */
+	EXIT_INTERRUPTED = 130,
 };
 
 struct argp; /* glibc's, of <argp.h> */

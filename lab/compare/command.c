@@ -133,7 +133,7 @@ int compare_print(struct compare_order *r)
 	if (r->page != NULL)
 		r->page(&r->c, r->report);
 	tell_next(&r->c);
-	if (measure_interrupted())
-		return EXIT_INTERRUPTED;
-	return verdict_has_fault(&r->c) ? EXIT_FAULT : EXIT_FINE;
+	if (verdict_has_fault(&r->c))
+		return EXIT_FAULT;
+	return measure_interrupted() ? EXIT_INTERRUPTED : EXIT_FINE;
 }

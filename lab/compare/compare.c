@@ -269,6 +269,15 @@ static void rehearse(struct compare *c, int input)
 	}
 }
 
+static bool has_figures(const struct compare *c)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < c->rows; i++)
+		any = any || c->row[i].rounds != 0;
+	return any;
+}
+
 void compare_run(struct compare *c)
 {
 	struct done done = {0};
@@ -292,7 +301,7 @@ void compare_run(struct compare *c)
 		run_round(c, round, input, &done);
 	progress_end();
 	if (measure_interrupted())
-		lab_say(done.done > rows_in(c) ? "interrupted; the figures are from the runs before"
-		                               : "interrupted in the first round");
+		lab_say(has_figures(c) ? "interrupted; the figures are from the runs that had ended"
+		                       : "interrupted before a run had ended");
 	verdict_digest(c);
 }

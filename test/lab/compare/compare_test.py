@@ -55,10 +55,25 @@ class Interrupted(unittest.TestCase):
             p.send_signal(signal.SIGINT)
             out, said = p.communicate(timeout=300)
         self.assertEqual(p.returncode, 130, said)
-        self.assertIn("dmm: interrupted", said)
+        self.assertIn("dmm: interrupted before a run had ended", said)
         self.assertIn("no verdict: no run has ended.", out.lower())
         self.assertNotIn("failed", out)
         self.assertNotIn("Not counted", out)
+
+    def test_an_interrupt_does_not_hide_a_fault_that_was_found_before_it(self):
+        started, seen = os.path.join(WORK, "again"), os.path.join(WORK, "seen")
+        os.mkfifo(started)
+        script = f"""case "$LD_PRELOAD" in *bins*) touch {seen}; exit 3;; esac
+                     [ -e {seen} ] && echo >{started} && exec sleep 600; exit 0"""
+        with subprocess.Popen([DMM, "compare", "--runs=2", "--warm=0", "--systems=bins", "--peers=none", "--", "sh",
+                               "-c", script], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True) as p:
+            with open(started) as f:  # the second round has begun
+                f.readline()
+            p.send_signal(signal.SIGINT)
+            out, said = p.communicate(timeout=300)
+        self.assertEqual(p.returncode, 1, out + said)
+        self.assertIn("dmm: interrupted; the figures are from the runs that had ended", said)
 
 
 class Words(unittest.TestCase):
