@@ -124,24 +124,47 @@ static void print_sites(struct info *i)
 	symbols_close(symbols);
 }
 
-/* Does x come before y, where only some can be shown?  The first process does, then those that
- * were not recorded, then those with most events. */
+/* Does x come before y, where only some can be shown?  The first process does, then those with most
+ * events, then those that were not recorded. */
 static bool more_telling(const struct family *f, size_t x, size_t y)
 {
 	const struct relative *const a = &f->at[x], *const b = &f->at[y];
-	const uint64_t weight_a = x == 0 || a->path[0] == '\0' ? UINT64_MAX : a->events;
-	const uint64_t weight_b = y == 0 || b->path[0] == '\0' ? UINT64_MAX : b->events;
+	const bool recorded_a = a->path[0] != '\0', recorded_b = b->path[0] != '\0';
 
-	return weight_a != weight_b ? weight_a > weight_b : x < y;
+	if (x == 0 || y == 0)
+		return x == 0;
+	if (recorded_a != recorded_b)
+		return recorded_a;
+	return a->events != b->events ? a->events > b->events : x < y;
 }
 
-static bool is_shown(const struct info *i, size_t k)
+static bool is_among_top(const struct info *i, size_t k)
 {
 	size_t before = 0;
 
 	for (size_t other = 0; other < i->family.count; other++)
 		before += other != k && more_telling(&i->family, other, k);
 	return before < i->top;
+}
+
+/* The most telling processes, and the parents of each that is shown, so that it does not stand
+ * under another process.  The caller frees the result. */
+static bool *choose_shown(const struct info *i)
+{
+	const struct relative *const at = i->family.at;
+	bool *const shown = calloc(i->family.count, sizeof *shown);
+
+	if (shown == NULL)
+		lab_die(EXIT_OURS, "no memory for the list of processes");
+	for (size_t k = i->family.count; k-- > 0;) {
+		shown[k] = shown[k] || is_among_top(i, k);
+		for (size_t above = k; shown[k] && above-- > 0;)
+			if (at[above].depth < at[k].depth) {
+				shown[above] = true;
+				break;
+			}
+	}
+	return shown;
 }
 
 /* A shell's whole script may be a command: on a terminal it ends with its line. */
@@ -154,29 +177,40 @@ static void print_command(const char *what, int used)
 	    what);
 }
 
+static void print_relative(const struct relative *r)
+{
+	char events[UNITS_LEN];
+	int used = printf("%*spid %u  ", 2 + 2 * r->depth, "", r->pid);
+
+	if (r->path[0] != '\0')
+		used += printf("%s events  %s  ", units_count(events, (double)r->events),
+		    plain(r->path));
+	print_command(plain(r->what), used);
+}
+
 /* Parents before children, those with most events first; T alone is not worth a list. */
 static void print_family(const struct info *i)
 {
-	char events[UNITS_LEN];
-	size_t left_out = 0;
+	size_t left_out = 0, unrecorded = 0;
 
 	if (i->family.count < 2)
 		return;
+	bool *const shown = choose_shown(i);
 	printf("\nprocesses\n");
 	for (size_t k = 0; k < i->family.count; k++) {
 		const struct relative *const r = &i->family.at[k];
-		if (!is_shown(i, k)) {
-			left_out++;
-			continue;
-		}
-		int used = printf("%*spid %u  ", 2 + 2 * r->depth, "", r->pid);
-		if (r->path[0] != '\0')
-			used += printf("%s events  %s  ", units_count(events, (double)r->events),
-			    plain(r->path));
-		print_command(plain(r->what), used);
+		if (shown[k])
+			print_relative(r);
+		left_out += !shown[k];
+		unrecorded += !shown[k] && r->path[0] == '\0';
 	}
-	if (left_out != 0)
-		printf("  ... and %zu more with fewer events: --top=N\n", left_out);
+	if (left_out != 0) {
+		printf("  ... and %zu more", left_out);
+		if (unrecorded != 0)
+			printf(", %zu of them not recorded", unrecorded);
+		puts(": --top=N");
+	}
+	free(shown);
 }
 
 static void print_cost(const struct info *i)

@@ -143,9 +143,38 @@ def test_info_gives_the_tree_of_processes_and_those_that_were_not_recorded():
     text = run(DMM, "info", "T").stdout
     assert re.search(r"^processes\n  pid \d+ .*\n    pid \d+ .*\n", text, re.M), text
     few = run(DMM, "info", "--top=4", "T").stdout.split("\n\n")[1].splitlines()
-    # the first, the two that were not recorded, and the one with most events
-    assert len(few) == 6 and few[5] == "  ... and 3 more with fewer events: --top=N", few
-    assert sum("not recorded" in line for line in few) == 2 and any("4000 events" in line for line in few), few
+    # the first, and those with most events
+    assert len(few) == 6 and few[5] == "  ... and 3 more, 2 of them not recorded: --top=N", few
+    assert all(any(f" {n} events" in line for line in few) for n in (4000, 200, 100)), few
+
+
+NESTED = """
+    #include <stdlib.h>
+    #include <sys/wait.h>
+    #include <unistd.h>
+    static void work(int n) { for (int i = 0; i < n; i++) free(malloc(777)); }
+    static char *const still[] = {(char *)"./still", 0};
+    int main(void) {
+        work(10);
+        for (int i = 0; i < 3; i++)
+            if (fork() == 0) { execv(still[0], still); _exit(0); }
+        if (fork() == 0) { work(300); _exit(0); }
+        if (fork() == 0) {
+            work(1);
+            if (fork() == 0) { work(450); _exit(0); }
+            wait(0);
+            _exit(0);
+        }
+        while (wait(0) > 0) ;
+        return 0; }"""
+
+
+def test_info_shows_the_processes_with_most_events_below_their_own_parents():
+    compile_c("still", "int main(void) { return 0; }", "-static")
+    assert run(DMM, "record", "-o", "T", "--", compile_c("nested", NESTED)).returncode == 0
+    shown = run(DMM, "info", "--top=2", "T").stdout.split("\n\n")[1].splitlines()
+    assert [re.sub(r"^( *)pid \d+  (\d+ events)? .*", r"\1\2", line) for line in shown[2:]] == [
+        "    2 events", "      900 events", "  ... and 4 more, 3 of them not recorded: --top=N"], shown
 
 
 main(globals())
