@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <glob.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <signal.h>
@@ -18,86 +17,43 @@
 #include "cli/lab.h"
 #include "cli/units.h"
 #include "observe/trace_tape.h"
+#include "record/earlier.h"
 #include "record/packer.h"
 #include "run/forward.h"
 #include "run/launch.h"
+#include "trace/beside.h"
 #include "trace/caveat.h"
 #include "trace/no_events.h"
 #include "trace/trace.h"
 
-static bool is_tape(const char *path)
-{
-	const size_t n = strlen(path), suffix = strlen(TAPE_SUFFIX);
-	return n > suffix && strcmp(path + n - suffix, TAPE_SUFFIX) == 0;
-}
-
-static bool is_recording(const char *path)
-{
-	char magic[9] = "";
-	FILE *const f = fopen(path, "rbe");
-
-	if (f == NULL)
-		return false;
-	const bool is = fread(magic, 1, 8, f) == 8 &&
-	    (strcmp(magic, "dmmtrace") == 0 || strcmp(magic, "dmm tape") == 0);
-	fclose(f);
-	return is;
-}
-
-/* A file that is not dmm's, or that another dmm record writes now, is not replaced. */
-static void check_earlier(const char *path)
-{
-	struct trace_error e;
-	struct trace_file f;
-	struct stat st;
-
-	if (stat(path, &st) != 0 || (S_ISREG(st.st_mode) && st.st_size == 0))
-		return;
-	if (!S_ISREG(st.st_mode))
-		lab_die(EXIT_USAGE, "%s: not a regular file; name another by -o", path);
-	if (access(path, R_OK) != 0)
-		lab_die(EXIT_OURS, "%s: %s", path, strerror(errno));
-	if (!is_recording(path))
-		lab_die(EXIT_USAGE, "%s is not a recording, and is not overwritten: name another "
-		    "file by -o, or remove it first", path);
-	if (!trace_file_open(&f, path, &e))
-		return; /* damaged: it may go */
-	if (f.running)
-		lab_die(EXIT_USAGE, "%s is being recorded, by process %d: name another file by -o, "
-		    "or wait until that process has ended", path, (int)f.head.pid);
-	trace_file_close(&f);
-}
-
 /* The program must not run, perhaps for hours, for a recording that has no place. */
 static void check_place(const char *path)
 {
-	const int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	const bool existed = access(path, F_OK) == 0;
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	char *target = NULL;
 
-	if (fd < 0 && errno != EEXIST)
-		lab_die(EXIT_OURS, "%s cannot be created: %s", path, strerror(errno));
+	if (fd < 0 && errno == EEXIST) {
+		fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+		target = fd >= 0 ? realpath(path, NULL) : NULL; /* behind a symbolic link */
+	}
 	if (fd < 0)
-		return;
+		lab_die(EXIT_OURS, "%s cannot be %s: %s; name another file by -o", path,
+		    existed ? "written" : "created", strerror(errno));
 	close(fd);
-	unlink(path);
+	if (!existed)
+		unlink(target != NULL ? target : path);
+	free(target);
 }
 
-/* Files of an earlier recording of this name: the first process's, T.PID, T.execN, T.PID.execN, and
- * .tape of each. */
-static void remove_earlier(const char *path)
+static void check_command(const char *command)
 {
-	static const char *const kinds[] = {"", ".tape", ".[0-9]*", ".exec[0-9]*"};
-	char pattern[PATH_MAX + 16];
-	glob_t found;
+	char *const path = launch_path(command);
 
-	for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
-		snprintf(pattern, sizeof pattern, "%s%s", path, kinds[k]);
-		if (glob(pattern, 0, NULL, &found) != 0)
-			continue;
-		for (size_t i = 0; i < found.gl_pathc; i++)
-			if (is_recording(found.gl_pathv[i]))
-				unlink(found.gl_pathv[i]);
-		globfree(&found);
-	}
+	if (path == NULL)
+		lab_die(errno == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE, "%s: %s", command,
+		    strerror(errno));
+	free(path);
 }
 
 static void preload(const char *library)
@@ -144,7 +100,17 @@ static void share_total(const char *path, bool wanted)
 		lab_say("%s: %s; --max-size holds for each process alone", name, strerror(errno));
 }
 
-static void become(const struct record_order *r, const char *library)
+/* What the child says through the pipe; the kernel closes the pipe when the program begins. */
+enum { PREPARED = 'p', NO_PROGRAM = 'n' };
+
+static void note(int pipe, char what)
+{
+	if (write(pipe, &what, 1) != 1)
+		_exit(EXIT_OURS);
+}
+
+static __attribute__((noreturn)) void become(const struct record_order *r, const char *library,
+    int pipe)
 {
 	char pid[24];
 
@@ -161,9 +127,44 @@ static void become(const struct record_order *r, const char *library)
 	set_flag("DMM_RECORD_NO_PYTHON", r->no_python);
 	set_number("DMM_RECORD_MAX", r->max_size);
 	set_number("DMM_RECORD_TOGGLE", (uint64_t)r->toggle);
+	note(pipe, PREPARED);
 	execvp(r->command[0], r->command);
-	lab_say("%s: %s", r->command[0], strerror(errno));
-	_exit(errno == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE);
+	const int error = errno;
+	note(pipe, NO_PROGRAM);
+	lab_say("%s: %s", r->command[0], strerror(error));
+	_exit(error == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE);
+}
+
+/* Waits until the child has become the program, or has failed to. */
+static bool has_begun(int pipe)
+{
+	char last = NO_PROGRAM, next;
+	ssize_t n;
+
+	while ((n = read(pipe, &next, 1)) == 1 || (n < 0 && errno == EINTR))
+		last = n == 1 ? next : last;
+	return n == 0 && last == PREPARED;
+}
+
+/* False: there is no program, and the child said why. */
+static bool start(const struct record_order *r, const char *library, pid_t *pid)
+{
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) != 0) {
+		lab_say("cannot make a pipe: %s", strerror(errno));
+		*pid = -1;
+		return false;
+	}
+	*pid = fork();
+	if (*pid == 0)
+		become(r, library, ends[1]);
+	if (*pid < 0)
+		lab_say("cannot fork: %s", strerror(errno));
+	close(ends[1]);
+	const bool begun = *pid > 0 && has_begun(ends[0]);
+	close(ends[0]);
+	return begun;
 }
 
 /* Nothing came out of the program: a recording that says why. */
@@ -191,36 +192,37 @@ static void record_silence(const struct record_order *r, int status)
 	free(program);
 }
 
-/* The recordings of the other processes, completed where a process is no more. */
-static void tell_others(const char *path)
-{
-	static const char *const kinds[] = {".[0-9]*", ".exec[0-9]*"};
-	char pattern[PATH_MAX + 16];
-	glob_t found;
-	struct trace_error e;
-	size_t ended = 0, running = 0;
+struct others {
+	size_t ended, running;
+};
 
-	for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
-		snprintf(pattern, sizeof pattern, "%s%s", path, kinds[k]);
-		if (glob(pattern, 0, NULL, &found) != 0)
-			continue;
-		for (size_t i = 0; i < found.gl_pathc; i++) {
-			if (is_tape(found.gl_pathv[i]) || !is_recording(found.gl_pathv[i]))
-				continue;
-			const enum trace_settled r = trace_settle(found.gl_pathv[i], &e);
-			if (e.text[0] != '\0')
-				lab_say("%s: %s", found.gl_pathv[i], e.text);
-			ended += r != TRACE_RUNNING;
-			running += r == TRACE_RUNNING;
-		}
-		globfree(&found);
-	}
-	if (ended != 0)
+static void settle_other(void *arg, const char *path, enum file_kind kind)
+{
+	struct others *const o = arg;
+	struct trace_error e;
+
+	if (kind != FILE_RECORDING)
+		return;
+	const enum trace_settled r = trace_settle(path, &e);
+	if (e.text[0] != '\0')
+		lab_say("%s: %s", path, e.text);
+	o->ended += r != TRACE_RUNNING;
+	o->running += r == TRACE_RUNNING;
+}
+
+/* The recordings of the other processes, completed where a process is no more. first: the process
+ * of T itself. */
+static void tell_others(const char *path, uint32_t first)
+{
+	struct others o = {0};
+
+	beside_each(path, first, settle_other, &o);
+	if (o.ended != 0)
 		lab_say("%zu more recording%s beside it, of its children (.PID) and of what was "
-			"there before an exec (.execN)", ended, ended == 1 ? "" : "s");
-	if (running != 0)
-		lab_say("%zu process%s still running and recorded, beside it (.PID)", running,
-		    running == 1 ? " is" : "es are");
+			"there before an exec (.execN)", o.ended, o.ended == 1 ? "" : "s");
+	if (o.running != 0)
+		lab_say("%zu process%s still running and recorded, beside it (.PID)", o.running,
+		    o.running == 1 ? " is" : "es are");
 }
 
 static const char *ending(const struct trace_file *f, int status, enum trace_settled settled,
@@ -263,14 +265,17 @@ static enum trace_settled complete(const struct record_order *r, int status)
 	return settled;
 }
 
-static void tell(const struct record_order *r, int status)
+/* was_empty: T was there before, and empty. */
+static void tell(const struct record_order *r, int status, bool was_empty)
 {
 	char events[UNITS_LEN], bytes[UNITS_LEN], end[128];
 	struct trace_error e;
 	struct trace_file f;
 	enum trace_settled settled = TRACE_SETTLED;
+	uint32_t pid;
 
-	if (access(r->path, F_OK) != 0)
+	const enum file_kind kind = file_kind(r->path, &pid);
+	if (access(r->path, F_OK) != 0 || (was_empty && kind == FILE_EMPTY))
 		record_silence(r, status);
 	else
 		settled = complete(r, status);
@@ -285,40 +290,52 @@ static void tell(const struct record_order *r, int status)
 		    f.events != 0 ? (double)f.len / (double)f.events : 0.0,
 		    ending(&f, status, settled, end, sizeof end));
 		caveat_python(&f);
-		tell_others(r->path);
+		tell_others(r->path, f.head.pid);
 		trace_file_close(&f);
 	}
 	lab_next(NULL, "dmm info %s", r->path);
 }
 
-int record_program(struct record_order *r)
+static int follow(const struct record_order *r, pid_t pid, bool was_empty)
 {
-	char *const library = allocator_library("record");
-
-	if (library == NULL)
-		lab_die(EXIT_OURS, "libdmm-record.so is not beside dmm");
-	check_earlier(r->path);
-	remove_earlier(r->path);
-	check_place(r->path);
-	share_total(r->path, r->max_size != 0);
-	if (r->max_size == 0)
-		packer_open(r->path);
-	forward_begin();
-	const pid_t pid = fork();
-	if (pid == 0)
-		become(r, library);
-	if (pid < 0)
-		lab_die(EXIT_OURS, "cannot fork: %s", strerror(errno));
 	if (isatty(STDERR_FILENO)) /* no more than this: the terminal is the program's */
 		lab_say("recording to %s for as long as the program runs", r->path);
 	signal(SIGXFSZ, SIG_IGN); /* ours alone: a limit of file sizes is EFBIG to the packer */
 	packer_start();
 	const int status = forward_wait(pid);
 	packer_stop();
-	const int result = launch_status(status);
 	share_total(r->path, false);
-	if (result != EXIT_NOT_FOUND && result != EXIT_NOT_EXECUTABLE)
-		tell(r, status);
+	tell(r, status, was_empty);
+	return launch_status(status);
+}
+
+int record_program(struct record_order *r)
+{
+	char *const library = allocator_library("record");
+	pid_t pid;
+	int result = EXIT_OURS;
+
+	if (library == NULL)
+		lab_die(EXIT_OURS, "libdmm-record.so is not beside dmm");
+	check_command(r->command[0]);
+	struct earlier earlier = earlier_find(r->path);
+	check_place(r->path);
+	const bool was_empty = earlier.was_empty;
+	forward_begin(); /* no signal ends dmm while files have other names */
+	earlier_set_aside(&earlier);
+	share_total(r->path, r->max_size != 0);
+	if (r->max_size == 0)
+		packer_open(r->path);
+	if (start(r, library, &pid)) {
+		earlier_discard(&earlier);
+		result = follow(r, pid, was_empty);
+	} else {
+		share_total(r->path, false);
+		packer_stop();
+		if (pid > 0)
+			result = launch_status(forward_wait(pid));
+		earlier_restore(&earlier);
+	}
 	free(library);
 	allocators_free(&r->list);
 	return result;

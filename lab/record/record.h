@@ -18,8 +18,9 @@ struct record_order {
 	int toggle;        /* signal; 0: none */
 };
 
-/* Removes earlier recordings of this name, runs the program, and says on stderr what was recorded.
- * Frees the list.  Returns the program's exit status, as a shell has it. */
+/* Runs the program, and says on stderr what was recorded.  An earlier recording of this name is
+ * removed once the program runs.  Frees the list.  Returns the program's exit status, as a shell
+ * has it. */
 int record_program(struct record_order *r);
 
 #endif

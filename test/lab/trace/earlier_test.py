@@ -1,0 +1,189 @@
+#!/usr/bin/env python3
+"""What `dmm record -o T` does with the files that are there already: it replaces those of an earlier T and no others.
+
+usage: earlier_test.py BUILD SOURCE [WORD]   runs the tests whose name holds WORD
+"""
+import os
+import subprocess
+import sys
+
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../support"))
+from from_outside import BUILD, DMM, compile_c, info, main, run, skip, write
+from runner import dmm_for_all
+
+RAN = ("sh", "-c", "echo ran")
+FORKER = """
+    #include <stdlib.h>
+    #include <sys/wait.h>
+    #include <unistd.h>
+    int main(int argc, char **argv) {
+        void *volatile p = malloc(100 + argc);
+        if (argc == 1) return execl(argv[0], argv[0], "again", (char *)0);
+        if (fork() == 0) { p = malloc(222); free(p); _exit(0); }
+        wait(0); return 0; }"""
+
+
+def record(trace, *command, options=(), **kw):
+    return run(DMM, "record", "-o", trace, *options, "--", *command, **kw)
+
+
+def recorded(trace, *command):
+    r = record(trace, *command)
+    assert r.returncode == 0, r.stderr
+    return r
+
+
+def content():
+    """Of each file here: a FIFO and a folder have none."""
+    return {n: open(n, "rb").read() if os.path.isfile(n) else None for n in os.listdir(".")}
+
+
+def refused(status, said, trace, *command, **kw):
+    """The program did not run, and every file is as it was."""
+    before = content()
+    r = record(trace, *(command or RAN), **kw)
+    assert r.returncode == status and r.stdout == "" and said in r.stderr, r
+    assert content() == before, sorted(os.listdir("."))
+
+
+def test_recordings_whose_names_begin_alike_are_kept():
+    for name in ("run.1", "run.2.dmm", "run.exec1", "run.exec", "run2", "run.01", "run.3.exec1"):
+        recorded(name, *RAN)
+    before = content()
+    for _ in range(2):  # the second replaces a recording
+        recorded("run", *RAN)
+        after = content()
+        assert {n: after[n] for n in before} == before and set(after) - set(before) == {"run"}, sorted(after)
+
+
+def test_all_files_of_an_earlier_recording_go():
+    program = compile_c("forker", FORKER)
+    recorded("T", program)
+    first = {n for n in os.listdir(".") if n.startswith("T.")}
+    assert "T.exec1" in first and len(first) == 2, first
+    r = recorded("T", *RAN)
+    assert "more recording" not in r.stderr, r.stderr
+    assert [n for n in os.listdir(".") if n.startswith("T")] == ["T"], os.listdir(".")
+
+
+def test_a_name_with_brackets_is_a_name():
+    program = compile_c("forker", FORKER)
+    recorded("T1", program)
+    before = content()
+    for name in ("T[1]", "T*", "T?"):
+        for _ in range(2):
+            r = recorded(name, program)
+            assert "2 more recordings beside it" in r.stderr, r.stderr
+    after = content()
+    assert {n: after[n] for n in before} == before, sorted(after)
+
+
+def test_the_recording_of_a_child_that_still_runs_is_left_alone():
+    program = compile_c("parent", """
+        #include <stdlib.h>
+        #include <unistd.h>
+        int main(void) {
+            int ready[2];
+            char c;
+            if (pipe(ready) != 0) return 9;
+            if (fork() != 0) return read(ready[0], &c, 1) == 1 ? 0 : 8;
+            for (int i = 0; i < 1000; i++) { void *volatile p = malloc(10); (void)p; }
+            return write(ready[1], "x", 1) == 1 && read(0, &c, 1) == 1 ? 0 : 7; }""")
+    with subprocess.Popen([DMM, "record", "-o", "C", "--", program], stdin=subprocess.PIPE,
+                          stderr=open("said", "w")) as p:
+        assert p.wait() == 0
+        assert "1 process is still running and recorded" in open("said").read(), open("said").read()
+        child = next(n for n in os.listdir(".") if n.startswith("C.") and n[2:].isdigit())
+        r = record("C", *RAN)
+        assert r.returncode == 2 and r.stdout == "", r
+        assert f"{child} is being recorded, by process {child[2:]}" in r.stderr, r.stderr
+        os.rename("C", "first")  # neither does it need the recording of its parent
+        assert record("C", *RAN).returncode == 2
+        p.stdin.write(b"x")
+        p.stdin.close()
+        while record("C", *RAN).returncode == 2:  # until the child has ended
+            pass
+    assert not os.path.exists(child) and info("C")["ended"]
+
+
+def test_a_program_that_cannot_start_costs_no_recording():
+    recorded("K", *RAN)
+    write("plain", "no program\n")
+    write("script", "#!/none/interpreter\n")  # only exec finds out
+    os.chmod("script", 0o755)
+    for command, status in (("nonexist", 127), ("./none/nonexist", 127), ("./plain", 126), ("./script", 127)):
+        refused(status, command, "K", command)
+        refused(status, command, "K", command, options=["--max-size=1M"])
+        refused(status, command, "new", command)
+
+
+def test_a_program_that_ends_with_127_is_a_program():
+    r = record("T", "sh", "-c", "exit 127")
+    assert r.returncode == 127 and " events in " in r.stderr and info("T")["ended"], r
+
+
+def test_a_file_that_the_recorder_would_write_over_is_in_the_way():
+    recorded("T", *RAN)
+    for name in ("T.tape", "T.total"):
+        write(name, "a letter to my mother\n")
+        refused(2, name + " is in the way", "T")
+        os.remove(name)
+        recorded(name, *RAN)
+        refused(2, name + " is in the way", "T")
+        os.remove(name)
+        os.mkfifo(name)
+        refused(2, name + " is in the way", "T")
+        os.remove(name)
+    write("T.total", "\0" * 16)  # of a dmm that was killed
+    recorded("T", *RAN)
+
+
+def test_a_fifo_beside_the_recording_is_not_waited_for():
+    os.mkfifo("T.1")
+    os.mkfifo("T.exec1")
+    recorded("T", *RAN)
+    recorded("T", *RAN)
+    assert sorted(os.listdir(".")) == ["T", "T.1", "T.exec1"]
+
+
+def test_a_link_to_a_place_where_no_file_can_be_is_refused():
+    os.symlink("none/T", "T")
+    refused(125, "cannot be created: No such file or directory", "T")
+    os.symlink("real", "L")
+    recorded("L", *RAN)
+    assert os.path.islink("L") and info("real")["events"] > 0
+
+
+def test_an_empty_file_becomes_a_recording_of_a_static_program_too():
+    static = compile_c("static", "#include <stdlib.h>\nint main(void){free(malloc(1));return 0;}", "-static")
+    write("T", "")
+    assert "is static" in recorded("T", static).stderr
+    assert "is static" in run(DMM, "info", "T").stdout
+
+
+def test_a_file_that_this_user_cannot_replace_is_said_before_the_program_runs():
+    if os.getuid() != 0:
+        skip("needs root to be two users")
+        return
+    dmm = dmm_for_all(BUILD)
+    for folder, mode in (("sticky", 0o1777), ("closed", 0o755)):
+        os.mkdir(folder)
+        os.chmod(folder, mode)
+    for path, mode in (("sticky/T", 0o644), ("closed/T", 0o666)):
+        recorded(path, *RAN)
+        os.chmod(path, mode)
+    for path, owner in (("sticky/empty", 0), ("sticky/own", 65534)):
+        write(path, "")
+        os.chown(path, owner, owner)
+        os.chmod(path, 0o444)
+    os.chmod(".", 0o755)
+    for path, said in (("sticky/T", "cannot be written: "), ("closed/T", "cannot be replaced: "),
+                       ("sticky/empty", "cannot be written: "), ("sticky/own", "cannot be written: ")):
+        before = open(path, "rb").read()
+        r = run("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", dmm, "record", "-o", path, "--", *RAN)
+        assert r.returncode == 125 and r.stdout == "" and said in r.stderr, (path, r)
+        assert r.stderr.count("\n") == 1 and open(path, "rb").read() == before, (path, r)
+    assert sorted(os.listdir("sticky")) == ["T", "empty", "own"] and os.listdir("closed") == ["T"]
+
+
+main(globals())
