@@ -92,7 +92,9 @@ static void obey_file(struct settings *s, const char *path)
 
 bool conf_is_text(const char *arg)
 {
-	return arg[strcspn(arg, ":/")] == ':' && access(arg, F_OK) != 0;
+	const bool settings = arg[strcspn(arg, ":/")] == ':' || strcmp(arg, "hardened") == 0;
+
+	return settings && access(arg, F_OK) != 0;
 }
 
 void settings_obey_argument(struct settings *s, const char *arg)

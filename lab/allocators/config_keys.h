@@ -40,7 +40,8 @@ struct settings {
 
 void settings_begin(struct settings *s, const struct dmm_system *sys);
 void settings_obey(struct settings *s, const char *text);
-/* Is the value of --conf settings themselves, "key:value,..", and not the name of a file? */
+/* Is the value of --conf settings themselves, "key:value,..." or "hardened", and not the name of a
+ * file? */
 bool conf_is_text(const char *arg);
 /* The value of --conf: a file of settings, or settings themselves (conf_is_text()). */
 void settings_obey_argument(struct settings *s, const char *arg);

@@ -44,6 +44,9 @@ __attribute__((noreturn)) void lab_unknown(const char *what, const char *word,
 /* The last line on stderr: the command that one would run next.  argv (may be NULL) is appended,
  * quoted for a shell. */
 __attribute__((format(printf, 2, 3))) void lab_next(char *const *argv, const char *format, ...);
+/* The word as a shell needs it, for a command in a message: the word itself if it is plain.  Valid
+ * until the 4th call from here.  Not thread-safe. */
+const char *lab_quoted(const char *word);
 
 /* Flush stdout.  If any of it could not be written, say so, and return EXIT_OURS in place of
  * EXIT_FINE; else `status`. */

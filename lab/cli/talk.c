@@ -96,39 +96,60 @@ void lab_unknown(const char *what, const char *word, const char *const *names)
 		lab_die(EXIT_USAGE, "unknown %s '%s'; did you mean '%s'?", what, word, nearest);
 	if (count == 0 || count > LISTED)
 		lab_die(EXIT_USAGE, "unknown %s '%s'", what, word);
+	const int noun = (int)strcspn(what, " ");
 	const int used = snprintf(list, sizeof list, "%s", names[0]);
 	for (size_t i = 1, at = (size_t)used; i < count && at < sizeof list; i++)
 		at += (size_t)snprintf(list + at, sizeof list - at, ", %s", names[i]);
-	lab_die(EXIT_USAGE, "unknown %s '%s'; there are %s", what, word, list);
+	lab_die(EXIT_USAGE, "unknown %s '%s'; the %.*ss%s are %s", what, word, noun, what,
+	    what + noun, list);
 }
 
 /* As a shell would need it: plain words stay plain. */
-static void put_quoted(const char *word)
+static void put_quoted(FILE *out, const char *word)
 {
 	static const char usual[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 	                            "_-+=.,:/@%";
 
 	if (word[0] != '\0' && word[strspn(word, usual)] == '\0') {
-		fputs(word, stderr);
+		fputs(word, out);
 		return;
 	}
 	if (plain(word) != word) { /* the shell's own way to write such bytes */
-		fputs("$'", stderr);
+		fputs("$'", out);
 		for (const char *s = word; *s != '\0'; s++)
-			fprintf(stderr, (unsigned char)(*s - ' ') < 95 && *s != '\'' && *s != '\\'
+			fprintf(out, (unsigned char)(*s - ' ') < 95 && *s != '\'' && *s != '\\'
 			    ? "%c" : "\\x%02x",
 			    (unsigned char)*s);
-		fputc('\'', stderr);
+		fputc('\'', out);
 		return;
 	}
-	fputc('\'', stderr);
+	fputc('\'', out);
 	for (; *word != '\0'; word++) {
 		if (*word == '\'')
-			fputs("'\\''", stderr);
+			fputs("'\\''", out);
 		else
-			fputc(*word, stderr);
+			fputc(*word, out);
 	}
-	fputc('\'', stderr);
+	fputc('\'', out);
+}
+
+const char *lab_quoted(const char *word)
+{
+	static char *last[4];
+	static size_t turn;
+	char *text = NULL;
+	size_t len;
+	FILE *const out = open_memstream(&text, &len);
+
+	if (out == NULL)
+		return word;
+	put_quoted(out, word);
+	if (fclose(out) != 0)
+		return word;
+	turn = (turn + 1) % (sizeof last / sizeof *last);
+	free(last[turn]);
+	last[turn] = text;
+	return text;
 }
 
 void lab_next(char *const *argv, const char *format, ...)
@@ -143,7 +164,7 @@ void lab_next(char *const *argv, const char *format, ...)
 	va_end(args);
 	for (; argv != NULL && *argv != NULL; argv++) {
 		fputc(' ', stderr);
-		put_quoted(*argv);
+		put_quoted(stderr, *argv);
 	}
 	fputc('\n', stderr);
 }

@@ -63,8 +63,8 @@ int cmd_advise(int argc, char **argv)
 	    {"study", KEY_STUDY, NULL, 0,
 	        "Also the lecture's designs, and settings of bins and gnu that a search finds", 0},
 	    {"conf", KEY_CONF, "F", 0,
-	        "Judge slab also with the settings of file F, as dmm tune writes it, or with "
-	        "key:value,.. itself", 0},
+	        "Judge slab also with these settings: a file, such as dmm tune writes, or "
+	        "key:value,... on the command line", 0},
 	    {"quick", KEY_QUICK, NULL, OPTION_HIDDEN, "", 0},
 	    OPTION_FORMAT_LINE, {0}};
 	static const struct argp argp = {.options = options,

@@ -94,8 +94,8 @@ int cmd_check(int argc, char **argv)
 	check_run(&c);
 	check_print(&c);
 	if (check_is_broken(&c) && c.baseline != NULL)
-		lab_next(NULL, "dmm diff %s %s", c.baseline, c.path);
+		lab_next(NULL, "dmm diff %s %s", lab_quoted(c.baseline), lab_quoted(c.path));
 	else if (check_is_broken(&c))
-		lab_next(NULL, "dmm advise %s", c.path);
+		lab_next(NULL, "dmm advise %s", lab_quoted(c.path));
 	return check_is_broken(&c) ? EXIT_FAULT : EXIT_FINE;
 }

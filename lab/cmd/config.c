@@ -37,7 +37,8 @@ int cmd_config(int argc, char **argv)
 	static const struct argp_option options[] = {
 	    {"system", KEY_SYSTEM, "S,..", 0, "The designs, or NAME=PATH.so (all)", 0},
 	    {"conf", KEY_CONF, "F", 0,
-	        "Read a file of settings, or key:value,.. itself, as dmm run --conf does", 0},
+	        "Read these settings, as dmm run --conf does: a file, or key:value,... on the "
+	        "command line", 0},
 	    OPTION_FORMAT_LINE, {0}};
 	static const struct argp argp = {.options = options,
 	    .parser = parse,

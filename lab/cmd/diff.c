@@ -95,7 +95,7 @@ int cmd_diff(int argc, char **argv)
 	else
 		diff_text(&d, r.top, stdout);
 	const bool found = diff_found(&d);
-	lab_next(NULL, "dmm advise %s", d.b.run[0].path);
+	lab_next(NULL, "dmm advise %s", lab_quoted(d.b.run[0].path));
 	diff_close(&d);
 	return found ? EXIT_FAULT : EXIT_FINE;
 }

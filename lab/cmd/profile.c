@@ -43,7 +43,7 @@ int cmd_profile(int argc, char **argv)
 {
 	static const struct argp_option options[] = {
 	    {"pid", KEY_PID, "PID", 0,
-	        "The process, started with DMM_CONF=profile:512k; --pid= may be left out", 0},
+	        "The process (PID alone will do), started with DMM_CONF=profile:512k", 0},
 	    {"to", KEY_TO, "text|pprof|folded|speedscope", 0, "The format (text)", 0},
 	    {"what", KEY_WHAT, "live|allocated|peak|temporary", 0,
 	        "Sort the text by these bytes, and count them in folded stacks (live)", 0},

@@ -91,6 +91,6 @@ int cmd_report(int argc, char **argv)
 	const int status = report_make(&(struct report_order){.path = q.path, .output = q.output,
 	    .systems = q.systems,
 	    .limit_s = q.limit_s, .plan = q.plan});
-	lab_next(NULL, "xdg-open %s", q.output);
+	lab_next(NULL, "xdg-open %s", lab_quoted(q.output));
 	return status;
 }

@@ -40,8 +40,8 @@ int cmd_run(int argc, char **argv)
 	    {"lib", KEY_LIB, "SO", 0,
 	        "The allocator to run on: any shared object that defines malloc", 0},
 	    {"conf", KEY_CONF, "F", 0,
-	        "Use the settings of file F, one key:value a line, or key:value,.. itself; 'dmm "
-	        "config' lists the keys", 0},
+	        "Use these settings: a file, one key:value a line, or key:value,... on the "
+	        "command line; 'dmm config' lists the keys", 0},
 	    {"stats", KEY_STATS, NULL, 0,
 	        "Print calls, time and memory on stderr when the program has ended", 0},
 	    {0}};

@@ -119,7 +119,7 @@ static int tell(const struct conversion *r, bool fine)
 		lab_say("%s: %s; the recording holds the part before that", r->order->path,
 		    im->error);
 	else
-		lab_next(NULL, "dmm info %s", r->order->output);
+		lab_next(NULL, "dmm info %s", lab_quoted(r->order->output));
 	return fine ? EXIT_FINE : EXIT_FAULT;
 }
 

@@ -253,8 +253,8 @@ static enum trace_settled complete(const struct record_order *r, int status)
 
 	const enum trace_settled settled = trace_settle(r->path, &e);
 	if (settled == TRACE_UNSETTLED)
-		lab_say("%s: %s; the last calls are still in %s.tape: keep both files, dmm reads "
-		    "them together", r->path, e.text, r->path);
+		lab_say("%s: %s; the last calls are only in %s.tape: keep both files; dmm reads "
+		    "%s.tape along with %s", r->path, e.text, r->path, r->path, r->path);
 	else if (e.text[0] != '\0')
 		lab_say("%s: %s", r->path, e.text);
 	if (settled != TRACE_SETTLED || !WIFSIGNALED(status))
@@ -293,7 +293,7 @@ static void tell(const struct record_order *r, int status, bool was_empty)
 		tell_others(r->path, f.head.pid);
 		trace_file_close(&f);
 	}
-	lab_next(NULL, "dmm info %s", r->path);
+	lab_next(NULL, "dmm info %s", lab_quoted(r->path));
 }
 
 static int follow(const struct record_order *r, pid_t pid, bool was_empty)

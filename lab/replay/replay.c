@@ -117,10 +117,10 @@ static int replay_model(const struct replay_order *q, const struct replay_ops *o
 		if (results[i].problem[0] != '\0' && design_blame(subjects[i].name))
 			return EXIT_FAULT;
 	if (q->over_time)
-		lab_next(NULL, "dmm replay %s", q->path);
+		lab_next(NULL, "dmm replay %s", lab_quoted(q->path));
 	else
 		lab_next(NULL, "dmm replay --model --over-time --systems=%s %s",
-		    subjects[n - 1].name, q->path);
+		    lab_quoted(subjects[n - 1].name), lab_quoted(q->path));
 	return problem ? EXIT_FAULT : EXIT_FINE;
 }
 
@@ -176,7 +176,7 @@ static int replay_native(struct replay_order *q, const struct replay_ops *ops)
 	for (size_t i = 0; i < n->compare.rows; i++)
 		failed |= n->row[i].failed != 0;
 	if (q->hash == NULL && !compare_blame(&n->compare))
-		lab_next(NULL, "dmm replay --model --over-time %s", q->path);
+		lab_next(NULL, "dmm replay --model --over-time %s", lab_quoted(q->path));
 	return failed || verdict_has_fault(&n->compare) ? EXIT_FAULT : EXIT_FINE;
 }
 

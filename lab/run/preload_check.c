@@ -86,8 +86,8 @@ static bool refuses_all(pid_t pid, const char *command, struct proof *proof)
 		conclude(proof, PROOF_NOT_LOADED, true, "%s: %s", command, facts.problem);
 	else if (!facts.interpreted)
 		conclude(proof, PROOF_NOT_LOADED, true,
-		    "%s is statically linked: no allocator can be preloaded into it; link "
-		    "libdmm.a into it", command);
+		    "%s is statically linked: no allocator can be preloaded into it; to use slab, "
+		    "build it again with libdmm.a", command);
 	else if (is_privileged(pid, exe))
 		conclude(proof, PROOF_NOT_LOADED, true,
 		    "%s is setuid or setgid: the loader ignores what is preloaded", command);

@@ -187,7 +187,7 @@ int sweep_plan(struct sweep_order *r)
 	progress_end();
 	lab_say("%zu cells of space, %zu of time", r->space, r->time);
 	lab_next(NULL, "parallel -j1 --joblog log --resume < jobs; dmm merge %s/*.json",
-	    r->results);
+	    lab_quoted(r->results));
 	allocators_free(&list);
 	return EXIT_FINE;
 }

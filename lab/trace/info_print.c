@@ -341,7 +341,7 @@ int info_print(struct info *i)
 	    trace_file_ns(&i->file, max_size(i->last_tick, i->file.end_tick)),
 	    i->stream.peak_payload, UINT64_MAX, false});
 	if (!damaged && i->stream.events != 0)
-		lab_next(NULL, "dmm replay --model %s", i->path);
+		lab_next(NULL, "dmm replay --model %s", lab_quoted(i->path));
 	info_close(i);
 	return damaged ? EXIT_FAULT : EXIT_FINE;
 }

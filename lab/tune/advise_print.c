@@ -279,9 +279,9 @@ static void because(const struct advice *a, const struct choice *c)
 		item("the model counts all that the program asks for as resident, also what it "
 		     "never touches");
 	if (finds(a, FINDING_RETAINED) && a->none_needed)
-		item("after a peak glibc may hold more than its model here; 'dmm replay --pace %s' "
-		     "measures both",
-		    a->rec->path);
+		item("after a peak, real glibc may keep more memory than this model of it; 'dmm "
+		     "replay --pace %s' measures both",
+		    lab_quoted(a->rec->path));
 	if (a->facts.reallocs > a->facts.calls / 20)
 		item("%.0f %% of the calls are realloc: glibc is late to merge the rest, of up to "
 		     "128 bytes, that a shrinking one leaves, so it may hold more than its model",
@@ -355,13 +355,14 @@ static void tell_next(const struct advice *a)
 	lab_say("the model has no other allocators and no processor caches: measure before you "
 	    "believe it");
 	if (a->none_needed && !a->few && a->timed && a->rec->glibc)
-		lab_next(NULL, "dmm replay --pace=4 %s", a->rec->path);
+		lab_next(NULL, "dmm replay --pace=4 %s", lab_quoted(a->rec->path));
 	else if (!a->none_needed && tune_can(a->best->sys) &&
 	    strcmp(a->best->sys->name, "slab") != 0)
 		lab_next(NULL, "dmm tune %s --systems=%s -o my.conf -- PROGRAM ARG...",
-		    a->rec->path, a->best->sys->name);
+		    lab_quoted(a->rec->path), a->best->sys->name);
 	else
-		lab_next(NULL, "dmm tune %s -o my.conf -- PROGRAM ARG...", a->rec->path);
+		lab_next(NULL, "dmm tune %s -o my.conf -- PROGRAM ARG...",
+		    lab_quoted(a->rec->path));
 }
 
 static void print_json(const struct advice *a)

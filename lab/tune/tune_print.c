@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/json.h"
@@ -295,14 +296,16 @@ static void measure(const struct tune_result *x, struct gain *g, bool holds)
 static void tell_next(const struct tune_result *x, bool holds)
 {
 	const char *const name = x->best->sys->name;
+	char *systems = NULL;
 
 	if (!holds)
 		lab_next(NULL, "dmm record -o other.dmm -- PROGRAM ARG...");
-	else if (tune_gains(x))
-		lab_next(NULL, "dmm compare '--systems=%s,%s?DMM_CONF=file:%s' -- PROGRAM ARG...",
-		    name, name, x->out);
+	else if (tune_gains(x) &&
+	    asprintf(&systems, "--systems=%s,%s?DMM_CONF=file:%s", name, name, x->out) >= 0)
+		lab_next(NULL, "dmm compare %s -- PROGRAM ARG...", lab_quoted(systems));
 	else
 		lab_next(NULL, "dmm compare --systems=%s -- PROGRAM ARG...", name);
+	free(systems);
 }
 
 bool tune_report(const struct tune_result *x, enum format format, struct gain *g)

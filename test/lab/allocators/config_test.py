@@ -155,6 +155,11 @@ class RunWithAFile(WithFiles):
         self.assertIn("--conf: unknown key 'purge_age'; did you mean 'purge_age_ms'?", done.stderr)
         found, done = settings("slab", "--conf=canary:1", conf="canary:0")
         self.assertEqual((done.returncode, found["canary"]), (0, ("1", "--conf")), done.stderr)
+        found, done = settings("slab", "--conf=hardened")
+        self.assertEqual((done.returncode, found["canary"]), (0, ("1", "--conf")), done.stderr)
+        done = dmm("run", "--system=bins", "--conf=hardened", "--", "/bin/true")
+        self.assertEqual((done.returncode, done.stdout), (2, ""))
+        self.assertIn("--conf: 'hardened': a setting is key:value", done.stderr)
 
     def test_a_file_that_is_not_there_is_named(self):
         done = dmm("run", "--system=bins", "--conf=/nonexistent/f", "--", "/bin/true")

@@ -28,7 +28,8 @@ class Operands(unittest.TestCase):
 
     def test_an_unknown_word_is_followed_by_the_way_to_the_known_ones(self):
         for words, said in ((["zzzzzz"], "'dmm --help' lists the commands"), (["help", "shwo"], "did you mean 'show'?"),
-                            (["show", "--demo", "--system=zzzzzz"], "there are minimal, pad, list, ")):
+                            (["show", "--demo", "--system=zzzzzz"], "the systems are minimal, pad, list, "),
+                            (["info", "--format=zzzzzz", "t"], "the values of --format are text, json, csv")):
             done = subprocess.run([DMM, *words], capture_output=True, text=True)
             self.assertEqual((done.returncode, done.stdout), (2, ""), words)
             self.assertIn(said, done.stderr)

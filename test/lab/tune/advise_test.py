@@ -4,6 +4,8 @@ import csv
 import io
 import json
 import os
+import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -119,6 +121,15 @@ class Advise(unittest.TestCase):
             done = dmm("advise", f"--conf={settings}", RECORDINGS / "sqlite3.dmm")
             self.assertEqual((done.returncode, done.stdout), (2, ""), (settings, done.stderr))
             self.assertIn(f"dmm: {settings}: these settings write into objects or watch each call", done.stderr)
+
+    def test_the_next_command_can_be_pasted_whatever_the_recording_is_called(self):
+        trace = self.path / "it's a $(T)"
+        shutil.copy(RECORDINGS / "git.dmm", trace)
+        for words in (["advise"], ["info"], ["replay", "--model", "--systems=slab", "--over-time=1"]):
+            done = dmm(*words, trace)
+            last = done.stderr.splitlines()[-1]
+            self.assertTrue(last.startswith("next: dmm "), done.stderr)
+            self.assertIn(str(trace), shlex.split(last), last)
 
     def test_designs_for_study_are_shown_on_request_only(self):
         trace = RECORDINGS / "git.dmm"
