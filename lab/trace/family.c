@@ -1,15 +1,13 @@
 /* family.c - see family.h. */
 #include "trace/family.h"
 
-#include <glob.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/bits.h"
 #include "cli/array.h"
-#include "observe/trace_tape.h"
+#include "trace/beside.h"
 #include "trace/trace.h"
 
 static struct relative *append(struct family *f)
@@ -155,28 +153,51 @@ static void forget_empty(struct family *f)
 	f->count = kept;
 }
 
+/* The recordings beside T; where there is no memory, not all of them. */
+struct paths {
+	char **at;
+	size_t count, cap;
+};
+
+static void note_path(void *arg, const char *path, enum file_kind kind)
+{
+	struct paths *const p = arg;
+
+	if (kind != FILE_RECORDING || !ARRAY_RESERVE(p->at, p->cap, p->count + 1))
+		return;
+	p->at[p->count] = strdup(path);
+	p->count += p->at[p->count] != NULL;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* In one order, whatever that of the folder is: the images of one process are listed by it. */
+static void add_beside(struct family *f, const char *path, uint32_t root)
+{
+	struct paths found = {0};
+
+	beside_each(path, root, note_path, &found);
+	if (found.count != 0)
+		qsort(found.at, found.count, sizeof *found.at, by_name);
+	for (size_t i = 0; i < found.count; i++) {
+		add(f, found.at[i]);
+		free(found.at[i]);
+	}
+	free(found.at);
+}
+
 struct family family_read(const char *path)
 {
-	static const char *const kinds[] = {".exec[0-9]*", ".[0-9]*"};
-	char pattern[PATH_MAX];
 	struct family f = {0};
-	glob_t found;
 
 	add(&f, path);
 	if (f.count == 0)
 		return f;
 	const uint32_t root = f.at[0].pid;
-	for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
-		snprintf(pattern, sizeof pattern, "%s%s", path, kinds[k]);
-		if (glob(pattern, 0, NULL, &found) != 0)
-			continue;
-		for (size_t i = 0; i < found.gl_pathc; i++) {
-			const char *const suffix = strrchr(found.gl_pathv[i], '.');
-			if (suffix == NULL || strcmp(suffix, TAPE_SUFFIX) != 0)
-				add(&f, found.gl_pathv[i]);
-		}
-		globfree(&found);
-	}
+	add_beside(&f, path, root);
 	forget_empty(&f);
 	const struct family ordered = in_order(&f, root);
 	free(f.at);

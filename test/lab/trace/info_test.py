@@ -148,6 +148,21 @@ def test_info_gives_the_tree_of_processes_and_those_that_were_not_recorded():
     assert all(any(f" {n} events" in line for line in few) for n in (4000, 200, 100)), few
 
 
+WORK = """
+    #include <stdlib.h>
+    int main(void) { void *volatile p = malloc(9); free(p); return 0; }"""
+
+
+def test_info_takes_no_other_recording_for_a_process_of_this_one():
+    family, alone = compile_c("family", FAMILY), compile_c("alone", WORK)
+    compile_c("still", "int main(void) { return 0; }", "-static")
+    for name, program in (("T1", family), ("T[1]", alone), ("T", alone), ("T.1", alone), ("T.2.dmm", family)):
+        assert run(DMM, "record", "-o", name, "--", program).returncode == 0
+    for name, count in (("T1", 7), ("T[1]", 1), ("T", 1), ("T.2.dmm", 7)):
+        processes = info(name)["processes"]
+        assert len(processes) == count, (name, processes)
+
+
 NESTED = """
     #include <stdlib.h>
     #include <sys/wait.h>
