@@ -218,6 +218,7 @@ static void put_verdict(const struct report *r, FILE *out)
 	} else if (r->scores == NULL) {
 		fputs("<p class=\"answer\">No design could replay this recording.</p>\n", out);
 	}
+	page_names(r, out);
 	fputs("</section>\n", out);
 }
 

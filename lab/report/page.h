@@ -85,6 +85,7 @@ bool page_has_picture(const struct report_design *d);
 char *page_count(char buf[32], uint64_t n);
 
 void page_head(const struct report *r, FILE *out);        /* head.c: title, verdict, scoreboard */
+void page_names(const struct report *r, FILE *out);       /* names.c: slab, gnu and the others */
 void page_sections(const struct report *r, FILE *out);    /* sections.c: the heap */
 void page_program(const struct report *r, FILE *out);     /* program.c: lives, sites, pins */
 void page_data(const struct report *r, FILE *out, unsigned reduction); /* data.c */

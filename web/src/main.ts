@@ -7,7 +7,7 @@ import { buildLives } from "./lives";
 import { buildMaps } from "./map";
 import { buildPins } from "./pins";
 import { buildSeries } from "./series";
-import { type State, reference, sampleOf } from "./state";
+import { type State, peakSample, reference } from "./state";
 import { buildWhen } from "./when";
 
 /** Let the browser paint, and the reader act, between two figures. */
@@ -20,7 +20,7 @@ async function start(): Promise<void> {
 	const design = series.findIndex((x) => x !== null);
 	if (design < 0) return;
 	const s: State = { meta, series, resident: [], sample: 0, samples: Math.max(...series.map((x) => x?.events.length ?? 0)), design };
-	s.sample = sampleOf(s, meta.peak_event);
+	s.sample = peakSample(s);
 	s.resident = await residentOf(meta, reference(s).events);
 	let sites: Sites | null = null;
 	buildWhen(s, first);

@@ -35,6 +35,12 @@ export function sampleOf(s: State, event: number): number {
 	return low;
 }
 
+/** The sample next to the peak, before or behind it: the one that shows more live data. */
+export function peakSample(s: State): number {
+	const live = reference(s).parts[0]!, behind = sampleOf(s, s.meta.peak_event), before = Math.max(0, behind - 1);
+	return live[before]! > live[behind]! ? before : behind;
+}
+
 /** Nanoseconds at a call, between the samples around it. */
 export function nsOf(s: State, event: number): number {
 	const { events, ns } = reference(s), i = sampleOf(s, event);

@@ -1,7 +1,7 @@
 // when.ts - the bar that chooses the moment and the design, for all pictures below it.
 import { choice, el } from "./dom";
 import { bytes, exact, seconds } from "./format";
-import { type State, nsOf, reference, sampleOf, setDesign, setSample, whenSample } from "./state";
+import { type State, nsOf, peakSample, reference, setDesign, setSample, whenSample } from "./state";
 
 export function buildWhen(s: State, before: Element): void {
 	const range = el("input", { type: "range", id: "moment", min: "0", max: String(s.samples - 1), step: "1", "aria-describedby": "moment-text" });
@@ -13,7 +13,7 @@ export function buildWhen(s: State, before: Element): void {
 		b.addEventListener("click", () => setSample(s, to));
 		jumps.append(b);
 	};
-	jump("Peak", sampleOf(s, s.meta.peak_event));
+	jump("Peak", peakSample(s));
 	jump("End", last);
 	range.addEventListener("input", () => setSample(s, Number(range.value)));
 

@@ -49,6 +49,23 @@ const tests = {
 		await page.context().close();
 	},
 
+	async "the page begins beside the peak, where the program still has its data, and Peak leads back there"() {
+		const peaked = makeReport(build, join(root, "test/recordings/sqlite3.dmm"), join(pictures, "sqlite3.html"), "--systems=gnu");
+		const text = read(peaked), { peak_event: peak, parts } = metaOf(text), series = tileOf(text, "d0-series"), stride = 4 + parts.length;
+		const behind = Array.from({ length: series.length / stride }, (_, i) => i).find((i) => series[i * stride] >= peak), before = behind - 1;
+		const live = (i) => series[i * stride + 4], begin = live(before) > live(behind) ? before : behind;
+		assert.ok(live(before) > 1.5 * live(behind), "this recording frees half of its data behind its peak, before the next sample");
+		const page = await openPage(browser, peaked), moment = () => page.inputValue("#moment");
+		assert.equal(await moment(), String(begin));
+		await page.getByRole("button", { name: "End", exact: true }).first().click();
+		assert.notEqual(await moment(), String(begin));
+		await page.getByRole("button", { name: "Peak", exact: true }).first().click();
+		assert.equal(await moment(), String(begin));
+		await picture(page, "peak", false);
+		assert.deepEqual(page.noise, []);
+		await page.context().close();
+	},
+
 	async "a point of the map tells the very block that lies there"() {
 		const page = await openPage(browser, file), index = 1, d = meta.designs[index];
 		const [at, size, born, died] = ["at", "size", "born", "died"].map((k) => tileOf(html, `d${index}-block-${k}`));

@@ -298,6 +298,22 @@ def test_the_page_begins_with_what_is_wrong():
     assert {d["name"] for d in meta(page_of("cc", "--study"))["designs"]} == {"slab", "gnu", "bins", "segmeta"}
 
 
+def names_in(page):
+    told = re.search(r'<p class="note" id="designs">(.*?)</p>', page)
+    return re.sub(r"<[^>]*>", "", told[1]).replace("&#8217;", "'") if told else ""
+
+
+def test_the_page_says_what_the_names_of_its_designs_mean():
+    page = page_of("git")
+    told = names_in(page)
+    assert told.startswith("slab is dmm's own allocator: size classes in slabs"), told
+    assert "gnu is the model of glibc's malloc in the lecture on memory managers whose designs are part of dmm: " in told, told
+    assert page.index('id="designs"') < page.index("Scoreboard")
+    told = names_in(page_of("git", "--systems=bins,gnu?reuse:links,gnu"))
+    assert told.startswith("bins is a design of the lecture on memory managers whose designs are part of dmm: "), told
+    assert told.count("gnu is the model of glibc's malloc in the lecture: ") == 1, told
+
+
 def test_peaks_are_those_of_replay():
     r = run(DMM, "replay", "--model", "--format=json", "--samples=2", RECORDINGS + "/cc.dmm", "--systems=slab,gnu,bins,list,vm")
     assert r.returncode == 0, r.stderr
@@ -321,6 +337,7 @@ def test_a_comparison_makes_a_page_with_times_and_heap():
         assert [d["name"] for d in m["designs"]] == ["gnu", "bins"] and m["events"] > 0
         assert "2 runs of the program itself" in page and "<h1>sort" in page
         assert page.count("50 % interval</span>") == 2
+        assert "gnu is the model of glibc's malloc" in names_in(page)
         assert sorted(os.listdir(folder)) == ["in", "p.html"], os.listdir(folder)
 
 
@@ -335,7 +352,7 @@ def test_a_comparison_of_what_cannot_be_recorded_has_its_scoreboard():
         assert "scoreboard" in r.stderr, r.stderr
         page = open(folder + "/p.html", encoding="utf-8").read()
         Shape().feed(page)
-        assert 'id="scores"' in page and 'id="series"' not in page
+        assert 'id="scores"' in page and 'id="series"' not in page and names_in(page) == ""
         assert " 1 run of the program itself on each" in page
         assert "interval" not in page[page.index('id="scores"'):page.index("</table>")], "of one run"
     r = run(DMM, "compare", "--report=/nowhere/p.html", "--", "true")
