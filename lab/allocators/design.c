@@ -14,7 +14,7 @@
 
 bool design_is_in(const char *library)
 {
-	const int fd = open(library, O_RDONLY | O_CLOEXEC);
+	const int fd = open(library, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	struct stat st;
 	bool found = false;
 

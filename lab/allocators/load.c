@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -97,8 +98,12 @@ const struct dmm_system *design_load(const char *path)
 	/* A name without a slash would be looked up in the library path. */
 	char *const full = realpath(path, NULL);
 
+	struct stat st;
+
 	if (full == NULL)
 		lab_die(EXIT_USAGE, "cannot find the system's library '%s'", path);
+	if (stat(full, &st) == 0 && !S_ISREG(st.st_mode)) /* dlopen would wait at a pipe */
+		lab_die(EXIT_USAGE, "'%s': not a regular file", path);
 	try_in_child(path, full);
 	void *const lib = dlopen(full, RTLD_NOW | RTLD_LOCAL);
 	if (lib == NULL)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/input.h"
 #include "cli/json.h"
 #include "cli/markup.h"
 #include "cli/units.h"
@@ -16,11 +17,11 @@ enum { NAME_LEN = 512 };
 
 static void read_suppressions(struct check *c)
 {
-	FILE *const f = fopen(c->suppress_file, "re");
+	FILE *const f = input_text(c->suppress_file);
 	char line[NAME_LEN];
 
 	if (f == NULL)
-		lab_die(EXIT_FAULT, "%s: %s", c->suppress_file, strerror(errno));
+		lab_die(EXIT_FAULT, "%s: %s", c->suppress_file, input_why(errno));
 	for (size_t number = 1; fgets(line, sizeof line, f) != NULL; number++) {
 		char *const text = line + strspn(line, " \t");
 		text[strcspn(text, "\r\n")] = '\0';

@@ -1,5 +1,6 @@
 /* archive.c - reads the bytes of a plain or packed file by libarchive. */
 #include "import/archive.h"
+#include "cli/input.h"
 #include "cli/progress.h"
 
 #include <archive.h>
@@ -25,15 +26,14 @@ static bool fail(struct import_archive *a, char *error)
 	return false;
 }
 
-/* A name that exists and is no directory; its length, if it has one. */
+/* A name that can be read; its length, if it has one. */
 static bool look_at(struct import_archive *a, const char *path, char *error)
 {
+	const int why = input_check(path);
 	struct stat st;
 
-	if (stat(path, &st) != 0)
-		snprintf(error, IMPORT_ERROR_LEN, "%s", strerror(errno));
-	else if (S_ISDIR(st.st_mode))
-		snprintf(error, IMPORT_ERROR_LEN, "%s", strerror(EISDIR));
+	if (why != 0 || stat(path, &st) != 0)
+		snprintf(error, IMPORT_ERROR_LEN, "%s", input_why(why != 0 ? why : errno));
 	else
 		a->len = S_ISREG(st.st_mode) ? (long long)st.st_size : 0;
 	return error[0] == '\0';

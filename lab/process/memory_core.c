@@ -10,7 +10,6 @@
  */
 #include <elf.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <gelf.h>
 #include <stdio.h>
 #include <signal.h>
@@ -23,6 +22,7 @@
 #include "base/assert.h"
 #include "base/bits.h"
 #include "cli/array.h"
+#include "cli/input.h"
 #include "cli/read_at.h"
 #include "process/memory.h"
 
@@ -107,7 +107,7 @@ static int backing_of(struct memory *m, const char *path)
 	for (size_t i = 0; i < c->backing_count; i++)
 		if (strcmp(c->backings[i].path, path) == 0)
 			return c->backings[i].fd;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = input_open(path);
 	if (fd >= 0 && !same_head(m, path, fd)) {
 		close(fd);
 		fd = -1;
@@ -312,7 +312,9 @@ bool memory_open_core(struct memory *m, const char *path, struct memory_error *e
 	struct stat st;
 
 	*m = (struct memory){.source = &source};
-	const int fd = open(path, O_RDONLY | O_CLOEXEC);
+	const int fd = input_open(path);
+	if (fd < 0 && errno == ENODEV)
+		return memory_refuse(e, "%s is not a core: not a regular file", path);
 	if (fd < 0 || fstat(fd, &st) != 0) {
 		memory_refuse(e, "%s: %s", path, strerror(errno));
 		if (fd >= 0)
@@ -322,8 +324,6 @@ bool memory_open_core(struct memory *m, const char *path, struct memory_error *e
 	m->core = calloc(1, sizeof *m->core);
 	CHECK(m->core != NULL);
 	*m->core = (struct core){.fd = fd, .file_len = (uint64_t)st.st_size};
-	if (!S_ISREG(st.st_mode))
-		return memory_refuse(e, "%s is not a core: not a regular file", path);
 	if (st.st_size == 0)
 		return memory_refuse(e, "%s is empty: was the core limit (ulimit -c) 0, or the "
 		    "disk full?", path);

@@ -2,7 +2,6 @@
 #include "replay/job.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/input.h"
 #include "cli/lab.h"
 #include "observe/xxh64.h"
 
@@ -24,9 +24,9 @@ static uint64_t hash_of_file(const char *path)
 
 	if (strcmp(path, last) == 0)
 		return hash;
-	const int fd = open(path, O_RDONLY | O_CLOEXEC);
+	const int fd = input_open(path);
 	if (fd < 0 || fstat(fd, &st) != 0)
-		lab_die(EXIT_FAULT, "%s: %s", path, strerror(errno));
+		lab_die(EXIT_FAULT, "%s: %s", path, input_why(errno));
 	void *const p = st.st_size != 0 ? mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE,
 	    fd, 0)
 	                                : NULL;

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "cli/array.h"
+#include "cli/input.h"
 #include "import/convert.h"
 #include "score/score.h"
 #include "cli/progress.h"
@@ -188,7 +189,7 @@ static void find_traces(struct score_board *b, const char *path)
 static bool is_recording(const char *path)
 {
 	char begin[8] = {0};
-	const int fd = open(path, O_RDONLY | O_CLOEXEC);
+	const int fd = input_open(path);
 	const ssize_t n = fd >= 0 ? read(fd, begin, sizeof begin) : -1;
 
 	if (fd >= 0)

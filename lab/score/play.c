@@ -11,11 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "allocators/design.h"
 #include "allocators/subject.h"
 #include "base/bits.h"
 #include "base/clock.h"
+#include "cli/input.h"
+#include "cli/read_at.h"
 #include "os/os.h"
 #include "replay/accounting.h"
 #include "replay/ops.h"
@@ -330,14 +333,14 @@ static bool is_plain_malloc(const char *design)
 {
 	const char *const equals = strchr(design, '=');
 	char *const path = equals != NULL ? strndup(equals + 1, strcspn(equals + 1, "?")) : NULL;
-	FILE *const file = path != NULL ? fopen(path, "re") : NULL;
+	const int fd = path != NULL ? input_open(path) : -1;
 	char begin[4] = {0};
 	bool plain = false;
 
-	if (file != NULL) {
-		plain = fread(begin, 1, sizeof begin, file) == sizeof begin &&
+	if (fd >= 0) {
+		plain = read_at(fd, begin, sizeof begin, 0) &&
 		    memcmp(begin, "\177ELF", sizeof begin) == 0 && !design_is_in(path);
-		fclose(file);
+		close(fd);
 	}
 	free(path);
 	return plain;

@@ -1,9 +1,11 @@
 /* merge_print.c - results of cells as one table a recording and kind of result. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/assert.h"
+#include "cli/input.h"
 #include "cli/progress.h"
 #include "cli/array.h"
 #include "cli/lab.h"
@@ -55,10 +57,10 @@ static void check_jobs(struct merging *r)
 	static const char key[] = "--cell=";
 	char *line = NULL, hash[CELL_HASH_LEN];
 	size_t cap = 0, missing = 0, all = 0;
-	FILE *const f = fopen(r->order->jobs, "re");
+	FILE *const f = input_text(r->order->jobs);
 
 	if (f == NULL)
-		lab_die(EXIT_FAULT, "%s: cannot be read", r->order->jobs);
+		lab_die(EXIT_FAULT, "%s: %s", r->order->jobs, input_why(errno));
 	while (getline(&line, &cap, f) > 0) {
 		const char *const at = strstr(line, key);
 		if (at == NULL)

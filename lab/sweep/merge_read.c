@@ -7,8 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "allocators/allocators.h"
+#include "cli/input.h"
 #include "sweep/merge.h"
 
 enum { RESULT_MAX = 64 << 20 }; /* bytes */
@@ -25,16 +27,19 @@ __attribute__((format(printf, 2, 3))) static bool bad(char why[MERGE_WHY], const
 
 static char *read_whole(const char *path, char why[MERGE_WHY])
 {
-	FILE *const f = fopen(path, "re");
+	const int fd = input_open(path);
+	FILE *const f = fd >= 0 ? fdopen(fd, "r") : NULL;
 	char *text = NULL;
 	long len;
 
 	if (f == NULL) {
-		bad(why, "%s", strerror(errno));
+		bad(why, "%s", input_why(errno));
+		if (fd >= 0)
+			close(fd);
 		return NULL;
 	}
 	if (fseek(f, 0, SEEK_END) != 0 || (len = ftell(f)) < 0 || len > RESULT_MAX)
-		bad(why, "not a result: not a file, or larger than %d MiB", RESULT_MAX >> 20);
+		bad(why, "not a result: larger than %d MiB", RESULT_MAX >> 20);
 	else if ((text = malloc((size_t)len + 1)) == NULL)
 		bad(why, "no memory");
 	else {

@@ -1,12 +1,12 @@
 /* file.c - the heads of a recording's blocks: checked, and indexed by time. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/array.h"
+#include "cli/input.h"
 #include "cli/read_at.h"
 #include "observe/xxh64.h"
 #include "trace/trace.h"
@@ -218,15 +218,13 @@ bool trace_file_open(struct trace_file *f, const char *path, struct trace_error 
 	struct trace_tape tape;
 	bool fine = false;
 
-	*f = (struct trace_file){.fd = open(path, O_RDONLY | O_CLOEXEC), .path = path};
+	*f = (struct trace_file){.fd = input_open(path), .path = path};
 	if (f->fd < 0)
-		return trace_fail(e, TRACE_NOWHERE, "%s", strerror(errno));
+		return trace_fail(e, TRACE_NOWHERE, "%s", input_why(errno));
 	if (!trace_tape_copy(&tape, path))
 		trace_fail(e, TRACE_NOWHERE, "no memory for what was not yet written");
 	else if (fstat(f->fd, &st) != 0)
 		trace_fail(e, TRACE_NOWHERE, "%s", strerror(errno));
-	else if (!S_ISREG(st.st_mode))
-		trace_fail(e, TRACE_NOWHERE, "not a regular file");
 	else {
 		f->len = (uint64_t)st.st_size;
 		fine = check_head(f, e) && read_blocks(f, &tape, e);

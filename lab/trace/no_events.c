@@ -2,13 +2,13 @@
  * DEEPBIND. */
 #include "trace/no_events.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/input.h"
 #include "process/elf_file.h"
 #include "process/known_mallocs.h"
 
@@ -26,7 +26,7 @@ static const char *words_in(const void *bytes, size_t len)
 static const char *own_malloc(const char *path)
 {
 	struct stat st;
-	const int fd = open(path, O_RDONLY | O_CLOEXEC);
+	const int fd = input_open(path);
 
 	if (fd < 0 || fstat(fd, &st) != 0 || st.st_size == 0) {
 		if (fd >= 0)

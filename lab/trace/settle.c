@@ -87,7 +87,7 @@ enum trace_settled trace_settle(const char *path, struct trace_error *e)
 
 	e->text[0] = '\0';
 	snprintf(name, sizeof name, "%s%s", path, TAPE_SUFFIX);
-	const int tape = open(name, O_RDONLY | O_CLOEXEC);
+	const int tape = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (tape < 0)
 		return TRACE_SETTLED;
 	flock(tape, LOCK_EX); /* against another dmm that does the same */

@@ -132,7 +132,7 @@ bool trace_tape_copy(struct trace_tape *t, const char *path)
 	*t = (struct trace_tape){.name = file_part(path)};
 	if (snprintf(name, sizeof name, "%s%s", path, TAPE_SUFFIX) >= (int)sizeof name)
 		return true;
-	const int fd = open(name, O_RDONLY | O_CLOEXEC);
+	const int fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0 || fstat(fd, &st) != 0) {
 		if (errno == EACCES || errno == EPERM)
 			refuse(t, "may not be read, so the calls that only it has are missing; try "
@@ -141,6 +141,11 @@ bool trace_tape_copy(struct trace_tape *t, const char *path)
 			refuse(t, "cannot be opened, so the calls that only it has are missing");
 		if (fd >= 0)
 			close(fd);
+		return true;
+	}
+	if (!S_ISREG(st.st_mode)) {
+		close(fd);
+		refuse(t, "is no file of dmm, and is left alone");
 		return true;
 	}
 	read_head(fd, &head, st.st_size);
