@@ -167,6 +167,7 @@ def test_pprof_stacks_go_from_the_call_to_main():
 def test_go_s_pprof_reads_it():
     if shutil.which("go") is None:
         skip("go is not installed")
+        return
     record("--stacks=fp")
     pprof("T")
     for words, want in ((["-sample_index=alloc_space", "-top"], r"6770B\s+100%.*\n?.* inner"),
