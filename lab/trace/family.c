@@ -27,6 +27,7 @@ static const char *reason_in_words(const char *reason)
 	    : strcmp(reason, "static") == 0       ? "it is static"
 	    : strcmp(reason, "setuid") == 0       ? "it is setuid"
 	    : strcmp(reason, "rights") == 0       ? "it may create no file beside the recording"
+	    : strcmp(reason, "name") == 0         ? "another file had the name of its recording"
 	    : strcmp(reason, "file") == 0         ? "its recording could not be created"
 	                                          : "it is a 32-bit program";
 }

@@ -8,7 +8,7 @@ find_library(DMM_ZSTD_STATIC libzstd.a REQUIRED)
 add_library(dmm-record SHARED observe/record.c observe/record_new.c observe/record_real.c
 	observe/record_tape.c observe/record_flush.c observe/record_store.c observe/record_file.c observe/record_meta.c
 	observe/record_maps.c observe/record_stack.c observe/record_lost.c observe/record_switch.c observe/record_rights.c
-	observe/record_climb.c observe/record_fork.c observe/record_total.c observe/record_where.c
+	observe/record_climb.c observe/record_fork.c observe/record_total.c observe/record_where.c observe/record_place.c
 	observe/record_exit.c observe/record_python.c observe/python_find.c
 	observe/python_memory.c observe/python_names.c observe/trace_encode.c observe/trace_slot.c
 	$<TARGET_OBJECTS:dmm_base> ${DMM_DLOPEN})

@@ -305,6 +305,15 @@ int where_high(int fd);
 /* May this process, with its present user and groups, create files there? */
 bool where_is_writable(void);
 
+/* ---- the names of its files: record_place.c -------------------------------------------------- */
+
+/* Open a recording to append to, which has no byte yet.  An earlier image of this process keeps its
+ * calls under another name.  chosen: by the user, who may have made a link of it.  -1: errno says
+ * why; EEXIST: something else has the name. */
+int place_recording(const char *path, bool chosen, struct stat *st);
+/* The same for its T.tape, which an earlier image may have left. */
+int place_tape(const char *path);
+
 /* ---- --max-size: record_total.c -------------------------------------------------------------- */
 
 /* Share the count of all processes whose first recording is `base`, if there is one. */

@@ -125,55 +125,6 @@ void output_count(uint64_t events, uint64_t ns)
 	atomic_fetch_add(&output.flush_ns, ns);
 }
 
-static bool head_is_ours(int directory, const char *path)
-{
-	struct trace_file_head head;
-	const int fd = openat(directory, path, O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return false;
-	const bool ours = read(fd, &head, sizeof head) == sizeof head &&
-	                  head.magic == TRACE_FILE_MAGIC && head.pid == (uint32_t)output.who.pid;
-	close(fd);
-	return ours;
-}
-
-/* Had the image before this one noted any call? */
-static bool was_idle(int directory, const char *tape)
-{
-	struct tape_head head;
-	const int fd = openat(directory, tape, O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return false;
-	const bool idle = read(fd, &head, sizeof head) == sizeof head && head.magic == TAPE_MAGIC &&
-	                  head.idle != 0;
-	close(fd);
-	return idle;
-}
-
-/* An image of this very process was here before it called exec: keep what it wrote, and T.tape with
- * what it had not written yet. */
-static void keep_earlier_image(void)
-{
-	const char *path;
-	const int at = output_where(output.path, &path);
-	char tape[PATH_LEN + 8], kept[PATH_LEN + 24], kept_tape[PATH_LEN + 32];
-
-	crash_format(tape, sizeof tape, "%s" TAPE_SUFFIX, path);
-	if (!head_is_ours(at, path) || was_idle(at, tape))
-		return;
-	for (size_t i = 1; i < 100000; i++) {
-		crash_format(kept, sizeof kept, "%s.exec%u", path, i);
-		if (faccessat(at, kept, F_OK, 0) == 0)
-			continue;
-		crash_format(kept_tape, sizeof kept_tape, "%s" TAPE_SUFFIX, kept);
-		renameat(at, path, at, kept);
-		renameat(at, tape, at, kept_tape);
-		return;
-	}
-}
-
 /* And how long is it?  Children may have noted in it what became of them. */
 static bool still_ours(void)
 {
@@ -307,9 +258,10 @@ static void cannot_create(int error)
 	const bool rights = error == EACCES || error == EPERM || error == EROFS;
 
 	if (!output_stopped())
-		tell_parent(rights ? "rights" : "file");
+		tell_parent(rights ? "rights" : error == EEXIST ? "name" : "file");
 	leave_parent();
 	stop(rights && output.who.forked ? "this process may not create it any more"
+	    : error == EEXIST            ? "another file has this name, and is not overwritten"
 	    : error == ENOSPC            ? "no space left on device"
 	    : rights                     ? "cannot be written"
 	    : error == ENOENT            ? "no such directory"
@@ -334,14 +286,11 @@ static bool begins_too_late(void)
 static bool create(void)
 {
 	struct stat st;
-	const char *name;
 
 	if (begins_too_late())
 		return false;
-	keep_earlier_image();
-	const int at = output_where(output.path, &name);
-	const int fd = openat(at, name, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0666);
-	if (fd < 0 || fstat(fd, &st) != 0) {
+	const int fd = place_recording(output.path, strcmp(output.path, output.base) == 0, &st);
+	if (fd < 0) {
 		cannot_create(errno);
 		return false;
 	}

@@ -217,8 +217,7 @@ void store_open(const char *path, uint64_t start_tick, const struct stat *record
 	crash_format(store.path, sizeof store.path, "%s%s", path, TAPE_SUFFIX);
 	store.slot_len = tape_slot_len(record_config.stacks);
 	const int at = output_where(store.path, &name);
-	unlinkat(at, name, 0); /* of an image before this one, which the packer may have mapped */
-	const int fd = openat(at, name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	const int fd = place_tape(store.path);
 	if (fd < 0)
 		return;
 	if (map_file(fd)) {

@@ -4,6 +4,7 @@
 usage: earlier_test.py BUILD SOURCE [WORD]   runs the tests whose name holds WORD
 """
 import ctypes
+import json
 import os
 import subprocess
 import sys
@@ -188,6 +189,66 @@ def test_a_file_that_this_user_cannot_replace_is_said_before_the_program_runs():
         assert r.returncode == 125 and r.stdout == "" and said in r.stderr, (path, r)
         assert r.stderr.count("\n") == 1 and open(path, "rb").read() == before, (path, r)
     assert sorted(os.listdir("sticky")) == ["T", "empty", "own"] and os.listdir("closed") == ["T"]
+
+
+CROWDED = r"""
+    #include <stdio.h>
+    #include <stdlib.h>
+    #include <sys/stat.h>
+    #include <sys/wait.h>
+    #include <unistd.h>
+    int main(int argc, char **argv) {
+        char name[64], c = 0;
+        int go[2];
+        void *volatile p = malloc(100);
+        if (argc < 4 || pipe(go) != 0) return 1;
+        const pid_t pid = fork();
+        if (pid == 0) {
+            if (read(go[0], &c, 1) != 1) _exit(2);
+            p = malloc(222);
+            if (argv[3][0] == 'e') execl("/bin/true", "true", (char *)0);
+            _exit(0);
+        }
+        snprintf(name, sizeof name, argv[1], pid);
+        if (argv[2][0] == 'p' ? mkfifo(name, 0644) : argv[2][0] == 'd' ? mkdir(name, 0755)
+            : argv[2][0] == 'h' ? link("foreign", name) : symlink("foreign", name)) return 3;
+        if (write(go[1], &c, 1) != 1) return 4;
+        wait(0);
+        return 0;
+    }"""
+
+
+def crowded(suffix, foreign):
+    """A child begins to be recorded after its parent has put something in the place of a file of it."""
+    program = compile_c("crowded", CROWDED)
+    for kind in ("hard link", "symbolic link", "pipe", "directory"):
+        for end in ("_exit", "exec"):
+            for n in os.listdir("."):
+                if n.startswith("T"):
+                    (os.rmdir if os.path.isdir(n) else os.unlink)(n)
+            write("foreign", foreign)
+            r = record("T", program, "T.%d" + suffix, kind, end)
+            assert r.returncode == 0 and open("foreign").read() == foreign, (kind, end, r)
+            yield kind, end, r
+
+
+def test_a_child_overwrites_no_file_that_has_the_name_of_its_recording():
+    for kind, end, r in crowded("", "mine\n"):
+        place, = [n for n in os.listdir(".") if n.startswith("T.")]
+        kept = {"h": os.path.samefile, "s": os.path.samefile}.get(kind[0], lambda *_: True)(place, "foreign")
+        assert kept and os.path.islink(place) == (kind[0] == "s"), (kind, end, os.listdir("."))
+        assert f"/{place}: another file has this name, and is not overwritten; recording ends here" in r.stderr, (kind, r.stderr)
+        out = run(DMM, "info", "T").stdout
+        assert "a child of fork: not recorded: another file had the name of its recording" in " ".join(out.split()), out
+
+
+def test_a_child_removes_no_file_that_has_the_name_of_its_tape():
+    for kind, end, r in crowded(".tape", "x" * 5000):
+        place, = [n for n in os.listdir(".") if n.endswith(".tape")]
+        assert f"/{place}: another file has this name; if the program is killed" in r.stderr, (kind, r.stderr)
+        first = place[:-len(".tape")] + (".exec1" if end == "exec" else "")
+        r = run(DMM, "info", "--format=json", first) # it says of the tape that it is foreign, and exits with 1
+        assert json.loads(r.stdout)["calls"].get("malloc") == 1, (kind, end, r)
 
 
 main(globals())
