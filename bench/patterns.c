@@ -6,7 +6,7 @@
 #include <string.h>
 
 static const struct pattern *const groups[] = {patterns_single, patterns_threads, patterns_sharing,
-    patterns_exchange, patterns_phases};
+    patterns_exchange, patterns_batches, patterns_phases};
 
 enum { GROUPS = sizeof groups / sizeof groups[0] };
 

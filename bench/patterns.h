@@ -26,7 +26,7 @@ struct pattern {
 
 /* Each ends with a nameless one. */
 extern const struct pattern patterns_single[], patterns_threads[], patterns_sharing[],
-    patterns_exchange[], patterns_phases[];
+    patterns_exchange[], patterns_batches[], patterns_phases[];
 
 /* malloc that ends the program when it fails, writes every cache line and marks the first byte. */
 void *touch_malloc(size_t n, unsigned char mark);
