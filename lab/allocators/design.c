@@ -38,7 +38,7 @@ bool design_blame(const char *word)
 	const bool design = equals != NULL && design_is_in(equals + 1);
 
 	if (design)
-		lab_next(NULL, "dmm torture --system=%s", plain);
+		lab_next(NULL, "dmm torture --system=%s", lab_quoted(plain));
 	free(plain);
 	return design;
 }

@@ -264,6 +264,6 @@ int bench_patterns(const struct bench_options *o)
 		putchar('\n');
 		put_block(&s, true);
 	}
-	lab_next(NULL, "dmm compare -- %s %s", s.program, s.name[0]);
+	lab_next(NULL, "dmm compare -- %s %s", lab_quoted(s.program), s.name[0]);
 	return EXIT_FINE;
 }

@@ -136,7 +136,8 @@ static void put_own(struct table *t, const struct bench_options *o, size_t i)
 	    : "crashes");
 	table_cell(t, "-");
 	table_cell(t, "-");
-	table_cell(t, "dmm torture --system=%s", o->given[i] != NULL ? o->given[i] : o->names[i]);
+	table_cell(t, "dmm torture --system=%s",
+	    lab_quoted(o->given[i] != NULL ? o->given[i] : o->names[i]));
 }
 
 void lecture_summary_print(const struct bench_options *o)

@@ -88,7 +88,8 @@ static void tell_next(const struct compare *c)
 		if (row->outcome == OUTCOME_CRASHED && row->allocator->path != NULL) {
 			lab_say("%s: it crashed; a run of it alone shows its last words",
 			    row->allocator->name);
-			lab_next(c->command, "dmm run --lib=%s --", row->allocator->path);
+			lab_next(c->command, "dmm run --lib=%s --",
+			    lab_quoted(row->allocator->path));
 			return;
 		}
 	}
@@ -101,7 +102,8 @@ static void tell_next(const struct compare *c)
 	else if (best->allocator->kind == KIND_SYSTEM && !best->allocator->own_path)
 		lab_next(c->command, "dmm run --system=%s --stats --", best->allocator->name);
 	else
-		lab_next(c->command, "dmm run --lib=%s --stats --", best->allocator->path);
+		lab_next(c->command, "dmm run --lib=%s --stats --",
+		    lab_quoted(best->allocator->path));
 }
 
 static void print(const struct compare_order *r)

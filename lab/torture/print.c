@@ -29,10 +29,10 @@ static void reproduce(const struct torture_job *j, uint64_t ops)
 	if (j->t.threads > 1) /* operations are counted across threads: no prefix is the same run */
 		snprintf(threads, sizeof threads, " --threads=%u", j->t.threads);
 	lab_next(NULL, "dmm torture --system=%s --seed=%" PRIu64 " --ops=%" PRIu64 "%s%s%s%s",
-	    j->word,
-	    j->t.seed, j->t.threads > 1 ? j->t.ops : ops, threads,
+	    lab_quoted(j->word), j->t.seed, j->t.threads > 1 ? j->t.ops : ops, threads,
 	    j->t.on_linux ? " --os=linux" : "",
-	    j->conf[0] != '\0' ? " --conf=" : "", j->conf);
+	    j->conf[0] != '\0' ? " --conf=" : "",
+	    j->conf[0] != '\0' ? lab_quoted(j->conf) : "");
 }
 
 static void complain(const struct torture_job *j, const struct torture_result *r)

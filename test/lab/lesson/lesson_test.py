@@ -208,6 +208,27 @@ class Lessons(unittest.TestCase):
                 self.assertEqual(run.returncode, 1, run.stdout + run.stderr)
                 self.assertRegex(run.stderr.splitlines()[-1], r"^next: dmm torture --system=my=\S*my\.so$")
 
+    def test_a_suggested_command_runs_though_a_folder_has_a_space_and_a_quote(self):
+        folder = self.folder / "it's mine"
+        folder.mkdir(exist_ok=True)
+        library(folder, planted(FAULTS["a buddy that was merged stays in its list"][:2]))
+        design = f"my={folder}/my.so"
+        paths = {**os.environ, "PATH": f"{BUILD}:{os.environ['PATH']}"}
+
+        def suggested(args):
+            run = subprocess.run([BUILD / "dmm", *args], cwd=self.folder, capture_output=True, text=True, timeout=300)
+            self.assertEqual(run.returncode, 1, run.stderr)
+            told = [line for line in run.stderr.splitlines() if line.startswith("next: dmm torture ")]
+            self.assertTrue(told, run.stderr)
+            return told[-1][len("next: "):]
+
+        for args in (["torture", f"--system={design}", "--ops=2000"],
+                     ["score", f"--traces={SOURCE}/test/recordings/sqlite3.dmm", design]):
+            with self.subTest(args[0]):
+                again = subprocess.run(["sh", "-c", suggested(args)], env=paths, capture_output=True, text=True, timeout=300)
+                self.assertEqual(again.returncode, 1, again.stderr)
+                self.assertRegex(again.stderr, "broken rule|died by signal|hangs in", again.stderr)
+
     def test_the_same_seed_teaches_the_same(self):
         fault = FAULTS["a buddy that was merged stays in its list"][:2]
         first, again = self.teach(fault), torture(self.folder)
