@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "observe/script_names.h"
+#include "trace/alike.h"
 #include "trace/symbols.h"
 
 static void count(struct info *i, const struct step *step)
@@ -81,9 +82,14 @@ struct symbols *info_symbols(struct info *i)
 {
 	struct symbols *const symbols = symbols_open(&i->file);
 
-	if (symbols != NULL)
-		sites_merge(&i->sites, shown_as, &(struct shown){symbols, i->stream.reader});
-	return symbols;
+	if (symbols == NULL)
+		return NULL;
+	sites_merge(&i->sites, shown_as, &(struct shown){symbols, i->stream.reader});
+	if (alike_merge(&i->sites, symbols, i->stream.reader,
+	    i->format == FORMAT_JSON ? SYMBOLS_DEPTH : INFO_FRAMES))
+		return symbols;
+	symbols_close(symbols);
+	return NULL;
 }
 
 double info_mean_life(const struct info *i, const struct site *s)

@@ -10,7 +10,7 @@
 #include "trace/sites.h"
 #include "trace/stream.h"
 
-enum { INFO_VALUE_LEN = 512 };
+enum { INFO_VALUE_LEN = 512, INFO_FRAMES = 12 /* of a stack, as text */ };
 
 struct info {
 	const char *path;
@@ -29,7 +29,8 @@ struct info {
 
 /* A number of the recording's end, e.g. "lost"; 0: it has none. */
 uint64_t info_end_value(const struct info *i, const char *key);
-/* The names of the call sites, after those that are shown alike were made one.  NULL: no memory. */
+/* The names of the call sites, after those that are shown alike were made one: as text by their
+ * first INFO_FRAMES frames, as JSON by all.  NULL: no memory. */
 struct symbols *info_symbols(struct info *i);
 /* How long an object of the site lived on average, in seconds; NaN: not known. */
 double info_mean_life(const struct info *i, const struct site *s);

@@ -43,8 +43,9 @@ static void print_stack(struct info *i, struct symbols *symbols, uint32_t stack)
 	}
 	const char *names[SYMBOLS_DEPTH];
 	bool only_wrappers;
-	const size_t count = symbols_path(symbols, i->stream.reader, stack, names, &only_wrappers);
-	for (size_t depth = 0; depth < count && depth < 12; depth++)
+	const size_t count = symbols_path_to(symbols, i->stream.reader, stack, INFO_FRAMES, names,
+	    &only_wrappers);
+	for (size_t depth = 0; depth < count; depth++)
 		printf("  %s%s\n", depth == 0 ? "" : "  by ", plain(names[depth]));
 	i->wrapped |= only_wrappers;
 }

@@ -429,8 +429,8 @@ static uint32_t script_node(struct symbols *s, const struct trace_reader *r, uin
 	return library;
 }
 
-size_t symbols_path(struct symbols *s, const struct trace_reader *r, uint32_t stack,
-    const char **names, bool *only_wrappers)
+size_t symbols_path_to(struct symbols *s, const struct trace_reader *r, uint32_t stack,
+    size_t depth, const char **names, bool *only_wrappers)
 {
 	size_t count = 0, wrappers = 0;
 	bool left = false; /* the wrappers */
@@ -438,6 +438,8 @@ size_t symbols_path(struct symbols *s, const struct trace_reader *r, uint32_t st
 
 	for (uint32_t node = script != 0 ? script : stack; node != 0;
 	     node = trace_reader_node(r, node)->parent) {
+		if (left && count >= depth)
+			break;
 		const struct symbols_place *const p =
 		    symbols_place(s, trace_reader_node(r, node)->addr);
 		if (!left && p->wrappers < p->count) {
@@ -451,7 +453,13 @@ size_t symbols_path(struct symbols *s, const struct trace_reader *r, uint32_t st
 	}
 	if (only_wrappers != NULL)
 		*only_wrappers = !left && stack != 0;
-	return count;
+	return min_size(count, depth);
+}
+
+size_t symbols_path(struct symbols *s, const struct trace_reader *r, uint32_t stack,
+    const char **names, bool *only_wrappers)
+{
+	return symbols_path_to(s, r, stack, SYMBOLS_DEPTH, names, only_wrappers);
 }
 
 uint32_t symbols_leave_wrappers(struct symbols *s, const struct trace_reader *r, uint32_t stack)
@@ -471,5 +479,5 @@ uint32_t symbols_leave_wrappers(struct symbols *s, const struct trace_reader *r,
 const char *symbols_site(struct symbols *s, const struct trace_reader *r, uint32_t stack)
 {
 	const char *names[SYMBOLS_DEPTH];
-	return symbols_path(s, r, stack, names, NULL) != 0 ? names[0] : "";
+	return symbols_path_to(s, r, stack, 1, names, NULL) != 0 ? names[0] : "";
 }

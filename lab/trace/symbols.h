@@ -37,6 +37,9 @@ const char *symbols_name(struct symbols *s, uint64_t addr);
 size_t symbols_path(struct symbols *s, const struct trace_reader *r, uint32_t stack,
     const char **names,
     bool *only_wrappers);
+/* The same, at most `depth` names, without a look at the frames behind them. */
+size_t symbols_path_to(struct symbols *s, const struct trace_reader *r, uint32_t stack,
+    size_t depth, const char **names, bool *only_wrappers);
 /* The innermost node of a stack that is not a wrapper's alone; `stack` where all are. */
 uint32_t symbols_leave_wrappers(struct symbols *s, const struct trace_reader *r, uint32_t stack);
 /* The first of the path's names; "" for stack 0. */

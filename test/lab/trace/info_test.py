@@ -75,6 +75,25 @@ def test_the_leak_list_is_by_call_site_with_the_largest_first():
     assert "more call site" in text or len(leaks) == 1, text
 
 
+def test_stacks_that_read_alike_are_one_call_site():
+    """Two calls in a line: only their addresses differ."""
+    program = compile_c("alike", """
+        #include <stdlib.h>
+        void *volatile kept[100];
+        __attribute__((noinline)) void one(int i) { kept[i] = malloc(10); kept[i + 1] = malloc(10); }
+        __attribute__((noinline)) void two(int i) {
+            kept[i] = malloc(10);
+            kept[i + 1] = malloc(10); }
+        int main(void) { for (int i = 0; i < 40; i += 4) { one(i); two(i + 2); } return 0; }""")
+    for stacks in "caller", "fp":
+        assert run(DMM, "record", f"--stacks={stacks}", "-o", "T", "--", program).returncode == 0
+        for name, figure in ("at_peak", "peak_objects"), ("most_calls", "calls"), ("never_freed", "objects"):
+            own = sorted((s["stack"][0], s[figure]) for s in info()[name] if "alike.c" in s["stack"][0])
+            assert own == [("one (alike.c:4)", 20), ("two (alike.c:6)", 10), ("two (alike.c:7)", 10)], (stacks, name, own)
+        text = run(DMM, "info", "T").stdout
+        assert text.count("one (alike.c:4)") == 3, text
+
+
 SITES = """
     #include <stdlib.h>
     void *volatile kept[100];
