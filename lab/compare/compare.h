@@ -119,7 +119,10 @@ enum figure verdict_asked(const struct compare *c);
 double verdict_noise(const struct compare *c, const struct row *row, enum figure figure);
 /* Are the noise small enough and the runs numerous enough to compare rows by this figure? */
 bool verdict_can_judge(const struct compare *c, bool no_huge_pages, enum figure figure);
-/* Is the ratio further from 1 than noise can explain? */
+/* With less an interval is no evidence: 5 runs give 0.94, 4 give 0.88. */
+#define COVERAGE_LEAST 0.9
+#define NOISE_MOST 0.25 /* glibc against itself: with more, a figure gets no verdict */
+/* Is the ratio further from 1 than noise can explain? Not if the noise is above NOISE_MOST. */
 bool verdict_differs(const struct interval *ratio, double noise);
 /* The row to take among those with the same huge pages; glibc's where no other is worth a change.
  * Never a row that failed.  NULL: none is left, or nothing can be judged. */

@@ -5,7 +5,6 @@
 
 #include "compare/compare.h"
 
-#define NOISE_MOST 0.25 /* glibc against itself: with more, a figure gets no verdict */
 enum { RUNS_LEAST = 5 };
 
 bool judge_memory(enum figure figure);

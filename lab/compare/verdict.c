@@ -20,8 +20,6 @@
 
 #include "compare/judge.h"
 
-/* With less, an interval is no evidence: 5 runs give 0.94, 4 give 0.88. */
-static const double coverage_least = 0.9;
 static const double memory_noise_least = 0.01; /* page tables and stacks differ by that much */
 static const double worth_changing = 1.03; /* in the cost of all figures */
 static const double few = 1.05; /* rows that differ by less in the figure that was asked for are
@@ -138,14 +136,14 @@ bool verdict_can_judge(const struct compare *c, bool no_huge_pages, enum figure 
 	const size_t base = judge_base(c, no_huge_pages);
 
 	return c->rows > base + 1 && c->row[base].good >= RUNS_LEAST &&
-	    c->row[base + 1].ratio[figure].coverage >= coverage_least &&
+	    c->row[base + 1].ratio[figure].coverage >= COVERAGE_LEAST &&
 	    judge_noise(c, base, figure) <= NOISE_MOST;
 }
 
 bool verdict_differs(const struct interval *ratio, double noise)
 {
-	return ratio->coverage >= coverage_least && (ratio->low > 1 || ratio->high < 1) &&
-	    fabs(ratio->median - 1) > noise;
+	return ratio->coverage >= COVERAGE_LEAST && (ratio->low > 1 || ratio->high < 1) &&
+	    noise <= NOISE_MOST && fabs(ratio->median - 1) > noise;
 }
 
 /* -1: better than glibc, 1: worse, 0: no difference beyond noise. */

@@ -283,8 +283,9 @@ static void because(const struct advice *a, const struct choice *c)
 		     "replay --pace %s' measures both",
 		    lab_quoted(a->rec->path));
 	if (a->facts.reallocs > a->facts.calls / 20)
-		item("%.0f %% of the calls are realloc: glibc is late to merge the rest, of up to "
-		     "128 bytes, that a shrinking one leaves, so it may hold more than its model",
+		item("%.0f %% of the calls are realloc: when one shrinks an object, glibc does "
+		     "not merge a rest of up to 128 bytes at once, so it may hold more memory than "
+		     "this model of it",
 		    percent(a->facts.reallocs, a->facts.calls));
 	if (a->facts.busy_threads > 1)
 		item("%" PRIu64 " threads allocate at once; the model lets them take turns, and "

@@ -17,7 +17,6 @@
 static const enum figure shown[] = {FIGURE_MEAN, FIGURE_PEAK, FIGURE_END, FIGURE_WALL, FIGURE_CPU};
 static const char *const keys[] = {"mean_rss", "peak_rss", "end_rss", "wall", "cpu"};
 enum { SHOWN = sizeof shown / sizeof *shown };
-#define COVERAGE_LEAST 0.9 /* as for verdict_differs(): five runs */
 
 /* ---- the runs -------------------------------------------------------------------------------- */
 
@@ -172,6 +171,9 @@ static void say_change(const struct interval *r, double noise, const char *noun,
 		fprintf(out, "so few runs tell no difference in %s from noise (%+.1f %%); use "
 		             "--runs=%d",
 		    noun, 100 * (r->median - 1), STATS_RUNS_FOR_95);
+	else if (noise > NOISE_MOST)
+		fprintf(out, "no verdict on %s: glibc differs from itself by up to %.0f %%", noun,
+		    100 * noise);
 	else if (!verdict_differs(r, noise))
 		fprintf(out,
 		    "no difference in %s that could be told from noise (%+.1f %%, %+.1f to %+.1f)",
@@ -321,22 +323,18 @@ static void say_remedy(const struct gain *g, FILE *out)
 		    out);
 	else if (memory < 0 && g->refuted)
 		fputs("on a recording that was not searched the settings hold more memory; search "
-		      "all recordings, and check on another one",
-		    out);
+		      "all recordings, and check on another one", out);
 	else if (memory < 0)
 		fprintf(out,
 		    "%s saves memory, but a run takes longer than --slower allows; a larger "
 		    "--slower accepts that",
 		    g->system);
 	else if (tells(g, g->set, g->own, g->figure) < 0)
-		fprintf(out,
-		    "the runs prove no gain over it. A program that runs on %s anyway gains by the "
-		    "settings",
-		    g->system);
+		fprintf(out, "the runs prove no gain over it. A program that runs on %s anyway "
+		             "gains by the settings", g->system);
 	else
 		fputs("the runs prove no gain. More runs (--runs) or an idle machine can prove a "
-		      "smaller one",
-		    out);
+		      "smaller one", out);
 }
 
 static void say_take(const struct gain *g, FILE *out)

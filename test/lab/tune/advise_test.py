@@ -102,7 +102,7 @@ class Advise(unittest.TestCase):
         self.assertLess(ends[1], count * chunk // 2)
 
     def test_what_glibc_keeps_of_shrinking_reallocs_is_said_where_there_are_many(self):
-        words = "realloc: glibc is late to merge the rest"
+        words = "realloc: when one shrinks an object, glibc does not merge a rest"
         many = self.lab_trace(*(op for i in range(1000) for op in (f"a {i} 150", f"r {i} 50")))
         self.assertIn("* 50 % of the calls are " + words, dmm("advise", many).stdout)
         self.assertNotIn(words, dmm("advise", self.lab_trace(*(f"a {i} 50" for i in range(1000)))).stdout)

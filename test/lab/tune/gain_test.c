@@ -104,6 +104,20 @@ TEST(a_gain_over_slab_that_is_none_over_glibc_is_not_recommended)
 	    "\nnext: dmm compare --runs=12 '--systems=slab,slab?DMM_CONF=file:my.conf' -- ./job");
 }
 
+/* V1 of compare/verdict.c: a figure in which glibc differs from itself by more than 25 %. */
+TEST(a_gain_in_a_figure_that_is_mostly_noise_is_not_recommended)
+{
+	begin(6, 1, 0.9, 1, 0.4);
+	for (size_t k = 0; k < 6; k++)
+		g.compare.row[GLIBC + 1].run[k].mean_rss = (size_t)(1.4 * (100 << 20));
+	verdict_digest(&g.compare);
+	assert_int_equal(gain_take(&g), GAIN_TAKE_USUAL);
+	expect_said(true, "\nnot proved: next to glibc, no verdict on memory on average: glibc "
+	    "differs from itself by up to 40 %",
+	    "\nstay with glibc: the runs prove no gain. More runs (--runs) or an idle machine",
+	    "\nnext: dmm compare --runs=12 ");
+}
+
 TEST(leaner_but_slower_is_not_recommended)
 {
 	begin(6, 1.2, 0.9, 1.2, 0.7);
