@@ -160,13 +160,16 @@ static void print_choices(const struct advice *a, enum format format)
 	    {"on average", true}, {"at the end", true}, {"ns a call", true}, {"run time", true},
 	    {"largest part beside payload", false},
 	    {"settings", false}};
-	enum { NS_A_CALL = 5, LARGEST = 7, SETTINGS };
+	enum { OF_PAYLOAD = 2, AT_END = 4, NS_A_CALL, RUN_TIME, LARGEST, SETTINGS };
 	struct table t;
 
 	table_begin(&t, columns, sizeof columns / sizeof *columns);
 	table_below(&t, SETTINGS);
 	table_spare(&t, LARGEST, 1);
 	table_spare(&t, NS_A_CALL, 1);
+	table_spare(&t, OF_PAYLOAD, 1);
+	table_spare(&t, AT_END, 1);
+	table_spare(&t, RUN_TIME, 1);
 	for (size_t i = 0; i < a->count; i++)
 		add_choice(&t, a, &a->choice[i], format);
 	if (format == FORMAT_CSV)
@@ -429,7 +432,9 @@ void advice_print(const struct advice *a, enum format format)
 		diagnosis_text(&a->diagnosis, stdout);
 		putchar('\n');
 		print_advice(a);
-		printf("\nwhat each design would hold, by a model, in bytes of heap\n");
+		putchar('\n');
+		screen_words(stdout, 0,
+		    "what each design would hold, by a model, in bytes of heap");
 		print_choices(a, format);
 		print_notes(a);
 		putchar('\n');

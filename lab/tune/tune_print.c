@@ -70,11 +70,15 @@ static void print_table(const struct tune_result *x, enum format format)
 	static const struct column columns[] = {{"recording", false}, {"role", false},
 	    {"design", false}, {"settings", false}, {"on average", true}, {"at the peak", true},
 	    {"at the end", true}, {"run time", true}};
-	enum { SETTINGS = 3 };
+	enum { ROLE = 1, SETTINGS = 3, AT_PEAK = 5, AT_END, RUN_TIME };
 	struct table t;
 
 	table_begin(&t, columns, sizeof columns / sizeof *columns);
 	table_below(&t, SETTINGS);
+	table_spare(&t, AT_END, 1);
+	table_spare(&t, AT_PEAK, 1);
+	table_spare(&t, RUN_TIME, 1);
+	table_spare(&t, ROLE, 1);
 	for (size_t i = 0; i < x->paths; i++) {
 		for (size_t k = 0; k < x->systems; k++) {
 			add_row(&t, x, format, &x->tuned[k], i, false);

@@ -71,6 +71,13 @@ class Width(unittest.TestCase):
                     self.assertNotEqual(done.stdout, "")
                     self.assertEqual([line for line in done.stdout.splitlines() if len(line) > columns], [])
 
+    def test_advice_and_settings_fit_a_screen_of_40_columns(self):
+        for args, left in ((("advise", "cc.dmm"), "of payload, at the end"), (("tune", "cc.dmm", "-o", "c.conf"), "at the end")):
+            done = dmm(*args, columns=40)
+            self.assertIn(done.returncode, (0, 1), done.stdout + done.stderr)
+            self.assertEqual([line for line in done.stdout.splitlines() if len(line) > 40], [], args)
+            self.assertIn(left, done.stdout.replace("\n", " ").split("left out at 40 columns: ")[1], args)
+
     def test_what_a_table_leaves_out_is_named_and_a_wider_screen_shows_it(self):
         narrow = dmm("advise", "cc.dmm").stdout
         self.assertIn("left out at 80 columns: largest part beside payload; ", narrow)
