@@ -201,8 +201,10 @@ static void note_taken(size_t count, size_t dirty)
 	const size_t fresh = count - min_size(count, dirty - root.dirty);
 
 	predict_level(&dirty_predictor, root.dirty);
-	if (fresh != 0 && predict_waits(&dirty_predictor))
-		predict_asked(&dirty_predictor, fresh, purge_clock(), purge_again_ns());
+	if (fresh != 0 && predict_waits(&dirty_predictor)) {
+		const uint64_t now = purge_clock();
+		predict_asked(&dirty_predictor, fresh, now, purge_soon_ns(now));
+	}
 }
 
 uint32_t run_take(uint32_t count, uint32_t align, bool *clean)

@@ -21,8 +21,14 @@ static size_t gone(const struct predictor *p, uint64_t now, uint64_t within)
 
 void predict_gave(struct predictor *p, size_t n, uint64_t now, uint64_t within)
 {
-	set(&p->gone, gone(p, now, within) + n);
+	p->fell = gone(p, now, within) + n;
 	p->gone_at = now;
+	set(&p->gone, p->fell);
+}
+
+size_t predict_fell(const struct predictor *p, uint64_t now, uint64_t within)
+{
+	return is_past(p->gone_at, now, within) ? 0 : p->fell;
 }
 
 void predict_asked(struct predictor *p, size_t n, uint64_t now, uint64_t within)

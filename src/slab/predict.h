@@ -5,23 +5,21 @@
  *                    /    \   limit      /    \
  *              -----/------\------------/------\-----
  *              fall |given  rise: `given` asked again
- *                   |back   within a second: keep += given
+ *                   |back   soon: keep += given
  *
  * Memory that slab gives back (madvise) and that the program then needs again costs a page fault
  * and a cleared page for every 4 KiB; memory that slab keeps without need is lost to all other
  * programs. slab cannot see which of the two a program is about to do, but programs repeat
  * themselves. So at first it keeps nothing beyond a limit.
  *
- *   learn    If the program needs memory again that was given back less than `within` ago, slab
- *            should have kept it: the next time it keeps that many units more. Each unit given back
- *            counts once.
+ *   learn    If the program soon needs memory again that was given back, slab should have kept it:
+ *            the next time it keeps that many units more. Each unit given back counts once.
  *   forget   A window lasts `within`. The least free level during a window was not needed in all
  *            of it. The part of it above the limit goes back, and slab keeps that much less.
  *
  * A program that falls and rises by the same amount again and again pays for one fall, whatever the
- * amount.  One that falls once keeps nothing beyond the limit.  One that comes back after more than
- * a second pays each time, which is at most that second's share of the faults.  What is learned
- * never exceeds the largest rise that followed a fall.
+ * amount.  One that falls once keeps nothing beyond the limit.  One that comes back later pays each
+ * time.  What is learned never exceeds the largest rise that followed a fall.
  *
  * This turns jemalloc's decay and tcmalloc's low-water marks around: they keep memory and give it
  * back after a time; slab keeps none until the program has shown that it pays. A decay needs a
@@ -60,12 +58,16 @@ struct predictor {
 	size_t keep;      /* beyond the limit */
 	size_t gone;      /* given back within the last `within`, and not needed again */
 	uint64_t gone_at; /* when units were last given back */
+	size_t fell;      /* gone, at that time */
 	struct low_water level;
 };
 
 /* n units were given back, because more were free than predict keeps. */
 void predict_gave(struct predictor *p, size_t n, uint64_t now, uint64_t within);
-/* The program needs n units that the system must provide anew. */
+/* What was given back together, of which the last part went less than `within` ago. */
+size_t predict_fell(const struct predictor *p, uint64_t now, uint64_t within);
+/* The program needs n units that the system must provide anew. Those that were given back less than
+ * `within` ago should have been kept. */
 void predict_asked(struct predictor *p, size_t n, uint64_t now, uint64_t within);
 /* Has it given back any units that could be needed again? Otherwise predict_asked() need not be
  * called. */

@@ -127,11 +127,16 @@ static inline uint64_t purge_clock(void)
 	return root.os->now_ns(root.os->ctx);
 }
 
-/* Memory that the program asks for again within this time should have been kept. */
+/* The longest time after which slab still learns, and for which it keeps memory that the program
+ * does not use. */
 static inline uint64_t purge_again_ns(void)
 {
 	return (uint64_t)tuning.purge_again_ms * 1000000;
 }
+/* Where the program asks within this time for memory that the last fall gave back, slab should have
+ * kept it: otherwise the program would spend a twentieth of its time on page faults, or more.
+ * page_lock is held. */
+uint64_t purge_soon_ns(uint64_t now);
 /* Granules beyond the limit that the program is expected to need again soon. */
 size_t purge_keep(void);
 /* The same for bytes of one heap (pages_predictor). */

@@ -109,6 +109,21 @@ TEST(within_is_the_callers)
 	assert_false(predict_waits(&p)); /* nor will anything more be learned of it */
 }
 
+TEST(what_went_together_counts_together)
+{
+	const uint64_t at = 5 * SECOND, later = at + SECOND / 2;
+	struct predictor p = {0};
+
+	predict_gave(&p, 10, at, SECOND);
+	predict_gave(&p, 30, later, SECOND);
+	assert_int_equal(predict_fell(&p, later, SECOND), 40);
+	predict_asked(&p, 15, later, SECOND);
+	assert_int_equal(predict_fell(&p, later, SECOND), 40); /* the rise goes on */
+	assert_int_equal(predict_fell(&p, later + SECOND + 1, SECOND), 0);
+	predict_gave(&p, 5, later + SECOND + 1, SECOND);
+	assert_int_equal(predict_fell(&p, later + SECOND + 1, SECOND), 5);
+}
+
 TEST(growth_teaches_no_more_than_was_given_back_before_it)
 {
 	begin();

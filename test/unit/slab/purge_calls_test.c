@@ -250,6 +250,29 @@ TEST(nothing_is_learned_where_the_setting_says_so)
 	paper_end();
 }
 
+/* The page faults of 40 MiB take 20 ms, which is a twentieth of 400. */
+static size_t kept_after(unsigned rest_ms)
+{
+	size_t kept = 0;
+
+	begin("guarded:0");
+	for (int i = 0; i < 5; i++) {
+		objects_fill(object, 0, OBJECTS, OBJECT);
+		objects_free(object, 0, OBJECTS);
+		kept = paper_resident_payload();
+		pass_ms(rest_ms);
+	}
+	paper_sound();
+	paper_end();
+	return kept;
+}
+
+TEST(what_comes_back_after_a_rest_is_given_back_each_time)
+{
+	assert_true(kept_after(300) >= 38 * MIB);
+	assert_true(kept_after(500) <= 2 * MIB);
+}
+
 TEST(what_was_learned_is_forgotten_by_a_program_that_goes_on_in_a_small_way)
 {
 	begin("guarded:0");
