@@ -7,14 +7,15 @@
 
 struct predictor dirty_predictor, pages_predictor;
 
-/* Free runs and pages of slabs go in one fall. To give 4 KiB back and to fill them again takes 2 us
- * where memory is warm: docs/evidence/losses.md. */
+/* To give 4 KiB back and to fill them again takes 2 us where memory is warm
+ * (docs/evidence/losses.md). Pages of slabs and free runs go in the same fall, and most slabs whose
+ * pages went become free runs, so the greater of the two counts. */
 uint64_t purge_soon_ns(uint64_t now)
 {
 	enum { PAGE = 4096, PAGE_NS = 2000, SHARE = 20 };
 	const uint64_t most = purge_again_ns();
-	const size_t fell = predict_fell(&dirty_predictor, now, most) * GRANULE +
-	    predict_fell(&pages_predictor, now, most);
+	const size_t fell = max_size(predict_fell(&dirty_predictor, now, most) * GRANULE,
+	    predict_fell(&pages_predictor, now, most));
 	const uint64_t worth = (uint64_t)fell / PAGE * PAGE_NS * SHARE;
 
 	CHECK(page_lock_held());
