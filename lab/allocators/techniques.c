@@ -35,7 +35,7 @@ const struct technique tunables[TUNABLES] = {
 };
 
 const struct technique slab_tunables[SLAB_TUNABLES] = {
-    {"purge_again_ms", 0, {"0", "100", "300", "1000", "5000"}},
+    {"purge_again_ms", 0, {"0", "100", "300", "1000"}},
     {"dirty_share_permille", 0, {"0", "15", "30", "60", "125", "250"}},
     {"dirty_floor_bytes", 0, {"0", "64k", "256k", "512k", "1m", "4m"}},
     {"huge_from_mib", 0, {"2", "8", "16", "64", "256", "never"}},

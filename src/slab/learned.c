@@ -54,17 +54,18 @@ size_t purge_pages_keep(void)
 	return __atomic_load_n(&pages_predictor.keep, __ATOMIC_RELAXED);
 }
 
+/* The greatest fall of one heap is a part of the fall of all. */
 void purge_pages_gave(struct slab_heap *h)
 {
-	const uint64_t now = purge_clock(), within = purge_again_ns();
-
 	CHECK(lock_held(&h->lock));
-	h->given = (now - h->given_at > within ? 0 : h->given) + h->fallen;
-	h->given_at = now;
 	lock_take(&root.page_lock);
-	const bool first = pages_predictor.gone == 0 || now - pages_predictor.gone_at > within;
-	most_of_one = first ? h->given : max_size(most_of_one, h->given);
+	const uint64_t now = purge_clock(), within = purge_again_ns();
 	predict_gave(&pages_predictor, h->fallen, now, within);
+	const bool first = pages_predictor.fell == h->fallen; /* of a new fall */
+	const bool earlier = now - h->given_at > now - pages_predictor.fell_at;
+	h->given = (first || earlier ? 0 : h->given) + h->fallen;
+	h->given_at = now;
+	most_of_one = first ? h->given : max_size(most_of_one, h->given);
 	lock_give(&root.page_lock);
 }
 

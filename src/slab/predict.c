@@ -13,22 +13,27 @@ static void set(size_t *at, size_t to)
 	__atomic_store_n(at, to, __ATOMIC_RELAXED);
 }
 
-/* What was given back, and may still teach something. */
+/* What the last fall gave back and was not asked for again, as long as it may teach something. */
 static size_t gone(const struct predictor *p, uint64_t now, uint64_t within)
 {
-	return is_past(p->gone_at, now, within) ? 0 : p->gone;
+	return is_past(p->fell_at, now, within) ? 0 : p->gone;
 }
 
 void predict_gave(struct predictor *p, size_t n, uint64_t now, uint64_t within)
 {
-	p->fell = gone(p, now, within) + n;
-	p->gone_at = now;
-	set(&p->gone, p->fell);
+	const size_t before = gone(p, now, within);
+
+	if (before == 0) {
+		p->fell = 0;
+		p->fell_at = now;
+	}
+	p->fell += n;
+	set(&p->gone, before + n);
 }
 
 size_t predict_fell(const struct predictor *p, uint64_t now, uint64_t within)
 {
-	return is_past(p->gone_at, now, within) ? 0 : p->fell;
+	return is_past(p->fell_at, now, within) ? 0 : p->fell;
 }
 
 void predict_asked(struct predictor *p, size_t n, uint64_t now, uint64_t within)

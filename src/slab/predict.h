@@ -25,8 +25,8 @@
  * back after a time; slab keeps none until the program has shown that it pays. A decay needs a
  * clock, and a program without a helper thread has none while it sleeps.
  *
- * Units are the caller's. Not thread-safe: the caller locks. Times in ns since any moment, `within`
- * about a second; a clock that jumps backward counts as one that has gone on for long.
+ * Units are the caller's. Not thread-safe: the caller locks. Times in ns since any moment; a
+ * clock that jumps backward counts as one that has gone on for long.
  */
 #ifndef SLAB_PREDICT_H
 #define SLAB_PREDICT_H
@@ -56,18 +56,19 @@ size_t low_water_unused(struct low_water *w, size_t level, size_t limit, uint64_
 /* Other threads may read keep and gone atomically at any time. */
 struct predictor {
 	size_t keep;      /* beyond the limit */
-	size_t gone;      /* given back within the last `within`, and not needed again */
-	uint64_t gone_at; /* when units were last given back */
-	size_t fell;      /* gone, at that time */
+	size_t gone;      /* given back in the last fall, and not needed again */
+	size_t fell;      /* all that was given back in that fall */
+	uint64_t fell_at; /* when the fall began */
 	struct low_water level;
 };
 
-/* n units were given back, because more were free than predict keeps. */
+/* n units were given back, because more were free than predict keeps. They are of the last fall, if
+ * that began less than `within` ago and the program has not asked for all of it again. */
 void predict_gave(struct predictor *p, size_t n, uint64_t now, uint64_t within);
-/* What was given back together, of which the last part went less than `within` ago. */
+/* What the last fall gave back, if it began less than `within` ago; else 0. */
 size_t predict_fell(const struct predictor *p, uint64_t now, uint64_t within);
-/* The program needs n units that the system must provide anew. Those that were given back less than
- * `within` ago should have been kept. */
+/* The program needs n units that the system must provide anew. If the last fall began less than
+ * `within` ago, slab should have kept what it gave back; later, nothing is learned of that fall. */
 void predict_asked(struct predictor *p, size_t n, uint64_t now, uint64_t within);
 /* Has it given back any units that could be needed again? Otherwise predict_asked() need not be
  * called. */

@@ -301,7 +301,8 @@ struct slab_heap {
 	size_t   fallen;
 	size_t   partial_live;      /* live bytes in partly empty slabs at that time */
 	uint32_t looks;             /* while it was sparse */
-	/* bytes that had fallen when its pages went, in the last second; when that was */
+	/* bytes that had fallen when its pages went, in the last fall of all heaps (predict.h);
+	 * when they last went */
 	size_t   given;
 	uint64_t given_at;
 	struct low_water pages;     /* of `fallen`: purge_pages_keep() */

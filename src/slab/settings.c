@@ -59,8 +59,7 @@ static const struct conf_key keys[SLAB_SETTINGS] = {
     {"purge_tick_ms", "the helper thread looks for pages to purge at this interval",
         NUMBER(10, 60000), &tuning.purge_tick_ms},
     {"purge_again_ms",
-        "slab retains pages that the program needed again soon after their last purge: so soon at "
-        "most",
+        "slab retains pages that the program needs again soon after a purge; no later than this",
         NUMBER(0, 3600000), &tuning.purge_again_ms},
     {"helper", "slab may start a helper thread, which purges, in a process with several threads",
         ON_OFF, &tuning.helper},

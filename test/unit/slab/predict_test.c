@@ -109,7 +109,7 @@ TEST(within_is_the_callers)
 	assert_false(predict_waits(&p)); /* nor will anything more be learned of it */
 }
 
-TEST(what_went_together_counts_together)
+TEST(a_fall_lasts_until_all_is_asked_for_or_its_time_is_over)
 {
 	const uint64_t at = 5 * SECOND, later = at + SECOND / 2;
 	struct predictor p = {0};
@@ -119,9 +119,28 @@ TEST(what_went_together_counts_together)
 	assert_int_equal(predict_fell(&p, later, SECOND), 40);
 	predict_asked(&p, 15, later, SECOND);
 	assert_int_equal(predict_fell(&p, later, SECOND), 40); /* the rise goes on */
+	predict_gave(&p, 3, later, SECOND);
+	assert_int_equal(predict_fell(&p, later, SECOND), 43);
+	predict_asked(&p, 28, later, SECOND);
+	assert_int_equal(p.keep, 43); /* all of it */
+	predict_gave(&p, 5, later, SECOND);
+	assert_int_equal(predict_fell(&p, later + SECOND, SECOND), 5);
 	assert_int_equal(predict_fell(&p, later + SECOND + 1, SECOND), 0);
-	predict_gave(&p, 5, later + SECOND + 1, SECOND);
-	assert_int_equal(predict_fell(&p, later + SECOND + 1, SECOND), 5);
+}
+
+TEST(a_slow_fall_teaches_by_the_time_since_it_began)
+{
+	struct predictor p = {0};
+	uint64_t now = 5 * SECOND;
+
+	for (int i = 0; i < 9; i++, now += 100 * MS)
+		predict_gave(&p, 10, now, SECOND);
+	predict_asked(&p, 90, now, 200 * MS); /* the last part went 100 ms ago */
+	assert_int_equal(p.keep, 0);
+	/* and one that lasts longer than `within` begins anew */
+	for (int i = 0; i < 25; i++, now += 100 * MS)
+		predict_gave(&p, 10, now, SECOND);
+	assert_true(predict_fell(&p, now, SECOND) <= 110);
 }
 
 TEST(growth_teaches_no_more_than_was_given_back_before_it)
