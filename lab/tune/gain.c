@@ -1,5 +1,5 @@
 /* gain.c - see gain.h. */
-#include "tune/gain.h"
+#include "tune/gain_judge.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -81,17 +81,12 @@ void gain_measure(struct gain *g)
 
 /* ---- the figures ----------------------------------------------------------------------------- */
 
-static double noise_in(const struct gain *g, enum figure f)
-{
-	return verdict_noise(&g->compare, g->own, f);
-}
-
 /* "-17.2 % (-17.5 to -16.8)" */
 static void put_change(struct table *t, const struct gain *g, const struct row *against,
     enum figure figure)
 {
 	const struct interval r = verdict_ratio(g->set, against, figure);
-	const bool differs = verdict_differs(&r, noise_in(g, figure));
+	const bool differs = verdict_differs(&r, gain_noise(g, figure));
 
 	if (isnan(r.median))
 		table_cell(t, "not seen");
@@ -190,63 +185,15 @@ static const char *noun_of(enum figure f)
 	                         : "memory on average";
 }
 
-static bool is_fine(const struct row *row)
-{
-	return row->outcome == OUTCOME_FINE && row->good != 0;
-}
-
-/* -1: by the runs, `row` is less than `than` in a figure, 1: more, 0: they do not tell. */
-static int tells(const struct gain *g, const struct row *row, const struct row *than,
-    enum figure figure)
-{
-	const struct interval r = verdict_ratio(row, than, figure);
-
-	if (row == than || isnan(r.median) || !verdict_differs(&r, noise_in(g, figure)))
-		return 0;
-	return r.median < 1 ? -1 : 1;
-}
-
-/* Does a run on it take longer than on the usual malloc, by more than the user allows? */
-static bool is_slower(const struct gain *g, const struct row *row)
-{
-	return g->slower >= 0 && tells(g, row, g->usual, FIGURE_WALL) > 0 &&
-	       verdict_ratio(row, g->usual, FIGURE_WALL).median > 1 + g->slower;
-}
-
-static bool gains(const struct gain *g, const struct row *row)
-{
-	const int memory = tells(g, row, g->usual, g->figure);
-
-	return is_fine(row) && is_fine(g->usual) && !is_slower(g, row) &&
-	       (memory < 0 || (memory == 0 && tells(g, row, g->usual, FIGURE_WALL) < 0));
-}
-
-enum gain_take gain_take(const struct gain *g)
-{
-	if (g->set != g->own && !g->refuted && gains(g, g->set) &&
-	    (tells(g, g->set, g->own, g->figure) < 0 || !gains(g, g->own)))
-		return GAIN_TAKE_SET;
-	return gains(g, g->own) ? GAIN_TAKE_OWN : GAIN_TAKE_USUAL;
-}
-
-/* Does it hold more memory than the usual malloc, or than without the settings? If the run is too
- * slow without them, that does not count against them. */
-static bool is_worse(const struct gain *g)
-{
-	return gain_take(g) != GAIN_TAKE_SET &&
-	       (tells(g, g->set, g->usual, g->figure) > 0 ||
-	           tells(g, g->set, g->own, g->figure) > 0);
-}
-
 static void say_against(const struct gain *g, const struct row *row, const char *name, FILE *out)
 {
 	const struct interval memory = verdict_ratio(g->set, row, g->figure),
 	                      time = verdict_ratio(g->set, row, FIGURE_WALL);
 
 	fprintf(out, "next to %s, ", plain(name));
-	say_change(&memory, noise_in(g, g->figure), noun_of(g->figure), out);
+	say_change(&memory, gain_noise(g, g->figure), noun_of(g->figure), out);
 	fputs("; ", out);
-	say_change(&time, noise_in(g, FIGURE_WALL), "time", out);
+	say_change(&time, gain_noise(g, FIGURE_WALL), "time", out);
 }
 
 /* The settings, or the design as it comes if there are none: do the runs prove that they gain? */
@@ -259,18 +206,18 @@ void gain_sentence(const struct gain *g, FILE *out)
 {
 	char usual[PATH_MAX], own[64];
 
-	if (!is_fine(g->set)) {
+	if (!gain_is_fine(g->set)) {
 		fprintf(out, "not proved: %s", g->set->why[0] != '\0' ? plain(g->set->why)
 		    : "the program did not run to its end on it");
 		return;
 	}
-	if (!is_fine(g->usual)) {
+	if (!gain_is_fine(g->usual)) {
 		fprintf(out, "not proved: the program did not run to its end on %s",
 		    plain(usual_name(g, usual)));
 		return;
 	}
 	fputs(is_proved(g) ? "proved: "
-	    : is_worse(g) && g->set != g->own ? "do not use these settings: "
+	    : gain_is_worse(g) && g->set != g->own ? "do not use these settings: "
 	    : gain_take(g) != GAIN_TAKE_OWN ? "not proved: "
 	    : "the settings are not proved, the design as it comes is; with the settings: ", out);
 	say_against(g, g->usual, usual_name(g, usual), out);
@@ -289,13 +236,13 @@ static const char *why_own(const struct gain *g)
 {
 	if (g->set == g->own)
 		return "no settings gain anything over it";
-	if (!is_fine(g->set))
+	if (!gain_is_fine(g->set))
 		return "the program did not run to its end with the settings";
 	if (g->refuted)
 		return "on a recording that was not searched the settings hold more memory";
-	if (is_slower(g, g->set))
+	if (gain_is_slower(g, g->set))
 		return "with the settings a run takes longer than --slower allows";
-	if (tells(g, g->set, g->own, g->figure) > 0)
+	if (gain_tells(g, g->set, g->own, g->figure) > 0)
 		return "with the settings it holds more memory";
 	return "the runs prove no further gain by the settings";
 }
@@ -304,12 +251,12 @@ static const char *why_own(const struct gain *g)
 static void say_remedy(const struct gain *g, FILE *out)
 {
 	const struct interval r = verdict_ratio(g->set, g->usual, g->figure);
-	const int memory = tells(g, g->set, g->usual, g->figure);
+	const int memory = gain_tells(g, g->set, g->usual, g->figure);
 
-	if (!is_fine(g->usual))
+	if (!gain_is_fine(g->usual))
 		fputs("no row can be compared with its; give a command that runs to its end on it",
 		    out);
-	else if (!is_fine(g->set))
+	else if (!gain_is_fine(g->set))
 		fputs("a program that misuses malloc may fail on any other; hardened says where",
 		    out);
 	else if (isnan(r.median))
@@ -325,13 +272,15 @@ static void say_remedy(const struct gain *g, FILE *out)
 		fputs("on a recording that was not searched the settings hold more memory; search "
 		      "all recordings, and check on another one", out);
 	else if (memory < 0)
-		fprintf(out,
-		    "%s saves memory, but a run takes longer than --slower allows; a larger "
-		    "--slower accepts that",
-		    g->system);
-	else if (tells(g, g->set, g->own, g->figure) < 0)
+		fprintf(out, "%s saves memory, but a run takes longer than --slower allows%s; a "
+		             "larger --slower accepts that", g->system,
+		    gain_noise(g, FIGURE_WALL) > NOISE_MOST ? ", by more than the noise" : "");
+	else if (gain_tells(g, g->set, g->own, g->figure) < 0)
 		fprintf(out, "the runs prove no gain over it. A program that runs on %s anyway "
 		             "gains by the settings", g->system);
+	else if (gain_noise(g, g->figure) > NOISE_MOST)
+		fprintf(out, "the machine is too busy to judge %s, or the program varies too much; "
+		             "measure it on an idle machine", noun_of(g->figure));
 	else
 		fputs("the runs prove no gain. More runs (--runs) or an idle machine can prove a "
 		      "smaller one", out);
@@ -370,14 +319,14 @@ static char *text_of(const struct gain *g, void (*say)(const struct gain *g, FIL
 
 bool gain_text(const struct gain *g, FILE *out)
 {
-	if (is_fine(g->set))
+	if (gain_is_fine(g->set))
 		print_table(g, out);
 	char *const proof = text_of(g, gain_sentence), *const take = text_of(g, say_take);
 	screen_text(out, 0, proof);
 	screen_text(out, 0, take);
 	free(proof);
 	free(take);
-	return is_fine(g->set) && !is_worse(g);
+	return gain_is_fine(g->set) && !gain_is_worse(g);
 }
 
 enum { NEXT_WORDS = 4 };
@@ -446,9 +395,9 @@ void gain_next(const struct gain *g)
 
 	if (take != GAIN_TAKE_USUAL)
 		next_run(g, g->system, take == GAIN_TAKE_SET ? g->conf : NULL);
-	else if (!is_fine(g->set) && is_fine(g->usual))
+	else if (!gain_is_fine(g->set) && gain_is_fine(g->usual))
 		next_run(g, "hardened", NULL);
-	else if (tells(g, g->set, g->usual, g->figure) > 0)
+	else if (gain_tells(g, g->set, g->usual, g->figure) > 0)
 		next(g, "record", (char *[NEXT_WORDS]){(char *)"-o", (char *)"other.dmm"});
 	else
 		next_compare(g);
@@ -491,8 +440,8 @@ bool gain_json(const struct gain *g, struct json *j)
 	put_intervals(j, "noise", &glibc[1], glibc);
 	json_string(j, "verdict", text);
 	json_string(j, "take", take[gain_take(g)]);
-	json_bool(j, "holds", is_fine(g->set) && !is_worse(g));
+	json_bool(j, "holds", gain_is_fine(g->set) && !gain_is_worse(g));
 	json_end(j);
 	free(text);
-	return is_fine(g->set) && !is_worse(g);
+	return gain_is_fine(g->set) && !gain_is_worse(g);
 }
