@@ -13,7 +13,7 @@
 
 #include "observe/trace_tape.h"
 
-static enum file_kind kind_of(int fd, uint32_t *pid)
+static enum file_kind kind_of(int fd, off_t len, uint32_t *pid)
 {
 	union {
 		uint64_t magic;
@@ -32,7 +32,7 @@ static enum file_kind kind_of(int fd, uint32_t *pid)
 		*pid = head.tape.pid;
 		return FILE_TAPE;
 	}
-	return head.magic == 0 ? FILE_BLANK : FILE_OTHER;
+	return head.magic == 0 && tape_has_len((uint64_t)len) ? FILE_BLANK : FILE_OTHER;
 }
 
 enum file_kind file_kind(const char *path, uint32_t *pid)
@@ -49,7 +49,7 @@ enum file_kind file_kind(const char *path, uint32_t *pid)
 	const int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return FILE_OTHER;
-	const enum file_kind kind = kind_of(fd, pid);
+	const enum file_kind kind = kind_of(fd, st.st_size, pid);
 	close(fd);
 	return kind;
 }

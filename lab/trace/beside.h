@@ -8,7 +8,7 @@
 enum file_kind {
 	FILE_MISSING,
 	FILE_EMPTY,
-	FILE_BLANK,     /* its first bytes are zeros: a T.tape that was not complete yet */
+	FILE_BLANK,     /* zeros, as long as a T.tape: one that was not complete yet */
 	FILE_RECORDING,
 	FILE_TAPE,      /* T.tape of a recording T */
 	FILE_OTHER,     /* also a folder, a FIFO, and a file that may not be read */

@@ -52,11 +52,11 @@ void trace_tape_note_cut(struct trace_tape *t)
 	    "overwritten, and the calls that only it had are lost", t->name);
 }
 
-/* Does the file hold slots that this dmm can read?  If not, t->problem says why, unless the file is
- * blank. */
-static bool has_slots(struct trace_tape *t, const struct tape_head *h)
+/* Does the file, of len bytes, hold slots that this dmm can read?  If not, t->problem says why,
+ * unless the file is blank. */
+static bool has_slots(struct trace_tape *t, const struct tape_head *h, off_t len)
 {
-	t->blank = h->magic == 0;
+	t->blank = h->magic == 0 && (len == 0 || tape_has_len((uint64_t)len));
 	if (t->blank)
 		return false;
 	if (h->magic != TAPE_MAGIC)
@@ -150,7 +150,7 @@ bool trace_tape_copy(struct trace_tape *t, const char *path)
 	}
 	read_head(fd, &head, st.st_size);
 	t->running = is_running(fd, (pid_t)head.pid);
-	if (has_slots(t, &head)) {
+	if (has_slots(t, &head, st.st_size)) {
 		t->len = TAPE_HEAD_LEN + (size_t)head.slots * head.slot_len;
 		t->image = malloc(t->len);
 		fine = t->image != NULL;

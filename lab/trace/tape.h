@@ -16,7 +16,8 @@ struct trace_tape {
 	size_t len;
 	bool running; /* the process may still write */
 	bool stays;   /* the file has, or may have, what this dmm cannot read */
-	/* its head is zeros: the process was making the file, or somebody emptied it */
+	/* It is empty, or of a tape's length, and its head is zeros: the process was making the
+	 * file, or somebody emptied it. */
 	bool blank;
 	bool cut;     /* it lost what its process had noted */
 	struct trace_error problem; /* a sentence about that; empty: everything was read */

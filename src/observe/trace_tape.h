@@ -164,6 +164,17 @@ static inline size_t tape_slot_len(enum trace_stacks stacks)
 	       ~(size_t)4095;
 }
 
+/* Is that the length of a tape of some slots? */
+static inline bool tape_has_len(uint64_t len)
+{
+	for (enum trace_stacks s = TRACE_NONE; s <= TRACE_DWARF; s++) {
+		const uint64_t slots = len - TAPE_HEAD_LEN, slot_len = tape_slot_len(s);
+		if (len > TAPE_HEAD_LEN && slots % slot_len == 0 && slots / slot_len <= TAPE_SLOTS)
+			return true;
+	}
+	return false;
+}
+
 static inline uint64_t *tape_slot_frames(struct tape_slot *s, enum trace_stacks stacks)
 {
 	return stacks != TRACE_NONE ? (uint64_t *)(s->bytes + tape_columns_len(stacks)) : NULL;

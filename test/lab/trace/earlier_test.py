@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../support"))
-from from_outside import BUILD, DMM, compile_c, info, main, run, skip, write
+from from_outside import BUILD, DMM, calls, compile_c, info, main, run, skip, write
 from runner import dmm_for_all
 
 PR_SET_CHILD_SUBREAPER = 36
@@ -135,6 +135,8 @@ def test_a_file_that_the_recorder_would_write_over_is_in_the_way():
         os.remove(name)
         recorded(name, *RAN)
         refused(2, name + " is in the way", "T")
+        write(name, "\0" * 5000)
+        refused(2, name + " is in the way", "T")
         os.remove(name)
         os.mkfifo(name)
         refused(2, name + " is in the way", "T")
@@ -192,14 +194,15 @@ def test_a_file_that_this_user_cannot_replace_is_said_before_the_program_runs():
 
 
 CROWDED = r"""
+    #include <fcntl.h>
     #include <stdio.h>
     #include <stdlib.h>
     #include <sys/stat.h>
     #include <sys/wait.h>
     #include <unistd.h>
     int main(int argc, char **argv) {
-        char name[64], c = 0;
-        int go[2];
+        char name[64], c = 0, back[8];
+        int go[2], held = -1;
         void *volatile p = malloc(100);
         if (argc < 4 || pipe(go) != 0) return 1;
         const pid_t pid = fork();
@@ -211,10 +214,12 @@ CROWDED = r"""
         }
         snprintf(name, sizeof name, argv[1], pid);
         if (argv[2][0] == 'p' ? mkfifo(name, 0644) : argv[2][0] == 'd' ? mkdir(name, 0755)
+            : argv[2][0] == 'c' ? close(creat(name, 0))
             : argv[2][0] == 'h' ? link("foreign", name) : symlink("foreign", name)) return 3;
+        if (argv[2][0] == 'p' && ((held = open(name, O_RDWR)) < 0 || write(held, "mine", 4) != 4)) return 5;
         if (write(go[1], &c, 1) != 1) return 4;
         wait(0);
-        return 0;
+        return held < 0 || (fcntl(held, F_SETFL, O_NONBLOCK) == 0 && read(held, back, 8) == 4) ? 0 : 6;
     }"""
 
 
@@ -243,12 +248,66 @@ def test_a_child_overwrites_no_file_that_has_the_name_of_its_recording():
 
 
 def test_a_child_removes_no_file_that_has_the_name_of_its_tape():
-    for kind, end, r in crowded(".tape", "x" * 5000):
-        place, = [n for n in os.listdir(".") if n.endswith(".tape")]
-        assert f"/{place}: another file has this name; if the program is killed" in r.stderr, (kind, r.stderr)
-        first = place[:-len(".tape")] + (".exec1" if end == "exec" else "")
-        r = run(DMM, "info", "--format=json", first) # it says of the tape that it is foreign, and exits with 1
-        assert json.loads(r.stdout)["calls"].get("malloc") == 1, (kind, end, r)
+    for foreign in ("x" * 5000, "\0" * 5000):  # a tape without a head has zeros there
+        for kind, end, r in crowded(".tape", foreign):
+            place, = [n for n in os.listdir(".") if n.endswith(".tape")]
+            assert f"/{place}: another file has this name; if the program is killed" in r.stderr, (kind, r.stderr)
+            first = place[:-len(".tape")] + (".exec1" if end == "exec" else "")
+            r = run(DMM, "info", "--format=json", first)  # it says of the tape that it is foreign, and exits with 1
+            assert json.loads(r.stdout)["calls"].get("malloc") == 1, (kind, end, r)
+
+
+def test_a_file_that_the_child_may_not_open_is_another_file():
+    if os.getuid() != 0:
+        skip("root may open every file: needs another user")
+        return
+    dmm = dmm_for_all(BUILD)
+    program = compile_c("crowded", CROWDED)
+    os.chmod(".", 0o777)
+    r = run("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", dmm, "record", "-o", "T", "--", program,
+            "T.%d", "closed", "_exit")
+    place, = [n for n in os.listdir(".") if n.startswith("T.")]
+    assert r.returncode == 0 and f"/{place}: another file has this name, and is not overwritten" in r.stderr, r
+    assert os.path.getsize(place) == 0
+
+
+TWICE = r"""
+    #include <stdlib.h>
+    #include <unistd.h>
+    int main(int argc, char **argv) {
+        void *volatile p = malloc(argc == 1 ? 111 : 222);
+        if (argc > 1) return p == 0;
+        if (getenv("CROWD") != 0 && (symlink("none", "T.exec1") != 0 || link("mine", "T.exec2.tape") != 0)) return 9;
+        execl(argv[0], argv[0], "again", (char *)0);
+        return 8;
+    }"""
+
+
+def test_calls_before_exec_overwrite_no_file():
+    program = compile_c("twice", TWICE)
+    write("mine", "mine\n")
+    r = record("T", program, env={**os.environ, "CROWD": "1"})
+    assert r.returncode == 0 and os.readlink("T.exec1") == "none", r
+    assert os.path.samefile("mine", "T.exec2.tape") and open("mine").read() == "mine\n", os.listdir(".")
+    assert not os.path.exists("T.exec2"), os.listdir(".")
+    for name, size in (("T.exec3", 111), ("T", 222)):
+        assert ("malloc", size) in calls(name), (name, calls(name))
+
+
+def test_where_the_file_cannot_be_renamed_the_calls_after_exec_are_recorded():
+    if os.getuid() != 0:
+        skip("needs root to be two users")
+        return
+    dmm = dmm_for_all(BUILD)
+    program = os.path.abspath(compile_c("twice", TWICE))
+    os.mkdir("closed", 0o755)
+    write("closed/T", "")
+    os.chmod("closed/T", 0o666)
+    r = run("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", dmm, "record", "-o", "closed/T", "--", program)
+    assert r.returncode == 0 and "another file" not in r.stderr, r
+    assert "/closed/T: the calls before exec are lost: this file cannot be renamed" in r.stderr, r
+    assert os.listdir("closed") == ["T"]
+    assert ("malloc", 222) in calls("closed/T") and ("malloc", 111) not in calls("closed/T"), calls("closed/T")
 
 
 main(globals())
