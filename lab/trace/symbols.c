@@ -10,9 +10,10 @@
 
 #include "base/bits.h"
 #include "cli/array.h"
+#include "cli/lab.h"
 #include "observe/script_names.h"
 #include "trace/frames.h"
-#include "cli/lab.h"
+#include "trace/perf_map.h"
 
 enum { ID_LEN = 48, PATH_LEN = 1024 };
 
@@ -24,14 +25,6 @@ struct module_map {
 	Dwfl_Module *module; /* NULL: not readable, or not the same file any more */
 };
 
-struct jit { /* code made at run time, as /tmp/perf-PID.map tells it */
-	uint64_t start, end;
-	char *name;
-	/* of the map: the place of code that was dropped is given out again, and the
-	 * last line holds */
-	size_t line;
-};
-
 struct symbols {
 	Dwfl *dwfl;
 	struct module_map *maps;
@@ -39,11 +32,7 @@ struct symbols {
 	/* addresses already asked, or named by the recording itself; by hash */
 	struct symbols_place *known;
 	size_t known_count, known_cap;
-	uint32_t pid;
-	struct jit *jit; /* by address */
-	size_t jit_count;
-	uint64_t jit_longest; /* bytes of the longest piece of code */
-	bool jit_tried;
+	struct perf_map *made; /* code made at run time */
 	bool said; /* that there is no memory for all of them */
 };
 
@@ -186,7 +175,7 @@ struct symbols *symbols_open_maps(const char *maps, uint32_t pid)
 
 	if (s == NULL)
 		return NULL;
-	s->pid = pid;
+	s->made = perf_map_open(pid);
 	s->dwfl = dwfl_begin(&callbacks);
 	read_maps(s, maps, strlen(maps));
 	return s;
@@ -211,9 +200,7 @@ void symbols_close(struct symbols *s)
 		free(s->maps[i].name);
 	for (size_t i = 0; i < s->known_cap; i++)
 		free((void *)s->known[i].name);
-	for (size_t i = 0; i < s->jit_count; i++)
-		free(s->jit[i].name);
-	free(s->jit);
+	perf_map_close(s->made);
 	free(s->maps);
 	free(s->known);
 	free(s);
@@ -271,67 +258,6 @@ static bool locate(const struct module_map *m, uint64_t addr, GElf_Addr *at)
 	return false;
 }
 
-/* ---- code made at run time ------------------------------------------------------------------- */
-
-static int by_start(const void *a, const void *b)
-{
-	const struct jit *const x = a, *const y = b;
-	return x->start < y->start ? -1 : x->start > y->start;
-}
-
-/* perf's convention: a line "START SIZE NAME" in hexadecimal for each piece of code. */
-static void read_jit(struct symbols *s)
-{
-	char path[64], *line = NULL;
-	size_t line_cap = 0, cap = 0;
-	int name_at = 0;
-	struct jit j;
-
-	s->jit_tried = true;
-	snprintf(path, sizeof path, "/tmp/perf-%u.map", s->pid);
-	FILE *const f = s->pid != 0 ? fopen(path, "re") : NULL;
-	while (f != NULL && getline(&line, &line_cap, f) > 0) {
-		if (sscanf(line, "%" SCNx64 " %" SCNx64 " %n", &j.start, &j.end, &name_at) != 2)
-			continue;
-		if (!ARRAY_RESERVE(s->jit, cap, s->jit_count + 1))
-			break;
-		line[strcspn(line, "\n")] = '\0';
-		s->jit_longest = max_size(s->jit_longest, j.end);
-		j.end += j.start;
-		j.line = s->jit_count;
-		j.name = strdup(line + name_at);
-		if (j.name != NULL)
-			s->jit[s->jit_count++] = j;
-	}
-	free(line);
-	if (f != NULL)
-		fclose(f);
-	if (s->jit != NULL)
-		qsort(s->jit, s->jit_count, sizeof *s->jit, by_start);
-}
-
-static const char *jit_name(struct symbols *s, uint64_t addr)
-{
-	size_t low = 0, high;
-
-	if (!s->jit_tried)
-		read_jit(s);
-	high = s->jit_count;
-	while (low < high) {
-		const size_t middle = (low + high) / 2;
-		if (s->jit[middle].start <= addr)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	const struct jit *found = NULL;
-	for (; low > 0 && addr - s->jit[low - 1].start < s->jit_longest; low--)
-		if (addr < s->jit[low - 1].end &&
-		    (found == NULL || s->jit[low - 1].line > found->line))
-			found = &s->jit[low - 1];
-	return found != NULL ? found->name : NULL;
-}
-
 /* ---- places ---------------------------------------------------------------------------------- */
 
 static size_t describe(struct symbols *s, struct module_map *m, uint64_t addr,
@@ -374,7 +300,7 @@ const struct symbols_place *symbols_place(struct symbols *s, uint64_t addr)
 			/* the call is before the return */
 			count = describe(s, &s->maps[i], addr - 1, frames);
 	if (count == 0) {
-		const char *const name = jit_name(s, addr - 1);
+		const char *const name = perf_map_name(s->made, addr - 1);
 		if (name != NULL)
 			snprintf(frames[0].name, sizeof frames[0].name, "%.250s", name);
 		else
@@ -414,11 +340,9 @@ static uint32_t script_node(struct symbols *s, const struct trace_reader *r, uin
 {
 	uint32_t library = 0;
 
-	if (!s->jit_tried)
-		read_jit(s);
 	for (uint32_t node = stack; node != 0; node = trace_reader_node(r, node)->parent) {
 		const uint64_t addr = trace_reader_node(r, node)->addr;
-		if (s->jit_count == 0 && !script_is_address(addr))
+		if (perf_map_is_empty(s->made) && !script_is_address(addr))
 			continue;
 		const struct symbols_place *const p = symbols_place(s, addr);
 		if (script_is_address(addr) ? p->wrappers == 0 : is_script(p->name[0]))
