@@ -477,7 +477,8 @@ void native_json(const struct native *n, struct json *j)
 	const struct compare *const c = &n->compare;
 	const struct replay_head *const h = n->ops->head;
 
-	json_schema(j, "dmm-replay", 2); /* 1: verdict_by "wall_s" where it is "trade" */
+	/* 2: verdict_by is "trade" where 1 had "wall_s".  3: "differs" as in dmm-compare 3. */
+	json_schema(j, "dmm-replay", 3);
 	if (n->cell != NULL)
 		cell_json(n->cell, j);
 	json_string(j, "recording", n->path);

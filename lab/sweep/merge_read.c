@@ -165,6 +165,13 @@ static void read_provenance(const cJSON *root, struct merge_cell *c)
 	c->cpus = cpus > 0 && cpus < 1e6 ? (long)cpus : 0;
 }
 
+/* Version 3 of dmm-replay means another thing by "differs", which is not read here. */
+static bool is_known(const char *schema, double version, bool model)
+{
+	return strcmp(schema, model ? "dmm-replay-model" : "dmm-replay") == 0 &&
+	    (version == 2 || (version == 3 && !model));
+}
+
 static bool read_cell(const cJSON *root, struct merge_cell *c, char why[MERGE_WHY])
 {
 	const cJSON *const cell = at(root, "cell");
@@ -176,8 +183,7 @@ static bool read_cell(const cJSON *root, struct merge_cell *c, char why[MERGE_WH
 	text_of(cell, "kind", kind, sizeof kind);
 	c->model = strcmp(kind, "space") == 0;
 	text_of(root, "schema", schema, sizeof schema);
-	if (strcmp(schema, c->model ? "dmm-replay-model" : "dmm-replay") != 0 ||
-	    number_of(root, "version") != 2)
+	if (!is_known(schema, number_of(root, "version"), c->model))
 		return bad(why, "'%s': another version of dmm made it", schema);
 	text_of(cell, "recording_hash", c->recording_hash, sizeof c->recording_hash);
 	const double repeat = number_of(cell, "repeat");

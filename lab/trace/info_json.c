@@ -1,4 +1,7 @@
-/* info_json.c - dmm info as JSON. */
+/* info_json.c - dmm info as JSON.
+ *
+ * Version 3: a site of "never_freed" and its like is a stack of functions and lines; in version 2
+ * it was a stack of addresses, so that several sites could have the same "stack". */
 #include "trace/info.h"
 
 #include <math.h>
@@ -71,7 +74,7 @@ void info_json(struct info *i)
 	char value[INFO_VALUE_LEN];
 
 	json_begin(&j, stdout);
-	json_schema(&j, "dmm-info", 2);
+	json_schema(&j, "dmm-info", 3);
 	json_string(&j, "recording", i->path);
 	json_string(&j, "command",
 	    trace_file_value(&i->file, TRACE_META, "command", value, sizeof value) ? value : NULL);

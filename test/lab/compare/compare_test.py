@@ -339,7 +339,7 @@ class Json(unittest.TestCase):
     def test_the_contract(self):
         rows, r, whole = compare("--runs=3", "--", "true", systems="bins,gnu", peers="auto")
         self.assertEqual(r.returncode, 0, r.stdout + r.stderr)
-        self.assertEqual((whole["schema"], whole["version"]), ("dmm-compare", 2))
+        self.assertEqual((whole["schema"], whole["version"]), ("dmm-compare", 3))
         for key in ("cpu", "kernel", "huge_pages", "date", "libc", "cpus"):
             self.assertTrue(whole["provenance"][key], key)
         self.assertEqual({row["kind"] for row in rows.values()} - {"peer"}, {"baseline", "system"})

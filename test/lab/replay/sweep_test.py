@@ -6,6 +6,7 @@ usage: sweep_test.py BUILD [WORD]   runs the tests whose name holds WORD
 import csv
 import json
 import os
+import re
 
 from replaying import DMM, SHIPPED, main, model, run
 
@@ -41,6 +42,13 @@ def test_a_sweep_plans_each_cell_once_and_a_merge_makes_one_table():
     cells = [c for c in (json.load(open(r)) for r in results) if c["cell"]["kind"] == "time" and c["rows"][2]["name"] == "bins"]
     ratios = [c["rows"][2]["runs"][0]["wall_s"] / c["rows"][0]["runs"][0]["wall_s"] for c in cells]
     assert abs(rows[2]["ratio"]["wall_s"]["median"] - sum(ratios) / 2) < 1e-4 * max(ratios), (rows[2]["ratio"], ratios)
+    assert {json.load(open(r))["version"] for r in results} == {2, 3}  # of models and of times
+    for r in results:  # those of the version before are read, too
+        with open(r, "r+") as f:
+            older = re.sub(r'("version": ?)3', r"\g<1>2", f.read(), count=1)
+            f.seek(0)
+            f.write(older)
+    assert json.loads(run(DMM, "merge", "--format=json", *results).stdout) == merged
     text = run(DMM, "merge", *results).stdout
     assert "on simulated memory" in text and "2 cells each" in text and "No verdict" in text, text
     space = [r for r in results if json.load(open(r))["cell"]["kind"] == "space"]

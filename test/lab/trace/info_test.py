@@ -67,6 +67,7 @@ def test_the_leak_list_is_by_call_site_with_the_largest_first():
         __attribute__((noinline)) void clean(void) { void *volatile p = malloc(5000); free(p); }
         int main(void) { for (int i = 0; i < 7; i++) { small(); clean(); } large(); large(); return 0; }""")
     assert run(DMM, "record", "-o", "T", "--", program).returncode == 0
+    assert (info()["schema"], info()["version"]) == ("dmm-info", 3)
     leaks = info()["never_freed"]
     named = [(s["stack"][0].split(" ")[0], s["objects"], s["bytes"]) for s in leaks]
     assert [n for n in named if n[0] in ("small", "large", "clean")] == [("large", 2, 18000), ("small", 7, 70)], named
