@@ -1,5 +1,6 @@
-/* alike.h - joins call sites that a reader could not tell apart: their stacks have other addresses,
- * but the same functions and lines. */
+/* alike.h - joins call sites whose stacks have other addresses, but the same functions and lines.
+ * Functions, files or lines that differ are not joined, though their names may be shown alike: a
+ * long name is cut, and a file is shown without its folder. */
 #ifndef LAB_TRACE_ALIKE_H
 #define LAB_TRACE_ALIKE_H
 

@@ -18,7 +18,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bits.h"
 #include "observe/wrapper_names.h"
+#include "observe/xxh64.h"
 
 const char *frame_file_part(const char *path)
 {
@@ -26,14 +28,19 @@ const char *frame_file_part(const char *path)
 	return slash != NULL ? slash + 1 : path;
 }
 
-void frame_plain_name(const char *name, char plain[FRAME_NAME_LEN])
+uint64_t frame_hash(const char *name, size_t len, const char *path, int line)
 {
-	char *const known = cplus_demangle(name, DMGL_AUTO | DMGL_ANSI);
+	const uint64_t named = xxh64(path, strlen(path), xxh64(name, len, (uint64_t)line));
+	return named != 0 ? named : 1;
+}
 
-	snprintf(plain, FRAME_NAME_LEN, "%s", known != NULL ? known : name);
-	free(known);
-	if (name[0] != '@')
-		plain[strcspn(plain, "@")] = '\0'; /* the version of a symbol */
+/* C++ and Rust names as people write them, without parameters; *known is NULL where the name is as
+ * it is.  The caller frees it.  The length, without the version of a symbol. */
+static size_t demangle(const char *name, char **known)
+{
+	*known = cplus_demangle(name, DMGL_AUTO | DMGL_ANSI);
+	const char *const text = *known != NULL ? *known : name;
+	return name[0] != '@' ? strcspn(text, "@") : strlen(text);
 }
 
 /* Sources of the C++ and Rust libraries, wherever they were compiled. */
@@ -47,15 +54,21 @@ static bool is_library_source(const char *path)
 static void put(struct code_frame *f, const char *linkage, const char *source, int line,
     const char *file)
 {
-	char plain[FRAME_NAME_LEN];
+	char *known;
+	const size_t len = demangle(linkage, &known);
+	const char *const plain = known != NULL ? known : linkage;
+	const int shown = (int)min_size(len, 200);
+	const bool has_line = source != NULL && line != 0;
 
-	frame_plain_name(linkage, plain);
 	f->wrapper = wrapper_name(linkage) || is_library_source(source);
-	if (source != NULL && line != 0)
-		snprintf(f->name, sizeof f->name, "%.200s (%.40s:%d)", plain,
+	f->whole = frame_hash(plain, len, has_line ? source : file, has_line ? line : 0);
+	if (has_line)
+		snprintf(f->name, sizeof f->name, "%.*s (%.40s:%d)", shown, plain,
 		    frame_file_part(source), line);
 	else
-		snprintf(f->name, sizeof f->name, "%.200s (%.50s)", plain, frame_file_part(file));
+		snprintf(f->name, sizeof f->name, "%.*s (%.50s)", shown, plain,
+		    frame_file_part(file));
+	free(known);
 }
 
 /* The name that the linker knows, else the one in the source; NULL: it has none. */

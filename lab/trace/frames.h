@@ -10,11 +10,14 @@
 #include <elfutils/libdwfl.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum { FRAME_NAME_LEN = 256, FRAMES_MAX = 32 };
 
 struct code_frame {
-	char name[FRAME_NAME_LEN]; /* "main (hello.c:12)" */
+	char name[FRAME_NAME_LEN]; /* "main (hello.c:12)", cut where it is too long */
+	/* a hash of the whole name, the path and the line; 0: that of `name` tells as much */
+	uint64_t whole;
 	bool wrapper;              /* an allocator's wrapper, or of the C++ or Rust library */
 };
 
@@ -22,8 +25,8 @@ struct code_frame {
  * terms. */
 size_t frames_at(Dwfl_Module *module, GElf_Addr at, const char *file,
     struct code_frame frames[FRAMES_MAX]);
-/* C++ and Rust names as people write them, without parameters; others as they are. */
-void frame_plain_name(const char *name, char plain[FRAME_NAME_LEN]);
+/* Of a name of `len` bytes, a source or file, and a line in it; never 0. */
+uint64_t frame_hash(const char *name, size_t len, const char *path, int line);
 const char *frame_file_part(const char *path);
 
 #endif

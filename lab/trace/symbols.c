@@ -12,6 +12,7 @@
 #include "cli/array.h"
 #include "cli/lab.h"
 #include "observe/script_names.h"
+#include "observe/xxh64.h"
 #include "trace/frames.h"
 #include "trace/perf_map.h"
 
@@ -37,7 +38,7 @@ struct symbols {
 };
 
 static const char *const unknown_name = "?";
-static const struct symbols_place unknown = {.name = &unknown_name, .count = 1};
+static const struct symbols_place unknown = {.name = &unknown_name, .count = 1}; /* no memory */
 
 static struct symbols_place *known_slot(const struct symbols *s, uint64_t addr)
 {
@@ -66,22 +67,33 @@ static bool grow_known(struct symbols *s)
 	return true;
 }
 
-/* The names in one piece of memory: pointers, then text. */
+/* The names in one piece of memory: pointers, hashes, then text. */
 static const char *const *copy_names(const struct code_frame *frames, size_t count)
 {
-	size_t len = count * sizeof(char *);
+	size_t len = count * (sizeof(char *) + sizeof(uint64_t));
 
 	for (size_t i = 0; i < count; i++)
 		len += strlen(frames[i].name) + 1;
 	const char **const names = malloc(len);
 	if (names == NULL)
 		return NULL;
-	char *at = (char *)(names + count);
+	uint64_t *const whole = (uint64_t *)(names + count);
+	char *at = (char *)(whole + count);
 	for (size_t i = 0; i < count; i++) {
+		whole[i] = frames[i].whole != 0 ? frames[i].whole
+		    : frame_hash(frames[i].name, strlen(frames[i].name), "", 0);
 		names[i] = at;
 		at = stpcpy(at, frames[i].name) + 1;
 	}
 	return names;
+}
+
+/* Of the name i of a place: a hash that no other function and line has.  A place that found no
+ * memory has only its address. */
+static uint64_t whole_name(const struct symbols_place *p, size_t i, uint64_t addr)
+{
+	return p != &unknown ? ((const uint64_t *)(p->name + p->count))[i]
+	    : xxh64(&addr, sizeof addr, 0);
 }
 
 static const struct symbols_place *remember(struct symbols *s, uint64_t addr,
@@ -156,6 +168,7 @@ static void read_names(void *arg, const char *text, size_t len)
 		struct code_frame frame = {.wrapper = false};
 		if (sscanf(line, "%" SCNx64 " %1023[^\n]", &addr, name) != 2)
 			continue;
+		frame.whole = frame_hash(name, strlen(name), "", 0);
 		if (script_is_address(addr))
 			read_script(name, &frame);
 		else
@@ -271,6 +284,7 @@ static size_t describe(struct symbols *s, struct module_map *m, uint64_t addr,
 	const size_t count = found ? frames_at(m->module, at, m->name, frames) : 0;
 	if (count != 0)
 		return count;
+	frames[0].whole = frame_hash("", 0, m->name, 0) ^ (addr - m->start + m->offset);
 	snprintf(frames[0].name, sizeof frames[0].name, "%.200s+0x%" PRIx64,
 	    frame_file_part(m->name), addr - m->start + m->offset);
 	frames[0].wrapper = strstr(m->name, "/libstdc++.so") != NULL;
@@ -306,6 +320,7 @@ const struct symbols_place *symbols_place(struct symbols *s, uint64_t addr)
 		else
 			snprintf(frames[0].name, sizeof frames[0].name, "0x%" PRIx64, addr);
 		frames[0].wrapper = false;
+		frames[0].whole = name != NULL ? frame_hash(name, strlen(name), "", 0) : 0;
 		count = 1;
 	}
 	const struct symbols_place *const kept = remember(s, addr, frames, count);
@@ -353,8 +368,9 @@ static uint32_t script_node(struct symbols *s, const struct trace_reader *r, uin
 	return library;
 }
 
-size_t symbols_path_to(struct symbols *s, const struct trace_reader *r, uint32_t stack,
-    size_t depth, const char **names, bool *only_wrappers)
+/* As symbols_path_to(); whole: of each name a hash that no other function and line has. */
+static size_t path_to(struct symbols *s, const struct trace_reader *r, uint32_t stack,
+    size_t depth, const char **names, uint64_t *whole, bool *only_wrappers)
 {
 	size_t count = 0, wrappers = 0;
 	bool left = false; /* the wrappers */
@@ -364,20 +380,39 @@ size_t symbols_path_to(struct symbols *s, const struct trace_reader *r, uint32_t
 	     node = trace_reader_node(r, node)->parent) {
 		if (left && count >= depth)
 			break;
-		const struct symbols_place *const p =
-		    symbols_place(s, trace_reader_node(r, node)->addr);
+		const uint64_t addr = trace_reader_node(r, node)->addr;
+		const struct symbols_place *const p = symbols_place(s, addr);
 		if (!left && p->wrappers < p->count) {
 			left = true;
 			count = 0;
 			wrappers = p->wrappers;
 		}
-		for (size_t i = left ? wrappers : 0; i < p->count && count < SYMBOLS_DEPTH; i++)
+		for (size_t i = left ? wrappers : 0; i < p->count && count < SYMBOLS_DEPTH; i++) {
+			whole[count] = whole_name(p, i, addr);
 			names[count++] = p->name[i];
+		}
 		wrappers = 0;
 	}
 	if (only_wrappers != NULL)
 		*only_wrappers = !left && stack != 0;
 	return min_size(count, depth);
+}
+
+size_t symbols_path_to(struct symbols *s, const struct trace_reader *r, uint32_t stack,
+    size_t depth, const char **names, bool *only_wrappers)
+{
+	uint64_t unused[SYMBOLS_DEPTH];
+	return path_to(s, r, stack, depth, names, unused, only_wrappers);
+}
+
+uint64_t symbols_path_hash(struct symbols *s, const struct trace_reader *r, uint32_t stack,
+    size_t depth)
+{
+	const char *names[SYMBOLS_DEPTH];
+	uint64_t whole[SYMBOLS_DEPTH];
+	const size_t count = path_to(s, r, stack, depth, names, whole, NULL);
+
+	return xxh64(whole, count * sizeof *whole, count);
 }
 
 size_t symbols_path(struct symbols *s, const struct trace_reader *r, uint32_t stack,

@@ -40,6 +40,10 @@ size_t symbols_path(struct symbols *s, const struct trace_reader *r, uint32_t st
 /* The same, at most `depth` names, without a look at the frames behind them. */
 size_t symbols_path_to(struct symbols *s, const struct trace_reader *r, uint32_t stack,
     size_t depth, const char **names, bool *only_wrappers);
+/* A hash of these, which tells functions and files apart whose names read alike, as a name is cut
+ * where it is long, and a file has no folder.  A place that found no memory is like no other. */
+uint64_t symbols_path_hash(struct symbols *s, const struct trace_reader *r, uint32_t stack,
+    size_t depth);
 /* The innermost node of a stack that is not a wrapper's alone; `stack` where all are. */
 uint32_t symbols_leave_wrappers(struct symbols *s, const struct trace_reader *r, uint32_t stack);
 /* The first of the path's names; "" for stack 0. */

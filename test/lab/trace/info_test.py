@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../support"))
-from from_outside import BUILD, DMM, compile_c, info, main, run
+from from_outside import BUILD, DMM, compile_c, info, main, run, write
 
 LONG = int(os.environ.get("DMM_EVENTS", "1000000"))
 
@@ -93,6 +93,31 @@ def test_stacks_that_read_alike_are_one_call_site():
             assert own == [("one (alike.c:4)", 20), ("two (alike.c:6)", 10), ("two (alike.c:7)", 10)], (stacks, name, own)
         text = run(DMM, "info", "T").stdout
         assert text.count("one (alike.c:4)") == 3, text
+
+
+def test_functions_or_files_whose_names_are_shown_alike_are_two_call_sites():
+    for folder in "ab":
+        os.mkdir(folder)
+        write(folder + "/same.c", f"""
+            #include <stdlib.h>
+            static void *volatile kept[100];
+            static __attribute__((noinline)) void plant(int i) {{ kept[i] = malloc(10); }}
+            void {folder}(int i) {{ plant(i); }}""")
+    long = "f" * 210
+    in_one_line = " ".join(f"__attribute__((noinline)) void {long}{n}(int i) {{ kept[i + {n}] = malloc(20); }}"
+                           for n in (0, 1))
+    write("main.c", f"""
+        #include <stdlib.h>
+        static void *volatile kept[200];
+        void a(int), b(int);
+        {in_one_line}
+        int main(void) {{ for (int i = 0; i < 20; i++) {{ a(i); b(i); {long}0(2 * i); {long}1(2 * i); }} return 0; }}""")
+    subprocess.run(["cc", "-g", "-O1", "a/same.c", "b/same.c", "main.c", "-o", "program"], check=True)
+    for stacks in "caller", "fp":
+        assert run(DMM, "record", f"--stacks={stacks}", "-o", "T", "--", "./program").returncode == 0
+        sites = sorted((s["stack"][0], s["objects"]) for s in info()["never_freed"]
+                       if "same.c" in s["stack"][0] or "fff" in s["stack"][0])
+        assert sites == 2 * [("f" * 200 + " (main.c:5)", 20)] + 2 * [("plant (same.c:4)", 20)], (stacks, sites)
 
 
 SITES = """
