@@ -8,10 +8,11 @@
  * -1: errno says why; ENODEV: not a regular file. */
 int input_open(const char *path);
 
-/* May a file be read from its begin to its end? Not if it is a directory, a socket, a disk, or a
- * named pipe, at which a reader waits.  A pipe of this process may: /dev/stdin, and /dev/fd/N,
- * which is what the shell makes of <(...).  0, or an errno as above; EISDIR: a directory. */
-int input_check(const char *path);
+/* A file that is read from its begin to its end: a regular one, /dev/null, standard input (by any
+ * name, as /dev/stdin), or a pipe without a name, as /dev/fd/N, which is what the shell makes of
+ * <(...).  Not a named pipe, at which a reader waits, a socket, or another device, which may have
+ * no end.  The caller closes the descriptor.  -1: errno, as above; EISDIR: a directory. */
+int input_stream(const char *path);
 
 /* Such a file, opened; the caller closes it.  NULL: errno, as above. */
 FILE *input_text(const char *path);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { PIECE = 64 << 10 };
 
@@ -26,14 +27,14 @@ static bool fail(struct import_archive *a, char *error)
 	return false;
 }
 
-/* A name that can be read; its length, if it has one. */
-static bool look_at(struct import_archive *a, const char *path, char *error)
+/* And its length, if it has one. */
+static bool open_file(struct import_archive *a, const char *path, char *error)
 {
-	const int why = input_check(path);
 	struct stat st;
 
-	if (why != 0 || stat(path, &st) != 0)
-		snprintf(error, IMPORT_ERROR_LEN, "%s", input_why(why != 0 ? why : errno));
+	a->fd = input_stream(path);
+	if (a->fd < 0 || fstat(a->fd, &st) != 0)
+		snprintf(error, IMPORT_ERROR_LEN, "%s", input_why(errno));
 	else
 		a->len = S_ISREG(st.st_mode) ? (long long)st.st_size : 0;
 	return error[0] == '\0';
@@ -69,7 +70,8 @@ static bool next_member(struct import_archive *a, char *error)
 bool import_archive_open(struct import_archive *a, const char *path, char *error)
 {
 	memset(a, 0, sizeof *a);
-	if (strcmp(path, "-") != 0 && !look_at(a, path, error))
+	a->fd = -1;
+	if (strcmp(path, "-") != 0 && !open_file(a, path, error))
 		return false;
 	a->archive = archive_read_new();
 	if (a->archive == NULL) {
@@ -83,8 +85,8 @@ bool import_archive_open(struct import_archive *a, const char *path, char *error
 	archive_read_support_format_zip(a->archive);
 	archive_read_support_format_raw(a->archive);
 	archive_read_support_format_empty(a->archive);
-	if (archive_read_open_filename(a->archive, strcmp(path, "-") == 0 ? NULL : path,
-	    PIECE) != ARCHIVE_OK)
+	if (archive_read_open_fd(a->archive, a->fd >= 0 ? a->fd : STDIN_FILENO, PIECE) !=
+	    ARCHIVE_OK)
 		return fail(a, error);
 	return next_member(a, error);
 }
@@ -112,4 +114,6 @@ void import_archive_close(struct import_archive *a)
 {
 	if (a->archive != NULL)
 		archive_read_free(a->archive);
+	if (a->fd >= 0)
+		close(a->fd);
 }

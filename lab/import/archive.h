@@ -7,6 +7,7 @@
 
 struct import_archive {
 	struct archive *archive;
+	int fd;           /* -1: standard input, which stays open */
 	long long len;    /* of the file, packed */
 	char member[256]; /* of a zip; "" otherwise */
 	char buf[64 << 10];
