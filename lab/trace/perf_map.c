@@ -5,9 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/bits.h"
 #include "cli/array.h"
+#include "cli/input.h"
 
 struct made_code {
 	uint64_t start, end;
@@ -83,11 +85,14 @@ static void read_once(struct perf_map *m)
 		return;
 	m->tried = true;
 	snprintf(path, sizeof path, "/tmp/perf-%u.map", m->pid);
-	FILE *const f = m->pid != 0 ? fopen(path, "re") : NULL;
-	if (f == NULL)
-		return;
-	read_lines(m, f);
-	fclose(f);
+	const int fd = m->pid != 0 ? input_open(path) : -1; /* anyone may put a pipe there */
+	FILE *const f = fd >= 0 ? fdopen(fd, "r") : NULL;
+	if (f != NULL) {
+		read_lines(m, f);
+		fclose(f);
+	} else if (fd >= 0) {
+		close(fd);
+	}
 }
 
 bool perf_map_is_empty(struct perf_map *m)

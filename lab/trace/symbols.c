@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/bits.h"
 #include "cli/array.h"
@@ -233,6 +234,8 @@ static bool same_file(Dwfl_Module *module, const char *id)
 
 static void load(struct symbols *s, struct module_map *m)
 {
+	struct stat st;
+
 	m->tried = true;
 	for (const struct module_map *other = s->maps; other < m; other++)
 		if (other->tried && strcmp(other->name, m->name) == 0 &&
@@ -240,7 +243,8 @@ static void load(struct symbols *s, struct module_map *m)
 			m->module = other->module;
 			return;
 		}
-	if (s->dwfl == NULL || m->name[0] != '/')
+	/* a pipe or a device may have that name by now */
+	if (s->dwfl == NULL || m->name[0] != '/' || stat(m->name, &st) != 0 || !S_ISREG(st.st_mode))
 		return;
 	dwfl_report_begin_add(s->dwfl);
 	Dwfl_Module *const module = dwfl_report_offline(s->dwfl, m->name, m->name, -1);

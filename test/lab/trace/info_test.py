@@ -120,6 +120,29 @@ def test_functions_or_files_whose_names_are_shown_alike_are_two_call_sites():
         assert sites == 2 * [("f" * 200 + " (main.c:5)", 20)] + 2 * [("plant (same.c:4)", 20)], (stacks, sites)
 
 
+def test_info_waits_at_no_pipe_in_the_place_of_the_program_or_of_its_map():
+    program = compile_c("mapped", """
+        #include <stdio.h>
+        #include <stdlib.h>
+        #include <sys/stat.h>
+        #include <unistd.h>
+        int main(void) {
+            char name[64];
+            void *volatile p = malloc(100);
+            snprintf(name, sizeof name, "/tmp/perf-%d.map", getpid());
+            puts(name);
+            return p == 0 || mkfifo(name, 0600) != 0; }""")
+    r = run(DMM, "record", "-o", "T", "--", program)
+    try:
+        assert r.returncode == 0, r
+        assert "main (mapped.c:8)" in run(DMM, "info", "T").stdout
+        os.unlink(program)
+        os.mkfifo(program)
+        assert "mapped+0x" in run(DMM, "info", "T").stdout
+    finally:
+        os.unlink(r.stdout.strip())
+
+
 SITES = """
     #include <stdlib.h>
     void *volatile kept[100];
