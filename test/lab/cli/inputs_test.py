@@ -14,15 +14,16 @@ GOOD = RECORDINGS + "/git.dmm"
 REP = "1000\n1\n2\n1\na 0 64\nf 0\n"
 
 # F is the input; what each command says of it ends with "regular file", and the exit status is the number.
+# Those that would take longest come last.
 COMMANDS = [
-    (1, "info F"), (1, "advise F"), (1, "tune F -o x.conf"), (1, "tune GOOD F -o x.conf"), (1, "replay F"),
-    (1, "replay --model F"), (1, "report F -o p.html"),
+    (1, "info F"), (1, "advise F"), (1, "replay F"), (1, "replay --model F"), (1, "report F -o p.html"),
     (1, "export --to=dhat F"), (1, "export --to=pprof F -o x"), (1, "export --to=speedscope F -o x"), (1, "show F"),
     (1, "diff F GOOD"), (1, "diff GOOD F"), (1, "check --max-peak=1 F"), (1, "check --baseline=F GOOD"),
     (1, "check --max-peak=1 --suppress=F GOOD"), (1, "import F -o x.dmm"), (1, "import --from=rep F -o x.dmm"),
     (1, "merge F"), (1, "merge --jobs=F RESULT"), (1, "sweep --plan --results=. F"), (1, "score --traces=F bins"),
     (1, "show --core=F"), (2, "torture --system=mine=./F"), (2, "run --system=bins --conf=F -- true"),
     (2, "advise --conf=F GOOD"), (2, "replay --model --systems=mine=./F GOOD"),
+    (1, "tune F -o x.conf"), (1, "tune GOOD F -o x.conf"),
 ]
 
 
@@ -46,7 +47,11 @@ def refuse(folder, result, what):
     said = []
     for status, words in COMMANDS:
         args = [{"GOOD": GOOD, "RESULT": result}.get(x, x) for x in words.split()]
-        r = run([DMM, *args], folder)
+        try:
+            r = run([DMM, *args], folder)
+        except subprocess.TimeoutExpired:
+            said.append(f"{words}, {what}: it waits")
+            continue
         out = r.stdout if words.startswith("score") else r.stderr # a table, with a row for each trace
         lines = [x for x in out.splitlines() if "regular file" in x and "F" in x]
         if r.returncode != status or len(lines) != 1:
@@ -71,6 +76,25 @@ def test_a_socket_is_refused_by_every_command():
         refuse(folder, result, "a socket")
 
 
+def test_a_path_to_a_descriptor_is_no_excuse_and_a_device_is_no_file():
+    with tempfile.TemporaryDirectory() as folder:
+        result = result_in(folder)
+        os.mkfifo(folder + "/F")
+        said = []
+        for path in "/proc/self/cwd/F", "/dev/fd/../cwd/F", "/dev/zero", "/dev/tty", "/dev/full":
+            for words in (f"import --from=rep {path} -o x.dmm", f"merge --jobs={path} RESULT",
+                          f"check --max-peak=1 --suppress={path} GOOD"):
+                args = [{"GOOD": GOOD, "RESULT": result}.get(x, x) for x in words.split()]
+                try:
+                    r = run([DMM, *args], folder)
+                except subprocess.TimeoutExpired:
+                    said.append(f"{words}: it waits")
+                    continue
+                if r.returncode != 1 or path + ": not a regular file" not in r.stderr:
+                    said.append(f"{words}: {r.returncode}: {r.stderr[:400]}")
+        assert not said, "\n".join(said)
+
+
 def test_a_pipe_beside_a_recording_is_left_alone():
     with tempfile.TemporaryDirectory() as folder:
         with open(GOOD, "rb") as f, open(folder + "/T", "wb") as to:
@@ -87,12 +111,15 @@ def test_standard_input_and_pipes_of_the_shell_are_read():
         with open(folder + "/t.rep", "w") as f:
             f.write(REP)
         for line in (f"{DMM} import --from=rep -o a - <t.rep", f"cat t.rep | {DMM} import --from=rep -o b /dev/stdin",
-                     f"{DMM} import --from=rep -o c <(cat t.rep)", f"{DMM} merge --jobs=<(cat jobs) {result}",
+                     f"{DMM} import --from=rep -o c <(cat t.rep)",
+                     f"ln -s /dev/stdin in; cat t.rep | {DMM} import --from=rep -o d in",
+                     f"mkfifo p; cat t.rep >p & {DMM} import --from=rep -o e /dev/stdin <p",
+                     f"{DMM} merge --jobs=<(cat jobs) {result}",
                      f"{DMM} check --max-peak=1G --suppress=<(echo main) {GOOD}",
                      f"{DMM} check --max-peak=1G --suppress=/dev/null {GOOD}", f"{DMM} info /dev/stdin <{GOOD}"):
             r = run(["bash", "-c", line], folder)
             assert r.returncode == 0, (line, r.returncode, r.stdout + r.stderr)
-        assert {"a", "b", "c"} <= set(os.listdir(folder))
+        assert {"a", "b", "c", "d", "e"} <= set(os.listdir(folder))
 
 
 def main():
